@@ -1,0 +1,30 @@
+# Two commands: `make gate` and `make test`. Each sets up .venv when it is missing or out of date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+GATE ?=
+
+.PHONY: gate test lint build clean
+
+gate: $(INSTALLED)
+	$(BIN)/pytest suites/ --model=smollm2-135m $(GATE)
+
+test: $(INSTALLED)
+	$(BIN)/pytest tests/
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+build: $(INSTALLED)
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@

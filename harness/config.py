@@ -1,0 +1,194 @@
+"""The user's configuration: `assay.yaml`, or `[tool.assay]` in pyproject.toml. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from harness.errors import ConfigError
+
+FILE_NAME = "assay.yaml"
+Inconclusive = Literal["fail", "warn"]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named set of sizes.
+
+    Attributes:
+        limit: items of each task at the most; None takes all.
+        train_rows: rows of the recipe's training file at the most; None takes what the recipe says.
+        recipe: trained when no `--adapter` is given; None leaves the choice to the file's `recipe`.
+        inconclusive: what an inconclusive gate does to its test.
+    """
+
+    name: str
+    limit: int | None = None
+    train_rows: int | None = None
+    recipe: str | None = None
+    inconclusive: Inconclusive = "fail"
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Limits of the gates that are not a task's own.
+
+    Attributes:
+        stops_with_eos: smallest share of answers that must end by themselves.
+        effect_kl: mean KL divergence (nats a token) from the base below which the adapter does nothing.
+        merge_kl: largest mean KL divergence (nats a token) between merged and unmerged adapter.
+        loss_gap: largest validation minus training loss (nats a token) at the kept checkpoint.
+        eval_loss_rise: largest rise (nats a token) of the validation loss from its minimum to the kept checkpoint.
+    """
+
+    stops_with_eos: float = 0.90
+    effect_kl: float = 1e-4
+    merge_kl: float = 0.02
+    loss_gap: float = 0.50
+    eval_loss_rise: float = 0.05
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the file says.
+
+    Attributes:
+        root: directory of the file; relative paths in it start here.
+        tasks: name -> specification, validated when the task is built.
+    """
+
+    root: Path
+    model: str | None = None
+    recipe: str | None = None
+    profile: str | None = None
+    tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    margins: Margins = Margins()
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+
+    def get_profile(self, name: str) -> Profile:
+        """The profile of that name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if name not in self.profiles:
+            raise ConfigError(f"--profile={name} is unknown", f"choose one of: {', '.join(sorted(self.profiles))}")
+        return self.profiles[name]
+
+
+BUILT_IN_PROFILES = {
+    "smoke": Profile("smoke", limit=120, inconclusive="warn"),
+    "release": Profile("release"),
+}
+
+
+def find_config(explicit: str | None, places: Sequence[Path]) -> Config:
+    """The configuration named by the user, or the first found in `places` or above them; else an empty one.
+
+    Raises:
+        ConfigError: the named file does not exist, or a file is malformed.
+    """
+    if explicit is not None:
+        path = Path(explicit)
+        if not path.is_file():
+            raise ConfigError(f"--assay-config={explicit}: no such file", "give the path of an assay.yaml")
+        return load_config(path)
+    for place in places:
+        for directory in (place, *place.parents):
+            if (directory / FILE_NAME).is_file():
+                return load_config(directory / FILE_NAME)
+            project = directory / "pyproject.toml"
+            if project.is_file() and "assay" in _read(project):
+                return load_config(project)
+    return Config(root=places[0], profiles=BUILT_IN_PROFILES)
+
+
+def load_config(path: Path) -> Config:
+    """Read and validate one file.
+
+    Raises:
+        ConfigError: unknown key, wrong type, or not YAML; the message names file and key.
+    """
+    document = _read(path)
+    if path.name == "pyproject.toml":
+        document = document["assay"]
+    where = str(path)
+    known = {f.name for f in fields(Config)} - {"root"}
+    _check_keys(document, known, where)
+    for key in ("model", "recipe", "profile"):
+        _check_type(document.get(key), str, f"{where}: {key}")
+    tasks = _mapping(document.get("tasks"), f"{where}: tasks")
+    for name, spec in tasks.items():
+        _mapping(spec, f"{where}: tasks.{name}")
+    return Config(
+        root=path.resolve().parent,
+        model=document.get("model"),
+        recipe=document.get("recipe"),
+        profile=document.get("profile"),
+        tasks=tasks,
+        margins=_margins(document.get("margins"), f"{where}: margins"),
+        profiles=_profiles(document.get("profiles"), f"{where}: profiles"),
+    )
+
+
+def _margins(value: Any, where: str) -> Margins:
+    given = _mapping(value, where)
+    _check_keys(given, {f.name for f in fields(Margins)}, where)
+    for key, number in given.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
+            raise ConfigError(f"{where}.{key} is {number!r}", "give a number that is not negative")
+    return Margins(**{k: float(v) for k, v in given.items()})
+
+
+def _profiles(value: Any, where: str) -> Mapping[str, Profile]:
+    profiles = dict(BUILT_IN_PROFILES)
+    for name, spec in _mapping(value, where).items():
+        given = _mapping(spec, f"{where}.{name}")
+        _check_keys(given, {f.name for f in fields(Profile)} - {"name"}, f"{where}.{name}")
+        for key in ("limit", "train_rows"):
+            _check_type(given.get(key), int, f"{where}.{name}.{key}")
+            if given.get(key) is not None and given[key] < 1:
+                raise ConfigError(f"{where}.{name}.{key} is {given[key]}", "give a count of at least 1, or null for all")
+        _check_type(given.get("recipe"), str, f"{where}.{name}.recipe")
+        if given.get("inconclusive", "fail") not in ("fail", "warn"):
+            raise ConfigError(f"{where}.{name}.inconclusive is {given['inconclusive']!r}", "choose fail or warn")
+        standing = profiles.get(name, Profile(name))
+        profiles[name] = Profile(**{**{f.name: getattr(standing, f.name) for f in fields(Profile)}, **given})
+    return profiles
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The file's mapping; of a pyproject.toml its `tool` table."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = tomllib.loads(text).get("tool", {}) if path.suffix == ".toml" else yaml.safe_load(text)
+    except (yaml.YAMLError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} cannot be parsed: {exc}", "fix the syntax at the place named") from exc
+    return _mapping(document, str(path))
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} is a {type(value).__name__}, not a mapping", "write `key: value` lines")
+    return value
+
+
+def _check_type(value: Any, kind: type, where: str) -> None:
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise ConfigError(f"{where} is {value!r}", f"give a value of type {kind.__name__}")
+
+
+def _check_keys(given: Mapping[str, Any], known: set[str], where: str) -> None:
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+            raise ConfigError(f"{where}: unknown key {key!r}", hint)

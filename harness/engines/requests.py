@@ -1,0 +1,133 @@
+"""What tasks ask of an engine, and what comes back. Plain data: no tensors, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.digests import digest_json
+
+StopReason = Literal["eos", "stop", "length"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A conversation to be rendered by the model's chat template, or raw text to be taken as it is.
+
+    Exactly one of the two is set. The engine, not the task, applies the template: the same prompt
+    then has the same digest for every model, which is what pairing needs.
+    """
+
+    messages: tuple[Message, ...] = ()
+    text: str | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.messages) == (self.text is not None):
+            raise ValueError("a Prompt takes either messages or text")
+
+    @classmethod
+    def chat(cls, user: str, *, system: str | None = None) -> Prompt:
+        """A single-turn conversation."""
+        head = (Message("system", system),) if system is not None else ()
+        return cls(messages=(*head, Message("user", user)))
+
+    @classmethod
+    def from_messages(cls, messages: Sequence[dict[str, str]]) -> Prompt:
+        """A conversation from `{"role": ..., "content": ...}` rows."""
+        return cls(messages=tuple(Message(m["role"], m["content"]) for m in messages))
+
+    def as_messages(self) -> list[dict[str, str]]:
+        """The turns as plain dictionaries, for a chat template or an API."""
+        return [{"role": m.role, "content": m.content} for m in self.messages]
+
+    def display(self) -> str:
+        """The prompt as one text for people; not what the model sees."""
+        if self.text is not None:
+            return self.text
+        return "\n\n".join(f"[{m.role}]\n{m.content}" for m in self.messages)
+
+    def _key(self) -> object:
+        return self.text if self.text is not None else self.as_messages()
+
+
+@dataclass(frozen=True)
+class GenerateRequest:
+    """Ask for a completion.
+
+    Attributes:
+        max_new_tokens: cap on generated tokens; an answer that reaches it has stop reason `length`.
+        stop: texts that end the answer; the answer is cut before the first of them.
+        temperature: 0 is greedy.
+        seed: used only when sampling.
+    """
+
+    prompt: Prompt
+    max_new_tokens: int = 256
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+    @property
+    def digest(self) -> str:
+        """Model-independent content digest."""
+        return digest_json(
+            ["generate", self.prompt._key(), self.max_new_tokens, self.stop, self.temperature, self.top_p, self.seed]
+        )
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """Ask how likely `continuation` is after `prompt`."""
+
+    prompt: Prompt
+    continuation: str
+
+    @property
+    def digest(self) -> str:
+        """Model-independent content digest."""
+        return digest_json(["score", self.prompt._key(), self.continuation])
+
+
+Request = GenerateRequest | ScoreRequest
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A generated answer. `latency_s` is the wall time of its batch up to this row's end."""
+
+    text: str
+    stop_reason: StopReason
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    cached: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Log-likelihood of a continuation.
+
+    Attributes:
+        logprob: natural log, summed over the continuation's tokens.
+        is_greedy: every continuation token was the most likely one.
+    """
+
+    logprob: float
+    is_greedy: bool
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    cached: bool = field(default=False, compare=False)
+
+
+Answer = Generation | Score

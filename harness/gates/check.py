@@ -1,0 +1,39 @@
+"""An integrity fact: it holds or it does not, without sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.runs.schema import Verdict
+
+
+@dataclass(frozen=True)
+class Check:
+    """A fact such as "every adapter tensor maps to a module".
+
+    Attributes:
+        reason: one sentence on what was seen, true whichever way it went.
+        remedy: what to do where it does not hold.
+        details: JSON facts for the report (the tensors that failed).
+    """
+
+    name: str
+    holds: bool
+    reason: str
+    remedy: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """Pass where the fact holds, else fail. `confidence` has no part in it."""
+        return Verdict(
+            gate=self.name,
+            outcome="pass" if self.holds else "fail",
+            reason=self.reason,
+            rule="holds",
+            method="exact",
+            confidence=confidence,
+            remedy="" if self.holds else self.remedy,
+            details=dict(self.details),
+        )

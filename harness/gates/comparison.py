@@ -1,0 +1,191 @@
+"""Samples of a task, alone or paired by item, out of which metrics are measured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from harness.errors import AssayError
+from harness.gates.measurement import Measurement
+from harness.metrics.base import Metric
+from harness.runs.schema import Sample
+from harness.tasks.base import Task
+
+_NAMED_IDS = 5
+
+
+class PairingError(AssayError):
+    """Base and candidate samples do not belong together item by item."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One model's samples of a task.
+
+    Attributes:
+        slice: the tags these samples were narrowed to.
+
+    Raises:
+        PairingError: two samples of one item.
+    """
+
+    task: Task
+    samples: Sequence[Sample]
+    slice: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _by_id(self.samples, self.task.name, "the evaluation")
+
+    def metric(self, name: str) -> Measurement:
+        """Measure one metric; samples to which it does not apply are left out.
+
+        Raises:
+            TaskError: the task has no such metric.
+            PairingError: a sample was not scored by it.
+        """
+        metric = self.task.metric(name)
+        kept = [s for s in self.samples if _applies(s, metric, self.task.name)]
+        return _measurement(self.task.name, self.slice, metric, None, kept)
+
+    def where(self, **tags: str) -> Evaluation:
+        """The samples whose items carry all these tags.
+
+        Raises:
+            PairingError: there is none; the message lists the values each tag has.
+        """
+        kept = [s for s in self.samples if _tagged(s, tags)]
+        _require_some(kept, self.samples, tags, self.task.name)
+        return Evaluation(self.task, kept, {**self.slice, **tags})
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Base and candidate samples of a task, paired by item id with equal prompts.
+
+    Attributes:
+        slice: the tags these samples were narrowed to.
+
+    Raises:
+        PairingError: an item only one side has, asked with another prompt, or twice.
+    """
+
+    task: Task
+    base: Sequence[Sample]
+    candidate: Sequence[Sample]
+    slice: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _ = self.pairs
+
+    @cached_property
+    def pairs(self) -> Sequence[tuple[Sample, Sample]]:
+        """(base, candidate) of each item, in the order of the base."""
+        name = self.task.name
+        base, candidate = _by_id(self.base, name, "base"), _by_id(self.candidate, name, "candidate")
+        remedy = "measure base and candidate on the same items; after a change of the data, measure both again"
+        for side, lacking in (("candidate", base.keys() - candidate.keys()), ("base", candidate.keys() - base.keys())):
+            if lacking:
+                raise PairingError(f"task {name!r}: {side} has no sample of {_named(lacking)}", remedy)
+        other = {i for i, sample in base.items() if sample.prompt_digest != candidate[i].prompt_digest}
+        if other:
+            raise PairingError(f"task {name!r}: base and candidate had different prompts for {_named(other)}", remedy)
+        return [(sample, candidate[i]) for i, sample in base.items()]
+
+    def metric(self, name: str) -> Measurement:
+        """Measure one metric on both sides; items to which it applies on neither are left out.
+
+        Raises:
+            TaskError: the task has no such metric.
+            PairingError: a sample was not scored by it, or it applies to one side of an item only.
+        """
+        metric = self.task.metric(name)
+        kept, uneven = [], set()
+        for base, candidate in self.pairs:
+            applies = _applies(base, metric, self.task.name), _applies(candidate, metric, self.task.name)
+            if applies[0] != applies[1]:
+                uneven.add(base.item_id)
+            elif all(applies):
+                kept.append((base, candidate))
+        if uneven:
+            raise PairingError(
+                f"task {self.task.name!r}: metric {name!r} is None on one side only for {_named(uneven)}",
+                "the grader must decide from the item alone whether a metric applies",
+            )
+        return _measurement(self.task.name, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
+
+    def where(self, **tags: str) -> Comparison:
+        """The pairs whose items carry all these tags.
+
+        Raises:
+            PairingError: there is none; the message lists the values each tag has.
+        """
+        kept = [(b, c) for b, c in self.pairs if _tagged(c, tags)]
+        _require_some(kept, self.candidate, tags, self.task.name)
+        return Comparison(self.task, [b for b, _ in kept], [c for _, c in kept], {**self.slice, **tags})
+
+
+def _measurement(
+    task: str, slice_: Mapping[str, str], metric: Metric, base: Sequence[Sample] | None, candidate: Sequence[Sample]
+) -> Measurement:
+    clustered = any(s.cluster is not None for s in candidate)
+    return Measurement(
+        metric=metric,
+        task=task,
+        slice=slice_,
+        item_ids=tuple(s.item_id for s in candidate),
+        candidate=_scores(candidate, metric),
+        base=None if base is None else _scores(base, metric),
+        # An item without a cluster is a cluster of its own; the pair cannot be mistaken for a label.
+        clusters=tuple((s.cluster, s.item_id if s.cluster is None else "") for s in candidate) if clustered else None,
+        tags=tuple(s.tags for s in candidate),
+        targets=tuple(s.target for s in candidate),
+        candidate_parsed=tuple(s.parsed for s in candidate),
+        base_parsed=None if base is None else tuple(s.parsed for s in base),
+    )
+
+
+def _scores(samples: Sequence[Sample], metric: Metric) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    return np.array([s.scores.get(metric.name, np.nan) for s in samples], dtype=np.float64)
+
+
+def _applies(sample: Sample, metric: Metric, task: str) -> bool:
+    if metric.name in sample.scores:
+        return sample.scores[metric.name] is not None
+    if metric.corpus is not None:
+        return True
+    raise PairingError(
+        f"task {task!r}: item {sample.item_id!r} has no score {metric.name!r}",
+        f"the grader must score every sample by each of its metrics; this one has: {', '.join(sorted(sample.scores))}",
+    )
+
+
+def _by_id(samples: Sequence[Sample], task: str, side: str) -> dict[str, Sample]:
+    rows = {s.item_id: s for s in samples}
+    if len(rows) < len(samples):
+        counts = Counter(s.item_id for s in samples)
+        twice = {item_id for item_id, count in counts.items() if count > 1}
+        raise PairingError(f"task {task!r}: {side} has two samples of {_named(twice)}", "give every item its own id")
+    return rows
+
+
+def _named(ids: set[str]) -> str:
+    first = ", ".join(sorted(ids)[:_NAMED_IDS])
+    more = f" and {len(ids) - _NAMED_IDS} more" if len(ids) > _NAMED_IDS else ""
+    return f"{len(ids)} item{'s' if len(ids) > 1 else ''}: {first}{more}"
+
+
+def _tagged(sample: Sample, tags: Mapping[str, str]) -> bool:
+    return all(sample.tags.get(tag) == value for tag, value in tags.items())
+
+
+def _require_some(kept: Sequence[object], samples: Sequence[Sample], tags: Mapping[str, str], task: str) -> None:
+    if kept:
+        return
+    wanted = ", ".join(f"{tag}={value}" for tag, value in tags.items())
+    values = {tag: sorted({s.tags[tag] for s in samples if tag in s.tags}) for tag in tags}
+    known = "; ".join(f"{tag}: {', '.join(seen) or 'none'}" for tag, seen in values.items())
+    raise PairingError(f"task {task!r} has no item with {wanted}", f"its values are {known}")

@@ -1,0 +1,121 @@
+"""The `gates:` list of a task in assay.yaml. Imported at pytest collection: no numpy, no scipy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, cast
+
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.gates.comparison import Comparison, Evaluation
+    from harness.gates.rules import Rule
+
+Kind = Literal["superior", "non_inferior", "at_least", "at_most"]
+
+_KINDS: tuple[Kind, ...] = ("superior", "non_inferior", "at_least", "at_most")
+_KEYS = ("metric", *_KINDS, "where")
+_EXAMPLE = "write a gate like {metric: exact_match, superior: 0.2} or {metric: acc, at_least: 0.8, where: {lang: de}}"
+
+
+@dataclass(frozen=True)
+class GateSpec:
+    """One gate of a task, as configured.
+
+    Attributes:
+        threshold: margin or bound, in units of the metric.
+        where: tags the items must carry.
+    """
+
+    task: str
+    metric: str
+    kind: Kind
+    threshold: float
+    where: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Unique among the gates of a run, as in `tool_calls-exact_match-superior-values=unseen`."""
+        tags = (f"{tag}={self.where[tag]}" for tag in sorted(self.where))
+        return "-".join([self.task, self.metric, self.kind, *tags])
+
+    def apply(self, comparison: Comparison | Evaluation) -> Rule:
+        """The rule of this gate over these samples.
+
+        Raises:
+            TaskError: the task has no such metric.
+            PairingError: no item carries the tags.
+            ConfigError: a paired rule over one model's samples.
+        """
+        narrowed = comparison.where(**self.where) if self.where else comparison
+        measurement = narrowed.metric(self.metric)
+        rule: Rule = getattr(measurement, self.kind)(self.threshold)
+        return rule
+
+
+def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
+    """Parse `gates:`; None, as an empty YAML key gives, is no gates.
+
+    Raises:
+        ConfigError: not a list, an unknown key, a wrong type, no rule or more than one, or a gate twice.
+    """
+    if entries is None:
+        return []
+    if not isinstance(entries, list):
+        raise ConfigError(f"task {task_name!r}: gates is {entries!r}, not a list", _EXAMPLE)
+    specs: list[GateSpec] = []
+    for number, entry in enumerate(entries, start=1):
+        place = f"task {task_name!r}, gate {number}"
+        spec = _spec(task_name, entry, place)
+        if spec.id in {s.id for s in specs}:
+            raise ConfigError(f"{place}: {spec.id} is configured twice", "keep one of the two")
+        specs.append(spec)
+    return specs
+
+
+def _spec(task: str, entry: object, place: str) -> GateSpec:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{place}: {entry!r} is not a mapping", _EXAMPLE)
+    unknown = [key for key in entry if key not in _KEYS]
+    if unknown:
+        raise ConfigError(f"{place}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(_KEYS)}")
+    metric = entry.get("metric")
+    if not isinstance(metric, str) or not metric:
+        raise ConfigError(f"{place}: metric is {metric!r} in {entry!r}, not the name of a metric", _EXAMPLE)
+    kinds = [kind for kind in _KINDS if kind in entry]
+    if len(kinds) != 1:
+        seen = " and ".join(kinds) or "no rule"
+        raise ConfigError(f"{place}: {seen} in {entry!r}", f"give exactly one of {', '.join(_KINDS)}; {_EXAMPLE}")
+    return GateSpec(
+        task=task,
+        metric=metric,
+        kind=kinds[0],
+        threshold=_threshold(kinds[0], entry[kinds[0]], place),
+        where=_where(entry.get("where"), place),
+    )
+
+
+def _threshold(kind: Kind, value: object, place: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ConfigError(f"{place}: {kind} is {value!r}, not a number", _EXAMPLE)
+    if kind == "superior" and value < 0:
+        raise ConfigError(f"{place}: superior is {value!r}", "give the least gain as a number of 0 or more")
+    if kind == "non_inferior" and value <= 0:
+        raise ConfigError(f"{place}: non_inferior is {value!r}", "give the largest tolerable loss as a number above 0")
+    return float(value)
+
+
+def _where(value: object, place: str) -> dict[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not value:
+        raise ConfigError(f"{place}: where is {value!r}, not a mapping of tags", "write where: {values: unseen}")
+    for tag, wanted in value.items():
+        if not isinstance(tag, str) or not isinstance(wanted, str):
+            raise ConfigError(
+                f"{place}: where has {tag!r}: {wanted!r}, and tags are text",
+                "put the value in quotes, as in where: {level: '3'}",
+            )
+    return cast(dict[str, str], dict(value))

@@ -1,0 +1,171 @@
+"""One metric measured on a task: arrays, their intervals, and the rules that may be put to them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import ConfigError
+from harness.gates.rules import Rule
+from harness.metrics.base import Metric
+from harness.stats import (
+    Interval,
+    Replicates,
+    mean_interval,
+    paired_binary_difference,
+    paired_mean_difference,
+    replicate,
+    wilson,
+)
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """Per-item evidence on one metric; all sequences have one entry an item, in the same order.
+
+    Attributes:
+        slice: the tags the items were narrowed to.
+        candidate, base: shape (n,) scores; NaN where a corpus metric scores no single item. `base` is
+            None where only one model was measured.
+        clusters: one label an item; None where no item has one.
+        targets, candidate_parsed, base_parsed: what a corpus metric is computed from.
+    """
+
+    metric: Metric
+    task: str
+    slice: Mapping[str, str]
+    item_ids: tuple[str, ...]
+    candidate: FloatArray
+    base: FloatArray | None
+    clusters: tuple[Hashable, ...] | None
+    tags: tuple[Mapping[str, str], ...]
+    targets: tuple[Any, ...]
+    candidate_parsed: tuple[Any, ...]
+    base_parsed: tuple[Any, ...] | None
+
+    @property
+    def n(self) -> int:
+        """Items measured."""
+        return len(self.item_ids)
+
+    @property
+    def n_clusters(self) -> int:
+        """Independent groups of items."""
+        return self.n if self.clusters is None else len(set(self.clusters))
+
+    @property
+    def label(self) -> str:
+        """Task, slice and metric, as in `tool_calls[values=unseen]/exact_match`."""
+        tags = ",".join(f"{tag}={value}" for tag, value in sorted(self.slice.items()))
+        return f"{self.task}{f'[{tags}]' if tags else ''}/{self.metric.name}"
+
+    def superior(self, by: float = 0.0) -> Rule:
+        """The candidate is better than the base by at least `by` (0 or more)."""
+        if not by >= 0:
+            raise ConfigError(f"{self.label}: superior(by={by})", "give the least gain as a number of 0 or more")
+        return self._paired(Rule("superior", self, by))
+
+    def non_inferior(self, margin: float) -> Rule:
+        """The candidate is worse than the base by less than `margin` (above 0)."""
+        if not margin > 0:
+            raise ConfigError(
+                f"{self.label}: non_inferior(margin={margin})",
+                "give the largest tolerable loss as a number above 0; for none at all use superior()",
+            )
+        return self._paired(Rule("non_inferior", self, margin))
+
+    def at_least(self, value: float) -> Rule:
+        """The candidate's metric is `value` or more."""
+        return Rule("at_least", self, value)
+
+    def at_most(self, value: float) -> Rule:
+        """The candidate's metric is `value` or less."""
+        return Rule("at_most", self, value)
+
+    def candidate_interval(self, confidence: float) -> Interval:
+        """The candidate's metric. Raises ValueError where it cannot be computed."""
+        if self.metric.corpus is not None:
+            return self._candidate_replicates.interval(confidence)
+        return self._mean(self.candidate, confidence)
+
+    def base_interval(self, confidence: float) -> Interval | None:
+        """The base's metric; None without a base. Raises ValueError where it cannot be computed."""
+        if self.base is None:
+            return None
+        if self.metric.corpus is not None:
+            return self._base_replicates.interval(confidence)
+        return self._mean(self.base, confidence)
+
+    def difference(self, confidence: float) -> Interval:
+        """Candidate minus base, paired, whichever direction is better.
+
+        Raises:
+            ConfigError: there is no base.
+            ValueError: it cannot be computed.
+        """
+        if self.base is None:
+            raise self._no_base()
+        if self.metric.corpus is not None:
+            return (self._candidate_replicates - self._base_replicates).interval(confidence)
+        paired = paired_binary_difference if self.metric.kind == "binary" else paired_mean_difference
+        return paired(self.base, self.candidate, clusters=self.clusters, confidence=confidence)
+
+    def slices(self) -> dict[str, dict[str, dict[str, float | int | None]]]:
+        """{tag: {value: {n, base, candidate}}}: the metric over the items that carry each tag."""
+        where: dict[str, dict[str, list[int]]] = {}
+        for index, tags in enumerate(self.tags):
+            for tag, value in tags.items():
+                where.setdefault(tag, {}).setdefault(value, []).append(index)
+        return {
+            tag: {value: self._summary(np.array(members)) for value, members in sorted(values.items())}
+            for tag, values in sorted(where.items())
+        }
+
+    def _summary(self, members: IntArray) -> dict[str, float | int | None]:
+        base = None if self.base is None else self._aggregate(self.base, self.base_parsed, members)
+        return {
+            "n": len(members),
+            "base": base,
+            "candidate": self._aggregate(self.candidate, self.candidate_parsed, members),
+        }
+
+    def _mean(self, scores: FloatArray, confidence: float) -> Interval:
+        single = wilson if self.metric.kind == "binary" else mean_interval
+        return single(scores, clusters=self.clusters, confidence=confidence)
+
+    @cached_property
+    def _candidate_replicates(self) -> Replicates:
+        return self._replicate(self.candidate, self.candidate_parsed)
+
+    @cached_property
+    def _base_replicates(self) -> Replicates:
+        if self.base is None:
+            raise self._no_base()
+        return self._replicate(self.base, self.base_parsed)
+
+    def _replicate(self, scores: FloatArray, parsed: Sequence[Any] | None) -> Replicates:
+        return replicate(lambda items: self._aggregate(scores, parsed, items), self.n, clusters=self.clusters)
+
+    def _aggregate(self, scores: FloatArray, parsed: Sequence[Any] | None, items: IntArray) -> float:
+        if self.metric.corpus is None or parsed is None:
+            return float(scores[items].mean())
+        return float(self.metric.corpus([self.targets[i] for i in items], [parsed[i] for i in items]))
+
+    def _paired(self, rule: Rule) -> Rule:
+        if self.base is None:
+            raise self._no_base()
+        return rule
+
+    def _no_base(self) -> ConfigError:
+        return ConfigError(
+            f"{self.label} was measured on one model only: there is no base to compare with",
+            "use compare(task) instead of evaluate(task, model), or at_least / at_most",
+        )

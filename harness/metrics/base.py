@@ -1,0 +1,28 @@
+"""What a metric is: a number per sample, and how numbers become one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+CorpusFunction = Callable[[Sequence[Any], Sequence[Any]], float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named score.
+
+    Attributes:
+        kind: `binary` scores are exactly 0 or 1; `continuous` may be any finite number.
+        floor: the value a model without the skill reaches (chance). A comparison whose base sits at
+            its floor cannot show forgetting.
+        corpus: for aggregates that are not a mean of per-sample scores (macro F1, corpus BLEU):
+            called with the targets and the parsed predictions, in item order. None: the mean.
+    """
+
+    name: str
+    kind: Literal["binary", "continuous"] = "continuous"
+    higher_is_better: bool = True
+    floor: float | None = None
+    corpus: CorpusFunction | None = None

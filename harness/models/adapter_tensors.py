@@ -1,0 +1,119 @@
+"""Which tensors an adapter's configuration asks for on a base, held against those its file has."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import AdapterError
+from harness.models.adapter_files import WEIGHTS, read_tensor_headers
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class TensorMatch:
+    """The two-way match of file and model.
+
+    Attributes:
+        matched: tensors that fit.
+        missing: the configuration puts them on this base, the file lacks them (PEFT would leave B at zero).
+        unexpected: the file has them, no module takes them (PEFT would drop them silently).
+        misshapen: tensor -> (shape in the file, shape this base needs).
+        unmatched_targets: entries of target_modules that name no module of this base.
+    """
+
+    matched: int
+    missing: Sequence[str]
+    unexpected: Sequence[str]
+    misshapen: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    unmatched_targets: Sequence[str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every tensor has its module and every module its tensor."""
+        return not (self.missing or self.unexpected or self.misshapen or self.unmatched_targets)
+
+    def describe(self) -> str:
+        """What does not fit, naming the first few tensors of each kind."""
+        shapes = [f"{name} is {list(have)}, the base needs {list(need)}" for name, (have, need) in self.misshapen.items()]
+        parts = [
+            ("of another shape", shapes),
+            ("missing from the file", self.missing),
+            ("in the file without a module", self.unexpected),
+            ("target_modules that match nothing", self.unmatched_targets),
+        ]
+        told = [f"{len(names)} {what}: {_some(names)}" for what, names in parts if names]
+        return "; ".join(told) or f"all {self.matched} tensors have their module, and every module its tensors"
+
+
+def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> TensorMatch:
+    """Hold an adapter's file against a base, from headers and configurations alone: no weights are read.
+
+    Raises:
+        AdapterError: the file is damaged, or PEFT cannot build the adapter on this base at all.
+    """
+    present = {name: header.shape for name, header in read_tensor_headers(adapter / WEIGHTS).items()}
+    wanted, unmatched = _wanted_tensors(adapter, base, trust_remote_code)
+    common = present.keys() & wanted.keys()
+    misshapen = {n: (present[n], wanted[n]) for n in sorted(common) if present[n] != wanted[n]}
+    return TensorMatch(
+        matched=len(common) - len(misshapen),
+        missing=sorted(wanted.keys() - present.keys()),
+        unexpected=sorted(present.keys() - wanted.keys()),
+        misshapen=misshapen,
+        unmatched_targets=unmatched,
+    )
+
+
+def _wanted_tensors(
+    adapter: Path, base: Path, trust_remote_code: bool
+) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+    """Name -> shape of the tensors the configuration asks for, built on the meta device."""
+    import torch
+    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with warnings.catch_warnings(), torch.device("meta"):
+        warnings.simplefilter("ignore")
+        model = AutoModelForCausalLM.from_config(
+            AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code), trust_remote_code=trust_remote_code
+        )
+        modules = [name for name, _ in model.named_modules()]
+        try:
+            config = PeftConfig.from_pretrained(adapter)
+            targets = config.target_modules if hasattr(config, "target_modules") else None
+            wrapped = get_peft_model(model, config)
+        except (ValueError, TypeError, KeyError, RuntimeError) as exc:
+            reason = str(exc).strip().splitlines()[0]
+            raise AdapterError(
+                f"{adapter} cannot be put on {base.name}: {reason}",
+                "pass the base it was trained for with --model, or save it again with the PEFT version in use",
+            ) from exc
+    wanted = {name: tuple(t.shape) for name, t in get_peft_model_state_dict(wrapped).items()}
+    return wanted, unmatched_targets(targets, modules)
+
+
+def unmatched_targets(targets: object, modules: Sequence[str]) -> list[str]:
+    """Entries of `target_modules` that are no module's name or name's end. PEFT is silent unless all are.
+
+    A single string is a regular expression over whole names (PEFT's rule); "all-linear" always matches.
+    """
+    if isinstance(targets, str):
+        if targets == "all-linear":
+            return []
+        with contextlib.suppress(re.error):
+            return [] if any(re.fullmatch(targets, name) for name in modules) else [targets]
+        return [targets]
+    if not isinstance(targets, list | set | tuple):
+        return []
+    return sorted(t for t in targets if not any(name == t or name.endswith(f".{t}") for name in modules))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

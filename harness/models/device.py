@@ -1,0 +1,61 @@
+"""Where to compute and in which precision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+QUANTIZATIONS = ("none", "nf4", "int8")
+
+
+def choose_device(requested: str = "auto") -> torch.device:
+    """CUDA, then MPS, then CPU for `auto`; else the named device.
+
+    Raises:
+        ConfigError: the named device is not on this machine.
+    """
+    import torch
+
+    if requested == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(requested)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as exc:
+        reason = str(exc).splitlines()[0]
+        raise ConfigError(f"--device={requested} cannot be used: {reason}", "use auto, cpu, cuda, cuda:N or mps") from exc
+    return device
+
+
+def choose_dtype(device: torch.device, requested: str = "auto") -> torch.dtype:
+    """The named precision, or for `auto` bfloat16 where the hardware has it and float32 elsewhere."""
+    import torch
+
+    if requested not in DTYPES:
+        raise ConfigError(f"--dtype={requested} is unknown", f"choose one of: {', '.join(DTYPES)}")
+    if requested != "auto":
+        return getattr(torch, requested)  # type: ignore[no-any-return]
+    return torch.bfloat16 if _has_bfloat16(device) else torch.float32
+
+
+def _has_bfloat16(device: torch.device) -> bool:
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    # MPS emulates it slowly on the older chips and answers for none of them: float32 is safe on all.
+    return False
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """"bfloat16" for torch.bfloat16."""
+    return str(dtype).removeprefix("torch.")

@@ -1,0 +1,149 @@
+"""Who a model is: the digest of everything that can change an answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.digests import digest_bytes, digest_file, digest_json
+from harness.paths import cache_dir, write_atomic
+
+# Raised when a change of this package's engine changes answers; older cached answers then miss.
+ENGINE_REVISION = 1
+
+_SMALL_BYTES = 8 << 20
+# A file this young may still change within one mtime tick (the "racy git" problem): not cached.
+_SETTLED_S = 2.0
+_TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json",
+    "special_tokens_map.json", "tokenizer_config.json", "vocab.txt", "spiece.model",
+)  # fmt: skip
+# Written by tools about themselves; they do not change what the weights compute.
+_VOLATILE_KEYS = frozenset({
+    "_name_or_path", "_commit_hash", "transformers_version", "base_model_name_or_path", "peft_version",
+    "auto_mapping", "revision", "inference_mode", "dtype", "torch_dtype",
+})  # fmt: skip
+# PEFT saves these sets in hash order.
+_SET_KEYS = frozenset({"target_modules", "modules_to_save", "exclude_modules"})
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The parts that decide a model's answers, each a digest or a setting, and the digest of them all."""
+
+    parts: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the parts and the engine's revision."""
+        return digest_json({"engine": ENGINE_REVISION, **self.parts})
+
+
+def model_identity(
+    base: Path, *, dtype: str, quantization: str, trust_remote_code: bool = False, adapter: Path | None = None
+) -> Identity:
+    """Identity of a base model, or with `adapter` of a candidate.
+
+    Args:
+        base: model directory.
+        dtype: resolved precision name ("bfloat16"), not "auto".
+        quantization: "none", "nf4" or "int8".
+    """
+    parts = {
+        "weights": weights_digest(base),
+        "config": _canonical_json_digest(base / "config.json"),
+        "tokenizer": _files_digest(base, _TOKENIZER_FILES),
+        "chat_template": chat_template_digest(base),
+        "generation_config": _canonical_json_digest(base / "generation_config.json"),
+        "dtype": dtype,
+        "quantization": quantization,
+    }
+    if trust_remote_code:
+        parts["code"] = _files_digest(base, sorted(p.name for p in base.glob("*.py")))
+    if adapter is not None:
+        parts["adapter"] = adapter_digest(adapter)
+    return Identity(parts)
+
+
+def base_digest(directory: Path) -> str:
+    """Digest of what training starts from: weights, configuration, tokenizer and chat template of a base."""
+    return digest_json([
+        weights_digest(directory),
+        _canonical_json_digest(directory / "config.json"),
+        _files_digest(directory, _TOKENIZER_FILES),
+        chat_template_digest(directory),
+    ])  # fmt: skip
+
+
+def weights_digest(directory: Path) -> str:
+    """Digest over the directory's safetensors files, by name and content."""
+    return digest_json({p.name: cached_file_digest(p) for p in sorted(directory.glob("*.safetensors"))})
+
+
+def adapter_digest(directory: Path) -> str:
+    """Digest of an adapter: its weight files and its configuration, whatever order sets were written in."""
+    return digest_json([weights_digest(directory), _canonical_json_digest(directory / "adapter_config.json")])
+
+
+def chat_template_digest(directory: Path) -> str:
+    """Digest of the chat template alone, wherever the tokenizer keeps it; "none" without one."""
+    template = read_chat_template(directory)
+    return "none" if template is None else digest_bytes(template.encode())
+
+
+def read_chat_template(directory: Path) -> str | None:
+    """The chat template beside a tokenizer: `chat_template.jinja`, else inside tokenizer_config.json."""
+    separate = directory / "chat_template.jinja"
+    if separate.is_file():
+        return separate.read_text(encoding="utf-8")
+    config = directory / "tokenizer_config.json"
+    if not config.is_file():
+        return None
+    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
+    return template if template is None or isinstance(template, str) else json.dumps(template, sort_keys=True)
+
+
+def cached_file_digest(path: Path) -> str:
+    """SHA-256 of a file; for large files remembered by (path, size, mtime, inode)."""
+    status = path.stat()
+    if status.st_size < _SMALL_BYTES:
+        return digest_file(path)
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
+    note = cache_dir() / "digests" / f"{digest_bytes(os.fsencode(path.resolve()))}.json"
+    try:
+        known = json.loads(note.read_text())
+        if known["stamp"] == stamp:
+            return str(known["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no note, or a torn one: hash the file
+    sha = digest_file(path)
+    if time.time() - status.st_mtime > _SETTLED_S:
+        write_atomic(note, json.dumps({"stamp": stamp, "sha256": sha}))
+    return sha
+
+
+def _files_digest(directory: Path, names: tuple[str, ...] | list[str]) -> str:
+    return digest_json({name: cached_file_digest(directory / name) for name in names if (directory / name).is_file()})
+
+
+def _canonical_json_digest(path: Path) -> str:
+    if not path.is_file():
+        return "none"
+    return digest_json(_canonical(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, dict):
+        return {
+            k: sorted(v) if k in _SET_KEYS and isinstance(v, list) else _canonical(v)
+            for k, v in value.items()
+            if k not in _VOLATILE_KEYS
+        }
+    if isinstance(value, list):
+        return [_canonical(v) for v in value]
+    if isinstance(value, float):
+        return repr(value)  # NaN and infinities included
+    return value

@@ -1,0 +1,153 @@
+"""Loading the base once, and the adapter onto it so that it can be switched on and off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import AdapterError, ModelError
+from harness.models.adapter_files import check_adapter_files
+from harness.models.adapter_tensors import match_tensors
+from harness.models.quantization import dequantized_nf4, nf4_config
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Initialisations that rewrite the base weights: with the adapter "off" the base would not be the base.
+_BASE_CHANGING_INITS = ("pissa", "corda", "olora")
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How to load: `dtype` and `device` are resolved names, never "auto"."""
+
+    dtype: str
+    device: str
+    quantization: str = "none"
+    trust_remote_code: bool = False
+
+
+@dataclass
+class LoadedModel:
+    """One base in memory, with at most one adapter on it.
+
+    Attributes:
+        model: in eval mode, without gradients; a PeftModel when an adapter is attached.
+    """
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+    has_adapter: bool = False
+
+    @contextlib.contextmanager
+    def adapter(self, *, on: bool) -> Iterator[Any]:
+        """The model with its adapter on or off."""
+        if on and not self.has_adapter:
+            raise ModelError("no adapter is attached", "pass --adapter")
+        if on or not self.has_adapter:
+            yield self.model
+        else:
+            with self.model.disable_adapter():
+                yield self.model
+
+
+def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None) -> LoadedModel:
+    """Load a base model and, if given, put the adapter on it.
+
+    Raises:
+        ModelError: the base cannot be loaded.
+        AdapterError: the adapter is unsafe, damaged or does not fit this base.
+    """
+    import torch
+
+    if adapter is not None:
+        check_adapter_files(adapter)
+    model = _load_base(base, options)
+    tokenizer = load_tokenizer(base, trust_remote_code=options.trust_remote_code)
+    loaded = LoadedModel(model, tokenizer, torch.device(options.device))
+    if adapter is not None:
+        loaded.model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
+        loaded.has_adapter = True
+    loaded.model.eval().requires_grad_(False)
+    return loaded
+
+
+def load_tokenizer(base: Path, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """The base's tokenizer, with a pad token (its EOS where it has none)."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as exc:
+        raise ModelError(f"no tokenizer could be read from {base}: {_first_line(exc)}", "add tokenizer.json to it") from exc
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_remote_code: bool = False) -> Any:
+    """Put a checked adapter on `model`, all of it or not at all.
+
+    PEFT loads what fits and stays silent, or nearly so, about the rest: here every tensor must have
+    its module and every module its tensors.
+
+    Raises:
+        AdapterError: it does not fit; the message says which tensors or modules.
+    """
+    from peft import PeftModel
+
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    init = str(config.get("init_lora_weights"))
+    if init.startswith(_BASE_CHANGING_INITS):
+        raise AdapterError(
+            f"{adapter} was initialised with init_lora_weights={init!r}, which changes the base weights",
+            "convert it with PEFT's save_pretrained(path_initial_model_for_weight_conversion=...) and pass the result",
+        )
+    match = match_tensors(adapter, base, trust_remote_code=trust_remote_code)
+    if not match.holds:
+        raise AdapterError(
+            f"{adapter} does not fit the base {base.name}: {match.describe()}",
+            f"it was trained for {config.get('base_model_name_or_path')!r}: pass that model with --model, or train again",
+        )
+    return PeftModel.from_pretrained(model, adapter, is_trainable=False)
+
+
+def _load_base(base: Path, options: LoadOptions) -> PreTrainedModel:
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    arguments: dict[str, Any] = {
+        "dtype": getattr(torch, options.dtype),
+        "trust_remote_code": options.trust_remote_code,
+        "use_safetensors": True,
+    }
+    # NF4 kernels on CPUs run at a third of dense speed; there the weights make the round trip instead.
+    packed_nf4 = options.quantization == "nf4" and options.device.startswith("cuda")
+    if options.quantization == "int8":
+        arguments["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
+    elif packed_nf4:
+        arguments["quantization_config"] = nf4_config(arguments["dtype"])
+    if "quantization_config" in arguments:
+        arguments["device_map"] = {"": options.device}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(base, **arguments)
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as exc:
+        raise ModelError(
+            f"{base} cannot be loaded: {_first_line(exc)}",
+            "check that the directory is a complete causal language model; code from the model's repository runs only "
+            "with --trust-remote-code",
+        ) from exc
+    if options.quantization == "nf4" and not packed_nf4:
+        model = dequantized_nf4(model)
+    return model if "quantization_config" in arguments else model.to(options.device)
+
+
+def _first_line(exc: Exception) -> str:
+    text = str(exc).strip()
+    return text.splitlines()[0] if text else type(exc).__name__

@@ -1,0 +1,87 @@
+"""NF4 as bitsandbytes does it: loading for training, its CPU trap closed, and the same function evaluated dense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from bitsandbytes.nn import Linear4bit
+    from transformers import BitsAndBytesConfig, PreTrainedModel
+
+NF4_BLOCK_SIZE = 64
+
+
+def nf4_config(compute_dtype: torch.dtype) -> BitsAndBytesConfig:
+    """QLoRA's quantisation (https://arxiv.org/abs/2305.14314): NF4 with the scales quantised again."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute_dtype,
+    )
+
+
+def linear4bit_layers(model: nn.Module) -> dict[str, Linear4bit]:
+    """Module name -> 4-bit layer."""
+    from bitsandbytes.nn import Linear4bit
+
+    return {name: module for name, module in model.named_modules() if isinstance(module, Linear4bit)}
+
+
+def disable_cpu_inference_repack(model: nn.Module) -> int:
+    """Keep bitsandbytes from repacking 4-bit weights at the first evaluation; call right after loading.
+
+    On a CPU with AVX512_BF16 the first forward in eval mode repacks every `Linear4bit` for inference and
+    `.train()` does not undo it: from then on the layer passes no gradient back, LoRA gradients are silently
+    None, and a merge is corrupt.
+
+    Returns:
+        Number of layers set.
+    """
+    layers = linear4bit_layers(model)
+    for layer in layers.values():
+        layer.support_avx512bf16_for_cpu = False
+    return len(layers)
+
+
+@torch.no_grad()
+def dequantized_nf4(model: PreTrainedModel) -> PreTrainedModel:
+    """Give a dense model the weights it would compute with under NF4, in place.
+
+    Each linear weight that bitsandbytes would quantise is replaced by its NF4 round trip (blocks of 64,
+    double quantisation) in the model's own dtype. The function is that of the 4-bit model; the speed is that of
+    the dense one, which on CPU is several times faster.
+
+    Returns:
+        The same model.
+    """
+    from bitsandbytes.functional import dequantize_4bit, quantize_4bit
+    from transformers.pytorch_utils import Conv1D
+
+    for module in _quantizable(model):
+        transposed = isinstance(module, Conv1D)
+        weight = module.weight.data.T if transposed else module.weight.data
+        packed, state = quantize_4bit(
+            weight.contiguous(), blocksize=NF4_BLOCK_SIZE, compress_statistics=True, quant_type="nf4"
+        )
+        rounded = dequantize_4bit(packed, state).to(weight.dtype)
+        module.weight.data.copy_(rounded.T if transposed else rounded)
+    return model
+
+
+def _quantizable(model: PreTrainedModel) -> Iterator[nn.Module]:
+    """The layers transformers hands to bitsandbytes: no head, no tied weight, nothing the model keeps in float32."""
+    from transformers.pytorch_utils import Conv1D
+    from transformers.quantizers.base import get_keys_to_not_convert
+    from transformers.quantizers.quantizers_utils import should_convert_module
+
+    skipped = [*get_keys_to_not_convert(model), *(model._keep_in_fp32_modules or ())]
+    for name, module in model.named_modules():
+        if (type(module) is nn.Linear or isinstance(module, Conv1D)) and should_convert_module(name, skipped):
+            yield module

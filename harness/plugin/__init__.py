@@ -1,0 +1,116 @@
+"""The pytest plugin, registered by entry point. Loading it imports no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from harness.errors import ConfigError
+from harness.plugin.finish import finish_run
+from harness.plugin.fixtures import (
+    adapter,
+    assay,
+    base,
+    candidate,
+    compare,
+    evaluate,
+    gate,
+    loaded_model,
+    margins,
+    task_gate,
+    task_name,
+    training_points,
+)
+from harness.plugin.options import add_options
+from harness.plugin.reports import VerdictCollector, annotate_report, carried_verdicts, measures
+from harness.plugin.state import STATE, State
+from harness.plugin.terminal import write_summary
+
+__all__ = [
+    "adapter",
+    "assay",
+    "base",
+    "candidate",
+    "compare",
+    "evaluate",
+    "gate",
+    "loaded_model",
+    "margins",
+    "task_gate",
+    "task_name",
+    "training_points",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register options and ini twins."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start this session's state; the process that reports to the user also collects verdicts."""
+    state = config.stash[STATE] = State(config)
+    if not state.is_worker:
+        config.pluginmanager.register(VerdictCollector(state), "assay-verdicts")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `task_gate` or `task_name` once for each in assay.yaml."""
+    from harness.gates.config import gates_from_config
+
+    wanted = {"task_gate", "task_name"} & set(metafunc.fixturenames)
+    if not wanted:
+        return
+    try:
+        tasks = metafunc.config.stash[STATE].settings.config.tasks
+        gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates") or [])]
+    except ConfigError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+    if "task_gate" in wanted:
+        metafunc.parametrize("task_gate", gates, indirect=True, ids=[gate.id for gate in gates])
+    if "task_name" in wanted:
+        metafunc.parametrize("task_name", list(tasks), indirect=True, ids=list(tasks))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Tell a wrong option once, before anything costly, instead of once a test."""
+    state = config.stash[STATE]
+    if not state.is_worker and any(measures(item) for item in items):
+        try:
+            _ = state.settings
+        except ConfigError as exc:
+            raise pytest.UsageError(str(exc)) from exc
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
+    """Put a test's verdicts on its report, and tell what could not be measured from what failed."""
+    report = yield
+    annotate_report(report, item, call)
+    return report
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
+    """Show an undecided gate as what it is where it does not fail its test."""
+    undecided = any(v.outcome == "inconclusive" for v in carried_verdicts(report))
+    if report.when == "call" and report.passed and undecided:
+        return "inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the run; a worker hands what it found out to the controller."""
+    state = session.config.stash[STATE]
+    if state.is_worker:
+        session.config.workeroutput["assay_facts"] = json.dumps(state.facts(), default=vars)  # type: ignore[attr-defined]
+    else:
+        finish_run(state, session)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the verdicts and where the report is."""
+    write_summary(terminalreporter, config.stash[STATE])

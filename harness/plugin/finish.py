@@ -1,0 +1,72 @@
+"""At the end of the session: one run directory out of all that was measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import AssayError
+from harness.runs.schema import RunStatus
+
+if TYPE_CHECKING:
+    from harness.plugin.state import State
+
+_CUT_SHORT = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+
+
+def finish_run(state: State, session: pytest.Session) -> None:
+    """Write the run directory, if anything was measured or decided.
+
+    A failure to write it is told in the terminal summary and fails the session.
+    """
+    own = state.facts()
+    processes = [*state.worker_facts, *([own] if own is not None else [])]
+    if not state.verdicts and not processes:
+        return
+    cut_short = session.exitstatus in _CUT_SHORT or bool(session.shouldstop) or bool(session.shouldfail)
+    status: RunStatus = "interrupted" if cut_short else "complete"
+    try:
+        state.run_directory = state.writer().finish(
+            _manifest(state, processes), state.verdicts, status, training=_first(processes, "training_document")
+        )
+    except AssayError as exc:
+        state.write_error = str(exc)
+        session.exitstatus = max(session.exitstatus, pytest.ExitCode.TESTS_FAILED)
+
+
+def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    from harness.machine import library_versions, machine_facts
+
+    settings = state.settings
+    merged: dict[str, Any] = {
+        key: _first(processes, key) for key in ("model", "adapter", "precision", "training") if _first(processes, key)
+    }
+    return {
+        **merged,
+        "profile": settings.profile.name,
+        "command": " ".join(["pytest", *state.config.invocation_params.args]),
+        "options": {
+            "model": settings.model,
+            "adapter": settings.adapter,
+            "limit": settings.profile.limit,
+            "train_rows": settings.profile.train_rows,
+            "inconclusive": settings.inconclusive,
+            "trust_remote_code": settings.trust_remote_code,
+        },
+        "data": {name: digest for facts in processes for name, digest in facts["data"].items()},
+        "answers": {
+            kind: sum(facts["answers"][kind] for facts in processes) for kind in ("cached", "computed")
+        },
+        "skipped": [{"test": test, "reason": reason} for test, reason in state.skipped],
+        "versions": library_versions(),
+        "machine": machine_facts(),
+        "peak_memory_gib": max((facts["peak_memory_gib"] for facts in processes), default=None),
+        "duration_s": round(time.time() - state.started, 1),
+    }
+
+
+def _first(processes: Sequence[dict[str, Any]], key: str) -> Any:
+    return next((facts[key] for facts in processes if facts.get(key)), None)

@@ -1,0 +1,98 @@
+"""The fixtures a user's test takes. Their heavy half is imported when they are first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.plugin.gating import GATE, Gate
+from harness.plugin.state import STATE
+from harness.runs.schema import Role, TrainingPoint
+
+if TYPE_CHECKING:
+    from harness.config import Margins
+    from harness.gates import Comparison, Evaluation, GateSpec
+    from harness.models import Identity, ResolvedAdapter, ResolvedModel
+    from harness.models.loading import LoadedModel
+    from harness.session import Session
+
+
+@pytest.fixture(scope="session")
+def assay(request: pytest.FixtureRequest) -> Session:
+    """The measuring session: models, adapter, engines and tasks, each made when first asked for."""
+    return request.config.stash[STATE].session
+
+
+@pytest.fixture(scope="session")
+def base(assay: Session) -> ResolvedModel:
+    """The base model: `.name` and `.directory`."""
+    return assay.base
+
+
+@pytest.fixture(scope="session")
+def adapter(assay: Session, request: pytest.FixtureRequest) -> ResolvedAdapter:
+    """The adapter under test: `.name`, `.directory`, `.recipe`. Trained now if it was named by a recipe."""
+    with request.config.stash[STATE].on_terminal():
+        return assay.adapter
+
+
+@pytest.fixture(scope="session")
+def candidate(assay: Session, adapter: ResolvedAdapter) -> Identity:
+    """Who the candidate (base + adapter) is: the digest of everything that can change an answer."""
+    return assay.identities["candidate"]
+
+
+@pytest.fixture(scope="session")
+def loaded_model(assay: Session, adapter: ResolvedAdapter) -> LoadedModel:
+    """The base in memory with the adapter on it: `with loaded_model.adapter(on=False) as model: ...`."""
+    return assay.loaded
+
+
+@pytest.fixture(scope="session")
+def evaluate(assay: Session, adapter: ResolvedAdapter) -> Callable[[str, Role], Evaluation]:
+    """`evaluate(task, "candidate")`: one model's samples of a task."""
+    return assay.evaluate
+
+
+@pytest.fixture(scope="session")
+def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[[str], Comparison]:
+    """`compare(task)`: base and candidate samples of a task, paired by item."""
+    return assay.compare
+
+
+@pytest.fixture(scope="session")
+def margins(request: pytest.FixtureRequest) -> Margins:
+    """The limits of assay.yaml's `margins:` section."""
+    return request.config.stash[STATE].settings.config.margins
+
+
+@pytest.fixture(scope="session")
+def training_points(assay: Session, adapter: ResolvedAdapter) -> tuple[list[TrainingPoint], int]:
+    """The adapter's training log and the step its weights are from; skips where no log came with it."""
+    if assay.training_log is None:
+        pytest.skip(f"{adapter.name} came without a training log")
+    return list(assay.training_log.points), assay.training_log.summary.best_step
+
+
+@pytest.fixture
+def gate(request: pytest.FixtureRequest) -> Gate:
+    """`gate(rule)`: decide it, record the verdict, and fail the test where it does not pass."""
+    gate = Gate(request.node, request.config.stash[STATE].settings)
+    request.node.stash[GATE] = gate
+    return gate
+
+
+@pytest.fixture
+def task_gate(request: pytest.FixtureRequest) -> GateSpec:
+    """One entry of a task's `gates:` list in assay.yaml; a test that takes it runs once for each."""
+    spec: GateSpec = request.param
+    return spec
+
+
+@pytest.fixture
+def task_name(request: pytest.FixtureRequest) -> str:
+    """The name of a task in assay.yaml; a test that takes it runs once for each."""
+    name: str = request.param
+    return name

@@ -1,0 +1,74 @@
+"""Decide a gate, record its verdict, and tell pytest."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import warnings
+
+import pytest
+
+from harness.errors import AssayError
+from harness.gates import Gateable
+from harness.runs.schema import Verdict
+from harness.settings import Settings
+
+
+GATE: pytest.StashKey[Gate] = pytest.StashKey()
+
+
+class GateError(AssayError):
+    """A gate could not be measured."""
+
+
+class InconclusiveWarning(UserWarning):
+    """A gate could not be decided, under a profile that lets that pass."""
+
+
+class Gate:
+    """The `gate` fixture: call it with a rule or a check.
+
+    A failed gate fails the test, an unmeasurable one makes it an error, an inconclusive one does what
+    `--inconclusive` says. A test may gate several times; the first that fails ends it.
+    """
+
+    def __init__(self, node: pytest.Item, settings: Settings) -> None:
+        self.verdicts: list[Verdict] = []
+        self._node = node
+        self._settings = settings
+
+    def __call__(self, rule: Gateable) -> Verdict:
+        """Decide, record and enforce.
+
+        Raises:
+            pytest.fail.Exception: the verdict is fail, or inconclusive where that fails.
+            GateError: the verdict is error.
+        """
+        started = time.perf_counter()
+        suite = self._node.path.stem.removeprefix("test_")
+        decided = rule.decide()
+        verdict = dataclasses.replace(
+            decided,
+            gate=self._unique(f"{suite}/{decided.gate}"),
+            suite=suite,
+            test=self._node.nodeid,
+            duration_s=time.perf_counter() - started,
+        )
+        self.verdicts.append(verdict)
+        self._enforce(verdict)
+        return verdict
+
+    def _unique(self, name: str) -> str:
+        taken = sum(v.gate == name or v.gate.startswith(f"{name}#") for v in self.verdicts)
+        return f"{name}#{taken + 1}" if taken else name
+
+    def _enforce(self, verdict: Verdict) -> None:
+        message = f"{verdict.gate}: {verdict.reason}" + (f"\n  remedy: {verdict.remedy}" if verdict.remedy else "")
+        if verdict.outcome == "error":
+            raise GateError(f"{verdict.gate}: {verdict.reason}", verdict.remedy)
+        if verdict.outcome == "fail":
+            pytest.fail(message, pytrace=False)
+        if verdict.outcome == "inconclusive":
+            if self._settings.inconclusive == "fail":
+                pytest.fail(f"inconclusive: {message}", pytrace=False)
+            warnings.warn(InconclusiveWarning(message), stacklevel=3)

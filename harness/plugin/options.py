@@ -1,0 +1,80 @@
+"""Command-line options, their `--assay-...` aliases and ini twins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.config import find_config
+from harness.settings import Settings, make_settings
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: `--NAME`, `--assay-NAME` and the ini key `assay_NAME`."""
+
+    name: str
+    help: str
+    metavar: str | None = None
+    choices: tuple[str, ...] | None = None
+    flag: bool = False
+
+    @property
+    def dest(self) -> str:
+        """Where pytest keeps the value."""
+        return "assay_" + self.name.replace("-", "_")
+
+
+OPTIONS = (
+    Option("model", "base model: smollm2-135m, a local directory or a hub id", "BASE"),
+    Option("adapter", "adapter under test: a local directory, a hub id or recipe:NAME", "ADAPTER"),
+    Option("profile", "sizes and strictness: smoke, release, or one of assay.yaml", "NAME"),
+    Option("dtype", "precision (auto: bfloat16 where the hardware has it)", choices=("auto", "float32", "bfloat16", "float16")),
+    Option("quantization", "quantization of the base while measuring", choices=("none", "nf4", "int8")),
+    Option("device", "auto, cpu, cuda, cuda:N or mps", "DEVICE"),
+    Option("inconclusive", "what an inconclusive gate does to its test (default: as the profile says)", choices=("fail", "warn")),
+    Option("reports-dir", "where run directories are written (default: reports/ beside assay.yaml)", "DIR"),
+    Option("config", "configuration file (default: the nearest assay.yaml)", "FILE"),
+    Option("trust-remote-code", "run Python code out of the model's repository", flag=True),
+)  # fmt: skip
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register the options. A short name another plugin has taken keeps its alias only."""
+    group = parser.getgroup("assay", "adapter-assay: may this adapter be released?")
+    for option in OPTIONS:
+        short, alias = f"--{option.name}", f"--assay-{option.name}"
+        arguments: dict[str, object] = {"dest": option.dest, "default": None, "help": option.help}
+        if option.flag:
+            arguments["action"] = "store_true"
+        else:
+            arguments |= {"metavar": option.metavar, "choices": option.choices}
+        names = [alias] if option.name == "config" else [short, alias]  # --config is too common a word to take
+        try:
+            group.addoption(*names, **arguments)
+        except ValueError:
+            group.addoption(alias, **arguments)
+        parser.addini(option.dest, f"default of {alias}: {option.help}", default=None)
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of this pytest session: command line, then ini file, then assay.yaml, then defaults.
+
+    Raises:
+        ConfigError: a value is unknown or the configuration file is malformed.
+    """
+    values = {option.dest.removeprefix("assay_"): _value(config, option) for option in OPTIONS}
+    trust = values.pop("trust_remote_code")
+    named = [Path(str(argument).split("::")[0]).resolve() for argument in config.args]
+    places = [Path.cwd(), *(path for path in named if path.is_dir()), *(path.parent for path in named), config.rootpath]
+    found = find_config(values.pop("config"), places)
+    return make_settings(found, **values, trust_remote_code=trust in ("True", "true", "1", "yes"))
+
+
+def _value(config: pytest.Config, option: Option) -> str | None:
+    given = config.getoption(option.dest)
+    if given in (None, False):
+        given = config.getini(option.dest) or None
+    return None if given is None else str(given)

@@ -1,0 +1,113 @@
+"""What the plugin keeps for one pytest session, in the controller and in each xdist worker."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.plugin.options import read_settings
+from harness.runs.ids import new_run_id
+from harness.runs.schema import Sample, Verdict
+from harness.settings import Settings
+
+if TYPE_CHECKING:
+    from harness.runs import RunWriter
+    from harness.session import Session
+
+STATE: pytest.StashKey[State] = pytest.StashKey()
+
+
+class State:
+    """Settings and session of this process, and in the controller the verdicts of all.
+
+    Attributes:
+        run_id: of this run; the same in controller and workers.
+        verdicts: collected from test reports, in the order they came.
+        skipped: (test, reason) of tests that gate and did not run.
+        worker_facts: what the sessions in xdist workers found out, one entry a worker that measured.
+        run_directory: where the finished run was written.
+        write_error: why it could not be.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.started = time.time()
+        self.verdicts: list[Verdict] = []
+        self.skipped: list[tuple[str, str]] = []
+        self.worker_facts: list[dict[str, Any]] = []
+        self.run_directory: Path | None = None
+        self.write_error = ""
+        self._settings: Settings | None = None
+        self._session: Session | None = None
+        worker: dict[str, str] | None = getattr(config, "workerinput", None)
+        self.is_worker = worker is not None
+        self.run_id = worker["assay_run_id"] if worker else new_run_id()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, read when first needed: a broken assay.yaml must not stop foreign tests."""
+        if self._settings is None:
+            self._settings = read_settings(self.config)
+        return self._settings
+
+    @property
+    def session(self) -> Session:
+        """The measuring session, made when first needed."""
+        if self._session is None:
+            from harness.session import Session
+
+            self._session = Session(self.settings, keep_samples=self._keep, progress=self._progress)
+        return self._session
+
+    def facts(self) -> dict[str, Any] | None:
+        """What this process measured, or None where it measured nothing."""
+        if self._session is None:
+            return None
+        from harness.machine import peak_memory_gib
+
+        return {
+            **self._session.facts(),
+            "training_document": self._session.training_document(),
+            "peak_memory_gib": peak_memory_gib(),
+        }
+
+    @contextlib.contextmanager
+    def on_terminal(self) -> Iterator[None]:
+        """Let what runs inside write to the terminal: pytest's capturing would hide a progress bar."""
+        manager = self.config.pluginmanager.getplugin("capturemanager")
+        with manager.global_and_fixture_disabled() if manager is not None else contextlib.nullcontext():
+            yield
+
+    def _keep(self, samples: Sequence[Sample]) -> None:
+        self.writer().add_samples(samples)
+
+    def writer(self) -> RunWriter:
+        """The run's writer; whichever process comes first makes the directory."""
+        from filelock import FileLock
+
+        from harness.paths import cache_dir
+        from harness.runs import RunWriter
+        from harness.runs.ids import partial_path
+
+        root = self.settings.reports_dir
+        with FileLock(cache_dir() / "runs.lock"):
+            if partial_path(root, self.run_id).is_dir():
+                return RunWriter.open(root, self.run_id)
+            return RunWriter.create(root, self.run_id)
+
+    @contextlib.contextmanager
+    def _progress(self, label: str) -> Iterator[Any]:
+        from tqdm import tqdm
+
+        with self.on_terminal(), tqdm(desc=label, disable=None, leave=False) as bar:
+
+            def show(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            yield show

@@ -1,0 +1,48 @@
+"""The verdicts at the end of pytest's output."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.plugin.state import State
+
+_MARKS = {"pass": ("PASS", "green"), "fail": ("FAIL", "red"), "inconclusive": ("INCONCLUSIVE", "yellow"), "error": ("ERROR", "red")}
+
+
+def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
+    """One line a verdict, worst last where the eye is, then what was cached and where the report lies."""
+    from harness.runs.outcome import SEVERITY
+
+    if state.verdicts:
+        reporter.section("release gates", sep="=")
+        for verdict in sorted(state.verdicts, key=lambda v: -SEVERITY.index(v.outcome)):
+            word, colour = _MARKS[verdict.outcome]
+            reporter.write(f"{word:<13}", **{colour: True})
+            reporter.write_line(f"{verdict.gate}: {verdict.reason}")
+    if state.run_directory is not None:
+        reporter.write_line(_answers(state))
+        reporter.write_line(f"report: {_relative(state.run_directory / 'report.html')}")
+    if state.write_error:
+        reporter.write_line(f"the run could not be written: {state.write_error}", red=True, bold=True)
+
+
+def _answers(state: State) -> str:
+    from harness.runs import load_run
+
+    assert state.run_directory is not None
+    manifest = load_run(state.run_directory).manifest
+    answers, training = manifest["answers"], manifest.get("training")
+    told = f"answers: {answers['cached']} from the cache, {answers['computed']} computed"
+    if training:
+        told += f"; adapter {'from the cache' if training['from_cache'] else 'trained now'}"
+    return f"{told}; peak memory {manifest['peak_memory_gib']} GiB; {manifest['duration_s']} s"
+
+
+def _relative(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

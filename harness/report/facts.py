@@ -1,0 +1,100 @@
+"""The facts of a run a reader wants at a glance, out of its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.report.details import cell
+from harness.report.text import duration, moment, plural, printable
+from harness.runs.store import Run
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A thing that was judged: what it is called, its digest, and the digests of its parts."""
+
+    role: str
+    name: str
+    digest: str
+    note: str
+    parts: tuple[tuple[str, str], ...]
+
+
+def glance(run: Run) -> list[tuple[str, str]]:
+    """Name-value pairs for the head of the report; what the manifest lacks is left out."""
+    manifest = run.manifest
+    rows = [
+        ("profile", cell(manifest["profile"]) if manifest.get("profile") else ""),
+        ("started", moment(manifest["started"]) if manifest.get("started") else ""),
+        ("took", duration(manifest.get("duration_s")) if manifest.get("duration_s") is not None else ""),
+        ("answers", answers(manifest)),
+        ("training", _training(manifest)),
+        ("precision", _joined(_object(manifest, "precision"), ("dtype", "quantization", "device"))),
+        ("machine", _machine(manifest)),
+    ]
+    return [(name, printable(text)) for name, text in rows if text]
+
+
+def identities(manifest: Mapping[str, Any]) -> list[Identity]:
+    """The base and the adapter, as far as the manifest names them."""
+    found = []
+    for role, key in (("base", "model"), ("adapter", "adapter")):
+        thing = _object(manifest, key)
+        if thing:
+            recipe = thing.get("recipe")
+            found.append(
+                Identity(
+                    role,
+                    printable(str(thing.get("name") or thing.get("path") or "unnamed")),
+                    printable(str(thing.get("digest") or "")),
+                    printable(f"recipe {recipe}" if isinstance(recipe, str) and recipe else ""),
+                    tuple((str(k), cell(v)) for k, v in _object(thing, "parts").items()),
+                )
+            )
+    return found
+
+
+def answers(manifest: Mapping[str, Any]) -> str:
+    """`1,204 from the cache, 36 computed`, or nothing where it is not known."""
+    counts = _object(manifest, "answers")
+    if "cached" not in counts and "computed" not in counts:
+        return ""
+    return f"{counts.get('cached', 0):,} from the cache, {counts.get('computed', 0):,} computed"
+
+
+def _training(manifest: Mapping[str, Any]) -> str:
+    training = _object(manifest, "training")
+    parts = []
+    if training.get("steps") is not None:
+        parts.append(plural(int(training["steps"]), "step"))
+    if training.get("duration_s") is not None:
+        parts.append(duration(training["duration_s"]))
+    if training.get("from_cache"):
+        parts.append("taken from the cache")
+    return ", ".join(parts)
+
+
+def _machine(manifest: Mapping[str, Any]) -> str:
+    machine = _object(manifest, "machine")
+    parts = [str(machine[key]) for key in ("platform", "cpu") if machine.get(key)]
+    if machine.get("threads"):
+        parts.append(plural(int(machine["threads"]), "thread"))
+    if machine.get("memory_gib"):
+        parts.append(f"{machine['memory_gib']:.3g} GiB")
+    if machine.get("cuda"):
+        parts.append(f"CUDA {machine['cuda']}" if isinstance(machine["cuda"], str) else "CUDA")
+    if manifest.get("peak_memory_gib"):
+        parts.append(f"{manifest['peak_memory_gib']:.3g} GiB used at most")
+    return ", ".join(parts)
+
+
+def _joined(thing: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    named = [str(thing[key]) for key in keys if thing.get(key) and thing[key] != "none"]
+    return ", ".join(named)
+
+
+def _object(owner: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = owner.get(key)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,69 @@
+"""A Markdown summary for a CI job page or a pull-request comment."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from harness.report.facts import glance, identities
+from harness.report.headline import SYMBOLS, by_severity, headline
+from harness.report.text import NOTHING, figure, markdown
+from harness.report.whisker import compares
+from harness.runs.schema import Outcome, Verdict
+from harness.runs.store import Run
+
+MARKER = "<!-- adapter-assay -->"
+"""First line of every summary: a CI job finds its own comment by it and updates it in place."""
+
+_MAX_TABLE = 50_000
+_ICONS: dict[str, str] = {"pass": "\u2705", "fail": "\u274c", "undecided": "\u26a0\ufe0f"}
+_HEAD = "| | gate | base | candidate | difference | interval | n | reason |\n|---|---|---:|---:|---:|---|---:|---|"
+
+
+def render_summary(run: Run) -> str:
+    """The summary of a run; stays under the 65,536 characters of a GitHub comment."""
+    head = headline(run)
+    lines = [MARKER, f"## {_ICONS[head.tone]} {head.title}", ""]
+    if head.interrupted:
+        lines += ["> **INTERRUPTED**: this run is not whole and cannot serve as evidence or as a baseline.", ""]
+    lines += [head.why, ""]
+    lines += [f"**{one.role}** {_code(one.name)} {_code(one.digest[:12])}  " for one in identities(run.manifest)]
+    lines += ["", *_gates(sorted(run.verdicts, key=lambda v: (by_severity(v), v.suite, v.gate))), ""]
+    lines += [f"- {name}: {markdown(text)}" for name, text in glance(run)]
+    lines += [f"- run: {_code(run.id)}", ""]
+    return "\n".join(lines)
+
+
+def _gates(verdicts: list[Verdict]) -> list[str]:
+    if not verdicts:
+        return []
+    rows = [_row(verdict) for verdict in verdicts]
+    shown = sum(length <= _MAX_TABLE for length in accumulate(map(len, rows)))
+    more = [f"\n{len(rows) - shown:,} more gates are in the report."] if shown < len(rows) else []
+    return [_HEAD, *rows[:shown], *more]
+
+
+def _row(verdict: Verdict) -> str:
+    estimate = verdict.estimate
+    difference = estimate.value if estimate and compares(verdict) else None
+    if difference is None and verdict.base and verdict.candidate:
+        difference = verdict.candidate.value - verdict.base.value
+    known = estimate is not None and estimate.low is not None and estimate.high is not None
+    cells = (
+        f"{SYMBOLS[verdict.outcome]} {_word(verdict.outcome)}",
+        markdown(verdict.gate, 120) + (f"<br>{markdown(verdict.rule, 80)}" if verdict.rule else ""),
+        figure(verdict.base.value) if verdict.base else NOTHING,
+        figure(verdict.candidate.value) if verdict.candidate else NOTHING,
+        figure(difference, signed=True),
+        f"{figure(estimate.low)} to {figure(estimate.high)}" if estimate and known else NOTHING,
+        NOTHING if verdict.n is None else f"{verdict.n:,}",
+        markdown(verdict.reason, 200),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _word(outcome: Outcome) -> str:
+    return f"**{outcome}**" if outcome in ("fail", "error") else outcome
+
+
+def _code(text: str) -> str:
+    return f"<code>{markdown(text, 120)}</code>" if text else ""

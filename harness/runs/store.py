@@ -1,0 +1,171 @@
+"""Read runs back from their directories."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import RunError
+from harness.runs.codec import number
+from harness.runs.ids import is_partial, partial_path
+from harness.runs.outcome import RunOutcome, overall_outcome
+from harness.runs.samples import merge_parts, read_table, table_samples
+from harness.runs.schema import VERDICTS_SCHEMA, RunStatus, Sample, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+SAMPLES = "samples.parquet"
+VERDICTS = "verdicts.json"
+TRAINING = "training.json"
+PARTS = "parts"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stored run. The samples are read when first asked for.
+
+    Attributes:
+        manifest: what was run, on what, with which options; any key may be missing.
+        training: recipe, points and summary of the training log; None where nothing was trained.
+    """
+
+    path: Path
+    id: str
+    status: RunStatus
+    manifest: Mapping[str, Any]
+    verdicts: tuple[Verdict, ...]
+    training: Mapping[str, Any] | None = None
+
+    @property
+    def outcome(self) -> RunOutcome:
+        """The worst verdict, or `incomplete`."""
+        return overall_outcome(self.verdicts, self.status)
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """The samples as stored: one row each; target, parsed, scores and tags are JSON text.
+
+        Raises:
+            RunError: the samples file is missing or torn.
+        """
+        return self._table().to_pandas()
+
+    def read_samples(self) -> list[Sample]:
+        """The samples with their JSON columns decoded.
+
+        Raises:
+            RunError: the samples file is missing or torn.
+        """
+        return table_samples(self._table())
+
+    def _table(self) -> pa.Table:
+        whole = self.path / SAMPLES
+        if is_partial(self.path) and not whole.exists():
+            return merge_parts(sorted((self.path / PARTS).glob("*.parquet")))
+        return read_table(whole)
+
+
+def load_run(path: Path, *, partial: bool = False) -> Run:
+    """Load a run from its directory.
+
+    Args:
+        partial: also accept the `.partial` directory of a run that was killed or is still going on; what it lacks
+            is left empty.
+
+    Raises:
+        RunError: no such run, an unfinished run without `partial`, or a missing or torn file, which is named.
+    """
+    unfinished = is_partial(path)
+    if not path.is_dir():
+        left_over = partial_path(path.parent, path.name)
+        if left_over.is_dir():
+            raise _never_finished(left_over)
+        raise RunError(f"there is no run at {path}", "give the path of a run directory, such as reports/<run-id>")
+    if unfinished and not partial:
+        raise _never_finished(path)
+    manifest = _read_object(path / MANIFEST)
+    verdicts = () if unfinished and not (path / VERDICTS).exists() else _read_verdicts(path / VERDICTS)
+    return Run(
+        path=path,
+        id=str(manifest.get("run", path.name)),
+        status=_status(path, manifest),
+        manifest=manifest,
+        verdicts=verdicts,
+        training=_read_object(path / TRAINING) if (path / TRAINING).exists() else None,
+    )
+
+
+def list_runs(root: Path) -> list[Run]:
+    """The finished runs under `root`, oldest first. One that cannot be read is left out with a logged warning."""
+    if not root.is_dir():
+        return []
+    runs = []
+    for path in sorted(p for p in root.iterdir() if (p / MANIFEST).is_file() and not is_partial(p)):
+        try:
+            runs.append(load_run(path))
+        except RunError as error:
+            _log.warning("left out of the list of runs: %s", error)
+    return sorted(runs, key=lambda run: (str(run.manifest.get("started", "")), run.id))
+
+
+def _never_finished(path: Path) -> RunError:
+    return RunError(
+        f"the run in {path} was never finished: it was killed or is still going on",
+        "run the same command again; answers it had computed come from the cache",
+    )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing", "the run directory is incomplete: make the run again") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}", "it is torn: restore it or make the run again") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path} holds a {type(value).__name__}, not an object", "restore it or make the run again")
+    return value
+
+
+def _status(path: Path, manifest: Mapping[str, Any]) -> RunStatus:
+    status = manifest.get("status")
+    if status == "complete":
+        return "complete"
+    if status == "interrupted":
+        return "interrupted"
+    if status == "running" and is_partial(path):
+        return "running"
+    raise RunError(f"{path / MANIFEST} has the status {status!r}", "a finished run is 'complete' or 'interrupted'")
+
+
+def _read_verdicts(path: Path) -> tuple[Verdict, ...]:
+    document = _read_object(path)
+    if document.get("schema") != VERDICTS_SCHEMA:
+        raise RunError(
+            f"{path} has schema {document.get('schema')!r}; this version reads {VERDICTS_SCHEMA}",
+            "read it with the version of adapter-assay that wrote it",
+        )
+    try:
+        return tuple(_verdict(row) for row in document["verdicts"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} has a malformed verdict: {error!r}", "restore it or make the run again") from error
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    numbers = {key: number(row.get(key)) for key in ("margin", "minimum_detectable_effect")}
+    estimates = {key: _numbers(row.get(key)) for key in ("estimate", "base", "candidate")}
+    return Verdict.from_json({**row, **numbers, **estimates})
+
+
+def _numbers(row: Mapping[str, Any] | None) -> dict[str, float | None] | None:
+    return {key: number(value) for key, value in row.items()} if row else None

@@ -1,0 +1,57 @@
+"""What `assay init` writes: the suites, the fixtures, a configuration and a CI workflow to start from."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import ConfigError
+
+_HERE = Path(__file__).resolve().parent
+_WORKFLOW = Path(".github") / "workflows" / "assay.yml"
+
+
+def write_scaffold(directory: Path) -> list[Path]:
+    """Copy the starting files into `directory`.
+
+    Returns:
+        What was written, files and directories.
+
+    Raises:
+        ConfigError: one of them exists already; nothing is written then.
+    """
+    sources = {Path(name): _source(name) for name in ("suites", "fixtures", "assay.yaml")}
+    sources[_WORKFLOW] = _HERE / "workflow.yml"
+    taken = [str(directory / name) for name in sources if (directory / name).exists()]
+    if taken:
+        raise ConfigError(f"{', '.join(taken)} would be overwritten", "run `assay init` in another directory")
+    written = [directory / name for name in sources]
+    for target, source in zip(written, sources.values(), strict=True):
+        copy_new(source, target)
+    return written
+
+
+def copy_new(source: Path, target: Path) -> None:
+    """Copy a file or directory to a place that must not exist.
+
+    Raises:
+        ConfigError: it does.
+    """
+    if target.exists():
+        raise ConfigError(f"{target} exists already", "give a directory that does not exist yet")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def _source(name: str) -> Path:
+    """In an installed wheel the files lie beside this module, in a source checkout at its top."""
+    return next(path for path in _candidates(name) if path.exists())
+
+
+def _candidates(name: str) -> Iterator[Path]:
+    yield _HERE / name
+    yield _HERE.parent.parent / name

@@ -1,0 +1,44 @@
+"""What a measurement could have seen, and how many items it would take to see less."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import stats
+
+from harness.stats.interval import Interval
+
+
+def minimum_detectable_effect(interval: Interval, *, power: float = 0.8) -> float | None:
+    """Smallest true effect that a repeat of this measurement would tell from none with this power.
+
+    (z_{1 - alpha/2} + z_power) standard errors, alpha = 1 - confidence, two-sided (Miller 2024, arXiv
+    2411.00640). The half-width of the interval over z stands in for a smaller standard
+    error, so that a paired proportion without one discordant pair still has a floor.
+
+    Returns:
+        The effect, in the units of the interval; None where the interval has no width, so that nothing
+        is known about the noise.
+
+    Raises:
+        ValueError: power not between 0 and 1.
+    """
+    if not 0.0 < power < 1.0:
+        raise ValueError(f"power is {power}: it must lie between 0 and 1, as in 0.8")
+    z = float(stats.norm.ppf(0.5 + interval.confidence / 2))
+    error = max(interval.standard_error, (interval.high - interval.low) / 2 / z)
+    return (z + float(stats.norm.ppf(power))) * error if error > 0 else None
+
+
+def required_n(interval: Interval, effect: float, *, power: float = 0.8) -> int:
+    """Items, clustered as in this measurement, that would see a true effect of this size with this power.
+
+    Raises:
+        ValueError: effect not above 0, or an interval without width.
+    """
+    if not effect > 0:
+        raise ValueError(f"effect is {effect}: it must be above 0")
+    seen = minimum_detectable_effect(interval, power=power)
+    if seen is None:
+        raise ValueError(f"the interval has no width ({interval.low}): the noise is unknown")
+    return math.ceil(interval.n * (seen / effect) ** 2)

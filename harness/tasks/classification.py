@@ -1,0 +1,113 @@
+"""Classification: does the answer name the right label?"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.digests import digest_json
+from harness.engines.requests import Answer
+from harness.errors import TaskError
+from harness.metrics.base import Metric
+from harness.metrics.classification import macro_f1, macro_precision, macro_recall
+from harness.tasks.answers import Generates, generated_text
+from harness.tasks.base import Grade, Item
+from harness.tasks.records import Record, show
+
+
+@dataclass(frozen=True)
+class ClassificationGrader(Generates):
+    """Grades against one of `labels`; an answer that names none, or more than one, is wrong.
+
+    Attributes:
+        majority: largest share of one label among the targets, for the floor of accuracy: what always answering
+            that label reaches. The macro averages of such a model, and of a random one, do not pass 1/k.
+    """
+
+    max_new_tokens: int = 16
+    labels: tuple[str, ...] = ()
+    majority: float = 0.0
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """The metrics; the macro averages are over the corpus."""
+        chance = 1 / len(self.labels)
+        return (
+            Metric("accuracy", kind="binary", floor=max(self.majority, chance)),
+            Metric("macro_precision", floor=chance, corpus=macro_precision),
+            Metric("macro_recall", floor=chance, corpus=macro_recall),
+            Metric("macro_f1", floor=chance, corpus=macro_f1),
+        )
+
+    @property
+    def digest(self) -> str:
+        """Digest of the settings."""
+        return digest_json(["classification", 1, self.max_new_tokens, self.stop, self.labels])
+
+    def grade(self, item: Item, answer: Answer) -> Grade:
+        """Grade one answer."""
+        label = find_label(generated_text(item, answer), self.labels)
+        return Grade({"accuracy": float(label == item.target)}, label)
+
+    def target(self, record: Record, field: str, value: Any) -> str:
+        """A row's label as one of `labels`.
+
+        Raises:
+            DataError: it is not one of them.
+        """
+        text = label_text(value)
+        if text is None or text not in self.labels:
+            problem = f"field {field!r} is {show(value)}, not a label"
+            raise record.error(problem, f"the task's labels are: {', '.join(self.labels)}")
+        return text
+
+
+def label_text(value: Any) -> str | None:
+    """A label as text: text or an integer as it is, booleans as JSON writes them; None for anything else."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, str | int) and str(value).strip() else None
+
+
+def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels, if an answer can tell them apart.
+
+    Raises:
+        TaskError: there are fewer than two, or two that differ only in case or punctuation at the ends.
+    """
+    if len(labels) < 2:
+        raise TaskError(f"a classification task needs two labels or more, got {list(labels)}")
+    for plain, count in Counter(map(_plain, labels)).items():
+        if count > 1 or not plain:
+            remedy = "use labels that differ in more than case and punctuation at the ends"
+            raise TaskError(f"labels {list(labels)} cannot be told apart in an answer", remedy)
+    return tuple(labels)
+
+
+def majority_share(targets: Sequence[str]) -> float:
+    """The share of the commonest target."""
+    return max(Counter(targets).values()) / len(targets)
+
+
+def find_label(answer: str, labels: Sequence[str]) -> str | None:
+    """The label an answer gives.
+
+    The whole answer if it is a label, without regard to case and to white space and punctuation at the ends; else the
+    only label mentioned in it as whole words, where the longest label at a place counts ("very good" is not "good").
+    None if none or several are. "not good" names "good": ask for the label alone.
+    """
+    by_plain = {_plain(label): label for label in labels}
+    if (whole := by_plain.get(_plain(answer))) is not None:
+        return whole
+    longest_first = sorted(by_plain, key=len, reverse=True)
+    pattern = "|".join(rf"(?<!\w){re.escape(plain)}(?!\w)" for plain in longest_first)
+    mentioned = {by_plain[match.group()] for match in re.finditer(pattern, answer.casefold())}
+    return mentioned.pop() if len(mentioned) == 1 else None
+
+
+def _plain(text: str) -> str:
+    return text.casefold().strip(string.whitespace + string.punctuation)

@@ -1,0 +1,138 @@
+"""The layouts that training data comes in, each turned into a prompt and its completion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engines.requests import Message
+from harness.errors import DataError
+from harness.tasks.records import Record, show
+
+_ROLES = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
+_SHAREGPT_ROLES = {**_ROLES, "human": "user", "gpt": "assistant"}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A conversation and the answer wanted.
+
+    Attributes:
+        prompt: the turns before the last assistant turn, never empty. No system prompt is invented.
+        completion: the last assistant turn, never blank.
+        row: the row of the file it came from, as in `Record`.
+        fields: that row.
+    """
+
+    prompt: tuple[Message, ...]
+    completion: str
+    row: int
+    fields: Mapping[str, Any]
+
+
+def detect_layout(record: Record) -> str:
+    """The first layout whose fields the row has.
+
+    Raises:
+        DataError: it has those of none.
+    """
+    for name, layout in LAYOUTS.items():
+        if all(field in record.fields for field in layout.fields):
+            return name
+    wanted = "; ".join(f"{name}: {', '.join(layout.fields)}" for name, layout in LAYOUTS.items())
+    seen = ", ".join(record.fields)
+    raise record.error(f"fits no layout: its fields are {seen}", f"rename the fields to one of these ({wanted})")
+
+
+def parse_example(record: Record, layout: str) -> Example:
+    """Read one row in the named layout.
+
+    Raises:
+        DataError: the layout is unknown, or a field is missing or malformed; the message names file, row and field.
+    """
+    if layout not in LAYOUTS:
+        raise DataError(f"unknown layout {layout!r}", f"use auto or one of: {', '.join(LAYOUTS)}")
+    prompt, completion = LAYOUTS[layout].parse(record)
+    return Example(prompt, completion, record.row, record.fields)
+
+
+def _alpaca(record: Record) -> tuple[tuple[Message, ...], str]:
+    instruction = _filled(record, "instruction", record.get("instruction"))
+    extra = record.text("input").strip() if record.fields.get("input") is not None else ""
+    user = f"{instruction}\n\n{extra}" if extra else instruction
+    return (*_system(record), Message("user", user)), _filled(record, "output", record.get("output"))
+
+
+def _sharegpt(record: Record) -> tuple[tuple[Message, ...], str]:
+    prompt, completion = _split(record, "conversations", _turns(record, "conversations", "from", "value"))
+    return (*_system(record), *prompt), completion
+
+
+def _messages(record: Record) -> tuple[tuple[Message, ...], str]:
+    return _split(record, "messages", _turns(record, "messages", "role", "content"))
+
+
+def _prompt_completion(record: Record) -> tuple[tuple[Message, ...], str]:
+    if isinstance(record.get("prompt"), list):
+        prompt = _turns(record, "prompt", "role", "content")
+    else:
+        prompt = [Message("user", _filled(record, "prompt", record.get("prompt")))]
+    if isinstance(record.get("completion"), list):
+        return _split(record, "completion", [*prompt, *_turns(record, "completion", "role", "content")])
+    return tuple(prompt), _filled(record, "completion", record.get("completion"))
+
+
+def _system(record: Record) -> tuple[Message, ...]:
+    """The system prompt that alpaca and ShareGPT files may carry in a column of its own."""
+    return (Message("system", record.text("system")),) if record.fields.get("system") else ()
+
+
+def _turns(record: Record, field: str, role_key: str, content_key: str) -> list[Message]:
+    roles = _SHAREGPT_ROLES if role_key == "from" else _ROLES
+    turns = record.get(field)
+    if not isinstance(turns, list):
+        raise record.error(f"field {field!r} is {show(turns)}, not a list of turns")
+    messages = []
+    for i, turn in enumerate(turns):
+        place = f"{field}[{i}]"
+        if not isinstance(turn, dict):
+            raise record.error(f"field {place!r} is {show(turn)}, not an object", f"give {role_key} and {content_key}")
+        role = turn.get(role_key)
+        if not isinstance(role, str) or role not in roles:
+            problem = f"field '{place}.{role_key}' is {show(role)}, not a role"
+            raise record.error(problem, f"use one of: {', '.join(roles)}")
+        messages.append(Message(roles[role], _filled(record, f"{place}.{content_key}", turn.get(content_key))))
+    return messages
+
+
+def _split(record: Record, field: str, turns: list[Message]) -> tuple[tuple[Message, ...], str]:
+    """Cut before the last assistant turn; turns after it (a question nobody answered) are dropped."""
+    places = [i for i, turn in enumerate(turns) if turn.role == "assistant"]
+    if not places:
+        raise record.error(f"field {field!r} has no assistant turn", "end the conversation with the answer wanted")
+    if places[-1] == 0:
+        raise record.error(f"field {field!r} has nothing before the assistant turn", "put the question before it")
+    return tuple(turns[: places[-1]]), turns[places[-1]].content
+
+
+def _filled(record: Record, field: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise record.error(f"field {field!r} is {show(value)}, not text", "write it as a JSON string")
+    if not value.strip():
+        raise record.error(f"field {field!r} is empty", "fill it in or remove the row")
+    return value
+
+
+@dataclass(frozen=True)
+class _Layout:
+    fields: tuple[str, ...]
+    parse: Callable[[Record], tuple[tuple[Message, ...], str]]
+
+
+LAYOUTS: Mapping[str, _Layout] = {
+    "messages": _Layout(("messages",), _messages),
+    "sharegpt": _Layout(("conversations",), _sharegpt),
+    "prompt_completion": _Layout(("prompt", "completion"), _prompt_completion),
+    "alpaca": _Layout(("instruction", "output"), _alpaca),
+}

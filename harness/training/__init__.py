@@ -1,0 +1,16 @@
+"""Recipe -> adapter, by TRL and PEFT."""
+
+from harness.training.cache import TrainedAdapter, train
+from harness.training.log import TrainingLog, TrainingSummary
+from harness.training.recipe import DataFile, Recipe, RecipeData, load_recipe
+
+__all__ = [
+    "DataFile",
+    "Recipe",
+    "RecipeData",
+    "TrainedAdapter",
+    "TrainingLog",
+    "TrainingSummary",
+    "load_recipe",
+    "train",
+]

@@ -1,0 +1,156 @@
+"""Trained adapters kept by what they were made from: the same recipe, data, base and libraries train once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from harness.digests import digest_file, digest_json
+from harness.errors import DataError
+from harness.training.artifact import adapter_digest, flaw, seal
+from harness.training.log import TrainingLog
+from harness.training.recipe import DataFile, Recipe
+
+if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
+_log = logging.getLogger(__name__)
+
+_LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate")
+# Raise it when a change of this package makes the same recipe train another adapter.
+_TRAINING_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TrainedAdapter:
+    """An adapter ready to load.
+
+    Attributes:
+        digest: of weights and configuration.
+        from_cache: it was trained by an earlier call, or by another process meanwhile.
+        duration_s: wall time of this call, waiting included.
+    """
+
+    path: Path
+    digest: str
+    log: TrainingLog
+    from_cache: bool
+    duration_s: float
+
+
+def train(
+    recipe: Recipe,
+    *,
+    base_path: str,
+    base_digest: str,
+    cache_dir: Path,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> TrainedAdapter:
+    """The adapter of a recipe: from the cache, or trained now.
+
+    Safe to call from parallel processes: one trains, the others wait and take its result. A training that was
+    interrupted or killed leaves its checkpoints, and the next call resumes from the last. A damaged cached adapter is
+    trained again.
+
+    Args:
+        base_path: directory or hub id of the base.
+        base_digest: identity of the base's weights and tokenizer.
+        cache_dir: where adapters are kept; made if missing.
+        callbacks: further Trainer callbacks.
+
+    Raises:
+        RecipeError: the recipe cannot be trained on this base.
+        DataError: a data file is missing or malformed.
+        ModelError: the base cannot be loaded.
+    """
+    started_s = time.monotonic()
+    provenance = _provenance(recipe, base_digest)
+    key = digest_json([_TRAINING_VERSION, provenance])
+    published = cache_dir / key[:32]
+    cache_dir.mkdir(parents=True, exist_ok=True)
+
+    trained = False
+    if not _is_whole(published):
+        with _locked(published, recipe.name):
+            if not _is_whole(published):
+                _discard(published)
+                _train_and_publish(recipe, base_path, published, provenance, callbacks)
+                trained = True
+    return TrainedAdapter(
+        path=published,
+        digest=adapter_digest(published),
+        log=TrainingLog.read(published),
+        from_cache=not trained,
+        duration_s=time.monotonic() - started_s,
+    )
+
+
+def _provenance(recipe: Recipe, base_digest: str) -> dict[str, Any]:
+    """All that decides what the adapter becomes. Data counts by content, not by path."""
+    content = recipe.to_json()
+    files = {role: file for role in ("train", "validation") if (file := getattr(recipe.data, role)) is not None}
+    for role, file in files.items():
+        content["data"][role] = {"layout": file.layout, "limit": file.limit}
+    return {
+        "recipe": {key: value for key, value in content.items() if key != "name"},
+        "data": {role: _digest_data(recipe, file) for role, file in files.items()},
+        "base": base_digest,
+        "libraries": {name: version(name) for name in _LIBRARIES},
+    }
+
+
+def _digest_data(recipe: Recipe, file: DataFile) -> str:
+    path = recipe.resolve(file)
+    if not path.is_file():
+        raise DataError(f"recipe {recipe.name!r}: data file {path} does not exist", "correct `path` under `data:`")
+    return digest_file(path)
+
+
+def _train_and_publish(
+    recipe: Recipe, base_path: str, published: Path, provenance: dict[str, Any], callbacks: Sequence[TrainerCallback]
+) -> None:
+    from harness.training.trainer import fit
+
+    work = published.with_name(f"{published.name}.work")
+    adapter = work / "adapter"
+    shutil.rmtree(adapter, ignore_errors=True)
+    work.mkdir(exist_ok=True)
+    log = fit(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, callbacks=callbacks)
+    log.write(adapter)
+    seal(adapter, recipe.to_json(), provenance)
+    os.replace(adapter, published)
+    shutil.rmtree(work)
+
+
+@contextmanager
+def _locked(published: Path, name: str) -> Iterator[None]:
+    lock = FileLock(published.with_name(f"{published.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        _log.warning("another process is training %s; waiting for it", name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _is_whole(published: Path) -> bool:
+    return published.is_dir() and flaw(published) is None
+
+
+def _discard(published: Path) -> None:
+    if published.exists():
+        _log.warning("cached adapter %s is damaged (%s); training it again", published.name, flaw(published))
+        shutil.rmtree(published)

@@ -1,0 +1,103 @@
+"""Checks that training really trains what the recipe names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+from harness.errors import RecipeError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_SHOWN = 5
+
+
+def check_target_modules(target_modules: Any, model: nn.Module) -> None:
+    """Every pattern must match a module of the base; PEFT is silent about those that do not.
+
+    Args:
+        target_modules: the LoraConfig argument: names or suffixes, one regular expression, `all-linear`, or None for
+            PEFT's own choice by architecture.
+
+    Raises:
+        RecipeError: a pattern matches nothing; the message names it and the linear modules there are.
+    """
+    if target_modules is None or target_modules == "all-linear":
+        return
+    names = [name for name, _ in model.named_modules() if name]
+    if isinstance(target_modules, str):
+        unmatched = [] if any(re.fullmatch(target_modules, name) for name in names) else [target_modules]
+    else:
+        unmatched = [
+            pattern
+            for pattern in target_modules
+            if not any(name == pattern or name.endswith(f".{pattern}") for name in names)
+        ]
+    if unmatched:
+        raise RecipeError(
+            f"peft.target_modules: {', '.join(map(repr, unmatched))} matches no module of the base",
+            f"modules to choose from: {', '.join(_linear_leaf_names(model))}; or 'all-linear'",
+        )
+
+
+class GradientGuard(TrainerCallback):
+    """Stops training when adapter parameters receive no gradient, at the first step and after each evaluation.
+
+    The known cause is bitsandbytes repacking 4-bit weights for CPU inference during an evaluation (see
+    `harness.models.quantization.disable_cpu_inference_repack`); nothing else reports it, and the loss goes on
+    being logged.
+    """
+
+    def __init__(self) -> None:
+        self._due = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._due = True
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not self._due:
+            return
+        self._due = False
+        trainable = {name: p for name, p in kwargs["model"].named_parameters() if p.requires_grad}
+        silent = [name for name, parameter in trainable.items() if parameter.grad is None]
+        if silent:
+            raise RecipeError(
+                f"step {state.global_step + 1}: {len(silent)} of {len(trainable)} adapter parameters have no gradient "
+                f"({_some(silent)})",
+                "they are not on the path to the loss; check peft.target_modules, and the bitsandbytes version if "
+                "this began after an evaluation",
+            )
+
+
+def check_trained(model: nn.Module) -> None:
+    """No LoRA B matrix may still be all zero: it starts so, and there it adds nothing.
+
+    Raises:
+        RecipeError: naming the matrices.
+    """
+    matrices = {name: p for name, p in model.named_parameters() if ".lora_B." in name or ".lora_embedding_B." in name}
+    untouched = [name for name, parameter in matrices.items() if not parameter.any()]
+    if untouched:
+        raise RecipeError(
+            f"{len(untouched)} of {len(matrices)} LoRA B matrices are all zero after training ({_some(untouched)})",
+            "nothing was learnt there: raise trainer.learning_rate or trainer.max_steps, or name fewer target_modules",
+        )
+
+
+def _linear_leaf_names(model: nn.Module) -> list[str]:
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    return sorted(
+        {
+            name.rpartition(".")[2]
+            for name, module in model.named_modules()
+            if ("Linear" in type(module).__name__ or type(module).__name__ == "Conv1D") and module is not head
+        }
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -1,0 +1,93 @@
+"""The training log kept with an adapter: points over steps, and a summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.runs.schema import TrainingPoint
+
+LOG_FILE = "training_log.json"
+LOG_SCHEMA = 1
+
+StopCause = Literal["completed", "early_stopping"]
+_LOGGED = {
+    "loss": "loss",
+    "eval_loss": "eval_loss",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+    "num_tokens": "tokens",
+}
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """What a training run was.
+
+    Attributes:
+        duration_s: wall time of training with its evaluations, summed over resumed parts.
+        steps: optimizer steps taken.
+        best_step: step of the checkpoint that was kept: the lowest eval_loss, or the last.
+        best_eval_loss: nats per completion token; None without validation rows.
+        trainable_share: trainable parameters over all parameters.
+        rows, validation_rows: rows trained and validated on, after truncation dropped the hopeless.
+        truncated_rows: training rows cut at max_length.
+        peak_memory_bytes: largest resident size of the whole process; None where the system does not say.
+    """
+
+    duration_s: float
+    steps: int
+    best_step: int
+    best_eval_loss: float | None
+    trainable_params: int
+    trainable_share: float
+    rows: int
+    validation_rows: int
+    truncated_rows: int
+    longest_row_tokens: int
+    stop_reason: StopCause
+    peak_memory_bytes: int | None
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """Points in step order, one a step, and the summary."""
+
+    points: tuple[TrainingPoint, ...]
+    summary: TrainingSummary
+
+    def write(self, directory: Path) -> None:
+        """Store as `training_log.json`."""
+        document = {
+            "schema": LOG_SCHEMA,
+            "summary": asdict(self.summary),
+            "points": [asdict(point) for point in self.points],
+        }
+        (directory / LOG_FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, directory: Path) -> TrainingLog:
+        """The inverse of `write`; raises OSError, ValueError, KeyError or TypeError on a missing or foreign file."""
+        document = json.loads((directory / LOG_FILE).read_text(encoding="utf-8"))
+        return cls(
+            points=tuple(TrainingPoint(**point) for point in document["points"]),
+            summary=TrainingSummary(**document["summary"]),
+        )
+
+
+def points_from_history(history: Sequence[Mapping[str, Any]]) -> tuple[TrainingPoint, ...]:
+    """Points from a Trainer's `log_history`; training and evaluation entries of one step become one point."""
+    merged: dict[int, dict[str, Any]] = {}
+    for entry in history:
+        values = {ours: entry[theirs] for theirs, ours in _LOGGED.items() if entry.get(theirs) is not None}
+        if not values.keys() & {"loss", "eval_loss"}:
+            continue
+        if "tokens" in values:
+            values["tokens"] = int(values["tokens"])
+        merged.setdefault(int(entry["step"]), {}).update(values, epoch=entry.get("epoch"))
+    return tuple(TrainingPoint(step=step, **merged[step]) for step in sorted(merged))

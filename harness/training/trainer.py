@@ -1,0 +1,226 @@
+"""Training one adapter by TRL and PEFT: the recipe's arguments, checked while they run."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ModelError, RecipeError
+from harness.models.device import choose_device, choose_dtype, dtype_name
+from harness.models.loading import load_tokenizer
+from harness.models.quantization import disable_cpu_inference_repack, nf4_config
+from harness.training.arguments import lora_config, max_length_tokens, sft_config
+from harness.training.checkpoints import last_complete_checkpoint
+from harness.training.data import TokenRow, TokenRows, load_examples, tokenize_examples
+from harness.training.guards import GradientGuard, check_target_modules, check_trained
+from harness.training.log import TrainingLog, TrainingSummary, points_from_history
+from harness.training.loss_positions import labelled_positions_only
+from harness.training.progress import TrainingProgress
+from harness.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from datasets import Dataset
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+    from trl import SFTTrainer
+
+_log = logging.getLogger(__name__)
+
+CHECKPOINTS_DIR = "checkpoints"
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A trainer ready to run, and the facts its summary needs."""
+
+    trainer: SFTTrainer
+    progress: TrainingProgress
+    train: TokenRows
+    validation_rows: int
+    device: torch.device
+    dtype: torch.dtype
+
+
+def fit(
+    recipe: Recipe, *, base_path: str, work_dir: Path, adapter_dir: Path, callbacks: Sequence[TrainerCallback] = ()
+) -> TrainingLog:
+    """Train, and write the adapter's weights and configuration into `adapter_dir`.
+
+    Checkpoints go to `work_dir`; if complete ones are there already, training resumes from the last.
+
+    Args:
+        base_path: directory or hub id of the base.
+        callbacks: further Trainer callbacks, run after the harness's own.
+
+    Raises:
+        RecipeError: the recipe cannot be trained on this base.
+        DataError: a data file is missing or malformed.
+        ModelError: the base cannot be loaded.
+    """
+    job = _prepare(recipe, base_path, work_dir, callbacks)
+    checkpoint = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR)
+    if checkpoint is not None:
+        _log.warning("recipe %s: resuming from %s", recipe.name, checkpoint.name)
+    clock = _Stopwatch(work_dir / "duration_s.txt")
+    with contextlib.closing(job.progress), clock, labelled_positions_only():
+        job.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    check_trained(job.trainer.model)
+    _save_adapter(job.trainer.model, recipe, adapter_dir)
+    log = TrainingLog(points_from_history(job.trainer.state.log_history), _summary(recipe, job, clock.total_s))
+    del job
+    gc.collect()
+    return log
+
+
+def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence[TrainerCallback]) -> _Job:
+    from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
+    from trl import SFTTrainer
+
+    device = choose_device()
+    dtype = choose_dtype(device)
+    arguments = sft_config(recipe, work_dir / CHECKPOINTS_DIR, device, dtype)
+    peft_config = lora_config(recipe)
+    tokenizer = load_tokenizer(Path(base_path))
+    train, validation = _token_rows(recipe, tokenizer)
+    model = _load_base(recipe, base_path, device, dtype)
+    check_target_modules(recipe.peft.get("target_modules"), model)
+
+    progress = TrainingProgress(recipe.name)
+    own: list[TrainerCallback] = [GradientGuard(), progress]
+    if recipe.early_stopping_patience is not None:
+        own.append(EarlyStoppingCallback(recipe.early_stopping_patience))
+    set_seed(arguments.seed)  # before the adapter's A matrices are drawn
+    try:
+        with _quiet_dataset_bars():
+            trainer = SFTTrainer(
+                model=model,
+                args=arguments,
+                train_dataset=_dataset(train.rows),
+                eval_dataset=_dataset(validation.rows) if validation else None,
+                processing_class=tokenizer,
+                peft_config=peft_config,
+                callbacks=[*own, *callbacks],
+            )
+    except (ValueError, TypeError) as error:
+        raise RecipeError(f"recipe {recipe.name!r}: {error}", "correct the argument it names") from error
+    trainer.remove_callback(PrinterCallback)
+    return _Job(trainer, progress, train, len(validation.rows) if validation else 0, device, dtype)
+
+
+def _token_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> tuple[TokenRows, TokenRows | None]:
+    examples, held_out = load_examples(recipe)
+    max_length = max_length_tokens(recipe)
+    train = tokenize_examples(examples, tokenizer, max_length, name="training")
+    validation = tokenize_examples(held_out, tokenizer, max_length, name="validation") if held_out else None
+    return train, validation
+
+
+def _load_base(recipe: Recipe, base_path: str, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
+    from transformers import AutoModelForCausalLM
+
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    if recipe.quantization == "nf4":
+        options |= {"quantization_config": nf4_config(dtype), "device_map": {"": str(device)}}
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(base_path, **options)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise ModelError(f"cannot load {base_path} for training: {error}", "check the base and its files") from error
+    disable_cpu_inference_repack(model)
+    return model
+
+
+def _dataset(rows: Sequence[TokenRow]) -> Dataset:
+    from datasets import Dataset
+
+    return Dataset.from_dict(
+        {"input_ids": [list(row.input_ids) for row in rows], "labels": [list(row.labels) for row in rows]}
+    )
+
+
+@contextlib.contextmanager
+def _quiet_dataset_bars() -> Iterator[None]:
+    import datasets
+
+    shown = datasets.are_progress_bars_disabled() is False
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _save_adapter(model: Any, recipe: Recipe, adapter_dir: Path) -> None:
+    # A path of this machine's cache means nothing where the adapter goes.
+    name = Path(recipe.base).name if Path(recipe.base).is_absolute() else recipe.base
+    for config in model.peft_config.values():
+        config.base_model_name_or_path = name
+    # "auto" would look the base up on the hub, to learn whether its embeddings were resized; they never are here.
+    model.save_pretrained(adapter_dir, safe_serialization=True, save_embedding_layers=False)
+    (adapter_dir / "README.md").unlink(missing_ok=True)
+    _settle_order(adapter_dir / "adapter_config.json")
+
+
+def _settle_order(config_file: Path) -> None:
+    """PEFT writes sets in hash order; equal adapters should be equal bytes."""
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    for key in ("target_modules", "exclude_modules", "modules_to_save"):
+        if isinstance(config.get(key), list):
+            config[key] = sorted(config[key])
+    config_file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _summary(recipe: Recipe, job: _Job, duration_s: float) -> TrainingSummary:
+    state = job.trainer.state
+    trainable, total = job.trainer.model.get_nb_trainable_parameters()
+    best_step = state.best_global_step if recipe.has_validation and state.best_global_step else state.global_step
+    return TrainingSummary(
+        duration_s=duration_s,
+        steps=state.global_step,
+        best_step=best_step,
+        best_eval_loss=state.best_metric if recipe.has_validation else None,
+        trainable_params=trainable,
+        trainable_share=trainable / total,
+        rows=len(job.train.rows),
+        validation_rows=job.validation_rows,
+        truncated_rows=job.train.truncated,
+        longest_row_tokens=job.train.longest_tokens,
+        stop_reason="early_stopping" if state.global_step < state.max_steps else "completed",
+        peak_memory_bytes=peak_memory_bytes(),
+        device=str(job.device),
+        dtype=dtype_name(job.dtype),
+    )
+
+
+def peak_memory_bytes() -> int | None:
+    """Largest resident size this process has had; None where the system does not say."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+class _Stopwatch:
+    """Wall time that goes on counting where an interrupted run stopped."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._before_s = float(file.read_text()) if file.exists() else 0.0
+        self.total_s = self._before_s
+
+    def __enter__(self) -> None:
+        self._started_s = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self.total_s = self._before_s + time.monotonic() - self._started_s
+        self._file.write_text(f"{self.total_s:.3f}")

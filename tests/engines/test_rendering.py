@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from transformers import AutoTokenizer
+
+from harness.engines import Prompt, ScoreRequest
+from harness.engines.rendering import prompt_tokens, render_text, score_tokens
+from harness.errors import EngineError, ModelError
+
+
+@pytest.fixture
+def tokenizer(tiny_model_dir):
+    return AutoTokenizer.from_pretrained(tiny_model_dir)
+
+
+@pytest.fixture
+def bos_tokenizer(tokenizer):
+    """As Llama's: every encoding begins with BOS."""
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", tokenizer.bos_token_id)]
+    )
+    return tokenizer
+
+
+def test_template_is_applied_once(tokenizer):
+    ids = prompt_tokens(tokenizer, Prompt.chat("hi"))
+    assert tokenizer.decode(ids) == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_rendered_template_gets_no_second_bos(bos_tokenizer):
+    ids = prompt_tokens(bos_tokenizer, Prompt.chat("hi"))
+    assert ids[0] == bos_tokenizer.bos_token_id
+    assert ids[1] != bos_tokenizer.bos_token_id
+
+
+def test_raw_text_gets_one_bos_whether_or_not_it_brings_it(bos_tokenizer):
+    bos = bos_tokenizer.bos_token_id
+    for text in ("hi there", "<|im_start|>hi there"):
+        ids = prompt_tokens(bos_tokenizer, Prompt(text=text))
+        assert ids.count(bos) == 1
+        assert ids[0] == bos
+
+
+def test_a_conversation_without_a_template_is_refused_with_the_remedy(tokenizer):
+    tokenizer.chat_template = None
+    with pytest.raises(ModelError, match="no chat template"):
+        render_text(tokenizer, Prompt.chat("hi"))
+
+
+def test_a_template_that_refuses_a_role_says_which(tokenizer):
+    tokenizer.chat_template = "{{ raise_exception('System role not supported') }}"
+    with pytest.raises(ModelError, match=r"refuses roles \(system, user\): System role not supported"):
+        render_text(tokenizer, Prompt.chat("hi", system="be brief"))
+
+
+def test_spaces_at_the_end_of_a_context_belong_to_the_continuation(tokenizer):
+    spaced = score_tokens(tokenizer, ScoreRequest(Prompt(text="The quick brown "), "fox"))
+    joined = score_tokens(tokenizer, ScoreRequest(Prompt(text="The quick brown"), " fox"))
+    assert spaced == joined
+
+
+def test_an_empty_continuation_is_refused(tokenizer):
+    with pytest.raises(EngineError, match="adds no token"):
+        score_tokens(tokenizer, ScoreRequest(Prompt(text="The"), ""))

@@ -1,0 +1,147 @@
+"""Pairing, selection and slicing of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.engines.requests import Answer, Generation, Prompt, Request
+from harness.errors import ConfigError, TaskError
+from harness.gates import Comparison, Evaluation, PairingError
+from harness.metrics.base import Metric
+from harness.runs.schema import Role, Sample
+from harness.tasks.base import Grade, Item, Task
+
+METRICS = (
+    Metric("hit", kind="binary"),
+    Metric("f1"),
+    Metric("spread", corpus=lambda targets, parsed: float(len(set(parsed)))),
+)
+
+
+class Hits:
+    """Grades by equality."""
+
+    metrics = METRICS
+    digest = "hits"
+
+    def request(self, item: Item) -> Request:
+        raise NotImplementedError
+
+    def grade(self, item: Item, answer: Answer) -> Grade:
+        assert isinstance(answer, Generation)
+        return Grade({"hit": float(answer.text == item.target), "f1": None})
+
+
+TASK = Task("t", [Item("0", Prompt(text="p"), "x")], Hits(), "d")
+
+
+def sample(item_id: str, role: Role, hit: float | None = 1.0, **changes: Any) -> Sample:
+    row: Mapping[str, Any] = {
+        "task": "t", "item_id": item_id, "cluster": None, "role": role, "tags": {}, "prompt_digest": f"p{item_id}",
+        "prompt": "?", "target": "x", "answer": "x", "parsed": "x", "scores": {"hit": hit, "f1": 0.5},
+        "stop_reason": "eos", "prompt_tokens": 1, "completion_tokens": 1, "latency_s": 0.0, "cached": False,
+    }  # fmt: skip
+    return Sample(**{**row, **changes})
+
+
+def test_pairs_follow_ids_not_order() -> None:
+    base = [sample("a", "base", 0.0), sample("b", "base", 1.0)]
+    candidate = [sample("b", "candidate", 0.0), sample("a", "candidate", 1.0)]
+    measured = Comparison(TASK, base, candidate).metric("hit")
+    assert measured.item_ids == ("a", "b")
+    assert measured.base is not None and measured.base.tolist() == [0.0, 1.0]
+    assert measured.candidate.tolist() == [1.0, 0.0]
+
+
+def test_missing_items_are_counted_and_named() -> None:
+    base = [sample(f"i{k}", "base") for k in range(9)]
+    with pytest.raises(PairingError, match=r"candidate has no sample of 8 items: i1, i2, i3, i4, i5 and 3 more"):
+        Comparison(TASK, base, [sample("i0", "candidate")])
+    with pytest.raises(PairingError, match=r"base has no sample of 1 item: z"):
+        Comparison(TASK, base, [sample(f"i{k}", "candidate") for k in range(9)] + [sample("z", "candidate")])
+
+
+def test_other_prompt_is_never_paired() -> None:
+    with pytest.raises(PairingError, match="different prompts for 1 item: a"):
+        Comparison(TASK, [sample("a", "base")], [sample("a", "candidate", prompt_digest="other")])
+
+
+def test_one_item_twice_is_refused() -> None:
+    with pytest.raises(PairingError, match="two samples of 1 item: a"):
+        Evaluation(TASK, [sample("a", "candidate"), sample("a", "candidate")])
+
+
+def test_items_the_metric_does_not_apply_to_are_left_out() -> None:
+    base = [sample("a", "base", None), sample("b", "base")]
+    candidate = [sample("a", "candidate", None), sample("b", "candidate")]
+    assert Comparison(TASK, base, candidate).metric("hit").item_ids == ("b",)
+    assert Evaluation(TASK, candidate).metric("hit").item_ids == ("b",)
+
+
+def test_metric_that_applies_to_one_side_only_is_an_error() -> None:
+    comparison = Comparison(TASK, [sample("a", "base", None)], [sample("a", "candidate")])
+    with pytest.raises(PairingError, match="None on one side only for 1 item: a"):
+        comparison.metric("hit")
+
+
+def test_unscored_sample_is_not_silently_dropped() -> None:
+    with pytest.raises(PairingError, match=r"item 'a' has no score 'hit'"):
+        Evaluation(TASK, [sample("a", "candidate", scores={"f1": 1.0})]).metric("hit")
+
+
+def test_unknown_metric_lists_the_known() -> None:
+    with pytest.raises(TaskError, match="f1, hit, spread"):
+        Evaluation(TASK, [sample("a", "candidate")]).metric("bleu")
+
+
+def test_where_narrows_both_sides_and_names_the_slice() -> None:
+    tags = {"a": {"values": "seen"}, "b": {"values": "unseen"}}
+    base, candidate = ([sample(k, role, tags=tags[k]) for k in tags] for role in ("base", "candidate"))
+    narrowed = Comparison(TASK, base, candidate).where(values="unseen")
+    assert [s.item_id for s in narrowed.base] == ["b"]
+    assert narrowed.metric("hit").label == "t[values=unseen]/hit"
+    assert Evaluation(TASK, candidate).where(values="seen").metric("hit").item_ids == ("a",)
+    with pytest.raises(PairingError, match=r"values=new(.|\n)*values: seen, unseen"):
+        Comparison(TASK, base, candidate).where(values="new")
+
+
+def test_items_without_a_cluster_are_clusters_of_their_own() -> None:
+    clusters = ["p", "p", None, None]
+    measured = Evaluation(TASK, [sample(f"{k}", "candidate", cluster=c) for k, c in enumerate(clusters)]).metric("hit")
+    assert (measured.n, measured.n_clusters) == (4, 3)
+
+
+def test_corpus_metric_needs_no_score_per_sample() -> None:
+    samples = [sample(f"{k}", "candidate", parsed=f"{k % 3}") for k in range(12)]
+    interval = Evaluation(TASK, samples).metric("spread").candidate_interval(0.95)
+    assert interval.value == 3.0
+
+
+def test_slices_summarise_each_tag_value() -> None:
+    def rows(role: Role, hits: str) -> list[Sample]:
+        return [sample(f"{k}", role, float(hit), tags={"lang": "de" if k < 2 else "en"}) for k, hit in enumerate(hits)]
+
+    slices = Comparison(TASK, rows("base", "0011"), rows("candidate", "1111")).metric("hit").slices()
+    assert slices == {
+        "lang": {"de": {"n": 2, "base": 0.0, "candidate": 1.0}, "en": {"n": 2, "base": 1.0, "candidate": 1.0}}
+    }
+
+
+def test_paired_rules_need_a_base() -> None:
+    measured = Evaluation(TASK, [sample("a", "candidate"), sample("b", "candidate")]).metric("hit")
+    for question in (measured.superior, lambda: measured.non_inferior(0.02), lambda: measured.difference(0.95)):
+        with pytest.raises(ConfigError, match="no base to compare with"):
+            question()
+
+
+def test_senseless_margins_are_refused() -> None:
+    measured = Comparison(TASK, [sample("a", "base")], [sample("a", "candidate")]).metric("hit")
+    for margin in (0.0, -0.02, np.nan):
+        with pytest.raises(ConfigError, match="non_inferior"):
+            measured.non_inferior(margin)
+    with pytest.raises(ConfigError, match=r"superior\(by=-0.1\)"):
+        measured.superior(by=-0.1)

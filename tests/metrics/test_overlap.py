@@ -1,0 +1,50 @@
+"""ROUGE, BLEU and chrF are the libraries' own figures, on a scale of 0 to 1."""
+
+from __future__ import annotations
+
+import pytest
+import sacrebleu
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rouge_score.rouge_scorer import RougeScorer
+
+from harness.metrics.overlap import corpus_bleu, corpus_chrf, rouge, sentence_bleu, sentence_chrf
+
+ASCII = st.text(alphabet="ab cD1,-_.'\n")
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ASCII, ASCII)
+def test_rouge_equals_the_default_tokenizer_on_ascii(prediction: str, reference: str) -> None:
+    theirs = RougeScorer(["rouge1", "rougeL"]).score(reference, prediction)
+    ours = rouge(prediction, [reference])
+    assert (ours["rouge1"], ours["rougeL"]) == (theirs["rouge1"].fmeasure, theirs["rougeL"].fmeasure)
+
+
+def test_rouge_sees_other_alphabets() -> None:
+    assert rouge("добрый день", ["добрый день"])["rouge1"] == 1.0
+
+
+def test_rouge_takes_the_best_reference() -> None:
+    assert rouge("a b", ["c d", "a b"])["rougeL"] == 1.0
+
+
+def test_corpus_figures_are_sacrebleu_s_over_100() -> None:
+    targets = ["the cat sat on the mat", "a dog barked at the moon"]
+    answers = ["the cat sat on a mat", "a dog barked at a moon"]
+    assert corpus_bleu(targets, answers) == pytest.approx(sacrebleu.corpus_bleu(answers, [targets]).score / 100)
+    assert corpus_chrf(targets, answers) == pytest.approx(sacrebleu.corpus_chrf(answers, [targets]).score / 100)
+    assert 0.3 < corpus_bleu(targets, answers) < 1
+
+
+def test_items_may_have_different_numbers_of_references() -> None:
+    targets = [["the cat sat on the mat", "a cat was on the mat"], "a dog barked at the moon"]
+    answers = ["a cat was on the mat", "a dog barked at the moon"]
+    assert corpus_bleu(targets, answers) == pytest.approx(1.0)
+    assert corpus_chrf(targets, answers) == pytest.approx(1.0)
+
+
+def test_sentence_figures_of_a_short_right_answer_are_full() -> None:
+    assert sentence_bleu("yes", ["yes"]) == pytest.approx(1.0)
+    assert sentence_chrf("yes", ["no", "yes"]) == pytest.approx(1.0)
+    assert sentence_bleu("", ["yes"]) == sentence_chrf("", ["yes"]) == 0.0

@@ -1,0 +1,111 @@
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.report import curves
+from harness.report.details import details
+from harness.report.whisker import WIDTH, compares, margin_line, whisker
+from harness.runs.schema import Estimate, Verdict
+
+
+def _verdict(rule: str, margin: float | None, higher: bool = True, *estimate: Any) -> Verdict:
+    measured = Estimate(*(estimate or (0.1, 0.0, 0.2)))
+    return Verdict("g", "pass", "", rule=rule, margin=margin, higher_is_better=higher, estimate=measured)
+
+
+@pytest.mark.parametrize(
+    ("rule", "higher", "line", "good_is_right"),
+    [
+        ("superior by 0.20", True, 0.2, True),
+        ("superior by 0.20", False, -0.2, False),
+        ("non-inferior within 0.20", True, -0.2, True),
+        ("non_inferior, margin 0.20", False, 0.2, False),
+        ("at least 0.20", True, 0.2, True),
+        ("at most 0.20", False, 0.2, False),
+        ("at most 0.20", True, 0.2, False),
+    ],
+)
+def test_the_margin_line_lies_on_the_side_the_rule_means(
+    rule: str, higher: bool, line: float, good_is_right: bool
+) -> None:
+    verdict = _verdict(rule, 0.2, higher)
+    assert margin_line(verdict) == line
+    drawing = whisker(verdict)
+    assert drawing is not None and drawing.good is not None and drawing.margin is not None
+    assert drawing.good == ((drawing.margin, WIDTH) if good_is_right else (0.0, drawing.margin))
+
+
+finite = st.floats(-1e6, 1e6)
+
+
+@given(finite, finite, finite, finite, st.sampled_from(["superior by", "at least"]))
+def test_a_drawing_stays_in_its_frame_and_in_order(a: float, b: float, c: float, margin: float, rule: str) -> None:
+    low, value, high = sorted((a, b, c))
+    drawing = whisker(_verdict(rule, margin, True, value, low, high))
+    assert drawing is not None and drawing.low is not None and drawing.high is not None
+    assert 0 <= drawing.low <= drawing.value <= drawing.high <= WIDTH
+
+
+def test_an_open_ended_interval_reaches_the_edge_and_nan_draws_nothing() -> None:
+    drawing = whisker(_verdict("at least 0.5", 0.5, True, 0.7, 0.6, math.inf))
+    assert drawing is not None and drawing.high is not None and drawing.high > drawing.value
+    assert whisker(_verdict("at least 0.5", 0.5, True, math.nan)) is None
+    assert whisker(Verdict("g", "error", "")) is None
+    assert not compares(Verdict("g", "error", ""))
+
+
+@given(finite, finite, st.integers(2, 8))
+def test_ticks_enclose_the_data_and_rise(a: float, b: float, about: int) -> None:
+    low, high = min(a, b), max(a, b)
+    ticks = curves.nice_ticks(low, high, about)
+    slack = 1e-6 * max(1.0, abs(low), abs(high))
+    assert ticks[0] <= low + slack and ticks[-1] >= high - slack
+    assert 2 <= len(ticks) <= about + 3
+
+
+def _points(losses: list[float | str | None]) -> dict[str, Any]:
+    return {"points": [{"step": i + 1, "loss": loss} for i, loss in enumerate(losses)]}
+
+
+def test_a_nan_loss_breaks_the_curve_and_is_named() -> None:
+    [panel] = curves.panels(_points([3.0, 2.0, "NaN", 1.0]))
+    assert panel.missing == "training at step 3"
+    assert panel.lines[0].path.count("M") == 2
+
+
+def test_what_was_not_logged_has_no_chart_and_one_point_is_enough() -> None:
+    assert curves.panels(None) == []
+    assert curves.panels(_points([None, None])) == []
+    assert [p.title for p in curves.panels(_points([1.0]))] == ["Loss"]
+
+
+def test_a_spike_is_drawn_even_in_a_log_too_long_for_hover_points() -> None:
+    losses: list[float | str | None] = [1.0] * 5000
+    losses[1234] = 90.0
+    [panel] = curves.panels(_points(losses))
+    assert len(panel.lines[0].points) <= 150
+    assert panel.lines[0].path.count("L") == 4999
+
+
+def test_details_become_facts_and_tables_whatever_their_shape() -> None:
+    shown = details(
+        {
+            "slices": {"seen": {"n": 3, "acc": 0.5}, "unseen": {"n": 2}},
+            "rows": [{"a": 1}, {"b": [1, 2]}],
+            "flat": ["x", "y"],
+            "deep": [[1, 2], [3]],
+            "nothing": {},
+            "flag": True,
+        }
+    )
+    assert [(t.title, t.head) for t in shown.tables] == [("slices", ("", "n", "acc")), ("rows", ("a", "b"))]
+    assert shown.tables[0].rows == (("seen", "3", "0.500"), ("unseen", "2", "\u2013"))
+    assert shown.facts == (("flat", "x, y"), ("deep", "[[1, 2], [3]]"), ("flag", "yes"))
+
+
+def test_a_table_too_long_to_show_says_how_much_is_left_out() -> None:
+    [table] = details({"t": [{"a": i} for i in range(1000)]}).tables
+    assert len(table.rows) + table.left_out == 1000 and table.left_out > 0

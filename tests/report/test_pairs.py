@@ -1,0 +1,54 @@
+from typing import Any
+
+import pytest
+
+from harness.report.pairs import Pair, metric_facts, pair_samples
+from harness.runs.schema import Sample, Verdict
+
+
+def _sample(role: Any, scores: dict[str, float | None], answer: str = "y", digest: str = "d") -> Sample:
+    return Sample("t", "a", None, role, digest, "p", 1, answer, None, scores, {}, "eos", 1, 1, 0.1, False)
+
+
+def _pair(before: dict[str, float | None], after: dict[str, float | None], *verdicts: Verdict) -> Pair:
+    samples = [_sample("base", before), _sample("candidate", after)]
+    [pair] = pair_samples(samples, metric_facts(samples, verdicts))
+    return pair
+
+
+def _flags(pair: Pair) -> tuple[bool, bool, bool, bool]:
+    return pair.changed, pair.regressed, pair.improved, pair.failing
+
+
+LOWER = Verdict("g", "pass", "", task="t", metric="m", higher_is_better=False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdicts", "flags"),
+    [
+        ({"m": 1.0}, {"m": 0.0}, (), (True, True, False, True)),
+        ({"m": 0.0}, {"m": 1.0}, (), (True, False, True, False)),
+        ({"m": 0.0}, {"m": 1.0}, (LOWER,), (True, True, False, True)),
+        ({"m": 0.3}, {"m": 0.2}, (LOWER,), (True, False, True, False)),
+        ({"m": 1.0}, {"m": 1.0}, (), (False, False, False, False)),
+        ({"m": None}, {"m": 1.0}, (), (False, False, False, False)),
+        ({"m": 1.0, "x": 1.0}, {"m": 1.0, "x": 0.0}, (LOWER,), (True, False, False, True)),
+    ],
+)
+def test_a_gain_is_counted_in_the_direction_of_its_gate(before: Any, after: Any, verdicts: Any, flags: Any) -> None:
+    assert _flags(_pair(before, after, *verdicts)) == flags
+
+
+def test_another_answer_with_the_same_score_is_changed_only() -> None:
+    samples = [_sample("base", {"m": 1.0}), _sample("candidate", {"m": 1.0}, answer="z")]
+    [pair] = pair_samples(samples, metric_facts(samples, []))
+    assert _flags(pair) == (True, False, False, False)
+
+
+def test_answers_to_different_prompts_are_never_paired() -> None:
+    samples = [_sample("base", {"m": 1.0}), _sample("candidate", {"m": 0.0}, digest="other")]
+    pairs = pair_samples(samples, metric_facts(samples, []))
+    assert [(p.base is None, p.candidate is None, p.regressed) for p in pairs] == [
+        (False, True, False),
+        (True, False, False),
+    ]

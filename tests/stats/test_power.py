@@ -1,0 +1,60 @@
+"""What a measurement could have seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from statsmodels.stats.power import NormalIndPower
+
+from harness.stats import mean_interval, minimum_detectable_effect, paired_binary_difference, required_n
+
+
+def test_minimum_detectable_effect_is_statsmodels_for_a_large_sample() -> None:
+    values = np.random.default_rng(8).normal(size=4000)
+    interval = mean_interval(values)
+    oracle = NormalIndPower(ddof=0).solve_power(nobs1=4000, alpha=0.05, power=0.8, ratio=0) * values.std(ddof=1)
+    assert minimum_detectable_effect(interval) == pytest.approx(oracle, rel=1e-3)
+
+
+def test_zero_discordance_still_hides_an_effect() -> None:
+    interval = paired_binary_difference(np.ones(100), np.ones(100))
+    effect = minimum_detectable_effect(interval)
+    assert interval.standard_error == 0
+    assert effect is not None and effect > interval.high
+
+
+def test_measured_power_is_the_promised_power() -> None:
+    """A true loss of the detectable size is seen (interval below 0) in about 80% of repeats."""
+    rng = np.random.default_rng(9)
+
+    def draw(loss: float) -> tuple[np.ndarray, np.ndarray]:
+        lost, gained = rng.random(400) < loss + 0.05, rng.random(400) < 0.05
+        return np.where(lost, 1, 0), np.where(lost, 0, gained * 1)
+
+    effect = minimum_detectable_effect(paired_binary_difference(*draw(0.0)))
+    assert effect is not None
+    seen = np.mean([paired_binary_difference(*draw(effect)).high < 0 for _ in range(400)])
+    assert 0.6 < seen < 0.92
+
+
+def test_required_n_grows_with_the_inverse_square() -> None:
+    interval = paired_binary_difference([0, 1] * 50, [1, 0] * 25 + [0, 1] * 25)
+    effect = minimum_detectable_effect(interval)
+    assert effect is not None
+    assert required_n(interval, effect) == pytest.approx(100, abs=1)
+    assert required_n(interval, effect / 2) == pytest.approx(400, abs=1)
+
+
+def test_no_width_means_no_claim() -> None:
+    interval = mean_interval([0.5, 0.5, 0.5])
+    assert minimum_detectable_effect(interval) is None
+    with pytest.raises(ValueError, match="no width"):
+        required_n(interval, 0.1)
+
+
+def test_senseless_effect_and_power_are_refused() -> None:
+    interval = mean_interval([0.0, 1.0, 0.5])
+    with pytest.raises(ValueError, match=r"effect is -0\.1"):
+        required_n(interval, -0.1)
+    with pytest.raises(ValueError, match="power is 80"):
+        minimum_detectable_effect(interval, power=80)
