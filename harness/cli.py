@@ -62,8 +62,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from harness.scaffold import copy_new
+    from harness.scaffold import check_new, copy_new
 
+    if arguments.output is not None:
+        check_new(arguments.output)
     session = _session(model=arguments.model, adapter=f"recipe:{arguments.recipe}", profile=arguments.profile)
     adapter = session.adapter
     trained = session.trained
@@ -73,15 +75,17 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
         copy_new(adapter.directory, arguments.output)
         place = arguments.output
-    _print_facts({
-        "adapter": place,
-        "digest": trained.digest,
-        "from cache": trained.from_cache,
-        "steps": f"{summary.steps} (kept: {summary.best_step})",
-        "best validation loss": summary.best_eval_loss,
-        "trainable share": f"{summary.trainable_share:.2%}",
-        "seconds": round(summary.duration_s, 1),
-    })
+    _print_facts(
+        {
+            "adapter": place,
+            "digest": trained.digest,
+            "from cache": trained.from_cache,
+            "steps": f"{summary.steps} (kept: {summary.best_step})",
+            "best validation loss": summary.best_eval_loss,
+            "trainable share": f"{summary.trainable_share:.2%}",
+            "seconds": round(summary.duration_s, 1),
+        }
+    )
 
 
 def _doctor(arguments: argparse.Namespace) -> None:
@@ -96,7 +100,9 @@ def _doctor(arguments: argparse.Namespace) -> None:
         model=arguments.model, adapter=arguments.adapter, dtype=arguments.dtype, quantization=arguments.quantization
     )
     base = session.identity("base")
-    _print_facts({"name": session.base.name, "directory": session.base.directory, "digest": base.digest, **base.parts}, "base")
+    _print_facts(
+        {"name": session.base.name, "directory": session.base.directory, "digest": base.digest, **base.parts}, "base"
+    )
     if arguments.adapter is not None:
         from harness.models.adapter_tensors import match_tensors
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from harness.errors import ConfigError
+from harness.yaml_text import parse_yaml
 
 FILE_NAME = "assay.yaml"
 Inconclusive = Literal["fail", "warn"]
@@ -45,6 +44,13 @@ class Margins:
         merge_kl: largest mean KL divergence (nats a token) between merged and unmerged adapter.
         loss_gap: largest validation minus training loss (nats a token) at the kept checkpoint.
         eval_loss_rise: largest rise (nats a token) of the validation loss from its minimum to the kept checkpoint.
+        knowledge_acc: largest loss of accuracy on the knowledge task.
+        knowledge_logprob: largest loss of log-likelihood (nats an answer) of its right answers.
+        calibration: largest rise of its expected calibration error and of its Brier score.
+        math_exact_match: largest loss of solved problems on the mathematics task.
+        math_logprob: largest loss of log-likelihood (nats a token) of its worked solutions.
+        text_bits_per_byte: largest rise (bits a byte) on the plain texts.
+        text_kl: largest mean KL divergence (nats a token) from the base on them.
     """
 
     stops_with_eos: float = 0.90
@@ -52,6 +58,28 @@ class Margins:
     merge_kl: float = 0.02
     loss_gap: float = 0.50
     eval_loss_rise: float = 0.05
+    knowledge_acc: float = 0.05
+    knowledge_logprob: float = 0.50
+    calibration: float = 0.05
+    math_exact_match: float = 0.05
+    math_logprob: float = 0.10
+    text_bits_per_byte: float = 0.05
+    text_kl: float = 0.20
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """The tasks that forgetting is measured on: names under `tasks:`, or of those that come with the package.
+
+    Attributes:
+        knowledge: multiple choice (metrics acc, gold_logprob, ece, brier_score).
+        math: worked answers (exact_match, gold_solution_logprob).
+        text: plain texts (bits_per_byte, kl_per_token).
+    """
+
+    knowledge: str = "mini_knowledge"
+    math: str = "mini_math"
+    text: str = "general_text"
 
 
 @dataclass(frozen=True)
@@ -69,7 +97,14 @@ class Config:
     profile: str | None = None
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     margins: Margins = Margins()
+    forgetting: Forgetting = Forgetting()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+
+    @property
+    def model_spec(self) -> str | None:
+        """`model` as a spec that holds wherever pytest is started: a directory beside the file by its full path."""
+        beside = self.root / self.model if self.model else None
+        return str(beside) if beside is not None and beside.is_dir() else self.model
 
     def get_profile(self, name: str) -> Profile:
         """The profile of that name.
@@ -116,16 +151,19 @@ def load_config(path: Path) -> Config:
         ConfigError: unknown key, wrong type, or not YAML; the message names file and key.
     """
     document = _read(path)
-    if path.name == "pyproject.toml":
-        document = document["assay"]
     where = str(path)
+    if path.suffix == ".toml":
+        if "assay" not in document:
+            raise ConfigError(f"{path} has no [tool.assay] table", f"add one, or write {FILE_NAME}")
+        document = _mapping(document["assay"], f"{path}: tool.assay")
     known = {f.name for f in fields(Config)} - {"root"}
     _check_keys(document, known, where)
     for key in ("model", "recipe", "profile"):
         _check_type(document.get(key), str, f"{where}: {key}")
-    tasks = _mapping(document.get("tasks"), f"{where}: tasks")
-    for name, spec in tasks.items():
-        _mapping(spec, f"{where}: tasks.{name}")
+    tasks = {
+        str(name): _mapping(spec, f"{where}: tasks.{name}")
+        for name, spec in _mapping(document.get("tasks"), f"{where}: tasks").items()
+    }
     return Config(
         root=path.resolve().parent,
         model=document.get("model"),
@@ -133,6 +171,7 @@ def load_config(path: Path) -> Config:
         profile=document.get("profile"),
         tasks=tasks,
         margins=_margins(document.get("margins"), f"{where}: margins"),
+        forgetting=_forgetting(document.get("forgetting"), f"{where}: forgetting"),
         profiles=_profiles(document.get("profiles"), f"{where}: profiles"),
     )
 
@@ -141,9 +180,18 @@ def _margins(value: Any, where: str) -> Margins:
     given = _mapping(value, where)
     _check_keys(given, {f.name for f in fields(Margins)}, where)
     for key, number in given.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 0:
             raise ConfigError(f"{where}.{key} is {number!r}", "give a number that is not negative")
     return Margins(**{k: float(v) for k, v in given.items()})
+
+
+def _forgetting(value: Any, where: str) -> Forgetting:
+    given = _mapping(value, where)
+    _check_keys(given, {f.name for f in fields(Forgetting)}, where)
+    for key, task in given.items():
+        if not isinstance(task, str) or not task:
+            raise ConfigError(f"{where}.{key} is {task!r}", "give the name of a task")
+    return Forgetting(**given)
 
 
 def _profiles(value: Any, where: str) -> Mapping[str, Profile]:
@@ -154,7 +202,9 @@ def _profiles(value: Any, where: str) -> Mapping[str, Profile]:
         for key in ("limit", "train_rows"):
             _check_type(given.get(key), int, f"{where}.{name}.{key}")
             if given.get(key) is not None and given[key] < 1:
-                raise ConfigError(f"{where}.{name}.{key} is {given[key]}", "give a count of at least 1, or null for all")
+                raise ConfigError(
+                    f"{where}.{name}.{key} is {given[key]}", "give a count of at least 1, or null for all"
+                )
         _check_type(given.get("recipe"), str, f"{where}.{name}.recipe")
         if given.get("inconclusive", "fail") not in ("fail", "warn"):
             raise ConfigError(f"{where}.{name}.inconclusive is {given['inconclusive']!r}", "choose fail or warn")
@@ -167,9 +217,11 @@ def _read(path: Path) -> dict[str, Any]:
     """The file's mapping; of a pyproject.toml its `tool` table."""
     try:
         text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text).get("tool", {}) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (yaml.YAMLError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        document = tomllib.loads(text).get("tool", {}) if path.suffix == ".toml" else None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} cannot be parsed: {exc}", "fix the syntax at the place named") from exc
+    if document is None:
+        document = parse_yaml(text, str(path), ConfigError)
     return _mapping(document, str(path))
 
 

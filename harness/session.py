@@ -13,12 +13,13 @@ from filelock import FileLock
 
 from harness.config import FILE_NAME
 from harness.digests import digest_json
-from harness.engines import AnswerCache, Engine
-from harness.errors import ConfigError, TaskError
+from harness.engines import AnswerCache, Backend, Engine
+from harness.errors import AdapterError, ConfigError, TaskError
 from harness.models import (
     Identity,
     ResolvedAdapter,
     ResolvedModel,
+    ServedModel,
     model_identity,
     parse_adapter_spec,
     parse_model_spec,
@@ -69,10 +70,17 @@ class Session:
 
     @cached_property
     def base(self) -> ResolvedModel:
-        """The base model on disk."""
-        recipe = self.recipe
-        text = self.settings.model or (recipe.base if recipe else self.settings.fallback_model)
-        return resolve_model(parse_model_spec(text))
+        """The base model, on disk or served."""
+        return resolve_model(parse_model_spec(self._model_text), trust_remote_code=self.settings.trust_remote_code)
+
+    @property
+    def _model_text(self) -> str:
+        if self.settings.model is not None:
+            return self.settings.model
+        if self.recipe is not None:
+            beside = self.settings.config.root / self.recipe.base
+            return str(beside) if beside.is_dir() else self.recipe.base
+        return self.settings.fallback_model
 
     @cached_property
     def recipe(self) -> Recipe | None:
@@ -106,21 +114,46 @@ class Session:
 
     @cached_property
     def training_log(self) -> TrainingLog | None:
-        """The log stored with the adapter; None for one trained elsewhere."""
-        from harness.training import LOG_FILE, TrainingLog
+        """The log stored with the adapter; None for one trained elsewhere.
 
-        if not (self.adapter.directory / LOG_FILE).is_file():
+        Raises:
+            AdapterError: the log cannot be read.
+        """
+        from harness.training.log import LOG_FILE, TrainingLog
+
+        if self.adapter.is_served:
             return None
-        return TrainingLog.read(self.adapter.directory)
+        file = self.adapter.directory / LOG_FILE
+        if not file.is_file():
+            return None
+        try:
+            return TrainingLog.read(self.adapter.directory)
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise AdapterError(f"{file} cannot be read: {exc!r}", "restore it, or remove it to do without") from exc
 
     @cached_property
     def identities(self) -> dict[Role, Identity]:
-        """Identity of base and candidate."""
-        return {role: self._identity(role) for role in ROLES}
+        """Identity of base and candidate.
+
+        Raises:
+            ConfigError: one is served and the other is not, or both are the same served name.
+        """
+        base, adapter = self.base.place, self.adapter.place
+        if isinstance(base, ServedModel) != isinstance(adapter, ServedModel) or base == adapter:
+            raise ConfigError(
+                f"--model={self.base.name} and --adapter={self.adapter.name} cannot be compared: "
+                + ("both are the same served model" if base == adapter else "one is served, the other is not"),
+                "pass two names of one server (openai:NAME@URL), or two that are on disk",
+            )
+        return {role: self.identity(role) for role in ROLES}
 
     @cached_property
     def loaded(self) -> LoadedModel:
-        """The model in memory, with the adapter on it. Not needed where every answer is cached."""
+        """The model in memory, with the adapter on it. Not needed where every answer is cached.
+
+        Raises:
+            AdapterError: the adapter was replaced since its identity was taken; its answers would be kept as the old one's.
+        """
         from harness.models.loading import LoadOptions, load_model
 
         options = LoadOptions(
@@ -129,33 +162,49 @@ class Session:
             quantization=self.settings.quantization,
             trust_remote_code=self.settings.trust_remote_code,
         )
-        return load_model(self.base.directory, options, adapter=self.adapter.directory)
+        before = self.identities["candidate"].digest
+        loaded = load_model(self.base.directory, options, adapter=self.adapter.directory)
+        if self.identity("candidate").digest != before:
+            raise AdapterError(f"{self.adapter.name} or its base changed while it was being measured", "start again")
+        return loaded
 
     def engine(self, role: Role) -> Engine:
-        """The engine that answers as base or candidate; both share one base in memory."""
+        """The engine that answers as base or candidate; in process, both share one base in memory."""
         if role not in self._engines:
-            from harness.engines.local import LocalBackend
-
-            backend = LocalBackend(lambda: self.loaded, adapter=role == "candidate")
-            self._engines[role] = Engine(self.identities[role].digest, backend, self._cache)
+            self._engines[role] = Engine(self.identities[role].digest, self._backend(role), self._cache)
         return self._engines[role]
 
+    def _backend(self, role: Role) -> Backend:
+        place = self.base.place if role == "base" else self.adapter.place
+        if isinstance(place, ServedModel):
+            from harness.engines.server import ServerBackend
+
+            return ServerBackend(place)
+        from harness.engines.local import LocalBackend
+
+        return LocalBackend(lambda: self.loaded, adapter=role == "candidate")
+
     def task(self, name: str) -> Task:
-        """A task of the configuration file, cut to the profile's limit.
+        """A task of the configuration file, or one that comes with the package, cut to the profile's limit.
 
         Raises:
             TaskError: there is no such task, or its specification is wrong.
             DataError: its data cannot be read.
         """
         if name not in self._tasks:
+            from harness.scaffold import shipped
             from harness.tasks import build_task
+            from harness.tasks.built_in import BUILT_IN
 
-            known = self.settings.config.tasks
-            if name not in known:
+            known, limit = self.settings.config.tasks, self.settings.profile.limit
+            if name in known:
+                self._tasks[name] = build_task(name, known[name], root=self.settings.config.root, limit=limit)
+            elif name in BUILT_IN:
+                self._tasks[name] = build_task(name, BUILT_IN[name], root=shipped("fixtures").parent, limit=limit)
+            else:
                 there = ", ".join(sorted(known)) or f"none: add a `tasks:` section to {FILE_NAME}"
-                raise TaskError(f"task {name!r} is unknown", f"the tasks are: {there}")
-            limit = self.settings.profile.limit
-            self._tasks[name] = build_task(name, known[name], root=self.settings.config.root, limit=limit)
+                own = ", ".join(BUILT_IN)
+                raise TaskError(f"task {name!r} is unknown", f"the tasks are: {there}; with the package come {own}")
         return self._tasks[name]
 
     def evaluate(self, name: str, role: Role) -> Evaluation:
@@ -184,9 +233,9 @@ class Session:
         if "adapter" in found:
             facts["adapter"] = {"name": self.adapter.name, "recipe": self.adapter.recipe}
         if "identities" in found:
-            for key, role in (("model", "base"), ("adapter", "candidate")):
-                identity = self.identities[role]
+            for key, identity in zip(("model", "adapter"), self.identities.values(), strict=True):
                 facts[key] |= {"digest": identity.digest, "parts": identity.parts}
+        if "identities" in found and not self.adapter.is_served:
             facts["precision"] = {
                 "dtype": self._dtype, "quantization": self.settings.quantization, "device": self._device,
             }  # fmt: skip
@@ -221,7 +270,13 @@ class Session:
     def _cache(self) -> AnswerCache:
         return AnswerCache(cache_dir() / "answers.sqlite")
 
-    def _identity(self, role: Role) -> Identity:
+    def identity(self, role: Role) -> Identity:
+        """Identity of one of the two; that of the base needs no adapter."""
+        spec = parse_model_spec(self._model_text) if role == "base" else parse_adapter_spec(self.settings.adapter or "")
+        if spec.served is not None:
+            from harness.engines.server_identity import server_identity
+
+            return server_identity(spec)
         return model_identity(
             self.base.directory,
             dtype=self._dtype,

@@ -61,7 +61,7 @@ def make_settings(
     return Settings(
         config=config,
         profile=chosen,
-        model=model or config.model,
+        model=model or config.model_spec,
         adapter=adapter or (f"recipe:{recipe}" if recipe else None),
         dtype=_one_of("--dtype", dtype or "auto", DTYPES),
         device=device or "auto",
@@ -70,7 +70,7 @@ def make_settings(
         if _one_of("--inconclusive", inconclusive or chosen.inconclusive, ("fail", "warn")) == "warn"
         else "fail",
         trust_remote_code=trust_remote_code,
-        reports_dir=Path(reports_dir) if reports_dir else config.root / "reports",
+        reports_dir=Path(reports_dir).absolute() if reports_dir else config.root / "reports",
     )
 
 

@@ -3,20 +3,21 @@
 from harness import integrity
 
 
-def test_safetensors_only(adapter, gate):
-    gate(integrity.adapter_is_safe(adapter.directory))
+def test_safetensors_only(adapter_directory, gate):
+    gate(integrity.adapter_is_safe(adapter_directory))
 
 
-def test_tensors_map_to_modules_and_back(adapter, base, gate):
-    gate(integrity.tensors_map_both_ways(adapter.directory, base.directory))
+def test_tensors_map_to_modules_and_back(adapter_directory, base, assay, gate):
+    trusted = assay.settings.trust_remote_code
+    gate(integrity.tensors_map_both_ways(adapter_directory, base.directory, trust_remote_code=trusted))
 
 
-def test_values_are_finite(adapter, gate):
-    gate(integrity.adapter_is_finite(adapter.directory))
+def test_values_are_finite(adapter_directory, gate):
+    gate(integrity.adapter_is_finite(adapter_directory))
 
 
-def test_lora_b_is_not_zero(adapter, gate):
-    gate(integrity.adapter_is_trained(adapter.directory))
+def test_lora_b_is_not_zero(adapter_directory, gate):
+    gate(integrity.adapter_is_trained(adapter_directory))
 
 
 def test_changes_the_base(loaded_model, margins, gate):

@@ -1,14 +1,17 @@
 """What turns requests into answers. Light to import: torch comes with the first computation."""
 
 from harness.engines.answer_cache import AnswerCache, answer_key
-from harness.engines.engine import Backend, Engine
+from harness.engines.engine import Backend, Batch, Engine
 from harness.engines.requests import (
     Answer,
+    Divergence,
+    DivergenceRequest,
     GenerateRequest,
     Generation,
     Message,
     Prompt,
     Request,
+    RollingRequest,
     Score,
     ScoreRequest,
     StopReason,
@@ -18,12 +21,16 @@ __all__ = [
     "Answer",
     "AnswerCache",
     "Backend",
+    "Batch",
+    "Divergence",
+    "DivergenceRequest",
     "Engine",
     "GenerateRequest",
     "Generation",
     "Message",
     "Prompt",
     "Request",
+    "RollingRequest",
     "Score",
     "ScoreRequest",
     "StopReason",

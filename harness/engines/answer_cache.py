@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness.digests import digest_json
-from harness.engines.requests import Answer, Generation, Request, Score
+from harness.engines.requests import Answer, Divergence, Generation, Request, Score
+from harness.errors import EngineError
 
-_KINDS: dict[str, type[Generation] | type[Score]] = {"generation": Generation, "score": Score}
+_KINDS: dict[str, type[Answer]] = {"generation": Generation, "score": Score, "divergence": Divergence}
 _LOOKUP_ROWS = 500
 _BUSY_TIMEOUT_S = 60.0
 
@@ -31,6 +32,7 @@ class AnswerCache:
     """A store of answers on disk."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
@@ -51,12 +53,22 @@ class AnswerCache:
                     found[key] = answer
         return found
 
-    def put(self, answers: Mapping[str, Answer] | Iterable[tuple[str, Answer]]) -> None:
-        """Store answers in one transaction."""
-        rows = [(key, _pack(key, answer)) for key, answer in dict(answers).items()]
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+    def put(self, answers: Mapping[str, Answer]) -> None:
+        """Store answers in one transaction.
+
+        Raises:
+            EngineError: they cannot be stored; those stored before stay.
+        """
+        rows = [(key, _pack(key, answer)) for key, answer in answers.items()]
+        try:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+        except sqlite3.OperationalError as exc:
+            raise EngineError(
+                f"{len(rows)} answers cannot be stored in {self._path}: {exc}",
+                "free space on that disk, or set ASSAY_CACHE_DIR to another; what was stored before is kept",
+            ) from exc
 
     def close(self) -> None:
         """Close the file."""
@@ -65,7 +77,7 @@ class AnswerCache:
 
 def _pack(key: str, answer: Answer) -> bytes:
     fields = {k: v for k, v in asdict(answer).items() if k != "cached"}
-    kind = "generation" if isinstance(answer, Generation) else "score"
+    kind = type(answer).__name__.lower()
     # The key inside the row, under zlib's checksum, tells a foreign or torn row from a good one.
     return zlib.compress(json.dumps({"key": key, "kind": kind, "answer": fields}).encode())
 

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from harness.engines.answer_cache import AnswerCache, answer_key
-from harness.engines.requests import Answer, GenerateRequest, Generation, Request, Score, ScoreRequest
+from harness.engines.requests import (
+    Answer,
+    Divergence,
+    DivergenceRequest,
+    GenerateRequest,
+    Generation,
+    Request,
+    RollingRequest,
+    Score,
+    ScoreRequest,
+)
 from harness.errors import EngineError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Requests computed together.
+
+    Attributes:
+        indices: their places among the requests that were planned.
+        work: what the backend needs to remember about them.
+    """
+
+    indices: Sequence[int]
+    work: Any = None
 
 
 class Backend(Protocol):
     """Something that computes answers."""
 
-    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Which requests to compute together; depends on the requests alone."""
+    def plan(self, requests: Sequence[Request]) -> list[Batch]:
+        """Which requests to compute together: each once, decided by the requests alone."""
         ...
 
-    def run(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
-        """Answers of one planned batch, as they finish."""
+    def run(self, requests: Sequence[Request], batch: Batch) -> Iterator[tuple[int, Answer]]:
+        """Answers of one batch of these planned requests, as (index, answer), as they finish."""
         ...
 
 
@@ -43,17 +67,24 @@ class Engine:
 
     def generate(self, requests: Sequence[GenerateRequest]) -> Iterator[tuple[int, Generation]]:
         """Completions, as (index, answer), each index once, in no promised order."""
-        for index, answer in self._answers(requests):
+        for index, answer in self.answer(requests):
             if isinstance(answer, Generation):
                 yield index, answer
 
-    def score(self, requests: Sequence[ScoreRequest]) -> Iterator[tuple[int, Score]]:
+    def diverge(self, requests: Sequence[DivergenceRequest]) -> Iterator[tuple[int, Divergence]]:
+        """Divergences from the base, as (index, answer), each index once, in no promised order."""
+        for index, answer in self.answer(requests):
+            if isinstance(answer, Divergence):
+                yield index, answer
+
+    def score(self, requests: Sequence[ScoreRequest | RollingRequest]) -> Iterator[tuple[int, Score]]:
         """Log-likelihoods, as (index, answer), each index once, in no promised order."""
-        for index, answer in self._answers(requests):
+        for index, answer in self.answer(requests):
             if isinstance(answer, Score):
                 yield index, answer
 
-    def _answers(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+        """Answers to requests of any kinds, as (index, answer), each index once, in no promised order."""
         places: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
             places.setdefault(answer_key(self.identity_digest, request), []).append(index)
@@ -70,14 +101,15 @@ class Engine:
         keys = list(places)
         unique = [requests[places[key][0]] for key in keys]
         for batch in self._backend.plan(unique):
-            missing = {i for i in batch if keys[i] not in known}
+            missing = {i for i in batch.indices if keys[i] not in known}
             if not missing:
                 continue
-            fresh: dict[str, Answer] = {}
-            for place, answer in self._backend.run([unique[i] for i in batch]):
-                fresh[keys[batch[place]]] = answer
-            if len(fresh) < len(batch):
-                raise EngineError(f"{len(batch) - len(fresh)} of {len(batch)} requests got no answer", "report this bug")
+            fresh = {keys[i]: answer for i, answer in self._backend.run(unique, batch)}
+            if len(fresh) < len(batch.indices):
+                raise EngineError(
+                    f"{len(batch.indices) - len(fresh)} of {len(batch.indices)} requests got no answer",
+                    "report this bug",
+                )
             self._cache.put({key: answer for key, answer in fresh.items() if key not in known})
             for i in sorted(missing):
                 self.computed += len(places[keys[i]])

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from harness.engines.batching import plan_batches
-from harness.engines.decoding import decode_batch
-from harness.engines.rendering import prompt_tokens, score_tokens
-from harness.engines.requests import Answer, GenerateRequest, Request, ScoreRequest
-from harness.engines.scoring import score_batch
+from harness.engines.divergence import WINDOW_TOKENS, divergence
+from harness.engines.engine import Batch
+from harness.engines.padded import PaddedWork
+from harness.engines.prefix import PrefixWork, fits_prefix_sharing
+from harness.engines.rendering import prompt_tokens, rolling_windows, score_tokens
+from harness.engines.requests import (
+    Answer,
+    DivergenceRequest,
+    GenerateRequest,
+    Request,
+    RollingRequest,
+    Score,
+    ScoreRequest,
+)
+from harness.engines.work import BatchLimits, Job, TokenPair, Work, context_length
 from harness.errors import EngineError
-from harness.models.loading import LoadedModel
+
+if TYPE_CHECKING:
+    from harness.models.loading import LoadedModel
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class BatchLimits:
-    """What a batch may hold: tokens (rows times longest row) and rows."""
-
-    tokens: int = 16_384
-    rows: int = 32
 
 
 class LocalBackend:
@@ -31,106 +36,139 @@ class LocalBackend:
 
     Two backends may share a `LoadedModel`: that is how base and candidate are measured with one
     base in memory.
+
+    Args:
+        load: called when the first answer is computed.
+        share_prefixes: False computes every request by itself, as for a model that sharing does not fit.
     """
 
-    def __init__(self, load: Callable[[], LoadedModel], *, adapter: bool, limits: BatchLimits | None = None) -> None:
+    def __init__(
+        self,
+        load: Callable[[], LoadedModel],
+        *,
+        adapter: bool,
+        limits: BatchLimits | None = None,
+        share_prefixes: bool = True,
+    ) -> None:
         self._load = load
         self._adapter = adapter
         self._limits = limits or BatchLimits()
+        self._share_prefixes = share_prefixes
 
-    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Batches of request indices; scores and generations never share one.
+    def plan(self, requests: Sequence[Request]) -> list[Batch]:
+        """Batches of one kind of request each.
 
         Raises:
             EngineError: a prompt does not fit the model's context.
         """
-        batches: list[list[int]] = []
-        for kind in (ScoreRequest, GenerateRequest):
-            places = [i for i, request in enumerate(requests) if isinstance(request, kind)]
-            lengths = [self._length(requests[i]) for i in places]
-            plan = plan_batches(lengths, token_budget=self._limits.tokens, max_rows=self._limits.rows)
-            batches += [[places[i] for i in batch] for batch in plan]
+        loaded = self._load()
+        batches: list[Batch] = []
+        scores = [(i, r) for i, r in enumerate(requests) if isinstance(r, ScoreRequest)]
+        generations = [(i, r) for i, r in enumerate(requests) if isinstance(r, GenerateRequest)]
+        for asked, jobs in (
+            (scores, self._work.plan_scores([self._pair(r) for _, r in scores])),
+            (generations, self._plan_generations([r for _, r in generations])),
+        ):
+            batches += [Batch([asked[n][0] for n in job.numbers], (job, [i for i, _ in asked])) for job in jobs]
+        for index, request in enumerate(requests):
+            if isinstance(request, RollingRequest):
+                windows = rolling_windows(loaded.tokenizer, request.text, context_length(loaded))
+                batches.append(Batch([index], self._work.plan_scores(windows)))
+            elif isinstance(request, DivergenceRequest):
+                batches.append(Batch([index]))
         return batches
 
-    def run(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+    def run(self, requests: Sequence[Request], batch: Batch) -> Iterator[tuple[int, Answer]]:
         """Answer one batch, yielding (index, answer) as each finishes.
 
-        Out of memory, the unanswered rest is halved and tried again.
+        Out of memory, it goes on with half as much at once, now and in later batches.
 
         Raises:
-            EngineError: even a single request does not fit in memory.
+            EngineError: not even a single request fits in memory.
         """
-        waiting = deque([list(range(len(requests)))])
-        while waiting:
-            batch = waiting.popleft()
-            answered: set[int] = set()
+        answered: set[int] = set()
+        while len(answered) < len(batch.indices):
             try:
-                for place, answer in self._compute([requests[i] for i in batch]):
-                    answered.add(batch[place])
-                    yield batch[place], answer
+                for index, answer in self._compute(requests, batch):
+                    if index not in answered:
+                        answered.add(index)
+                        yield index, answer
             except (RuntimeError, MemoryError) as exc:
                 if not _is_out_of_memory(exc):
                     raise
-                rest = [i for i in batch if i not in answered]
-                if len(rest) == 1:
+                if not self._work.shrink():
                     raise EngineError(
-                        f"out of memory on a single request of {self._length(requests[rest[0]])} tokens",
+                        f"out of memory, even on a single request of {len(batch.indices) - len(answered)} left",
                         "use a smaller max_new_tokens, a lower --dtype, or a machine with more memory",
                     ) from exc
-                log.warning("out of memory on %d requests; going on with half", len(rest))
+                log.warning("out of memory; going on with half as much at once")
                 _free_memory()
-                waiting.extendleft([rest[len(rest) // 2 :], rest[: len(rest) // 2]])
 
-    def _compute(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+    @cached_property
+    def _work(self) -> Work:
+        loaded = self._load()
+        if self._share_prefixes and fits_prefix_sharing(loaded):
+            return PrefixWork(loaded, self._limits)
+        return PaddedWork(loaded, self._limits)
+
+    def _compute(self, requests: Sequence[Request], batch: Batch) -> Iterator[tuple[int, Answer]]:
         import torch
 
         loaded = self._load()
+        index = batch.indices[0]
+        request = requests[index]
+        if isinstance(request, DivergenceRequest):
+            windows = rolling_windows(loaded.tokenizer, request.text, min(WINDOW_TOKENS, context_length(loaded)))
+            yield index, divergence(loaded, windows, adapter=self._adapter)
+            return
         with torch.inference_mode(), loaded.adapter(on=self._adapter) as model:
-            scores = [r for r in requests if isinstance(r, ScoreRequest)]
-            if scores:
-                pairs = [score_tokens(loaded.tokenizer, r) for r in scores]
-                yield from score_batch(model, pairs, pad_id=loaded.tokenizer.pad_token_id, device=loaded.device)
-                return
-            generations = [r for r in requests if isinstance(r, GenerateRequest)]
-            yield from decode_batch(
-                model,
-                loaded.tokenizer,
-                generations,
-                [prompt_tokens(loaded.tokenizer, r.prompt) for r in generations],
-                eos_ids=eos_ids(loaded),
-                context_length=context_length(loaded),
-                device=loaded.device,
-            )
+            if isinstance(request, RollingRequest):
+                yield index, _sum([answer for job in batch.work for _, answer in job.run(model)])
+            else:
+                job, places = batch.work
+                yield from ((places[number], answer) for number, answer in job.run(model))
 
-    def _length(self, request: Request) -> int:
-        """Tokens the request may occupy, answer included."""
+    def _plan_generations(self, requests: Sequence[GenerateRequest]) -> list[Job]:
+        return self._work.plan_generations(requests, [self._prompt(r) for r in requests])
+
+    def _prompt(self, request: GenerateRequest) -> list[int]:
         loaded = self._load()
         limit = context_length(loaded)
-        if isinstance(request, ScoreRequest):
-            context, tail = score_tokens(loaded.tokenizer, request)
-            prompt, wanted = len(context) + len(tail), 0
-        else:
-            prompt, wanted = len(prompt_tokens(loaded.tokenizer, request.prompt)), request.max_new_tokens
-        if prompt + bool(wanted) > limit:
-            raise EngineError(
-                f"a prompt of {prompt} tokens does not fit the model's context of {limit}: "
-                f"{request.prompt.display()[:80]!r}...",
-                "shorten the prompt, use fewer few-shot examples, or a model with a longer context",
-            )
-        return min(prompt + wanted, limit)
+        ids = prompt_tokens(loaded.tokenizer, request.prompt)
+        if request.truncate:
+            return ids[-max(1, limit - request.max_new_tokens) :]
+        if len(ids) >= limit:
+            raise _too_long(len(ids), limit, request)
+        return ids
+
+    def _pair(self, request: ScoreRequest) -> TokenPair:
+        loaded = self._load()
+        limit = context_length(loaded) + 1  # the last token is predicted, not read
+        context, tail = score_tokens(loaded.tokenizer, request)
+        if len(context) + len(tail) <= limit:
+            return context, tail
+        if request.truncate and len(tail) < limit:
+            return context[len(context) + len(tail) - limit :], tail
+        raise _too_long(len(context) + len(tail), limit - 1, request)
 
 
-def context_length(loaded: LoadedModel) -> int:
-    """The longest sequence the model has positions for."""
-    config = loaded.model.config.get_text_config()
-    return int(getattr(config, "max_position_embeddings", None) or 1 << 30)
+def _too_long(tokens: int, limit: int, request: GenerateRequest | ScoreRequest) -> EngineError:
+    return EngineError(
+        f"a prompt of {tokens} tokens does not fit the model's context of {limit}: {request.prompt.display()[:80]!r}...",
+        "shorten the prompt, use fewer few-shot examples, or a model with a longer context",
+    )
 
 
-def eos_ids(loaded: LoadedModel) -> frozenset[int]:
-    """Every token that ends an answer: the generation config's (one or a list) and the tokenizer's."""
-    configured = loaded.model.generation_config.eos_token_id
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(i for i in [*ids, loaded.tokenizer.eos_token_id] if i is not None)
+def _sum(parts: Sequence[Answer]) -> Score:
+    """The windows of one text as one score."""
+    scores = [part for part in parts if isinstance(part, Score)]
+    return Score(
+        sum(s.logprob for s in scores),
+        all(s.is_greedy for s in scores),
+        0,
+        sum(s.completion_tokens for s in scores),
+        sum(s.latency_s for s in scores),
+    )
 
 
 def _is_out_of_memory(exc: Exception) -> bool:
@@ -139,8 +177,6 @@ def _is_out_of_memory(exc: Exception) -> bool:
 
 
 def _free_memory() -> None:
-    import gc
-
     import torch
 
     gc.collect()

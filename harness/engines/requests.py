@@ -68,6 +68,7 @@ class GenerateRequest:
         stop: texts that end the answer; the answer is cut before the first of them.
         temperature: 0 is greedy.
         seed: used only when sampling.
+        truncate: cut a prompt that is too long for the model on its left, instead of refusing it.
     """
 
     prompt: Prompt
@@ -76,29 +77,64 @@ class GenerateRequest:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    truncate: bool = False
 
     @property
     def digest(self) -> str:
         """Model-independent content digest."""
-        return digest_json(
-            ["generate", self.prompt._key(), self.max_new_tokens, self.stop, self.temperature, self.top_p, self.seed]
-        )
+        sampling = [self.temperature, self.top_p, self.seed]
+        return digest_json(["generate", self.prompt._key(), self.max_new_tokens, self.stop, *sampling, self.truncate])
 
 
 @dataclass(frozen=True)
 class ScoreRequest:
-    """Ask how likely `continuation` is after `prompt`."""
+    """Ask how likely `continuation` is after `prompt`.
+
+    Attributes:
+        truncate: cut a context that is too long for the model on its left, instead of refusing it.
+    """
 
     prompt: Prompt
     continuation: str
+    truncate: bool = False
 
     @property
     def digest(self) -> str:
         """Model-independent content digest."""
-        return digest_json(["score", self.prompt._key(), self.continuation])
+        return digest_json(["score", self.prompt._key(), self.continuation, self.truncate])
 
 
-Request = GenerateRequest | ScoreRequest
+@dataclass(frozen=True)
+class RollingRequest:
+    """Ask how likely a whole text is, each token after as much of the text before it as the context holds.
+
+    The answer is a `Score`; the first token is scored after the tokenizer's BOS (or EOS) token.
+    """
+
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """Model-independent content digest."""
+        return digest_json(["rolling", self.text])
+
+
+@dataclass(frozen=True)
+class DivergenceRequest:
+    """Ask how far the candidate's next-token distributions are from the base's along a text.
+
+    Put to the candidate, which knows its base; put to the base the divergence is 0.
+    """
+
+    text: str
+
+    @property
+    def digest(self) -> str:
+        """Model-independent content digest."""
+        return digest_json(["divergence", self.text])
+
+
+Request = GenerateRequest | ScoreRequest | RollingRequest | DivergenceRequest
 
 
 @dataclass(frozen=True)
@@ -130,4 +166,14 @@ class Score:
     cached: bool = field(default=False, compare=False)
 
 
-Answer = Generation | Score
+@dataclass(frozen=True)
+class Divergence:
+    """KL(base || candidate) in nats, summed over the text's positions."""
+
+    kl: float
+    tokens: int
+    latency_s: float
+    cached: bool = field(default=False, compare=False)
+
+
+Answer = Generation | Score | Divergence

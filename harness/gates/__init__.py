@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.gates.breakdown import Breakdown
     from harness.gates.check import Check
     from harness.gates.comparison import Comparison, Evaluation, PairingError
     from harness.gates.config import GateSpec, gates_from_config
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from harness.gates.scalar import Scalar, ScalarRule
 
 _HOME = {
+    "Breakdown": "breakdown",
     "Check": "check",
     "Comparison": "comparison",
     "Evaluation": "comparison",
@@ -32,6 +34,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Breakdown",
     "Check",
     "Comparison",
     "Evaluation",

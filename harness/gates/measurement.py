@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -117,6 +117,24 @@ class Measurement:
             return (self._candidate_replicates - self._base_replicates).interval(confidence)
         paired = paired_binary_difference if self.metric.kind == "binary" else paired_mean_difference
         return paired(self.base, self.candidate, clusters=self.clusters, confidence=confidence)
+
+    def subset(self, members: IntArray) -> Measurement:
+        """The same metric over the items at these indices."""
+
+        def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[i] for i in members)
+
+        return replace(
+            self,
+            item_ids=pick(self.item_ids),
+            candidate=self.candidate[members],
+            base=None if self.base is None else self.base[members],
+            clusters=None if self.clusters is None else pick(self.clusters),
+            tags=pick(self.tags),
+            targets=pick(self.targets),
+            candidate_parsed=pick(self.candidate_parsed),
+            base_parsed=None if self.base_parsed is None else pick(self.base_parsed),
+        )
 
     def slices(self) -> dict[str, dict[str, dict[str, float | int | None]]]:
         """{tag: {value: {n, base, candidate}}}: the metric over the items that carry each tag."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -68,12 +69,20 @@ def _merged(model: Any) -> Iterator[None]:
     """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    layers = [m for m in model.modules() if isinstance(m, BaseTunerLayer) and hasattr(m.get_base_layer(), "weight")]
-    kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
-    model.merge_adapter()
+    layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
+    quantized = [(m, m.base_layer) for m in layers if any(not p.is_floating_point() for p in m.base_layer.parameters())]
+    dense = [p for m in layers for p in m.base_layer.parameters() if p.is_floating_point()]
+    kept = [p.detach().clone() for p in dense]
+    for layer, weights in quantized:
+        layer.base_layer = copy.deepcopy(weights)  # a merge quantises anew and replaces scales and all
     try:
+        model.merge_adapter()
         yield
     finally:
-        model.unmerge_adapter()
-        for layer, weight in zip(layers, kept, strict=True):
-            layer.get_base_layer().weight.data.copy_(weight)
+        try:
+            model.unmerge_adapter()
+        finally:
+            for parameter, value in zip(dense, kept, strict=True):
+                parameter.data.copy_(value)
+            for layer, weights in quantized:
+                layer.base_layer = weights

@@ -30,9 +30,13 @@ def adapter_is_safe(adapter: Path) -> Check:
 
 
 def adapter_is_finite(adapter: Path) -> Check:
-    """No tensor holds NaN or an infinity."""
-    broken = nonfinite_tensors(adapter / WEIGHTS)
+    """No tensor holds NaN or an infinity.
+
+    Raises:
+        AdapterError: there are no readable weights.
+    """
     count = len(read_tensor_headers(adapter / WEIGHTS))
+    broken = nonfinite_tensors(adapter / WEIGHTS)
     if broken:
         first, bad = next(iter(broken.items()))
         return Check(
@@ -46,16 +50,17 @@ def adapter_is_finite(adapter: Path) -> Check:
 
 
 def adapter_is_trained(adapter: Path) -> Check:
-    """LoRA's B matrices start at zero; an adapter in which all still are does nothing."""
+    """LoRA's B matrices start at zero; an adapter in which all still are does nothing.
+
+    Raises:
+        AdapterError: there are no readable weights.
+    """
     from safetensors import safe_open
 
-    zero: list[str] = []
-    count = 0
+    names = sorted(n for n in read_tensor_headers(adapter / WEIGHTS) if "lora_B" in n or "lora_embedding_B" in n)
+    count = len(names)
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
-        for name in sorted(n for n in file.keys() if "lora_B" in n or "lora_embedding_B" in n):  # noqa: SIM118
-            count += 1
-            if not file.get_tensor(name).any():
-                zero.append(name)
+        zero = [name for name in names if not file.get_tensor(name).any()]
     details = {"zero_tensors": zero}
     if count and len(zero) == count:
         return Check(

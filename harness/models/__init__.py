@@ -2,7 +2,7 @@
 
 from harness.models.identity import Identity, adapter_digest, model_identity
 from harness.models.resolve import ResolvedAdapter, ResolvedModel, resolve_adapter, resolve_model
-from harness.models.spec import EMBEDDED_NAME, AdapterSpec, ModelSpec, parse_adapter_spec, parse_model_spec
+from harness.models.spec import EMBEDDED_NAME, AdapterSpec, ModelSpec, ServedModel, parse_adapter_spec, parse_model_spec
 
 __all__ = [
     "EMBEDDED_NAME",
@@ -11,6 +11,7 @@ __all__ = [
     "ModelSpec",
     "ResolvedAdapter",
     "ResolvedModel",
+    "ServedModel",
     "adapter_digest",
     "model_identity",
     "parse_adapter_spec",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import AdapterError
 from harness.models.adapter_files import WEIGHTS, read_tensor_headers
+from harness.models.quiet import quiet_loading
 
 _SHOWN = 3
 
@@ -40,7 +40,9 @@ class TensorMatch:
 
     def describe(self) -> str:
         """What does not fit, naming the first few tensors of each kind."""
-        shapes = [f"{name} is {list(have)}, the base needs {list(need)}" for name, (have, need) in self.misshapen.items()]
+        shapes = [
+            f"{name} is {list(have)}, the base needs {list(need)}" for name, (have, need) in self.misshapen.items()
+        ]
         parts = [
             ("of another shape", shapes),
             ("missing from the file", self.missing),
@@ -70,16 +72,13 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
     )
 
 
-def _wanted_tensors(
-    adapter: Path, base: Path, trust_remote_code: bool
-) -> tuple[dict[str, tuple[int, ...]], list[str]]:
+def _wanted_tensors(adapter: Path, base: Path, trust_remote_code: bool) -> tuple[dict[str, tuple[int, ...]], list[str]]:
     """Name -> shape of the tensors the configuration asks for, built on the meta device."""
     import torch
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    with warnings.catch_warnings(), torch.device("meta"):
-        warnings.simplefilter("ignore")
+    with quiet_loading(), torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
             AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code), trust_remote_code=trust_remote_code
         )

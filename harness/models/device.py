@@ -30,7 +30,9 @@ def choose_device(requested: str = "auto") -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as exc:
         reason = str(exc).splitlines()[0]
-        raise ConfigError(f"--device={requested} cannot be used: {reason}", "use auto, cpu, cuda, cuda:N or mps") from exc
+        raise ConfigError(
+            f"--device={requested} cannot be used: {reason}", "use auto, cpu, cuda, cuda:N or mps"
+        ) from exc
     return device
 
 
@@ -49,7 +51,7 @@ def _has_bfloat16(device: torch.device) -> bool:
     import torch
 
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     # MPS emulates it slowly on the older chips and answers for none of them: float32 is safe on all.
@@ -57,5 +59,5 @@ def _has_bfloat16(device: torch.device) -> bool:
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """"bfloat16" for torch.bfloat16."""
+    """ "bfloat16" for torch.bfloat16."""
     return str(dtype).removeprefix("torch.")

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from harness.digests import digest_file
 from harness.errors import ModelError
+from harness.models.quiet import quiet_loading
 from harness.models.spec import EMBEDDED_NAME
 from harness.paths import cache_dir
 
@@ -93,14 +94,12 @@ def _download(scratch: Path) -> Path:
 def _convert(gguf: Path, destination: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
-    # dequantize=True: otherwise transformers marks the model quantised and refuses to save or train it.
-    model = AutoModelForCausalLM.from_pretrained(
-        gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
-    )
-    model.config._name_or_path = EMBEDDED_NAME
-    model.save_pretrained(destination)
-    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(destination)
-    transformers_logging.enable_progress_bar()
+    with quiet_loading():
+        # dequantize=True: otherwise transformers marks the model quantised and refuses to save or train it.
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
+        )
+        model.config._name_or_path = EMBEDDED_NAME
+        model.save_pretrained(destination)
+        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(destination)

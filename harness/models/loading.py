@@ -13,6 +13,7 @@ from harness.errors import AdapterError, ModelError
 from harness.models.adapter_files import check_adapter_files
 from harness.models.adapter_tensors import match_tensors
 from harness.models.quantization import dequantized_nf4, nf4_config
+from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +86,9 @@ def load_tokenizer(base: Path, *, trust_remote_code: bool = False) -> PreTrained
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as exc:
-        raise ModelError(f"no tokenizer could be read from {base}: {_first_line(exc)}", "add tokenizer.json to it") from exc
+        raise ModelError(
+            f"no tokenizer could be read from {base}: {_first_line(exc)}", "add tokenizer.json to it"
+        ) from exc
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -115,7 +118,8 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
             f"{adapter} does not fit the base {base.name}: {match.describe()}",
             f"it was trained for {config.get('base_model_name_or_path')!r}: pass that model with --model, or train again",
         )
-    return PeftModel.from_pretrained(model, adapter, is_trainable=False)
+    with quiet_loading():
+        return PeftModel.from_pretrained(model, adapter, is_trainable=False)
 
 
 def _load_base(base: Path, options: LoadOptions) -> PreTrainedModel:
@@ -136,7 +140,8 @@ def _load_base(base: Path, options: LoadOptions) -> PreTrainedModel:
     if "quantization_config" in arguments:
         arguments["device_map"] = {"": options.device}
     try:
-        model = AutoModelForCausalLM.from_pretrained(base, **arguments)
+        with quiet_loading():
+            model = AutoModelForCausalLM.from_pretrained(base, **arguments)
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as exc:
         raise ModelError(
             f"{base} cannot be loaded: {_first_line(exc)}",

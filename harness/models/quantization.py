@@ -38,8 +38,8 @@ def disable_cpu_inference_repack(model: nn.Module) -> int:
     """Keep bitsandbytes from repacking 4-bit weights at the first evaluation; call right after loading.
 
     On a CPU with AVX512_BF16 the first forward in eval mode repacks every `Linear4bit` for inference and
-    `.train()` does not undo it: from then on the layer passes no gradient back, LoRA gradients are silently
-    None, and a merge is corrupt.
+    `.train()` does not undo it: from then on the layer passes no gradient back. LoRA gradients are then zero, None
+    or, once B is not zero, silently wrong; and a merge is corrupt.
 
     Returns:
         Number of layers set.
@@ -48,6 +48,15 @@ def disable_cpu_inference_repack(model: nn.Module) -> int:
     for layer in layers.values():
         layer.support_avx512bf16_for_cpu = False
     return len(layers)
+
+
+def repacked_layers(model: nn.Module) -> list[str]:
+    """Names of the 4-bit layers that were repacked for CPU inference and so pass no gradient back."""
+    return [
+        name
+        for name, layer in linear4bit_layers(model).items()
+        if getattr(layer.weight.quant_state, "packing_format_for_cpu", False)
+    ]
 
 
 @torch.no_grad()
@@ -65,13 +74,16 @@ def dequantized_nf4(model: PreTrainedModel) -> PreTrainedModel:
     from transformers.pytorch_utils import Conv1D
 
     for module in _quantizable(model):
+        weight = module.get_parameter("weight")
         transposed = isinstance(module, Conv1D)
-        weight = module.weight.data.T if transposed else module.weight.data
         packed, state = quantize_4bit(
-            weight.contiguous(), blocksize=NF4_BLOCK_SIZE, compress_statistics=True, quant_type="nf4"
+            (weight.T if transposed else weight).contiguous(),
+            blocksize=NF4_BLOCK_SIZE,
+            compress_statistics=True,
+            quant_type="nf4",
         )
         rounded = dequantize_4bit(packed, state).to(weight.dtype)
-        module.weight.data.copy_(rounded.T if transposed else rounded)
+        weight.copy_(rounded.T if transposed else rounded)
     return model
 
 

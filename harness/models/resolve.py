@@ -8,39 +8,71 @@ from pathlib import Path
 
 from harness.errors import AdapterError, AssayError, ModelError
 from harness.models.embedded import ensure_embedded_model
-from harness.models.spec import AdapterSpec, ModelSpec
+from harness.models.spec import AdapterSpec, ModelSpec, ServedModel
 
-# Never a pickle, never Python: what the hub may hand us of a repository.
+# Never a pickle: what the hub may hand us of a repository.
 _SAFE_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
 
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """A base model on disk. `name` is what reports and adapter configs call it."""
+    """A base model, on disk or served. `name` is what reports and adapter configs call it."""
 
     name: str
-    directory: Path
+    place: Path | ServedModel
+
+    @property
+    def directory(self) -> Path:
+        """Where its files are.
+
+        Raises:
+            ModelError: it is served: only its answers can be had.
+        """
+        if isinstance(self.place, ServedModel):
+            raise ModelError(f"{self.place} is served: its files are not at hand", "pass --model=DIRECTORY")
+        return self.place
 
 
 @dataclass(frozen=True)
 class ResolvedAdapter:
-    """An adapter on disk; `recipe` names what it was trained from, where known."""
+    """An adapter, on disk or served merged or beside its base; `recipe` names what it was trained from, where known."""
 
     name: str
-    directory: Path
+    place: Path | ServedModel
     recipe: str | None = None
 
+    @property
+    def is_served(self) -> bool:
+        """Whether only its answers can be had."""
+        return isinstance(self.place, ServedModel)
 
-def resolve_model(spec: ModelSpec) -> ResolvedModel:
+    @property
+    def directory(self) -> Path:
+        """Where its files are.
+
+        Raises:
+            AdapterError: it is served: only its answers can be had.
+        """
+        if isinstance(self.place, ServedModel):
+            raise AdapterError(f"{self.place} is served: its files are not at hand", "pass --adapter=DIRECTORY")
+        return self.place
+
+
+def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> ResolvedModel:
     """Find, or fetch, the base model.
+
+    Args:
+        trust_remote_code: fetch the repository's Python files too.
 
     Raises:
         ModelError: the directory holds no safetensors model, or the hub cannot be reached.
     """
+    if spec.served is not None:
+        return ResolvedModel(spec.served.name, spec.served)
     if spec.kind == "embedded":
         return ResolvedModel(spec.value, ensure_embedded_model())
     if spec.kind == "hub":
-        return ResolvedModel(spec.value, _from_hub(spec.value, ModelError, "--model"))
+        return ResolvedModel(spec.value, _from_hub(spec.value, ModelError, "--model", code=trust_remote_code))
     directory = Path(spec.value)
     if not (directory / "config.json").is_file():
         raise ModelError(f"{directory} holds no config.json", "--model takes a directory written by save_pretrained")
@@ -51,7 +83,7 @@ def resolve_model(spec: ModelSpec) -> ResolvedModel:
             f"{directory} holds no .safetensors weights (pickled weights found: {found})",
             "convert the model with save_pretrained(..., safe_serialization=True); pickles are never loaded",
         )
-    return ResolvedModel(_given_name(directory), directory)
+    return ResolvedModel(directory.name, directory)
 
 
 def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
@@ -60,18 +92,16 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     Raises:
         AdapterError: no adapter_config.json, or the hub cannot be reached.
     """
+    if spec.served is not None:
+        return ResolvedAdapter(spec.served.name, spec.served)
     directory = Path(spec.value) if spec.kind == "local" else _from_hub(spec.value, AdapterError, "--adapter")
     config = directory / "adapter_config.json"
     if not config.is_file():
         raise AdapterError(f"{directory} holds no adapter_config.json", "--adapter takes a PEFT adapter directory")
     _read_json(config, AdapterError)
     recipe = directory / "recipe.json"
-    name = _read_json(recipe, AdapterError).get("name") if recipe.is_file() else None
-    return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, name)
-
-
-def _given_name(directory: Path) -> str:
-    return directory.name
+    trained_by = str(_read_json(recipe, AdapterError).get("name")) if recipe.is_file() else None
+    return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, trained_by)
 
 
 def _read_json(path: Path, error: type[AssayError]) -> dict[str, object]:
@@ -84,12 +114,12 @@ def _read_json(path: Path, error: type[AssayError]) -> dict[str, object]:
     return value
 
 
-def _from_hub(repo_id: str, error: type[AssayError], option: str) -> Path:
+def _from_hub(repo_id: str, error: type[AssayError], option: str, *, code: bool = False) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repo_id, allow_patterns=_SAFE_FILES))
+        return Path(snapshot_download(repo_id, allow_patterns=[*_SAFE_FILES, "*.py"] if code else _SAFE_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
         first_line = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
         raise error(

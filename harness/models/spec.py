@@ -6,38 +6,66 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from harness.errors import ConfigError
 
 EMBEDDED_NAME = "smollm2-135m"
+SERVED_PREFIX = "openai:"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+# A name may hold an "@" itself ("owner/name@main"), so the one before the scheme divides.
+_SERVED = re.compile(r"(?P<name>[^\s@](?:\S*?\S)?)@(?P<url>https?://\S+)", re.IGNORECASE)
+_SERVED_REMEDY = "write openai:NAME@URL, for example openai:my-model@http://localhost:8000/v1"
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A name on an OpenAI-compatible server. `url` is the API's root, without credentials, query or final slash."""
+
+    name: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.url}"
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """`value` is the embedded model's name, an absolute path, or a hub id, by `kind`."""
+    """`value` is the embedded model's name, an absolute path, a hub id, or NAME@URL, by `kind`.
 
-    kind: Literal["embedded", "local", "hub"]
+    `served` is set for kind `server`, and for no other.
+    """
+
+    kind: Literal["embedded", "local", "hub", "server"]
     value: str
+    served: ServedModel | None = None
 
 
 @dataclass(frozen=True)
 class AdapterSpec:
-    """`value` is an absolute path, a hub id, or a recipe's name or path, by `kind`."""
+    """`value` is an absolute path, a hub id, a recipe's name or path, or NAME@URL, by `kind`.
 
-    kind: Literal["local", "hub", "recipe"]
+    `served` is set for kind `server`, and for no other.
+    """
+
+    kind: Literal["local", "hub", "recipe", "server"]
     value: str
+    served: ServedModel | None = None
 
 
 def parse_model_spec(text: str) -> ModelSpec:
     """Read a `--model` value.
 
     Raises:
-        ConfigError: it is neither the embedded model, an existing directory, nor shaped like a hub id.
+        ConfigError: it is neither the embedded model, a served one, an existing directory, nor shaped like a hub id.
     """
     if text == EMBEDDED_NAME:
         return ModelSpec("embedded", text)
-    kind, value = _directory_or_hub(text, option="--model", also=f"`{EMBEDDED_NAME}`, ")
+    if text.startswith(SERVED_PREFIX):
+        served = _served(text, option="--model")
+        return ModelSpec("server", str(served), served)
+    kind, value = _directory_or_hub(text, option="--model", also=f"`{EMBEDDED_NAME}`, `openai:NAME@URL`, ")
     return ModelSpec(kind, value)
 
 
@@ -45,15 +73,57 @@ def parse_adapter_spec(text: str) -> AdapterSpec:
     """Read an `--adapter` value.
 
     Raises:
-        ConfigError: it is neither `recipe:NAME`, an existing directory, nor shaped like a hub id.
+        ConfigError: it is neither `recipe:NAME`, `openai:NAME@URL`, an existing directory, nor shaped like a hub id.
     """
+    if text.startswith(SERVED_PREFIX):
+        served = _served(text, option="--adapter")
+        return AdapterSpec("server", str(served), served)
     if text.startswith("recipe:"):
         name = text.removeprefix("recipe:")
         if not name:
-            raise ConfigError("--adapter=recipe: names no recipe", "write recipe:NAME, for example recipe:tool-calls-qlora")
+            raise ConfigError(
+                "--adapter=recipe: names no recipe", "write recipe:NAME, for example recipe:tool-calls-qlora"
+            )
         return AdapterSpec("recipe", name)
-    kind, value = _directory_or_hub(text, option="--adapter", also="`recipe:NAME`, ")
+    kind, value = _directory_or_hub(text, option="--adapter", also="`recipe:NAME`, `openai:NAME@URL`, ")
     return AdapterSpec(kind, value)
+
+
+def _served(text: str, *, option: str) -> ServedModel:
+    match = _SERVED.fullmatch(text.removeprefix(SERVED_PREFIX))
+    if match is None:
+        raise ConfigError(f"{option}={_masked(text)} names no model on a server", _SERVED_REMEDY)
+    try:
+        url = urlsplit(match["url"])
+        port, host = url.port, url.hostname
+    except ValueError:
+        # Not the cause's words: of a password that breaks the URL they would quote a part.
+        raise ConfigError(f"{option}={_masked(text)} has no URL that can be read", _SERVED_REMEDY) from None
+    if "@" in url.netloc:
+        raise ConfigError(
+            f"{option}={_masked(text)} holds credentials",
+            "take them out of the URL, where logs and reports would show them, and set OPENAI_API_KEY instead",
+        )
+    if url.query or url.fragment:
+        raise ConfigError(
+            f"{option}={_masked(text)}: the URL has a query or a fragment",
+            "give the API's root alone, for example http://localhost:8000/v1; a key belongs in OPENAI_API_KEY",
+        )
+    if not host:
+        raise ConfigError(f"{option}={_masked(text)} names no host", _SERVED_REMEDY)
+    return ServedModel(match["name"], _canonical(url, host, port))
+
+
+def _canonical(url: SplitResult, host: str, port: int | None) -> str:
+    netloc = f"[{host}]" if ":" in host else host
+    if port is not None and port != _DEFAULT_PORTS[url.scheme]:
+        netloc += f":{port}"
+    return urlunsplit((url.scheme, netloc, url.path.rstrip("/"), "", ""))
+
+
+def _masked(text: str) -> str:
+    """The value as seen, without what may be a secret: user information and query."""
+    return re.sub(r"\?.*", "?***", re.sub(r"://.*@", "://***@", text))
 
 
 def _directory_or_hub(text: str, *, option: str, also: str) -> tuple[Literal["local", "hub"], str]:
@@ -63,5 +133,7 @@ def _directory_or_hub(text: str, *, option: str, also: str) -> tuple[Literal["lo
     if path.exists():
         raise ConfigError(f"{option}={text} is a file", "name the directory that holds it")
     if text.startswith(("/", ".", "~")) or text.count("/") > 1 or not _HUB_ID.fullmatch(text):
-        raise ConfigError(f"{option}={text}: no such directory", f"use {also}a local directory or a hub id (owner/name)")
+        raise ConfigError(
+            f"{option}={text}: no such directory", f"use {also}a local directory or a hub id (owner/name)"
+        )
     return "hub", text

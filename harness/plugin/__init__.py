@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,11 +11,13 @@ from harness.errors import ConfigError
 from harness.plugin.finish import finish_run
 from harness.plugin.fixtures import (
     adapter,
+    adapter_directory,
     assay,
     base,
     candidate,
     compare,
     evaluate,
+    forgetting,
     gate,
     loaded_model,
     margins,
@@ -25,17 +26,19 @@ from harness.plugin.fixtures import (
     training_points,
 )
 from harness.plugin.options import add_options
-from harness.plugin.reports import VerdictCollector, annotate_report, carried_verdicts, measures
+from harness.plugin.reports import VerdictCollector, annotate_report, carried_verdicts, measures, owns
 from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
 
 __all__ = [
     "adapter",
+    "adapter_directory",
     "assay",
     "base",
     "candidate",
     "compare",
     "evaluate",
+    "forgetting",
     "gate",
     "loaded_model",
     "margins",
@@ -61,28 +64,37 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes `task_gate` or `task_name` once for each in assay.yaml."""
     from harness.gates.config import gates_from_config
 
-    wanted = {"task_gate", "task_name"} & set(metafunc.fixturenames)
+    wanted = {name for name in ("task_gate", "task_name") if owns(metafunc._arg2fixturedefs.get(name))}
     if not wanted:
         return
+    state = metafunc.config.stash[STATE]
     try:
-        tasks = metafunc.config.stash[STATE].settings.config.tasks
-        gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates") or [])]
+        tasks = state.settings.config.tasks
+        gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates"))]
     except ConfigError as exc:
-        raise pytest.UsageError(str(exc)) from exc
+        state.usage_error = str(exc)  # told once, at the end of the collection
+        tasks, gates = {}, []
     if "task_gate" in wanted:
         metafunc.parametrize("task_gate", gates, indirect=True, ids=[gate.id for gate in gates])
     if "task_name" in wanted:
         metafunc.parametrize("task_name", list(tasks), indirect=True, ids=list(tasks))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tell a wrong option once, before anything costly, instead of once a test."""
     state = config.stash[STATE]
-    if not state.is_worker and any(measures(item) for item in items):
+    if not state.usage_error and any(measures(item) for item in items):
         try:
             _ = state.settings
         except ConfigError as exc:
-            raise pytest.UsageError(str(exc)) from exc
+            state.usage_error = str(exc)
+    if not state.usage_error:
+        return
+    if state.is_worker:
+        items.clear()  # the controller tells it, once for all workers
+        return
+    told, state.usage_error = state.usage_error, ""
+    raise pytest.UsageError(told)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -106,7 +118,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the run; a worker hands what it found out to the controller."""
     state = session.config.stash[STATE]
     if state.is_worker:
+        session.config.workeroutput["assay_usage_error"] = state.usage_error  # type: ignore[attr-defined]
         session.config.workeroutput["assay_facts"] = json.dumps(state.facts(), default=vars)  # type: ignore[attr-defined]
+    elif state.usage_error:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
     else:
         finish_run(state, session)
 

@@ -14,7 +14,7 @@ from harness.runs.schema import RunStatus
 if TYPE_CHECKING:
     from harness.plugin.state import State
 
-_CUT_SHORT = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+_RAN_TO_ITS_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def finish_run(state: State, session: pytest.Session) -> None:
@@ -26,7 +26,7 @@ def finish_run(state: State, session: pytest.Session) -> None:
     processes = [*state.worker_facts, *([own] if own is not None else [])]
     if not state.verdicts and not processes:
         return
-    cut_short = session.exitstatus in _CUT_SHORT or bool(session.shouldstop) or bool(session.shouldfail)
+    cut_short = session.exitstatus not in _RAN_TO_ITS_END or bool(session.shouldstop) or bool(session.shouldfail)
     status: RunStatus = "interrupted" if cut_short else "complete"
     try:
         state.run_directory = state.writer().finish(
@@ -42,8 +42,11 @@ def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, An
 
     settings = state.settings
     merged: dict[str, Any] = {
-        key: _first(processes, key) for key in ("model", "adapter", "precision", "training") if _first(processes, key)
+        key: _first(processes, key) for key in ("model", "adapter", "precision") if _first(processes, key)
     }
+    trainings = [facts["training"] for facts in processes if "training" in facts]
+    if trainings:  # of parallel workers one trained, the others found its adapter in the cache
+        merged["training"] = min(trainings, key=lambda training: training["from_cache"])
     return {
         **merged,
         "profile": settings.profile.name,
@@ -57,9 +60,7 @@ def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, An
             "trust_remote_code": settings.trust_remote_code,
         },
         "data": {name: digest for facts in processes for name, digest in facts["data"].items()},
-        "answers": {
-            kind: sum(facts["answers"][kind] for facts in processes) for kind in ("cached", "computed")
-        },
+        "answers": {kind: sum(facts["answers"][kind] for facts in processes) for kind in ("cached", "computed")},
         "skipped": [{"test": test, "reason": reason} for test, reason in state.skipped],
         "versions": library_versions(),
         "machine": machine_facts(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from harness.plugin.state import STATE
 from harness.runs.schema import Role, TrainingPoint
 
 if TYPE_CHECKING:
-    from harness.config import Margins
+    from harness.config import Forgetting, Margins
     from harness.gates import Comparison, Evaluation, GateSpec
     from harness.models import Identity, ResolvedAdapter, ResolvedModel
     from harness.models.loading import LoadedModel
@@ -45,7 +46,15 @@ def candidate(assay: Session, adapter: ResolvedAdapter) -> Identity:
 
 
 @pytest.fixture(scope="session")
-def loaded_model(assay: Session, adapter: ResolvedAdapter) -> LoadedModel:
+def adapter_directory(adapter: ResolvedAdapter) -> Path:
+    """Where the adapter's files are; skips where it is served."""
+    if adapter.is_served:
+        pytest.skip(f"{adapter.place} is served: its files are not at hand")
+    return adapter.directory
+
+
+@pytest.fixture(scope="session")
+def loaded_model(assay: Session, adapter_directory: Path) -> LoadedModel:
     """The base in memory with the adapter on it: `with loaded_model.adapter(on=False) as model: ...`."""
     return assay.loaded
 
@@ -66,6 +75,12 @@ def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[[str], Compari
 def margins(request: pytest.FixtureRequest) -> Margins:
     """The limits of assay.yaml's `margins:` section."""
     return request.config.stash[STATE].settings.config.margins
+
+
+@pytest.fixture(scope="session")
+def forgetting(request: pytest.FixtureRequest) -> Forgetting:
+    """The tasks that forgetting is measured on: `.knowledge`, `.math` and `.text`, of assay.yaml's `forgetting:`."""
+    return request.config.stash[STATE].settings.config.forgetting
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from harness.gates import Gateable
 from harness.runs.schema import Verdict
 from harness.settings import Settings
 
-
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 
 
@@ -30,10 +29,15 @@ class Gate:
 
     A failed gate fails the test, an unmeasurable one makes it an error, an inconclusive one does what
     `--inconclusive` says. A test may gate several times; the first that fails ends it.
+
+    Attributes:
+        verdicts: decided so far.
+        raised: what the last enforced verdict raised; any other failure of the test is not yet told by a verdict.
     """
 
     def __init__(self, node: pytest.Item, settings: Settings) -> None:
         self.verdicts: list[Verdict] = []
+        self.raised: BaseException | None = None
         self._node = node
         self._settings = settings
 
@@ -55,7 +59,11 @@ class Gate:
             duration_s=time.perf_counter() - started,
         )
         self.verdicts.append(verdict)
-        self._enforce(verdict)
+        try:
+            self._enforce(verdict)
+        except (GateError, pytest.fail.Exception) as raised:
+            self.raised = raised
+            raise
         return verdict
 
     def _unique(self, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def add_options(parser: pytest.Parser) -> None:
         names = [alias] if option.name == "config" else [short, alias]  # --config is too common a word to take
         try:
             group.addoption(*names, **arguments)
-        except ValueError:
+        except (ValueError, argparse.ArgumentError):
             group.addoption(alias, **arguments)
         parser.addini(option.dest, f"default of {alias}: {option.help}", default=None)
 
@@ -68,7 +69,8 @@ def read_settings(config: pytest.Config) -> Settings:
     values = {option.dest.removeprefix("assay_"): _value(config, option) for option in OPTIONS}
     trust = values.pop("trust_remote_code")
     named = [Path(str(argument).split("::")[0]).resolve() for argument in config.args]
-    places = [Path.cwd(), *(path for path in named if path.is_dir()), *(path.parent for path in named), config.rootpath]
+    beside_tests = [*(path for path in named if path.is_dir()), *(path.parent for path in named)]
+    places = [*beside_tests, Path.cwd(), config.rootpath]
     found = find_config(values.pop("config"), places)
     return make_settings(found, **values, trust_remote_code=trust in ("True", "true", "1", "yes"))
 

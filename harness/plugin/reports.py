@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.errors import AssayError
+from harness.plugin import fixtures
 from harness.plugin.gating import GATE
 from harness.plugin.state import State
 from harness.runs.schema import Outcome, Verdict
 
 # The attribute of a test report that carries its verdicts, as JSON: reports are serialised between processes.
 _CARRIED = "assay_verdicts"
+_MEASURES = "assay_measures"
 
 
 def measures(item: pytest.Item) -> bool:
-    """Whether the test takes any of this plugin's measuring fixtures."""
-    return bool({"assay", "gate"} & set(getattr(item, "fixturenames", ())))
+    """Whether the test takes any of this plugin's measuring fixtures (not a fixture of its own by that name)."""
+    definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    return any(owns(definitions.get(name)) for name in ("assay", "gate"))
+
+
+def owns(definitions: Sequence[pytest.FixtureDef[Any]] | None) -> bool:
+    """Whether the fixture definition in force, the last one, is this plugin's."""
+    return definitions is not None and len(definitions) > 0 and definitions[-1].func.__module__ == fixtures.__name__
 
 
 def carried_verdicts(report: pytest.TestReport) -> list[Verdict]:
@@ -29,30 +39,36 @@ def carried_verdicts(report: pytest.TestReport) -> list[Verdict]:
 def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
     """Carry the verdicts of a test, and make one for a test that went wrong without any.
 
-    An `AssayError` is shown as its message; outside a gate's decision it means that the gate could not
-    be measured, which pytest is to count as an error, as it counts whatever goes wrong before a call.
+    An `AssayError` is shown as its message. Whatever is neither a failed gate nor a failed assertion means that
+    something could not be measured, which pytest is to count as an error, as it counts what goes wrong before a call.
     """
     if not measures(item):
         return
+    setattr(report, _MEASURES, True)
     error = call.excinfo.value if call.excinfo is not None else None
-    if isinstance(error, AssayError):
-        report.longrepr = str(error)
-        if report.when == "call":
-            report.when = "setup"
     gate = item.stash.get(GATE, None)
     verdicts = list(gate.verdicts) if gate is not None and call.when == "call" else []
-    if report.failed and all(v.outcome == "pass" for v in verdicts):
-        verdicts.append(_verdict_without_gate(item, error))
+    if isinstance(error, AssayError):
+        report.longrepr = str(error)
+    if report.failed and not (gate is not None and gate.raised is error is not None):
+        verdicts.append(_verdict_without_gate(item, report, error))
+    if report.passed and (swallowed := [v for v in verdicts if v.outcome in ("fail", "error")]):
+        report.outcome = "failed"
+        report.longrepr = f"the test caught the failure of {swallowed[0].gate}: {swallowed[0].reason}"
+    if report.failed and report.when == "call" and verdicts and verdicts[-1].outcome == "error":
+        report.when = "setup"
     if verdicts:
         setattr(report, _CARRIED, json.dumps([v.to_json() for v in verdicts]))
         report.user_properties.extend((f"assay:{v.gate}", v.outcome) for v in verdicts)
 
 
-def _verdict_without_gate(item: pytest.Item, error: BaseException | None) -> Verdict:
-    failed = isinstance(error, AssertionError | pytest.fail.Exception)
+def _verdict_without_gate(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Verdict:
+    failed = report.when == "call" and isinstance(error, AssertionError | pytest.fail.Exception | None)
     outcome: Outcome = "fail" if failed else "error"
     if isinstance(error, AssayError):
         reason = error.problem
+    elif error is None:
+        reason = report.longreprtext  # a strict xfail that passed
     else:
         text = str(error).strip()
         reason = f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"
@@ -76,13 +92,20 @@ class VerdictCollector:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the verdicts off a report. xdist reports a crashed worker's test without any."""
-        self._state.verdicts += carried_verdicts(report)
+        for verdict in carried_verdicts(report):
+            self._state.verdicts.append(self._with_unique_name(verdict))
         if report.failed and report.when not in ("setup", "call", "teardown"):
             reason = f"the process that ran {report.nodeid} died"
             self._state.verdicts.append(Verdict(report.nodeid, "error", reason, test=report.nodeid))
-        if report.skipped and not hasattr(report, "wasxfail"):
+        if report.skipped and hasattr(report, _MEASURES) and not hasattr(report, "wasxfail"):
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
             self._state.skipped.append((report.nodeid, reason))
+
+    def _with_unique_name(self, verdict: Verdict) -> Verdict:
+        """Two tests may put the same rule to the same metric, with other thresholds: the second is named by its test."""
+        if all(v.gate != verdict.gate for v in self._state.verdicts):
+            return verdict
+        return replace(verdict, gate=f"{verdict.gate} ({verdict.test.rpartition('::')[2]})")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -92,6 +115,8 @@ class VerdictCollector:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a finished xdist worker found out."""
-        facts = json.loads(getattr(node, "workeroutput", {}).get("assay_facts", "null"))
+        output = getattr(node, "workeroutput", {})
+        self._state.usage_error = output.get("assay_usage_error") or self._state.usage_error
+        facts = json.loads(output.get("assay_facts", "null"))
         if facts is not None:
             self._state.worker_facts.append(facts)

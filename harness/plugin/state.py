@@ -32,6 +32,7 @@ class State:
         worker_facts: what the sessions in xdist workers found out, one entry a worker that measured.
         run_directory: where the finished run was written.
         write_error: why it could not be.
+        usage_error: what is wrong with the options or the configuration, until it is told; no test runs then.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -42,6 +43,7 @@ class State:
         self.worker_facts: list[dict[str, Any]] = []
         self.run_directory: Path | None = None
         self.write_error = ""
+        self.usage_error = ""
         self._settings: Settings | None = None
         self._session: Session | None = None
         worker: dict[str, str] | None = getattr(config, "workerinput", None)

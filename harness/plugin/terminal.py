@@ -11,7 +11,12 @@ import pytest
 if TYPE_CHECKING:
     from harness.plugin.state import State
 
-_MARKS = {"pass": ("PASS", "green"), "fail": ("FAIL", "red"), "inconclusive": ("INCONCLUSIVE", "yellow"), "error": ("ERROR", "red")}
+_MARKS = {
+    "pass": ("PASS", "green"),
+    "fail": ("FAIL", "red"),
+    "inconclusive": ("INCONCLUSIVE", "yellow"),
+    "error": ("ERROR", "red"),
+}
 
 
 def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
@@ -27,6 +32,8 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     if state.run_directory is not None:
         reporter.write_line(_answers(state))
         reporter.write_line(f"report: {_relative(state.run_directory / 'report.html')}")
+    if state.usage_error:
+        reporter.write_line(f"ERROR: {state.usage_error}", red=True)
     if state.write_error:
         reporter.write_line(f"the run could not be written: {state.write_error}", red=True, bold=True)
 

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import errno
-import os
-import secrets
 import shutil
 from pathlib import Path
 
 from harness.errors import RunError
+from harness.paths import write_atomic
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file by a temporary neighbour and a rename, so that a reader never sees half of it.
+    """Write a file whole or not at all.
 
     Raises:
         RunError: the file could not be written; says what, how large, where, why, and what is kept.
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with partial.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
+        write_atomic(path, data)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise write_error(path, len(data), error) from error
 
 

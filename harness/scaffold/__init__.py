@@ -21,7 +21,7 @@ def write_scaffold(directory: Path) -> list[Path]:
     Raises:
         ConfigError: one of them exists already; nothing is written then.
     """
-    sources = {Path(name): _source(name) for name in ("suites", "fixtures", "assay.yaml")}
+    sources = {Path(name): shipped(name) for name in ("suites", "fixtures", "assay.yaml")}
     sources[_WORKFLOW] = _HERE / "workflow.yml"
     taken = [str(directory / name) for name in sources if (directory / name).exists()]
     if taken:
@@ -36,19 +36,34 @@ def copy_new(source: Path, target: Path) -> None:
     """Copy a file or directory to a place that must not exist.
 
     Raises:
-        ConfigError: it does.
+        ConfigError: it does, or cannot be written to.
+    """
+    check_new(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    except OSError as exc:
+        raise ConfigError(f"{target} cannot be written: {exc}", "give a directory that may be written to") from exc
+
+
+def check_new(target: Path) -> None:
+    """Refuse a place that is taken.
+
+    Raises:
+        ConfigError: it exists.
     """
     if target.exists():
         raise ConfigError(f"{target} exists already", "give a directory that does not exist yet")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        shutil.copy(source, target)
 
 
-def _source(name: str) -> Path:
-    """In an installed wheel the files lie beside this module, in a source checkout at its top."""
+def shipped(name: str) -> Path:
+    """Where a file or directory that comes with the package lies.
+
+    In an installed wheel the files lie beside this module, in a source checkout at its top.
+    """
     return next(path for path in _candidates(name) if path.exists())
 
 

@@ -6,6 +6,7 @@ from harness.stats.bootstrap import Replicates, paired_statistic_difference, rep
 from harness.stats.clusters import effective_sample_size
 from harness.stats.interval import Interval
 from harness.stats.mean import mean_interval, paired_mean_difference
+from harness.stats.multiplicity import benjamini_hochberg, holm
 from harness.stats.paired_binary import paired_binary_difference
 from harness.stats.power import minimum_detectable_effect, required_n
 from harness.stats.proportion import wilson
@@ -13,7 +14,9 @@ from harness.stats.proportion import wilson
 __all__ = [
     "Interval",
     "Replicates",
+    "benjamini_hochberg",
     "effective_sample_size",
+    "holm",
     "mean_interval",
     "minimum_detectable_effect",
     "paired_binary_difference",

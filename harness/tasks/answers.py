@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from harness.engines.requests import Answer, GenerateRequest, Generation
+from harness.engines.requests import Answer, Divergence, GenerateRequest, Generation, Request, Score
 from harness.errors import TaskError
 from harness.tasks.base import Item
+
+A = TypeVar("A", Generation, Score, Divergence)
 
 
 @dataclass(frozen=True)
@@ -21,17 +25,28 @@ class Generates:
     max_new_tokens: int
     stop: tuple[str, ...] = ()
 
-    def request(self, item: Item) -> GenerateRequest:
-        """The request an item becomes."""
-        return GenerateRequest(item.prompt, max_new_tokens=self.max_new_tokens, stop=self.stop)
+    def requests(self, item: Item) -> Sequence[Request]:
+        """The one request an item becomes."""
+        return (GenerateRequest(item.prompt, max_new_tokens=self.max_new_tokens, stop=self.stop),)
 
 
-def generated_text(item: Item, answer: Answer) -> str:
-    """The text of a generated answer.
+def generated_text(item: Item, answers: Sequence[Answer]) -> str:
+    """The text of the one generated answer.
 
     Raises:
-        TaskError: the answer is a log-likelihood.
+        TaskError: there is another number of answers, or it is not a text.
     """
-    if not isinstance(answer, Generation):
-        raise TaskError(f"item {item.id!r} was answered with a {type(answer).__name__}, not with text")
-    return answer.text
+    if len(answers) != 1:
+        raise TaskError(f"item {item.id!r} got {len(answers)} answers to one question")
+    return expect(Generation, item, answers[0]).text
+
+
+def expect(kind: type[A], item: Item, answer: Answer) -> A:
+    """The answer, if it is of the kind that was asked for.
+
+    Raises:
+        TaskError: it is of another.
+    """
+    if not isinstance(answer, kind):
+        raise TaskError(f"item {item.id!r} was answered with a {type(answer).__name__}, not a {kind.__name__}")
+    return answer

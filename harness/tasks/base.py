@@ -32,7 +32,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Grade:
-    """One graded answer: per-sample scores by metric name, and what the answer was parsed into.
+    """One graded item: per-sample scores by metric name, and what the answer was parsed into.
 
     A score is None where the metric does not apply to this item (argument F1 where no call is
     expected); such samples are left out of that metric, in base and candidate alike.
@@ -51,9 +51,13 @@ class Grader(Protocol):
     @property
     def digest(self) -> str: ...
 
-    def request(self, item: Item) -> Request: ...
+    def requests(self, item: Item) -> Sequence[Request]:
+        """What is asked about an item: one request or several, the same for every model."""
+        ...
 
-    def grade(self, item: Item, answer: Answer) -> Grade: ...
+    def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
+        """Grade the answers to `requests(item)`, in their order."""
+        ...
 
 
 @dataclass(frozen=True)

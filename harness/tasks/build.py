@@ -11,16 +11,21 @@ from harness.digests import digest_file
 from harness.errors import TaskError
 from harness.tasks.base import Grader, Task
 from harness.tasks.classification import ClassificationGrader, check_labels, label_text, majority_share
+from harness.tasks.few_shot import FEW_SHOT_KEYS, read_preamble
 from harness.tasks.items import ITEM_KEYS, ItemReader
+from harness.tasks.multiple_choice import STYLES, ChoiceGrader
 from harness.tasks.options import Options
+from harness.tasks.plain_text import PlainTextGrader
 from harness.tasks.question_answering import NORMALIZERS, AnswerGrader
 from harness.tasks.records import Record, read_records
 from harness.tasks.sampling import sample_items
 from harness.tasks.text_generation import TextGrader
 from harness.tasks.tool_calls import NO_CALL, ToolCallGrader
+from harness.tasks.worked_answer import WorkedAnswerGrader
 
 # gates are read by whoever judges the task, not by who builds it
-_COMMON_KEYS = ("kind", "data", "limit", "gates", "max_new_tokens", "stop", *ITEM_KEYS)
+_COMMON_KEYS = ("kind", "data", "limit", "gates", *ITEM_KEYS)
+_ASKING_KEYS = ("max_new_tokens", "stop")
 
 
 class _TargetGrader(Grader, Protocol):
@@ -31,10 +36,12 @@ def build_task(name: str, spec: Mapping[str, Any], *, root: Path, limit: int | N
     """Build a task from its specification.
 
     Args:
-        spec: `kind` (tool_calls, classification, exact_match, generation), `data` (a file, relative to `root`), where
-            prompt and target stand (`layout`, `prompt` or `prompt_field`, `target_field`, `system`), what names and
-            groups items (`id_field`, `cluster_field`, `tag_fields`), how to ask (`max_new_tokens`, `stop`), `limit`,
-            and by kind `no_call`, `labels` or `normalize`.
+        spec: `kind` (tool_calls, classification, exact_match, generation, multiple_choice, worked_answer, plain_text),
+            `data` (a file, relative to `root`), where prompt and target stand (`layout`, `prompt` or `prompt_field`,
+            `target_field`, `system`), what names and groups items (`id_field`, `cluster_field`, `tag_fields`), `limit`,
+            how to ask where text is generated (`max_new_tokens`, `stop`), by kind `no_call`, `labels`, `normalize`,
+            `style`, `choices_field` and `solution_field`, and for the few-shot kinds `examples` (a file) with `shots`
+            (its first so many rows).
         limit: at most so many items; with the specification's own `limit`, the smaller of the two holds.
         seed: of the sample that `limit` takes.
 
@@ -42,7 +49,7 @@ def build_task(name: str, spec: Mapping[str, Any], *, root: Path, limit: int | N
         TaskError: a key is unknown or missing, or has a wrong value.
         DataError: the data cannot be read, or a row does not fit.
     """
-    options = Options(name, spec)
+    options = Options(name, spec, root)
     kind = _KINDS[options.choice("kind", tuple(_KINDS), default=options.required("kind"))]
     options.check_keys((*_COMMON_KEYS, *kind.keys))
     path = root / options.required("data")
@@ -87,6 +94,23 @@ def _generation(options: Options, records: Sequence[Record], reader: ItemReader)
     return TextGrader(**_asking(options))
 
 
+def _multiple_choice(options: Options, records: Sequence[Record], reader: ItemReader) -> ChoiceGrader:
+    style = STYLES[STYLES.index(options.choice("style", STYLES, "letters"))]
+    grader = ChoiceGrader(style=style, choices_field=options.text("choices_field") or "choices")
+    preamble = read_preamble(options, reader, grader.target, grader.solved)
+    counts = [len(item.target["choices"]) for item in reader.read(records, grader.target)]
+    return replace(grader, preamble=preamble, chance=sum(1 / count for count in counts) / len(counts))
+
+
+def _worked_answer(options: Options, records: Sequence[Record], reader: ItemReader) -> WorkedAnswerGrader:
+    grader = WorkedAnswerGrader(**_asking(options), solution_field=options.text("solution_field") or "solution")
+    return replace(grader, preamble=read_preamble(options, reader, grader.target, grader.solved))
+
+
+def _plain_text(options: Options, records: Sequence[Record], reader: ItemReader) -> PlainTextGrader:
+    return PlainTextGrader()
+
+
 @dataclass(frozen=True)
 class _Kind:
     grader: Callable[[Options, Sequence[Record], ItemReader], _TargetGrader]
@@ -94,8 +118,11 @@ class _Kind:
 
 
 _KINDS: Mapping[str, _Kind] = {
-    "tool_calls": _Kind(_tool_calls, ("no_call",)),
-    "classification": _Kind(_classification, ("labels",)),
-    "exact_match": _Kind(_exact_match, ("normalize",)),
-    "generation": _Kind(_generation),
+    "tool_calls": _Kind(_tool_calls, ("no_call", *_ASKING_KEYS)),
+    "classification": _Kind(_classification, ("labels", *_ASKING_KEYS)),
+    "exact_match": _Kind(_exact_match, ("normalize", *_ASKING_KEYS)),
+    "generation": _Kind(_generation, _ASKING_KEYS),
+    "multiple_choice": _Kind(_multiple_choice, ("style", "choices_field", *FEW_SHOT_KEYS)),
+    "worked_answer": _Kind(_worked_answer, ("solution_field", *_ASKING_KEYS, *FEW_SHOT_KEYS)),
+    "plain_text": _Kind(_plain_text),
 }

@@ -48,9 +48,9 @@ class ClassificationGrader(Generates):
         """Digest of the settings."""
         return digest_json(["classification", 1, self.max_new_tokens, self.stop, self.labels])
 
-    def grade(self, item: Item, answer: Answer) -> Grade:
+    def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         """Grade one answer."""
-        label = find_label(generated_text(item, answer), self.labels)
+        label = find_label(generated_text(item, answers), self.labels)
         return Grade({"accuracy": float(label == item.target)}, label)
 
     def target(self, record: Record, field: str, value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.errors import TaskError
@@ -13,10 +14,15 @@ from harness.tasks.records import show
 
 @dataclass(frozen=True)
 class Options:
-    """The mapping under `tasks:` of one task. Each getter raises TaskError naming task, key and value."""
+    """The mapping under `tasks:` of one task. Each getter raises TaskError naming task, key and value.
+
+    Attributes:
+        root: directory that the paths in it start at.
+    """
 
     task: str
     given: Mapping[str, Any]
+    root: Path = Path()
 
     def check_keys(self, known: Sequence[str]) -> None:
         """Refuse keys outside `known`, naming the nearest known one."""

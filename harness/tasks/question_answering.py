@@ -41,10 +41,10 @@ class AnswerGrader(Generates):
         """Digest of the settings."""
         return digest_json(["exact_match", 1, self.max_new_tokens, self.stop, self.normalize])
 
-    def grade(self, item: Item, answer: Answer) -> Grade:
+    def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         """Grade one answer."""
         normalize = NORMALIZERS[self.normalize]
-        given = normalize(generated_text(item, answer))
+        given = normalize(generated_text(item, answers))
         golds = [normalize(gold) for gold in as_references(item.target)]
         scores = {"exact_match": float(given in golds), "token_f1": max(token_f1(given, gold) for gold in golds)}
         return Grade(scores, given)

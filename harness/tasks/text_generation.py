@@ -36,9 +36,9 @@ class TextGrader(Generates):
         """Digest of the settings."""
         return digest_json(["generation", 1, self.max_new_tokens, self.stop])
 
-    def grade(self, item: Item, answer: Answer) -> Grade:
+    def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         """Grade one answer."""
-        text = generated_text(item, answer).strip()
+        text = generated_text(item, answers).strip()
         references = overlap.as_references(item.target)
         scores = {
             **overlap.rouge(text, references),

@@ -49,9 +49,9 @@ class ToolCallGrader(Generates):
         """Digest of the settings."""
         return digest_json(["tool_calls", 1, self.max_new_tokens, self.stop, self.no_call])
 
-    def grade(self, item: Item, answer: Answer) -> Grade:
+    def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         """Grade one answer."""
-        text = generated_text(item, answer)
+        text = generated_text(item, answers)
         if item.target is None:
             return self._grade_refusal(text)
         wanted = Call(item.target["name"], item.target["arguments"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -128,7 +127,7 @@ def _train_and_publish(
     log = fit(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, callbacks=callbacks)
     log.write(adapter)
     seal(adapter, recipe.to_json(), provenance)
-    os.replace(adapter, published)
+    adapter.replace(published)
     shutil.rmtree(work)
 
 

@@ -10,7 +10,5 @@ _REQUIRED = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "train
 
 def last_complete_checkpoint(directory: Path) -> Path | None:
     """The newest checkpoint that was written to its end, or None."""
-    complete = [
-        path for path in directory.glob("checkpoint-*") if all((path / name).is_file() for name in _REQUIRED)
-    ]
+    complete = [path for path in directory.glob("checkpoint-*") if all((path / name).is_file() for name in _REQUIRED)]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from harness.errors import RecipeError
+from harness.models.quantization import repacked_layers
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,12 +45,12 @@ def check_target_modules(target_modules: Any, model: nn.Module) -> None:
         )
 
 
-class GradientGuard(TrainerCallback):
-    """Stops training when adapter parameters receive no gradient, at the first step and after each evaluation.
+class GradientGuard(TrainerCallback):  # type: ignore[misc]
+    """Stops training when gradients do not reach the adapter, at the first step and after each evaluation.
 
-    The known cause is bitsandbytes repacking 4-bit weights for CPU inference during an evaluation (see
-    `harness.models.quantization.disable_cpu_inference_repack`); nothing else reports it, and the loss goes on
-    being logged.
+    Looks for parameters without a gradient, and for layers that bitsandbytes repacked for CPU inference during an
+    evaluation (see `harness.models.quantization.disable_cpu_inference_repack`): past those the gradients are
+    there, but wrong, and the loss goes on being logged.
     """
 
     def __init__(self) -> None:
@@ -62,14 +63,20 @@ class GradientGuard(TrainerCallback):
         if not self._due:
             return
         self._due = False
-        trainable = {name: p for name, p in kwargs["model"].named_parameters() if p.requires_grad}
+        model = kwargs["model"]
+        if repacked := repacked_layers(model):
+            raise RecipeError(
+                f"step {state.global_step + 1}: {len(repacked)} 4-bit layers were repacked for CPU inference and pass "
+                f"no gradient back ({_some(repacked)})",
+                "train with `quantization: none`, and report the bitsandbytes version: its guard here has stopped working",
+            )
+        trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         silent = [name for name, parameter in trainable.items() if parameter.grad is None]
         if silent:
             raise RecipeError(
                 f"step {state.global_step + 1}: {len(silent)} of {len(trainable)} adapter parameters have no gradient "
                 f"({_some(silent)})",
-                "they are not on the path to the loss; check peft.target_modules, and the bitsandbytes version if "
-                "this began after an evaluation",
+                "they are not on the path to the loss; check peft.target_modules",
             )
 
 

@@ -36,7 +36,9 @@ _PEFT_RESERVED: Mapping[str, str] = {
         ("task_type", "inference_mode", "base_model_name_or_path", "revision", "peft_type", "runtime_config"),
         "the harness sets it",
     ),
-    **dict.fromkeys(("layer_replication", "kasa_config", "loftq_config", "corda_config", "lora_ga_config"), _BASE_CHANGED),
+    **dict.fromkeys(
+        ("layer_replication", "kasa_config", "loftq_config", "corda_config", "lora_ga_config"), _BASE_CHANGED
+    ),
 }
 
 

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 LOG_INTERVAL_S = 30.0
 
 
-class TrainingProgress(TrainerCallback):
+class TrainingProgress(TrainerCallback):  # type: ignore[misc]
     """Shows step, loss and time left. Call `close()` when training ends however it ends."""
 
     def __init__(self, name: str, *, terminal: bool | None = None) -> None:

@@ -11,7 +11,7 @@ from harness.errors import RecipeError
 from harness.training.declared import accepts, lora_fields, sft_fields, type_names
 from harness.training.fields import Fields
 from harness.training.policy import peft_objection, trainer_objection
-from harness.training.yaml_text import parse_yaml
+from harness.yaml_text import parse_yaml
 
 Quantization = Literal["none", "nf4"]
 _QUANTIZATIONS = ("none", "nf4")
@@ -117,7 +117,7 @@ def load_recipe(path: Path, *, root: Path) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}", "check the path given for the recipe") from error
     file = path.name
-    top = Fields(file, "", parse_yaml(text, file), _KEYS)
+    top = Fields(file, "", parse_yaml(text, file, RecipeError), _KEYS)
     recipe = Recipe(
         name=path.stem,
         base=top.require("base", str),

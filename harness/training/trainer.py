@@ -65,7 +65,8 @@ def fit(
         DataError: a data file is missing or malformed.
         ModelError: the base cannot be loaded.
     """
-    job = _prepare(recipe, base_path, work_dir, callbacks)
+    with _library_bars_off():
+        job = _prepare(recipe, base_path, work_dir, callbacks)
     checkpoint = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR)
     if checkpoint is not None:
         _log.warning("recipe %s: resuming from %s", recipe.name, checkpoint.name)
@@ -99,16 +100,15 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
         own.append(EarlyStoppingCallback(recipe.early_stopping_patience))
     set_seed(arguments.seed)  # before the adapter's A matrices are drawn
     try:
-        with _quiet_dataset_bars():
-            trainer = SFTTrainer(
-                model=model,
-                args=arguments,
-                train_dataset=_dataset(train.rows),
-                eval_dataset=_dataset(validation.rows) if validation else None,
-                processing_class=tokenizer,
-                peft_config=peft_config,
-                callbacks=[*own, *callbacks],
-            )
+        trainer = SFTTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=_dataset(train.rows),
+            eval_dataset=_dataset(validation.rows) if validation else None,
+            processing_class=tokenizer,
+            peft_config=peft_config,
+            callbacks=[*own, *callbacks],
+        )
     except (ValueError, TypeError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: {error}", "correct the argument it names") from error
     trainer.remove_callback(PrinterCallback)
@@ -146,16 +146,22 @@ def _dataset(rows: Sequence[TokenRow]) -> Dataset:
 
 
 @contextlib.contextmanager
-def _quiet_dataset_bars() -> Iterator[None]:
+def _library_bars_off() -> Iterator[None]:
+    """The libraries draw a bar for each small thing they do, on a terminal or not; training has one of its own."""
     import datasets
+    from transformers.utils import logging as transformers_logging
 
-    shown = datasets.are_progress_bars_disabled() is False
+    datasets_shown = not datasets.are_progress_bars_disabled()
+    transformers_shown = transformers_logging.is_progress_bar_enabled()
     datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
+        if datasets_shown:
             datasets.enable_progress_bars()
+        if transformers_shown:
+            transformers_logging.enable_progress_bar()
 
 
 def _save_adapter(model: Any, recipe: Recipe, adapter_dir: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from harness.engines import (
     AnswerCache,
+    Batch,
     Engine,
     GenerateRequest,
     Generation,
@@ -26,14 +27,14 @@ class CountingBackend:
         self._dies_in_batch = dies_in_batch
 
     def plan(self, requests):
-        return [list(range(i, min(i + 2, len(requests)))) for i in range(0, len(requests), 2)]
+        return [Batch(range(i, min(i + 2, len(requests)))) for i in range(0, len(requests), 2)]
 
-    def run(self, requests):
+    def run(self, requests, batch):
         if len(self.batches) == self._dies_in_batch:
             raise KeyboardInterrupt
-        self.batches.append([r.prompt.text for r in requests])
-        for i, request in reversed(list(enumerate(requests))):
-            yield i, Generation(request.prompt.text.upper(), "eos", 1, 1, 0.0)
+        self.batches.append([requests[i].prompt.text for i in batch.indices])
+        for i in reversed(batch.indices):
+            yield i, Generation(requests[i].prompt.text.upper(), "eos", 1, 1, 0.0)
 
 
 @pytest.fixture
@@ -118,8 +119,8 @@ def test_scores_survive_the_round_trip_to_the_last_bit(cache):
 
 def test_a_backend_that_loses_an_answer_is_an_error(cache):
     class Lossy(CountingBackend):
-        def run(self, requests):
-            yield from list(super().run(requests))[:-1]
+        def run(self, requests, batch):
+            yield from list(super().run(requests, batch))[:-1]
 
     with pytest.raises(EngineError, match="1 of 2 requests got no answer"):
         list(Engine("m", Lossy(), cache).generate(requests("a", "b")))

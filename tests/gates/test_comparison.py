@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,11 @@ class Hits:
     metrics = METRICS
     digest = "hits"
 
-    def request(self, item: Item) -> Request:
+    def requests(self, item: Item) -> Sequence[Request]:
         raise NotImplementedError
 
-    def grade(self, item: Item, answer: Answer) -> Grade:
+    def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
+        [answer] = answers
         assert isinstance(answer, Generation)
         return Grade({"hit": float(answer.text == item.target), "f1": None})
 

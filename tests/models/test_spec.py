@@ -6,11 +6,13 @@ from harness.errors import AdapterError, ConfigError, ModelError
 from harness.models import parse_adapter_spec, parse_model_spec, resolve_adapter, resolve_model
 
 
-def test_the_four_kinds_are_told_apart(tmp_path):
+def test_the_kinds_are_told_apart(tmp_path):
     assert parse_model_spec("smollm2-135m").kind == "embedded"
     assert parse_model_spec(str(tmp_path)).kind == "local"
     assert parse_model_spec("org/Model-1.5B").kind == "hub"
     assert parse_adapter_spec("recipe:tool-calls-qlora").value == "tool-calls-qlora"
+    assert parse_model_spec("openai:base@http://localhost:8000/v1").kind == "server"
+    assert parse_adapter_spec("openai:my-lora@http://localhost:8000/v1").kind == "server"
 
 
 @pytest.mark.parametrize("text", ["/no/such/model", "./missing", "a/b/c", "~/nowhere-at-all"])
@@ -60,3 +62,43 @@ def test_an_unreachable_hub_names_the_option_and_the_remedy(monkeypatch):
     with pytest.raises(ModelError, match="--model=nobody/nothing-at-all is no local directory") as caught:
         resolve_model(parse_model_spec("nobody/nothing-at-all"))
     assert "network" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "url"),
+    [
+        ("openai:base@http://localhost:8000/v1", "base", "http://localhost:8000/v1"),
+        ("openai:org/Model@main@https://Models.Example.org:443/v1/", "org/Model@main", "https://models.example.org/v1"),
+        ("openai:/srv/model@http://[::1]:8000", "/srv/model", "http://[::1]:8000"),
+    ],
+)
+def test_a_served_name_and_its_url_are_divided_at_the_scheme_and_spelled_one_way(text, name, url):
+    for spec in (parse_model_spec(text), parse_adapter_spec(text)):
+        assert (spec.served.name, spec.served.url, spec.value) == (name, url, f"{name}@{url}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["openai:", "openai:base", "openai:@http://h/v1", "openai:base@h:80/v1", "openai:base@http://", "openai:a b@http://h",
+     "openai:base@http://:80/v1", "openai:base@http://h:port/v1", "openai:base@http://[::1/v1"],
+)  # fmt: skip
+def test_a_malformed_served_name_is_named_with_the_remedy(text):
+    for parse, option in ((parse_model_spec, "--model"), (parse_adapter_spec, "--adapter")):
+        with pytest.raises(ConfigError) as caught:
+            parse(text)
+        assert f"{option}={text}" in caught.value.problem
+        assert "openai:NAME@URL" in caught.value.remedy
+
+
+@pytest.mark.parametrize("url", ["https://user:hunter2@h/v1", "https://hunter2@h/v1", "https://h/v1?api_key=hunter2"])
+def test_a_secret_in_the_url_is_refused_and_not_repeated(url):
+    with pytest.raises(ConfigError) as caught:
+        parse_model_spec(f"openai:base@{url}")
+    assert "hunter2" not in str(caught.value)
+    assert "OPENAI_API_KEY" in caught.value.remedy
+
+
+def test_a_secret_that_breaks_the_url_is_not_repeated():
+    with pytest.raises(ConfigError) as caught:
+        parse_model_spec("openai:base@https://user:hunter2/slash@h/v1")
+    assert "hunter2" not in str(caught.value)

@@ -34,7 +34,7 @@ def item(target: Any) -> Item:
 
 
 def grade(grader: Grader, target: Any, text: str) -> Grade:
-    return grader.grade(item(target), Generation(text, "eos", 1, 1, 0.0))
+    return grader.grade(item(target), [Generation(text, "eos", 1, 1, 0.0)])
 
 
 def call(**changes: Any) -> str:
@@ -163,8 +163,8 @@ def test_generation_scores_a_perfect_and_an_empty_answer() -> None:
 
 @pytest.mark.parametrize("grader", GRADERS)
 def test_grader_asks_greedily_and_declares_every_score(grader: Any) -> None:
-    request = replace(grader, max_new_tokens=7, stop=("\n",)).request(item("x"))
-    assert request == GenerateRequest(Prompt.chat("?"), max_new_tokens=7, stop=("\n",))
+    requests = replace(grader, max_new_tokens=7, stop=("\n",)).requests(item("x"))
+    assert requests == (GenerateRequest(Prompt.chat("?"), max_new_tokens=7, stop=("\n",)),)
     target = WANTED if isinstance(grader, ToolCallGrader) else "yes"
     names = set(grade(grader, target, "yes").scores)
     declared = {m.name for m in grader.metrics}
@@ -186,4 +186,4 @@ def test_digests_of_the_kinds_own_settings_differ() -> None:
 
 def test_a_log_likelihood_is_no_answer_to_a_question() -> None:
     with pytest.raises(TaskError, match="answered with a Score"):
-        AnswerGrader().grade(item("x"), Score(-1.0, True, 1, 1, 0.0))
+        AnswerGrader().grade(item("x"), [Score(-1.0, True, 1, 1, 0.0)])

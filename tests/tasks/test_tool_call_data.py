@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -19,6 +20,12 @@ from harness.tasks.call_text import find_call
 DATA = Path(__file__).parents[2] / "fixtures" / "data"
 SPLITS = ("train", "validation", "test")
 Row = dict[str, Any]
+ENUM_WORDS = {
+    word
+    for function in tomllib.loads((DATA / "tool_calls.toml").read_text(encoding="utf-8"))["functions"].values()
+    for parameter in function["parameters"]
+    for word in parameter.get("values", ())
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +54,7 @@ def skeleton(row: Row) -> str:
 
 def open_values(row: Row) -> list[Any]:
     """The values of an item that come from an open vocabulary: all but booleans and words of an enum."""
-    system = row["messages"][0]["content"]
-    enum_words = set(re.findall(r"(?<=[|: ])\w+(?=\|)|(?<=\|)\w+", system))
-    return [v for v in arguments(row).values() if not isinstance(v, bool) and v not in enum_words]
+    return [v for v in arguments(row).values() if not isinstance(v, bool) and v not in ENUM_WORDS]
 
 
 def test_committed_files_are_what_the_program_generates() -> None:
@@ -76,14 +81,15 @@ def test_sizes_functions_and_phrasings_are_as_promised(rows: dict[str, list[Row]
     phrasings = {r["phrasing"] for split in SPLITS for r in rows[split] if r["case"] != "off_topic"}
     per_function = Counter(p.split(".")[0] for p in phrasings)
     assert len(per_function) == 14
-    assert min(per_function.values()) == 13
+    assert set(per_function.values()) == {13}
+    assert len({r["function"] for r in rows["train"] if r["function"]}) == 12
 
 
 def test_every_parameter_type_occurs_and_optional_ones_are_left_out_at_times(rows: dict[str, list[Row]]) -> None:
     kinds = {type(v) for r in rows["train"] for v in arguments(r).values()}
     assert kinds == {str, int, float, bool}
-    given = {tuple(arguments(r)) for r in rows["train"] if r["function"] == "search_hotels"}
-    assert given == {("city", "nights"), ("city", "nights", "max_price")}
+    given = {tuple(arguments(r)) for r in rows["train"] if r["function"] == "get_weather"}
+    assert given == {("city", "days"), ("city", "days", "unit")}
 
 
 def test_a_tenth_of_each_split_has_no_fitting_function(rows: dict[str, list[Row]]) -> None:
@@ -98,9 +104,9 @@ def test_a_tenth_of_each_split_has_no_fitting_function(rows: dict[str, list[Row]
 def test_the_right_function_is_listed_exactly_when_a_call_is_wanted(rows: dict[str, list[Row]]) -> None:
     for row in (r for split in SPLITS for r in rows[split]):
         wanted = row["phrasing"].split(".")[0]
-        listed = re.findall(r"^(\w+)\(", row["messages"][0]["content"], re.MULTILINE)
+        listed = re.findall(r"\w+", row["messages"][0]["content"].splitlines()[0])[1:]
+        assert len(listed) == 12
         assert (wanted in listed) == (row["case"] == "call")
-        assert 3 <= len(listed) == len(set(listed)) <= 4
 
 
 def test_splits_share_no_phrasing_and_no_wording(rows: dict[str, list[Row]]) -> None:
@@ -114,7 +120,7 @@ def test_test_wordings_are_not_train_wordings_with_a_word_changed(rows: dict[str
         train = {skeleton(r) for r in rows["train"] if r["function"] == name}
         for wording in {skeleton(r) for r in rows["test"] if r["function"] == name}:
             nearest = max(SequenceMatcher(None, wording.split(), t.split()).ratio() for t in train)
-            assert nearest < 0.75, wording
+            assert nearest <= 0.75, wording
 
 
 def test_unseen_values_occur_nowhere_in_training(rows: dict[str, list[Row]]) -> None:
@@ -172,6 +178,6 @@ def test_the_gold_answers_score_full_marks_as_a_task() -> None:
     examples = read_examples(DATA / "tool_calls" / "test.jsonl")
     assert [item.prompt.messages for item in task.items] == [e.prompt for e in examples]
     for item, example in zip(task.items, examples, strict=True):
-        grade = task.grader.grade(item, Generation(example.completion, "eos", 1, 1, 0.0))
+        grade = task.grader.grade(item, [Generation(example.completion, "eos", 1, 1, 0.0)])
         assert {s for s in grade.scores.values() if s is not None} == {1.0}
-    assert len({item.cluster for item in task.items}) == 72
+    assert len({item.cluster for item in task.items}) == 58

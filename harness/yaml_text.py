@@ -1,4 +1,4 @@
-"""YAML as people write recipes: `1e-3` is a number, and a key given twice is an error."""
+"""YAML as people write recipes and configurations: `1e-3` is a number, and a key given twice is an error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from harness.errors import RecipeError
+from harness.errors import AssayError
 
 
 class _Loader(yaml.SafeLoader):
@@ -29,17 +29,17 @@ _Loader.add_implicit_resolver(
 )
 
 
-def parse_yaml(text: str, name: str) -> Any:
+def parse_yaml(text: str, name: str, error_class: type[AssayError]) -> Any:
     """Parse one YAML document.
 
     Raises:
-        RecipeError: the text is not YAML, or repeats a key; the message names `name`, line and column.
+        AssayError: of `error_class`; the text is not YAML, or repeats a key; the message names `name`, line and column.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader subclass
+        return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{name}, line {mark.line + 1}, column {mark.column + 1}" if mark else name
-        raise RecipeError(f"{where}: {error.problem}", "correct the YAML there") from error
+        raise error_class(f"{where}: {error.problem}", "correct the YAML there") from error
     except (yaml.YAMLError, TypeError) as error:
-        raise RecipeError(f"{name}: {error}", "correct the YAML") from error
+        raise error_class(f"{name}: {error}", "correct the YAML") from error

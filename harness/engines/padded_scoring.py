@@ -1,4 +1,4 @@
-"""Log-likelihoods of one batch of continuations."""
+"""Log-likelihoods of one left-padded batch, for models that prefix sharing does not fit."""
 
 from __future__ import annotations
 

@@ -1,0 +1,218 @@
+"""Attention of many segments packed in one row, each reading the keys and values of the prefixes before it.
+
+A pack holds segments end to end, without padding. A token attends to its own segment causally, and to
+the key-value blocks of the prefixes its segment continues, which are stored once however many segments
+read them. The parts are combined exactly by their log-sum-exps, as in flash decoding and Hydragen
+(Juravsky et al. 2024, arXiv 2402.05099, section 3).
+
+Installed through transformers' attention interface: the model's own code runs unchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+NAME = "assay_prefix"
+
+KeysValues = tuple["torch.Tensor", "torch.Tensor"]
+"""Keys and values of one layer, each of shape (1, key-value heads, tokens, head size)."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Keys and values of consecutive tokens, a pair a layer."""
+
+    layers: Sequence[KeysValues]
+
+
+@dataclass(frozen=True)
+class Read:
+    """Tokens `start` to `stop` of a pack attend to all of a block."""
+
+    start: int
+    stop: int
+    block: Block
+
+
+class Own(Protocol):
+    """How the tokens of a forward attend to what no other segment shares."""
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Output of shape (heads, tokens, head size) in float32, log-sum-exp of shape (heads, tokens).
+
+        Args:
+            query: shape (heads, tokens, head size).
+            key, value: shape (key-value heads, tokens, head size).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Segments of like length as one padded batch.
+
+    Attributes:
+        index: shape (rows, longest), positions in the pack; padding repeats a row's last token.
+        flat: positions in the flattened `index` that are no padding.
+        tokens: their positions in the pack, in the same order.
+    """
+
+    index: torch.Tensor
+    flat: torch.Tensor
+    tokens: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Segments end to end, each causal within itself."""
+
+    rows: Sequence[Rows]
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `Own`."""
+        import torch
+
+        out = torch.empty(query.shape, dtype=torch.float32, device=query.device)
+        log_sum = torch.empty(query.shape[:2], dtype=torch.float32, device=query.device)
+        for rows in self.rows:
+            q, k, v = (t[:, rows.index].transpose(0, 1) for t in (query, key, value))
+            part, part_sum = flash(q, k, v, causal=True, scaling=scaling)
+            out[:, rows.tokens] = part.transpose(0, 1).flatten(1, 2)[:, rows.flat].float()
+            log_sum[:, rows.tokens] = part_sum.transpose(0, 1).flatten(1, 2)[:, rows.flat]
+        return out, log_sum
+
+
+@dataclass
+class Pack:
+    """What the attention of one forward needs to know.
+
+    Attributes:
+        kept: filled by the forward with its own keys and values, a pair a layer, if `keep` is set.
+    """
+
+    own: Own
+    reads: Sequence[Read]
+    keep: bool = False
+    kept: dict[int, KeysValues] = field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def prefix_attention(model: Any) -> Iterator[None]:
+    """Let `model(..., pack=Pack(...))` attend as described above while the context lasts."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(NAME, _attend)
+    config = model.config.get_text_config()
+    usual = config._attn_implementation
+    config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        config._attn_implementation = usual
+
+
+def segments(lengths: Sequence[int], device: torch.device) -> Segments:
+    """Segments of these lengths; those whose lengths have the same power of two above share a batch.
+
+    Args:
+        lengths: tokens of each segment, in pack order.
+    """
+    import torch
+
+    starts = [0]
+    for length in lengths:
+        starts.append(starts[-1] + length)
+    buckets: dict[int, list[int]] = {}
+    for place, length in enumerate(lengths):
+        buckets.setdefault((length - 1).bit_length(), []).append(place)
+    rows = []
+    for places in buckets.values():
+        width = max(lengths[p] for p in places)
+        sizes = torch.tensor([lengths[p] for p in places])
+        offsets = torch.arange(width)
+        real = offsets < sizes[:, None]
+        index = torch.tensor([starts[p] for p in places])[:, None] + offsets.minimum(sizes[:, None] - 1)
+        flat = real.flatten().nonzero().flatten()
+        rows.append(Rows(index.to(device), flat.to(device), index.flatten()[flat].to(device)))
+    return Segments(rows)
+
+
+def _attend(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    pack: Pack | None = None,
+    **unused: Any,
+) -> tuple[torch.Tensor, None]:
+    """The attention function transformers calls in each layer; query has shape (1, heads, tokens, head size)."""
+
+    if pack is None:
+        raise RuntimeError("a forward under prefix attention needs its pack")
+    layer = module.layer_idx
+    if pack.keep:
+        pack.kept[layer] = (key, value)
+    out, log_sum = pack.own.attend(layer, query[0], key[0], value[0], scaling)
+    for read in pack.reads:
+        keys, values = read.block.layers[layer]
+        part, part_sum = flash(query[:, :, read.start : read.stop], keys, values, scaling=scaling)
+        _merge(out[:, read.start : read.stop], log_sum[:, read.start : read.stop], part[0], part_sum[0])
+    return out.to(query.dtype).transpose(0, 1).unsqueeze(0), None
+
+
+def _merge(out: torch.Tensor, log_sum: torch.Tensor, part: torch.Tensor, part_sum: torch.Tensor) -> None:
+    """Fold one more part into the running attention, in place.
+
+    With o1, o2 the parts' outputs and l1, l2 their log-sum-exps, the whole is
+    (o1 exp(l1) + o2 exp(l2)) / (exp(l1) + exp(l2)).
+    """
+    import torch
+
+    out.lerp_(part.float(), torch.sigmoid(part_sum - log_sum).unsqueeze(-1))
+    torch.logaddexp(log_sum, part_sum, out=log_sum)
+
+
+def flash(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    *,
+    scaling: float | None,
+    causal: bool = False,
+    mask: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention and its log-sum-exp: shapes (batch, heads, queries, head size) and (batch, heads, queries).
+
+    Args:
+        key, value: with as many heads as the query, or a divisor of them (grouped queries).
+        mask: added to the scores; broadcast to (batch, heads, queries, keys), of the query's type.
+    """
+    import torch
+
+    if query.device.type == "cpu":
+        found = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+            query, key, value, 0.0, causal, attn_mask=mask, scale=scaling
+        )
+        return found[0], found[1]
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    scores = (query @ key.transpose(-1, -2)).float() * (scaling if scaling is not None else query.shape[-1] ** -0.5)
+    if causal:
+        above = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
+        scores = scores.masked_fill(above, float("-inf"))
+    if mask is not None:
+        scores = scores + mask
+    log_sum = scores.logsumexp(dim=-1)
+    return (scores - log_sum.unsqueeze(-1)).exp().to(value.dtype) @ value, log_sum

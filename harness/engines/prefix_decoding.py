@@ -1,0 +1,210 @@
+"""Generation over a prefix tree: shared prompts once; finished rows leave, waiting ones enter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.engines.decoding import Row, choose_tokens, finished_answer
+from harness.engines.prefix_attention import Block, Pack, Read, flash, prefix_attention
+from harness.engines.prefix_forward import Computed, PrefixForward
+from harness.engines.prefix_tree import Node, Unit, build_tree, cut_units
+from harness.engines.requests import Generation
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+NewRow = Callable[[int], Row]
+
+
+class DecodingPlan:
+    """The tree of many prompts and its units. Equal prompts (several samples of one) are one sequence."""
+
+    def __init__(self, prompts: Sequence[Sequence[int]], *, max_tokens: int, max_rows: int) -> None:
+        self._row_requests: list[list[int]] = []
+        sequences: list[tuple[int, ...]] = []
+        known: dict[tuple[int, ...], int] = {}
+        for number, prompt in enumerate(prompts):
+            sequence = tuple(prompt)
+            if sequence not in known:
+                known[sequence] = len(sequences)
+                sequences.append(sequence)
+                self._row_requests.append([])
+            self._row_requests[known[sequence]].append(number)
+        roots = build_tree(sequences, [len(sequence) - 1 for sequence in sequences])
+        self.units = cut_units(roots, max_tokens=max_tokens, max_rows=max_rows)
+
+    def requests_of(self, unit: Unit) -> list[int]:
+        """The requests a unit answers."""
+        return [number for row in unit.rows for number in self._row_requests[row]]
+
+    def run(
+        self,
+        model: Any,
+        forward: PrefixForward,
+        unit: Unit,
+        *,
+        new_row: NewRow,
+        slots: int,
+        capacity: int,
+        tokenizer: PreTrainedTokenizerBase,
+        eos_ids: frozenset[int],
+    ) -> Iterator[tuple[int, Generation]]:
+        """Answer a unit's requests, yielding (number of the request, answer) as each finishes.
+
+        Args:
+            new_row: the empty answer to a request.
+            slots: answers in progress at once.
+            capacity: tokens that the longest of them may need of its own, prompt beyond the unit's path included.
+        """
+        started = time.perf_counter()
+        shared = len(unit.path)
+        arriving = self._prefilled(forward.run(model, unit, _last_position, keep_leaves=True), new_row)
+        batch = _Batch(slots, capacity)
+        waiting: list[_Arrival] = []
+        more = True
+        while True:
+            while more and len(waiting) + len(batch.rows) < slots:
+                arrival = next(arriving, None)
+                more = arrival is not None
+                if arrival is not None:
+                    waiting.append(arrival)
+            while waiting and len(batch.rows) < slots:
+                batch.enter(waiting.pop(0), shared)
+            if not batch.rows:
+                return
+            for place, token in reversed(list(enumerate(choose_tokens(batch.logits, batch.rows).tolist()))):
+                row = batch.rows[place]
+                row.tokens.append(token)
+                answer = finished_answer(row, tokenizer, eos_ids, started)
+                if answer is not None:
+                    yield row.index, answer
+                    batch.leave(place)
+            if batch.rows:
+                with prefix_attention(model):
+                    batch.step(model)
+
+    def _prefilled(self, computed: Iterator[Computed], new_row: NewRow) -> Iterator[_Arrival]:
+        for node in computed:
+            for row in node.node.rows:
+                for number in self._row_requests[row]:
+                    yield _Arrival(new_row(number), node.chain, node.logits[0], node.node.stop)
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    """A prompt after its prefill; logits of shape (vocabulary,) for the first token of the answer."""
+
+    row: Row
+    chain: Sequence[Block]
+    logits: torch.Tensor
+    position: int
+
+
+class _Batch:
+    """Answers in progress: places 0 to n hold them without a gap, in this order in every tensor.
+
+    Attributes:
+        logits: shape (n, vocabulary), for the next token of each.
+    """
+
+    def __init__(self, slots: int, capacity: int) -> None:
+        self.rows: list[Row] = []
+        self.logits: torch.Tensor = None  # type: ignore[assignment] # there are none before the first row enters
+        self._slots = slots
+        self._capacity = capacity
+        self._keys: list[torch.Tensor] = []
+        self._values: list[torch.Tensor] = []
+        self._lengths: list[int] = []
+        self._positions: list[int] = []
+        self._path: Sequence[Block] = ()
+
+    def enter(self, arrival: _Arrival, shared: int) -> None:
+        """Take a row in; the first `shared` blocks of its chain are read by all rows, the others are its own."""
+        import torch
+
+        self._path = arrival.chain[:shared]
+        place = len(self.rows)
+        length = 0
+        for block in arrival.chain[shared:]:
+            for layer, (keys, values) in enumerate(block.layers):
+                if layer == len(self._keys):
+                    shape = (self._slots, keys.shape[1], self._capacity, keys.shape[3])
+                    self._keys.append(torch.zeros(shape, dtype=keys.dtype, device=keys.device))
+                    self._values.append(torch.zeros(shape, dtype=keys.dtype, device=keys.device))
+                self._keys[layer][place, :, length : length + keys.shape[2]] = keys[0]
+                self._values[layer][place, :, length : length + keys.shape[2]] = values[0]
+            length += block.layers[0][0].shape[2]
+        self.rows.append(arrival.row)
+        self._lengths.append(length)
+        self._positions.append(arrival.position)
+        first = arrival.logits[None]
+        self.logits = first if place == 0 else torch.cat([self.logits, first])
+
+    def leave(self, place: int) -> None:
+        """Let a row go; the last one takes its place."""
+        last = len(self.rows) - 1
+        if place != last:
+            for tensor in (*self._keys, *self._values):
+                tensor[place] = tensor[last]
+            self.logits[place] = self.logits[last]
+        self.rows[place], self._lengths[place], self._positions[place] = (
+            self.rows[last], self._lengths[last], self._positions[last],
+        )  # fmt: skip
+        for entries in (self.rows, self._lengths, self._positions):
+            entries.pop()
+        self.logits = self.logits[:last]
+
+    def step(self, model: Any) -> None:
+        """Feed every row its newest token; `logits` are then those of the token after it."""
+        import torch
+
+        device = self.logits.device
+        n = len(self.rows)
+        ids = torch.tensor([[row.tokens[-1] for row in self.rows]], device=device)
+        positions = torch.tensor([self._positions], device=device)
+        own = _Running(self._keys, self._values, torch.tensor(self._lengths, device=device))
+        pack = Pack(own, [Read(0, n, block) for block in self._path])
+        self.logits = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=n, pack=pack).logits[
+            0
+        ]
+        self._lengths = [length + 1 for length in self._lengths]
+        self._positions = [position + 1 for position in self._positions]
+
+
+class _Running:
+    """One new token a row, each attending to its row's own keys and values (see `prefix_attention.Own`)."""
+
+    def __init__(self, keys: list[torch.Tensor], values: list[torch.Tensor], lengths: torch.Tensor) -> None:
+        import torch
+
+        self._keys, self._values, self._lengths = keys, values, lengths
+        self._rows = torch.arange(len(lengths), device=lengths.device)
+        self._longest = int(lengths.max()) + 1
+        seen = torch.arange(self._longest, device=lengths.device) <= lengths[:, None]
+        self._mask = torch.zeros(seen.shape, dtype=keys[0].dtype, device=lengths.device)
+        self._mask = self._mask.masked_fill(~seen, float("-inf"))[:, None, None]
+
+    def attend(
+        self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `prefix_attention.Own`."""
+        n = len(self._lengths)
+        keys, values = self._keys[layer], self._values[layer]
+        keys[self._rows, :, self._lengths] = key.transpose(0, 1)
+        values[self._rows, :, self._lengths] = value.transpose(0, 1)
+        out, log_sum = flash(
+            query.transpose(0, 1).unsqueeze(2),
+            keys[:n, :, : self._longest],
+            values[:n, :, : self._longest],
+            scaling=scaling,
+            mask=self._mask,
+        )
+        return out.squeeze(2).transpose(0, 1).float().contiguous(), log_sum.squeeze(2).transpose(0, 1).contiguous()
+
+
+def _last_position(node: Node) -> Sequence[int]:
+    return [node.stop - 1] if node.rows else []

@@ -1,0 +1,96 @@
+"""Which task definitions there are: lm-eval's own, indexed once a version, and the user's."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yaml import YAMLError
+
+from harness.errors import TaskError
+from harness.paths import cache_dir, write_atomic
+
+if TYPE_CHECKING:
+    from lm_eval.tasks._index import Entry
+
+Index = dict[str, "Entry"]
+
+
+def find_entry(name: str, include_path: Path | None) -> tuple[Entry, Index]:
+    """A task, group or tag by its name, or a YAML file by its path, and the index that its members are found in.
+
+    Raises:
+        TaskError: there is none of that name; the message suggests similar ones.
+    """
+    own, entry = _own_entry(name, include_path)
+    if entry is not None and _is_complete(entry.name, own):
+        return entry, own
+    index = {**stock_index(), **own}
+    entry = entry or index.get(name)
+    if entry is None:
+        close = difflib.get_close_matches(name, index, n=5)
+        hint = f"similar names: {', '.join(close)}" if close else "`lm_eval ls tasks` lists the names"
+        raise TaskError(f"lm-eval knows no task, group or tag {name!r}", hint)
+    return entry, index
+
+
+@lru_cache(maxsize=1)
+def stock_index() -> Index:
+    """lm-eval's own definitions by name.
+
+    lm-eval reads 14,000 YAML files for this, several seconds; the result is kept in the cache directory.
+    """
+    import lm_eval.tasks
+    from lm_eval.tasks._index import Entry, Kind, TaskIndex
+
+    root = Path(lm_eval.tasks.__file__).parent
+    stored = cache_dir() / f"lm-eval-{version('lm_eval')}-tasks.json"
+    try:
+        rows = json.loads(stored.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        entries = TaskIndex.build([root])
+        rows = {
+            name: [e.kind.name, e.yaml_path and str(e.yaml_path.relative_to(root)), sorted(e.tags)]
+            for name, e in entries.items()
+        }
+        write_atomic(stored, json.dumps(rows))
+    return {
+        name: Entry(name, Kind[kind], root / path if path else None, tags=set(tags))
+        for name, (kind, path, tags) in rows.items()
+    }
+
+
+def _is_complete(name: str, own: Index) -> bool:
+    """All members of the user's task, group or tag are the user's own."""
+    entry = own.get(name)
+    if entry is None:
+        return False
+    if entry.kind.name != "GROUP":
+        return True
+    members = (entry.cfg or {}).get("task") or []
+    return all(_is_complete(m if isinstance(m, str) else m.get("task") or m.get("group", ""), own) for m in members)
+
+
+def _own_entry(name: str, include_path: Path | None) -> tuple[Index, Entry | None]:
+    from lm_eval.tasks._index import TaskIndex
+
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        remedy = "give the path of a YAML file with a `task:` or a `group:`"
+        try:
+            entry = TaskIndex.entry_from_path(path)
+        except (ValueError, YAMLError) as error:
+            raise TaskError(f"{path} defines no task: {error}", remedy) from None
+        if entry is None:
+            raise TaskError(f"no task definition in {path}", remedy)
+        return TaskIndex.build([path.resolve().parent]), entry
+    if include_path is None:
+        return {}, None
+    if not include_path.is_dir():
+        raise TaskError(f"no such directory of task definitions: {include_path}", "give a directory of YAML files")
+    own = TaskIndex.build([include_path])
+    return own, own.get(name)

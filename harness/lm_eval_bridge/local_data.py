@@ -1,0 +1,222 @@
+"""Local copies of benchmarks in place of the hub's: the rows that the stock task definitions expect, from other files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.digests import digest_file
+from harness.errors import DataError
+from harness.tasks.records import Record, read_records
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a data set: a file below the data directory, and what a row of it is on the hub."""
+
+    file: str
+    convert: Callable[[Record], Row]
+
+
+@dataclass(frozen=True)
+class LocalData:
+    """A data set of which a local copy is known.
+
+    Attributes:
+        splits: by the split's name on the hub; a split that has no local copy is missing.
+    """
+
+    splits: Mapping[str, Split]
+
+    def rows(self, data_dir: Path, split: str) -> list[Row]:
+        """The rows of a split as they are on the hub.
+
+        Raises:
+            DataError: the file is missing or a row does not fit.
+        """
+        path = data_dir / self.splits[split].file
+        records = _read(path)
+        return [self.splits[split].convert(record) for record in records]
+
+    def file_digests(self, data_dir: Path, splits: Iterable[str]) -> dict[str, str]:
+        """Digest of each file, by its name below the data directory.
+
+        Raises:
+            DataError: a file is missing.
+        """
+        files = [self.splits[split].file for split in splits]
+        return {file: digest_file(_existing(data_dir / file)) for file in files}
+
+
+def find_local_data(dataset_path: str, dataset_name: str | None) -> LocalData | None:
+    """The local copy of a data set by its name on the hub; None where none is known."""
+    layout = _LAYOUTS.get(dataset_path)
+    return layout.find(dataset_name or "") if layout else None
+
+
+def local_folder(dataset_path: str) -> str | None:
+    """The folder below the data directory in which a data set is looked for; None where none is known."""
+    layout = _LAYOUTS.get(dataset_path)
+    return layout.folder if layout else None
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(f"no such data file: {path}", "check --data-dir; its layout is in the README of the data")
+    return path
+
+
+def _read(path: Path) -> list[Record]:
+    if path.parent.parts[-2:] != ("bbh", "bbh"):
+        return read_records(_existing(path))
+    document = json.loads(_existing(path).read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or not document.get("examples"):
+        raise DataError(f"{path}: has no `examples`", "take the file of suzgunmirac/BIG-Bench-Hard")
+    return [Record(path, row, fields) for row, fields in enumerate(document["examples"], 1)]
+
+
+def _as_it_is(record: Record) -> Row:
+    return dict(record.fields)
+
+
+def _fields(*names: str) -> Callable[[Record], Row]:
+    return lambda record: {name: record.get(name) for name in names}
+
+
+def _mmlu(subject: str) -> LocalData:
+    def convert(record: Record) -> Row:
+        choices = [record.text(f"choice{i}") for i in range(4)]
+        answer = record.text("answer")
+        if answer not in ("0", "1", "2", "3"):
+            raise record.error(f"has answer {answer!r}", "write the index of the right choice, 0 to 3")
+        return {"question": record.text("question"), "subject": subject, "choices": choices, "answer": int(answer)}
+
+    return LocalData({split: Split(f"mmlu/{split}/{subject}_{split}.csv", convert) for split in ("test", "dev")})
+
+
+def _gsm8k(name: str) -> LocalData:
+    convert = _fields("question", "answer")
+    return LocalData({split: Split(f"gsm8k/{split}.jsonl", convert) for split in ("train", "test")})
+
+
+def _hellaswag(name: str) -> LocalData:
+    def convert(record: Record) -> Row:
+        return {**record.fields, "label": str(record.get("label"))}
+
+    return LocalData({"validation": Split("hellaswag/hellaswag_val_1000.jsonl", convert)})
+
+
+def _arc(name: str) -> LocalData | None:
+    if name != "ARC-Challenge":
+        return None
+
+    def reformatted(record: Record) -> Row:
+        return _arc_row(record, record.text("question"), record.get("options"), record.text("answer"))
+
+    def original(record: Record) -> Row:
+        question = record.get("question")
+        return _arc_row(record, question["stem"], question["choices"], record.text("answerKey"))
+
+    return LocalData(
+        {
+            "test": Split("arc_challenge/arc_challenge_test.jsonl", reformatted),
+            "validation": Split("arc_challenge/ARC-Challenge-Dev.jsonl", original),
+        }
+    )
+
+
+def _arc_row(record: Record, question: str, choices: list[dict[str, str]], answer: str) -> Row:
+    labels = [choice["label"] for choice in choices]
+    if answer not in labels:
+        raise record.error(f"has answer {answer!r}, which is none of {labels}", "correct the row")
+    texts = [choice["text"] for choice in choices]
+    return {
+        "id": record.text("id"),
+        "question": question,
+        "choices": {"text": texts, "label": labels},
+        "answerKey": answer,
+    }
+
+
+def _truthfulqa(name: str) -> LocalData | None:
+    if name == "multiple_choice":
+        return LocalData({"validation": Split("truthfulqa/mc_task.json", _truthfulqa_choices)})
+    if name == "generation":
+        return LocalData({"validation": Split("truthfulqa/TruthfulQA.csv", _truthfulqa_open)})
+    return None
+
+
+def _truthfulqa_choices(record: Record) -> Row:
+    row: Row = {"question": record.text("question")}
+    for targets in ("mc1_targets", "mc2_targets"):
+        truth: dict[str, int] = record.get(targets)
+        row[targets] = {"choices": list(truth), "labels": list(truth.values())}
+    # the task definition takes the first choice for the right one
+    if row["mc1_targets"]["labels"][0] != 1 or sum(row["mc1_targets"]["labels"]) != 1:
+        raise record.error("does not have its one true answer first in `mc1_targets`", "put it first")
+    return row
+
+
+def _truthfulqa_open(record: Record) -> Row:
+    def answers(field: str) -> list[str]:
+        return [text.strip() for text in record.text(field).split(";") if text.strip()]
+
+    return {
+        "type": record.text("Type"),
+        "category": record.text("Category"),
+        "question": record.text("Question"),
+        "best_answer": record.text("Best Answer"),
+        "correct_answers": answers("Correct Answers"),
+        "incorrect_answers": answers("Incorrect Answers"),
+        "source": record.text("Source"),
+    }
+
+
+def _winogrande(name: str) -> LocalData:
+    convert = _fields("sentence", "option1", "option2", "answer")
+    # the smallest official train split serves for few-shot examples
+    return LocalData(
+        {
+            "train": Split("winogrande/train_xs.jsonl", convert),
+            "validation": Split("winogrande/dev.jsonl", convert),
+        }
+    )
+
+
+def _ifeval(name: str) -> LocalData:
+    return LocalData({"train": Split("ifeval/input_data.jsonl", _as_it_is)})
+
+
+def _bbh(name: str) -> LocalData:
+    return LocalData({"test": Split(f"bbh/bbh/{name}.json", _fields("input", "target"))})
+
+
+def _math500(name: str) -> LocalData:
+    return LocalData({"test": Split("math500/test.jsonl", _as_it_is)})
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a data set is kept below the data directory; `find` takes the name of its configuration on the hub."""
+
+    folder: str
+    find: Callable[[str], LocalData | None]
+
+
+_LAYOUTS: Mapping[str, _Layout] = {
+    "cais/mmlu": _Layout("mmlu", _mmlu),
+    "hails/mmlu_no_train": _Layout("mmlu", _mmlu),
+    "openai/gsm8k": _Layout("gsm8k", _gsm8k),
+    "Rowan/hellaswag": _Layout("hellaswag", _hellaswag),
+    "allenai/ai2_arc": _Layout("arc_challenge", _arc),
+    "truthfulqa/truthful_qa": _Layout("truthfulqa", _truthfulqa),
+    "allenai/winogrande": _Layout("winogrande", _winogrande),
+    "google/IFEval": _Layout("ifeval", _ifeval),
+    "SaylorTwift/bbh": _Layout("bbh", _bbh),
+    "HuggingFaceH4/MATH-500": _Layout("math500", _math500),
+}

@@ -1,0 +1,100 @@
+"""How good the probabilities are that a model gives to the choices of a question.
+
+A parsed answer here is `{"choice_logprobs": [...], "gold": i, "choice": i}`: the log-likelihood of each choice in nats
+(need not be normalised), the index of the right one and of the likeliest one. `gold` is None where a question has no
+single right choice; such questions are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.metrics.base import Metric
+
+GOLD_LOGPROB = "gold_logprob"
+GOLD_PROB = "gold_prob"
+BRIER = "brier_score"
+CALIBRATION_ERROR = "ece"
+_BINS = 15
+
+
+def choice_probabilities(logprobs: Sequence[float]) -> list[float]:
+    """The softmax of the choices' log-likelihoods."""
+    highest = max(logprobs)
+    if highest == -math.inf:
+        return [1 / len(logprobs)] * len(logprobs)
+    weights = [math.exp(value - highest) for value in logprobs]
+    total = math.fsum(weights)
+    return [weight / total for weight in weights]
+
+
+def brier(logprobs: Sequence[float], gold: int) -> float:
+    """Squared distance of the choice probabilities from the right answer: 0 is perfect, 2 the worst.
+
+    Source: Brier 1950, Verification of forecasts expressed in terms of probability, eq. 2 (all classes summed), for
+    one question. The Brier score of a set is the mean.
+    """
+    return math.fsum((p - (i == gold)) ** 2 for i, p in enumerate(choice_probabilities(logprobs)))
+
+
+def choice_scores(logprobs: Sequence[float], gold: int) -> dict[str, float]:
+    """The per-sample scores of one question: gold log-likelihood (nats), gold probability, Brier score."""
+    return {
+        GOLD_LOGPROB: logprobs[gold],
+        GOLD_PROB: choice_probabilities(logprobs)[gold],
+        BRIER: brier(logprobs, gold),
+    }
+
+
+def brier_score(targets: Sequence[Any], parsed: Sequence[Any]) -> float:
+    """Mean Brier score of a set of parsed answers.
+
+    Raises:
+        ValueError: there is no question with a right choice.
+    """
+    scores = [brier(answer["choice_logprobs"], answer["gold"]) for answer in _judged(parsed)]
+    return math.fsum(scores) / len(scores)
+
+
+def expected_calibration_error(targets: Sequence[Any], parsed: Sequence[Any]) -> float:
+    """How far confidence is from accuracy: 0 is calibrated, 1 the worst.
+
+    Confidence is the probability of the likeliest choice; questions fall into 15 bins (m-1)/15 < confidence <= m/15,
+    and the absolute differences of accuracy and mean confidence are averaged, weighted by the bins' sizes.
+
+    Source: Guo et al. 2017, On calibration of modern neural networks, eq. 3 (arXiv 1706.04599).
+
+    Raises:
+        ValueError: there is no question with a right choice.
+    """
+    answers = _judged(parsed)
+    surplus = [0.0] * _BINS
+    for answer in answers:
+        probabilities = choice_probabilities(answer["choice_logprobs"])
+        confidence = max(probabilities)
+        correct = probabilities.index(confidence) == answer["gold"]
+        surplus[max(math.ceil(confidence * _BINS) - 1, 0)] += confidence - correct
+    return math.fsum(abs(value) for value in surplus) / len(answers)
+
+
+def choice_metrics(chance: float) -> tuple[Metric, ...]:
+    """The metrics of multiple-choice answers.
+
+    Args:
+        chance: mean of 1 / number of choices; what an ignorant model gives to the right choice.
+    """
+    return (
+        Metric(GOLD_LOGPROB),
+        Metric(GOLD_PROB, floor=chance),
+        Metric(BRIER, higher_is_better=False),
+        Metric(CALIBRATION_ERROR, higher_is_better=False, corpus=expected_calibration_error),
+    )
+
+
+def _judged(parsed: Sequence[Any]) -> list[Mapping[str, Any]]:
+    answers = [answer for answer in parsed if answer["gold"] is not None]
+    if not answers:
+        raise ValueError("no question has a single right choice")
+    return answers

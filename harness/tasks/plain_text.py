@@ -1,0 +1,59 @@
+"""Plain text: how well does the model still predict ordinary language, and how far has it drifted from its base?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.digests import digest_json
+from harness.engines.requests import Answer, Divergence, DivergenceRequest, RollingRequest, Score
+from harness.metrics.base import Metric
+from harness.tasks.answers import expect
+from harness.tasks.base import Grade, Item
+from harness.tasks.records import Record, show
+
+
+@dataclass(frozen=True)
+class PlainTextGrader:
+    """Measures texts; a target is the text itself.
+
+    `bits_per_byte` does not depend on the tokenizer: the text's log-likelihood over its UTF-8 bytes. `kl_per_token` is
+    KL(base || candidate) in nats, 0 for the base itself.
+    """
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """The metrics; less is better for both."""
+        return (Metric("bits_per_byte", higher_is_better=False), Metric("kl_per_token", higher_is_better=False))
+
+    @property
+    def digest(self) -> str:
+        """Digest of the settings."""
+        return digest_json(["plain_text", 1])
+
+    def requests(self, item: Item) -> Sequence[RollingRequest | DivergenceRequest]:
+        """The likelihood of the text, and the drift along it."""
+        return (RollingRequest(item.target), DivergenceRequest(item.target))
+
+    def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
+        """Grade both answers."""
+        score, divergence = expect(Score, item, answers[0]), expect(Divergence, item, answers[1])
+        bits = -score.logprob / math.log(2)
+        return Grade(
+            {
+                "bits_per_byte": bits / len(item.target.encode()),
+                "kl_per_token": divergence.kl / divergence.tokens,
+            }
+        )
+
+    def target(self, record: Record, field: str, value: Any) -> str:
+        """A row's text.
+
+        Raises:
+            DataError: it is no text, or blank.
+        """
+        if not isinstance(value, str) or not value.strip():
+            raise record.error(f"field {field!r} is {show(value)}, not a text to measure")
+        return value

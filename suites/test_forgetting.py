@@ -1,0 +1,38 @@
+"""Does the candidate still know what the base knew? On the tasks that `forgetting:` in assay.yaml names.
+
+Accuracy is what people read; log-likelihoods are what moves first, and what still moves where a small base is at chance.
+"""
+
+from harness.gates import Breakdown
+
+
+def test_knowledge_is_kept(forgetting, compare, margins, gate):
+    gate(Breakdown(compare(forgetting.knowledge).metric("acc").non_inferior(margins.knowledge_acc)))
+
+
+def test_right_answers_stay_likely(forgetting, compare, margins, gate):
+    gate(Breakdown(compare(forgetting.knowledge).metric("gold_logprob").non_inferior(margins.knowledge_logprob)))
+
+
+def test_confidence_stays_calibrated(forgetting, compare, margins, gate):
+    gate(compare(forgetting.knowledge).metric("ece").non_inferior(margins.calibration))
+
+
+def test_probabilities_stay_accurate(forgetting, compare, margins, gate):
+    gate(Breakdown(compare(forgetting.knowledge).metric("brier_score").non_inferior(margins.calibration)))
+
+
+def test_word_problems_are_still_solved(forgetting, compare, margins, gate):
+    gate(Breakdown(compare(forgetting.math).metric("exact_match").non_inferior(margins.math_exact_match)))
+
+
+def test_worked_solutions_stay_likely(forgetting, compare, margins, gate):
+    gate(Breakdown(compare(forgetting.math).metric("gold_solution_logprob").non_inferior(margins.math_logprob)))
+
+
+def test_plain_text_stays_predictable(forgetting, compare, margins, gate):
+    gate(compare(forgetting.text).metric("bits_per_byte").non_inferior(margins.text_bits_per_byte))
+
+
+def test_predictions_stay_near_the_base(forgetting, compare, margins, gate):
+    gate(compare(forgetting.text).metric("kl_per_token").at_most(margins.text_kl))

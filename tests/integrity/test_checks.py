@@ -1,0 +1,220 @@
+"""Each integrity check fails on the fault it is for, names it, and passes on a healthy adapter."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from project import one_thread
+from safetensors.torch import load_file, save_file
+from tiny import save_tiny_adapter, save_tiny_model
+
+from harness import integrity
+from harness.errors import AdapterError
+from harness.integrity.probe import mean_kl, probe_log_probs
+from harness.models.loading import LoadedModel, LoadOptions, load_model
+
+WEIGHTS = "adapter_model.safetensors"
+B = "base_model.model.model.layers.1.mlp.up_proj.lora_B.weight"
+Tensors = dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture
+def adapter(tiny_adapter_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_adapter_dir, tmp_path / "adapter"))
+
+
+def rewrite(adapter: Path, change: Callable[[Tensors], object]) -> None:
+    tensors = load_file(adapter / WEIGHTS)
+    change(tensors)
+    save_file(tensors, adapter / WEIGHTS)
+
+
+def scale_b(factor: float) -> Callable[[Tensors], object]:
+    return lambda tensors: tensors.update({n: t * factor for n, t in tensors.items() if "lora_B" in n})
+
+
+def load(base: Path, adapter: Path, dtype: str = "float32") -> LoadedModel:
+    return load_model(base, LoadOptions(dtype=dtype, device="cpu"), adapter=adapter)
+
+
+def test_a_healthy_adapter_passes_every_check(tiny_model_dir: Path, adapter: Path) -> None:
+    loaded = load(tiny_model_dir, adapter)
+    checks = [
+        integrity.adapter_is_safe(adapter),
+        integrity.adapter_is_finite(adapter),
+        integrity.adapter_is_trained(adapter),
+        integrity.tensors_map_both_ways(adapter, tiny_model_dir),
+        integrity.changes_the_base(loaded, least_kl=1e-4),
+        integrity.merges_cleanly(loaded, most_kl=1e-6),
+    ]
+    assert [check.name for check in checks if not check.holds] == []
+    assert len({check.name for check in checks}) == 6
+    assert all(check.reason for check in checks)
+
+
+def test_all_b_zero_is_an_untrained_adapter(adapter: Path) -> None:
+    rewrite(adapter, scale_b(0))
+    check = integrity.adapter_is_trained(adapter)
+    assert not check.holds
+    assert "all 14 LoRA B matrices are zero" in check.reason
+
+
+def test_a_single_zero_b_is_named(adapter: Path) -> None:
+    rewrite(adapter, lambda tensors: tensors[B].zero_())
+    check = integrity.adapter_is_trained(adapter)
+    assert not check.holds
+    assert f"1 of 14 LoRA B matrices are zero, first {B}" in check.reason
+    assert check.details["zero_tensors"] == [B]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_nan_and_infinity_are_found_in_any_precision(adapter: Path, value: float, dtype: torch.dtype) -> None:
+    def poison(tensors: Tensors) -> None:
+        tensors.update({name: tensor.to(dtype) for name, tensor in tensors.items()})
+        tensors[B][0, :2] = value
+
+    rewrite(adapter, poison)
+    check = integrity.adapter_is_finite(adapter)
+    assert not check.holds
+    assert f"1 of 28 tensors hold NaN or infinities, first {B} (2 values)" in check.reason
+
+
+@pytest.mark.parametrize("name", ["adapter_model.bin", "extra.pt", "modeling_evil.py", "nested/optimizer.pkl"])
+def test_a_file_that_can_run_code_is_named(adapter: Path, name: str) -> None:
+    (adapter / name).parent.mkdir(exist_ok=True)
+    (adapter / name).write_bytes(b"\x80\x04.")
+    check = integrity.adapter_is_safe(adapter)
+    assert not check.holds
+    assert name in check.reason
+
+
+def test_a_pickle_in_place_of_the_weights_fails_one_check_and_cannot_be_measured_by_the_others(adapter: Path) -> None:
+    (adapter / WEIGHTS).rename(adapter / "adapter_model.bin")
+    assert "adapter_model.bin" in integrity.adapter_is_safe(adapter).reason
+    for check in (integrity.adapter_is_finite, integrity.adapter_is_trained):
+        with pytest.raises(AdapterError, match=WEIGHTS):
+            check(adapter)
+
+
+def test_torn_weights_fail_and_are_no_crash(tiny_model_dir: Path, adapter: Path) -> None:
+    (adapter / WEIGHTS).write_bytes((adapter / WEIGHTS).read_bytes()[:-100])
+    assert "truncated" in integrity.adapter_is_safe(adapter).reason
+    assert not integrity.tensors_map_both_ways(adapter, tiny_model_dir).holds
+    for check in (integrity.adapter_is_finite, integrity.adapter_is_trained):
+        with pytest.raises(AdapterError, match="truncated"):
+            check(adapter)
+
+
+@pytest.mark.parametrize(
+    ("change", "missing", "unexpected"),
+    [
+        (lambda tensors: tensors.update({B.replace("up_proj", "renamed"): tensors.pop(B)}), 1, 1),
+        (lambda tensors: tensors.pop(B), 1, 0),
+        (lambda tensors: tensors.update({B.replace("layers.1", "layers.7"): torch.ones(128, 4)}), 0, 1),
+    ],
+    ids=["renamed", "missing", "extra"],
+)
+def test_tensors_without_a_module_and_modules_without_a_tensor_are_named(
+    tiny_model_dir: Path, adapter: Path, change: Callable[[Tensors], object], missing: int, unexpected: int
+) -> None:
+    rewrite(adapter, change)
+    check = integrity.tensors_map_both_ways(adapter, tiny_model_dir)
+    assert not check.holds
+    assert (len(check.details["missing"]), len(check.details["unexpected"])) == (missing, unexpected)
+    assert "layers." in check.reason
+    assert "--model" in check.remedy
+
+
+def test_an_adapter_of_another_base_is_told_by_its_shapes(tiny_model_dir: Path, tmp_path: Path) -> None:
+    stranger = save_tiny_adapter(save_tiny_model(tmp_path / "wide", hidden_size=128), tmp_path / "stranger")
+    check = integrity.tensors_map_both_ways(stranger, tiny_model_dir)
+    assert not check.holds
+    assert "28 of another shape" in check.reason
+    assert check.details["misshapen"][B] == [[256, 4], [128, 4]]
+
+
+def test_an_adapter_too_weak_to_matter_is_caught_where_b_is_not_zero(tiny_model_dir: Path, adapter: Path) -> None:
+    rewrite(adapter, scale_b(1e-9))
+    assert integrity.adapter_is_trained(adapter).holds
+    check = integrity.changes_the_base(load(tiny_model_dir, adapter), least_kl=1e-4)
+    assert not check.holds
+    assert "leaves the base's predictions as they are" in check.reason
+
+
+def test_predictions_that_are_not_finite_are_no_effect_and_no_clean_merge(
+    tiny_model_dir: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.integrity.behaviour.mean_kl", lambda reference, other: float("nan"))
+    loaded = load(tiny_model_dir, adapter)
+    assert not integrity.changes_the_base(loaded, least_kl=1e-4).holds
+    assert not integrity.merges_cleanly(loaded, most_kl=0.02).holds
+
+
+def test_a_merge_that_adds_another_delta_is_caught(
+    tiny_model_dir: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from peft.tuners.lora import Linear
+
+    right = Linear.get_delta_weight
+    monkeypatch.setattr(Linear, "get_delta_weight", lambda self, name: -2 * right(self, name))
+    check = integrity.merges_cleanly(load(tiny_model_dir, adapter), most_kl=0.02)
+    assert not check.holds
+    assert "merged, the adapter acts differently" in check.reason
+    assert check.details["kl_nats_per_token"] > 0.02
+
+
+def base_weights(loaded: LoadedModel) -> Tensors:
+    return {name: p.detach().clone() for name, p in loaded.model.named_parameters() if "lora_" not in name}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_base_is_bit_identical_after_a_merge_even_one_that_failed(
+    tiny_model_dir: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, fails: bool
+) -> None:
+    loaded = load(tiny_model_dir, adapter, dtype)
+    before = base_weights(loaded)
+    if fails:
+        from peft.tuners.lora import Linear
+
+        right, calls = Linear.get_delta_weight, iter(range(100))
+
+        def failing(self: Linear, name: str) -> torch.Tensor:
+            if next(calls) == 5:
+                raise ValueError("planted")
+            return right(self, name)
+
+        monkeypatch.setattr(Linear, "get_delta_weight", failing)
+        with pytest.raises(ValueError, match="planted"):
+            integrity.merges_cleanly(loaded, most_kl=0.02)
+    else:
+        integrity.merges_cleanly(loaded, most_kl=0.02)
+    after = base_weights(loaded)
+    assert before.keys() == after.keys()
+    assert [name for name in before if not torch.equal(before[name], after[name])] == []
+    assert not any(getattr(module, "merged", False) for module in loaded.model.modules())
+
+
+def test_an_int8_base_is_the_same_function_after_a_merge(tiny_model_dir: Path, adapter: Path) -> None:
+    loaded = load_model(tiny_model_dir, LoadOptions("bfloat16", "cpu", quantization="int8"), adapter=adapter)
+    before = probe_log_probs(loaded, loaded.model)
+    integrity.merges_cleanly(loaded, most_kl=0.02)
+    assert mean_kl(before, probe_log_probs(loaded, loaded.model)) == 0
+
+
+def test_a_merge_in_bfloat16_rounds_but_within_the_default_margin(tiny_model_dir: Path, tmp_path: Path) -> None:
+    mild = save_tiny_adapter(tiny_model_dir, tmp_path / "mild", scale=0.02)
+    check = integrity.merges_cleanly(load(tiny_model_dir, mild, "bfloat16"), most_kl=0.02)
+    assert check.holds
+    assert check.details["kl_nats_per_token"] > 0

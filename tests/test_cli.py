@@ -1,0 +1,178 @@
+"""`assay`: what it prints and writes, and how it says no."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny import save_tiny_model
+
+from harness.cli import main
+from harness.runs import RunWriter
+from harness.runs.schema import Verdict
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory to work in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def check_refused(capsys: pytest.CaptureFixture[str], *said: str) -> None:
+    error = capsys.readouterr().err
+    assert error.startswith("assay: ")
+    assert "Traceback" not in error
+    for words in said:
+        assert words in error
+
+
+def test_doctor_shows_the_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    for fact in ("threads", "bf16", "cuda", "torch", "transformers", "peft", "cache"):
+        assert fact in shown
+
+
+def test_doctor_shows_digests_that_follow_the_files(
+    tiny_model_dir: Path, tiny_adapter_dir: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def digests() -> dict[str, str]:
+        assert main(["doctor", f"--model={tiny_model_dir}", f"--adapter={here / 'adapter'}", "--dtype=float32"]) == 0
+        lines = [re.split(" {2,}", line.strip(), maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+        return {line[0]: line[1] for line in lines if len(line) == 2}
+
+    shutil.copytree(tiny_adapter_dir, here / "adapter")
+    first = digests()
+    assert {"weights", "tokenizer", "chat_template", "generation_config", "dtype", "quantization"} <= first.keys()
+    assert len(first["weights"]) == 64
+    assert "all 28 tensors have their module" in first["fit"]
+    config = here / "adapter" / "adapter_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "lora_alpha": 1}))
+    second = digests()
+    assert first["weights"] == second["weights"]
+    assert first["candidate digest"] != second["candidate digest"]
+
+
+def test_doctor_tells_an_adapter_of_another_base(
+    tiny_adapter_dir: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_tiny_model(here / "wide", hidden_size=128)
+    assert main(["doctor", "--model=./wide", f"--adapter={tiny_adapter_dir}"]) == 0
+    assert "28 of another shape" in capsys.readouterr().out
+
+
+def test_init_writes_a_start_that_loads_and_never_overwrites(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "mine"]) == 0
+    for name in (
+        "suites/test_task.py",
+        "fixtures/data/tool_calls/train.jsonl",
+        "assay.yaml",
+        ".github/workflows/assay.yml",
+    ):
+        assert (here / "mine" / name).is_file()
+    assert "pytest suites/" in capsys.readouterr().out
+    assert not list((here / "mine").rglob("__pycache__"))
+
+    (here / "mine" / "assay.yaml").write_text("precious")
+    shutil.rmtree(here / "mine" / "suites")
+    assert main(["init", "mine"]) == 1
+    check_refused(capsys, "mine/assay.yaml", "would be overwritten", "another directory")
+    assert (here / "mine" / "assay.yaml").read_text() == "precious"
+    assert not (here / "mine" / "suites").exists()
+
+
+def test_init_into_a_path_that_is_a_file_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "taken").write_text("")
+    assert main(["init", "taken"]) == 1
+    check_refused(capsys, "taken")
+
+
+def test_report_is_made_again_from_the_stored_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = RunWriter.create(here / "reports", "one")
+    run = writer.finish({"profile": "smoke"}, [Verdict("suite/gate", "pass", "all is well")], "complete")
+    before = (run / "report.html").read_text()
+    for name in ("report.html", "summary.md", "junit.xml"):
+        (run / name).unlink()
+    assert main(["report", "reports/one"]) == 0
+    assert capsys.readouterr().out.strip() == "reports/one/report.html"
+    assert (run / "report.html").read_text() == before
+    assert "all is well" in (run / "summary.md").read_text()
+    assert (run / "junit.xml").is_file()
+
+
+def test_report_of_no_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "reports/none"]) == 1
+    check_refused(capsys, "there is no run at reports/none", "remedy: ")
+
+
+def write_recipe(here: Path, base: Path, **extra: str) -> None:
+    rows = [{"prompt": f"Number {i}?", "completion": str(i)} for i in range(6)]
+    (here / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    more = "".join(f"{key}: {value}\n" for key, value in extra.items())
+    (here / "mine.yaml").write_text(
+        f"base: {base}\npeft: {{r: 2, target_modules: [q_proj]}}\ndata: {{train: {{path: rows.jsonl}}}}\n"
+        f"trainer: {{max_steps: 2, logging_steps: 1, per_device_train_batch_size: 2, learning_rate: 1e-3}}\n{more}"
+    )
+
+
+def test_train_trains_then_takes_from_the_cache_and_copies(
+    tiny_model_dir: Path, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_recipe(here, tiny_model_dir)
+    assert main(["train", "mine.yaml", "--output=out"]) == 0
+    shown = capsys.readouterr().out
+    assert (here / "out" / "adapter_model.safetensors").is_file()
+    assert "from cache" in shown and "False" in shown
+    assert "2 (kept: 2)" in shown
+    assert main(["train", "mine.yaml"]) == 0
+    assert "True" in capsys.readouterr().out
+
+
+def test_train_says_before_training_that_the_output_is_taken(
+    tiny_model_dir: Path, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_recipe(here, tiny_model_dir)
+    (here / "out").mkdir()
+    monkeypatch.setattr("harness.training.trainer.fit", lambda *_, **__: pytest.fail("it trained"))
+    assert main(["train", "mine.yaml", "--output=out"]) == 1
+    check_refused(capsys, "out exists already")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "nowhere"], ["recipe 'nowhere' is unknown", "NAME.yaml"]),
+        (["train", "mine.yaml"], ["unknown key", "did you mean 'trainer'"]),
+        (["doctor", "--model=./nowhere"], ["--model=./nowhere: no such directory", "remedy: "]),
+        (["doctor", "--model=.", "--dtype=float8"], ["--dtype=float8 is unknown", "choose one of"]),
+    ],
+)
+def test_what_cannot_be_done_exits_1_with_problem_and_remedy(
+    tiny_model_dir: Path, here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: list[str]
+) -> None:
+    write_recipe(here, tiny_model_dir, traner="{}")
+    assert main(arguments) == 1
+    check_refused(capsys, *said)
+
+
+@pytest.mark.parametrize("arguments", [[], ["stamp"], ["train"], ["report"], ["doctor", "--colour=red"]])
+def test_misuse_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage: assay" in capsys.readouterr().err
+
+
+def test_an_interrupt_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.cli._doctor", interrupted)
+    assert main(["doctor"]) == 130
+    check_refused(capsys, "interrupted", "goes on")

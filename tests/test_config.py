@@ -1,0 +1,144 @@
+"""assay.yaml: what it may say, and that every mistake is told with file, key and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.config import Config, Margins, find_config, load_config
+from harness.errors import ConfigError
+from harness.settings import make_settings
+
+GOOD = """
+model: some/model
+recipe: mine
+profile: nightly
+tasks:
+  pets: {kind: classification, data: pets.jsonl, gates: [{metric: accuracy, at_least: 0.5}]}
+margins: {loss_gap: 1, effect_kl: 1e-3}
+profiles:
+  smoke: {limit: 5}
+  nightly: {limit: null, train_rows: 100, inconclusive: warn, recipe: other}
+"""
+
+
+def load(tmp_path: Path, text: str, name: str = "assay.yaml") -> Config:
+    path = tmp_path / name
+    path.write_text(text)
+    return load_config(path)
+
+
+def test_a_good_file_keeps_every_value(tmp_path: Path) -> None:
+    config = load(tmp_path, GOOD)
+    assert (config.root, config.model, config.recipe, config.profile) == (tmp_path, "some/model", "mine", "nightly")
+    assert config.tasks["pets"]["data"] == "pets.jsonl"
+    assert config.margins == Margins(loss_gap=1.0, effect_kl=1e-3)
+    nightly = config.get_profile("nightly")
+    assert (nightly.limit, nightly.train_rows, nightly.inconclusive, nightly.recipe) == (None, 100, "warn", "other")
+
+
+def test_a_built_in_profile_keeps_what_the_file_does_not_change(tmp_path: Path) -> None:
+    config = load(tmp_path, GOOD)
+    assert (config.get_profile("smoke").limit, config.get_profile("smoke").inconclusive) == (5, "warn")
+    assert (config.get_profile("release").limit, config.get_profile("release").inconclusive) == (None, "fail")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("recipe: mine", "recipie: mine", ["unknown key 'recipie'", "did you mean 'recipe'"]),
+        ("recipe: mine", "zzz: 1", ["unknown key 'zzz'", "profile, profiles, recipe, tasks"]),
+        ("model: some/model", "model: 7", ["model is 7", "type str"]),
+        ("model: some/model", "model: [a]", ["model is ['a']"]),
+        ("profile: nightly", "profile: true", ["profile is True"]),
+        ("margins: {", "margins: {los_gap: 1, ", ["margins: unknown key 'los_gap'", "'loss_gap'"]),
+        ("loss_gap: 1", "loss_gap: -1", ["margins.loss_gap is -1", "not negative"]),
+        ("loss_gap: 1", "loss_gap: much", ["margins.loss_gap is 'much'"]),
+        ("loss_gap: 1", "loss_gap: .nan", ["margins.loss_gap is nan"]),
+        ("loss_gap: 1", "loss_gap: true", ["margins.loss_gap is True"]),
+        ("loss_gap: 1", "loss_gap: null", ["margins.loss_gap is None"]),
+        ("smoke: {limit: 5}", "smoke: {limit: 0}", ["profiles.smoke.limit is 0", "at least 1"]),
+        ("smoke: {limit: 5}", "smoke: {limit: 5.5}", ["profiles.smoke.limit is 5.5", "type int"]),
+        (
+            "smoke: {limit: 5}",
+            "smoke: {size: 5}",
+            ["profiles.smoke: unknown key 'size'", "known keys: inconclusive, limit"],
+        ),
+        ("smoke: {limit: 5}", "smoke: 5", ["profiles.smoke is a int, not a mapping"]),
+        ("inconclusive: warn", "inconclusive: ignore", ["profiles.nightly.inconclusive is 'ignore'", "fail or warn"]),
+        ("inconclusive: warn", "inconclusive: [warn]", ["profiles.nightly.inconclusive is ['warn']"]),
+        ("recipe: other", "recipe: 3", ["profiles.nightly.recipe is 3"]),
+        ("  pets: {", "  pets: [", ["line 6"]),
+        ("tasks:", "tasks: {}\ntasks:", ["'tasks' is given twice", "line 6"]),
+    ],
+)
+def test_a_mistake_names_file_key_and_value(tmp_path: Path, old: str, new: str, said: list[str]) -> None:
+    assert old in GOOD
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, GOOD.replace(old, new, 1))
+    assert str(tmp_path / "assay.yaml") in error.value.problem
+    for words in said:
+        assert words in str(error.value)
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize("text", ["- a", "text", "tasks: [a]", "tasks: {a: 3}", "margins: 3", "profiles: [a]"])
+def test_a_value_that_is_no_mapping_is_named(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"assay\.yaml.* is a \w+, not a mapping"):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["", "tasks:", "tasks: {a: }", "margins:\nprofiles:\n"])
+def test_empty_sections_are_empty(tmp_path: Path, text: str) -> None:
+    config = load(tmp_path, text)
+    assert all(spec == {} for spec in config.tasks.values())
+    assert config.margins == Margins()
+    assert sorted(config.profiles) == ["release", "smoke"]
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "assay.yaml").write_bytes(b"model: \xff")
+    with pytest.raises(ConfigError, match=r"assay\.yaml cannot be parsed"):
+        load_config(tmp_path / "assay.yaml")
+
+
+def test_pyproject_holds_the_same_under_tool_assay(tmp_path: Path) -> None:
+    config = load(
+        tmp_path, "[tool.assay]\nmodel = 'm'\n[tool.assay.tasks.pets]\nkind = 'generation'\n", "pyproject.toml"
+    )
+    assert (config.model, config.tasks) == ("m", {"pets": {"kind": "generation"}})
+    with pytest.raises(ConfigError, match=r"pyproject\.toml: unknown key 'modell'"):
+        load(tmp_path, "[tool.assay]\nmodell = 'm'\n", "pyproject.toml")
+
+
+@pytest.mark.parametrize("text", ["[tool.other]\na = 1\n", "[tool]\nassay = 3\n", "[tool.assay\n"])
+def test_a_named_pyproject_without_the_table_is_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"pyproject\.toml"):
+        load(tmp_path, text, "pyproject.toml")
+
+
+def test_the_nearest_file_upwards_is_found_and_a_foreign_pyproject_passed_over(tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    (tmp_path / "assay.yaml").write_text("model: top")
+    (tmp_path / "a" / "pyproject.toml").write_text("[tool.black]\n")
+    assert find_config(None, [deep]).model == "top"
+    (deep / "assay.yaml").write_text("model: near")
+    assert find_config(None, [deep]).model == "near"
+    assert find_config(str(tmp_path / "assay.yaml"), [deep]).model == "top"
+
+
+def test_without_a_file_there_are_the_built_in_profiles(tmp_path: Path) -> None:
+    config = find_config(None, [tmp_path])
+    assert config.root == tmp_path
+    assert sorted(config.profiles) == ["release", "smoke"]
+    with pytest.raises(ConfigError, match=r"--profile=nightly is unknown.*\n.*choose one of: release, smoke"):
+        config.get_profile("nightly")
+
+
+def test_a_profiles_recipe_wins_over_the_files_and_an_adapter_over_both(tmp_path: Path) -> None:
+    config = load(tmp_path, GOOD)
+    assert make_settings(config).adapter == "recipe:other"
+    assert make_settings(config, profile="smoke").adapter == "recipe:mine"
+    assert make_settings(config, adapter="out").adapter == "out"

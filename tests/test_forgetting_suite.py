@@ -1,0 +1,120 @@
+"""The forgetting suite passes a model that kept what it knew, and fails one that lost it, gate by gate."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripted import knower
+
+from harness.config import Config, Forgetting, Margins, load_config
+from harness.engines import Engine
+from harness.errors import ConfigError
+from harness.gates import Comparison, Gateable
+from harness.runs.schema import Verdict
+from harness.tasks import Task, build_task
+from harness.tasks.built_in import BUILT_IN
+from harness.tasks.evaluate import evaluate
+
+ROOT = Path(__file__).parents[1]
+TASKS = {name: build_task(name, spec, root=ROOT) for name, spec in BUILT_IN.items()}
+
+
+def suite_tests() -> dict[str, Callable[..., Any]]:
+    spec = importlib.util.spec_from_file_location("forgetting_suite", ROOT / "suites" / "test_forgetting.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return {name: function for name, function in vars(module).items() if name.startswith("test_")}
+
+
+SUITE = suite_tests()
+
+
+@lru_cache
+def model(skill: float, drift: float) -> Engine:
+    return knower(TASKS["mini_knowledge"], TASKS["mini_math"], skill=skill, drift=drift)
+
+
+@lru_cache
+def comparison(name: str, base: tuple[float, float], candidate: tuple[float, float]) -> Comparison:
+    task: Task = TASKS[name]
+    return Comparison(task, evaluate(task, model(*base), "base"), evaluate(task, model(*candidate), "candidate"))
+
+
+def verdict(test: str, base: tuple[float, float], candidate: tuple[float, float]) -> Verdict:
+    decided: list[Verdict] = []
+
+    def gate(rule: Gateable) -> None:
+        decided.append(rule.decide())
+
+    SUITE[test](Forgetting(), lambda name: comparison(name, base, candidate), Margins(), gate)
+    [only] = decided
+    return only
+
+
+@pytest.mark.parametrize("test", SUITE)
+def test_candidate_that_is_its_base_never_fails_and_passes_where_there_is_power(test: str) -> None:
+    decided = verdict(test, (0.8, 0.0), (0.8, 0.0))
+    # thirteen templates are too few independent groups to rule out a loss of five points, whatever the answers
+    assert decided.outcome == ("inconclusive" if decided.metric == "exact_match" else "pass")
+
+
+@pytest.mark.parametrize("test", SUITE)
+def test_candidate_that_forgot_fails(test: str) -> None:
+    decided = verdict(test, (0.9, 0.0), (0.4, 0.5))
+    assert decided.outcome == "fail", decided.reason
+
+
+def test_base_at_chance_cannot_pass_on_accuracy() -> None:
+    for test in ("test_knowledge_is_kept", "test_word_problems_are_still_solved"):
+        decided = verdict(test, (0.0, 0.0), (0.0, 0.0))
+        assert decided.outcome == "inconclusive"
+        assert decided.reason.startswith("at floor")
+
+
+def test_loss_shows_in_log_likelihood_where_the_base_is_at_chance() -> None:
+    for test in ("test_right_answers_stay_likely", "test_worked_solutions_stay_likely"):
+        assert verdict(test, (0.0, 0.0), (0.0, 0.5)).outcome == "fail"
+
+
+def test_subjects_and_flips_are_in_the_verdict() -> None:
+    details = verdict("test_knowledge_is_kept", (0.9, 0.0), (0.7, 0.0)).details
+    assert len(details["subject"]) == 12
+    assert all({"difference", "p_value", "adjusted_p"} <= row.keys() for row in details["subject"].values())
+    assert len(details["right_to_wrong"]) > 20 > len(details["wrong_to_right"])
+    assert {item.rpartition("-")[0] for item in details["right_to_wrong"]} <= details["subject"].keys()
+
+
+def config(tmp_path: Path, text: str) -> Config:
+    (tmp_path / "assay.yaml").write_text(text)
+    return load_config(tmp_path / "assay.yaml")
+
+
+def test_suite_measures_the_tasks_that_the_configuration_names(tmp_path: Path) -> None:
+    found = config(tmp_path, "forgetting: {knowledge: mmlu}\nmargins: {knowledge_acc: 0.02}")
+    assert found.forgetting == Forgetting(knowledge="mmlu")
+    assert found.margins.knowledge_acc == 0.02
+    asked: list[str] = []
+
+    def compare(name: str) -> Comparison:
+        asked.append(name)
+        return comparison("mini_knowledge", (0.8, 0.0), (0.8, 0.0))
+
+    SUITE["test_knowledge_is_kept"](found.forgetting, compare, found.margins, lambda rule: rule.decide())
+    assert asked == ["mmlu"]
+
+
+@pytest.mark.parametrize("text", ["forgetting: {knowlege: mmlu}", "forgetting: {math: 3}", "forgetting: [mmlu]"])
+def test_wrong_forgetting_section_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="forgetting"):
+        config(tmp_path, text)
+
+
+def test_the_project_s_own_configuration_names_tasks_that_exist() -> None:
+    found = load_config(ROOT / "assay.yaml")
+    assert set(vars(found.forgetting).values()) <= {*found.tasks, *BUILT_IN}

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import TrainerCallback
+
+from harness.digests import digest_file
+from harness.errors import DataError
+from harness.training import Recipe, TrainedAdapter, train
+
+
+class _InterruptAt(TrainerCallback):
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self._step:
+            raise KeyboardInterrupt
+
+
+class _CountSteps(TrainerCallback):
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.steps.append(state.global_step)
+
+
+def trained(recipe: Recipe, base: Path, cache: Path, *callbacks: TrainerCallback, digest: str = "b") -> TrainedAdapter:
+    return train(recipe, base_path=str(base), base_digest=digest, cache_dir=cache, callbacks=callbacks)
+
+
+def test_second_call_takes_the_cached_adapter_and_leaves_nothing_else_behind(
+    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    first = trained(make_recipe(), tiny_model_dir, cache)
+    count = _CountSteps()
+    second = trained(make_recipe(), tiny_model_dir, cache, count)
+    assert (first.from_cache, second.from_cache) == (False, True)
+    assert (first.path, first.digest, first.log) == (second.path, second.digest, second.log)
+    assert count.steps == []
+    assert {p.name for p in first.path.iterdir()} == {
+        "adapter_model.safetensors",
+        "adapter_config.json",
+        "recipe.json",
+        "training_log.json",
+        "provenance.json",
+    }
+    assert [p.name for p in cache.iterdir() if p.is_dir()] == [first.path.name]
+    provenance = json.loads((first.path / "provenance.json").read_text())
+    assert provenance["base"] == "b"
+    assert provenance["data"]["train"] == digest_file(tmp_path / "train.jsonl")
+    assert "trl" in provenance["libraries"]
+
+
+def test_an_interrupted_training_resumes_and_ends_in_the_same_adapter(
+    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    recipe = make_recipe(trainer={"max_steps": 6})
+    with pytest.raises(KeyboardInterrupt):
+        trained(recipe, tiny_model_dir, tmp_path / "cache", _InterruptAt(5))
+    count = _CountSteps()
+    resumed = trained(recipe, tiny_model_dir, tmp_path / "cache", count)
+    assert count.steps == [5, 6]
+    straight = trained(recipe, tiny_model_dir, tmp_path / "other")
+    assert resumed.digest == straight.digest
+    assert [p.step for p in resumed.log.points] == [p.step for p in straight.log.points]
+    assert not list((tmp_path / "cache").glob("*.work"))
+
+
+def test_a_checkpoint_cut_off_while_written_is_passed_over(
+    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    recipe = make_recipe(trainer={"max_steps": 6})
+    with pytest.raises(KeyboardInterrupt):
+        trained(recipe, tiny_model_dir, tmp_path / "cache", _InterruptAt(5))
+    (torn,) = (tmp_path / "cache").glob("*.work/checkpoints/checkpoint-4")
+    (torn / "trainer_state.json").unlink()
+    count = _CountSteps()
+    trained(recipe, tiny_model_dir, tmp_path / "cache", count)
+    assert count.steps == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("damage", ["truncate", "remove", "provenance"])
+def test_a_torn_cached_adapter_is_trained_again_with_a_warning(
+    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    recipe = make_recipe(trainer={"max_steps": 2})
+    first = trained(recipe, tiny_model_dir, tmp_path / "cache")
+    weights = first.path / "adapter_model.safetensors"
+    if damage == "truncate":
+        weights.write_bytes(weights.read_bytes()[:-4])
+    elif damage == "remove":
+        weights.unlink()
+    else:
+        (first.path / "provenance.json").write_text("{")
+    with caplog.at_level(logging.WARNING):
+        again = trained(recipe, tiny_model_dir, tmp_path / "cache")
+    assert not again.from_cache
+    assert again.digest == first.digest
+    assert "is damaged" in caplog.text
+
+
+def test_key_follows_recipe_data_and_base_but_not_names_and_places(
+    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    from harness.training.cache import _provenance
+
+    recipe = make_recipe()
+    start = _provenance(recipe, "b")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("train.jsonl", "validation.jsonl"):
+        (elsewhere / name).write_bytes((tmp_path / name).read_bytes())
+    assert _provenance(dataclasses.replace(recipe, root=elsewhere, name="other"), "b") == start
+    assert _provenance(recipe, "c") != start
+    assert _provenance(make_recipe(peft={"r": 8}), "b") != start
+    with (tmp_path / "train.jsonl").open("a") as stream:
+        stream.write('{"prompt": "one", "completion": "more"}\n')
+    assert _provenance(recipe, "b") != start
+
+
+def test_a_missing_data_file_is_named(make_recipe: Any, tiny_model_dir: Path, tmp_path: Path) -> None:
+    recipe = make_recipe()
+    (tmp_path / "train.jsonl").unlink()
+    with pytest.raises(DataError, match=r"train\.jsonl does not exist"):
+        trained(recipe, tiny_model_dir, tmp_path / "cache")
+
+
+def _train_in_process(recipe: Recipe, base: Path, cache: Path, results: Any) -> None:
+    adapter = trained(recipe, base, cache)
+    results.put((adapter.from_cache, adapter.digest))
+
+
+def test_parallel_processes_train_once(make_recipe: Any, tiny_model_dir: Path, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
+    results = context.Queue()
+    recipe = make_recipe(trainer={"max_steps": 2})
+    workers = [
+        context.Process(target=_train_in_process, args=(recipe, tiny_model_dir, tmp_path / "cache", results))
+        for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    found = sorted(results.get(timeout=120) for _ in workers)
+    for worker in workers:
+        worker.join()
+    assert [from_cache for from_cache, _ in found] == [False, True]
+    assert found[0][1] == found[1][1]
