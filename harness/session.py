@@ -74,6 +74,17 @@ class Session:
         return resolve_model(parse_model_spec(self._model_text), trust_remote_code=self.settings.trust_remote_code)
 
     @property
+    def quantization(self) -> str:
+        """How the base is quantised while measuring.
+
+        An adapter trained on a 4-bit base has learnt to make up for its rounding: on the dense base it is
+        another, usually worse, model. So a recipe is measured on what it trains on, unless told otherwise.
+        """
+        if self.settings.quantization is not None:
+            return self.settings.quantization
+        return self.recipe.quantization if self.recipe is not None else "none"
+
+    @property
     def _model_text(self) -> str:
         if self.settings.model is not None:
             return self.settings.model
@@ -159,7 +170,7 @@ class Session:
         options = LoadOptions(
             dtype=self._dtype,
             device=self._device,
-            quantization=self.settings.quantization,
+            quantization=self.quantization,
             trust_remote_code=self.settings.trust_remote_code,
         )
         before = self.identities["candidate"].digest
@@ -237,7 +248,7 @@ class Session:
                 facts[key] |= {"digest": identity.digest, "parts": identity.parts}
         if "identities" in found and not self.adapter.is_served:
             facts["precision"] = {
-                "dtype": self._dtype, "quantization": self.settings.quantization, "device": self._device,
+                "dtype": self._dtype, "quantization": self.quantization, "device": self._device,
             }  # fmt: skip
         if self.trained is not None:
             summary = self.trained.log.summary
@@ -280,7 +291,7 @@ class Session:
         return model_identity(
             self.base.directory,
             dtype=self._dtype,
-            quantization=self.settings.quantization,
+            quantization=self.quantization,
             trust_remote_code=self.settings.trust_remote_code,
             adapter=self.adapter.directory if role == "candidate" else None,
         )

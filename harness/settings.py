@@ -18,6 +18,7 @@ class Settings:
     Attributes:
         model: model spec text; None leaves it to the recipe, and then to the embedded model.
         adapter: adapter spec text; None where neither an adapter nor a recipe was named.
+        quantization: of the base while measuring; None takes what the recipe trains on, and "none" without a recipe.
         inconclusive: what an inconclusive gate does to its test.
     """
 
@@ -27,7 +28,7 @@ class Settings:
     adapter: str | None
     dtype: str
     device: str
-    quantization: str
+    quantization: str | None
     inconclusive: Inconclusive
     trust_remote_code: bool
     reports_dir: Path
@@ -65,7 +66,7 @@ def make_settings(
         adapter=adapter or (f"recipe:{recipe}" if recipe else None),
         dtype=_one_of("--dtype", dtype or "auto", DTYPES),
         device=device or "auto",
-        quantization=_one_of("--quantization", quantization or "none", QUANTIZATIONS),
+        quantization=None if quantization is None else _one_of("--quantization", quantization, QUANTIZATIONS),
         inconclusive="warn"
         if _one_of("--inconclusive", inconclusive or chosen.inconclusive, ("fail", "warn")) == "warn"
         else "fail",

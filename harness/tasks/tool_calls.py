@@ -16,7 +16,7 @@ from harness.tasks.base import Grade, Item
 from harness.tasks.call_text import Call, find_call
 from harness.tasks.records import Record, show
 
-NO_CALL = "No listed function fits this request."
+NO_CALL = "No function fits this request."
 """How the data set of this project says that no function fits."""
 
 

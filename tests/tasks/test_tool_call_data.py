@@ -20,9 +20,10 @@ from harness.tasks.call_text import find_call
 DATA = Path(__file__).parents[2] / "fixtures" / "data"
 SPLITS = ("train", "validation", "test")
 Row = dict[str, Any]
+WORDS = tomllib.loads((DATA / "tool_calls.toml").read_text(encoding="utf-8"))
 ENUM_WORDS = {
     word
-    for function in tomllib.loads((DATA / "tool_calls.toml").read_text(encoding="utf-8"))["functions"].values()
+    for function in WORDS["functions"].values()
     for parameter in function["parameters"]
     for word in parameter.get("values", ())
 }
@@ -101,12 +102,11 @@ def test_a_tenth_of_each_split_has_no_fitting_function(rows: dict[str, list[Row]
         )
 
 
-def test_the_right_function_is_listed_exactly_when_a_call_is_wanted(rows: dict[str, list[Row]]) -> None:
+def test_requests_for_functions_never_on_offer_are_declined(rows: dict[str, list[Row]]) -> None:
+    never = {name for name, function in WORDS["functions"].items() if not function.get("listed", True)}
+    assert len(never) == 2
     for row in (r for split in SPLITS for r in rows[split]):
-        wanted = row["phrasing"].split(".")[0]
-        listed = re.findall(r"\w+", row["messages"][0]["content"].splitlines()[0])[1:]
-        assert len(listed) == 12
-        assert (wanted in listed) == (row["case"] == "call")
+        assert (row["phrasing"].split(".")[0] in never) == (row["case"] == "unlisted")
 
 
 def test_splits_share_no_phrasing_and_no_wording(rows: dict[str, list[Row]]) -> None:
