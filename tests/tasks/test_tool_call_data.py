@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from harness.config import load_config
 from harness.tasks import build_task, read_examples
 from harness.tasks.call_text import find_call
 
@@ -160,21 +161,17 @@ def test_no_request_is_given_twice_with_different_answers(rows: dict[str, list[R
 def test_answers_are_the_targets_as_calls(rows: dict[str, list[Row]]) -> None:
     for row in (r for split in SPLITS for r in rows[split]):
         found = find_call(row["messages"][2]["content"])
-        assert (found.call.to_json() if found else None) == row["target"]
+        assert found is not None
+        assert found.alone
+        assert found.call.to_json() == (row["target"] or {"name": "none", "arguments": {}})
 
 
 def test_the_gold_answers_score_full_marks_as_a_task() -> None:
     from harness.engines.requests import Generation
 
-    spec = {
-        "kind": "tool_calls",
-        "data": "tool_calls/test.jsonl",
-        "target_field": "target",
-        "id_field": "id",
-        "cluster_field": "phrasing",
-        "tag_fields": ["values", "case"],
-    }
-    task = build_task("tool_calls", spec, root=DATA)
+    project = DATA.parents[1]
+    spec = load_config(project / "assay.yaml").tasks["tool_calls"]
+    task = build_task("tool_calls", spec, root=project)
     examples = read_examples(DATA / "tool_calls" / "test.jsonl")
     assert [item.prompt.messages for item in task.items] == [e.prompt for e in examples]
     for item, example in zip(task.items, examples, strict=True):
