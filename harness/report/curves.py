@@ -107,9 +107,15 @@ def _line(
     return Line(name, "".join(path), hover)
 
 
+# Ticks are rounded to twelve decimals; what varies less is drawn as one value.
+_LEAST_SPAN = 1e-9
+
+
 def nice_ticks(low: float, high: float, about: int) -> list[float]:
     """Round numbers from at most `low` to at least `high`, roughly `about` steps of 1, 2 or 5 times a power of ten."""
-    span = (high - low) or abs(high) or 1.0
+    span = high - low
+    if span < _LEAST_SPAN:
+        span = abs(high) if abs(high) > _LEAST_SPAN else 1.0
     raw = span / about
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)

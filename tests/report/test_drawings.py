@@ -2,7 +2,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.report import curves
@@ -58,6 +58,8 @@ def test_an_open_ended_interval_reaches_the_edge_and_nan_draws_nothing() -> None
 
 
 @given(finite, finite, st.integers(2, 8))
+@example(0.0, 5e-324, 2)
+@example(1.0, 1.0 + 1e-15, 5)
 def test_ticks_enclose_the_data_and_rise(a: float, b: float, about: int) -> None:
     low, high = min(a, b), max(a, b)
     ticks = curves.nice_ticks(low, high, about)

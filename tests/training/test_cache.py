@@ -3,7 +3,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import multiprocessing
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,23 +136,22 @@ def test_a_missing_data_file_is_named(make_recipe: Any, tiny_model_dir: Path, tm
         trained(recipe, tiny_model_dir, tmp_path / "cache")
 
 
-def _train_in_process(recipe: Recipe, base: Path, cache: Path, results: Any) -> None:
-    adapter = trained(recipe, base, cache)
-    results.put((adapter.from_cache, adapter.digest))
+_TRAIN = """
+import pickle, sys
+from pathlib import Path
+from harness.training import train
+recipe, base, cache = pickle.loads(Path(sys.argv[1]).read_bytes())
+adapter = train(recipe, base_path=str(base), base_digest="b", cache_dir=cache)
+print(adapter.from_cache, adapter.digest)
+"""
 
 
 def test_parallel_processes_train_once(make_recipe: Any, tiny_model_dir: Path, tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
-    results = context.Queue()
-    recipe = make_recipe(trainer={"max_steps": 2})
-    workers = [
-        context.Process(target=_train_in_process, args=(recipe, tiny_model_dir, tmp_path / "cache", results))
-        for _ in range(2)
-    ]
-    for worker in workers:
-        worker.start()
-    found = sorted(results.get(timeout=120) for _ in workers)
-    for worker in workers:
-        worker.join()
-    assert [from_cache for from_cache, _ in found] == [False, True]
+    job = tmp_path / "job.pickle"
+    job.write_bytes(pickle.dumps((make_recipe(trainer={"max_steps": 2}), tiny_model_dir, tmp_path / "cache")))
+    # Fresh interpreters: a fork of this one, whose OpenMP threads are running, would hang in its first matrix product.
+    command = [sys.executable, "-c", _TRAIN, str(job)]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    found = sorted(tuple(worker.communicate(timeout=120)[0].split()[-2:]) for worker in workers)
+    assert [from_cache for from_cache, _ in found] == ["False", "True"]
     assert found[0][1] == found[1][1]
