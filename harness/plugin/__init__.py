@@ -81,7 +81,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tell a wrong option once, before anything costly, instead of once a test."""
+    """Integrity before what costs more; and tell a wrong option once, instead of once a test."""
+    items.sort(key=lambda item: measures(item) and item.path.name != "test_integrity.py")
     state = config.stash[STATE]
     if not state.usage_error and any(measures(item) for item in items):
         try:
