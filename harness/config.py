@@ -100,11 +100,10 @@ class Config:
     forgetting: Forgetting = Forgetting()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
 
-    @property
-    def model_spec(self) -> str | None:
-        """`model` as a spec that holds wherever pytest is started: a directory beside the file by its full path."""
-        beside = self.root / self.model if self.model else None
-        return str(beside) if beside is not None and beside.is_dir() else self.model
+    def model_spec(self, text: str) -> str:
+        """A model named in this file or a recipe, wherever pytest is started: a directory beside it by its full path."""
+        beside = self.root / text
+        return str(beside) if beside.is_dir() else text
 
     def get_profile(self, name: str) -> Profile:
         """The profile of that name.

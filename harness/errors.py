@@ -17,6 +17,12 @@ class AssayError(Exception):
         super().__init__(f"{problem}\n  remedy: {remedy}" if remedy else problem)
 
 
+def first_line(exc: BaseException) -> str:
+    """What an exception of another library says, on one line: its first, or its type where it says nothing."""
+    text = str(exc).strip()
+    return text.splitlines()[0] if text else type(exc).__name__
+
+
 class ConfigError(AssayError):
     """An option, `assay.yaml` or a profile is wrong."""
 

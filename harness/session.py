@@ -89,8 +89,7 @@ class Session:
         if self.settings.model is not None:
             return self.settings.model
         if self.recipe is not None:
-            beside = self.settings.config.root / self.recipe.base
-            return str(beside) if beside.is_dir() else self.recipe.base
+            return self.settings.config.model_spec(self.recipe.base)
         return self.settings.fallback_model
 
     @cached_property

@@ -62,7 +62,7 @@ def make_settings(
     return Settings(
         config=config,
         profile=chosen,
-        model=model or config.model_spec,
+        model=model or (config.model_spec(config.model) if config.model else None),
         adapter=adapter or (f"recipe:{recipe}" if recipe else None),
         dtype=_one_of("--dtype", dtype or "auto", DTYPES),
         device=device or "auto",

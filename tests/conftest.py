@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,22 @@ def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_adapter_dir(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA adapter for the tiny model whose B is not zero."""
     return save_tiny_adapter(tiny_model_dir, tmp_path_factory.mktemp("tiny") / "adapter")
+
+
+@pytest.fixture
+def adapter(tiny_adapter_dir: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny adapter, for a test to damage."""
+    return Path(shutil.copytree(tiny_adapter_dir, tmp_path / "adapter"))
+
+
+@pytest.fixture(scope="module")
+def heavy_libraries() -> Iterator[None]:
+    """What an in-process run of pytest imports, imported beforehand, on one thread."""
+    from project import import_heavy_libraries, one_thread
+
+    import_heavy_libraries()
+    with one_thread():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from project import PASSES, ROWS, TASK, Project, counts, gate_test, import_heavy_libraries, one_thread
+from project import PASSES, ROWS, TASK, Project, counts, gate_test
 from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
@@ -20,15 +20,8 @@ SUITES = Path(__file__).parents[1] / "suites"
 WEIGHTS = "adapter_model.safetensors"
 
 
-@pytest.fixture(scope="module")
-def _imported() -> Iterator[None]:
-    import_heavy_libraries()
-    with one_thread():
-        yield
-
-
 @pytest.fixture
-def project(_imported: None, pytester: pytest.Pytester, tiny_model_dir: Path, tiny_adapter_dir: Path) -> Project:
+def project(heavy_libraries: None, pytester: pytest.Pytester, tiny_model_dir: Path, tiny_adapter_dir: Path) -> Project:
     project = Project(pytester, tiny_model_dir, Path(shutil.copytree(tiny_adapter_dir, pytester.path / "adapter")))
     project.write_tests(gate_test("gate", PASSES))
     return project

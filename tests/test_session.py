@@ -29,11 +29,6 @@ def _one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def adapter(tiny_adapter_dir: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_adapter_dir, tmp_path / "adapter"))
-
-
-@pytest.fixture
 def new_session(tmp_path: Path, tiny_model_dir: Path, adapter: Path) -> NewSession:
     """Makes a session as a new pytest run would."""
     (tmp_path / "pets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))

@@ -9,8 +9,6 @@ from typing import Any, Protocol
 from harness.engines.answer_cache import AnswerCache, answer_key
 from harness.engines.requests import (
     Answer,
-    Divergence,
-    DivergenceRequest,
     GenerateRequest,
     Generation,
     Request,
@@ -69,12 +67,6 @@ class Engine:
         """Completions, as (index, answer), each index once, in no promised order."""
         for index, answer in self.answer(requests):
             if isinstance(answer, Generation):
-                yield index, answer
-
-    def diverge(self, requests: Sequence[DivergenceRequest]) -> Iterator[tuple[int, Divergence]]:
-        """Divergences from the base, as (index, answer), each index once, in no promised order."""
-        for index, answer in self.answer(requests):
-            if isinstance(answer, Divergence):
                 yield index, answer
 
     def score(self, requests: Sequence[ScoreRequest | RollingRequest]) -> Iterator[tuple[int, Score]]:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engines.padding import pad_left
 from harness.engines.requests import Score
+from harness.engines.work import TokenPair
 
 if TYPE_CHECKING:
     import torch
-
-TokenPair = tuple[Sequence[int], Sequence[int]]
 
 
 def score_batch(

@@ -14,6 +14,7 @@ from harness.engines.prefix_scoring import ScoringPlan
 from harness.engines.prefix_tree import Unit
 from harness.engines.requests import Answer, GenerateRequest
 from harness.engines.work import BatchLimits, Job, TokenPair, context_length, eos_ids
+from harness.errors import first_line
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel
@@ -114,7 +115,7 @@ def fits_prefix_sharing(loaded: LoadedModel) -> bool:
             forward = PrefixForward(loaded.device)
             packed = {n: s.logprob for unit in plan.units for n, s in plan.run(model, forward, unit)}
         except (RuntimeError, TypeError, AttributeError, KeyError, ValueError, IndexError) as exc:
-            log.warning("prefixes are not shared with this model: %s", str(exc).splitlines()[0])
+            log.warning("prefixes are not shared with this model: %s", first_line(exc))
             return False
         for number, (context, tail) in enumerate(pairs):
             ids = torch.tensor([[*context, *tail]], device=loaded.device)

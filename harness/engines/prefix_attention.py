@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -121,6 +122,11 @@ def prefix_attention(model: Any) -> Iterator[None]:
         config._attn_implementation = usual
 
 
+def starts_of(lengths: Sequence[int]) -> list[int]:
+    """Where each segment of a pack begins."""
+    return list(accumulate(lengths, initial=0))[:-1]
+
+
 def segments(lengths: Sequence[int], device: torch.device) -> Segments:
     """Segments of these lengths; those whose lengths have the same power of two above share a batch.
 
@@ -129,9 +135,7 @@ def segments(lengths: Sequence[int], device: torch.device) -> Segments:
     """
     import torch
 
-    starts = [0]
-    for length in lengths:
-        starts.append(starts[-1] + length)
+    starts = starts_of(lengths)
     buckets: dict[int, list[int]] = {}
     for place, length in enumerate(lengths):
         buckets.setdefault((length - 1).bit_length(), []).append(place)

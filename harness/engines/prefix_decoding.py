@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.engines.decoding import Row, choose_tokens, finished_answer
 from harness.engines.prefix_attention import Block, Pack, Read, flash, prefix_attention
 from harness.engines.prefix_forward import Computed, PrefixForward
-from harness.engines.prefix_tree import Node, Unit, build_tree, cut_units
+from harness.engines.prefix_tree import Node, Unit, build_tree, cut_units, distinct
 from harness.engines.requests import Generation
 
 if TYPE_CHECKING:
@@ -24,16 +24,7 @@ class DecodingPlan:
     """The tree of many prompts and its units. Equal prompts (several samples of one) are one sequence."""
 
     def __init__(self, prompts: Sequence[Sequence[int]], *, max_tokens: int, max_rows: int) -> None:
-        self._row_requests: list[list[int]] = []
-        sequences: list[tuple[int, ...]] = []
-        known: dict[tuple[int, ...], int] = {}
-        for number, prompt in enumerate(prompts):
-            sequence = tuple(prompt)
-            if sequence not in known:
-                known[sequence] = len(sequences)
-                sequences.append(sequence)
-                self._row_requests.append([])
-            self._row_requests[known[sequence]].append(number)
+        sequences, self._row_requests = distinct(prompts)
         roots = build_tree(sequences, [len(sequence) - 1 for sequence in sequences])
         self.units = cut_units(roots, max_tokens=max_tokens, max_rows=max_rows)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.engines.prefix_attention import Block, Pack, Read, prefix_attention, segments
+from harness.engines.prefix_attention import Block, Pack, Read, prefix_attention, segments, starts_of
 from harness.engines.prefix_tree import Node, Unit
 
 if TYPE_CHECKING:
@@ -60,10 +60,6 @@ class PrefixForward:
             chain = self._path_blocks(model, unit.path)
             yield from self._below(model, [(node, chain) for node in unit.nodes], wanted, keep_leaves)
 
-    def forget(self) -> None:
-        """Drop the kept blocks."""
-        self._path = {}
-
     def _path_blocks(self, model: Any, path: Sequence[Node]) -> Chain:
         """The blocks of the heavy nodes above a unit, each computed alone and once while units need it."""
         self._path = {node: block for node, block in self._path.items() if node in path}
@@ -82,7 +78,7 @@ class PrefixForward:
         for members in self._packs(nodes, wanted):
             keep = keep_leaves or any(node.children for node, _ in members)
             places = [list(wanted(node)) for node, _ in members]
-            starts = _starts([len(node.tokens) for node, _ in members])
+            starts = starts_of([len(node.tokens) for node, _ in members])
             flat = [
                 start + position - node.start
                 for (node, _), start, positions in zip(members, starts, places, strict=True)
@@ -121,21 +117,13 @@ class PrefixForward:
         import torch
 
         lengths = [len(node.tokens) for node, _ in members]
-        pack = Pack(segments(lengths, self._device), _reads(members, _starts(lengths)), keep)
+        pack = Pack(segments(lengths, self._device), _reads(members, starts_of(lengths)), keep)
         ids = torch.tensor([[t for node, _ in members for t in node.tokens]], device=self._device)
         places = torch.tensor([[p for node, _ in members for p in range(node.start, node.stop)]], device=self._device)
         # An empty selection would select all: ask for one position and use none of it.
         kept = torch.tensor(positions or [0], device=self._device)
         logits = model(input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=kept, pack=pack).logits[0]
         return logits[: len(positions)], pack
-
-
-def _starts(lengths: Sequence[int]) -> list[int]:
-    starts, at = [], 0
-    for length in lengths:
-        starts.append(at)
-        at += length
-    return starts
 
 
 def _reads(members: Sequence[tuple[Node, Chain]], starts: Sequence[int]) -> list[Read]:

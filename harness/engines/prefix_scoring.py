@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.engines.prefix_forward import Computed, PrefixForward
-from harness.engines.prefix_tree import Node, Unit, build_tree, cut_units
+from harness.engines.prefix_tree import Node, Unit, build_tree, cut_units, distinct
 from harness.engines.requests import Score
-
-TokenPair = tuple[Sequence[int], Sequence[int]]
+from harness.engines.work import TokenPair
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,7 @@ class ScoringPlan:
 
     def __init__(self, pairs: Sequence[TokenPair], *, max_tokens: int, max_rows: int) -> None:
         self.pairs = pairs
-        self._row_pairs: list[list[int]] = []
-        sequences: list[tuple[int, ...]] = []
-        known: dict[tuple[int, ...], int] = {}
-        for number, (context, tail) in enumerate(pairs):
-            sequence = (*context, *tail)[:-1]
-            if sequence not in known:
-                known[sequence] = len(sequences)
-                sequences.append(sequence)
-                self._row_pairs.append([])
-            self._row_pairs[known[sequence]].append(number)
+        sequences, self._row_pairs = distinct((*context, *tail)[:-1] for context, tail in pairs)
         first = [min(len(pairs[n][0]) - 1 for n in numbers) for numbers in self._row_pairs]
         self.units = cut_units(build_tree(sequences, first), max_tokens=max_tokens, max_rows=max_rows)
 

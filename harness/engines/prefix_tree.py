@@ -8,7 +8,7 @@ from all sequences together, so that a resumed run computes each unit exactly as
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -62,6 +62,14 @@ class Unit:
     def rows(self) -> list[int]:
         """The sequences that end in this unit."""
         return [row for root in self.nodes for node in root.walk() for row in node.rows]
+
+
+def distinct(sequences: Iterable[Sequence[int]]) -> tuple[list[tuple[int, ...]], list[list[int]]]:
+    """Each sequence once, in order of first appearance, and for each the numbers of those that are equal to it."""
+    numbers: dict[tuple[int, ...], list[int]] = {}
+    for number, sequence in enumerate(sequences):
+        numbers.setdefault(tuple(sequence), []).append(number)
+    return list(numbers), list(numbers.values())
 
 
 def build_tree(sequences: Sequence[Sequence[int]], first_wanted: Sequence[int]) -> list[Node]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import AdapterError
+from harness.errors import AdapterError, first_line
 from harness.models.adapter_files import WEIGHTS, read_tensor_headers
 from harness.models.quiet import quiet_loading
 
@@ -88,9 +88,8 @@ def _wanted_tensors(adapter: Path, base: Path, trust_remote_code: bool) -> tuple
             targets = config.target_modules if hasattr(config, "target_modules") else None
             wrapped = get_peft_model(model, config)
         except (ValueError, TypeError, KeyError, RuntimeError) as exc:
-            reason = str(exc).strip().splitlines()[0]
             raise AdapterError(
-                f"{adapter} cannot be put on {base.name}: {reason}",
+                f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
                 "pass the base it was trained for with --model, or save it again with the PEFT version in use",
             ) from exc
     wanted = {name: tuple(t.shape) for name, t in get_peft_model_state_dict(wrapped).items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -29,9 +29,8 @@ def choose_device(requested: str = "auto") -> torch.device:
         device = torch.device(requested)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as exc:
-        reason = str(exc).splitlines()[0]
         raise ConfigError(
-            f"--device={requested} cannot be used: {reason}", "use auto, cpu, cuda, cuda:N or mps"
+            f"--device={requested} cannot be used: {first_line(exc)}", "use auto, cpu, cuda, cuda:N or mps"
         ) from exc
     return device
 
@@ -59,5 +58,5 @@ def _has_bfloat16(device: torch.device) -> bool:
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """ "bfloat16" for torch.bfloat16."""
+    """The name of a precision, such as "bfloat16"."""
     return str(dtype).removeprefix("torch.")

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import AdapterError, AssayError, ModelError
+from harness.errors import AdapterError, AssayError, ModelError, first_line
 from harness.models.embedded import ensure_embedded_model
 from harness.models.spec import AdapterSpec, ModelSpec, ServedModel
 
@@ -28,9 +28,7 @@ class ResolvedModel:
         Raises:
             ModelError: it is served: only its answers can be had.
         """
-        if isinstance(self.place, ServedModel):
-            raise ModelError(f"{self.place} is served: its files are not at hand", "pass --model=DIRECTORY")
-        return self.place
+        return _on_disk(self.place, ModelError, "--model")
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,7 @@ class ResolvedAdapter:
         Raises:
             AdapterError: it is served: only its answers can be had.
         """
-        if isinstance(self.place, ServedModel):
-            raise AdapterError(f"{self.place} is served: its files are not at hand", "pass --adapter=DIRECTORY")
-        return self.place
+        return _on_disk(self.place, AdapterError, "--adapter")
 
 
 def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> ResolvedModel:
@@ -104,6 +100,12 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, trained_by)
 
 
+def _on_disk(place: Path | ServedModel, error: type[AssayError], option: str) -> Path:
+    if isinstance(place, ServedModel):
+        raise error(f"{place} is served: its files are not at hand", f"pass {option}=DIRECTORY")
+    return place
+
+
 def _read_json(path: Path, error: type[AssayError]) -> dict[str, object]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -121,8 +123,7 @@ def _from_hub(repo_id: str, error: type[AssayError], option: str, *, code: bool 
     try:
         return Path(snapshot_download(repo_id, allow_patterns=[*_SAFE_FILES, "*.py"] if code else _SAFE_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
-        first_line = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
         raise error(
-            f"{option}={repo_id} is no local directory and could not be fetched from the hub: {first_line}",
+            f"{option}={repo_id} is no local directory and could not be fetched from the hub: {first_line(exc)}",
             "check the spelling and the network (HF_TOKEN for private repositories), or give a local directory",
         ) from exc

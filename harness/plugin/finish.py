@@ -29,8 +29,9 @@ def finish_run(state: State, session: pytest.Session) -> None:
     cut_short = session.exitstatus not in _RAN_TO_ITS_END or bool(session.shouldstop) or bool(session.shouldfail)
     status: RunStatus = "interrupted" if cut_short else "complete"
     try:
+        state.manifest = _manifest(state, processes)
         state.run_directory = state.writer().finish(
-            _manifest(state, processes), state.verdicts, status, training=_first(processes, "training_document")
+            state.manifest, state.verdicts, status, training=_first(processes, "training_document")
         )
     except AssayError as exc:
         state.write_error = str(exc)

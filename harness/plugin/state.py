@@ -31,6 +31,7 @@ class State:
         skipped: (test, reason) of tests that gate and did not run.
         worker_facts: what the sessions in xdist workers found out, one entry a worker that measured.
         run_directory: where the finished run was written.
+        manifest: what was written of it there.
         write_error: why it could not be.
         usage_error: what is wrong with the options or the configuration, until it is told; no test runs then.
     """
@@ -42,6 +43,7 @@ class State:
         self.skipped: list[tuple[str, str]] = []
         self.worker_facts: list[dict[str, Any]] = []
         self.run_directory: Path | None = None
+        self.manifest: dict[str, Any] = {}
         self.write_error = ""
         self.usage_error = ""
         self._settings: Settings | None = None

@@ -39,10 +39,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
 
 
 def _answers(state: State) -> str:
-    from harness.runs import load_run
-
-    assert state.run_directory is not None
-    manifest = load_run(state.run_directory).manifest
+    manifest = state.manifest
     answers, training = manifest["answers"], manifest.get("training")
     told = f"answers: {answers['cached']} from the cache, {answers['computed']} computed"
     if training:

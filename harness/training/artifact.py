@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.digests import digest_file, digest_json
+from harness.digests import digest_file
 
 PROVENANCE_FILE = "provenance.json"
 RECIPE_FILE = "recipe.json"
 _PROVENANCE_SCHEMA = 1
 _REQUIRED = frozenset({"adapter_model.safetensors", "adapter_config.json", "training_log.json", RECIPE_FILE})
-_IDENTITY = ("adapter_model.safetensors", "adapter_config.json")
 
 
 def seal(directory: Path, recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
@@ -34,11 +33,6 @@ def flaw(directory: Path) -> str | None:
         return f"{missing[0]} is missing"
     changed = sorted(name for name, digest in found.items() if sealed.get(name) != digest)
     return f"{changed[0]} differs from its digest" if changed else None
-
-
-def adapter_digest(directory: Path) -> str:
-    """Digest of what the adapter does: weights and configuration, not the log of how it came to be."""
-    return digest_json({name: digest_file(directory / name) for name in _IDENTITY})
 
 
 def _digests(directory: Path) -> dict[str, str]:

@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 
 from harness.digests import digest_file, digest_json
 from harness.errors import DataError
-from harness.training.artifact import adapter_digest, flaw, seal
+from harness.models.identity import adapter_digest
+from harness.training.artifact import flaw, seal
 from harness.training.log import TrainingLog
 from harness.training.recipe import DataFile, Recipe
 
@@ -35,7 +36,7 @@ class TrainedAdapter:
     """An adapter ready to load.
 
     Attributes:
-        digest: of weights and configuration.
+        digest: of weights and configuration, the same that `assay doctor` shows.
         from_cache: it was trained by an earlier call, or by another process meanwhile.
         duration_s: wall time of this call, waiting included.
     """

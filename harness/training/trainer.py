@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ModelError, RecipeError
+from harness.errors import RecipeError
 from harness.models.device import choose_device, choose_dtype, dtype_name
-from harness.models.loading import load_tokenizer
-from harness.models.quantization import disable_cpu_inference_repack, nf4_config
+from harness.models.loading import LoadOptions, load_base, load_tokenizer
 from harness.training.arguments import lora_config, max_length_tokens, sft_config
 from harness.training.checkpoints import last_complete_checkpoint
 from harness.training.data import TokenRow, TokenRows, load_examples, tokenize_examples
@@ -29,7 +28,7 @@ from harness.training.recipe import Recipe
 if TYPE_CHECKING:
     import torch
     from datasets import Dataset
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+    from transformers import PreTrainedTokenizerBase, TrainerCallback
     from trl import SFTTrainer
 
 _log = logging.getLogger(__name__)
@@ -91,7 +90,8 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     peft_config = lora_config(recipe)
     tokenizer = load_tokenizer(Path(base_path))
     train, validation = _token_rows(recipe, tokenizer)
-    model = _load_base(recipe, base_path, device, dtype)
+    load = LoadOptions(dtype_name(dtype), str(device), recipe.quantization)
+    model = load_base(Path(base_path), load, trainable=True)
     check_target_modules(recipe.peft.get("target_modules"), model)
 
     progress = TrainingProgress(recipe.name)
@@ -121,20 +121,6 @@ def _token_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> tuple[Tok
     train = tokenize_examples(examples, tokenizer, max_length, name="training")
     validation = tokenize_examples(held_out, tokenizer, max_length, name="validation") if held_out else None
     return train, validation
-
-
-def _load_base(recipe: Recipe, base_path: str, device: torch.device, dtype: torch.dtype) -> PreTrainedModel:
-    from transformers import AutoModelForCausalLM
-
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
-    if recipe.quantization == "nf4":
-        options |= {"quantization_config": nf4_config(dtype), "device_map": {"": str(device)}}
-    try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(base_path, **options)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise ModelError(f"cannot load {base_path} for training: {error}", "check the base and its files") from error
-    disable_cpu_inference_repack(model)
-    return model
 
 
 def _dataset(rows: Sequence[TokenRow]) -> Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,11 +25,6 @@ Tensors = dict[str, torch.Tensor]
 def _one_thread() -> Iterator[None]:
     with one_thread():
         yield
-
-
-@pytest.fixture
-def adapter(tiny_adapter_dir: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_adapter_dir, tmp_path / "adapter"))
 
 
 def rewrite(adapter: Path, change: Callable[[Tensors], object]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,6 @@ from harness.models.adapter_tensors import match_tensors, unmatched_targets
 from harness.models.loading import LoadOptions, load_model
 
 OPTIONS = LoadOptions(dtype="float32", device="cpu")
-
-
-@pytest.fixture
-def adapter(tiny_adapter_dir: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_adapter_dir, tmp_path / "adapter"))
 
 
 def rewrite(adapter: Path, change) -> None:

@@ -19,11 +19,6 @@ def base(tiny_model_dir: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model_dir, tmp_path / "base"))
 
 
-@pytest.fixture
-def adapter(tiny_adapter_dir: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_adapter_dir, tmp_path / "adapter"))
-
-
 def digest(base: Path, adapter: Path | None = None, *, dtype: str = "float32", quantization: str = "none") -> str:
     return model_identity(base, dtype=dtype, quantization=quantization, adapter=adapter).digest
 

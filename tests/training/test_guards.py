@@ -9,6 +9,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM, TrainerState
 
 from harness.errors import RecipeError
+from harness.models import loading
 from harness.training import trainer
 from harness.training.guards import GradientGuard, check_target_modules, check_trained
 
@@ -63,7 +64,7 @@ def test_an_adapter_whose_b_stayed_zero_is_not_accepted_as_trained(lora: PeftMod
 def test_training_over_repacked_layers_is_stopped(
     make_recipe: Any, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "disable_cpu_inference_repack", lambda model: 0)
+    monkeypatch.setattr(loading, "disable_cpu_inference_repack", lambda model: 0)
     monkeypatch.setattr(trainer, "choose_dtype", lambda device: torch.bfloat16)
     # An evaluation without the checkpoint that usually follows: saving one unpacks the weights again.
     recipe = make_recipe(quantization="nf4", peft={"target_modules": "all-linear"}, trainer={"eval_on_start": True})
