@@ -35,7 +35,9 @@ def main() -> None:
     arguments = _parse_arguments()
     recipe = load_recipe(arguments.recipe, root=ROOT)
     short = {"max_steps": arguments.steps, "eval_steps": arguments.steps, "warmup_steps": 0}
-    recipe = dataclasses.replace(recipe, trainer={**recipe.trainer, **short})
+    # the peer has no rehearsal; it would only be more rows of the same work
+    data = dataclasses.replace(recipe.data, rehearsal=None)
+    recipe = dataclasses.replace(recipe, data=data, trainer={**recipe.trainer, **short})
     seconds: dict[str, list[float]] = {"bare": [], "harness": []}
     for _ in range(arguments.rounds):
         for name, run in (("bare", bare_trl), ("harness", through_harness)):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.cache_cli import add_cache_command
 from harness.errors import AssayError
 
 
@@ -58,6 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write a stored run's report.html, summary.md and junit.xml again")
     report.add_argument("run_directory", metavar="RUN", type=Path, help="a directory in reports/")
     report.set_defaults(run=_report)
+
+    add_cache_command(commands)
     return parser
 
 

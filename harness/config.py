@@ -14,6 +14,7 @@ from harness.yaml_text import parse_yaml
 
 FILE_NAME = "assay.yaml"
 Inconclusive = Literal["fail", "warn"]
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class Profile:
 
     Attributes:
         limit: items of each task at the most; None takes all.
+        limits: task name -> another limit for that task.
+        subjects: of a benchmark in parts (MMLU has 57), the parts asked at the most; None asks all.
+        benchmarks: measure forgetting on MMLU and GSM8K even where they must come from the hub.
         train_rows: rows of the recipe's training file at the most; None takes what the recipe says.
         recipe: trained when no `--adapter` is given; None leaves the choice to the file's `recipe`.
         inconclusive: what an inconclusive gate does to its test.
@@ -29,9 +33,16 @@ class Profile:
 
     name: str
     limit: int | None = None
+    limits: Mapping[str, int | None] = field(default_factory=dict)
+    subjects: int | None = None
+    benchmarks: bool = False
     train_rows: int | None = None
     recipe: str | None = None
     inconclusive: Inconclusive = "fail"
+
+    def limit_of(self, task: str) -> int | None:
+        """Items of that task at the most; None takes all."""
+        return self.limits.get(task, self.limit)
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,7 @@ class Margins:
         math_logprob: largest loss of log-likelihood (nats a token) of its worked solutions.
         text_bits_per_byte: largest rise (bits a byte) on the plain texts.
         text_kl: largest mean KL divergence (nats a token) from the base on them.
+        benchmarks: largest loss of the main metric of each task that `--tasks` names.
     """
 
     stops_with_eos: float = 0.90
@@ -65,20 +77,22 @@ class Margins:
     math_logprob: float = 0.10
     text_bits_per_byte: float = 0.05
     text_kl: float = 0.20
+    benchmarks: float = 0.02
 
 
 @dataclass(frozen=True)
 class Forgetting:
-    """The tasks that forgetting is measured on: names under `tasks:`, or of those that come with the package.
+    """The tasks that forgetting is measured on: names under `tasks:`, of those that come with the package, of lm-eval.
 
     Attributes:
-        knowledge: multiple choice (metrics acc, gold_logprob, ece, brier_score).
-        math: worked answers (exact_match, gold_solution_logprob).
+        knowledge: multiple choice (metrics acc, gold_logprob, ece, brier_score); `auto` is MMLU where it is at hand,
+            else `mini_knowledge`.
+        math: worked answers (exact_match, gold_solution_logprob); `auto` is GSM8K where it is at hand, else `mini_math`.
         text: plain texts (bits_per_byte, kl_per_token).
     """
 
-    knowledge: str = "mini_knowledge"
-    math: str = "mini_math"
+    knowledge: str = AUTO
+    math: str = AUTO
     text: str = "general_text"
 
 
@@ -88,6 +102,7 @@ class Config:
 
     Attributes:
         root: directory of the file; relative paths in it start here.
+        data_dir: local copies of benchmarks.
         tasks: name -> specification, validated when the task is built.
     """
 
@@ -95,6 +110,7 @@ class Config:
     model: str | None = None
     recipe: str | None = None
     profile: str | None = None
+    data_dir: Path | None = None
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     margins: Margins = Margins()
     forgetting: Forgetting = Forgetting()
@@ -117,8 +133,9 @@ class Config:
 
 
 BUILT_IN_PROFILES = {
-    "smoke": Profile("smoke", limit=120, inconclusive="warn"),
-    "release": Profile("release"),
+    # two minutes of forgetting on two cores: five examples cost 600 tokens an MMLU subject, and 1,000 a GSM8K problem
+    "smoke": Profile("smoke", limit=120, limits={"gsm8k": 8}, subjects=10, inconclusive="warn"),
+    "release": Profile("release", benchmarks=True),
 }
 
 
@@ -157,17 +174,19 @@ def load_config(path: Path) -> Config:
         document = _mapping(document["assay"], f"{path}: tool.assay")
     known = {f.name for f in fields(Config)} - {"root"}
     _check_keys(document, known, where)
-    for key in ("model", "recipe", "profile"):
+    for key in ("model", "recipe", "profile", "data_dir"):
         _check_type(document.get(key), str, f"{where}: {key}")
     tasks = {
         str(name): _mapping(spec, f"{where}: tasks.{name}")
         for name, spec in _mapping(document.get("tasks"), f"{where}: tasks").items()
     }
+    root = path.resolve().parent
     return Config(
-        root=path.resolve().parent,
+        root=root,
         model=document.get("model"),
         recipe=document.get("recipe"),
         profile=document.get("profile"),
+        data_dir=root / document["data_dir"] if document.get("data_dir") else None,
         tasks=tasks,
         margins=_margins(document.get("margins"), f"{where}: margins"),
         forgetting=_forgetting(document.get("forgetting"), f"{where}: forgetting"),
@@ -198,17 +217,19 @@ def _profiles(value: Any, where: str) -> Mapping[str, Profile]:
     for name, spec in _mapping(value, where).items():
         given = _mapping(spec, f"{where}.{name}")
         _check_keys(given, {f.name for f in fields(Profile)} - {"name"}, f"{where}.{name}")
-        for key in ("limit", "train_rows"):
-            _check_type(given.get(key), int, f"{where}.{name}.{key}")
-            if given.get(key) is not None and given[key] < 1:
-                raise ConfigError(
-                    f"{where}.{name}.{key} is {given[key]}", "give a count of at least 1, or null for all"
-                )
+        for key in ("limit", "train_rows", "subjects"):
+            _check_count(given.get(key), f"{where}.{name}.{key}")
+        limits = _mapping(given.get("limits"), f"{where}.{name}.limits")
+        for task, limit in limits.items():
+            _check_count(limit, f"{where}.{name}.limits.{task}")
+        if not isinstance(given.get("benchmarks", False), bool):
+            raise ConfigError(f"{where}.{name}.benchmarks is {given['benchmarks']!r}", "choose true or false")
         _check_type(given.get("recipe"), str, f"{where}.{name}.recipe")
         if given.get("inconclusive", "fail") not in ("fail", "warn"):
             raise ConfigError(f"{where}.{name}.inconclusive is {given['inconclusive']!r}", "choose fail or warn")
         standing = profiles.get(name, Profile(name))
-        profiles[name] = Profile(**{**{f.name: getattr(standing, f.name) for f in fields(Profile)}, **given})
+        kept = {f.name: getattr(standing, f.name) for f in fields(Profile)}
+        profiles[name] = Profile(**{**kept, **given, "limits": {**standing.limits, **limits}})
     return profiles
 
 
@@ -235,6 +256,12 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
 def _check_type(value: Any, kind: type, where: str) -> None:
     if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
         raise ConfigError(f"{where} is {value!r}", f"give a value of type {kind.__name__}")
+
+
+def _check_count(value: Any, where: str) -> None:
+    _check_type(value, int, where)
+    if value is not None and value < 1:
+        raise ConfigError(f"{where} is {value}", "give a count of at least 1, or null for all")
 
 
 def _check_keys(given: Mapping[str, Any], known: set[str], where: str) -> None:

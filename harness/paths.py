@@ -8,7 +8,11 @@ from pathlib import Path
 
 import platformdirs
 
+from harness.sizes import parse_size
+
 CACHE_VARIABLE = "ASSAY_CACHE_DIR"
+ANSWERS_LIMIT_VARIABLE = "ASSAY_CACHE_LIMIT"
+_DEFAULT_ANSWERS_LIMIT = "4 GiB"
 
 
 def cache_dir() -> Path:
@@ -17,6 +21,20 @@ def cache_dir() -> Path:
     path = Path(configured).expanduser() if configured else Path(platformdirs.user_cache_dir("adapter-assay", False))
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def answers_file() -> Path:
+    """The file of the answer cache; there or not."""
+    return cache_dir() / "answers.sqlite"
+
+
+def answers_limit_bytes() -> int:
+    """How large the answer cache may grow (`ASSAY_CACHE_LIMIT`, in GiB or with a unit; 4 GiB).
+
+    Raises:
+        ConfigError: the variable holds no size.
+    """
+    return parse_size(os.environ.get(ANSWERS_LIMIT_VARIABLE) or _DEFAULT_ANSWERS_LIMIT, ANSWERS_LIMIT_VARIABLE)
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:

@@ -14,7 +14,7 @@ from filelock import FileLock
 from harness.config import FILE_NAME
 from harness.digests import digest_json
 from harness.engines import AnswerCache, Backend, Engine
-from harness.errors import AdapterError, ConfigError, TaskError
+from harness.errors import AdapterError, ConfigError
 from harness.models import (
     Identity,
     ResolvedAdapter,
@@ -27,12 +27,11 @@ from harness.models import (
     resolve_model,
 )
 from harness.models.device import choose_device, choose_dtype, dtype_name
-from harness.paths import cache_dir
+from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.recipes import find_recipe
 from harness.runs.schema import Role, Sample
 from harness.settings import Settings
-from harness.tasks.base import Task
-from harness.tasks.evaluate import Progress, evaluate
+from harness.tasks.base import Progress, TaskLike
 
 if TYPE_CHECKING:
     from harness.gates import Comparison, Evaluation
@@ -64,7 +63,8 @@ class Session:
         self.trained: TrainedAdapter | None = None
         self._keep_samples = keep_samples
         self._progress = progress or _silent
-        self._tasks: dict[str, Task] = {}
+        self._tasks: dict[str, TaskLike] = {}
+        self._names: dict[tuple[str, int | None], str] = {}
         self._samples: dict[tuple[str, Role], list[Sample]] = {}
         self._engines: dict[Role, Engine] = {}
 
@@ -194,40 +194,37 @@ class Session:
 
         return LocalBackend(lambda: self.loaded, adapter=role == "candidate")
 
-    def task(self, name: str) -> Task:
-        """A task of the configuration file, or one that comes with the package, cut to the profile's limit.
+    def task(self, name: str, fewshot: int | None = None) -> TaskLike:
+        """A task of the configuration file, of the package, or of lm-eval, cut to the profile's limits.
+
+        Args:
+            fewshot: examples in the prompt; None takes the task's own number.
 
         Raises:
-            TaskError: there is no such task, or its specification is wrong.
+            TaskError: there is no such task, its specification is wrong, or it takes no few-shot examples.
             DataError: its data cannot be read.
         """
-        if name not in self._tasks:
-            from harness.scaffold import shipped
-            from harness.tasks import build_task
-            from harness.tasks.built_in import BUILT_IN
+        if (name, fewshot) not in self._names:
+            from harness.tasks.lookup import find_task
 
-            known, limit = self.settings.config.tasks, self.settings.profile.limit
-            if name in known:
-                self._tasks[name] = build_task(name, known[name], root=self.settings.config.root, limit=limit)
-            elif name in BUILT_IN:
-                self._tasks[name] = build_task(name, BUILT_IN[name], root=shipped("fixtures").parent, limit=limit)
-            else:
-                there = ", ".join(sorted(known)) or f"none: add a `tasks:` section to {FILE_NAME}"
-                own = ", ".join(BUILT_IN)
-                raise TaskError(f"task {name!r} is unknown", f"the tasks are: {there}; with the package come {own}")
-        return self._tasks[name]
+            task = find_task(name, self.settings, fewshot=fewshot)
+            self._names[name, fewshot] = task.name
+            self._tasks.setdefault(task.name, task)
+        return self._tasks[self._names[name, fewshot]]
 
-    def evaluate(self, name: str, role: Role) -> Evaluation:
+    def evaluate(self, name: str, role: Role, fewshot: int | None = None) -> Evaluation:
         """One model's samples of a task, measured once a session."""
         from harness.gates import Evaluation
 
-        return Evaluation(self.task(name), self._measure(name, role))
+        task = self.task(name, fewshot)
+        return Evaluation(task, self._measure(task, role))
 
-    def compare(self, name: str) -> Comparison:
+    def compare(self, name: str, fewshot: int | None = None) -> Comparison:
         """Base and candidate samples of a task, paired by item."""
         from harness.gates import Comparison
 
-        return Comparison(self.task(name), self._measure(name, "base"), self._measure(name, "candidate"))
+        task = self.task(name, fewshot)
+        return Comparison(task, self._measure(task, "base"), self._measure(task, "candidate"))
 
     def facts(self) -> dict[str, Any]:
         """What this session found out, for the manifest. Asks for nothing that was not needed before."""
@@ -235,8 +232,11 @@ class Session:
         for engine in self._engines.values():
             facts["answers"]["cached"] += engine.cached
             facts["answers"]["computed"] += engine.computed
-        for name, task in self._tasks.items():
-            facts["data"][name] = task.data_digest
+        for name in dict.fromkeys(
+            name for name, _ in self._samples
+        ):  # a task that could not be measured may have no data
+            task = self._tasks[name]
+            facts["data"][name] = {"digest": task.data_digest, "task": task.digest, **task.settings}
         found = self.__dict__  # cached properties appear here once computed
         if "base" in found:
             facts["model"] = {"name": self.base.name}
@@ -278,7 +278,7 @@ class Session:
 
     @cached_property
     def _cache(self) -> AnswerCache:
-        return AnswerCache(cache_dir() / "answers.sqlite")
+        return AnswerCache(answers_file(), limit_bytes=answers_limit_bytes())
 
     def identity(self, role: Role) -> Identity:
         """Identity of one of the two; that of the base needs no adapter."""
@@ -307,21 +307,21 @@ class Session:
         )
         return ResolvedAdapter(f"recipe:{recipe.name}", self.trained.path, recipe.name)
 
-    def _measure(self, name: str, role: Role) -> list[Sample]:
-        key = (name, role)
+    def _measure(self, task: TaskLike, role: Role) -> list[Sample]:
+        key = (task.name, role)
         if key not in self._samples:
-            task, engine = self.task(name), self.engine(role)
+            engine = self.engine(role)
             # Parallel workers that want the same answers: one computes, the others find them in the cache.
-            with self._one_at_a_time(task, engine), self._progress(f"{name}: {role}") as progress:
-                samples = evaluate(task, engine, role, progress=progress)
+            with self._one_at_a_time(task, engine), self._progress(f"{task.name}: {role}") as progress:
+                samples = task.evaluate(engine, role, progress=progress)
             self._keep_samples(samples)
             self._samples[key] = samples
         return self._samples[key]
 
-    def _one_at_a_time(self, task: Task, engine: Engine) -> FileLock:
+    def _one_at_a_time(self, task: TaskLike, engine: Engine) -> FileLock:
         locks = cache_dir() / "locks"
         locks.mkdir(exist_ok=True)
-        return FileLock(locks / f"{digest_json([engine.identity_digest, task.data_digest, task.grader.digest])}.lock")
+        return FileLock(locks / f"{digest_json([engine.identity_digest, task.data_digest, task.digest])}.lock")
 
 
 @contextlib.contextmanager

@@ -42,7 +42,8 @@ def heavy_libraries() -> Iterator[None]:
 def _own_cache(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No test touches the user's cache, but for those that load the real model from it."""
+    """No test touches the user's cache, but for those that load the real model from it; nor the user's benchmarks."""
+    monkeypatch.delenv("ASSAY_DATA_DIR", raising=False)
     if request.node.get_closest_marker("real_model"):
         return
     monkeypatch.setenv("ASSAY_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))

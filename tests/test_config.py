@@ -19,7 +19,7 @@ tasks:
 margins: {loss_gap: 1, effect_kl: 1e-3}
 profiles:
   smoke: {limit: 5}
-  nightly: {limit: null, train_rows: 100, inconclusive: warn, recipe: other}
+  nightly: {limit: null, train_rows: 100, inconclusive: warn, recipe: other, subjects: 3, limits: {pets: null}}
 """
 
 
@@ -36,11 +36,14 @@ def test_a_good_file_keeps_every_value(tmp_path: Path) -> None:
     assert config.margins == Margins(loss_gap=1.0, effect_kl=1e-3)
     nightly = config.get_profile("nightly")
     assert (nightly.limit, nightly.train_rows, nightly.inconclusive, nightly.recipe) == (None, 100, "warn", "other")
+    assert (nightly.subjects, nightly.benchmarks, nightly.limit_of("pets")) == (3, False, None)
 
 
 def test_a_built_in_profile_keeps_what_the_file_does_not_change(tmp_path: Path) -> None:
     config = load(tmp_path, GOOD)
     assert (config.get_profile("smoke").limit, config.get_profile("smoke").inconclusive) == (5, "warn")
+    assert (config.get_profile("smoke").limit_of("pets"), config.get_profile("smoke").limit_of("gsm8k")) == (5, 8)
+    assert config.get_profile("release").benchmarks
     assert (config.get_profile("release").limit, config.get_profile("release").inconclusive) == (None, "fail")
 
 
@@ -63,8 +66,13 @@ def test_a_built_in_profile_keeps_what_the_file_does_not_change(tmp_path: Path) 
         (
             "smoke: {limit: 5}",
             "smoke: {size: 5}",
-            ["profiles.smoke: unknown key 'size'", "known keys: inconclusive, limit"],
+            ["profiles.smoke: unknown key 'size'", "known keys: benchmarks, inconclusive, limit"],
         ),
+        ("smoke: {limit: 5}", "smoke: {subjects: 0}", ["profiles.smoke.subjects is 0", "at least 1"]),
+        ("smoke: {limit: 5}", "smoke: {limits: {a: -1}}", ["profiles.smoke.limits.a is -1", "at least 1"]),
+        ("smoke: {limit: 5}", "smoke: {limits: 3}", ["profiles.smoke.limits is a int, not a mapping"]),
+        ("smoke: {limit: 5}", "smoke: {benchmarks: 1}", ["profiles.smoke.benchmarks is 1", "true or false"]),
+        ("model: some/model", "data_dir: 3", ["data_dir is 3", "type str"]),
         ("smoke: {limit: 5}", "smoke: 5", ["profiles.smoke is a int, not a mapping"]),
         ("inconclusive: warn", "inconclusive: ignore", ["profiles.nightly.inconclusive is 'ignore'", "fail or warn"]),
         ("inconclusive: warn", "inconclusive: [warn]", ["profiles.nightly.inconclusive is ['warn']"]),

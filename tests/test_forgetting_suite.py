@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -11,14 +12,14 @@ from typing import Any
 import pytest
 from scripted import knower
 
-from harness.config import Config, Forgetting, Margins, load_config
+from harness.config import BUILT_IN_PROFILES, Config, Forgetting, Margins, load_config
 from harness.engines import Engine
 from harness.errors import ConfigError
 from harness.gates import Comparison, Gateable
 from harness.runs.schema import Verdict
+from harness.settings import make_settings
 from harness.tasks import Task, build_task
-from harness.tasks.built_in import BUILT_IN
-from harness.tasks.evaluate import evaluate
+from harness.tasks.built_in import BENCHMARKS, BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 TASKS = {name: build_task(name, spec, root=ROOT) for name, spec in BUILT_IN.items()}
@@ -43,7 +44,7 @@ def model(skill: float, drift: float) -> Engine:
 @lru_cache
 def comparison(name: str, base: tuple[float, float], candidate: tuple[float, float]) -> Comparison:
     task: Task = TASKS[name]
-    return Comparison(task, evaluate(task, model(*base), "base"), evaluate(task, model(*candidate), "candidate"))
+    return Comparison(task, task.evaluate(model(*base), "base"), task.evaluate(model(*candidate), "candidate"))
 
 
 def verdict(test: str, base: tuple[float, float], candidate: tuple[float, float]) -> Verdict:
@@ -52,7 +53,14 @@ def verdict(test: str, base: tuple[float, float], candidate: tuple[float, float]
     def gate(rule: Gateable) -> None:
         decided.append(rule.decide())
 
-    SUITE[test](Forgetting(), lambda name: comparison(name, base, candidate), Margins(), gate)
+    fixtures = {
+        "forgetting": Forgetting("mini_knowledge", "mini_math"),
+        "further_task": "mini_knowledge",
+        "compare": lambda name: comparison(name, base, candidate),
+        "margins": Margins(),
+        "gate": gate,
+    }
+    SUITE[test](**{name: fixtures[name] for name in inspect.signature(SUITE[test]).parameters})
     [only] = decided
     return only
 
@@ -60,7 +68,7 @@ def verdict(test: str, base: tuple[float, float], candidate: tuple[float, float]
 @pytest.mark.parametrize("test", SUITE)
 def test_candidate_that_is_its_base_never_fails_and_passes_where_there_is_power(test: str) -> None:
     decided = verdict(test, (0.8, 0.0), (0.8, 0.0))
-    # thirteen templates are too few independent groups to rule out a loss of five points, whatever the answers
+    # sixty-six templates are just too few independent groups to rule out a loss of five points, whatever the answers
     assert decided.outcome == ("inconclusive" if decided.metric == "exact_match" else "pass")
 
 
@@ -117,4 +125,20 @@ def test_wrong_forgetting_section_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_the_project_s_own_configuration_names_tasks_that_exist() -> None:
     found = load_config(ROOT / "assay.yaml")
-    assert set(vars(found.forgetting).values()) <= {*found.tasks, *BUILT_IN}
+    assert set(vars(make_settings(found).forgetting).values()) <= {*found.tasks, *BUILT_IN}
+
+
+def test_benchmarks_are_taken_where_the_data_directory_has_them_or_the_profile_asks(tmp_path: Path) -> None:
+    (tmp_path / "mmlu").mkdir()
+    own = Config(root=tmp_path, profiles=BUILT_IN_PROFILES)
+    named = Config(root=tmp_path, profiles=BUILT_IN_PROFILES, forgetting=Forgetting(knowledge="arc_easy"))
+
+    def chosen(config: Config, **given: str) -> tuple[str, str]:
+        forgetting = make_settings(config, **given).forgetting  # type: ignore[arg-type]
+        return forgetting.knowledge, forgetting.math
+
+    assert chosen(own) == ("mini_knowledge", "mini_math")
+    assert chosen(own, data_dir=str(tmp_path)) == ("mmlu", "mini_math")
+    assert chosen(own, profile="release") == ("mmlu", "gsm8k")
+    assert chosen(named, profile="release") == ("arc_easy", "gsm8k")
+    assert {"mmlu", "gsm8k"} == set(BENCHMARKS)

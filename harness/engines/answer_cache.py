@@ -6,87 +6,140 @@ A row that is torn or was written by something else is a miss, never a wrong ans
 
 from __future__ import annotations
 
-import json
+import logging
 import sqlite3
-import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from harness.digests import digest_json
-from harness.engines.requests import Answer, Divergence, Generation, Request, Score
-from harness.errors import EngineError
+from harness.engines.answer_rows import pack, unpack
+from harness.engines.cache_file import BrokenFileError, insert, is_damage, locked, refusal, transaction
+from harness.engines.cache_recovery import open_or_renew, renew, warn
+from harness.engines.cache_upkeep import drop_oldest, size_bytes
+from harness.engines.requests import Answer, Request
 
-_KINDS: dict[str, type[Answer]] = {"generation": Generation, "score": Score, "divergence": Divergence}
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 _LOOKUP_ROWS = 500
-_BUSY_TIMEOUT_S = 60.0
+_KEEP_SHARE = 0.9
+# Uses are noted to the day: a rerun of today writes nothing.
+USE_RESOLUTION_S = 24 * 3600
 
 
 def answer_key(identity_digest: str, request: Request) -> str:
-    """The key of an answer: SHA-256 over the model's identity and the request (its seed included)."""
+    """The key of an answer: SHA-256 (hex) over the model's identity and the request (its seed included)."""
     return digest_json([identity_digest, request.digest])
 
 
 class AnswerCache:
-    """A store of answers on disk."""
+    """A store of answers on disk, safe under any number of processes and kills.
 
-    def __init__(self, path: Path) -> None:
+    A damaged file, or one of another version, is set aside and begun anew, with a `CacheWarning`.
+
+    Args:
+        path: of the file, made if missing.
+        limit_bytes: when it grows beyond, the answers unused for longest are dropped; None for no limit.
+
+    Raises:
+        EngineError: the file can be neither opened nor made.
+    """
+
+    def __init__(self, path: Path, *, limit_bytes: int | None = None) -> None:
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer BLOB NOT NULL) WITHOUT ROWID"
-        )
+        self._limit_bytes = limit_bytes
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._open()
+        except (sqlite3.Error, OSError, BrokenFileError) as exc:
+            raise refusal(path, exc) from exc
 
     def get(self, keys: Sequence[str]) -> dict[str, Answer]:
-        """The answers there are, by key, marked as cached."""
-        found: dict[str, Answer] = {}
-        for start in range(0, len(keys), _LOOKUP_ROWS):
-            part = keys[start : start + _LOOKUP_ROWS]
-            marks = ",".join("?" * len(part))
-            for key, blob in self._connection.execute(f"SELECT key, answer FROM answers WHERE key IN ({marks})", part):
-                answer = _unpack(key, blob)
-                if answer is not None:
-                    found[key] = answer
-        return found
+        """The answers there are, by key, marked as cached.
 
-    def put(self, answers: Mapping[str, Answer]) -> None:
-        """Store answers in one transaction.
+        Raises:
+            EngineError: the file cannot be read.
+        """
+        return self._with_connection(lambda connection: _get(connection, keys))
+
+    def put(self, identity_digest: str, answers: Mapping[str, Answer]) -> None:
+        """Store a model's answers by key, in one transaction.
 
         Raises:
             EngineError: they cannot be stored; those stored before stay.
         """
-        rows = [(key, _pack(key, answer)) for key, answer in answers.items()]
-        try:
-            with self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
-                self._connection.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
-        except sqlite3.OperationalError as exc:
-            raise EngineError(
-                f"{len(rows)} answers cannot be stored in {self._path}: {exc}",
-                "free space on that disk, or set ASSAY_CACHE_DIR to another; what was stored before is kept",
-            ) from exc
+        rows = [pack(bytes.fromhex(key), answer) for key, answer in answers.items()]
+
+        def store(connection: sqlite3.Connection) -> None:
+            with transaction(connection):
+                insert(connection, identity_digest, int(time.time()), rows)
+            if self._limit_bytes is not None and size_bytes(connection) > self._limit_bytes:
+                dropped = drop_oldest(connection, int(_KEEP_SHARE * self._limit_bytes), above=self._limit_bytes)
+                log.info("dropped %d answers unused for longest from %s", dropped, self._path)
+
+        self._with_connection(store)
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
+    def _with_connection(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work; if the file proves damaged, once more with the one that replaces it."""
+        try:
+            self._follow()
+            try:
+                return work(self._connection)
+            except sqlite3.Error as exc:
+                if not is_damage(self._path, exc):
+                    raise
+                self._replace(exc)
+            return work(self._connection)
+        except (sqlite3.Error, OSError, BrokenFileError) as exc:
+            raise refusal(self._path, exc) from exc
 
-def _pack(key: str, answer: Answer) -> bytes:
-    fields = {k: v for k, v in asdict(answer).items() if k != "cached"}
-    kind = type(answer).__name__.lower()
-    # The key inside the row, under zlib's checksum, tells a foreign or torn row from a good one.
-    return zlib.compress(json.dumps({"key": key, "kind": kind, "answer": fields}).encode())
+    def _open(self) -> None:
+        with locked(self._path):
+            self._connection = open_or_renew(self._path)
+            self._inode = self._path.stat().st_ino
+
+    def _follow(self) -> None:
+        """Open the file anew if another process has replaced it, or someone has deleted it."""
+        if not self._is_current():
+            self._connection.close()
+            self._open()
+
+    def _replace(self, damage: sqlite3.Error) -> None:
+        with locked(self._path):
+            self._connection.close()
+            if self._is_current():  # else another process was quicker
+                warn(renew(self._path, f"is damaged: {damage}"))
+        self._open()
+
+    def _is_current(self) -> bool:
+        try:
+            return self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
 
-def _unpack(key: str, blob: bytes) -> Answer | None:
-    try:
-        row: dict[str, Any] = json.loads(zlib.decompress(blob))
-        if row["key"] != key:
-            return None
-        return _KINDS[row["kind"]](**row["answer"], cached=True)
-    except (zlib.error, ValueError, KeyError, TypeError):
-        return None
+def _get(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Answer]:
+    found: dict[str, Answer] = {}
+    now = int(time.time())
+    unused: list[tuple[int, bytes]] = []
+    for start in range(0, len(keys), _LOOKUP_ROWS):
+        part = [bytes.fromhex(key) for key in keys[start : start + _LOOKUP_ROWS]]
+        marks = ",".join("?" * len(part))
+        query = f"SELECT used, key, kind, checksum, answer FROM answers WHERE key IN ({marks})"
+        for used, key, kind, checksum, packed in connection.execute(query, part):
+            answer = unpack(key, kind, checksum, packed)
+            if answer is not None:
+                found[key.hex()] = answer
+                if not isinstance(used, int) or used <= now - USE_RESOLUTION_S:  # it may be damaged: no checksum
+                    unused.append((now, key))
+    if unused:
+        with transaction(connection):
+            connection.executemany("UPDATE answers SET used = ? WHERE key = ?", unused)
+    return found

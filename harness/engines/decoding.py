@@ -64,21 +64,24 @@ def _sample(logits: torch.Tensor, row: Row) -> torch.Tensor:
 def finished_answer(
     row: Row, tokenizer: PreTrainedTokenizerBase, eos_ids: frozenset[int], started: float
 ) -> Generation | None:
-    """The row's answer once it has ended, by EOS, by a stop text, or by its cap."""
+    """The row's answer once it has ended, by EOS, by a stop text, or by its cap.
+
+    A stop text may be spelled by special tokens ("<|im_end|>"), which are no part of the answer's text.
+    """
     reason: StopReason | None = None
     tokens = row.tokens
     if tokens[-1] in eos_ids:
         reason, tokens = "eos", tokens[:-1]
-    text = None
     if row.request.stop:
-        text = tokenizer.decode(tokens, skip_special_tokens=True)
-        cut = min((at for at in (text.find(stop) for stop in row.request.stop) if at >= 0), default=-1)
-        if cut >= 0:
-            reason, text = "stop", text[:cut]
+        spelled = tokenizer.decode(tokens, skip_special_tokens=False)
+        if any(stop in spelled for stop in row.request.stop):
+            reason = "stop"
     if reason is None and len(row.tokens) >= row.room:
         reason = "length"
     if reason is None:
         return None
-    if text is None:
-        text = tokenizer.decode(tokens, skip_special_tokens=True)
+    text = tokenizer.decode(tokens, skip_special_tokens=True)
+    for stop in row.request.stop:
+        # In their order, as lm-evaluation-harness cuts: it matters where stop texts overlap.
+        text = text.split(stop)[0]
     return Generation(text, reason, row.prompt_length, len(row.tokens), time.perf_counter() - started)

@@ -102,7 +102,7 @@ class Engine:
                     f"{len(batch.indices) - len(fresh)} of {len(batch.indices)} requests got no answer",
                     "report this bug",
                 )
-            self._cache.put({key: answer for key, answer in fresh.items() if key not in known})
+            self._cache.put(self.identity_digest, {key: answer for key, answer in fresh.items() if key not in known})
             for i in sorted(missing):
                 self.computed += len(places[keys[i]])
                 yield from ((index, fresh[keys[i]]) for index in places[keys[i]])

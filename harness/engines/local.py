@@ -66,7 +66,7 @@ class LocalBackend:
         scores = [(i, r) for i, r in enumerate(requests) if isinstance(r, ScoreRequest)]
         generations = [(i, r) for i, r in enumerate(requests) if isinstance(r, GenerateRequest)]
         for asked, jobs in (
-            (scores, self._work.plan_scores([self._pair(r) for _, r in scores])),
+            (scores, self._work.plan_scores(self._pairs([r for _, r in scores]))),
             (generations, self._plan_generations([r for _, r in generations])),
         ):
             batches += [Batch([asked[n][0] for n in job.numbers], (job, [i for i, _ in asked])) for job in jobs]
@@ -141,15 +141,16 @@ class LocalBackend:
             raise _too_long(len(ids), limit, request)
         return ids
 
-    def _pair(self, request: ScoreRequest) -> TokenPair:
+    def _pairs(self, requests: Sequence[ScoreRequest]) -> list[TokenPair]:
         loaded = self._load()
         limit = context_length(loaded) + 1  # the last token is predicted, not read
-        context, tail = score_tokens(loaded.tokenizer, request)
-        if len(context) + len(tail) <= limit:
-            return context, tail
-        if request.truncate and len(tail) < limit:
-            return context[len(context) + len(tail) - limit :], tail
-        raise _too_long(len(context) + len(tail), limit - 1, request)
+        pairs: list[TokenPair] = []
+        for request, (context, tail) in zip(requests, score_tokens(loaded.tokenizer, requests), strict=True):
+            excess = len(context) + len(tail) - limit
+            if excess > 0 and not (request.truncate and excess < len(context)):
+                raise _too_long(len(context) + len(tail), limit - 1, request)
+            pairs.append((context[excess:], tail) if excess > 0 else (context, tail))
+        return pairs
 
 
 def _too_long(tokens: int, limit: int, request: GenerateRequest | ScoreRequest) -> EngineError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.engines.decoding import Row, choose_tokens, finished_answer
-from harness.engines.prefix_attention import Block, Pack, Read, flash, prefix_attention
+from harness.engines.prefix_attention import Block, Pack, Read, matmul_attention, prefix_attention
 from harness.engines.prefix_forward import Computed, PrefixForward
 from harness.engines.prefix_tree import Node, Unit, build_tree, cut_units, distinct
 from harness.engines.requests import Generation
@@ -176,8 +176,7 @@ class _Running:
         self._rows = torch.arange(len(lengths), device=lengths.device)
         self._longest = int(lengths.max()) + 1
         seen = torch.arange(self._longest, device=lengths.device) <= lengths[:, None]
-        self._mask = torch.zeros(seen.shape, dtype=keys[0].dtype, device=lengths.device)
-        self._mask = self._mask.masked_fill(~seen, float("-inf"))[:, None, None]
+        self._mask = torch.zeros(seen.shape, device=lengths.device).masked_fill(~seen, float("-inf"))[:, None, None]
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
@@ -187,7 +186,7 @@ class _Running:
         keys, values = self._keys[layer], self._values[layer]
         keys[self._rows, :, self._lengths] = key.transpose(0, 1)
         values[self._rows, :, self._lengths] = value.transpose(0, 1)
-        out, log_sum = flash(
+        out, log_sum = matmul_attention(
             query.transpose(0, 1).unsqueeze(2),
             keys[:n, :, : self._longest],
             values[:n, :, : self._longest],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.engines.requests import Prompt, ScoreRequest
@@ -9,6 +10,9 @@ from harness.errors import EngineError, ModelError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+# The tokenizer's threads share a batch; it also keeps offsets and masks of all of it until the batch is done.
+_ENCODED_AT_ONCE = 256
 
 
 def render_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
@@ -47,30 +51,56 @@ def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[in
     return ids
 
 
-def score_tokens(tokenizer: PreTrainedTokenizerBase, request: ScoreRequest) -> tuple[list[int], list[int]]:
-    """Token ids of context and continuation, split where the joint tokenisation splits.
+def score_tokens(
+    tokenizer: PreTrainedTokenizerBase, requests: Sequence[ScoreRequest]
+) -> list[tuple[list[int], list[int]]]:
+    """Token ids of each context and continuation, as lm-evaluation-harness divides them (`TemplateLM._encode_pair`).
 
-    Trailing spaces of a raw-text context belong to the continuation, as in lm-evaluation-harness
-    (`TemplateLM._encode_pair`): " Paris" is one token, " " + "Paris" is not.
+    The context is encoded alone; the continuation is what the joint encoding has beyond as many tokens, also
+    where the two encodings differ at the seam. Trailing spaces of a raw-text context belong to the
+    continuation: " Paris" is one token, " " + "Paris" is not.
+
+    Raises:
+        EngineError: a continuation adds no token.
     """
-    text, continuation = render_text(tokenizer, request.prompt), request.continuation
-    if request.prompt.text is not None:
-        spaces = len(text) - len(text.rstrip())
-        if spaces and spaces < len(text):
-            text, continuation = text[:-spaces], text[-spaces:] + continuation
-    if not text:
-        whole = [prefix_token(tokenizer), *tokenizer(continuation, add_special_tokens=False)["input_ids"]]
-        length = 1
-    else:
-        add_special = request.prompt.text is not None and not _starts_with_bos(tokenizer, text)
-        length = len(tokenizer(text, add_special_tokens=add_special)["input_ids"])
-        whole = tokenizer(text + continuation, add_special_tokens=add_special)["input_ids"]
-    if len(whole) == length:
-        raise EngineError(
-            f"continuation {request.continuation!r} adds no token to its context",
-            "score continuations that are not empty",
-        )
-    return whole[:length], whole[length:]
+    divided = [_divide(tokenizer, request) for request in requests]
+    contexts = _encode_distinct(tokenizer, [(text, special) for text, _, special in divided])
+    wholes = _encode_distinct(tokenizer, [(text + tail, special and bool(text)) for text, tail, special in divided])
+    first = [prefix_token(tokenizer)]
+    pairs = []
+    for request, (text, _, _), context, whole in zip(requests, divided, contexts, wholes, strict=True):
+        if text:
+            tail = whole[len(context) :]
+        else:
+            context, tail = first, whole[1:] if whole[:1] == first else whole
+        if not tail:
+            raise EngineError(
+                f"continuation {request.continuation!r} adds no token to its context",
+                "score continuations that are not empty",
+            )
+        pairs.append((context, tail))
+    return pairs
+
+
+def _divide(tokenizer: PreTrainedTokenizerBase, request: ScoreRequest) -> tuple[str, str, bool]:
+    """Context, continuation, and whether special tokens are added to them."""
+    text = render_text(tokenizer, request.prompt)
+    if request.prompt.text is None:
+        return text, request.continuation, False
+    kept = text.rstrip()
+    return kept, text[len(kept) :] + request.continuation, not _starts_with_bos(tokenizer, text)
+
+
+def _encode_distinct(tokenizer: PreTrainedTokenizerBase, texts: Sequence[tuple[str, bool]]) -> list[list[int]]:
+    """Token ids of (text, whether to add special tokens); equal ones are encoded once and share a list."""
+    found: dict[tuple[str, bool], list[int]] = {}
+    for special in (False, True):
+        distinct = list(dict.fromkeys(text for text, wanted in texts if wanted == special))
+        for start in range(0, len(distinct), _ENCODED_AT_ONCE):
+            part = distinct[start : start + _ENCODED_AT_ONCE]
+            encoded = tokenizer(part, add_special_tokens=special)["input_ids"]
+            found.update({(text, special): ids for text, ids in zip(part, encoded, strict=True)})
+    return [found[text] for text in texts]
 
 
 def rolling_windows(
@@ -78,14 +108,20 @@ def rolling_windows(
 ) -> list[tuple[list[int], list[int]]]:
     """A text cut into (context, continuation) pairs that score each of its tokens once.
 
-    The first token follows the tokenizer's BOS (or EOS); each later window has the token before it as
-    its context, as in lm-evaluation-harness (`get_rolling_token_windows` with context_len=1).
+    The first token follows the tokenizer's BOS (or EOS); each later window is filled up with the tokens before
+    it, as in lm-evaluation-harness (`get_rolling_token_windows` with context_len=1, then `make_disjoint_window`).
+
+    Raises:
+        EngineError: the text is empty.
     """
-    ids = [prefix_token(tokenizer), *tokenizer(text, add_special_tokens=False)["input_ids"]]
-    if len(ids) == 1:
+    ids: list[int] = tokenizer(text, add_special_tokens=not _starts_with_bos(tokenizer, text))["input_ids"]
+    if not ids:
         raise EngineError("an empty text has no likelihood", "give every item a text")
-    step = context_length - 1
-    return [(ids[start : start + 1], ids[start + 1 : start + 1 + step]) for start in range(0, len(ids) - 1, step)]
+    windows = [([prefix_token(tokenizer)], ids[:context_length])]
+    for done in range(context_length, len(ids), context_length):
+        stop = min(done + context_length, len(ids))
+        windows.append((ids[stop - context_length - 1 : done], ids[done:stop]))
+    return windows
 
 
 def prefix_token(tokenizer: PreTrainedTokenizerBase) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.digests import digest_json
+from harness.errors import EngineError
 
 StopReason = Literal["eos", "stop", "length"]
 
@@ -69,6 +70,9 @@ class GenerateRequest:
         temperature: 0 is greedy.
         seed: used only when sampling.
         truncate: cut a prompt that is too long for the model on its left, instead of refusing it.
+
+    Raises:
+        EngineError: a stop text is empty.
     """
 
     prompt: Prompt
@@ -78,6 +82,10 @@ class GenerateRequest:
     top_p: float = 1.0
     seed: int = 0
     truncate: bool = False
+
+    def __post_init__(self) -> None:
+        if "" in self.stop:
+            raise EngineError("a stop text is empty: it would end every answer at once", "leave it out")
 
     @property
     def digest(self) -> str:

@@ -13,7 +13,7 @@ from harness.errors import AssayError
 from harness.gates.measurement import Measurement
 from harness.metrics.base import Metric
 from harness.runs.schema import Sample
-from harness.tasks.base import Task
+from harness.tasks.base import TaskLike
 
 _NAMED_IDS = 5
 
@@ -33,7 +33,7 @@ class Evaluation:
         PairingError: two samples of one item.
     """
 
-    task: Task
+    task: TaskLike
     samples: Sequence[Sample]
     slice: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,7 +73,7 @@ class Comparison:
         PairingError: an item only one side has, asked with another prompt, or twice.
     """
 
-    task: Task
+    task: TaskLike
     base: Sequence[Sample]
     candidate: Sequence[Sample]
     slice: Mapping[str, str] = field(default_factory=dict)

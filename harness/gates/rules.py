@@ -78,9 +78,12 @@ class Rule:
             gain = _gain(estimate, measured.metric)
             outcome, reason = _non_inferior(gain, self.threshold, wording)
             # Below a base at its floor there is little room to fall: a drop seen all the same stays a fail.
-            if outcome != "fail" and base is not None and _at_floor(base, measured.metric):
-                seen = wording.change(gain.value, gain.low, gain.high)
-                outcome, reason = "inconclusive", wording.at_floor(base, seen)
+            if outcome != "fail" and base is not None:
+                seen, room = wording.change(gain.value, gain.low, gain.high), _room(base, measured.metric)
+                if _at_floor(base, measured.metric):
+                    outcome, reason = "inconclusive", wording.at_floor(base, seen)
+                elif room is not None and room <= self.threshold and gain.low < 0:
+                    outcome, reason = "inconclusive", wording.near_floor(base, room, self.threshold, seen)
         else:
             outcome, reason = _bounded(self.kind, estimate, self.threshold, wording)
         remedy = _remedy(outcome, reason)
@@ -176,6 +179,13 @@ def _at_floor(base: Interval, metric: Metric) -> bool:
     if metric.floor is None:
         return False
     return base.low <= metric.floor if metric.higher_is_better else base.high >= metric.floor
+
+
+def _room(base: Interval, metric: Metric) -> float | None:
+    """How much can be lost before nothing is left; None for a metric without a floor."""
+    if metric.floor is None:
+        return None
+    return base.value - metric.floor if metric.higher_is_better else metric.floor - base.value
 
 
 def _defect(measured: Measurement) -> str:

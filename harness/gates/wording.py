@@ -49,6 +49,13 @@ class Wording:
         seen = f"the base is at {self.level(base)}, not clearly better than chance ({floor})"
         return f"at floor: {seen}, so forgetting cannot show; {change}"
 
+    def near_floor(self, base: Interval, room: float, margin: float, change: str) -> str:
+        """Why a comparison with a base that has less to lose than may be lost shows nothing."""
+        seen = f"the base is at {self.level(base)}, {self.amount(room)} above chance"
+        return (
+            f"at floor: {seen}, where a loss of {self.amount(margin)} is allowed, so forgetting cannot show; {change}"
+        )
+
     def amount(self, value: float) -> str:
         """The size of a change without its sign; of a 0/1 metric in points, without their unit."""
         return _rounded(100 * abs(value), 1) if self._percent else f"{abs(value):.4g}"

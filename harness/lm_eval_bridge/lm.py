@@ -24,7 +24,7 @@ from harness.engines import (
     ScoreRequest,
 )
 from harness.errors import EngineError, TaskError
-from harness.tasks.evaluate import Progress
+from harness.tasks.base import Progress
 
 # What a greedy answer does not depend on; with sampling, `top_k` and the like would be lost without a word.
 _SAMPLING_ONLY = frozenset({"top_k", "top_p", "min_p", "typical_p"})

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from harness.lm_eval_bridge.leaves import Leaf
 from harness.lm_eval_bridge.samples import is_plain_choice
 from harness.lm_eval_bridge.scores import CHANCE_METRICS, Aggregate, ScoreName, score_names
+from harness.lm_eval_bridge.solutions import GOLD_SOLUTION, has_solutions
 from harness.metrics.base import CorpusFunction, Metric
 from harness.metrics.choices import GOLD_LOGPROB, choice_metrics
 from harness.metrics.general import GENERAL_METRICS
@@ -27,6 +28,14 @@ def metric_table(leaves: Sequence[Leaf], chance: float | None, binary: Collectio
         table.setdefault(GOLD_LOGPROB, Metric(GOLD_LOGPROB))
     if "generate_until" in kinds:
         table |= {metric.name: metric for metric in GENERAL_METRICS}
+    if any(has_solutions(leaf) for leaf in leaves):
+        table[GOLD_SOLUTION] = Metric(GOLD_SOLUTION)
+    return {**library_metrics(leaves, chance, binary), **table}
+
+
+def library_metrics(leaves: Sequence[Leaf], chance: float | None, binary: Collection[str]) -> dict[str, Metric]:
+    """lm-eval's own metrics by name, in its order; the arguments are those of `metric_table`."""
+    table: dict[str, Metric] = {}
     for leaf in leaves:
         for score in score_names(leaf.task):
             table.setdefault(score.name, _metric(score, leaf, chance, score.name in binary))

@@ -20,6 +20,7 @@ class LmEvalOptions:
         fewshot: examples in the prompt; None takes the task's own number.
         limit: at most so many items of each leaf task (of each MMLU subject), drawn by `seed`.
         max_items: at most so many items in all, leaf tasks in proportion to their size.
+        max_leaves: ask at most so many leaf tasks, drawn by `seed`; each costs the tokens of its own few-shot examples.
         chat_template: ask in conversations, which the engine renders by the model's own template.
         fewshot_as_multiturn: each few-shot example is a turn of the conversation; used with `chat_template` only.
         seed: of the few-shot examples where a task draws them, and of the items that a limit draws.
@@ -33,6 +34,7 @@ class LmEvalOptions:
     fewshot: int | None = None
     limit: int | None = None
     max_items: int | None = None
+    max_leaves: int | None = None
     chat_template: bool = False
     fewshot_as_multiturn: bool = True
     seed: int = LM_EVAL_SEED
@@ -40,7 +42,7 @@ class LmEvalOptions:
     include_path: Path | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("fewshot", 0), ("limit", 1), ("max_items", 1)):
+        for name, least in (("fewshot", 0), ("limit", 1), ("max_items", 1), ("max_leaves", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise TaskError(f"{name} is {value}", f"give {least} or more, or leave it out")
@@ -48,7 +50,7 @@ class LmEvalOptions:
     def identity(self) -> dict[str, Any]:
         """What answers depend on, as JSON. Paths are left out: the digest of the data stands for them."""
         identity: dict[str, Any] = {"fewshot": self.fewshot, "chat_template": self.chat_template, "seed": self.seed}
-        identity |= {"limit": self.limit, "max_items": self.max_items}
+        identity |= {"limit": self.limit, "max_items": self.max_items, "max_leaves": self.max_leaves}
         if self.chat_template:
             identity["fewshot_as_multiturn"] = self.fewshot_as_multiturn
         return identity

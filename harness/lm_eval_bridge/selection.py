@@ -7,7 +7,12 @@ from collections.abc import Mapping
 
 
 def select_items(
-    sizes: Mapping[str, int], *, limit: int | None, max_items: int | None, seed: int
+    sizes: Mapping[str, int],
+    *,
+    limit: int | None,
+    max_items: int | None,
+    seed: int,
+    max_leaves: int | None = None,
 ) -> dict[str, list[int]]:
     """Draw items of every leaf task.
 
@@ -17,12 +22,15 @@ def select_items(
         sizes: items each leaf task has.
         limit: at most so many of each leaf task.
         max_items: at most so many in all, leaf tasks in proportion to what they have left.
+        max_leaves: at most so many leaf tasks.
 
     Returns:
         Ascending item indices by leaf task; a leaf task of which none was drawn is left out.
     """
+    drawn = set(random.Random(f"{seed}").sample(sorted(sizes), len(sizes))[:max_leaves])
     ranked: list[tuple[float, str, int]] = []
-    for leaf, size in sizes.items():
+    for leaf in (leaf for leaf in sizes if leaf in drawn):
+        size = sizes[leaf]
         order = random.Random(f"{seed}/{leaf}").sample(range(size), size)[:limit]
         # evenly spaced ranks: the first `max_items` over all leaf tasks hold each one's share to within one item
         ranked += [((place + 0.5) / len(order), leaf, item) for place, item in enumerate(order)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -14,9 +13,9 @@ from harness.errors import TaskError
 from harness.lm_eval_bridge.options import LmEvalOptions
 from harness.lm_eval_bridge.selection import select_items
 from harness.lm_eval_bridge.surroundings import lm_eval_surroundings
-from harness.metrics.base import Metric
+from harness.metrics.base import Metric, main_metric
 from harness.runs.schema import Role, Sample
-from harness.tasks.evaluate import Progress
+from harness.tasks.base import Progress
 
 if TYPE_CHECKING:
     from harness.lm_eval_bridge.leaves import Leaf
@@ -28,12 +27,15 @@ class LmEvalTask:
     Nothing is read before it is needed; base and candidate share one set of documents.
 
     Args:
-        name: a task, group or tag of lm-eval or of `options.include_path`, or the path of a YAML file.
+        name: what its samples are kept under.
+        definition: a task, group or tag of lm-eval or of `options.include_path`, or the path of a YAML file;
+            None: of that name.
     """
 
-    def __init__(self, name: str, options: LmEvalOptions | None = None) -> None:
+    def __init__(self, name: str, options: LmEvalOptions | None = None, *, definition: str | None = None) -> None:
         self.name = name
         self.options = options or LmEvalOptions()
+        self.definition = definition or name
         self._fractional: set[str] = set()
         self._measured: set[str] = set()
 
@@ -48,7 +50,7 @@ class LmEvalTask:
         from harness.lm_eval_bridge.leaves import load_leaves
 
         with lm_eval_surroundings(self.options.seed):
-            return load_leaves(self.name, self.options)
+            return load_leaves(self.definition, self.options)
 
     @cached_property
     def data_digest(self) -> str:
@@ -61,13 +63,43 @@ class LmEvalTask:
     def digest(self) -> str:
         """Digest of what is asked beside the data: definitions' versions and settings."""
         versions = {leaf.name: str(leaf.task.VERSION) for leaf in self.leaves}
-        return digest_json(["lm_eval", version("lm_eval"), self.name, self.options.identity(), versions])
+        return digest_json(["lm_eval", version("lm_eval"), self.options.identity(), versions])
 
     @cached_property
     def selected(self) -> Mapping[str, Sequence[int]]:
         """The items asked, as ascending document indices by leaf task; a leaf task without any is left out."""
         options = self.options
-        return select_items(self._sizes, limit=options.limit, max_items=options.max_items, seed=options.seed)
+        return select_items(
+            self._sizes,
+            limit=options.limit,
+            max_items=options.max_items,
+            max_leaves=options.max_leaves,
+            seed=options.seed,
+        )
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What is asked and how, for the run's manifest."""
+        asked = [leaf for leaf in self.leaves if leaf.name in self.selected]
+        return {
+            "items": sum(map(len, self.selected.values())),
+            "leaf_tasks": len(asked),
+            **self.options.identity(),
+            # the task's own number where none was asked for
+            "fewshot": sorted({leaf.task.get_config("num_fewshot") for leaf in asked}),
+            "versions": sorted({str(leaf.task.VERSION) for leaf in asked}),
+        }
+
+    @property
+    def main_metric(self) -> str:
+        """The metric the task is known by, out of those that lm-eval reports."""
+        from harness.lm_eval_bridge.metric_table import library_metrics
+
+        return main_metric(list(library_metrics(self.leaves, self.chance, self._binary).values()))
+
+    @property
+    def _binary(self) -> set[str]:
+        return self._measured - self._fractional
 
     @cached_property
     def _sizes(self) -> Mapping[str, int]:
@@ -83,7 +115,7 @@ class LmEvalTask:
         """
         from harness.lm_eval_bridge.metric_table import metric_table
 
-        known = metric_table(self.leaves, self.chance, self._measured - self._fractional)
+        known = metric_table(self.leaves, self.chance, self._binary)
         if name not in known:
             raise TaskError(f"task {self.name!r} has no metric {name!r}", f"choose one of: {', '.join(sorted(known))}")
         return known[name]
@@ -114,52 +146,11 @@ class LmEvalTask:
             TaskError: the task asks for something that the engine does not do.
             EngineError: a request got no answer.
         """
-        from lm_eval.evaluator import evaluate
-
-        from harness.lm_eval_bridge.lm import EngineLM
-        from harness.lm_eval_bridge.samples import with_every_score
+        from harness.lm_eval_bridge.asking import ask
 
         asked = [leaf for leaf in self.leaves if leaf.name in self.selected]
-        lm = EngineLM(engine, chat=self.options.chat_template, progress=progress)
-        with lm_eval_surroundings(self.options.seed):
-            for leaf in asked:
-                # drawing examples moved the generator on: base and candidate must draw the same
-                leaf.task.set_fewshot_seed(self.options.seed)
-            try:
-                results = evaluate(
-                    lm=lm,
-                    task_dict={"tasks": {leaf.name: leaf.task for leaf in asked}},
-                    samples={n: list(items) for n, items in self.selected.items() if len(items) < self._sizes[n]},
-                    bootstrap_iters=0,
-                    log_samples=True,
-                    apply_chat_template=self.options.chat_template,
-                    fewshot_as_multiturn=self.options.chat_template and self.options.fewshot_as_multiturn,
-                )
-            except LookupError as error:
-                if "nltk" not in str(error):
-                    raise
-                raise TaskError(
-                    f"grading {self.name!r} needs data of NLTK that are not installed: {error}",
-                    "install them with `python -m nltk.downloader punkt_tab`; the answers so far are kept",
-                ) from error
-        samples = [s for leaf in asked for s in self._samples(leaf, role, results["samples"][leaf.name], lm)]
+        samples = ask(self.name, asked, self.selected, self.options, engine, role, progress)
         self._note(samples)
-        return with_every_score(samples)
-
-    def _samples(self, leaf: Leaf, role: Role, logged: Sequence[Mapping[str, Any]], lm: Any) -> list[Sample]:
-        from harness.lm_eval_bridge.samples import make_sample
-        from harness.lm_eval_bridge.scores import score_names
-
-        names = score_names(leaf.task)
-        rows: defaultdict[int, list[Mapping[str, Any]]] = defaultdict(list)
-        for row in logged:
-            rows[row["doc_id"]].append(row)
-        samples = []
-        # lm-eval numbers requests by the place of their document among the selected ones
-        for place, item in enumerate(self.selected[leaf.name]):
-            requests = range(len(rows[item][0]["arguments"]))
-            answers = [answer for i in requests for answer in lm.answers[leaf.name, place, i]]
-            samples.append(make_sample(self.name, leaf, role, rows[item], answers, names))
         return samples
 
     def _note(self, samples: Sequence[Sample]) -> None:

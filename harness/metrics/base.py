@@ -26,3 +26,14 @@ class Metric:
     higher_is_better: bool = True
     floor: float | None = None
     corpus: CorpusFunction | None = None
+
+
+def main_metric(metrics: Sequence[Metric]) -> str:
+    """The metric a task is known by: accuracy, exact match, or else the first of which more is better.
+
+    Args:
+        metrics: one or more, in the task's own order.
+    """
+    names = [metric.name for metric in metrics]
+    better_high = [metric.name for metric in metrics if metric.higher_is_better]
+    return next(iter([name for name in ("acc", "exact_match") if name in names] + better_high + names))

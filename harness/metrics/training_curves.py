@@ -14,15 +14,16 @@ _NEIGHBOURS = 5
 def loss_gap(points: Sequence[TrainingPoint], *, at_step: int) -> float:
     """Validation minus training loss at a checkpoint, in nats a token.
 
-    A step's training loss is that of one batch, so the mean of the last few logged steps up to the
-    checkpoint is taken.
+    Taken between losses evaluated alike where the log has both. A step's running loss is that of one batch, so
+    otherwise the mean of the last few logged steps up to the checkpoint stands for training.
 
     Raises:
         DataError: the log has no validation loss, or no training loss, up to that step.
     """
     before = [p for p in points if p.step <= at_step]
     evaluated = [p.eval_loss for p in before if p.eval_loss is not None]
-    trained = [p.loss for p in before if p.loss is not None][-_NEIGHBOURS:]
+    alike = [p.train_eval_loss for p in before if p.train_eval_loss is not None]
+    trained = alike[-1:] or [p.loss for p in before if p.loss is not None][-_NEIGHBOURS:]
     if not evaluated or not trained:
         missing = "validation" if not evaluated else "training"
         raise DataError(

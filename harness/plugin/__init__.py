@@ -18,6 +18,7 @@ from harness.plugin.fixtures import (
     compare,
     evaluate,
     forgetting,
+    further_task,
     gate,
     loaded_model,
     margins,
@@ -39,6 +40,7 @@ __all__ = [
     "compare",
     "evaluate",
     "forgetting",
+    "further_task",
     "gate",
     "loaded_model",
     "margins",
@@ -46,6 +48,10 @@ __all__ = [
     "task_name",
     "training_points",
 ]
+
+_NO_FURTHER_TASK = pytest.param("", marks=pytest.mark.skip(reason="--tasks names no further task"), id="none")
+# kinds whose answers are probabilities, and lm-eval's, which may be
+_NOT_GENERATED = ("multiple_choice", "plain_text", "lm_eval")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,23 +67,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes `task_gate` or `task_name` once for each in assay.yaml."""
+    """Run a test that takes `task_gate` or `task_name` once for each in assay.yaml, `further_task` for each of `--tasks`."""
     from harness.gates.config import gates_from_config
 
-    wanted = {name for name in ("task_gate", "task_name") if owns(metafunc._arg2fixturedefs.get(name))}
+    wanted = {name for name in ("task_gate", "task_name", "further_task") if owns(metafunc._arg2fixturedefs.get(name))}
     if not wanted:
         return
     state = metafunc.config.stash[STATE]
     try:
         tasks = state.settings.config.tasks
         gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates"))]
+        further = list(state.settings.tasks)
     except ConfigError as exc:
         state.usage_error = str(exc)  # told once, at the end of the collection
-        tasks, gates = {}, []
+        tasks, gates, further = {}, [], []
     if "task_gate" in wanted:
         metafunc.parametrize("task_gate", gates, indirect=True, ids=[gate.id for gate in gates])
     if "task_name" in wanted:
-        metafunc.parametrize("task_name", list(tasks), indirect=True, ids=list(tasks))
+        names = [name for name, spec in tasks.items() if spec.get("kind") not in _NOT_GENERATED]
+        metafunc.parametrize("task_name", names, indirect=True, ids=names)
+    if "further_task" in wanted:
+        params = [pytest.param(name, id=name) for name in further]
+        metafunc.parametrize("further_task", params or [_NO_FURTHER_TASK], indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.plugin.gating import GATE, Gate
 from harness.plugin.state import STATE
-from harness.runs.schema import Role, TrainingPoint
+from harness.runs.schema import TrainingPoint
 
 if TYPE_CHECKING:
     from harness.config import Forgetting, Margins
@@ -60,14 +60,14 @@ def loaded_model(assay: Session, adapter_directory: Path) -> LoadedModel:
 
 
 @pytest.fixture(scope="session")
-def evaluate(assay: Session, adapter: ResolvedAdapter) -> Callable[[str, Role], Evaluation]:
-    """`evaluate(task, "candidate")`: one model's samples of a task."""
+def evaluate(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Evaluation]:
+    """`evaluate(task, "candidate", fewshot=None)`: one model's samples of a task, of assay.yaml or lm-eval."""
     return assay.evaluate
 
 
 @pytest.fixture(scope="session")
-def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[[str], Comparison]:
-    """`compare(task)`: base and candidate samples of a task, paired by item."""
+def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Comparison]:
+    """`compare(task, fewshot=None)`: base and candidate samples of a task, of assay.yaml or lm-eval, paired by item."""
     return assay.compare
 
 
@@ -80,7 +80,7 @@ def margins(request: pytest.FixtureRequest) -> Margins:
 @pytest.fixture(scope="session")
 def forgetting(request: pytest.FixtureRequest) -> Forgetting:
     """The tasks that forgetting is measured on: `.knowledge`, `.math` and `.text`, of assay.yaml's `forgetting:`."""
-    return request.config.stash[STATE].settings.config.forgetting
+    return request.config.stash[STATE].settings.forgetting
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +108,13 @@ def task_gate(request: pytest.FixtureRequest) -> GateSpec:
 
 @pytest.fixture
 def task_name(request: pytest.FixtureRequest) -> str:
-    """The name of a task in assay.yaml; a test that takes it runs once for each."""
+    """The name of a task in assay.yaml whose answers are generated text; a test that takes it runs once for each."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def further_task(request: pytest.FixtureRequest) -> str:
+    """The name of a task that `--tasks` names; a test that takes it runs once for each."""
     name: str = request.param
     return name

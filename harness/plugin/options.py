@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,9 @@ OPTIONS = (
     Option("device", "auto, cpu, cuda, cuda:N or mps", "DEVICE"),
     Option("inconclusive", "what an inconclusive gate does to its test (default: as the profile says)", choices=("fail", "warn")),
     Option("reports-dir", "where run directories are written (default: reports/ beside assay.yaml)", "DIR"),
+    Option("data-dir", "local copies of benchmarks: mmlu/, gsm8k/ ... (default: $ASSAY_DATA_DIR, else the hub)", "DIR"),
+    Option("tasks", "further tasks that must not get worse: names of assay.yaml or lm-eval, separated by commas", "A,B"),
+    Option("chat-template", "put lm-eval's tasks as conversations, each few-shot example a turn", flag=True),
     Option("config", "configuration file (default: the nearest assay.yaml)", "FILE"),
     Option("trust-remote-code", "run Python code out of the model's repository", flag=True),
 )  # fmt: skip
@@ -66,17 +70,16 @@ def read_settings(config: pytest.Config) -> Settings:
     Raises:
         ConfigError: a value is unknown or the configuration file is malformed.
     """
-    values = {option.dest.removeprefix("assay_"): _value(config, option) for option in OPTIONS}
-    trust = values.pop("trust_remote_code")
+    values: dict[str, Any] = {option.dest.removeprefix("assay_"): _value(config, option) for option in OPTIONS}
     named = [Path(str(argument).split("::")[0]).resolve() for argument in config.args]
     beside_tests = [*(path for path in named if path.is_dir()), *(path.parent for path in named)]
     places = [*beside_tests, Path.cwd(), config.rootpath]
     found = find_config(values.pop("config"), places)
-    return make_settings(found, **values, trust_remote_code=trust in ("True", "true", "1", "yes"))
+    return make_settings(found, **values)
 
 
-def _value(config: pytest.Config, option: Option) -> str | None:
-    given = config.getoption(option.dest)
-    if given in (None, False):
-        given = config.getini(option.dest) or None
+def _value(config: pytest.Config, option: Option) -> str | bool | None:
+    given = config.getoption(option.dest) or config.getini(option.dest) or None
+    if option.flag:
+        return str(given) in ("True", "true", "1", "yes")
     return None if given is None else str(given)

@@ -15,7 +15,11 @@ LEFT, RIGHT, TOP, BOTTOM = 52.0, 10.0, 10.0, 30.0
 _MAX_HOVER_POINTS = 150
 
 _PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
-    ("Loss", "nats per token", (("loss", "training"), ("eval_loss", "validation"))),
+    (
+        "Loss",
+        "nats per token",
+        (("loss", "training"), ("train_eval_loss", "training rows"), ("eval_loss", "validation")),
+    ),
     ("Gradient norm", "", (("grad_norm", "gradient norm"),)),
     ("Learning rate", "", (("learning_rate", "learning rate"),)),
 )

@@ -1,7 +1,8 @@
 """Items, prompts and grading: what is measured."""
 
-from harness.tasks.base import Grade, Grader, Item, Task
+from harness.tasks.base import Grade, Grader, Item, TaskLike
 from harness.tasks.build import build_task
 from harness.tasks.readers import Example, read_examples
+from harness.tasks.task import Task
 
-__all__ = ["Example", "Grade", "Grader", "Item", "Task", "build_task", "read_examples"]
+__all__ = ["Example", "Grade", "Grader", "Item", "Task", "TaskLike", "build_task", "read_examples"]

@@ -1,15 +1,18 @@
-"""A task: items, the prompt each becomes, and how an answer is graded."""
+"""What a task is made of: items, the prompt each becomes, how an answer is graded; and what every task can do."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from harness.engines import Engine
 from harness.engines.requests import Answer, Prompt, Request
-from harness.errors import TaskError
 from harness.metrics.base import Metric
-from harness.metrics.general import GENERAL_METRICS
+from harness.runs.schema import Role, Sample
+
+Progress = Callable[[int, int], None]
+"""Called with (answers so far, answers wanted)."""
 
 
 @dataclass(frozen=True)
@@ -60,26 +63,36 @@ class Grader(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Task:
-    """Items plus a grader.
+class TaskLike(Protocol):
+    """What a session measures: our own `Task`, and a task of lm-eval."""
 
-    Attributes:
-        data_digest: digest of the data the items were read from.
-    """
+    @property
+    def name(self) -> str: ...
 
-    name: str
-    items: Sequence[Item]
-    grader: Grader
-    data_digest: str
+    @property
+    def data_digest(self) -> str:
+        """Digest of the data the items were read from."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Digest of how they are asked and graded."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """How they are asked, for the run's manifest: how many items, few-shot count, chat template and the like."""
+        ...
+
+    @property
+    def main_metric(self) -> str:
+        """The metric the task is known by."""
+        ...
 
     def metric(self, name: str) -> Metric:
-        """The metric of that name.
+        """The metric of that name. Raises TaskError where there is none."""
+        ...
 
-        Raises:
-            TaskError: the task has no such metric; the message lists those it has.
-        """
-        known = {m.name: m for m in (*GENERAL_METRICS, *self.grader.metrics)}
-        if name not in known:
-            raise TaskError(f"task {self.name!r} has no metric {name!r}", f"choose one of: {', '.join(sorted(known))}")
-        return known[name]
+    def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
+        """Ask the model every item and grade the answers: one sample an item, the same items for every model."""
+        ...

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from harness.digests import digest_file
 from harness.errors import TaskError
-from harness.tasks.base import Grader, Task
+from harness.tasks.base import Grader
 from harness.tasks.classification import ClassificationGrader, check_labels, label_text, majority_share
 from harness.tasks.few_shot import FEW_SHOT_KEYS, read_preamble
 from harness.tasks.items import ITEM_KEYS, ItemReader
@@ -19,6 +19,7 @@ from harness.tasks.plain_text import PlainTextGrader
 from harness.tasks.question_answering import NORMALIZERS, AnswerGrader
 from harness.tasks.records import Record, read_records
 from harness.tasks.sampling import sample_items
+from harness.tasks.task import Task
 from harness.tasks.text_generation import TextGrader
 from harness.tasks.tool_calls import NO_CALL, ToolCallGrader
 from harness.tasks.worked_answer import WorkedAnswerGrader
@@ -50,7 +51,7 @@ def build_task(name: str, spec: Mapping[str, Any], *, root: Path, limit: int | N
         DataError: the data cannot be read, or a row does not fit.
     """
     options = Options(name, spec, root)
-    kind = _KINDS[options.choice("kind", tuple(_KINDS), default=options.required("kind"))]
+    kind = KINDS[options.choice("kind", tuple(KINDS), default=options.required("kind"))]
     options.check_keys((*_COMMON_KEYS, *kind.keys))
     path = root / options.required("data")
     records = read_records(path)
@@ -117,7 +118,7 @@ class _Kind:
     keys: tuple[str, ...] = ()
 
 
-_KINDS: Mapping[str, _Kind] = {
+KINDS: Mapping[str, _Kind] = {
     "tool_calls": _Kind(_tool_calls, ("no_call", *_ASKING_KEYS)),
     "classification": _Kind(_classification, ("labels", *_ASKING_KEYS)),
     "exact_match": _Kind(_exact_match, ("normalize", *_ASKING_KEYS)),

@@ -1,4 +1,4 @@
-"""The tasks that come with the package, for when there is no benchmark data: small, and written for this project."""
+"""The tasks that come with the package: small ones written for this project, and the benchmarks they stand in for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUILT_IN: Mapping[str, Mapping[str, Any]] = {
         "examples": f"{_MINI}/knowledge_examples.jsonl",
         "shots": 5,
     },
-    # 117 word problems of one to three steps.
+    # 132 word problems of one to three steps, two of each of 66 templates.
     "mini_math": {
         "kind": "worked_answer",
         "data": f"{_MINI}/math.jsonl",
@@ -43,3 +43,9 @@ BUILT_IN: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """Name -> specification, as under `tasks:`; paths start where the package's `fixtures` lie."""
+
+BENCHMARKS: Mapping[str, Mapping[str, Any]] = {
+    "mmlu": {"kind": "lm_eval", "fewshot": 5},
+    "gsm8k": {"kind": "lm_eval", "fewshot": 5},
+}
+"""Benchmarks of lm-eval with the few-shot counts they are known by, where lm-eval's own default is another or may change."""

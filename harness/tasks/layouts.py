@@ -76,6 +76,8 @@ def _messages(record: Record) -> tuple[tuple[Message, ...], str]:
 def _prompt_completion(record: Record) -> tuple[tuple[Message, ...], str]:
     if isinstance(record.get("prompt"), list):
         prompt = _turns(record, "prompt", "role", "content")
+        if not prompt:
+            raise record.error("field 'prompt' has no turns", "fill it in or remove the row")
     else:
         prompt = [Message("user", _filled(record, "prompt", record.get("prompt")))]
     if isinstance(record.get("completion"), list):

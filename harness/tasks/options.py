@@ -62,6 +62,20 @@ class Options:
             raise self.wrong(key, "a whole number of at least 1")
         return value
 
+    def number(self, key: str) -> int | None:
+        """A whole number of at least 0, None when not given."""
+        value = self.given.get(key)
+        if value is not None and (type(value) is not int or value < 0):
+            raise self.wrong(key, "a whole number of at least 0")
+        return value
+
+    def flag(self, key: str) -> bool | None:
+        """True or false, None when not given."""
+        value = self.given.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.wrong(key, "true or false")
+        return value
+
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts, or one; empty when not given."""
         value = self.given.get(key)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RecipeError
+from harness.training.log import VALIDATION
 from harness.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def sft_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtype: t
         arguments |= {
             "save_strategy": arguments["eval_strategy"],
             "load_best_model_at_end": True,
-            "metric_for_best_model": "eval_loss",
+            "metric_for_best_model": "eval_loss" if recipe.data.rehearsal is None else f"eval_{VALIDATION}_loss",
             "greater_is_better": False,
             "prediction_loss_only": True,
         }

@@ -98,7 +98,7 @@ def train(
 def _provenance(recipe: Recipe, base_digest: str) -> dict[str, Any]:
     """All that decides what the adapter becomes. Data counts by content, not by path."""
     content = recipe.to_json()
-    files = {role: file for role in ("train", "validation") if (file := getattr(recipe.data, role)) is not None}
+    files = recipe.data.files()
     for role, file in files.items():
         content["data"][role] = {"layout": file.layout, "limit": file.limit}
     return {

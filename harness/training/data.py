@@ -28,6 +28,11 @@ class TokenRow:
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
 
+    @property
+    def has_label(self) -> bool:
+        """Whether anything of the completion is there."""
+        return any(label != IGNORED_LABEL for label in self.labels)
+
 
 @dataclass(frozen=True)
 class TokenRows:
@@ -69,6 +74,26 @@ def load_examples(recipe: Recipe) -> tuple[list[Example], list[Example]]:
     return kept, [train[i] for i in sorted(chosen)]
 
 
+def load_rehearsal(recipe: Recipe) -> list[Example]:
+    """Examples of what the base could do before, to be mixed in; empty where the recipe asks for none.
+
+    Raises:
+        DataError: the file is missing, empty or malformed.
+    """
+    return _read(recipe, recipe.data.rehearsal) if recipe.data.rehearsal is not None else []
+
+
+def tokenize_rehearsal(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int | None
+) -> tuple[TokenRow, ...]:
+    """Token rows of rehearsal.
+
+    A long answer is cut without harm: its end is missing just where the base had not stopped.
+    """
+    rows = (_cut(_tokenize(example, tokenizer), max_length) for example in examples)
+    return tuple(row for row in rows if row.has_label)
+
+
 def tokenize_examples(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int | None, *, name: str
 ) -> TokenRows:
@@ -89,8 +114,8 @@ def tokenize_examples(
         missing = "EOS token" if tokenizer.chat_template else "chat template"
         raise RecipeError(f"the base's tokenizer has no {missing}", "choose a chat (instruct) model as base")
     full = [_tokenize(example, tokenizer) for example in examples]
-    cut = full if max_length is None else [_cut(row, max_length) for row in full]
-    kept = tuple(row for row in cut if any(label != IGNORED_LABEL for label in row.labels))
+    cut = [_cut(row, max_length) for row in full]
+    kept = tuple(row for row in cut if row.has_label)
     rows = TokenRows(
         rows=kept,
         truncated=sum(len(a.input_ids) > len(b.input_ids) for a, b in zip(full, cut, strict=True)),
@@ -118,7 +143,7 @@ def _tokenize(example: Example, tokenizer: PreTrainedTokenizerBase) -> TokenRow:
     return TokenRow((*prompt, *answer), (*[IGNORED_LABEL] * len(prompt), *answer))
 
 
-def _cut(row: TokenRow, max_length: int) -> TokenRow:
+def _cut(row: TokenRow, max_length: int | None) -> TokenRow:
     return TokenRow(row.input_ids[:max_length], row.labels[:max_length])
 
 

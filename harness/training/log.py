@@ -14,9 +14,14 @@ LOG_FILE = "training_log.json"
 LOG_SCHEMA = 1
 
 StopCause = Literal["completed", "early_stopping"]
+# Names of the data sets evaluated on where there are two.
+VALIDATION = "validation"
+TRAINED = "trained"
 _LOGGED = {
     "loss": "loss",
     "eval_loss": "eval_loss",
+    f"eval_{VALIDATION}_loss": "eval_loss",
+    f"eval_{TRAINED}_loss": "train_eval_loss",
     "grad_norm": "grad_norm",
     "learning_rate": "learning_rate",
     "num_tokens": "tokens",
@@ -34,6 +39,7 @@ class TrainingSummary:
         best_eval_loss: nats per completion token; None without validation rows.
         trainable_share: trainable parameters over all parameters.
         rows, validation_rows: rows trained and validated on, after truncation dropped the hopeless.
+        rehearsal_rows: general rows that were mixed in beside `rows`.
         truncated_rows: training rows cut at max_length.
         peak_memory_bytes: largest resident size of the whole process; None where the system does not say.
     """
@@ -52,6 +58,7 @@ class TrainingSummary:
     peak_memory_bytes: int | None
     device: str
     dtype: str
+    rehearsal_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ def points_from_history(history: Sequence[Mapping[str, Any]]) -> tuple[TrainingP
     merged: dict[int, dict[str, Any]] = {}
     for entry in history:
         values = {ours: entry[theirs] for theirs, ours in _LOGGED.items() if entry.get(theirs) is not None}
-        if not values.keys() & {"loss", "eval_loss"}:
+        if not values.keys() & {"loss", "eval_loss", "train_eval_loss"}:
             continue
         if "tokens" in values:
             values["tokens"] = int(values["tokens"])

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback
 
+from harness.training.log import VALIDATION
+
 _log = logging.getLogger(__name__)
 
 LOG_INTERVAL_S = 30.0
@@ -48,7 +50,8 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
             self._log_line(state)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        self._latest |= {key: float(logs[key]) for key in ("loss", "eval_loss") if logs and key in logs}
+        shown = {"loss": "loss", "eval_loss": "eval_loss", f"eval_{VALIDATION}_loss": "eval_loss"}
+        self._latest |= {name: float(logs[key]) for key, name in shown.items() if logs and key in logs}
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, figures=self._figures())
 

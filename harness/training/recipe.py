@@ -37,15 +37,23 @@ class RecipeData:
     """What is trained on and what the checkpoints are judged on.
 
     Attributes:
+        rehearsal: general rows mixed into the training rows so that the model keeps what it knew: answers of the base
+            itself are best. None mixes nothing in.
         validation: a file of its own, or None.
         split: share of `train` held out for validation instead; None where `validation` is given, or for neither.
         seed: draws `limit` and `split`.
     """
 
     train: DataFile
+    rehearsal: DataFile | None = None
     validation: DataFile | None = None
     split: float | None = None
     seed: int = 0
+
+    def files(self) -> dict[str, DataFile]:
+        """The files given, by what they are for."""
+        files = {"train": self.train, "rehearsal": self.rehearsal, "validation": self.validation}
+        return {role: file for role, file in files.items() if file is not None}
 
 
 @dataclass(frozen=True)
@@ -81,12 +89,8 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """The recipe's content as JSON: everything but `root`."""
-        data = {
-            "train": vars(self.data.train),
-            "validation": vars(self.data.validation) if self.data.validation else None,
-            "split": self.data.split,
-            "seed": self.data.seed,
-        }
+        files = {role: vars(file) for role, file in self.data.files().items()}
+        data = {**files, "split": self.data.split, "seed": self.data.seed}
         return {
             "name": self.name,
             "base": self.base,
@@ -170,7 +174,8 @@ def _trainer(file: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _data(file: str, values: Mapping[str, Any]) -> RecipeData:
-    fields = Fields(file, "data", values, ("train", "validation", "split", "seed"))
+    fields = Fields(file, "data", values, ("train", "rehearsal", "validation", "split", "seed"))
+    rehearsal = fields.get("rehearsal", dict)
     validation = fields.get("validation", dict)
     split = fields.get("split", (float, int))
     if split is not None and not 0 < split < 1:
@@ -179,6 +184,7 @@ def _data(file: str, values: Mapping[str, Any]) -> RecipeData:
         fields.reject("split", "data.validation is given too", "keep one of the two")
     return RecipeData(
         train=_data_file(file, "data.train", fields.require("train", dict)),
+        rehearsal=_data_file(file, "data.rehearsal", rehearsal) if rehearsal is not None else None,
         validation=_data_file(file, "data.validation", validation) if validation is not None else None,
         split=split,
         seed=fields.get("seed", int, 0),

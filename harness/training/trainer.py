@@ -6,6 +6,7 @@ import contextlib
 import gc
 import json
 import logging
+import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,16 @@ from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.loading import LoadOptions, load_base, load_tokenizer
 from harness.training.arguments import lora_config, max_length_tokens, sft_config
 from harness.training.checkpoints import last_complete_checkpoint
-from harness.training.data import TokenRow, TokenRows, load_examples, tokenize_examples
+from harness.training.data import (
+    TokenRow,
+    TokenRows,
+    load_examples,
+    load_rehearsal,
+    tokenize_examples,
+    tokenize_rehearsal,
+)
 from harness.training.guards import GradientGuard, check_target_modules, check_trained
-from harness.training.log import TrainingLog, TrainingSummary, points_from_history
+from harness.training.log import TRAINED, VALIDATION, TrainingLog, TrainingSummary, points_from_history
 from harness.training.loss_positions import labelled_positions_only
 from harness.training.progress import TrainingProgress
 from harness.training.recipe import Recipe
@@ -43,6 +51,7 @@ class _Job:
     trainer: SFTTrainer
     progress: TrainingProgress
     train: TokenRows
+    rehearsal_rows: int
     validation_rows: int
     device: torch.device
     dtype: torch.dtype
@@ -81,15 +90,17 @@ def fit(
 
 
 def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence[TrainerCallback]) -> _Job:
-    from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
+    from transformers import PrinterCallback, set_seed
     from trl import SFTTrainer
+
+    from harness.training.early_stopping import EarlyStopping
 
     device = choose_device()
     dtype = choose_dtype(device)
     arguments = sft_config(recipe, work_dir / CHECKPOINTS_DIR, device, dtype)
     peft_config = lora_config(recipe)
     tokenizer = load_tokenizer(Path(base_path))
-    train, validation = _token_rows(recipe, tokenizer)
+    train, rehearsal, validation = _token_rows(recipe, tokenizer)
     load = LoadOptions(dtype_name(dtype), str(device), recipe.quantization)
     model = load_base(Path(base_path), load, trainable=True)
     check_target_modules(recipe.peft.get("target_modules"), model)
@@ -97,14 +108,14 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     progress = TrainingProgress(recipe.name)
     own: list[TrainerCallback] = [GradientGuard(), progress]
     if recipe.early_stopping_patience is not None:
-        own.append(EarlyStoppingCallback(recipe.early_stopping_patience))
+        own.append(EarlyStopping(recipe.early_stopping_patience))
     set_seed(arguments.seed)  # before the adapter's A matrices are drawn
     try:
         trainer = SFTTrainer(
             model=model,
             args=arguments,
-            train_dataset=_dataset(train.rows),
-            eval_dataset=_dataset(validation.rows) if validation else None,
+            train_dataset=_dataset((*train.rows, *rehearsal)),
+            eval_dataset=_evaluated(recipe, train, validation),
             processing_class=tokenizer,
             peft_config=peft_config,
             callbacks=[*own, *callbacks],
@@ -112,15 +123,18 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     except (ValueError, TypeError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: {error}", "correct the argument it names") from error
     trainer.remove_callback(PrinterCallback)
-    return _Job(trainer, progress, train, len(validation.rows) if validation else 0, device, dtype)
+    return _Job(trainer, progress, train, len(rehearsal), len(validation.rows) if validation else 0, device, dtype)
 
 
-def _token_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> tuple[TokenRows, TokenRows | None]:
+def _token_rows(
+    recipe: Recipe, tokenizer: PreTrainedTokenizerBase
+) -> tuple[TokenRows, tuple[TokenRow, ...], TokenRows | None]:
     examples, held_out = load_examples(recipe)
     max_length = max_length_tokens(recipe)
     train = tokenize_examples(examples, tokenizer, max_length, name="training")
+    rehearsal = tokenize_rehearsal(load_rehearsal(recipe), tokenizer, max_length)
     validation = tokenize_examples(held_out, tokenizer, max_length, name="validation") if held_out else None
-    return train, validation
+    return train, rehearsal, validation
 
 
 def _dataset(rows: Sequence[TokenRow]) -> Dataset:
@@ -129,6 +143,16 @@ def _dataset(rows: Sequence[TokenRow]) -> Dataset:
     return Dataset.from_dict(
         {"input_ids": [list(row.input_ids) for row in rows], "labels": [list(row.labels) for row in rows]}
     )
+
+
+def _evaluated(recipe: Recipe, train: TokenRows, validation: TokenRows | None) -> Dataset | dict[str, Dataset] | None:
+    """What checkpoints are judged on; beside it, where the running loss is not of the training rows alone, some of them."""
+    if validation is None:
+        return None
+    if recipe.data.rehearsal is None:
+        return _dataset(validation.rows)
+    some = random.Random(recipe.data.seed).sample(train.rows, min(len(validation.rows), len(train.rows)))
+    return {VALIDATION: _dataset(validation.rows), TRAINED: _dataset(some)}
 
 
 @contextlib.contextmanager
@@ -182,6 +206,7 @@ def _summary(recipe: Recipe, job: _Job, duration_s: float) -> TrainingSummary:
         trainable_params=trainable,
         trainable_share=trainable / total,
         rows=len(job.train.rows),
+        rehearsal_rows=job.rehearsal_rows,
         validation_rows=job.validation_rows,
         truncated_rows=job.train.truncated,
         longest_row_tokens=job.train.longest_tokens,

@@ -56,11 +56,19 @@ def test_a_template_that_refuses_a_role_says_which(tokenizer):
 
 
 def test_spaces_at_the_end_of_a_context_belong_to_the_continuation(tokenizer):
-    spaced = score_tokens(tokenizer, ScoreRequest(Prompt(text="The quick brown "), "fox"))
-    joined = score_tokens(tokenizer, ScoreRequest(Prompt(text="The quick brown"), " fox"))
-    assert spaced == joined
+    spaced = ScoreRequest(Prompt(text="The quick brown "), "fox")
+    joined = ScoreRequest(Prompt(text="The quick brown"), " fox")
+    assert score_tokens(tokenizer, [spaced]) == score_tokens(tokenizer, [joined])
 
 
 def test_an_empty_continuation_is_refused(tokenizer):
     with pytest.raises(EngineError, match="adds no token"):
-        score_tokens(tokenizer, ScoreRequest(Prompt(text="The"), ""))
+        score_tokens(tokenizer, [ScoreRequest(Prompt(text="The"), "")])
+
+
+def test_many_requests_are_encoded_each_as_if_alone(bos_tokenizer):
+    prompts = [Prompt(text=t) for t in ("", "The", "The quick ", "<|im_start|>The", " ")] + [Prompt.chat("The")]
+    requests = [ScoreRequest(prompt, tail) for prompt in prompts for tail in (" fox", "dog", " fox jumps")]
+    together = score_tokens(bos_tokenizer, requests)
+    assert together == [score_tokens(bos_tokenizer, [request])[0] for request in requests]
+    assert all(context[0] == bos_tokenizer.bos_token_id for context, _ in together)

@@ -13,7 +13,7 @@ from harness.errors import ConfigError, TaskError
 from harness.gates import Comparison, Evaluation, PairingError
 from harness.metrics.base import Metric
 from harness.runs.schema import Role, Sample
-from harness.tasks.base import Grade, Item, Task
+from harness.tasks import Grade, Item, Task
 
 METRICS = (
     Metric("hit", kind="binary"),

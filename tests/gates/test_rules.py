@@ -103,6 +103,17 @@ def test_base_at_chance_cannot_show_forgetting() -> None:
     assert paired(0, 0, 28, 72, Metric("acc", kind="binary")).non_inferior(0.1).decide().outcome == "pass"
 
 
+def test_base_with_less_to_lose_than_is_allowed_cannot_pass() -> None:
+    solved = Metric("exact_match", kind="binary", floor=0.0)
+    vacuous = paired(2, 4, 20, 974, solved).non_inferior(0.05).decide()
+    assert vacuous.outcome == "inconclusive"
+    assert vacuous.reason.startswith("at floor: the base is at 2.4%")
+    assert "2.4 above chance, where a loss of 5.0 is allowed" in vacuous.reason
+    assert paired(2, 4, 20, 974, solved).non_inferior(0.02).decide().outcome == "pass"
+    assert paired(30, 0, 20, 950, solved).non_inferior(0.05).decide().outcome == "pass"
+    assert paired(30, 0, 20, 950, solved).non_inferior(0.05).decide().reason.endswith("so nothing was lost")
+
+
 def test_floor_of_a_loss_is_above_it() -> None:
     metric = Metric("loss", higher_is_better=False, floor=3.0)
     noise = np.random.default_rng(2).normal(0, 0.1, 50)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,25 +12,70 @@ import pytest
 from harness.engines import AnswerCache, Engine
 from harness.lm_eval_bridge import LmEvalOptions, LmEvalTask
 
-CONTEXTS = ["", "The quick brown fox ", "Question: who?\nAnswer:", "word\n\n", "<|im_start|>user\nhi", "long " * 2500]
+CONTEXTS = ["", "The quick brown fox ", "Question: who?\nAnswer:", "word\n\n", "<|im_start|>user\nhi", "long " * 700]
 CONTINUATIONS = [" dog", "Paris", "B\n", " sing, and nobody knows why"]
+SHOTS = "Answer with one letter.\n\n" + "Question: who sings?\nA. birds\nB. dogs\nAnswer: A\n\n" * 2
+WINDOW_TOKENS = 64
+
+
+@pytest.fixture(scope="module")
+def short_model_dir(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with a window of 64 tokens, and a tokenizer that begins every encoding with BOS, as Llama's."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+
+    directory = tmp_path_factory.mktemp("short") / "model"
+    shutil.copytree(tiny_model_dir, directory)
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps(config | {"max_position_embeddings": WINDOW_TOKENS}))
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|im_start|> $A", special_tokens=[("<|im_start|>", tokenizer.bos_token_id)]
+    )
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+def open_engine(directory: Path, answers: Path) -> Engine:
+    from harness.engines.local import LocalBackend
+    from harness.models.loading import LoadOptions, load_model
+
+    loaded = load_model(directory, LoadOptions(dtype="float32", device="cpu"))
+    return Engine("tiny", LocalBackend(lambda: loaded, adapter=False), AnswerCache(answers))
+
+
+def open_library_model(directory: Path, batch_size: int):
+    from lm_eval.models.huggingface import HFLM
+
+    return HFLM(pretrained=str(directory), device="cpu", dtype="float32", batch_size=batch_size)
 
 
 @pytest.fixture(scope="module")
 def engine(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    from harness.engines.local import LocalBackend
-    from harness.models.loading import LoadOptions, load_model
-
-    loaded = load_model(tiny_model_dir, LoadOptions(dtype="float32", device="cpu"))
-    cache = AnswerCache(tmp_path_factory.mktemp("answers") / "answers.sqlite")
-    return Engine("tiny", LocalBackend(lambda: loaded, adapter=False), cache)
+    return open_engine(tiny_model_dir, tmp_path_factory.mktemp("answers") / "answers.sqlite")
 
 
 @pytest.fixture(scope="module")
 def library_model(tiny_model_dir: Path):
-    from lm_eval.models.huggingface import HFLM
+    return open_library_model(tiny_model_dir, 4)
 
-    return HFLM(pretrained=str(tiny_model_dir), device="cpu", dtype="float32", batch_size=4)
+
+@pytest.fixture(scope="module")
+def short_engine(short_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    return open_engine(short_model_dir, tmp_path_factory.mktemp("answers") / "answers.sqlite")
+
+
+@pytest.fixture(scope="module")
+def short_library_model(short_model_dir: Path):
+    # One at a time: in a batch lm-eval looks at the first prompt alone to see whether they bring their own BOS.
+    return open_library_model(short_model_dir, 1)
+
+
+@pytest.fixture(params=["plain", "short"])
+def pair(request):
+    """Our engine and lm-eval's model, over the tiny model and over the one with a short window that adds BOS."""
+    names = {"plain": ("engine", "library_model"), "short": ("short_engine", "short_library_model")}
+    return tuple(request.getfixturevalue(name) for name in names[request.param])
 
 
 def instances(kind: str, arguments: list[tuple]) -> Iterator:
@@ -45,37 +92,92 @@ def both(engine, library_model, kind, arguments):
     return ours, getattr(library_model, kind)(list(instances(kind, arguments)))
 
 
-def test_loglikelihoods_equal_lm_evals_for_empty_spaced_and_too_long_contexts(engine, library_model):
-    pairs = [(context, continuation) for context in CONTEXTS for continuation in CONTINUATIONS]
-    ours, theirs = both(engine, library_model, "loglikelihood", pairs)
+def assert_equal_scores(ours, theirs):
     assert [score for score, _ in ours] == pytest.approx([score for score, _ in theirs], abs=1e-4)
     assert [greedy for _, greedy in ours] == [greedy for _, greedy in theirs]
 
 
+def test_loglikelihoods_equal_lm_evals_for_empty_spaced_and_too_long_contexts(pair):
+    pairs = [(context, continuation) for context in CONTEXTS for continuation in CONTINUATIONS]
+    assert_equal_scores(*both(*pair, "loglikelihood", pairs))
+
+
+def test_one_token_choices_over_shared_examples_equal_lm_evals(pair):
+    questions = [f"{SHOTS}Question: who {verb}?\nA. birds\nB. dogs\nAnswer:" for verb in ("jumps", "sings", "sings")]
+    assert_equal_scores(*both(*pair, "loglikelihood", [(q, letter) for q in questions for letter in (" A", " B")]))
+
+
+def test_several_token_choices_that_begin_alike_equal_lm_evals(pair):
+    endings = [" sing", " sing, and", " sing, and nobody", " sing, and nobody knows why they sing", " jump over"]
+    contexts = ["birds", "birds that", "The quick brown fox jumps over the lazy dog while birds"]
+    assert_equal_scores(*both(*pair, "loglikelihood", [(c, e) for c in contexts for e in endings]))
+
+
 @pytest.mark.parametrize(
-    "text", ["The quick brown fox.", "<|im_start|>user\nhi", "birds sing " * 30], ids=["short", "bos", "longer"]
+    ("context", "continuation"),
+    [
+        ("The quick bro", "wn fox jumps over the lazy dog"),
+        ("The quick brown fox ju", "mps over the lazy dog"),
+        ("get_weather(cit", "y: string)"),
+        ("a\n", "\nb"),
+    ],
 )
-def test_rolling_loglikelihoods_equal_lm_evals(engine, library_model, text):
-    ours, theirs = both(engine, library_model, "loglikelihood_rolling", [(text,)])
+def test_a_context_that_ends_within_a_token_is_divided_as_lm_eval_divides_it(pair, context, continuation):
+    assert_equal_scores(*both(*pair, "loglikelihood", [(context, continuation)]))
+
+
+def test_a_continuation_that_begins_with_bos_needs_no_other_before_it(pair):
+    assert_equal_scores(*both(*pair, "loglikelihood", [("", "<|im_start|>user"), ("", "user")]))
+
+
+def test_a_context_of_white_space_alone_follows_bos_as_in_lm_eval(short_engine, short_library_model):
+    pairs = [(" ", "dog"), ("\n\n", "The dog")]  # without BOS lm-eval stops at these
+    assert_equal_scores(*both(short_engine, short_library_model, "loglikelihood", pairs))
+
+
+def test_a_continuation_as_long_as_the_window_keeps_one_token_of_context(short_engine, short_library_model):
+    tail = " dog" * WINDOW_TOKENS
+    assert_equal_scores(*both(short_engine, short_library_model, "loglikelihood", [("The quick brown fox", tail)]))
+
+
+@pytest.mark.parametrize(
+    "text", ["The quick brown fox.", "<|im_start|>user\nhi", "birds sing " * 25], ids=["short", "bos", "longer"]
+)
+def test_rolling_loglikelihoods_equal_lm_evals(pair, text):
+    ours, theirs = both(*pair, "loglikelihood_rolling", [(text,)])
     assert ours == pytest.approx(theirs, abs=1e-4)
 
 
-@pytest.mark.xfail(reason="the engine gives the last window of a long text less context than lm-eval does")
-def test_rolling_loglikelihoods_of_texts_past_the_context_equal_lm_evals(engine, library_model):
-    ours, theirs = both(engine, library_model, "loglikelihood_rolling", [("birds sing why " * 900,)])
-    assert ours == pytest.approx(theirs, rel=1e-6)
+@pytest.mark.parametrize("beyond", [-1, 0, 1, 2, WINDOW_TOKENS, WINDOW_TOKENS + 1, 3 * WINDOW_TOKENS - 5])
+def test_rolling_loglikelihoods_of_texts_past_the_window_equal_lm_evals(short_engine, short_library_model, beyond):
+    words = [" the", " sing", " why", " dog"]  # a token each
+    text = "".join(words[i % 4] for i in range(WINDOW_TOKENS - 1 + beyond))  # and BOS
+    assert len(short_library_model.tok_encode(text)) == WINDOW_TOKENS + beyond
+    ours, theirs = both(short_engine, short_library_model, "loglikelihood_rolling", [(text,)])
+    assert ours == pytest.approx(theirs, abs=1e-4 * (1 + abs(beyond)))
 
 
-def test_greedy_generations_equal_lm_evals_with_and_without_stop_texts(engine, library_model):
-    kwargs = [
-        {"until": ["\n\n"], "max_gen_toks": 12},
-        {"until": ["e", "q"], "max_gen_toks": 12, "do_sample": False, "temperature": 0.0},
-        {"until": [], "max_new_tokens": 5},
-    ]
-    prompts = [context for context in CONTEXTS[:-1] if context]
-    pairs = [(prompt, settings) for prompt in prompts for settings in kwargs] + [(CONTEXTS[-1], kwargs[0])]
-    ours, theirs = both(engine, library_model, "generate_until", pairs)
+STOPS = [
+    {"until": ["\n\n"], "max_gen_toks": 12},
+    {"until": ["e", "q"], "max_gen_toks": 12, "do_sample": False, "temperature": 0.0},
+    {"until": [], "max_new_tokens": 5},
+]
+
+
+def test_greedy_generations_equal_lm_evals_with_and_without_stop_texts(pair):
+    prompts = [context for context in CONTEXTS if context]
+    ours, theirs = both(*pair, "generate_until", [(prompt, kwargs) for prompt in prompts for kwargs in STOPS])
     assert ours == theirs
+
+
+def test_stop_texts_that_overlap_cut_where_lm_eval_cuts(short_engine, short_library_model):
+    prompt = "The quick brown fox"
+    [free], _ = both(short_engine, short_library_model, "generate_until", [(prompt, {"until": [], "max_gen_toks": 12})])
+    whole, part = free[2:8], free[3:5]
+    for until in ([part, whole], [whole, part]):
+        kwargs = {"until": until, "max_gen_toks": 12}
+        ours, theirs = both(short_engine, short_library_model, "generate_until", [(prompt, kwargs)])
+        assert ours == theirs
 
 
 @pytest.fixture(scope="module")

@@ -103,6 +103,34 @@ def test_gsm8k_gold_answers_are_right_and_others_wrong(scripted):
     assert [sample.scores["exact_match"] for sample in wrong] == [0.0] * 20
 
 
+def test_the_smoke_profile_asks_what_two_minutes_allow(scripted, tmp_path):
+    from harness.config import BUILT_IN_PROFILES, Config
+    from harness.settings import make_settings
+    from harness.tasks.lookup import find_task
+
+    asked = make_settings(Config(root=tmp_path, profiles=BUILT_IN_PROFILES), data_dir=DATA_DIR)
+    assert (asked.forgetting.knowledge, asked.forgetting.math) == ("mmlu", "gsm8k")
+    mmlu, gsm8k = find_task("mmlu", asked), find_task("gsm8k", asked)
+    questions, problems = mmlu.evaluate(scripted(), "base"), gsm8k.evaluate(scripted(), "base")
+    assert (len(questions), len({sample.cluster for sample in questions}), len(problems)) == (120, 10, 8)
+    # about 600 tokens of examples a subject and 1,000 a problem, the latter twice; four characters a token
+    examples = {sample.cluster: sample.prompt.rpartition("\n\n")[0] for sample in questions}
+    characters = sum(map(len, examples.values())) + sum(len(s.prompt.rpartition("\n\n")[2]) for s in questions)
+    assert (characters + 2 * sum(len(sample.prompt) for sample in problems)) / 4 < 35_000
+    assert mmlu.metric("acc").floor == pytest.approx(0.25)
+    assert gsm8k.metric("exact_match").floor == 0.0
+
+
+def test_gsm8k_s_worked_solutions_are_scored_after_their_questions(scripted):
+    engine = scripted(score=lambda request: -float(len(request.continuation)))
+    task = build("gsm8k", max_items=3)
+    samples = task.evaluate(engine, "base")
+    scored = {r.prompt.text: r.continuation for r in engine.requests if hasattr(r, "continuation")}
+    assert [scored[sample.prompt] for sample in samples] == [f" {sample.target}" for sample in samples]
+    assert all("#### " in sample.target for sample in samples)
+    assert [sample.scores["gold_solution_logprob"] for sample in samples] == [-1.0] * 3
+
+
 @pytest.mark.parametrize("name", ["hellaswag", "arc_challenge", "truthfulqa_mc1", "winogrande"])
 def test_the_gold_choice_scores_one_when_it_is_the_likeliest(scripted, name):
     task = build(name, limit=5)

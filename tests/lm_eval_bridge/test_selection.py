@@ -37,6 +37,23 @@ def test_smaller_totals_are_subsets_so_that_cached_answers_serve_larger_runs(sma
     assert all(items == sorted(set(items)) and items for items in fewer.values())
 
 
+@given(st.integers(1, 3), st.integers(0, 5))
+def test_fewer_leaf_tasks_are_among_those_that_more_take(leaves, seed):
+    def chosen(count):
+        return select_items(SIZES, limit=5, max_items=None, seed=seed, max_leaves=count)
+
+    assert len(chosen(leaves)) == leaves
+    assert chosen(leaves).items() <= chosen(leaves + 1).items()
+    assert chosen(3) == select_items(SIZES, limit=5, max_items=None, seed=seed)
+
+
+def test_a_total_is_shared_out_among_the_leaf_tasks_that_are_drawn():
+    sizes = {f"subject {i}": 100 for i in range(57)}
+    chosen = select_items(sizes, limit=None, max_items=120, seed=1234, max_leaves=10)
+    assert {len(items) for items in chosen.values()} == {12}
+    assert len(chosen) == 10
+
+
 def test_another_seed_draws_other_items():
     one, two = (select_items(SIZES, limit=10, max_items=None, seed=seed) for seed in (0, 1))
     assert one["big"] != two["big"]

@@ -138,7 +138,9 @@ def test_changed_documents_and_targets_do_not_pair(scripted, yaml_dir, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "change", [{"fewshot": 1}, {"limit": 2}, {"chat_template": True}, {"seed": 1}, {"max_items": 3}], ids=str
+    "change",
+    [{"fewshot": 1}, {"limit": 2}, {"chat_template": True}, {"seed": 1}, {"max_items": 3}, {"max_leaves": 1}],
+    ids=str,
 )
 def test_every_setting_is_part_of_the_digest(yaml_dir, change):
     plain, changed = (LmEvalTask("tiny_group", options(yaml_dir, **c)) for c in ({}, change))

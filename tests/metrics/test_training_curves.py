@@ -21,6 +21,11 @@ def test_the_gap_is_taken_at_the_kept_checkpoint_over_the_last_five_training_los
     assert loss_gap(LOG, at_step=10) == pytest.approx(4.5 - (4 + 3 + 2 + 1 + 0) / 5)
 
 
+def test_the_gap_is_taken_between_losses_evaluated_alike_where_there_are_two() -> None:
+    both = [TrainingPoint(1, loss=9.0), TrainingPoint(2, loss=9.0, eval_loss=0.5, train_eval_loss=0.25), *LOG[2:7]]
+    assert loss_gap(both, at_step=2) == pytest.approx(0.25)
+
+
 def test_the_gap_uses_as_many_training_losses_as_there_are() -> None:
     assert loss_gap([TrainingPoint(1, loss=2.0), TrainingPoint(2, eval_loss=2.5)], at_step=2) == pytest.approx(0.5)
 

@@ -55,8 +55,9 @@ def test_no_gates_at_all_skips_and_says_so(project: Project) -> None:
     result.stdout.fnmatch_lines(["*SKIPPED*empty parameter set*task_gate*"])
 
 
-def test_an_unknown_task_lists_those_there_are(project: Project) -> None:
-    project.write_tests("def test_unknown(compare, gate):\n    compare('pest')\n")
-    result = project.run()
-    assert counts(result) == {"errors": 1}
-    result.stdout.fnmatch_lines(["task 'pest' is unknown", "*remedy: the tasks are: pets*"])
+def test_a_task_without_generated_answers_is_no_task_name(project: Project) -> None:
+    choices = {"kind": "multiple_choice", "data": "pets.jsonl"}
+    project.config["tasks"] = {"pets": TASK, "known": choices, "bench": {"kind": "lm_eval"}}
+    project.write_tests(NAMES)
+    result = project.run("--collect-only", "-q")
+    assert [line for line in result.outlines if "::" in line] == ["test_pets.py::test_name[pets]"]

@@ -7,6 +7,7 @@ import re
 import pytest
 from project import PASSES, Project, gate_test
 
+from harness.errors import ConfigError
 from harness.plugin.options import OPTIONS, read_settings
 from harness.settings import Settings
 
@@ -18,6 +19,7 @@ OTHER_VALUES = {
     "device": ("cpu", "cuda", "mps"),
     "inconclusive": ("fail", "warn", "fail"),
 }
+FLAGS = ("trust_remote_code", "chat_template")
 
 
 def settings(pytester: pytest.Pytester, *arguments: str) -> Settings:
@@ -55,10 +57,44 @@ def test_every_option_has_alias_ini_twin_and_help(pytester: pytest.Pytester) -> 
             assert f"--{option.name}" in shown_help
 
 
-def test_a_flag_can_be_set_in_the_ini_file(pytester: pytest.Pytester) -> None:
-    assert settings(pytester).trust_remote_code is False
-    assert settings(pytester, "--trust-remote-code").trust_remote_code is True
-    assert settings(pytester, "-o", "assay_trust_remote_code=true").trust_remote_code is True
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_flag_can_be_set_in_the_ini_file(pytester: pytest.Pytester, flag: str) -> None:
+    assert getattr(settings(pytester), flag) is False
+    assert getattr(settings(pytester, f"--{flag.replace('_', '-')}"), flag) is True
+    assert getattr(settings(pytester, "-o", f"assay_{flag}=true"), flag) is True
+    assert getattr(settings(pytester, "-o", f"assay_{flag}=false"), flag) is False
+
+
+def test_tasks_are_named_by_commas(pytester: pytest.Pytester) -> None:
+    assert settings(pytester).tasks == ()
+    assert settings(pytester, "--tasks=mmlu, hellaswag,,mmlu").tasks == ("mmlu", "hellaswag")
+    assert settings(pytester, "-o", "assay_tasks=arc_easy").tasks == ("arc_easy",)
+
+
+def test_the_data_directory_is_of_option_ini_file_assay_yaml_or_environment(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("option", "ini", "mine/yaml", "environment"):
+        (pytester.path / name).mkdir(parents=True)
+    assert settings(pytester).data_dir is None
+    monkeypatch.setenv("ASSAY_DATA_DIR", "environment")
+    assert settings(pytester).data_dir == pytester.path / "environment"
+    (pytester.path / "mine/assay.yaml").write_text("data_dir: yaml")
+    named = "--assay-config=mine/assay.yaml"
+    assert settings(pytester, named).data_dir == pytester.path / "mine/yaml"
+    ini = ("-o", "assay_data_dir=ini")
+    assert settings(pytester, named, *ini).data_dir == pytester.path / "ini"
+    assert settings(pytester, named, *ini, "--data-dir=option").data_dir == pytester.path / "option"
+
+
+def test_a_data_directory_that_does_not_exist_is_named_with_where_it_was_said(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match="--data-dir=nowhere: no such directory"):
+        settings(pytester, "--data-dir=nowhere")
+    monkeypatch.setenv("ASSAY_DATA_DIR", "gone")
+    with pytest.raises(ConfigError, match="ASSAY_DATA_DIR=gone: no such directory"):
+        settings(pytester)
 
 
 def test_the_configuration_nearest_the_named_tests_is_taken(pytester: pytest.Pytester) -> None:
@@ -94,6 +130,7 @@ def test_a_model_named_in_assay_yaml_starts_at_that_file(pytester: pytest.Pytest
         (["-o", "assay_dtype=float8"], "--dtype=float8 is unknown*remedy: choose one of: auto, float32*"),
         (["-o", "assay_quantization=nf3"], "--quantization=nf3 is unknown*remedy: choose one of: none, nf4, int8*"),
         (["-o", "assay_inconclusive=shrug"], "--inconclusive=shrug is unknown*remedy: choose one of: fail, warn*"),
+        (["--data-dir=nowhere"], "--data-dir=nowhere: no such directory*remedy: give the directory that holds mmlu/*"),
         (["--assay-config=nowhere.yaml"], "--assay-config=nowhere.yaml: no such file*remedy: give the path*"),
     ],
 )

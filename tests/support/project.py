@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-_HEAVY = (
+HEAVY = (
     "datasets", "pandas.core.arrays.arrow.extension_types", "peft", "pyarrow.parquet", "scipy.stats",
     "sklearn.metrics", "torch", "transformers", "harness.cli", "harness.engines.local", "harness.gates.measurement",
     "harness.integrity", "harness.machine", "harness.models.loading", "harness.report", "harness.runs.writer",
@@ -39,7 +39,7 @@ UNMEASURABLE = '    gate(compare("pets").metric("acuracy").at_least(0.5))\n'
 
 def import_heavy_libraries() -> None:
     """Call before `pytester` starts: it forgets what was imported since, and torch cannot be imported twice."""
-    for name in _HEAVY:
+    for name in HEAVY:
         importlib.import_module(name)
 
 

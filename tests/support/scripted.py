@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from harness.engines import Answer, Engine, Generation, Request, Score
 from harness.engines.requests import Divergence, DivergenceRequest, GenerateRequest, ScoreRequest
-from harness.tasks.base import Task
+from harness.tasks import Task
 
 Rule = Callable[[Request], Answer]
 

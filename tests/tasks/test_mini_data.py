@@ -27,6 +27,11 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def wording(question: str) -> str:
+    """A question without its numbers and capitalised words, since numbers and names are drawn."""
+    return re.sub(r"\d+|\b[A-Z]\w+", "_", question)
+
+
 KNOWLEDGE = rows(MINI / "knowledge.jsonl")
 MATH = rows(MINI / "math.jsonl")
 TEXTS = rows(DATA / "general_text" / "texts.jsonl")
@@ -82,9 +87,27 @@ def test_examples_are_never_asked() -> None:
 
 def test_math_is_as_large_and_as_varied_as_promised() -> None:
     templates = Counter(row["template"] for row in MATH)
-    assert len(MATH) == 117 and len(templates) == 13
+    assert len(MATH) == 132 and len(templates) == 66 and set(templates.values()) == {2}
     assert {row["steps"] for row in MATH} == {1, 2, 3}
-    assert len({row["question"] for row in MATH}) == 117
+    assert len({row["question"] for row in MATH}) == 132
+
+
+def test_problems_of_different_templates_are_worded_differently() -> None:
+    wordings = {(row["template"], wording(row["question"])) for row in MATH}
+    assert len(wordings) == len({words for _, words in wordings}) == 66
+    examples = {wording(row["question"]) for row in rows(MINI / "math_examples.jsonl")}
+    assert not examples & {words for _, words in wordings}
+
+
+def test_problems_are_easy_enough_for_a_small_model_to_solve_some() -> None:
+    assert sum(row["steps"] == 1 for row in MATH) > len(MATH) / 2
+    assert all(int(n) < 100 for row in MATH for n in re.findall(r"\d+", row["question"] + row["solution"]))
+
+
+def test_neither_a_number_of_the_question_nor_a_favourite_number_solves_problems() -> None:
+    assert all(str(row["answer"]) not in re.findall(r"\d+", row["question"]) for row in MATH)
+    ((_, most),) = Counter(row["answer"] for row in MATH).most_common(1)
+    assert most / len(MATH) < 0.10
 
 
 def test_every_step_of_every_solution_is_right() -> None:

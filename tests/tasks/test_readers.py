@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from harness.engines.requests import Message
@@ -183,6 +183,7 @@ turns = st.lists(
 @given(
     st.dictionaries(st.sampled_from(["messages", "prompt", "completion", "output", "instruction"]), json_values | turns)
 )
+@example({"prompt": [], "completion": "yes"})
 def test_any_row_is_read_or_refused_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, row: dict[str, Any]
 ) -> None:

@@ -79,11 +79,12 @@ def test_check_notices_a_changed_file(tmp_path: Path) -> None:
 
 
 def test_sizes_functions_and_phrasings_are_as_promised(rows: dict[str, list[Row]]) -> None:
-    assert [len(rows[split]) for split in SPLITS] == [640, 160, 320]
-    phrasings = {r["phrasing"] for split in SPLITS for r in rows[split] if r["case"] != "off_topic"}
-    per_function = Counter(p.split(".")[0] for p in phrasings)
-    assert len(per_function) == 14
-    assert set(per_function.values()) == {13}
+    assert [len(rows[split]) for split in SPLITS] == [1600, 160, 320]
+    for split, least in zip(SPLITS, (24, 3, 6), strict=True):
+        phrasings = {r["phrasing"] for r in rows[split] if r["case"] != "off_topic"}
+        per_function = Counter(p.split(".")[0] for p in phrasings)
+        assert len(per_function) == 14
+        assert min(per_function.values()) >= least
     assert len({r["function"] for r in rows["train"] if r["function"]}) == 12
 
 
@@ -127,8 +128,9 @@ def test_test_wordings_are_not_train_wordings_with_a_word_changed(rows: dict[str
 def test_unseen_values_occur_nowhere_in_training(rows: dict[str, list[Row]]) -> None:
     trained = {v for r in rows["train"] for v in arguments(r).values() if not isinstance(v, bool)}
     texts = "\n".join(request(r) for r in rows["train"]).casefold()
-    unseen = [r for r in rows["test"] if r["values"] == "unseen" and r["target"]]
-    assert len([r for r in rows["test"] if r["values"] == "unseen"]) == 107
+    for split, count in (("test", 107), ("validation", 53)):
+        assert len([r for r in rows[split] if r["values"] == "unseen"]) == count
+    unseen = [r for split in ("validation", "test") for r in rows[split] if r["values"] == "unseen" and r["target"]]
     for value in (v for r in unseen for v in open_values(r)):
         assert value not in trained
         if isinstance(value, str):
@@ -138,9 +140,14 @@ def test_unseen_values_occur_nowhere_in_training(rows: dict[str, list[Row]]) -> 
 
 def test_values_tagged_seen_occur_in_training(rows: dict[str, list[Row]]) -> None:
     trained = {v for r in rows["train"] for v in arguments(r).values()}
-    seen = {v for r in rows["test"] if r["values"] == "seen" for v in arguments(r).values()}
-    assert seen <= trained
-    assert {r["values"] for split in ("train", "validation") for r in rows[split]} == {"seen"}
+    held_out = [*rows["validation"], *rows["test"]]
+    assert {v for r in held_out if r["values"] == "seen" for v in arguments(r).values()} <= trained
+    assert {r["values"] for r in rows["train"]} == {"seen"}
+
+
+def test_unseen_test_values_do_not_occur_in_validation_either(rows: dict[str, list[Row]]) -> None:
+    judged_by = {v for r in rows["validation"] for v in open_values(r)}
+    assert not judged_by & {v for r in rows["test"] if r["values"] == "unseen" for v in open_values(r)}
 
 
 def test_every_value_can_be_copied_from_the_request(rows: dict[str, list[Row]]) -> None:
@@ -177,4 +184,4 @@ def test_the_gold_answers_score_full_marks_as_a_task() -> None:
     for item, example in zip(task.items, examples, strict=True):
         grade = task.grader.grade(item, [Generation(example.completion, "eos", 1, 1, 0.0)])
         assert {s for s in grade.scores.values() if s is not None} == {1.0}
-    assert len({item.cluster for item in task.items}) == 58
+    assert len({item.cluster for item in task.items}) == 100

@@ -11,7 +11,7 @@ from harness.engines.requests import Message
 from harness.errors import DataError, RecipeError
 from harness.tasks.readers import Example
 from harness.training import Recipe
-from harness.training.data import IGNORED_LABEL, load_examples, tokenize_examples
+from harness.training.data import IGNORED_LABEL, load_examples, tokenize_examples, tokenize_rehearsal
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,19 @@ def test_a_row_whose_prompt_fills_max_length_is_dropped(tokenizer: PreTrainedTok
 def test_many_long_rows_are_an_error(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(RecipeError, match=r"3 of 3 training rows are longer than max_length 5"):
         tokenize_examples([example("yes")] * 3, tokenizer, 5, name="training")
+
+
+def test_rehearsal_rows_are_cut_where_the_base_had_not_stopped(
+    tokenizer: PreTrainedTokenizerBase, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = tokenize_rehearsal([example("yes yes")], tokenizer, None)[0]
+    with caplog.at_level(logging.WARNING):
+        rows = tokenize_rehearsal([example("yes yes"), example("yes " * 50)], tokenizer, len(whole.input_ids))
+    assert rows[0] == whole
+    assert whole.labels[-1] == tokenizer.eos_token_id
+    assert len(rows[1].input_ids) == len(whole.input_ids)
+    assert tokenizer.eos_token_id not in rows[1].labels
+    assert not caplog.text
 
 
 def test_a_tokenizer_without_chat_template_is_refused(tiny_model_dir: Path) -> None:

@@ -56,6 +56,27 @@ def test_real_batches_label_the_completion_and_one_eos_though_padding_is_the_sam
     assert padded > 0
 
 
+def test_rehearsal_is_trained_on_and_training_rows_are_judged_apart_from_it(
+    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    files = {role: {"path": f"{role}.jsonl"} for role in ("train", "rehearsal", "validation")}
+    rehearsed = [{"prompt": f"Say {word}.", "completion": f"{word} it is"} for word in ("yes", "no", "so", "ah")]
+    (tmp_path / "rehearsal.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rehearsed))
+    batches = _Batches()
+    trainer = {"per_device_train_batch_size": 20, "max_steps": 8}
+    recipe = make_recipe(data=files, trainer=trainer, early_stopping_patience=9)
+    log = run(recipe, tiny_model_dir, tmp_path, batches)
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
+    texts = [tokenizer.decode(labels[labels != -100]) for labels in batches.first["labels"]]
+    assert sorted(text.endswith("it is" + tokenizer.eos_token) for text in texts) == [False] * 16 + [True] * 4
+    assert (log.summary.rows, log.summary.rehearsal_rows) == (16, 4)
+    evaluated = [p for p in log.points if p.eval_loss is not None]
+    assert [p.step for p in evaluated] == [2, 4, 6, 8]
+    assert evaluated[-1].train_eval_loss < evaluated[0].train_eval_loss
+    assert log.summary.best_eval_loss == min(p.eval_loss for p in evaluated)
+
+
 def test_the_adapter_lowers_the_loss_it_was_trained_on_and_holds_no_pickle(
     make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
 ) -> None:

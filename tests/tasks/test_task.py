@@ -11,10 +11,10 @@ from scripted import scripted_engine
 from harness.engines import Answer, Generation, Prompt, Request, Score
 from harness.engines.requests import Divergence, GenerateRequest, RollingRequest, ScoreRequest
 from harness.errors import EngineError, TaskError
+from harness.metrics.base import Metric, main_metric
+from harness.tasks import Item, Task
 from harness.tasks.answers import expect
-from harness.tasks.base import Item, Task
 from harness.tasks.classification import ClassificationGrader
-from harness.tasks.evaluate import evaluate
 from harness.tasks.multiple_choice import ChoiceGrader
 from harness.tasks.plain_text import PlainTextGrader
 from harness.tasks.worked_answer import WorkedAnswerGrader
@@ -33,7 +33,7 @@ def test_each_item_gets_its_own_answers_when_items_ask_different_numbers_of_requ
     choices = [["3", "1"], ["5", "4", "2", "6"], ["1", "9", "8"]]
     grader = ChoiceGrader(style="cloze")
     measured = task(grader, *({"choices": c, "gold": 0} for c in choices))
-    samples = evaluate(measured, scripted_engine(letter_score), "base")
+    samples = measured.evaluate(scripted_engine(letter_score), "base")
     assert [s.parsed["choice_logprobs"] for s in samples] == [[-float(x) for x in c] for c in choices]
     assert [s.parsed["choice"] for s in samples] == [1, 2, 0]
     assert [s.prompt_tokens for s in samples] == [14, 28, 21]
@@ -43,7 +43,7 @@ def test_each_item_gets_its_own_answers_when_items_ask_different_numbers_of_requ
 def test_prompt_digest_covers_every_request() -> None:
     def digests(*choices: str) -> list[str]:
         measured = task(ChoiceGrader(style="cloze"), {"choices": list(choices), "gold": 0})
-        return [s.prompt_digest for s in evaluate(measured, scripted_engine(letter_score), "base")]
+        return [s.prompt_digest for s in measured.evaluate(scripted_engine(letter_score), "base")]
 
     assert digests("1", "2") != digests("1", "3")
     assert digests("1", "2") == digests("1", "2")
@@ -52,7 +52,7 @@ def test_prompt_digest_covers_every_request() -> None:
 def test_single_request_keeps_its_digest() -> None:
     grader = ClassificationGrader(labels=("a", "b"))
     measured = Task("t", [Item("i", Prompt.chat("q"), "a")], grader, "d")
-    [sample] = evaluate(measured, scripted_engine(lambda r: Generation("a", "eos", 3, 1, 0.1)), "base")
+    [sample] = measured.evaluate(scripted_engine(lambda r: Generation("a", "eos", 3, 1, 0.1)), "base")
     assert sample.prompt_digest == grader.requests(measured.items[0])[0].digest
     assert sample.scores == {"accuracy": 1.0, "stops_with_eos": 1.0, "answer_tokens": 1.0}
 
@@ -64,7 +64,7 @@ def test_generation_among_several_answers_is_the_sample_s_answer() -> None:
         return Score(-6.0, False, 40, 4, 0.5)
 
     measured = task(WorkedAnswerGrader(), {"answer": 12, "solution": "6 + 6 = 12"})
-    [sample] = evaluate(measured, scripted_engine(answer), "candidate")
+    [sample] = measured.evaluate(scripted_engine(answer), "candidate")
     assert (sample.answer, sample.stop_reason, sample.completion_tokens) == ("It is 12.", "stop", 5)
     assert sample.scores["exact_match"] == 1.0 and sample.scores["gold_solution_logprob"] == -1.5
     assert sample.scores["stops_with_eos"] == 1.0
@@ -75,14 +75,14 @@ def test_texts_are_shown_and_counted() -> None:
     def answer(request: Request) -> Answer:
         return Score(-8.0, False, 0, 10, 0.1) if isinstance(request, RollingRequest) else Divergence(2.0, 8, 0.1)
 
-    [sample] = evaluate(task(PlainTextGrader(), "ab cd"), scripted_engine(answer), "base")
+    [sample] = task(PlainTextGrader(), "ab cd").evaluate(scripted_engine(answer), "base")
     assert (sample.prompt, sample.prompt_tokens, sample.completion_tokens) == ("ab cd", 0, 18)
 
 
 def test_progress_counts_requests_not_items() -> None:
     seen: list[tuple[int, int]] = []
     measured = task(ChoiceGrader(style="cloze"), {"choices": ["1", "2"], "gold": 0}, {"choices": ["3", "4"], "gold": 0})
-    evaluate(measured, scripted_engine(letter_score), "base", progress=lambda done, total: seen.append((done, total)))
+    measured.evaluate(scripted_engine(letter_score), "base", progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -93,7 +93,7 @@ def test_lost_answer_is_an_error_not_a_shift() -> None:
 
     measured = task(ChoiceGrader(style="cloze"), {"choices": ["1", "2"], "gold": 0})
     with pytest.raises(EngineError, match="1 requests got no answer"):
-        evaluate(measured, Loses(), "base")  # type: ignore[arg-type]
+        measured.evaluate(Loses(), "base")  # type: ignore[arg-type]
 
 
 def test_answer_of_another_kind_names_the_item() -> None:
@@ -119,3 +119,11 @@ def test_reading_examples_does_not_need_a_working_directory(tmp_path: Path, monk
     request = built.grader.requests(built.items[1])[0]
     assert isinstance(request, ScoreRequest)
     assert request.prompt.text == "Question: q0\nA. x\nB. y\nAnswer: A\n\nQuestion: q1\nA. x\nB. y\nAnswer:"
+
+
+def test_main_metric_is_accuracy_or_exact_match_or_the_first_where_more_is_better() -> None:
+    assert task(ChoiceGrader(), {"choices": ["1", "2"], "gold": 0}).main_metric == "acc"
+    assert task(WorkedAnswerGrader()).main_metric == "exact_match"
+    assert Task("t", [], ClassificationGrader(labels=("a", "b")), "d").main_metric == "accuracy"
+    assert main_metric([Metric("loss", higher_is_better=False), Metric("rouge1")]) == "rouge1"
+    assert main_metric([Metric("loss", higher_is_better=False)]) == "loss"

@@ -1,0 +1,86 @@
+"""Runs of pytest in processes of their own, which a test can kill; the heavy libraries are imported once for all."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Literal
+
+from project import HEAVY
+
+Moment = Literal["before", "amid", "after"]
+
+
+@dataclass(frozen=True)
+class Death:
+    """When a run kills itself with SIGKILL: before, amid or after the transaction of its n-th batch of answers."""
+
+    batch: int
+    moment: Moment
+
+
+def start_pytest(
+    root: Path, cache_dir: Path, arguments: Sequence[str], death: Death | None = None
+) -> ForkServerProcess:
+    """Start pytest in `root`; output goes to `root`/output.txt."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*HEAVY, "pytest"])
+    process = context.Process(target=_run_pytest, args=(root, cache_dir, list(arguments), death))
+    process.start()
+    return process
+
+
+def answers_kept(cache_dir: Path) -> int:
+    """Answers in the cache that a run is writing, or has left behind."""
+    path = cache_dir / "answers.sqlite"
+    if not path.exists():
+        return 0
+    connection = sqlite3.connect(path, timeout=60)
+    try:
+        return int(connection.execute("SELECT count(*) FROM answers").fetchone()[0])
+    finally:
+        connection.close()
+
+
+def _run_pytest(root: Path, cache_dir: Path, arguments: list[str], death: Death | None) -> None:
+    import pytest
+    import torch
+
+    output = os.open(root / "output.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.chdir(root)
+    os.environ["ASSAY_CACHE_DIR"] = str(cache_dir)
+    torch.set_num_threads(1)
+    if death is not None:
+        _die(death)
+    raise SystemExit(int(pytest.main(arguments)))
+
+
+def _die(death: Death) -> None:
+    from harness.engines import AnswerCache
+
+    put, count = AnswerCache.put, 0
+
+    def kill() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def dying_put(cache: AnswerCache, *arguments: object) -> None:
+        nonlocal count
+        count += 1
+        if count == death.batch:
+            if death.moment == "before":
+                kill()
+            if death.moment == "amid":  # all is written; SQLite is about to say that it counts
+                cache._connection.set_trace_callback(lambda statement: kill() if statement == "COMMIT" else None)
+        put(cache, *arguments)
+        if count == death.batch:
+            kill()
+
+    AnswerCache.put = dying_put  # type: ignore[method-assign, assignment]
