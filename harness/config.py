@@ -134,7 +134,7 @@ class Config:
 
 BUILT_IN_PROFILES = {
     # two minutes of forgetting on two cores: five examples cost 600 tokens an MMLU subject, and 1,000 a GSM8K problem
-    "smoke": Profile("smoke", limit=120, limits={"gsm8k": 8}, subjects=10, inconclusive="warn"),
+    "smoke": Profile("smoke", limit=120, limits={"gsm8k": 4}, subjects=10, inconclusive="warn"),
     "release": Profile("release", benchmarks=True),
 }
 

@@ -86,7 +86,6 @@ class PrefixWork:
             unit,
             new_row=row,
             slots=max(1, min(self._slots, self._limits.tokens // capacity)),
-            capacity=capacity,
             tokenizer=self._loaded.tokenizer,
             eos_ids=eos_ids(self._loaded),
         )

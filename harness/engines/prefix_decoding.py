@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+# Copying all keys and values once in so many steps costs nothing to speak of, and so few padded columns cost little.
+_WIDTH_STEP_TOKENS = 64
+
 NewRow = Callable[[int], Row]
 
 
@@ -40,7 +43,6 @@ class DecodingPlan:
         *,
         new_row: NewRow,
         slots: int,
-        capacity: int,
         tokenizer: PreTrainedTokenizerBase,
         eos_ids: frozenset[int],
     ) -> Iterator[tuple[int, Generation]]:
@@ -49,12 +51,11 @@ class DecodingPlan:
         Args:
             new_row: the empty answer to a request.
             slots: answers in progress at once.
-            capacity: tokens that the longest of them may need of its own, prompt beyond the unit's path included.
         """
         started = time.perf_counter()
         shared = len(unit.path)
         arriving = self._prefilled(forward.run(model, unit, _last_position, keep_leaves=True), new_row)
-        batch = _Batch(slots, capacity)
+        batch = _Batch(slots)
         waiting: list[_Arrival] = []
         more = True
         while True:
@@ -102,11 +103,10 @@ class _Batch:
         logits: shape (n, vocabulary), for the next token of each.
     """
 
-    def __init__(self, slots: int, capacity: int) -> None:
+    def __init__(self, slots: int) -> None:
         self.rows: list[Row] = []
         self.logits: torch.Tensor = None  # type: ignore[assignment] # there are none before the first row enters
         self._slots = slots
-        self._capacity = capacity
         self._keys: list[torch.Tensor] = []
         self._values: list[torch.Tensor] = []
         self._lengths: list[int] = []
@@ -119,18 +119,22 @@ class _Batch:
 
         self._path = arrival.chain[:shared]
         place = len(self.rows)
-        length = 0
-        for block in arrival.chain[shared:]:
+        own = arrival.chain[shared:]
+        self._lengths.append(sum(block.layers[0][0].shape[2] for block in own))
+        if not self._keys:
+            for keys, _ in arrival.chain[0].layers:
+                shape = (self._slots, keys.shape[1], 0, keys.shape[3])
+                self._keys.append(torch.zeros(shape, dtype=keys.dtype, device=keys.device))
+                self._values.append(torch.zeros(shape, dtype=keys.dtype, device=keys.device))
+        self._fit_width()
+        start = 0
+        for block in own:
+            stop = start + block.layers[0][0].shape[2]
             for layer, (keys, values) in enumerate(block.layers):
-                if layer == len(self._keys):
-                    shape = (self._slots, keys.shape[1], self._capacity, keys.shape[3])
-                    self._keys.append(torch.zeros(shape, dtype=keys.dtype, device=keys.device))
-                    self._values.append(torch.zeros(shape, dtype=keys.dtype, device=keys.device))
-                self._keys[layer][place, :, length : length + keys.shape[2]] = keys[0]
-                self._values[layer][place, :, length : length + keys.shape[2]] = values[0]
-            length += block.layers[0][0].shape[2]
+                self._keys[layer][place, :, start:stop] = keys[0]
+                self._values[layer][place, :, start:stop] = values[0]
+            start = stop
         self.rows.append(arrival.row)
-        self._lengths.append(length)
         self._positions.append(arrival.position)
         first = arrival.logits[None]
         self.logits = first if place == 0 else torch.cat([self.logits, first])
@@ -155,6 +159,7 @@ class _Batch:
 
         device = self.logits.device
         n = len(self.rows)
+        self._fit_width()
         ids = torch.tensor([[row.tokens[-1] for row in self.rows]], device=device)
         positions = torch.tensor([self._positions], device=device)
         own = _Running(self._keys, self._values, torch.tensor(self._lengths, device=device))
@@ -165,6 +170,20 @@ class _Batch:
         self._lengths = [length + 1 for length in self._lengths]
         self._positions = [position + 1 for position in self._positions]
 
+    def _fit_width(self) -> None:
+        """Give the tensors room for the longest row and its next token, and little more.
+
+        They are used as wide as they are, since slices of them would not be contiguous (see `matmul_attention`).
+        """
+        import torch
+
+        width = -(-(max(self._lengths) + 1) // _WIDTH_STEP_TOKENS) * _WIDTH_STEP_TOKENS
+        extra = width - self._keys[0].shape[2]
+        if extra:
+            for tensors in (self._keys, self._values):
+                for layer, tensor in enumerate(tensors):
+                    tensors[layer] = torch.nn.functional.pad(tensor, (0, 0, 0, extra))
+
 
 class _Running:
     """One new token a row, each attending to its row's own keys and values (see `prefix_attention.Own`)."""
@@ -174,8 +193,7 @@ class _Running:
 
         self._keys, self._values, self._lengths = keys, values, lengths
         self._rows = torch.arange(len(lengths), device=lengths.device)
-        self._longest = int(lengths.max()) + 1
-        seen = torch.arange(self._longest, device=lengths.device) <= lengths[:, None]
+        seen = torch.arange(keys[0].shape[2], device=lengths.device) <= lengths[:, None]
         self._mask = torch.zeros(seen.shape, device=lengths.device).masked_fill(~seen, float("-inf"))[:, None, None]
 
     def attend(
@@ -188,12 +206,12 @@ class _Running:
         values[self._rows, :, self._lengths] = value.transpose(0, 1)
         out, log_sum = matmul_attention(
             query.transpose(0, 1).unsqueeze(2),
-            keys[:n, :, : self._longest],
-            values[:n, :, : self._longest],
+            keys[:n],
+            values[:n],
             scaling=scaling,
             mask=self._mask,
         )
-        return out.squeeze(2).transpose(0, 1).float().contiguous(), log_sum.squeeze(2).transpose(0, 1).contiguous()
+        return out.squeeze(2).transpose(0, 1).contiguous(), log_sum.squeeze(2).transpose(0, 1).contiguous()
 
 
 def _last_position(node: Node) -> Sequence[int]:
