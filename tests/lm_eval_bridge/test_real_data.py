@@ -112,7 +112,7 @@ def test_the_smoke_profile_asks_what_two_minutes_allow(scripted, tmp_path):
     assert (asked.forgetting.knowledge, asked.forgetting.math) == ("mmlu", "gsm8k")
     mmlu, gsm8k = find_task("mmlu", asked), find_task("gsm8k", asked)
     questions, problems = mmlu.evaluate(scripted(), "base"), gsm8k.evaluate(scripted(), "base")
-    assert (len(questions), len({sample.cluster for sample in questions}), len(problems)) == (120, 10, 8)
+    assert (len(questions), len({sample.cluster for sample in questions}), len(problems)) == (120, 10, 4)
     # about 600 tokens of examples a subject and 1,000 a problem, the latter twice; four characters a token
     examples = {sample.cluster: sample.prompt.rpartition("\n\n")[0] for sample in questions}
     characters = sum(map(len, examples.values())) + sum(len(s.prompt.rpartition("\n\n")[2]) for s in questions)
