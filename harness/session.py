@@ -232,9 +232,8 @@ class Session:
         for engine in self._engines.values():
             facts["answers"]["cached"] += engine.cached
             facts["answers"]["computed"] += engine.computed
-        for name in dict.fromkeys(
-            name for name, _ in self._samples
-        ):  # a task that could not be measured may have no data
+        # of a task that could not be measured the data may not even be there
+        for name in dict.fromkeys(name for name, _ in self._samples):
             task = self._tasks[name]
             facts["data"][name] = {"digest": task.data_digest, "task": task.digest, **task.settings}
         found = self.__dict__  # cached properties appear here once computed

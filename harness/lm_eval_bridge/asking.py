@@ -31,20 +31,11 @@ def ask(
     role: Role,
     progress: Progress | None,
 ) -> list[Sample]:
-    """Ask the selected documents of each leaf task and grade the answers as lm-eval does.
+    """What `LmEvalTask.evaluate` does, for the leaf tasks of which documents are selected.
 
     Args:
         name: of the task in its samples.
-        leaves: those of which documents are selected.
         selected: ascending document indices by leaf task.
-        progress: called with (answers so far, answers wanted so far known).
-
-    Returns:
-        One sample a document, leaf task by leaf task, in the data's order.
-
-    Raises:
-        TaskError: the task asks for something that the engine does not do.
-        EngineError: a request got no answer.
     """
     lm = EngineLM(engine, chat=options.chat_template, progress=progress)
     with lm_eval_surroundings(options.seed):

@@ -38,17 +38,20 @@ def find_entry(name: str, include_path: Path | None) -> tuple[Entry, Index]:
     return entry, index
 
 
-@lru_cache(maxsize=1)
 def stock_index() -> Index:
     """lm-eval's own definitions by name.
 
     lm-eval reads 14,000 YAML files for this, several seconds; the result is kept in the cache directory.
     """
+    return _read_index(cache_dir() / f"lm-eval-{version('lm_eval')}-tasks.json")
+
+
+@lru_cache(maxsize=1)
+def _read_index(stored: Path) -> Index:
     import lm_eval.tasks
     from lm_eval.tasks._index import Entry, Kind, TaskIndex
 
     root = Path(lm_eval.tasks.__file__).parent
-    stored = cache_dir() / f"lm-eval-{version('lm_eval')}-tasks.json"
     try:
         rows = json.loads(stored.read_text(encoding="utf-8"))
     except (OSError, ValueError):

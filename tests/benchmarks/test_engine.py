@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,13 +20,10 @@ def main(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One subject in the layout of the MMLU files, and lm-eval's index of it alone, which is otherwise read for seconds."""
     import datasets
 
-    from harness.lm_eval_bridge.index import stock_index
-
-    stock_index.cache_clear()
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets")
     monkeypatch.setenv("ASSAY_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "cache").mkdir()
@@ -40,8 +36,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             writer = csv.writer(file)
             writer.writerow(["question", "choice0", "choice1", "choice2", "choice3", "answer"])
             writer.writerows([f"Who sings {n} {split}?", "birds", "dogs", "foxes", "tables", "0"] for n in range(rows))
-    yield tmp_path / "data"
-    stock_index.cache_clear()
+    return tmp_path / "data"
 
 
 @pytest.mark.parametrize("arguments", [[], ["--data-dir", "no/such/directory"]])

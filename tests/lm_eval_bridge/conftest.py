@@ -130,10 +130,8 @@ def scripted() -> type[ScriptedEngine]:
 
 
 @pytest.fixture
-def small_stock_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def small_stock_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A stored index of some of lm-eval's tasks: reading all 14,000 definitions takes seconds."""
-    from harness.lm_eval_bridge.index import stock_index
-
     rows = {
         "mmlu_astronomy": ["TASK", "mmlu/default/mmlu_astronomy.yaml", []],
         "hellaswag": ["TASK", "hellaswag/hellaswag.yaml", []],
@@ -141,6 +139,3 @@ def small_stock_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     }
     (tmp_path / f"lm-eval-{version('lm_eval')}-tasks.json").write_text(json.dumps(rows))
     monkeypatch.setenv("ASSAY_CACHE_DIR", str(tmp_path))
-    stock_index.cache_clear()
-    yield
-    stock_index.cache_clear()

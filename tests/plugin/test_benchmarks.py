@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,14 +32,10 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bench(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def bench(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project without tasks of its own, that knows a few of lm-eval's."""
-    from harness.lm_eval_bridge.index import stock_index
-
     write_index(Path(os.environ["ASSAY_CACHE_DIR"]), tmp_path / "definitions")
-    stock_index.cache_clear()
-    yield project
-    stock_index.cache_clear()
+    return project
 
 
 def forgetting_suite(project: Project) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,8 @@ TASK = {"kind": "multiple_choice", "data": "q.jsonl", "prompt_field": "q", "targ
 
 
 @pytest.fixture(autouse=True)
-def _index(tmp_path: Path) -> Iterator[None]:
-    from harness.lm_eval_bridge.index import stock_index
-
+def _index(tmp_path: Path) -> None:
     write_index(Path(os.environ["ASSAY_CACHE_DIR"]), tmp_path / "definitions")
-    stock_index.cache_clear()
-    yield
-    stock_index.cache_clear()
 
 
 def settings(root: Path, profile: str = "smoke", data_dir: Path | None = None, **tasks: Any) -> Settings:
