@@ -10,27 +10,31 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.annotate_cli import add_annotate_command
 from harness.cache_cli import add_cache_command
+from harness.compare_cli import add_compare_command
 from harness.errors import AssayError
+from harness.runs_cli import add_run_commands
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when done, 1 when the command could not be carried out, 2 on misuse, 130 when interrupted.
+        0 when done, 1 when the command could not be carried out, 2 on misuse, 130 when interrupted; what `compare`
+        returns is its own answer.
     """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        arguments.run(arguments)
+        answer: int | None = arguments.run(arguments)
     except AssayError as exc:
         print(f"assay: {exc}", file=sys.stderr)
-        return 1
+        return int(getattr(arguments, "refused", 1))
     except KeyboardInterrupt:
         print("assay: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
-    return 0
+    return answer or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
 
     add_cache_command(commands)
+    add_run_commands(commands)
+    add_compare_command(commands)
+    add_annotate_command(commands)
     return parser
 
 

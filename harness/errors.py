@@ -51,5 +51,9 @@ class EngineError(AssayError):
     """A request could not be answered."""
 
 
+class UndecidedError(EngineError):
+    """What a gate rests on could not be had in full, through no fault of the candidate: the gate is inconclusive."""
+
+
 class RunError(AssayError):
     """A run directory cannot be written or read."""

@@ -4,15 +4,13 @@ MMLU and GSM8K, each five-shot, where `--data-dir` has them or the profile asks 
 Accuracy is what people read; log-likelihoods are what moves first, and what still moves where a small base is at chance.
 """
 
-from harness import gates
-
 
 def test_knowledge_is_kept(forgetting, compare, margins, gate):
-    gate(gates.Breakdown(compare(forgetting.knowledge).metric("acc").non_inferior(margins.knowledge_acc)))
+    gate(compare(forgetting.knowledge).metric("acc").non_inferior(margins.knowledge_acc))
 
 
 def test_right_answers_stay_likely(forgetting, compare, margins, gate):
-    gate(gates.Breakdown(compare(forgetting.knowledge).metric("gold_logprob").non_inferior(margins.knowledge_logprob)))
+    gate(compare(forgetting.knowledge).metric("gold_logprob").non_inferior(margins.knowledge_logprob))
 
 
 def test_confidence_stays_calibrated(forgetting, compare, margins, gate):
@@ -20,15 +18,15 @@ def test_confidence_stays_calibrated(forgetting, compare, margins, gate):
 
 
 def test_probabilities_stay_accurate(forgetting, compare, margins, gate):
-    gate(gates.Breakdown(compare(forgetting.knowledge).metric("brier_score").non_inferior(margins.calibration)))
+    gate(compare(forgetting.knowledge).metric("brier_score").non_inferior(margins.calibration))
 
 
 def test_word_problems_are_still_solved(forgetting, compare, margins, gate):
-    gate(gates.Breakdown(compare(forgetting.math).metric("exact_match").non_inferior(margins.math_exact_match)))
+    gate(compare(forgetting.math).metric("exact_match").non_inferior(margins.math_exact_match))
 
 
 def test_worked_solutions_stay_likely(forgetting, compare, margins, gate):
-    gate(gates.Breakdown(compare(forgetting.math).metric("gold_solution_logprob").non_inferior(margins.math_logprob)))
+    gate(compare(forgetting.math).metric("gold_solution_logprob").non_inferior(margins.math_logprob))
 
 
 def test_plain_text_stays_predictable(forgetting, compare, margins, gate):
@@ -41,4 +39,4 @@ def test_predictions_stay_near_the_base(forgetting, compare, margins, gate):
 
 def test_is_not_worse_at(further_task, compare, margins, gate):
     comparison = compare(further_task)
-    gate(gates.Breakdown(comparison.metric(comparison.task.main_metric).non_inferior(margins.benchmarks)))
+    gate(comparison.metric(comparison.task.main_metric).non_inferior(margins.benchmarks))

@@ -1,15 +1,65 @@
-"""Is the adapter what it claims to be, and does it act? Seconds, before anything costly."""
+"""Is the adapter what it claims to be, and does it act? Seconds, before anything costly.
+
+Where one of these fails, the suites that measure are skipped; --keep-going runs them all the same.
+"""
+
+import pytest
 
 from harness import integrity
 
 
-def test_safetensors_only(adapter_directory, gate):
-    gate(integrity.adapter_is_safe(adapter_directory))
+@pytest.fixture(scope="session")
+def merged_copy(assay):
+    """The merged model that is to be served; skips, before anything is loaded, where none is named."""
+    config = assay.settings.config
+    if config.serving.merged is None:
+        pytest.skip("`serving: merged:` in assay.yaml names no merged model")
+    return config.root / config.serving.merged
+
+
+@pytest.fixture(scope="session")
+def observed(loaded_model):
+    """What base and candidate say to the probe texts, asked once for all tests."""
+    return integrity.Observed(loaded_model)
+
+
+def test_safetensors_only(adapter_directory, assay, gate):
+    gate(integrity.adapter_is_safe(adapter_directory, allowed=assay.settings.config.integrity.allow_files))
 
 
 def test_tensors_map_to_modules_and_back(adapter_directory, base, assay, gate):
     trusted = assay.settings.trust_remote_code
     gate(integrity.tensors_map_both_ways(adapter_directory, base.directory, trust_remote_code=trusted))
+
+
+def test_config_fits_the_tensors(adapter_directory, gate):
+    gate(integrity.config_agrees_with_tensors(adapter_directory))
+
+
+def test_strength_is_as_trained(adapter_directory, gate):
+    gate(integrity.strength_as_trained(adapter_directory))
+
+
+def test_base_is_as_trained(adapter_directory, base, gate):
+    gate(integrity.base_as_trained(adapter_directory, base.directory, base_name=base.name))
+
+
+def test_tokenizer_is_the_bases(adapter_directory, base, gate):
+    gate(integrity.tokenizer_is_the_bases(adapter_directory, base.directory))
+
+
+def test_chat_template_is_the_bases(adapter_directory, base, assay, gate):
+    from harness.models.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(base.directory, trust_remote_code=assay.settings.trust_remote_code)
+    gate(integrity.chat_template_is_the_bases(adapter_directory, base.directory, tokenizer))
+
+
+def test_special_tokens_agree(adapter_directory, base, assay, gate):
+    from harness.models.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(base.directory, trust_remote_code=assay.settings.trust_remote_code)
+    gate(integrity.special_tokens_agree(base.directory, tokenizer))
 
 
 def test_values_are_finite(adapter_directory, gate):
@@ -20,12 +70,47 @@ def test_lora_b_is_not_zero(adapter_directory, gate):
     gate(integrity.adapter_is_trained(adapter_directory))
 
 
-def test_changes_the_base(loaded_model, margins, gate):
-    gate(integrity.changes_the_base(loaded_model, least_kl=margins.effect_kl))
+def test_no_module_stands_out(adapter_directory, gate):
+    gate(integrity.norms_are_even(adapter_directory))
 
 
-def test_merged_equals_unmerged(loaded_model, margins, gate):
-    gate(integrity.merges_cleanly(loaded_model, most_kl=margins.merge_kl))
+def test_changes_the_base(loaded_model, observed, margins, gate):
+    gate(integrity.changes_the_base(loaded_model, least_kl=margins.effect_kl, observed=observed))
+
+
+def test_answers_repeat(loaded_model, gate):
+    gate(integrity.answers_repeat(loaded_model))
+
+
+def test_switches_on_and_off(loaded_model, gate):
+    gate(integrity.switches_cleanly(loaded_model))
+
+
+def test_batched_equals_single(loaded_model, observed, margins, gate):
+    gate(integrity.padding_changes_nothing(loaded_model, most_kl=margins.padding_kl, observed=observed))
+
+
+def test_survives_saving(loaded_model, adapter_directory, gate):
+    gate(integrity.survives_saving(loaded_model, adapter_directory))
+
+
+def test_merged_equals_unmerged(loaded_model, observed, margins, gate):
+    limits = {"most_kl": margins.merge_kl, "most_share": margins.merge_share}
+    gate(integrity.merges_cleanly(loaded_model, **limits, observed=observed))
+
+
+def test_merged_copy_is_the_candidate(merged_copy, loaded_model, observed, assay, margins, gate):
+    check = integrity.merged_copy_is_the_candidate
+    limits = {"most_kl": margins.merge_kl, "most_share": margins.merge_share}
+    gate(check(loaded_model, merged_copy, assay.load_options, **limits, observed=observed))
+
+
+def test_measured_as_served(adapter_directory, assay, gate):
+    serving, options = assay.settings.config.serving, assay.load_options
+    if serving.dtype is None and serving.quantization is None:
+        pytest.skip("`serving:` in assay.yaml says nothing of dtype and quantization")
+    measured = options.dtype, options.quantization
+    gate(integrity.precision_is_as_served(measured, (serving.dtype, serving.quantization)))
 
 
 def test_answers_end_by_themselves(task_name, compare, margins, gate):

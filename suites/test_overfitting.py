@@ -1,7 +1,16 @@
-"""Did training go past what generalises? Read from the log that was stored with the adapter."""
+"""Did training go past what generalises? By its log, by rows trained on against rows held out, and by how answers changed.
 
+Everything measured is held against the base on the same rows: what is predictable anyway was not memorised. Sizes and limits
+are those of `overfitting:` in assay.yaml; the first two limits stand in `margins:`.
+"""
+
+import pytest
+
+from harness import overfitting
 from harness.gates import Scalar
 from harness.metrics.training_curves import eval_loss_rise, loss_gap
+
+TOO_SHORT = "the answers are too short to tell remembering from being right"
 
 
 def test_validation_loss_stays_near_training_loss(training_points, margins, gate):
@@ -14,3 +23,53 @@ def test_validation_loss_has_not_risen_past_its_minimum(training_points, margins
     points, kept_step = training_points
     rise = Scalar("eval_loss_rise", eval_loss_rise(points, at_step=kept_step), unit="nats", higher_is_better=False)
     gate(rise.at_most(margins.eval_loss_rise))
+
+
+def test_held_out_rows_are_as_likely_as_training_rows(recall, overfitting_rules, gate):
+    gate(overfitting.loss_gap_over_base(recall.trained, recall.held_out, overfitting_rules.loss_gap_over_base))
+
+
+def test_training_answers_are_not_recited(recall, overfitting_rules, gate):
+    excess = overfitting.recited(recall.trained, recall.held_out, overfitting_rules.recited)
+    if excess is None:
+        pytest.skip(TOO_SHORT)
+    gate(excess)
+
+
+def test_training_answers_cannot_be_extracted(recall, overfitting_rules, gate):
+    excess = overfitting.extractable(recall.trained, recall.held_out, overfitting_rules.extractable)
+    if excess is None:
+        pytest.skip(TOO_SHORT)
+    gate(excess)
+
+
+def test_canaries_are_not_exposed(canaries, overfitting_rules, gate):
+    gate(canaries.metric("exposure").non_inferior(overfitting_rules.canary_exposure))
+
+
+def test_answers_do_not_go_round(answers, overfitting_rules, gate):
+    gate(overfitting.repetition(answers).non_inferior(overfitting_rules.repetition))
+
+
+def test_answers_still_end(answers, overfitting_rules, gate):
+    gate(answers.metric("stops_with_eos").non_inferior(overfitting_rules.stops_with_eos))
+
+
+def test_answers_are_not_longer_than_the_base_s(answers, overfitting_rules, gate):
+    gate(overfitting.length_over_base(answers, overfitting_rules.length_over_base))
+
+
+def test_answers_are_not_longer_than_those_taught(row_answers, overfitting_rules, gate):
+    gate(overfitting.length_over_targets(row_answers, overfitting_rules.length_over_targets))
+
+
+def test_answers_keep_their_variety_of_words(row_answers, overfitting_rules, gate):
+    gate(overfitting.distinct_2(row_answers).at_least(overfitting_rules.distinct_2))
+
+
+def test_answers_do_not_resemble_each_other(row_answers, overfitting_rules, gate):
+    gate(overfitting.self_bleu_rise(row_answers).at_most(overfitting_rules.self_bleu))
+
+
+def test_answers_are_not_monotonous(row_answers, overfitting_rules, gate):
+    gate(overfitting.compression(row_answers).at_most(overfitting_rules.compression_ratio))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import Config, Margins, find_config, load_config
+from harness.config import Config, Margins, Serving, find_config, load_config
 from harness.errors import ConfigError
 from harness.settings import make_settings
 
@@ -47,11 +47,34 @@ def test_a_built_in_profile_keeps_what_the_file_does_not_change(tmp_path: Path) 
     assert (config.get_profile("release").limit, config.get_profile("release").inconclusive) == (None, "fail")
 
 
+def test_serving_and_allowed_files_are_read_and_default_to_nothing(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD).serving == Serving()
+    serving = "serving: {dtype: bfloat16, quantization: null, merged: out/merged}"
+    config = load(tmp_path, f"{GOOD}{serving}\nintegrity: {{allow_files: [a.pt, b.py]}}\n")
+    assert config.serving == Serving("bfloat16", None, "out/merged")
+    assert config.integrity.allow_files == ("a.pt", "b.py")
+
+
+@pytest.mark.parametrize(
+    ("added", "said"),
+    [
+        ("serving: {dtype: fp16}", ["serving.dtype is 'fp16'", "float32, bfloat16, float16"]),
+        ("serving: {quantisation: nf4}", ["did you mean 'quantization'"]),
+        ("integrity: {allow_files: a.pt}", ["integrity.allow_files is 'a.pt'", "a list of texts"]),
+        ("integrity: {allow_files: [1]}", ["integrity.allow_files is 1"]),
+    ],
+)
+def test_a_wrong_word_about_serving_or_files_is_told(tmp_path: Path, added: str, said: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f"{GOOD}{added}\n")
+    assert all(words in str(caught.value) for words in said)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         ("recipe: mine", "recipie: mine", ["unknown key 'recipie'", "did you mean 'recipe'"]),
-        ("recipe: mine", "zzz: 1", ["unknown key 'zzz'", "profile, profiles, recipe, tasks"]),
+        ("recipe: mine", "zzz: 1", ["unknown key 'zzz'", "profile, profiles, recipe, safety, serving, store, tasks"]),
         ("model: some/model", "model: 7", ["model is 7", "type str"]),
         ("model: some/model", "model: [a]", ["model is ['a']"]),
         ("profile: nightly", "profile: true", ["profile is True"]),

@@ -10,7 +10,18 @@ from typing import Any
 
 from harness.config.checks import check_keys, check_type, mapping, read_section
 from harness.config.profiles import BUILT_IN_PROFILES, Inconclusive, Profile, read_profiles
-from harness.config.sections import AUTO, Forgetting, Margins
+from harness.config.sections import (
+    AUTO,
+    DataRules,
+    Forgetting,
+    Integrity,
+    Judging,
+    Margins,
+    OverfittingRules,
+    Safety,
+    Serving,
+    TrainingRules,
+)
 from harness.errors import ConfigError
 from harness.yaml_text import parse_yaml
 
@@ -19,10 +30,17 @@ __all__ = [
     "BUILT_IN_PROFILES",
     "FILE_NAME",
     "Config",
+    "DataRules",
     "Forgetting",
     "Inconclusive",
+    "Integrity",
+    "Judging",
     "Margins",
+    "OverfittingRules",
     "Profile",
+    "Safety",
+    "Serving",
+    "TrainingRules",
     "find_config",
     "load_config",
 ]
@@ -37,6 +55,7 @@ class Config:
     Attributes:
         root: directory of the file; relative paths in it start here.
         data_dir: local copies of benchmarks.
+        store: where baselines are kept, a directory or URL; None keeps them with the runs.
         tasks: name -> specification, validated when the task is built.
     """
 
@@ -45,9 +64,17 @@ class Config:
     recipe: str | None = None
     profile: str | None = None
     data_dir: Path | None = None
+    store: str | None = None
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     margins: Margins = field(default_factory=Margins)
+    integrity: Integrity = field(default_factory=Integrity)
+    training: TrainingRules = field(default_factory=TrainingRules)
+    overfitting: OverfittingRules = field(default_factory=OverfittingRules)
+    serving: Serving = field(default_factory=Serving)
+    data: DataRules = field(default_factory=DataRules)
     forgetting: Forgetting = field(default_factory=Forgetting)
+    safety: Safety = field(default_factory=Safety)
+    judge: Judging = field(default_factory=Judging)
     profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def model_spec(self, text: str) -> str:
@@ -101,7 +128,7 @@ def load_config(path: Path) -> Config:
         document = mapping(document["assay"], f"{path}: tool.assay")
     known = {f.name for f in fields(Config)} - {"root"}
     check_keys(document, known, where)
-    for key in ("model", "recipe", "profile", "data_dir"):
+    for key in ("model", "recipe", "profile", "data_dir", "store"):
         check_type(document.get(key), str, f"{where}: {key}")
     tasks = {
         str(name): mapping(spec, f"{where}: tasks.{name}")
@@ -114,9 +141,17 @@ def load_config(path: Path) -> Config:
         recipe=document.get("recipe"),
         profile=document.get("profile"),
         data_dir=root / document["data_dir"] if document.get("data_dir") else None,
+        store=document.get("store"),
         tasks=tasks,
         margins=read_section(Margins, document.get("margins"), f"{where}: margins"),
+        integrity=read_section(Integrity, document.get("integrity"), f"{where}: integrity"),
+        training=read_section(TrainingRules, document.get("training"), f"{where}: training"),
+        overfitting=read_section(OverfittingRules, document.get("overfitting"), f"{where}: overfitting"),
+        serving=read_section(Serving, document.get("serving"), f"{where}: serving"),
+        data=read_section(DataRules, document.get("data"), f"{where}: data"),
         forgetting=read_section(Forgetting, document.get("forgetting"), f"{where}: forgetting"),
+        safety=read_section(Safety, document.get("safety"), f"{where}: safety"),
+        judge=read_section(Judging, document.get("judge"), f"{where}: judge"),
         profiles=read_profiles(document.get("profiles"), f"{where}: profiles"),
     )
 

@@ -17,7 +17,8 @@ S = TypeVar("S")
 def read_section(kind: type[S], value: Any, where: str) -> S:
     """A flat section of the file: each field of a dataclass is a key, checked by the field's type.
 
-    A `float` must not be negative, an `int` is a count of at least 1, a `str` is not empty; `X | None` may be null.
+    A `float` must not be negative, an `int` is a count of at least 1, a `str` is not empty, a `dict[str, str]` maps
+    texts to texts, a `tuple[str, ...]` is a list of texts, a `Literal` is one of its choices; `X | None` may be null.
 
     Raises:
         ConfigError: not a mapping, an unknown key, or a value of another type.
@@ -29,9 +30,13 @@ def read_section(kind: type[S], value: Any, where: str) -> S:
 
 
 def _field(hint: Any, value: Any, where: str) -> Any:
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    # `Literal | None` is a typing.Union, `str | None` a types.UnionType
+    kinds = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
     if value is None and types.NoneType in kinds:
         return None
+    for kind in kinds:
+        if typing.get_origin(kind) is typing.Literal:
+            return _choice(value, typing.get_args(kind), where)
     return _FIELDS[next(kind for kind in kinds if kind in _FIELDS)](value, where)
 
 
@@ -47,6 +52,12 @@ def _text(value: Any, where: str) -> str:
     return value
 
 
+def _choice(value: Any, choices: tuple[Any, ...], where: str) -> Any:
+    if value not in choices:
+        raise ConfigError(f"{where} is {value!r}", f"choose one of: {', '.join(choices)}")
+    return value
+
+
 def _count(value: Any, where: str) -> int:
     if value is None:
         raise ConfigError(f"{where} is null", "give a count of at least 1")
@@ -54,7 +65,23 @@ def _count(value: Any, where: str) -> int:
     return int(value)
 
 
-_FIELDS: Mapping[type, Callable[[Any, str], Any]] = {float: _number, str: _text, int: _count}
+def _texts(value: Any, where: str) -> dict[str, str]:
+    return {_text(key, where): _text(one, f"{where}.{key}") for key, one in mapping(value, where).items()}
+
+
+def _list_of_texts(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ConfigError(f"{where} is {value!r}", "give a list of texts, as in [one, two]")
+    return tuple(_text(one, where) for one in value)
+
+
+_FIELDS: Mapping[Any, Callable[[Any, str], Any]] = {
+    float: _number,
+    str: _text,
+    int: _count,
+    dict[str, str]: _texts,
+    tuple[str, ...]: _list_of_texts,
+}
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:

@@ -40,9 +40,24 @@ class Profile:
         return self.limits.get(task, self.limit)
 
 
+# a minute and a half on two cores; 80 prompts are the fewest that can show a rise of less than 5 points
+_SAFETY = {"harmful_prompts": 80, "borderline_prompts": 40, "mini_borderline": 40, "toxic_continuations": 16}
+
+# with the embedded model as judge 25 seconds for its gold pairs, and a minute for answers if it proves fit
+_JUDGING = {"llmbar": 40, "instructions": 40, "mini_instructions": 40}
+
+# 40 seconds: rows of which likelihoods are taken, and prompts of them that are answered
+_OVERFITTING = {"training_rows": 32, "held_out_rows": 32, "row_answers": 32}
+
 BUILT_IN_PROFILES = {
     # two minutes of forgetting on two cores: five examples cost 600 tokens an MMLU subject, and 1,000 a GSM8K problem
-    "smoke": Profile("smoke", limit=120, limits={"gsm8k": 4}, subjects=10, inconclusive="warn"),
+    "smoke": Profile(
+        "smoke",
+        limit=120,
+        limits={"gsm8k": 4, **_SAFETY, **_JUDGING, **_OVERFITTING},
+        subjects=10,
+        inconclusive="warn",
+    ),
     "release": Profile("release", benchmarks=True),
 }
 

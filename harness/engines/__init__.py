@@ -4,6 +4,8 @@ from harness.engines.answer_cache import AnswerCache, answer_key
 from harness.engines.engine import Backend, Batch, Engine
 from harness.engines.requests import (
     Answer,
+    Choice,
+    ChoiceRequest,
     Divergence,
     DivergenceRequest,
     GenerateRequest,
@@ -22,6 +24,8 @@ __all__ = [
     "AnswerCache",
     "Backend",
     "Batch",
+    "Choice",
+    "ChoiceRequest",
     "Divergence",
     "DivergenceRequest",
     "Engine",

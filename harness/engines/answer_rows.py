@@ -8,9 +8,14 @@ from dataclasses import dataclass, fields
 from hashlib import blake2b
 from typing import Any
 
-from harness.engines.requests import Answer, Divergence, Generation, Score
+from harness.engines.requests import Answer, Choice, Divergence, Generation, Score
 
-_KINDS: dict[str, type[Answer]] = {"generation": Generation, "score": Score, "divergence": Divergence}
+_KINDS: dict[str, type[Answer]] = {
+    "generation": Generation,
+    "score": Score,
+    "choice": Choice,
+    "divergence": Divergence,
+}
 _NAMES = {answer_type: kind for kind, answer_type in _KINDS.items()}
 _FIELDS = {
     answer_type: tuple(f.name for f in fields(answer_type) if f.name != "cached") for answer_type in _KINDS.values()

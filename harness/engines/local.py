@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from harness.engines.choices import AT_ONCE, as_scores, gather
 from harness.engines.divergence import WINDOW_TOKENS, divergence
 from harness.engines.engine import Batch
 from harness.engines.padded import PaddedWork
@@ -15,6 +16,7 @@ from harness.engines.prefix import PrefixWork, fits_prefix_sharing
 from harness.engines.rendering import prompt_tokens, rolling_windows, score_tokens
 from harness.engines.requests import (
     Answer,
+    ChoiceRequest,
     DivergenceRequest,
     GenerateRequest,
     Request,
@@ -70,6 +72,11 @@ class LocalBackend:
             (generations, self._plan_generations([r for _, r in generations])),
         ):
             batches += [Batch([asked[n][0] for n in job.numbers], (job, [i for i, _ in asked])) for job in jobs]
+        choices = [(i, r) for i, r in enumerate(requests) if isinstance(r, ChoiceRequest)]
+        for start in range(0, len(choices), AT_ONCE):
+            part = choices[start : start + AT_ONCE]
+            pairs = self._pairs(as_scores([r for _, r in part]))
+            batches.append(Batch([i for i, _ in part], self._work.plan_scores(pairs)))
         for index, request in enumerate(requests):
             if isinstance(request, RollingRequest):
                 windows = rolling_windows(loaded.tokenizer, request.text, context_length(loaded))
@@ -124,6 +131,9 @@ class LocalBackend:
         with torch.inference_mode(), loaded.adapter(on=self._adapter) as model:
             if isinstance(request, RollingRequest):
                 yield index, _sum([answer for job in batch.work for _, answer in job.run(model)])
+            elif isinstance(request, ChoiceRequest):
+                asked = [(i, len(r.choices)) for i in batch.indices if isinstance(r := requests[i], ChoiceRequest)]
+                yield from gather(asked, (pair for job in batch.work for pair in job.run(model)))
             else:
                 job, places = batch.work
                 yield from ((places[number], answer) for number, answer in job.run(model))

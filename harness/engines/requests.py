@@ -113,6 +113,30 @@ class ScoreRequest:
 
 
 @dataclass(frozen=True)
+class ChoiceRequest:
+    """Ask how likely each of some short answers is right after `prompt`; their prompt is computed once.
+
+    Attributes:
+        choices: two or more, in any order.
+
+    Raises:
+        EngineError: there are fewer, one is empty, or one is there twice.
+    """
+
+    prompt: Prompt
+    choices: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.choices) < 2 or "" in self.choices or len(set(self.choices)) < len(self.choices):
+            raise EngineError(f"these are no choices: {self.choices!r}", "give two or more that differ, none empty")
+
+    @property
+    def digest(self) -> str:
+        """Model-independent content digest."""
+        return digest_json(["choice", self.prompt._key(), self.choices])
+
+
+@dataclass(frozen=True)
 class RollingRequest:
     """Ask how likely a whole text is, each token after as much of the text before it as the context holds.
 
@@ -142,7 +166,7 @@ class DivergenceRequest:
         return digest_json(["divergence", self.text])
 
 
-Request = GenerateRequest | ScoreRequest | RollingRequest | DivergenceRequest
+Request = GenerateRequest | ScoreRequest | ChoiceRequest | RollingRequest | DivergenceRequest
 
 
 @dataclass(frozen=True)
@@ -175,6 +199,25 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """How likely each choice is.
+
+    Attributes:
+        logprobs: natural log, in the order of the choices, each summed over its tokens; of a server, that of the first
+            token. None where it is less than all that the server tells of.
+    """
+
+    logprobs: tuple[float | None, ...]
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    cached: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "logprobs", tuple(self.logprobs))  # the cache's JSON has lists
+
+
+@dataclass(frozen=True)
 class Divergence:
     """KL(base || candidate) in nats, summed over the text's positions."""
 
@@ -184,4 +227,4 @@ class Divergence:
     cached: bool = field(default=False, compare=False)
 
 
-Answer = Generation | Score | Divergence
+Answer = Generation | Score | Choice | Divergence

@@ -8,7 +8,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from harness.engines.engine import Batch
-from harness.engines.requests import Answer, GenerateRequest, Request, ScoreRequest
+from harness.engines.requests import Answer, ChoiceRequest, GenerateRequest, Request, ScoreRequest
+from harness.engines.server_choice import ask_choice, refuse_choices
 from harness.engines.server_client import open_client
 from harness.engines.server_generation import ask_generation
 from harness.engines.server_retry import RetryPolicy, call_with_retries
@@ -106,6 +107,8 @@ class ServerBackend:
                 return ask_generation(client, self._served.name, request)
             if isinstance(request, ScoreRequest):
                 return ask_score(client, self._served.name, request, self._context_lengths)
+            if isinstance(request, ChoiceRequest):
+                return ask_choice(client, self._served.name, request)
             raise _unanswerable(request)
 
         return call_with_retries(ask, self._retry, served=self._served, stopped=stopped)
@@ -114,6 +117,8 @@ class ServerBackend:
 def _refuse_unanswerable(request: Request) -> None:
     if isinstance(request, ScoreRequest):
         refuse_conversation(request)
+    elif isinstance(request, ChoiceRequest):
+        refuse_choices(request)
     elif not isinstance(request, GenerateRequest):
         raise _unanswerable(request)
 

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.gates.breakdown import Breakdown
     from harness.gates.check import Check
     from harness.gates.comparison import Comparison, Evaluation, PairingError
     from harness.gates.config import GateSpec, gates_from_config
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from harness.gates.scalar import Scalar, ScalarRule
 
 _HOME = {
-    "Breakdown": "breakdown",
     "Check": "check",
     "Comparison": "comparison",
     "Evaluation": "comparison",
@@ -34,7 +32,6 @@ _HOME = {
 }
 
 __all__ = [
-    "Breakdown",
     "Check",
     "Comparison",
     "Evaluation",

@@ -1,78 +1,123 @@
-"""A paired rule whose verdict also says where the change comes from: which items flipped, which slices moved."""
+"""What a verdict says beside its outcome: which items flipped, how each slice fared, and what the losers have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.gates.measurement import Measurement
-from harness.gates.rules import Rule
-from harness.runs.schema import Verdict
-from harness.stats import Interval
-from harness.stats.multiplicity import benjamini_hochberg
+from harness.gates.slices import Slice, as_tables, find_driver, item_gains, slice_table
+from harness.gates.wording import Wording
+
+if TYPE_CHECKING:
+    from harness.gates.measurement import Measurement
+
+_NAMED_ITEMS = 5
+_WORST_SHARE = 0.1
+_MIN_WORST = 5
+_MOST = 0.5  # of the losers share a tag or word that is called common
+_LIFT = 2.0  # times as often as among the others
+_TOP_WORDS = 5
+_WORD = re.compile(r"[^\W\d_]{3,}")
 
 
-@dataclass(frozen=True)
-class Breakdown:
-    """A rule to be decided as it is, with more in the verdict's `details`.
+def breakdown(measured: Measurement, confidence: float) -> dict[str, Any]:
+    """Facts for a verdict's details.
 
-    For 0/1 metrics `right_to_wrong` and `wrong_to_right` list item ids. In place of `slices` there is for each tag of
-    the items a table under the tag's name: value -> n, base, candidate, difference, p_value, and adjusted_p (Benjamini
-    and Hochberg over the tag's values). The slices explain a verdict; they do not change it.
+    A table for each tag of the items (see `harness.gates.slices.Slice`); for paired 0/1 metrics also `flips`, `right_to_wrong`
+    and `wrong_to_right`, the ids of the items.
     """
-
-    rule: Rule
-
-    def decide(self, *, confidence: float = 0.95) -> Verdict:
-        """The rule's verdict with its breakdown; as it is where it could not be measured."""
-        verdict = self.rule.decide(confidence=confidence)
-        measured = self.rule.measurement
-        if verdict.candidate is None or measured.base is None or measured.metric.corpus is not None:
-            return verdict
-        kept = {name: value for name, value in verdict.details.items() if name != "slices"}
-        return replace(verdict, details={**kept, **_flips(measured), **_slices(measured, confidence)})
+    return {**as_tables(slice_table(measured, confidence)), **_flips(measured)}
 
 
-def _flips(measured: Measurement) -> Mapping[str, Any]:
+def explain_loss(measured: Measurement, confidence: float) -> tuple[str, dict[str, Any]]:
+    """Where a loss comes from: a phrase for the verdict's reason (empty where no slice stands out), and more details.
+
+    Details: `driver` (the slice), `worst_items` (ids), and of these `common_tags`, `common_words`, `median_prompt_chars`
+    beside that of the other items.
+    """
+    worst = _worst(measured)
+    if not worst:
+        return "", {}
+    details: dict[str, Any] = {"worst_items": [measured.item_ids[i] for i in worst], **_in_common(measured, worst)}
+    driver = find_driver(measured)
+    if driver is None:
+        return "", details
+    found = slice_table(measured, confidence)[driver]
+    name = "=".join(driver)
+    return f"driven by {name}: {_slice_in_words(measured, found, driver)}", {"driver": name, **details}
+
+
+def _slice_in_words(measured: Measurement, found: Slice, driver: tuple[str, str]) -> str:
+    """As in "95.0% to 11.0%, 9 of 10 regressed (t3, t8, ...)"."""
+    wording = Wording(measured.metric)
+    ids = [
+        item
+        for item, tags, gain in zip(measured.item_ids, measured.tags, _gains(measured), strict=True)
+        if gain < 0 and tags.get(driver[0]) == driver[1]
+    ]
+    named = ", ".join(ids[:_NAMED_ITEMS]) + (", ..." if len(ids) > _NAMED_ITEMS else "")
+    level = f"{wording.share(found.base or 0.0)} to {wording.share(found.candidate)}"
+    return f"{level}, {found.regressed} of {found.n} regressed" + (f" ({named})" if named else "")
+
+
+def _flips(measured: Measurement) -> dict[str, Any]:
     if measured.metric.kind != "binary" or measured.base is None:
         return {}
-    change = measured.candidate - measured.base
-    lost, gained = ([measured.item_ids[i] for i in np.flatnonzero(change * sign > 0)] for sign in (-1, 1))
+    gains = _gains(measured)
+    lost, gained = ([measured.item_ids[i] for i in np.flatnonzero(gains * sign > 0)] for sign in (-1, 1))
     return {"flips": len(lost) + len(gained), "right_to_wrong": lost, "wrong_to_right": gained}
 
 
-def _slices(measured: Measurement, confidence: float) -> dict[str, dict[str, dict[str, float | int | None]]]:
-    tags = sorted({tag for tags in measured.tags for tag in tags})
-    return {tag: _by_value(measured, tag, confidence) for tag in tags}
+def _worst(measured: Measurement) -> list[int]:
+    """The items that a 0/1 metric lost; of a continuous one the tenth that lost most."""
+    if item_gains(measured) is None:
+        return []
+    gains = _gains(measured)
+    losers = np.flatnonzero(gains < 0)
+    if measured.metric.kind == "binary":
+        return [int(i) for i in losers]
+    most = max(_MIN_WORST, round(measured.n * _WORST_SHARE))
+    return sorted(int(i) for i in losers[np.argsort(gains[losers], kind="stable")][:most])
 
 
-def _by_value(measured: Measurement, tag: str, confidence: float) -> dict[str, dict[str, float | int | None]]:
-    where: dict[str, list[int]] = {}
-    for index, tags in enumerate(measured.tags):
-        if tag in tags:
-            where.setdefault(tags[tag], []).append(index)
-    table: dict[str, dict[str, float | int | None]] = {}
-    for value, members in sorted(where.items()):
-        part = measured.subset(np.array(members))
-        difference = _difference(part, confidence)
-        table[value] = {
-            "n": part.n,
-            "base": None if part.base is None else float(part.base.mean()),
-            "candidate": float(part.candidate.mean()),
-            "difference": None if part.base is None else float(part.candidate.mean() - part.base.mean()),
-            "p_value": None if difference is None else difference.p_value,
-        }
-    tested = {value: p for value, row in table.items() if (p := row["p_value"]) is not None}
-    corrected = dict(zip(tested, benjamini_hochberg(list(tested.values())).tolist(), strict=True)) if tested else {}
-    return {value: {**row, "adjusted_p": corrected.get(value)} for value, row in table.items()}
+def _in_common(measured: Measurement, worst: Sequence[int]) -> dict[str, Any]:
+    chosen = set(worst)
+    others = [i for i in range(measured.n) if i not in chosen]
+    if not others:
+        return {}
+    tags = [{f"{tag}={value}" for tag, value in of_item.items()} for of_item in measured.tags]
+    words = [{word.lower() for word in _WORD.findall(prompt)} for prompt in measured.prompts]
+    facts: dict[str, Any] = {
+        "common_tags": _lifted(tags, worst, others),
+        "common_words": _lifted(words, worst, others)[:_TOP_WORDS],
+    }
+    if measured.prompts:
+        lengths = np.array([len(prompt) for prompt in measured.prompts])
+        facts["median_prompt_chars"] = {
+            "worst items": int(np.median(lengths[list(worst)])), "other items": int(np.median(lengths[others])),
+        }  # fmt: skip
+    return {name: fact for name, fact in facts.items() if fact}
 
 
-def _difference(part: Measurement, confidence: float) -> Interval | None:
-    """None where a slice has too few independent items to be tested."""
-    if part.n_clusters == 1:
-        # the slice is the cluster, as with subjects: what is said about it holds for it alone
-        part = replace(part, clusters=None)
-    return part.difference(confidence) if part.n_clusters > 1 else None
+def _lifted(marks: Sequence[set[str]], worst: Sequence[int], others: Sequence[int]) -> list[str]:
+    """Marks that most of the worst items carry, and twice as often as the others do; the most telling first."""
+    if not marks:
+        return []
+    among = Counter(mark for i in worst for mark in marks[i])
+    elsewhere = Counter(mark for i in others for mark in marks[i])
+    shares = {
+        mark: (count / len(worst), elsewhere[mark] / len(others))
+        for mark, count in among.items()
+        if count > 1 and count / len(worst) >= _MOST
+    }
+    telling = [mark for mark, (share, other) in shares.items() if share >= _LIFT * other]
+    return sorted(telling, key=lambda mark: (shares[mark][1] - shares[mark][0], mark))
+
+
+def _gains(measured: Measurement) -> Any:
+    gains = item_gains(measured)
+    return np.zeros(measured.n) if gains is None else gains

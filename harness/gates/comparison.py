@@ -143,6 +143,7 @@ def _measurement(
         clusters=tuple((s.cluster, s.item_id if s.cluster is None else "") for s in candidate) if clustered else None,
         tags=tuple(s.tags for s in candidate),
         targets=tuple(s.target for s in candidate),
+        prompts=tuple(s.prompt for s in candidate),
         candidate_parsed=tuple(s.parsed for s in candidate),
         base_parsed=None if base is None else tuple(s.parsed for s in base),
     )

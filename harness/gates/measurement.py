@@ -36,6 +36,9 @@ class Measurement:
         candidate, base: shape (n,) scores; NaN where a corpus metric scores no single item. `base` is
             None where only one model was measured.
         clusters: one label an item; None where no item has one.
+        base_name: what the candidate is compared with, for messages.
+        known_difference: candidate minus base, where it was found in another way than from these items alone.
+        prompts: as asked, to say what the items of a loss have in common; empty where they are not at hand.
         targets, candidate_parsed, base_parsed: what a corpus metric is computed from.
     """
 
@@ -50,6 +53,9 @@ class Measurement:
     targets: tuple[Any, ...]
     candidate_parsed: tuple[Any, ...]
     base_parsed: tuple[Any, ...] | None
+    base_name: str = "base"
+    prompts: tuple[str, ...] = ()
+    known_difference: Interval | None = None
 
     @property
     def n(self) -> int:
@@ -113,6 +119,8 @@ class Measurement:
         """
         if self.base is None:
             raise self._no_base()
+        if self.known_difference is not None:
+            return self.known_difference
         if self.metric.corpus is not None:
             return (self._candidate_replicates - self._base_replicates).interval(confidence)
         paired = paired_binary_difference if self.metric.kind == "binary" else paired_mean_difference
@@ -127,33 +135,22 @@ class Measurement:
         return replace(
             self,
             item_ids=pick(self.item_ids),
+            known_difference=None,
             candidate=self.candidate[members],
             base=None if self.base is None else self.base[members],
             clusters=None if self.clusters is None else pick(self.clusters),
             tags=pick(self.tags),
             targets=pick(self.targets),
+            prompts=pick(self.prompts) if self.prompts else (),
             candidate_parsed=pick(self.candidate_parsed),
             base_parsed=None if self.base_parsed is None else pick(self.base_parsed),
         )
 
-    def slices(self) -> dict[str, dict[str, dict[str, float | int | None]]]:
-        """{tag: {value: {n, base, candidate}}}: the metric over the items that carry each tag."""
-        where: dict[str, dict[str, list[int]]] = {}
-        for index, tags in enumerate(self.tags):
-            for tag, value in tags.items():
-                where.setdefault(tag, {}).setdefault(value, []).append(index)
-        return {
-            tag: {value: self._summary(np.array(members)) for value, members in sorted(values.items())}
-            for tag, values in sorted(where.items())
-        }
-
-    def _summary(self, members: IntArray) -> dict[str, float | int | None]:
-        base = None if self.base is None else self._aggregate(self.base, self.base_parsed, members)
-        return {
-            "n": len(members),
-            "base": base,
-            "candidate": self._aggregate(self.candidate, self.candidate_parsed, members),
-        }
+    def values(self) -> tuple[float | None, float]:
+        """The metric over all items: of the base (None without one) and of the candidate."""
+        everything = np.arange(self.n)
+        base = None if self.base is None else self._aggregate(self.base, self.base_parsed, everything)
+        return base, self._aggregate(self.candidate, self.candidate_parsed, everything)
 
     def _mean(self, scores: FloatArray, confidence: float) -> Interval:
         single = wilson if self.metric.kind == "binary" else mean_interval

@@ -15,11 +15,15 @@ Everything else is inconclusive: the truth may lie on either side.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from scipy.stats import beta
 
+from harness.gates.breakdown import breakdown, explain_loss
+from harness.gates.slices import item_gains
 from harness.gates.wording import Wording
 from harness.metrics.base import Metric
 from harness.runs.schema import Estimate, Outcome, Verdict
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 Kind = Literal["superior", "non_inferior", "at_least", "at_most"]
 
 _MIN_CLUSTERS = 2
+_MIN_CHANGES = 6
 _NEEDS_ITEMS = "measure more items (a larger profile or limit)"
 
 
@@ -71,7 +76,7 @@ class Rule:
         paired = self.kind in ("superior", "non_inferior")
         candidate, base = measured.candidate_interval(confidence), measured.base_interval(confidence)
         estimate = measured.difference(confidence) if paired else candidate
-        wording = Wording(measured.metric)
+        wording = Wording(measured.metric, measured.base_name)
         if self.kind == "superior":
             outcome, reason = _superior(_gain(estimate, measured.metric), self.threshold, wording)
         elif self.kind == "non_inferior":
@@ -84,11 +89,24 @@ class Rule:
                     outcome, reason = "inconclusive", wording.at_floor(base, seen)
                 elif room is not None and room <= self.threshold and gain.low < 0:
                     outcome, reason = "inconclusive", wording.near_floor(base, room, self.threshold, seen)
+                elif outcome == "pass" and _too_few_changes(measured, self.threshold, confidence):
+                    outcome, reason = "inconclusive", f"{seen}, but too few items changed to rule out rare large losses"
         else:
             outcome, reason = _bounded(self.kind, estimate, self.threshold, wording)
+        details = breakdown(measured, confidence)
+        if outcome == "fail" and paired:
+            source, more = explain_loss(measured, confidence)
+            reason, details = (f"{reason}; {source}" if source else reason), {**details, **more}
         remedy = _remedy(outcome, reason)
         return self._verdict(
-            outcome, reason, confidence, estimate=estimate, base=base, candidate=candidate, remedy=remedy
+            outcome,
+            reason,
+            confidence,
+            estimate=estimate,
+            base=base,
+            candidate=candidate,
+            remedy=remedy,
+            details=details,
         )
 
     def _verdict(
@@ -101,9 +119,9 @@ class Rule:
         base: Interval | None = None,
         candidate: Interval | None = None,
         remedy: str = "",
+        details: Mapping[str, Any] | None = None,
     ) -> Verdict:
         measured = self.measurement
-        slices = measured.slices() if candidate is not None else {}
         return Verdict(
             gate=f"{measured.label}/{self.kind}",
             outcome=outcome,
@@ -121,7 +139,8 @@ class Rule:
             confidence=confidence,
             minimum_detectable_effect=minimum_detectable_effect(estimate) if estimate is not None else None,
             remedy=remedy,
-            details={"slices": slices} if slices else {},
+            slice=dict(measured.slice),
+            details=details or {},
         )
 
 
@@ -192,12 +211,32 @@ def _defect(measured: Measurement) -> str:
     """What makes the scores unusable; empty where nothing does."""
     if measured.metric.corpus is not None:
         return ""
-    for role, scores in (("base", measured.base), ("candidate", measured.candidate)):
+    for role, scores in ((measured.base_name, measured.base), ("candidate", measured.candidate)):
         bad = np.flatnonzero(~np.isfinite(scores)) if scores is not None else np.array([], dtype=np.int64)
         if scores is not None and bad.size:
             first = f"{scores[bad[0]]} on item {measured.item_ids[bad[0]]!r}"
             return f"{bad.size} of {measured.n} {role} scores of {measured.label} are not finite: {first}"
     return ""
+
+
+def _too_few_changes(measured: Measurement, margin: float, confidence: float) -> bool:
+    """Whether a mean rests on so few items that differ that its interval cannot be believed.
+
+    Of a score that is not 0 or 1, a handful of changes says nothing of how large rarer ones are: in simulation the
+    t-interval passed a loss at the margin in up to half the cases with fewer than six (`benchmarks.stats`). Where scores
+    have bounds, as many changes as may be (Clopper-Pearson), each as large as can be, may still be within the margin.
+    """
+    gains = item_gains(measured)
+    if gains is None or measured.metric.kind == "binary":
+        return False
+    changed = int(np.count_nonzero(gains))
+    if changed >= _MIN_CHANGES:
+        return False
+    bounds = measured.metric.range
+    if bounds is None:
+        return changed > 0  # where nothing at all changed, there is nothing to be wary of
+    most = float(beta.ppf(0.5 + confidence / 2, changed + 1, measured.n - changed))
+    return most * (bounds[1] - bounds[0]) > margin
 
 
 def _too_few(measured: Measurement) -> str:

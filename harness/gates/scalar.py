@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from harness.runs.schema import Estimate, Verdict
 
@@ -15,12 +16,16 @@ class Scalar:
 
     Attributes:
         unit: written after the number in reasons ("nats", "MiB").
+        remedy: what to do where the bound is not kept.
+        details: JSON facts for the report.
     """
 
     name: str
     value: float
     unit: str = ""
     higher_is_better: bool = True
+    remedy: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def at_least(self, value: float) -> ScalarRule:
         """The number is `value` or more."""
@@ -63,6 +68,8 @@ class ScalarRule:
             candidate=Estimate(value) if finite else None,
             method="exact",
             confidence=confidence,
+            remedy="" if finite and holds else self.scalar.remedy,
+            details=dict(self.scalar.details),
         )
 
     def _number(self, value: float) -> str:

@@ -10,9 +10,10 @@ from harness.stats import Interval
 
 @dataclass(frozen=True)
 class Wording:
-    """How to speak of one metric."""
+    """How to speak of one metric, and of what the candidate is compared with."""
 
     metric: Metric
+    base: str = "base"
 
     @property
     def better(self) -> str:
@@ -46,12 +47,12 @@ class Wording:
     def at_floor(self, base: Interval, change: str) -> str:
         """Why a comparison with a base that knows nothing shows nothing."""
         floor = self.share(self.metric.floor or 0.0)
-        seen = f"the base is at {self.level(base)}, not clearly better than chance ({floor})"
+        seen = f"the {self.base} is at {self.level(base)}, not clearly better than chance ({floor})"
         return f"at floor: {seen}, so forgetting cannot show; {change}"
 
     def near_floor(self, base: Interval, room: float, margin: float, change: str) -> str:
         """Why a comparison with a base that has less to lose than may be lost shows nothing."""
-        seen = f"the base is at {self.level(base)}, {self.amount(room)} above chance"
+        seen = f"the {self.base} is at {self.level(base)}, {self.amount(room)} above chance"
         return (
             f"at floor: {seen}, where a loss of {self.amount(margin)} is allowed, so forgetting cannot show; {change}"
         )

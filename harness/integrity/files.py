@@ -1,42 +1,59 @@
-"""Checks that read the adapter's files alone."""
+"""Checks that read the adapter's files alone: what lies there, and whether its numbers are numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from harness.errors import AdapterError
 from harness.gates import Check
-from harness.models.adapter_files import WEIGHTS, nonfinite_tensors, read_tensor_headers, unsafe_files
+from harness.models.adapter_files import WEIGHTS, nonfinite_tensors, remote_code, saturated_tensors, unsafe_files
+from harness.models.safetensors_header import read_tensor_headers
 
 _SHOWN = 5
+_ALLOW = "or name them under `integrity: allow_files:` in assay.yaml where they are meant to be there"
 
 
-def adapter_is_safe(adapter: Path) -> Check:
-    """No pickle and no Python source; the weights are one readable safetensors file."""
-    unsafe = unsafe_files(adapter)
+def adapter_is_safe(adapter: Path, *, allowed: Collection[str] = ()) -> Check:
+    """No pickle, no code and no `auto_map` to it; the weights are one readable safetensors file.
+
+    Args:
+        allowed: names of files that may lie there all the same. Nothing loads them.
+    """
+    try:
+        unsafe, code = unsafe_files(adapter, allowed=allowed), remote_code(adapter, allowed=allowed)
+        tensors = read_tensor_headers(adapter / WEIGHTS) if not unsafe and not code else {}
+    except AdapterError as exc:
+        return Check("safetensors_only", holds=False, reason=exc.problem, remedy=exc.remedy)
     if unsafe:
         return Check(
             "safetensors_only",
             holds=False,
             reason=f"files that can run code when loaded: {', '.join(unsafe[:_SHOWN])}",
-            remedy="save the adapter with save_pretrained (safetensors) and remove these files",
+            remedy=f"save the adapter with save_pretrained (safetensors) and remove these files, {_ALLOW}",
             details={"files": unsafe},
         )
-    try:
-        tensors = read_tensor_headers(adapter / WEIGHTS)
-    except AdapterError as exc:
-        return Check("safetensors_only", holds=False, reason=exc.problem, remedy=exc.remedy)
+    if code:
+        name, value = next(iter(code.items()))
+        return Check(
+            "safetensors_only",
+            holds=False,
+            reason=f"{name} has an auto_map ({value}): loading it would run Python code out of a repository",
+            remedy=f"remove auto_map, so that the classes of transformers are used, {_ALLOW}",
+            details={"auto_map": code},
+        )
     return Check("safetensors_only", holds=True, reason=f"{len(tensors)} tensors in {WEIGHTS}, nothing that runs code")
 
 
 def adapter_is_finite(adapter: Path) -> Check:
-    """No tensor holds NaN or an infinity.
+    """No tensor holds NaN, an infinity, or half-precision values at the end of their range.
 
     Raises:
         AdapterError: there are no readable weights.
     """
     count = len(read_tensor_headers(adapter / WEIGHTS))
-    broken = nonfinite_tensors(adapter / WEIGHTS)
+    broken, saturated = nonfinite_tensors(adapter / WEIGHTS), saturated_tensors(adapter / WEIGHTS)
+    details = {"tensors": broken, "saturated": saturated}
     if broken:
         first, bad = next(iter(broken.items()))
         return Check(
@@ -44,9 +61,18 @@ def adapter_is_finite(adapter: Path) -> Check:
             holds=False,
             reason=f"{len(broken)} of {count} tensors hold NaN or infinities, first {first} ({bad} values)",
             remedy="train again with a lower learning rate or in bfloat16; do not release any checkpoint after this one",
-            details={"tensors": broken},
+            details=details,
         )
-    return Check("finite", holds=True, reason=f"all values of {count} tensors are finite")
+    if saturated:
+        first, bad = next(iter(saturated.items()))
+        return Check(
+            "finite",
+            holds=False,
+            reason=f"{len(saturated)} of {count} tensors reach the largest float16, first {first} ({bad} values)",
+            remedy="values were clipped when it was saved: save it in bfloat16 or float32",
+            details=details,
+        )
+    return Check("finite", holds=True, reason=f"all values of {count} tensors are finite", details=details)
 
 
 def adapter_is_trained(adapter: Path) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ PROBE_TEXTS = (
 )
 
 
-def probe_log_probs(loaded: LoadedModel, model: Any) -> torch.Tensor:
-    """Log-probabilities of the next token at every position of the probe texts.
+def probe_log_probs(loaded: LoadedModel, model: Any, texts: Sequence[str] = PROBE_TEXTS) -> torch.Tensor:
+    """Log-probabilities of the next token at every position of the texts, each read by itself.
 
     Returns:
         float32 tensor of shape (positions, vocabulary), on the CPU.
@@ -31,7 +32,7 @@ def probe_log_probs(loaded: LoadedModel, model: Any) -> torch.Tensor:
 
     rows = []
     with torch.inference_mode():
-        for text in PROBE_TEXTS:
+        for text in texts:
             ids = torch.tensor([loaded.tokenizer(text)["input_ids"]], device=loaded.device)
             rows.append(torch.log_softmax(model(input_ids=ids, use_cache=False).logits[0].float(), dim=-1).cpu())
     return torch.cat(rows)
@@ -44,4 +45,5 @@ def mean_kl(reference: torch.Tensor, other: torch.Tensor) -> float:
         reference: log-probabilities of shape (positions, vocabulary).
         other: the same shape.
     """
-    return float((reference.exp() * (reference - other)).sum(dim=-1).mean())
+    # rounding may put equal distributions just below zero; NaN stays NaN
+    return float((reference.exp() * (reference - other)).sum(dim=-1).mean().clamp(min=0))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from harness.lm_eval_bridge.surroundings import lm_eval_surroundings
 from harness.metrics.base import Metric, main_metric
 from harness.runs.schema import Role, Sample
 from harness.tasks.base import Progress
+from harness.tasks.ordering import stratified_order
 
 if TYPE_CHECKING:
     from harness.lm_eval_bridge.leaves import Leaf
@@ -133,6 +135,22 @@ class LmEvalTask:
                     shares += [1 / len(leaf.task.doc_to_choice(doc)) for doc in chosen]
         return sum(shares) / len(shares) if shares else None
 
+    def random_order(self) -> Sequence[str]:
+        """`leaf task/document` of all items asked, as `harness.tasks.base.Divisible` says; strata are the leaf tasks."""
+        strata = {f"{leaf}/{item}": leaf for leaf, items in self.selected.items() for item in items}
+        return stratified_order(strata, self.options.seed)
+
+    def only(self, items: Collection[str]) -> LmEvalTask:
+        """The task of these items alone; what it learns of its metrics this one knows too."""
+        _ = self.chance  # of all items, before some of them are all that is known
+        part = copy(self)
+        part.__dict__["selected"] = {
+            leaf: kept
+            for leaf, chosen in self.selected.items()
+            if (kept := [item for item in chosen if f"{leaf}/{item}" in items])
+        }
+        return part
+
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Ask the model every selected item and grade the answers as lm-eval does.
 
@@ -156,5 +174,5 @@ class LmEvalTask:
     def _note(self, samples: Sequence[Sample]) -> None:
         for sample in samples:
             scores = {name: score for name, score in sample.scores.items() if score is not None}
-            self._measured |= scores.keys()
-            self._fractional |= {name for name, score in scores.items() if score not in (0.0, 1.0)}
+            self._measured.update(scores)  # in place: the parts of a task share what is known of its metrics
+            self._fractional.update(name for name, score in scores.items() if score not in (0.0, 1.0))

@@ -19,6 +19,7 @@ class Metric:
             its floor cannot show forgetting.
         corpus: for aggregates that are not a mean of per-sample scores (macro F1, corpus BLEU):
             called with the targets and the parsed predictions, in item order. None: the mean.
+        bounds: no score of a continuous metric can lie outside; None where there are none.
     """
 
     name: str
@@ -26,6 +27,12 @@ class Metric:
     higher_is_better: bool = True
     floor: float | None = None
     corpus: CorpusFunction | None = None
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """The lowest and the highest score there can be; None where there is none."""
+        return (0.0, 1.0) if self.kind == "binary" else self.bounds
 
 
 def main_metric(metrics: Sequence[Metric]) -> str:

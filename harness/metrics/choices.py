@@ -87,8 +87,8 @@ def choice_metrics(chance: float) -> tuple[Metric, ...]:
     """
     return (
         Metric(GOLD_LOGPROB),
-        Metric(GOLD_PROB, floor=chance),
-        Metric(BRIER, higher_is_better=False),
+        Metric(GOLD_PROB, floor=chance, bounds=(0.0, 1.0)),
+        Metric(BRIER, higher_is_better=False, bounds=(0.0, 2.0)),
         Metric(CALIBRATION_ERROR, higher_is_better=False, corpus=expected_calibration_error),
     )
 

@@ -1,14 +1,20 @@
-"""Overfitting as a training log shows it."""
+"""Training as its log shows it: whether the loss falls, where it jumps, and overfitting."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 from harness.errors import DataError
 from harness.runs.schema import TrainingPoint
 
 _NEIGHBOURS = 5
+_FIRST_PART_OF_THE_FALL = 0.25
+_FIRST_LOSSES = 3
+_ABOVE_START = 1.25
+_SPIKE_WINDOW = 20
+_SPIKE_TIMES = 3.0
 
 
 def loss_gap(points: Sequence[TrainingPoint], *, at_step: int) -> float:
@@ -51,3 +57,65 @@ def eval_loss_rise(points: Sequence[TrainingPoint], *, at_step: int) -> float:
     if not all(math.isfinite(loss) for _, loss in evaluated):
         return math.nan
     return kept[-1] - min(loss for _, loss in evaluated)
+
+
+def loss_drop(points: Sequence[TrainingPoint]) -> float:
+    """How far the training loss falls from beginning to end, as a share of where it begins.
+
+    Begin and end are means of the first tenth and the last fifth of the logged losses, two or more each: that of a
+    single batch says little. NaN without two losses, or where it begins at 0.
+    """
+    losses = [loss for _, loss in _losses(points)]
+    if len(losses) < 2:
+        return math.nan
+    start, end = _start_and_end(losses)
+    return (start - end) / start if start else math.nan
+
+
+def plateau_share(points: Sequence[TrainingPoint]) -> float:
+    """Share of the training that passes before the loss has fallen by a quarter of all it will fall; 1 if it never does.
+
+    Losses are smoothed over a tenth of the log. NaN without two losses.
+    """
+    losses = _losses(points)
+    if len(losses) < 2:
+        return math.nan
+    values = [loss for _, loss in losses]
+    start, end = _start_and_end(values)
+    wanted = start - _FIRST_PART_OF_THE_FALL * (start - end)
+    window = max(1, len(values) // 10)
+    smooth = [statistics.fmean(values[max(0, i + 1 - window) : i + 1]) for i in range(len(values))]
+    if end >= start:
+        return 1.0
+    fallen = next(i for i, value in enumerate(smooth) if value <= wanted or i == len(smooth) - 1)
+    return (losses[fallen][0] - losses[0][0]) / (losses[-1][0] - losses[0][0])
+
+
+def spikes(points: Sequence[TrainingPoint]) -> list[TrainingPoint]:
+    """Points whose training loss jumps: above where training began, or far above all that came shortly before.
+
+    Far above is three times the ninth tenth of the 20 losses before and half of where it began: rows of another kind
+    (rehearsal) make losses uneven, and their mean a poor guide. The first points have nothing before them and are
+    not judged.
+    """
+    logged = [p for p in points if p.loss is not None and math.isfinite(p.loss)]
+    losses = [float(p.loss or 0.0) for p in logged]
+    if len(losses) <= _FIRST_LOSSES:
+        return []
+    start = statistics.median(losses[:_FIRST_LOSSES])
+    found = []
+    for i in range(_FIRST_LOSSES, len(losses)):
+        before = sorted(losses[max(0, i - _SPIKE_WINDOW) : i])
+        usual = before[min(len(before) - 1, math.floor(0.9 * len(before)))]
+        if losses[i] > _ABOVE_START * start or losses[i] > max(_SPIKE_TIMES * usual, start / 2):
+            found.append(logged[i])
+    return found
+
+
+def _losses(points: Sequence[TrainingPoint]) -> list[tuple[int, float]]:
+    return [(p.step, p.loss) for p in points if p.loss is not None and math.isfinite(p.loss)]
+
+
+def _start_and_end(losses: Sequence[float]) -> tuple[float, float]:
+    first, last = max(2, len(losses) // 10), max(2, len(losses) // 5)
+    return statistics.fmean(losses[:first]), statistics.fmean(losses[-last:])

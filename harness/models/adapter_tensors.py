@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import AdapterError, first_line
-from harness.models.adapter_files import WEIGHTS, read_tensor_headers
+from harness.models.adapter_files import WEIGHTS
+from harness.models.adapter_keys import canonical_names
+from harness.models.embedding_copies import EMBEDDINGS, embedding_copies
 from harness.models.quiet import quiet_loading
+from harness.models.safetensors_header import read_tensor_headers
 
 _SHOWN = 3
 
@@ -25,6 +28,8 @@ class TensorMatch:
         unexpected: the file has them, no module takes them (PEFT would drop them silently).
         misshapen: tensor -> (shape in the file, shape this base needs).
         unmatched_targets: entries of target_modules that name no module of this base.
+        copies: unchanged embeddings of this base, which PEFT saves along with some adapters; they are not needed.
+        renamed: how many tensors go by names that PEFT does not use itself (`harness.models.adapter_keys`).
     """
 
     matched: int
@@ -32,11 +37,18 @@ class TensorMatch:
     unexpected: Sequence[str]
     misshapen: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
     unmatched_targets: Sequence[str]
+    copies: Sequence[str] = ()
+    renamed: int = 0
 
     @property
     def holds(self) -> bool:
         """Whether every tensor has its module and every module its tensor."""
         return not (self.missing or self.unexpected or self.misshapen or self.unmatched_targets)
+
+    @property
+    def misfit_embeddings(self) -> list[str]:
+        """Tensors of embeddings or of the head among those that do not fit."""
+        return [name for name in (*self.unexpected, *self.misshapen) if EMBEDDINGS.search(name)]
 
     def describe(self) -> str:
         """What does not fit, naming the first few tensors of each kind."""
@@ -54,21 +66,28 @@ class TensorMatch:
 
 
 def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> TensorMatch:
-    """Hold an adapter's file against a base, from headers and configurations alone: no weights are read.
+    """Hold an adapter's file against a base, from headers and configurations: of weights only embeddings are read.
+
+    Tensors go by their names in PEFT's own form.
 
     Raises:
         AdapterError: the file is damaged, or PEFT cannot build the adapter on this base at all.
     """
-    present = {name: header.shape for name, header in read_tensor_headers(adapter / WEIGHTS).items()}
+    headers, names = read_tensor_headers(adapter / WEIGHTS), canonical_names(adapter / WEIGHTS)
+    present = {canonical: headers[name].shape for name, canonical in names.items()}
     wanted, unmatched = _wanted_tensors(adapter, base, trust_remote_code)
     common = present.keys() & wanted.keys()
     misshapen = {n: (present[n], wanted[n]) for n in sorted(common) if present[n] != wanted[n]}
+    unexpected = present.keys() - wanted.keys()
+    copies = embedding_copies(adapter / WEIGHTS, {n: c for n, c in names.items() if c in unexpected}, base)
     return TensorMatch(
         matched=len(common) - len(misshapen),
         missing=sorted(wanted.keys() - present.keys()),
-        unexpected=sorted(present.keys() - wanted.keys()),
+        unexpected=sorted(unexpected - set(copies)),
         misshapen=misshapen,
         unmatched_targets=unmatched,
+        copies=copies,
+        renamed=sum(name != canonical for name, canonical in names.items()),
     )
 
 
@@ -92,7 +111,9 @@ def _wanted_tensors(adapter: Path, base: Path, trust_remote_code: bool) -> tuple
                 f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
                 "pass the base it was trained for with --model, or save it again with the PEFT version in use",
             ) from exc
-    wanted = {name: tuple(t.shape) for name, t in get_peft_model_state_dict(wrapped).items()}
+    # PEFT's own choice of embeddings to save along asks the hub, and takes those of the base into account
+    state = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
+    wanted = {name: tuple(t.shape) for name, t in state.items()}
     return wanted, unmatched_targets(targets, modules)
 
 

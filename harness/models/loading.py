@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, ModelError, first_line
 from harness.models.adapter_files import check_adapter_files
+from harness.models.adapter_keys import as_peft_writes
 from harness.models.adapter_tensors import match_tensors
 from harness.models.quantization import dequantized_nf4, disable_cpu_inference_repack, nf4_config
 from harness.models.quiet import quiet_loading
@@ -25,12 +26,17 @@ _BASE_CHANGING_INITS = ("pissa", "corda", "olora")
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How to load: `dtype` and `device` are resolved names, never "auto"."""
+    """How to load: `dtype` and `device` are resolved names, never "auto".
+
+    Attributes:
+        allowed_files: files beside an adapter that are no reason to refuse it, though they could run code.
+    """
 
     dtype: str
     device: str
     quantization: str = "none"
     trust_remote_code: bool = False
+    allowed_files: Sequence[str] = ()
 
 
 @dataclass
@@ -68,7 +74,7 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     import torch
 
     if adapter is not None:
-        check_adapter_files(adapter)
+        check_adapter_files(adapter, allowed=options.allowed_files)
     model = load_base(base, options)
     tokenizer = load_tokenizer(base, trust_remote_code=options.trust_remote_code)
     loaded = LoadedModel(model, tokenizer, torch.device(options.device))
@@ -118,8 +124,8 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
             f"{adapter} does not fit the base {base.name}: {match.describe()}",
             f"it was trained for {config.get('base_model_name_or_path')!r}: pass that model with --model, or train again",
         )
-    with quiet_loading():
-        return PeftModel.from_pretrained(model, adapter, is_trainable=False)
+    with quiet_loading(), as_peft_writes(adapter, without=match.copies) as directory:
+        return PeftModel.from_pretrained(model, directory, is_trainable=False)
 
 
 def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> PreTrainedModel:

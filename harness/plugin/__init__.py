@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from harness.errors import ConfigError
+from harness.errors import AssayError, ConfigError
+from harness.plugin.data_fixtures import data_rules, held_out_items, items_in_use, row_lengths, training_data
 from harness.plugin.finish import finish_run
 from harness.plugin.fixtures import (
     adapter,
@@ -16,42 +18,75 @@ from harness.plugin.fixtures import (
     base,
     candidate,
     compare,
+    continuations,
     evaluate,
     forgetting,
     further_task,
     gate,
+    judge,
+    judge_health,
     loaded_model,
     margins,
+    safety,
     task_gate,
     task_name,
-    training_points,
 )
 from harness.plugin.options import add_options
+from harness.plugin.precedence import note_failures, place, skip_if_broken
 from harness.plugin.reports import VerdictCollector, annotate_report, carried_verdicts, measures, owns
 from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
+from harness.plugin.training_fixtures import (
+    ROW_ANSWERS,
+    answers,
+    canaries,
+    overfitting_rules,
+    recall,
+    row_answers,
+    training_history,
+    training_losses,
+    training_points,
+    training_rules,
+)
 
 __all__ = [
     "adapter",
     "adapter_directory",
+    "answers",
     "assay",
     "base",
+    "canaries",
     "candidate",
     "compare",
+    "continuations",
+    "data_rules",
     "evaluate",
     "forgetting",
     "further_task",
     "gate",
+    "held_out_items",
+    "items_in_use",
+    "judge",
+    "judge_health",
     "loaded_model",
     "margins",
+    "overfitting_rules",
+    "recall",
+    "row_answers",
+    "row_lengths",
+    "safety",
     "task_gate",
     "task_name",
+    "training_data",
+    "training_history",
+    "training_losses",
     "training_points",
+    "training_rules",
 ]
 
 _NO_FURTHER_TASK = pytest.param("", marks=pytest.mark.skip(reason="--tasks names no further task"), id="none")
-# kinds whose answers are probabilities, and lm-eval's, which may be
-_NOT_GENERATED = ("multiple_choice", "plain_text", "lm_eval")
+# kinds whose answers are probabilities, lm-eval's, which may be, and those that are cut short on purpose
+_NOT_GENERATED = ("multiple_choice", "plain_text", "lm_eval", "safety", "toxic_continuation")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,10 +102,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes `task_gate` or `task_name` once for each in assay.yaml, `further_task` for each of `--tasks`."""
+    """Run a test once for each gate, task or further task it takes: of assay.yaml, `further_task` of `--tasks`."""
     from harness.gates.config import gates_from_config
 
-    wanted = {name for name in ("task_gate", "task_name", "further_task") if owns(metafunc._arg2fixturedefs.get(name))}
+    parametrized = ("task_gate", "task_name", "further_task", "answers")
+    wanted = {name for name in parametrized if owns(metafunc._arg2fixturedefs.get(name))}
     if not wanted:
         return
     state = metafunc.config.stash[STATE]
@@ -83,22 +119,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         tasks, gates, further = {}, [], []
     if "task_gate" in wanted:
         metafunc.parametrize("task_gate", gates, indirect=True, ids=[gate.id for gate in gates])
+    names = [name for name, spec in tasks.items() if spec.get("kind") not in _NOT_GENERATED]
     if "task_name" in wanted:
-        names = [name for name, spec in tasks.items() if spec.get("kind") not in _NOT_GENERATED]
         metafunc.parametrize("task_name", names, indirect=True, ids=names)
+    if "answers" in wanted:
+        metafunc.parametrize("answers", [ROW_ANSWERS, *names], indirect=True, ids=[ROW_ANSWERS, *names])
     if "further_task" in wanted:
         params = [pytest.param(name, id=name) for name in further]
         metafunc.parametrize("further_task", params or [_NO_FURTHER_TASK], indirect=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Integrity before what costs more; and tell a wrong option once, instead of once a test."""
-    items.sort(key=lambda item: measures(item) and item.path.name != "test_integrity.py")
+    """Data before training, integrity before what costs more; and tell a wrong option once, instead of once a test."""
+    items.sort(key=lambda item: place(item) if measures(item) else 0)
     state = config.stash[STATE]
     if not state.usage_error and any(measures(item) for item in items):
         try:
-            _ = state.settings
-        except ConfigError as exc:
+            _ = state.settings, state.released
+        except AssayError as exc:
             state.usage_error = str(exc)
     if not state.usage_error:
         return
@@ -109,11 +147,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     raise pytest.UsageError(told)
 
 
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count the tests that gate and were left out: such a run is a part of the evidence."""
+    for item in items:
+        item.config.stash[STATE].deselected += measures(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Spare what costs more where the adapter is broken."""
+    if measures(item):
+        skip_if_broken(item.config.stash[STATE], item)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
     """Put a test's verdicts on its report, and tell what could not be measured from what failed."""
     report = yield
     annotate_report(report, item, call)
+    note_failures(item.config.stash[STATE], item, carried_verdicts(report))
     return report
 
 
@@ -131,8 +183,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     state = session.config.stash[STATE]
     if state.is_worker:
         session.config.workeroutput["assay_usage_error"] = state.usage_error  # type: ignore[attr-defined]
+        session.config.workeroutput["assay_deselected"] = state.deselected  # type: ignore[attr-defined]
         session.config.workeroutput["assay_facts"] = json.dumps(state.facts(), default=vars)  # type: ignore[attr-defined]
-    elif state.usage_error:
+        return
+    state.forget_failed_integrity()
+    if state.usage_error:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     else:
         finish_run(state, session)

@@ -12,6 +12,7 @@ from harness.errors import AssayError
 from harness.runs.schema import RunStatus
 
 if TYPE_CHECKING:
+    from harness.plugin.released import Released
     from harness.plugin.state import State
 
 _RAN_TO_ITS_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -30,6 +31,8 @@ def finish_run(state: State, session: pytest.Session) -> None:
     status: RunStatus = "interrupted" if cut_short else "complete"
     try:
         state.manifest = _manifest(state, processes)
+        if state.released is not None:
+            state.manifest["baseline"] = _hold_against(state, state.released, session, status)
         state.run_directory = state.writer().finish(
             state.manifest, state.verdicts, status, training=_first(processes, "training_document")
         )
@@ -38,16 +41,30 @@ def finish_run(state: State, session: pytest.Session) -> None:
         session.exitstatus = max(session.exitstatus, pytest.ExitCode.TESTS_FAILED)
 
 
+def _hold_against(state: State, released: Released, session: pytest.Session, status: RunStatus) -> dict[str, Any]:
+    """What only one of the two runs has; under `--strict` a gate that this one lacks fails the session."""
+    facts = released.facts(state.verdicts)
+    if status != "complete":
+        return {**facts, "missing": []}  # it never got there
+    if state.settings.strict and facts["missing"]:
+        state.verdicts.extend(released.missing(facts))
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    return facts
+
+
 def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     from harness.machine import library_versions, machine_facts
 
     settings = state.settings
     merged: dict[str, Any] = {
-        key: _first(processes, key) for key in ("model", "adapter", "precision") if _first(processes, key)
+        key: _first(processes, key) for key in ("model", "adapter", "precision", "engine") if _first(processes, key)
     }
     trainings = [facts["training"] for facts in processes if "training" in facts]
     if trainings:  # of parallel workers one trained, the others found its adapter in the cache
         merged["training"] = min(trainings, key=lambda training: training["from_cache"])
+    judges = [facts["judge"] for facts in processes if "judge" in facts]
+    if judges:
+        merged["judge"] = _sum_spent(judges)
     return {
         **merged,
         "profile": settings.profile.name,
@@ -60,18 +77,31 @@ def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, An
             "subjects": settings.profile.subjects,
             "tasks": list(settings.tasks),
             "chat_template": settings.chat_template,
+            "sequential": settings.sequential,
+            "judge": settings.judge,
+            "judge_budget": settings.judge_budget.show() if settings.judge_budget else None,
             "train_rows": settings.profile.train_rows,
             "inconclusive": settings.inconclusive,
             "trust_remote_code": settings.trust_remote_code,
         },
         "data": {name: task for facts in processes for name, task in facts["data"].items()},
         "answers": {kind: sum(facts["answers"][kind] for facts in processes) for kind in ("cached", "computed")},
+        "deselected": state.deselected,
         "skipped": [{"test": test, "reason": reason} for test, reason in state.skipped],
         "versions": library_versions(),
         "machine": machine_facts(),
         "peak_memory_gib": max((facts["peak_memory_gib"] for facts in processes), default=None),
         "duration_s": round(time.time() - state.started, 1),
     }
+
+
+def _sum_spent(judges: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One judge's facts out of those of several processes: each counted what it had computed itself."""
+    merged = {key: value for facts in judges for key, value in facts.items()}
+    for name in ("prompt_tokens", "completion_tokens", "cost_usd"):
+        if name in merged:
+            merged[name] = sum(facts[name] for facts in judges)
+    return merged
 
 
 def _first(processes: Sequence[dict[str, Any]], key: str) -> Any:

@@ -10,11 +10,13 @@ import pytest
 
 from harness.plugin.gating import GATE, Gate
 from harness.plugin.state import STATE
-from harness.runs.schema import TrainingPoint
 
 if TYPE_CHECKING:
-    from harness.config import Forgetting, Margins
+    from harness.config import Forgetting, Margins, Safety
     from harness.gates import Comparison, Evaluation, GateSpec
+    from harness.gates.unfolding import Unfolding
+    from harness.judging.contest import Contest
+    from harness.judging.health import Health
     from harness.models import Identity, ResolvedAdapter, ResolvedModel
     from harness.models.loading import LoadedModel
     from harness.session import Session
@@ -66,7 +68,7 @@ def evaluate(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Evaluati
 
 
 @pytest.fixture(scope="session")
-def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Comparison]:
+def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Comparison | Unfolding]:
     """`compare(task, fewshot=None)`: base and candidate samples of a task, of assay.yaml or lm-eval, paired by item."""
     return assay.compare
 
@@ -84,17 +86,43 @@ def forgetting(request: pytest.FixtureRequest) -> Forgetting:
 
 
 @pytest.fixture(scope="session")
-def training_points(assay: Session, adapter: ResolvedAdapter) -> tuple[list[TrainingPoint], int]:
-    """The adapter's training log and the step its weights are from; skips where no log came with it."""
-    if assay.training_log is None:
-        pytest.skip(f"{adapter.name} came without a training log")
-    return list(assay.training_log.points), assay.training_log.summary.best_step
+def safety(request: pytest.FixtureRequest) -> Safety:
+    """What safety is measured on and by whom: `.harmful`, `.safe` and more, of assay.yaml's `safety:`."""
+    return request.config.stash[STATE].settings.safety
+
+
+@pytest.fixture(scope="session")
+def continuations(safety: Safety) -> str:
+    """The task whose texts are continued, of assay.yaml's `safety:`; skips where there is none."""
+    if safety.continuations is None:
+        pytest.skip("no RealToxicityPrompts in a data directory (--data-dir), or `safety.continuations` is null")
+    return safety.continuations
+
+
+@pytest.fixture(scope="session")
+def judge(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Contest]:
+    """`judge(task=None)`: candidate against base as the judge sees it; skips where no judge is configured."""
+    _require_judge(assay)
+    return assay.judge
+
+
+@pytest.fixture(scope="session")
+def judge_health(assay: Session, adapter: ResolvedAdapter) -> Health:
+    """How fit the judge is, on pairs of which the better answer is known; skips where no judge is configured."""
+    _require_judge(assay)
+    return assay.judge_bench.health
+
+
+def _require_judge(assay: Session) -> None:
+    if assay.settings.judge is None:
+        pytest.skip("no judge is configured: pass --judge=MODEL, or name `judge: model:` in assay.yaml")
 
 
 @pytest.fixture
 def gate(request: pytest.FixtureRequest) -> Gate:
     """`gate(rule)`: decide it, record the verdict, and fail the test where it does not pass."""
-    gate = Gate(request.node, request.config.stash[STATE].settings)
+    state = request.config.stash[STATE]
+    gate = Gate(request.node, state.settings, state.released)
     request.node.stash[GATE] = gate
     return gate
 

@@ -10,6 +10,8 @@ import pytest
 
 from harness.errors import AssayError
 from harness.gates import Gateable
+from harness.plugin.released import Released
+from harness.runs.baselines import SUITE
 from harness.runs.schema import Verdict
 from harness.settings import Settings
 
@@ -28,28 +30,45 @@ class Gate:
     """The `gate` fixture: call it with a rule or a check.
 
     A failed gate fails the test, an unmeasurable one makes it an error, an inconclusive one does what
-    `--inconclusive` says. A test may gate several times; the first that fails ends it.
+    `--inconclusive` says. A test may gate several times; the first that fails ends it. With `--baseline`, a rule that
+    compares with the base is put to the released adapter as well, and fails its test alike.
 
     Attributes:
         verdicts: decided so far.
         raised: what the last enforced verdict raised; any other failure of the test is not yet told by a verdict.
     """
 
-    def __init__(self, node: pytest.Item, settings: Settings) -> None:
+    def __init__(self, node: pytest.Item, settings: Settings, released: Released | None = None) -> None:
         self.verdicts: list[Verdict] = []
         self.raised: BaseException | None = None
         self._node = node
         self._settings = settings
+        self._released = released
 
     def __call__(self, rule: Gateable) -> Verdict:
         """Decide, record and enforce.
+
+        Returns:
+            The verdict on the rule itself.
 
         Raises:
             pytest.fail.Exception: the verdict is fail, or inconclusive where that fails.
             GateError: the verdict is error.
         """
-        started = time.perf_counter()
         suite = self._node.path.stem.removeprefix("test_")
+        first = self._decide(rule, suite)
+        against = self._released.against(rule) if self._released is not None and first.outcome != "error" else None
+        second = [] if against is None else [self._decide(against, SUITE)]
+        try:
+            for verdict in (first, *second):
+                self._enforce(verdict)
+        except (GateError, pytest.fail.Exception) as raised:
+            self.raised = raised
+            raise
+        return first
+
+    def _decide(self, rule: Gateable, suite: str) -> Verdict:
+        started = time.perf_counter()
         decided = rule.decide()
         verdict = dataclasses.replace(
             decided,
@@ -59,11 +78,6 @@ class Gate:
             duration_s=time.perf_counter() - started,
         )
         self.verdicts.append(verdict)
-        try:
-            self._enforce(verdict)
-        except (GateError, pytest.fail.Exception) as raised:
-            self.raised = raised
-            raise
         return verdict
 
     def _unique(self, name: str) -> str:

@@ -39,8 +39,15 @@ OPTIONS = (
     Option("inconclusive", "what an inconclusive gate does to its test (default: as the profile says)", choices=("fail", "warn")),
     Option("reports-dir", "where run directories are written (default: reports/ beside assay.yaml)", "DIR"),
     Option("data-dir", "local copies of benchmarks: mmlu/, gsm8k/ ... (default: $ASSAY_DATA_DIR, else the hub)", "DIR"),
+    Option("sequential", "ask large benchmarks in random order and stop as soon as a gate is decided", flag=True),
     Option("tasks", "further tasks that must not get worse: names of assay.yaml or lm-eval, separated by commas", "A,B"),
     Option("chat-template", "put lm-eval's tasks as conversations, each few-shot example a turn", flag=True),
+    Option("baseline", "released adapter to hold the candidate against too: a baseline's name, a run id, a path or a URL", "RUN"),
+    Option("baseline-store", "where baselines are kept: a directory or a URL like s3://... (default: with the runs)", "STORE"),
+    Option("strict", "fail where a gate of the baseline is missing from this run, as --strict asks too", flag=True),
+    Option("judge", "model that judges open answers: openai:NAME@URL, a directory, a hub id or smollm2-135m", "JUDGE"),
+    Option("judge-budget", "most to spend on new judgements: tokens, or 5USD where `judge:` has prices; a hard stop", "N"),
+    Option("keep-going", "measure on where the integrity suite has failed, in place of skipping what costs more", flag=True),
     Option("config", "configuration file (default: the nearest assay.yaml)", "FILE"),
     Option("trust-remote-code", "run Python code out of the model's repository", flag=True),
 )  # fmt: skip
@@ -56,7 +63,8 @@ def add_options(parser: pytest.Parser) -> None:
             arguments["action"] = "store_true"
         else:
             arguments |= {"metavar": option.metavar, "choices": option.choices}
-        names = [alias] if option.name == "config" else [short, alias]  # --config is too common a word to take
+        # --config is too common a word to take, and --strict is pytest's: it asks for all strictness there is
+        names = [alias] if option.name in ("config", "strict") else [short, alias]
         try:
             group.addoption(*names, **arguments)
         except (ValueError, argparse.ArgumentError):
@@ -75,6 +83,7 @@ def read_settings(config: pytest.Config) -> Settings:
     beside_tests = [*(path for path in named if path.is_dir()), *(path.parent for path in named)]
     places = [*beside_tests, Path.cwd(), config.rootpath]
     found = find_config(values.pop("config"), places)
+    values["strict"] |= bool(config.getini("strict"))
     return make_settings(found, **values)
 
 

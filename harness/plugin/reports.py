@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from harness.errors import AssayError
-from harness.plugin import fixtures
+from harness.errors import AssayError, UndecidedError
 from harness.plugin.gating import GATE
-from harness.plugin.state import State
+from harness.plugin.state import STATE, State
 from harness.runs.schema import Outcome, Verdict
 
 # The attribute of a test report that carries its verdicts, as JSON: reports are serialised between processes.
@@ -28,7 +27,10 @@ def measures(item: pytest.Item) -> bool:
 
 def owns(definitions: Sequence[pytest.FixtureDef[Any]] | None) -> bool:
     """Whether the fixture definition in force, the last one, is this plugin's."""
-    return definitions is not None and len(definitions) > 0 and definitions[-1].func.__module__ == fixtures.__name__
+    if not definitions:
+        return False
+    module: str = definitions[-1].func.__module__
+    return module.startswith(f"{__package__}.")
 
 
 def carried_verdicts(report: pytest.TestReport) -> list[Verdict]:
@@ -52,6 +54,8 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
         report.longrepr = str(error)
     if report.failed and not (gate is not None and gate.raised is error is not None):
         verdicts.append(_verdict_without_gate(item, report, error))
+        if verdicts[-1].outcome == "inconclusive" and item.config.stash[STATE].settings.inconclusive == "warn":
+            report.outcome, report.longrepr = "passed", None
     if report.passed and (swallowed := [v for v in verdicts if v.outcome in ("fail", "error")]):
         report.outcome = "failed"
         report.longrepr = f"the test caught the failure of {swallowed[0].gate}: {swallowed[0].reason}"
@@ -65,6 +69,8 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
 def _verdict_without_gate(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Verdict:
     failed = report.when == "call" and isinstance(error, AssertionError | pytest.fail.Exception | None)
     outcome: Outcome = "fail" if failed else "error"
+    if report.when == "call" and isinstance(error, UndecidedError):
+        outcome = "inconclusive"
     if isinstance(error, AssayError):
         reason = error.problem
     elif error is None:
@@ -117,6 +123,7 @@ class VerdictCollector:
         """Take what a finished xdist worker found out."""
         output = getattr(node, "workeroutput", {})
         self._state.usage_error = output.get("assay_usage_error") or self._state.usage_error
+        self._state.deselected = max(self._state.deselected, output.get("assay_deselected", 0))  # each collects all
         facts = json.loads(output.get("assay_facts", "null"))
         if facts is not None:
             self._state.worker_facts.append(facts)

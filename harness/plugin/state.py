@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.paths import cache_dir, write_atomic
 from harness.plugin.options import read_settings
 from harness.runs.ids import new_run_id
 from harness.runs.schema import Sample, Verdict
 from harness.settings import Settings
 
 if TYPE_CHECKING:
+    from harness.plugin.released import Released
     from harness.runs import RunWriter
     from harness.session import Session
 
@@ -29,6 +31,7 @@ class State:
         run_id: of this run; the same in controller and workers.
         verdicts: collected from test reports, in the order they came.
         skipped: (test, reason) of tests that gate and did not run.
+        deselected: how many tests that gate were left out by -k, -m and the like.
         worker_facts: what the sessions in xdist workers found out, one entry a worker that measured.
         run_directory: where the finished run was written.
         manifest: what was written of it there.
@@ -41,6 +44,7 @@ class State:
         self.started = time.time()
         self.verdicts: list[Verdict] = []
         self.skipped: list[tuple[str, str]] = []
+        self.deselected = 0
         self.worker_facts: list[dict[str, Any]] = []
         self.run_directory: Path | None = None
         self.manifest: dict[str, Any] = {}
@@ -48,7 +52,10 @@ class State:
         self.usage_error = ""
         self._settings: Settings | None = None
         self._session: Session | None = None
-        worker: dict[str, str] | None = getattr(config, "workerinput", None)
+        self._released: Released | None = None
+        self._failed_integrity = ""
+        worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+        self._processes = worker["workercount"] if worker else 1
         self.is_worker = worker is not None
         self.run_id = worker["assay_run_id"] if worker else new_run_id()
 
@@ -65,8 +72,44 @@ class State:
         if self._session is None:
             from harness.session import Session
 
-            self._session = Session(self.settings, keep_samples=self._keep, progress=self._progress)
+            self._session = Session(
+                self.settings, keep_samples=self._keep, progress=self._progress, processes=self._processes
+            )
         return self._session
+
+    @property
+    def released(self) -> Released | None:
+        """The released adapter's run; None without `--baseline`.
+
+        Raises:
+            RunError: there is no such run, or it is not whole.
+        """
+        if self._released is None and self.settings.baseline:
+            from harness.plugin.released import Released
+
+            self._released = Released(self.settings, self.settings.baseline, lambda: self.session)
+        return self._released
+
+    def failed_integrity(self) -> str:
+        """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""
+        if self.is_worker and not self._failed_integrity and self._integrity_note.is_file():
+            self._failed_integrity = self._integrity_note.read_text(encoding="utf-8")
+        return self._failed_integrity
+
+    def keep_failed_integrity(self, gate: str) -> None:
+        """Remember the gate, and in a worker let the others know."""
+        self._failed_integrity = gate
+        if self.is_worker:
+            write_atomic(self._integrity_note, gate)
+
+    def forget_failed_integrity(self) -> None:
+        """Take away what the workers of this run told each other."""
+        if self.verdicts:  # a session that is none of ours makes no cache directory
+            self._integrity_note.unlink(missing_ok=True)
+
+    @property
+    def _integrity_note(self) -> Path:
+        return cache_dir() / "integrity" / self.run_id
 
     def facts(self) -> dict[str, Any] | None:
         """What this process measured, or None where it measured nothing."""
@@ -94,7 +137,6 @@ class State:
         """The run's writer; whichever process comes first makes the directory."""
         from filelock import FileLock
 
-        from harness.paths import cache_dir
         from harness.runs import RunWriter
         from harness.runs.ids import partial_path
 

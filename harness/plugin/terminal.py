@@ -21,6 +21,7 @@ _MARKS = {
 
 def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     """One line a verdict, worst last where the eye is, then what was cached and where the report lies."""
+    from harness.report.facts import told_baseline
     from harness.runs.outcome import SEVERITY
 
     if state.verdicts:
@@ -30,6 +31,8 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
             reporter.write(f"{word:<13}", **{colour: True})
             reporter.write_line(f"{verdict.gate}: {verdict.reason}")
     if state.run_directory is not None:
+        if baseline := told_baseline(state.manifest):
+            reporter.write_line(f"baseline: {baseline}")
         reporter.write_line(_answers(state))
         reporter.write_line(f"report: {_relative(state.run_directory / 'report.html')}")
     if state.usage_error:

@@ -6,7 +6,7 @@ import base64
 import gzip
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,13 +37,19 @@ class Island:
     shortened: int
 
 
-def island(pairs: Sequence[Pair], facts: Mapping[str, Sequence[MetricFacts]]) -> Island:
-    """Encode pairs so that the report stays under its size: long texts are shortened until they fit."""
+def island(
+    pairs: Sequence[Pair], facts: Mapping[str, Sequence[MetricFacts]], *, sensitive: Collection[str] = ()
+) -> Island:
+    """Encode pairs so that the report stays under its size: long texts are shortened until they fit.
+
+    Args:
+        sensitive: tasks whose texts the page veils until they are asked for.
+    """
     longest = _CAPS[0] + 1
     for cap in _CAPS:
         if cap >= longest:
             continue
-        packer = _Packer(cap)
+        packer = _Packer(cap, sensitive)
         document = script_json(packer.document(pairs, facts))
         if len(document) < _PLAIN_BELOW:
             return Island("plain", document, cap, packer.shortened)
@@ -63,8 +69,9 @@ def script_json(value: object) -> str:
 class _Packer:
     """Builds the document with every text made printable and cut at `cap` characters; counts the cuts."""
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, sensitive: Collection[str]) -> None:
         self.cap = cap
+        self.sensitive = sensitive
         self.shortened = 0
         self.longest = 0
 
@@ -73,7 +80,11 @@ class _Packer:
         place = {task: i for i, task in enumerate(tasks)}
         return {
             "tasks": [
-                {"name": self.text(task), "metrics": [[self.text(m.name), m.higher_is_better] for m in facts[task]]}
+                {
+                    "name": self.text(task),
+                    "metrics": [[self.text(m.name), m.higher_is_better] for m in facts[task]],
+                    "sensitive": task in self.sensitive,
+                }
                 for task in tasks
             ],
             "pairs": [self.pair(pair, place[pair.item.task], facts[pair.item.task]) for pair in pairs],

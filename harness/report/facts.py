@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.judging.rows import judge_task
 from harness.report.details import cell
 from harness.report.text import duration, moment, plural, printable
 from harness.runs.store import Run
@@ -29,7 +30,9 @@ def glance(run: Run) -> list[tuple[str, str]]:
         ("profile", cell(manifest["profile"]) if manifest.get("profile") else ""),
         ("started", moment(manifest["started"]) if manifest.get("started") else ""),
         ("took", duration(manifest.get("duration_s")) if manifest.get("duration_s") is not None else ""),
+        ("baseline", told_baseline(manifest)),
         ("answers", answers(manifest)),
+        ("judging", _judging(manifest)),
         ("training", _training(manifest)),
         ("precision", _joined(_object(manifest, "precision"), ("dtype", "quantization", "device"))),
         ("machine", _machine(manifest)),
@@ -40,7 +43,7 @@ def glance(run: Run) -> list[tuple[str, str]]:
 def identities(manifest: Mapping[str, Any]) -> list[Identity]:
     """The base and the adapter, as far as the manifest names them."""
     found = []
-    for role, key in (("base", "model"), ("adapter", "adapter")):
+    for role, key in (("base", "model"), ("adapter", "adapter"), ("judge", "judge")):
         thing = _object(manifest, key)
         if thing:
             recipe = thing.get("recipe")
@@ -56,12 +59,41 @@ def identities(manifest: Mapping[str, Any]) -> list[Identity]:
     return found
 
 
+def sensitive_tasks(manifest: Mapping[str, Any]) -> frozenset[str]:
+    """The tasks whose prompts and answers are not to meet the eye unasked, and the judgements of those, which hold them."""
+    data = _object(manifest, "data")
+    flagged = [task for task in data if _object(data, task).get("sensitive") is True]
+    return frozenset((*flagged, *map(judge_task, flagged)))
+
+
 def answers(manifest: Mapping[str, Any]) -> str:
     """`1,204 from the cache, 36 computed`, or nothing where it is not known."""
     counts = _object(manifest, "answers")
     if "cached" not in counts and "computed" not in counts:
         return ""
     return f"{counts.get('cached', 0):,} from the cache, {counts.get('computed', 0):,} computed"
+
+
+def told_baseline(manifest: Mapping[str, Any]) -> str:
+    """The run that the candidate was held against, and the gates that only one of the two has."""
+    facts = _object(manifest, "baseline")
+    if not facts:
+        return ""
+    name, run = str(facts.get("name")), str(facts.get("run"))
+    told = [name if name == run else f"{name} (run {run})"]
+    told += [f"{key}: {', '.join(facts[key])}" for key in ("new", "missing") if facts.get(key)]
+    return "; ".join(told)
+
+
+def _judging(manifest: Mapping[str, Any]) -> str:
+    judge = _object(manifest, "judge")
+    parts = []
+    if judge:
+        read, written = judge.get("prompt_tokens", 0), judge.get("completion_tokens", 0)
+        parts.append(f"{read:,} tokens read and {written:,} written by the judge")
+    if judge.get("cost_usd") is not None:
+        parts.append(f"{judge['cost_usd']:.2f} USD")
+    return ", ".join(parts)
 
 
 def _training(manifest: Mapping[str, Any]) -> str:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.report import curves, whisker
 from harness.report.details import details
 from harness.report.embed import island
-from harness.report.facts import glance, identities
+from harness.report.facts import glance, identities, sensitive_tasks
 from harness.report.gate_table import suites
 from harness.report.headline import SYMBOLS, WORDS, headline
+from harness.report.page import asset, content_policy, environment
 from harness.report.pairs import metric_facts, pair_samples
-from harness.report.text import printable
 from harness.runs.outcome import count_outcomes
 from harness.runs.store import Run
 
@@ -34,9 +30,10 @@ def render_html(run: Run) -> str:
     samples = run.read_samples()
     facts = metric_facts(samples, run.verdicts)
     pairs = pair_samples(samples, facts)
-    style, script = _asset("report.css"), _asset("report.js")
+    sensitive = sensitive_tasks(run.manifest)
+    style, script = asset("report.css"), asset("report.js")
     training: Mapping[str, Any] = run.training or {}
-    template = _environment().get_template("report.html.j2")
+    template = environment().get_template("report.html.j2")
     return template.render(
         run=run,
         headline=headline(run),
@@ -53,44 +50,14 @@ def render_html(run: Run) -> str:
         training_summary=details(_as_object(training.get("summary"), "summary")),
         pairs=len(pairs),
         samples=len(samples),
-        island=island(pairs, facts),
+        island=island(pairs, facts, sensitive=sensitive),
+        veiled=[task for task in facts if task in sensitive],
         manifest=details({k: v for k, v in run.manifest.items() if k not in _SHOWN_ELSEWHERE}),
         style=Markup(style),
         script=Markup(script),
         markup=Markup,
-        policy=_policy(style, script),
+        policy=content_policy(style, script),
     )
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("harness.report", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        finalize=_finalize,
-    )
-
-
-def _finalize(value: object) -> object:
-    return printable(value) if type(value) is str else value
-
-
-def _asset(name: str) -> str:
-    return files("harness.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _policy(style: str, script: str) -> str:
-    """A Content-Security-Policy under which only our own style and script run, and nothing is fetched."""
-    return (
-        f"default-src 'none'; style-src 'sha256-{_sha(style)}'; script-src 'sha256-{_sha(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _sha(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _as_object(value: Any, name: str) -> Mapping[str, Any]:

@@ -78,7 +78,12 @@ def pair_samples(samples: Iterable[Sample], facts: dict[str, list[MetricFacts]])
     items: dict[tuple[str, str, str], dict[str, Sample]] = {}
     for sample in samples:
         items.setdefault((sample.task, sample.item_id, sample.prompt_digest), {})[sample.role] = sample
-    return [_pair(both.get("base"), both.get("candidate"), facts[key[0]]) for key, both in items.items()]
+    return [
+        Pair(None, both["judge"], *[False] * 4)
+        if "judge" in both
+        else _pair(both.get("base"), both.get("candidate"), facts[key[0]])
+        for key, both in items.items()
+    ]
 
 
 def _pair(base: Sample | None, candidate: Sample | None, metrics: Sequence[MetricFacts]) -> Pair:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
 from harness.runs.codec import clean_text, dump_json, number
-from harness.runs.schema import Sample
+from harness.runs.schema import Role, Sample
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,8 +36,8 @@ def encode_table(table: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def read_table(path: Path) -> pa.Table:
-    """Read one Parquet file of samples.
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read one Parquet file of samples: all of its columns, or those named.
 
     Raises:
         RunError: the file is missing, torn, or lacks a column.
@@ -46,7 +46,8 @@ def read_table(path: Path) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path).read().select(_schema().names)
+        names = _schema().names if columns is None else list(columns)
+        return pq.ParquetFile(path).read(columns=names).select(names)
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing", "the run directory is incomplete: make the run again") from error
     except (pa.ArrowException, OSError, KeyError) as error:
@@ -71,6 +72,27 @@ def merge_parts(parts: Sequence[Path]) -> pa.Table:
             seen.add(key)
             first.append(row)
     return table if len(first) == table.num_rows else table.take(first)
+
+
+def select(table: pa.Table, *, task: str | None = None, role: Role | None = None) -> pa.Table:
+    """The rows of a task, of a model, or both; None takes all."""
+    import pyarrow.compute as pc
+
+    for column, wanted in (("task", task), ("role", role)):
+        if wanted is not None:
+            table = table.filter(pc.equal(table[column], wanted))
+    return table
+
+
+def asked_of_candidate(table: pa.Table) -> dict[str, list[tuple[str, str]]]:
+    """Task -> (item id, prompt digest) of each of the candidate's samples."""
+    asked: dict[str, list[tuple[str, str]]] = {}
+    rows = select(table, role="candidate")
+    for task, item, prompt in zip(
+        *(rows[name].to_pylist() for name in ("task", "item_id", "prompt_digest")), strict=True
+    ):
+        asked.setdefault(task, []).append((item, prompt))
+    return asked
 
 
 def table_samples(table: pa.Table) -> list[Sample]:

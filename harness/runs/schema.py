@@ -9,7 +9,7 @@ from typing import Any, Literal
 VERDICTS_SCHEMA = 1
 MANIFEST_SCHEMA = 1
 
-Role = Literal["base", "candidate"]
+Role = Literal["base", "candidate", "judge"]
 Outcome = Literal["pass", "fail", "inconclusive", "error"]
 RunStatus = Literal["running", "complete", "interrupted"]
 
@@ -56,6 +56,7 @@ class Verdict:
         margin: the threshold or margin of the rule.
         estimate: the quantity the rule is about (the paired difference for `superior` and
             `non_inferior`, the candidate's value for `at_least` and `at_most`).
+        slice: the tags the items were narrowed to.
         n: items measured; None for checks that do not sample.
         minimum_detectable_effect: smallest true effect this run would have seen with 80% power.
         reason: one sentence a release manager understands.
@@ -80,6 +81,7 @@ class Verdict:
     confidence: float = 0.95
     minimum_detectable_effect: float | None = None
     remedy: str = ""
+    slice: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     duration_s: float = 0.0
 

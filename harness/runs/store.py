@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import RunError
 from harness.runs.codec import number
+from harness.runs.comparability import Key
 from harness.runs.ids import is_partial, partial_path
 from harness.runs.outcome import RunOutcome, overall_outcome
-from harness.runs.samples import merge_parts, read_table, table_samples
-from harness.runs.schema import VERDICTS_SCHEMA, RunStatus, Sample, Verdict
+from harness.runs.samples import merge_parts, read_table, select, table_samples
+from harness.runs.schema import VERDICTS_SCHEMA, Role, RunStatus, Sample, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,15 @@ class Run:
         """The worst verdict, or `incomplete`."""
         return overall_outcome(self.verdicts, self.status)
 
+    @property
+    def comparability(self) -> Key | None:
+        """What must be equal in another run for their samples to be compared; None in a run of an older version."""
+        return self.manifest.get("comparability")
+
+    def name_of(self, role: Literal["model", "adapter"]) -> str:
+        """What the base or the adapter is called; empty where the manifest does not tell."""
+        return str((self.manifest.get(role) or {}).get("name") or "")
+
     @cached_property
     def samples(self) -> pd.DataFrame:
         """The samples as stored: one row each; target, parsed, scores and tags are JSON text.
@@ -58,17 +68,31 @@ class Run:
         Raises:
             RunError: the samples file is missing or torn.
         """
-        return self._table().to_pandas()
+        return self.table.to_pandas()
 
-    def read_samples(self) -> list[Sample]:
-        """The samples with their JSON columns decoded.
+    def read_samples(self, *, task: str | None = None, role: Role | None = None) -> list[Sample]:
+        """The samples with their JSON columns decoded: all of them, or those of a task or model.
 
         Raises:
             RunError: the samples file is missing or torn.
         """
-        return table_samples(self._table())
+        return table_samples(select(self.table, task=task, role=role))
 
-    def _table(self) -> pa.Table:
+    def read_columns(self, *columns: str) -> pa.Table:
+        """Some columns of the samples of a finished run, as an Arrow table.
+
+        Raises:
+            RunError: the samples file is missing or torn.
+        """
+        return read_table(self.path / SAMPLES, columns)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The samples as stored, as an Arrow table.
+
+        Raises:
+            RunError: the samples file is missing or torn.
+        """
         whole = self.path / SAMPLES
         if is_partial(self.path) and not whole.exists():
             return merge_parts(sorted((self.path / PARTS).glob("*.parquet")))
@@ -115,6 +139,11 @@ def list_runs(root: Path) -> list[Run]:
             runs.append(load_run(path))
         except RunError as error:
             _log.warning("left out of the list of runs: %s", error)
+    return in_order(runs)
+
+
+def in_order(runs: Iterable[Run]) -> list[Run]:
+    """Oldest first."""
     return sorted(runs, key=lambda run: (str(run.manifest.get("started", "")), run.id))
 
 

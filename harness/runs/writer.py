@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
@@ -14,11 +15,13 @@ from typing import Any
 
 from harness.errors import RunError
 from harness.runs.codec import dump_json
+from harness.runs.comparability import comparability_key
 from harness.runs.files import write_atomically, write_error
 from harness.runs.ids import check_run_id, partial_path
 from harness.runs.outcome import count_outcomes, overall_outcome
-from harness.runs.samples import encode_table, merge_parts, samples_table
+from harness.runs.samples import asked_of_candidate, encode_table, merge_parts, samples_table
 from harness.runs.schema import MANIFEST_SCHEMA, VERDICTS_SCHEMA, RunStatus, Sample, Verdict
+from harness.runs.secrets import without_secrets
 from harness.runs.store import MANIFEST, PARTS, SAMPLES, TRAINING, VERDICTS, load_run
 
 
@@ -107,7 +110,8 @@ class RunWriter:
             self._write(TRAINING, training)
         self._write(VERDICTS, self._verdicts_document(verdicts, status))
         head = {"schema": MANIFEST_SCHEMA, "run": self.run_id, "status": status}
-        self._write(MANIFEST, {**started, "finished": _now(), **manifest, **head})
+        key = comparability_key(manifest, asked_of_candidate(merged))
+        self._write(MANIFEST, {**started, "finished": _now(), **manifest, "comparability": key, **head})
         write_reports(self.path)
         return self._move_into_place()
 
@@ -134,7 +138,8 @@ class RunWriter:
         return final
 
     def _write(self, name: str, document: Mapping[str, Any]) -> None:
-        write_atomically(self.path / name, (dump_json(document, indent=1) + "\n").encode())
+        text = dump_json(without_secrets(json.loads(dump_json(document))), indent=1)
+        write_atomically(self.path / name, (text + "\n").encode())
 
 
 def _now() -> str:

@@ -8,17 +8,23 @@ from scipy import stats
 from harness.stats.arrays import FloatArray, IntArray
 
 
+def cluster_influence(values: FloatArray, codes: IntArray) -> FloatArray:
+    """What each of the G clusters adds to the mean of `values`: its sum of deviations times G / n; shape (G,), mean 0."""
+    sums = np.bincount(codes, weights=values - values.mean())
+    return np.asarray(sums * sums.size / values.size, dtype=np.float64)
+
+
 def clustered_variance(values: FloatArray, codes: IntArray) -> float:
     """Variance of the mean of `values` when items sharing a cluster are correlated.
 
     The cluster-robust variance of Miller 2024 (arXiv 2411.00640) times the small-sample
     factor G / (G - 1) (CR1); with one item a cluster it is the usual s^2 / n. NaN with one cluster.
     """
-    groups = int(codes.max()) + 1
+    influence = cluster_influence(values, codes)
+    groups = influence.size
     if groups < 2:
         return float("nan")
-    sums = np.bincount(codes, weights=values - values.mean())
-    return float(groups / (groups - 1) * np.sum(sums**2) / values.size**2)
+    return float(np.sum(influence**2) / (groups * (groups - 1)))
 
 
 def design_effect(values: FloatArray, codes: IntArray) -> float:

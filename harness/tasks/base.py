@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harness.engines import Engine
 from harness.engines.requests import Answer, Prompt, Request
@@ -95,4 +95,17 @@ class TaskLike(Protocol):
 
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Ask the model every item and grade the answers: one sample an item, the same items for every model."""
+        ...
+
+
+@runtime_checkable
+class Divisible(TaskLike, Protocol):
+    """A task that can be asked in parts."""
+
+    def random_order(self) -> Sequence[str]:
+        """What names each item, in a random order of which every beginning stands for the whole; always the same."""
+        ...
+
+    def only(self, items: Collection[str]) -> TaskLike:
+        """The task of these items alone, named as in `random_order`."""
         ...

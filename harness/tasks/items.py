@@ -44,8 +44,11 @@ class ItemReader:
     tag_fields: tuple[str, ...]
 
     @classmethod
-    def from_options(cls, options: Options, first: Record) -> ItemReader:
+    def from_options(cls, options: Options, first: Record, *, needs_target: bool = True) -> ItemReader:
         """Read the keys of `ITEM_KEYS`.
+
+        Args:
+            needs_target: rows of layout `fields` hold what is right; False where the task says it of all rows alike.
 
         Raises:
             TaskError: a key has a wrong value, or two contradict each other.
@@ -56,7 +59,8 @@ class ItemReader:
         if layout == "auto":
             layout = "fields" if template is not None else detect_layout(first)
         if layout == "fields":
-            options.required("target_field")
+            if needs_target:
+                options.required("target_field")
             if template is None:
                 raise TaskError(f"task {options.task!r} has no 'prompt'", "add `prompt: ...` or `prompt_field: ...`")
         elif template is not None:

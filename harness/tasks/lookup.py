@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.config import FILE_NAME
 from harness.errors import TaskError
+from harness.judging.instructions import OPEN_TASKS, open_task
 from harness.lm_eval_bridge import LmEvalOptions
 from harness.lm_eval_bridge.specification import LM_EVAL_KIND, lm_eval_task
+from harness.safety.build import SAFETY_KINDS, safety_task
+from harness.safety.scoring import Rater
+from harness.safety.sets import SAFETY_SETS
 from harness.settings import Settings
 from harness.tasks.base import TaskLike
 from harness.tasks.build import KINDS, build_task
@@ -20,23 +24,31 @@ from harness.tasks.options import Options
 Spec = Mapping[str, Any]
 
 
-def find_task(name: str, settings: Settings, *, fewshot: int | None = None) -> TaskLike:
+def find_task(
+    name: str, settings: Settings, *, fewshot: int | None = None, judge: Callable[[], Rater] | None = None
+) -> TaskLike:
     """The task of that name, cut to the profile's limits.
 
     Args:
         name: under `tasks:` of the configuration file, of the package, or a task, group, tag or YAML file of lm-eval.
         fewshot: examples in the prompt. Other than the task's own number they make it another task, named as such.
+        judge: makes the judge, for tasks whose answers one classifies.
 
     Raises:
         TaskError: there is no such task, its specification is wrong, or it takes no few-shot examples.
         DataError: its data cannot be read.
     """
+    if name in OPEN_TASKS and name not in settings.config.tasks:
+        return open_task(name, settings)
     spec, root = _specification(name, settings)
     limit = settings.profile.limit_of(name)
     if fewshot is not None and fewshot != spec.get("fewshot", spec.get("shots")):
         spec, name = _with_fewshot(name, spec, fewshot), f"{name}-{fewshot}shot"
     options = Options(name, spec)
-    if options.choice("kind", (*KINDS, LM_EVAL_KIND), default=options.required("kind")) != LM_EVAL_KIND:
+    kind = options.choice("kind", (*KINDS, *SAFETY_KINDS, LM_EVAL_KIND), default=options.required("kind"))
+    if kind in SAFETY_KINDS:
+        return safety_task(name, spec, settings, root=root, limit=limit, judge=judge)
+    if kind != LM_EVAL_KIND:
         return build_task(name, spec, root=root, limit=limit)
     defaults = LmEvalOptions(
         max_items=limit,
@@ -54,10 +66,11 @@ def _specification(name: str, settings: Settings) -> tuple[Spec, Path]:
         spec = own[name]
         # the name stays where the few-shot count becomes part of the task's
         return ({"task": name, **spec} if spec.get("kind") == LM_EVAL_KIND else spec), root
-    if name in BUILT_IN:
+    packaged = BUILT_IN.get(name) or SAFETY_SETS.get(name)
+    if packaged is not None:
         from harness.scaffold import shipped
 
-        return BUILT_IN[name], shipped("fixtures").parent
+        return packaged, shipped("fixtures").parent
     if name in BENCHMARKS:
         return {"task": name, **BENCHMARKS[name]}, root
     if not name.endswith((".yaml", ".yml")):
@@ -89,5 +102,5 @@ def _check_known_to_lm_eval(name: str, settings: Settings) -> None:
     similar = f"; lm-eval knows similar ones: {', '.join(close)}" if close else "; `lm_eval ls tasks` lists lm-eval's"
     raise TaskError(
         f"task {name!r} is unknown",
-        f"the tasks are: {there}; with the package come {', '.join((*BUILT_IN, *BENCHMARKS))}{similar}",
+        f"the tasks are: {there}; with the package come {', '.join((*BUILT_IN, *SAFETY_SETS, *BENCHMARKS))}{similar}",
     )

@@ -34,7 +34,7 @@ class AnswerGrader(Generates):
     @property
     def metrics(self) -> Sequence[Metric]:
         """The metrics."""
-        return (Metric("exact_match", kind="binary", floor=0.0), Metric("token_f1"))
+        return (Metric("exact_match", kind="binary", floor=0.0), Metric("token_f1", bounds=(0.0, 1.0)))
 
     @property
     def digest(self) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
 from harness.digests import digest_json
 from harness.engines import Answer, Engine, Generation, Request
-from harness.engines.requests import Divergence, GenerateRequest, ScoreRequest
+from harness.engines.requests import Divergence, DivergenceRequest, RollingRequest
 from harness.errors import EngineError, TaskError
 from harness.metrics.base import Metric, main_metric
 from harness.metrics.general import GENERAL_METRICS, general_scores
 from harness.runs.schema import Role, Sample
 from harness.tasks.base import Grader, Item, Progress
+from harness.tasks.ordering import item_strata, stratified_order
+
+_ORDER_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,14 @@ class Task:
         if name not in known:
             raise TaskError(f"task {self.name!r} has no metric {name!r}", f"choose one of: {', '.join(sorted(known))}")
         return known[name]
+
+    def random_order(self) -> Sequence[str]:
+        """The ids of all items, as `Divisible` says."""
+        return stratified_order(item_strata(self.items), _ORDER_SEED)
+
+    def only(self, items: Collection[str]) -> Task:
+        """The task of these items alone."""
+        return replace(self, items=[item for item in self.items if item.id in items])
 
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Ask the model every item and grade the answers.
@@ -106,4 +117,4 @@ def _sample(task: Task, item: Item, role: Role, requests: Sequence[Request], ans
 
 
 def _display(request: Request) -> str:
-    return request.prompt.display() if isinstance(request, GenerateRequest | ScoreRequest) else request.text
+    return request.text if isinstance(request, RollingRequest | DivergenceRequest) else request.prompt.display()

@@ -26,7 +26,7 @@ class TextGrader(Generates):
     def metrics(self) -> Sequence[Metric]:
         """The metrics; BLEU and chrF aggregate over the corpus, their per-sample scores are sentence-level."""
         return (
-            *(Metric(name) for name in overlap.ROUGE_TYPES),
+            *(Metric(name, bounds=(0.0, 1.0)) for name in overlap.ROUGE_TYPES),
             Metric("bleu", corpus=overlap.corpus_bleu),
             Metric("chrf", corpus=overlap.corpus_chrf),
         )

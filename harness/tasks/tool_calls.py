@@ -42,7 +42,10 @@ class ToolCallGrader(Generates):
     def metrics(self) -> Sequence[Metric]:
         """The metrics; all are 0 for a model that has not learnt the format."""
         binary = ("exact_match", "call_parsed", "function_match", "no_call_match")
-        return (*(Metric(name, kind="binary", floor=0.0) for name in binary), Metric("argument_f1", floor=0.0))
+        return (
+            *(Metric(name, kind="binary", floor=0.0) for name in binary),
+            Metric("argument_f1", floor=0.0, bounds=(0.0, 1.0)),
+        )
 
     @property
     def digest(self) -> str:

@@ -68,10 +68,12 @@ def lora_config(recipe: Recipe) -> LoraConfig:
 
 def max_length_tokens(recipe: Recipe) -> int | None:
     """The recipe's `max_length`, or the default of the installed `SFTConfig`."""
+    if "max_length" in recipe.trainer:
+        given: int | None = recipe.trainer["max_length"]
+        return given
     from dataclasses import fields
 
     from trl import SFTConfig
 
-    default = next(f.default for f in fields(SFTConfig) if f.name == "max_length")
-    value: int | None = recipe.trainer.get("max_length", default)
-    return value
+    default: Any = next(f.default for f in fields(SFTConfig) if f.name == "max_length")
+    return None if default is None else int(default)

@@ -90,7 +90,7 @@ def tokenize_rehearsal(
 
     A long answer is cut without harm: its end is missing just where the base had not stopped.
     """
-    rows = (_cut(_tokenize(example, tokenizer), max_length) for example in examples)
+    rows = (_cut(tokenize_example(example, tokenizer), max_length) for example in examples)
     return tuple(row for row in rows if row.has_label)
 
 
@@ -110,10 +110,8 @@ def tokenize_examples(
     Raises:
         RecipeError: the tokenizer has no chat template or EOS, or more than a tenth of the rows are too long.
     """
-    if not tokenizer.chat_template or tokenizer.eos_token_id is None:
-        missing = "EOS token" if tokenizer.chat_template else "chat template"
-        raise RecipeError(f"the base's tokenizer has no {missing}", "choose a chat (instruct) model as base")
-    full = [_tokenize(example, tokenizer) for example in examples]
+    check_tokenizer(tokenizer)
+    full = [tokenize_example(example, tokenizer) for example in examples]
     cut = [_cut(row, max_length) for row in full]
     kept = tuple(row for row in cut if row.has_label)
     rows = TokenRows(
@@ -134,7 +132,19 @@ def _read(recipe: Recipe, file: DataFile) -> list[Example]:
     return [examples[i] for i in sorted(drawn)]
 
 
-def _tokenize(example: Example, tokenizer: PreTrainedTokenizerBase) -> TokenRow:
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer that cannot render a conversation or end an answer.
+
+    Raises:
+        RecipeError: it has no chat template or EOS.
+    """
+    if not tokenizer.chat_template or tokenizer.eos_token_id is None:
+        missing = "EOS token" if tokenizer.chat_template else "chat template"
+        raise RecipeError(f"the base's tokenizer has no {missing}", "choose a chat (instruct) model as base")
+
+
+def tokenize_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> TokenRow:
+    """One row, uncut: the prompt by the base's template, the completion with one EOS at its end."""
     messages = [{"role": m.role, "content": m.content} for m in example.prompt]
     prompt_text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     prompt = tokenizer(prompt_text, add_special_tokens=False)["input_ids"]

@@ -41,6 +41,7 @@ class TrainingSummary:
         rows, validation_rows: rows trained and validated on, after truncation dropped the hopeless.
         rehearsal_rows: general rows that were mixed in beside `rows`.
         truncated_rows: training rows cut at max_length.
+        masked_rows: training rows left out because max_length cut their whole answer.
         peak_memory_bytes: largest resident size of the whole process; None where the system does not say.
     """
 
@@ -59,6 +60,7 @@ class TrainingSummary:
     device: str
     dtype: str
     rehearsal_rows: int = 0
+    masked_rows: int = 0
 
 
 @dataclass(frozen=True)

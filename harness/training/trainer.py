@@ -209,6 +209,7 @@ def _summary(recipe: Recipe, job: _Job, duration_s: float) -> TrainingSummary:
         rehearsal_rows=job.rehearsal_rows,
         validation_rows=job.validation_rows,
         truncated_rows=job.train.truncated,
+        masked_rows=job.train.dropped,
         longest_row_tokens=job.train.longest_tokens,
         stop_reason="early_stopping" if state.global_step < state.max_steps else "completed",
         peak_memory_bytes=peak_memory_bytes(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from stored import answer
 
-from harness.engines import Answer, Generation, Score
+from harness.engines import Answer, Choice, Generation, Score
 from harness.engines.answer_rows import pack, unpack
 
 KEY = bytes(range(32))
@@ -23,6 +23,13 @@ def test_an_answer_comes_back_as_it_was_to_the_last_bit(number: int) -> None:
 def test_a_log_likelihood_that_is_no_plain_number_survives(value: float) -> None:
     row = pack(KEY, Score(value, True, 5, 2, 0.25))
     assert unpack(row.key, row.kind, row.checksum, row.answer) == Score(value, True, 5, 2, 0.25)
+
+
+def test_choices_come_back_with_the_unknown_ones_among_them() -> None:
+    row = pack(KEY, Choice((-0.1234567890123456, None, float("-inf")), 5, 2, 0.25))
+    assert unpack(row.key, row.kind, row.checksum, row.answer) == Choice(
+        (-0.1234567890123456, None, float("-inf")), 5, 2, 0.25
+    )
 
 
 @pytest.mark.parametrize("column", ["key", "kind", "checksum", "answer"])

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from faulty_server import FaultyServer, random_faults
 
-from harness.engines import GenerateRequest, Generation, Prompt, ScoreRequest
+from harness.engines import ChoiceRequest, GenerateRequest, Generation, Prompt, ScoreRequest
 from harness.engines.local import LocalBackend
 from harness.engines.server import ServerBackend
+from harness.engines.server_choice import NoLogprobsError
 from harness.engines.server_identity import server_identity
 from harness.engines.server_retry import RetryPolicy
 from harness.errors import EngineError
@@ -124,6 +125,11 @@ def test_stop_texts_that_this_server_leaves_in_are_cut(served, in_process):
 def test_scores_are_refused_since_it_drops_echo_and_logprobs(served):
     with pytest.raises(EngineError, match="gives no log-probabilities of the prompt"):
         run(ServerBackend(served, retry=QUICK), [ScoreRequest(Prompt(text="The quick brown fox"), " jumps")])
+
+
+def test_choices_are_refused_since_it_drops_the_logprobs_of_what_it_writes_too(served):
+    with pytest.raises(NoLogprobsError, match="gives no log-probabilities of what it writes"):
+        run(ServerBackend(served, retry=QUICK), [ChoiceRequest(Prompt.chat("Which?"), ("1", "2"))])
 
 
 def test_another_name_is_refused_by_the_server(served):

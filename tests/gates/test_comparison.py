@@ -122,16 +122,6 @@ def test_corpus_metric_needs_no_score_per_sample() -> None:
     assert interval.value == 3.0
 
 
-def test_slices_summarise_each_tag_value() -> None:
-    def rows(role: Role, hits: str) -> list[Sample]:
-        return [sample(f"{k}", role, float(hit), tags={"lang": "de" if k < 2 else "en"}) for k, hit in enumerate(hits)]
-
-    slices = Comparison(TASK, rows("base", "0011"), rows("candidate", "1111")).metric("hit").slices()
-    assert slices == {
-        "lang": {"de": {"n": 2, "base": 0.0, "candidate": 1.0}, "en": {"n": 2, "base": 1.0, "candidate": 1.0}}
-    }
-
-
 def test_paired_rules_need_a_base() -> None:
     measured = Evaluation(TASK, [sample("a", "candidate"), sample("b", "candidate")]).metric("hit")
     for question in (measured.superior, lambda: measured.non_inferior(0.02), lambda: measured.difference(0.95)):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from project import one_thread
 from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
@@ -19,12 +18,6 @@ from harness.models.loading import LoadedModel, LoadOptions, load_model
 WEIGHTS = "adapter_model.safetensors"
 B = "base_model.model.model.layers.1.mlp.up_proj.lora_B.weight"
 Tensors = dict[str, torch.Tensor]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def rewrite(adapter: Path, change: Callable[[Tensors], object]) -> None:
@@ -149,7 +142,8 @@ def test_an_adapter_too_weak_to_matter_is_caught_where_b_is_not_zero(tiny_model_
 def test_predictions_that_are_not_finite_are_no_effect_and_no_clean_merge(
     tiny_model_dir: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.integrity.behaviour.mean_kl", lambda reference, other: float("nan"))
+    for module in ("behaviour", "merging"):
+        monkeypatch.setattr(f"harness.integrity.{module}.mean_kl", lambda reference, other: float("nan"))
     loaded = load(tiny_model_dir, adapter)
     assert not integrity.changes_the_base(loaded, least_kl=1e-4).holds
     assert not integrity.merges_cleanly(loaded, most_kl=0.02).holds
@@ -166,6 +160,42 @@ def test_a_merge_that_adds_another_delta_is_caught(
     assert not check.holds
     assert "merged, the adapter acts differently" in check.reason
     assert check.details["kl_nats_per_token"] > 0.02
+
+
+def test_a_merge_at_twice_the_strength_of_a_mild_adapter_is_caught_by_its_share_of_the_effect(
+    tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from peft.tuners.lora import Linear
+
+    mild = save_tiny_adapter(tiny_model_dir, tmp_path / "mild", scale=0.02)
+    loaded = load(tiny_model_dir, mild)
+    assert integrity.merges_cleanly(loaded, most_kl=0.02).details["share_of_effect"] < 1e-3
+    right = Linear.get_delta_weight
+    monkeypatch.setattr(Linear, "get_delta_weight", lambda self, name: 2 * right(self, name))
+    check = integrity.merges_cleanly(loaded, most_kl=0.02)
+    assert not check.holds
+    assert check.details["kl_nats_per_token"] < 0.02
+    assert check.details["share_of_effect"] > 0.5
+
+
+def test_a_merge_that_overflows_the_precision_in_use_names_the_weight(tiny_model_dir: Path, adapter: Path) -> None:
+    rewrite(adapter, lambda tensors: tensors[B].mul_(1e6))
+    check = integrity.merges_cleanly(load(tiny_model_dir, adapter, "float16"), most_kl=0.02)
+    assert not check.holds
+    assert "hold NaN or infinities, first base_model.model.model.layers.1.mlp.up_proj.base_layer.weight" in check.reason
+    assert "bfloat16" in check.remedy
+
+
+def test_the_effect_is_told_layer_by_layer(tiny_model_dir: Path, adapter: Path) -> None:
+    rewrite(
+        adapter,
+        lambda tensors: tensors.update({n: t * 0 for n, t in tensors.items() if "lora_B" in n and "layers.0" in n}),
+    )
+    check = integrity.changes_the_base(load(tiny_model_dir, adapter), least_kl=1e-4)
+    assert check.holds
+    assert "most in layer 1" in check.reason
+    assert check.details["layers"][0] == 0
+    assert check.details["layers"][1] > 0.1
 
 
 def base_weights(loaded: LoadedModel) -> Tensors:

@@ -270,3 +270,27 @@ def write_mmlu(data_dir: Path, answer: str | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = [f'{split} {i}?,a,b,"c, d",e,{answer or i}' for i in range(3)]
         path.write_text("\n".join(["question,choice0,choice1,choice2,choice3,answer", *rows]) + "\n")
+
+
+def test_a_task_asked_in_parts_gives_the_samples_of_the_whole(scripted, yaml_dir):
+    whole = LmEvalTask("tiny_group", options(yaml_dir))
+    expected = {sample.item_id: sample.scores for sample in whole.evaluate(scripted(score=by_length), "base")}
+    task = LmEvalTask("tiny_group", options(yaml_dir))
+    order = task.random_order()
+    assert sorted(order) == sorted({item_id.rsplit("/", 1)[0] for item_id in expected})
+    found = {}
+    for part in (order[:3], order[3:]):
+        samples = task.only(set(part)).evaluate(scripted(score=by_length), "base")
+        assert {sample.item_id.rsplit("/", 1)[0] for sample in samples} == set(part)
+        found |= {sample.item_id: sample.scores for sample in samples}
+    assert found == expected
+    assert task.metric("acc") == whole.metric("acc")
+    assert task.metric("acc").kind == "binary"
+
+
+def test_every_beginning_of_the_order_holds_each_subject_s_share(yaml_dir):
+    order = LmEvalTask("tiny_group", options(yaml_dir)).random_order()
+    leaves = [item.rsplit("/", 1)[0] for item in order]
+    shares = {leaf: leaves.count(leaf) / len(leaves) for leaf in set(leaves)}
+    for end in range(1, len(leaves) + 1):
+        assert all(abs(leaves[:end].count(leaf) - share * end) <= 1 for leaf, share in shares.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.errors import AdapterError
-from harness.models.adapter_files import WEIGHTS, read_tensor_headers
+from harness.models.adapter_files import WEIGHTS
+from harness.models.adapter_keys import canonical_names
 from harness.models.adapter_tensors import match_tensors, unmatched_targets
 from harness.models.loading import LoadOptions, load_model
+from harness.models.safetensors_header import read_tensor_headers
 
 OPTIONS = LoadOptions(dtype="float32", device="cpu")
 
@@ -117,6 +120,80 @@ def test_truncated_and_garbled_files_are_named(adapter):
         (adapter / WEIGHTS).write_bytes(damaged)
         with pytest.raises(AdapterError, match=WEIGHTS):
             read_tensor_headers(adapter / WEIGHTS)
+
+
+def with_header(path: Path, header: bytes, data: bytes) -> Path:
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"a": ("F32", [2], 0, 8), "b": ("F32", [2], 4, 12)}, "b overlaps the tensor before it"),
+        ({"a": ("F32", [2], 0, 8), "b": ("F32", [1], 12, 16)}, "b leaves a gap before it"),
+        ({"a": ("F32", [3], 0, 8)}, r"a \(F32, \[3\]\) takes 12 bytes, its header gives it 8"),
+        ({"a": ("F32", [1 << 40, 1 << 40], 0, 8)}, "takes 4835703278458516698824704 bytes"),
+        ({"a": ("F32", [-2, -1], 0, 8)}, r"shape \[-2, -1\]"),
+        ({"a": ("PICKLE", [2], 0, 8)}, "type PICKLE"),
+    ],
+)
+def test_a_header_that_contradicts_itself_is_told_before_anything_is_loaded(tmp_path, header, said):
+    entries = {n: {"dtype": d, "shape": s, "data_offsets": [start, end]} for n, (d, s, start, end) in header.items()}
+    end = max(entry["data_offsets"][1] for entry in entries.values())
+    with pytest.raises(AdapterError, match=said):
+        read_tensor_headers(with_header(tmp_path / WEIGHTS, json.dumps(entries).encode(), bytes(end)))
+
+
+def test_a_name_that_stands_twice_in_the_header_is_told(tmp_path):
+    entry = b'{"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}'
+    path = with_header(tmp_path / WEIGHTS, b'{"a": %s, "a": %s}' % (entry, entry), bytes(8))
+    with pytest.raises(AdapterError, match="a stands twice in the header"):
+        read_tensor_headers(path)
+
+
+@pytest.mark.parametrize("name", ["{bare}", "base_model.model.base_model.model.{bare}", "{bare_named}"])
+def test_an_adapter_with_other_trainers_names_answers_as_with_pefts(tiny_model_dir, adapter, name):
+    own = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
+    ids = torch.tensor([[5, 6, 7]])
+    expected = own.model(input_ids=ids).logits
+
+    def rename(tensors):
+        for key in list(tensors):
+            bare = key.removeprefix("base_model.model.")
+            tensors[name.format(bare=bare, bare_named=bare.replace(".weight", ".default.weight"))] = tensors.pop(key)
+
+    rewrite(adapter, rename)
+    loaded = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
+    assert torch.equal(loaded.model(input_ids=ids).logits, expected)
+    with loaded.adapter(on=False) as model:
+        assert not torch.equal(model(input_ids=ids).logits, expected)
+
+
+def test_two_names_of_one_tensor_are_refused(adapter):
+    def double(tensors):
+        name = next(iter(tensors))
+        tensors[name.replace(".weight", ".default.weight")] = tensors[name].clone()
+
+    rewrite(adapter, double)
+    with pytest.raises(AdapterError, match="which are the same tensor"):
+        canonical_names(adapter / WEIGHTS)
+
+
+def test_a_copy_of_the_bases_embeddings_is_left_out_and_the_adapter_loads(tiny_model_dir, adapter):
+    name = "base_model.model.model.embed_tokens.weight"
+    own = load_file(tiny_model_dir / "model.safetensors")["model.embed_tokens.weight"]
+    rewrite(adapter, lambda tensors: tensors.update({name: own}))
+    loaded = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
+    assert loaded.has_adapter
+
+
+def test_a_file_that_is_allowed_by_name_does_not_keep_the_adapter_from_loading(tiny_model_dir, adapter):
+    (adapter / "optimizer.pt").write_bytes(b"\x80\x04.")
+    with pytest.raises(AdapterError, match=r"optimizer\.pt"):
+        load_model(tiny_model_dir, OPTIONS, adapter=adapter)
+    allowing = LoadOptions("float32", "cpu", allowed_files=("optimizer.pt",))
+    assert load_model(tiny_model_dir, allowing, adapter=adapter).has_adapter
 
 
 @pytest.mark.parametrize("init", ["pissa", "pissa_niter_16", "corda", "olora"])

@@ -52,3 +52,10 @@ def test_answers_to_different_prompts_are_never_paired() -> None:
         (False, True, False),
         (True, False, False),
     ]
+
+
+def test_a_judgement_stands_alone_and_is_neither_gain_nor_failure() -> None:
+    judgements = [_sample("judge", {"preference": score}, digest=str(score)) for score in (0.0, 1.0)]
+    pairs = pair_samples(judgements, metric_facts(judgements, ()))
+    assert [(pair.base, pair.candidate) for pair in pairs] == [(None, judgement) for judgement in judgements]
+    assert {_flags(pair) for pair in pairs} == {(False, False, False, False)}

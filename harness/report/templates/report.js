@@ -142,6 +142,26 @@
     return body.rows.length ? table : document.createDocumentFragment();
   }
 
+  // Veiled text is out of sight, of the tab order and of screen readers until its card's button is pressed.
+  function veil(node) {
+    const texts = node.querySelectorAll("pre");
+    const button = make("button", "reveal");
+    button.type = "button";
+    const set = (veiled) => {
+      node.classList.toggle("veiled", veiled);
+      button.textContent = veiled ? "Show this text" : "Hide this text";
+      button.setAttribute("aria-expanded", String(!veiled));
+      for (const text of texts) {
+        text.tabIndex = veiled ? -1 : 0;
+        text.toggleAttribute("inert", veiled);
+        text.setAttribute("aria-hidden", String(veiled));
+      }
+    };
+    button.addEventListener("click", () => set(!node.classList.contains("veiled")));
+    node.querySelector("header").append(button);
+    set(true);
+  }
+
   function card(pair) {
     const [at, item, cluster, tags, flags, prompt, target, base, candidate] = pair;
     const node = make("article", "card");
@@ -155,8 +175,11 @@
     if (!(flags & CHANGED) && base && candidate) badges.append(make("span", "chip", "= unchanged"));
     head.append(make("h4", "", item), marks, badges);
     const sides = make("div", "sides");
-    sides.append(side("base", base), side("candidate", candidate));
-    node.append(head, label("prompt"), text("prompt", prompt, "prompt"), label("target"), text("target", target, "target"), sides, scores(tasks[at], base, candidate));
+    const judged = tasks[at].name.startsWith("judge:");
+    sides.append(...(judged ? [side("judge", candidate)] : [side("base", base), side("candidate", candidate)]));
+    const results = judged ? label(...tasks[at].metrics.map(([name], i) => `${name}: ${score(candidate[2][i])}`)) : scores(tasks[at], base, candidate);
+    node.append(head, label("prompt"), text("prompt", prompt, "prompt"), label("target"), text("target", target, "target"), sides, results);
+    if (tasks[at].sensitive) veil(node);
     return node;
   }
 

@@ -1,0 +1,77 @@
+"""The zoo: sabotaged adapters, each of which a named gate must catch, and healthy ones that none may reject.
+
+    python -m benchmarks.zoo [--only NAME] [--list]
+
+Adapters are trained on first use and kept in the user's cache. Rows of a Markdown table appear as they are known; the
+last line is `caught=N/N false_alarms=0/M`, and the exit code is 0 where it says so. pytest's output and the runs
+with their reports are kept under the directory named first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.zoo.faults import EXHIBITS, Exhibit
+from benchmarks.zoo.table import HEADER, listing, row, score
+from harness.errors import AssayError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the zoo.
+
+    Returns:
+        0 where every fault was caught and no healthy adapter rejected, 1 where not, 2 on misuse.
+    """
+    parsed = _parse(arguments)
+    shown = [one for one in EXHIBITS if not parsed.only or one.name in parsed.only]
+    if parsed.list:
+        print(listing(shown))
+        return 0
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    output = parsed.output or Path(tempfile.mkdtemp(prefix="assay-zoo-"))
+    output.mkdir(parents=True, exist_ok=True)
+    print(f"runs and output of pytest: {output}\n\n{HEADER}", flush=True)
+    try:
+        return _tour(shown, output)
+    except AssayError as error:
+        print(f"zoo: {error}", file=sys.stderr)
+        return 2
+
+
+def _tour(shown: Sequence[Exhibit], output: Path) -> int:
+    from benchmarks.zoo.keeper import Keeper
+    from benchmarks.zoo.running import put_to_gates
+
+    outcomes = []
+    with tempfile.TemporaryDirectory() as scratch:
+        keeper = Keeper(Path(scratch))
+        for exhibit in shown:
+            started = time.monotonic()
+            adapter = keeper.adapter(exhibit)
+            making_s = time.monotonic() - started
+            outcome = put_to_gates(exhibit, adapter, keeper.base, keeper.project(exhibit), output)
+            print(row(outcome, making_s), flush=True)
+            outcomes.append(outcome)
+    print(f"\n{score(outcomes)}")
+    return 0 if all(outcome.right for outcome in outcomes) else 1
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.zoo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [exhibit.name for exhibit in EXHIBITS]
+    parser.add_argument("--only", action="append", choices=names, metavar="NAME", help="may be given several times")
+    parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
+    parser.add_argument("--output", type=Path, help="where runs and output go (default: a new temporary directory)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

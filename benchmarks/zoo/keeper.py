@@ -1,0 +1,69 @@
+"""The keeper: has the zoo's base, data and adapters ready, each made when it is first asked for."""
+
+from __future__ import annotations
+
+import shutil
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from benchmarks.zoo.faults import REFERENCE, Damaged, Exhibit, Taught, WronglyMerged
+from benchmarks.zoo.refusing_base import ensure_refusing_base, save_merged
+from benchmarks.zoo.stand_ins import write_eval_sets
+from benchmarks.zoo.surgery import Patient, Surgery
+from benchmarks.zoo.training import rows_files, school
+from harness.errors import ConfigError
+from harness.models.embedded import ensure_embedded_model
+from harness.models.spec import EMBEDDED_NAME
+from harness.paths import cache_dir, write_atomic
+from harness.yaml_text import parse_yaml
+
+_PROJECT = Path(__file__).with_name("project.yaml")
+
+
+class Keeper:
+    """What is costly lies in the user's cache; damaged copies in `scratch`, since they take a second to make."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._zoo = cache_dir() / "zoo"
+        self._zoo.mkdir(exist_ok=True)
+
+    @cached_property
+    def base(self) -> Path:
+        """The refusing base, trained and merged on first use."""
+        return ensure_refusing_base(self._zoo)
+
+    def project(self, exhibit: Exhibit) -> Path:
+        """The zoo's assay.yaml, with what the exhibit was trained on and what is to be served of it, where that is known."""
+        write_eval_sets(self._zoo)
+        config = parse_yaml(_PROJECT.read_text(encoding="utf-8"), _PROJECT.name, ConfigError)
+        if isinstance(exhibit.made, Taught):
+            train, validation = rows_files(exhibit.name)
+            trained_on = {"train": f"rows/{train}", "validation": f"rows/{validation}"}
+            config["data"] |= {**trained_on, "max_length": exhibit.made.schooling().max_length}
+        if isinstance(exhibit.made, WronglyMerged):
+            damaged = self._damaged(f"{exhibit.name}-adapter", exhibit.made.surgery)
+            config["serving"] = {"merged": str(save_merged(self.base, damaged, self._scratch / exhibit.name))}
+        written = self._zoo / f"{exhibit.name}.yaml"
+        write_atomic(written, yaml.safe_dump(config, sort_keys=False))
+        return written
+
+    def adapter(self, exhibit: Exhibit) -> Path:
+        """The exhibit's adapter: from the cache, trained now, or damaged now."""
+        if isinstance(exhibit.made, Taught):
+            return self._taught(exhibit.name, exhibit.made)
+        if isinstance(exhibit.made, Damaged):
+            return self._damaged(exhibit.name, exhibit.made.surgery)
+        return self.adapter(REFERENCE)
+
+    def _taught(self, name: str, made: Taught) -> Path:
+        base, base_name = (ensure_embedded_model(), EMBEDDED_NAME) if made.on_original else (self.base, self.base.name)
+        return school(name, made.schooling(), base, base_name, self._zoo / "rows").path
+
+    def _damaged(self, name: str, surgery: Surgery) -> Path:
+        copy = self._scratch / name
+        shutil.copytree(self.adapter(REFERENCE), copy)
+        surgery(Patient(copy, self.base))
+        return copy

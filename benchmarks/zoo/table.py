@@ -1,0 +1,74 @@
+"""The zoo's table, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.zoo.faults import Exhibit
+from benchmarks.zoo.running import Outcome
+
+_COLUMNS = (
+    "planted fault",
+    "gate that must catch it",
+    "caught",
+    "other gates that fired",
+    "undecided",
+    "making s",
+    "gates s",
+)
+_SHOWN = 4
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+HEADER = f"{_line(_COLUMNS)}\n{_line(['---'] * len(_COLUMNS))}"
+
+
+def row(outcome: Outcome, making_s: float) -> str:
+    """One exhibit's row."""
+    others = [f"**{gate}**" if gate in outcome.wrongly else gate for gate in outcome.others]
+    return _line([
+        outcome.exhibit.name,
+        _due(outcome.exhibit),
+        _said(outcome),
+        _some(others),
+        str(len(outcome.undecided) or ""),
+        f"{making_s:.0f}",
+        f"{outcome.seconds:.1f}",
+    ])  # fmt: skip
+
+
+def listing(exhibits: Sequence[Exhibit]) -> str:
+    """Names, and the gates that are due."""
+    width = max(len(exhibit.name) for exhibit in exhibits)
+    return "\n".join(f"{exhibit.name:<{width}}  {_due(exhibit)}" for exhibit in exhibits)
+
+
+def score(outcomes: Sequence[Outcome]) -> str:
+    """The last line: `caught=N/N false_alarms=0/M`."""
+    faulty = [outcome for outcome in outcomes if not outcome.exhibit.healthy]
+    healthy = [outcome for outcome in outcomes if outcome.exhibit.healthy]
+    caught, alarms = sum(o.right for o in faulty), sum(not o.right for o in healthy)
+    return f"caught={caught}/{len(faulty)} false_alarms={alarms}/{len(healthy)}"
+
+
+def _due(exhibit: Exhibit) -> str:
+    if exhibit.healthy:
+        return "none: healthy"
+    spared = f"; not {', '.join(exhibit.spares)}" if exhibit.spares else ""
+    return f"{' or '.join(exhibit.caught_by)}{spared}"
+
+
+def _said(outcome: Outcome) -> str:
+    if outcome.exhibit.healthy:
+        return f"let through by {outcome.gates} gates" if outcome.right else "**REJECTED**"
+    if outcome.wrongly and outcome.catching:
+        return "**NO**: with a gate that had to stay quiet"
+    return "yes" if outcome.right else "**NO**"
+
+
+def _some(gates: Sequence[str]) -> str:
+    more = len(gates) - _SHOWN
+    return ", ".join(gates[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,135 @@
+"""Slices of a measurement: how each part of the items fared, and which part a change comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import mannwhitneyu
+
+from harness.stats.multiplicity import benjamini_hochberg
+
+if TYPE_CHECKING:
+    from harness.gates.measurement import Measurement
+
+MIN_ITEMS = 5
+"""Smaller slices are shown but neither tested nor blamed."""
+LENGTH_TAG = "prompt length"
+_BANDS = ("short", "medium", "long")
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The items that carry one value of a tag.
+
+    Attributes:
+        regressed: items on which the candidate is worse; None without a base or single scores.
+        p_value: of the slice's own change, by the metric's paired test; None where it is too small to be tested.
+        adjusted_p: corrected over all tested slices (Benjamini and Hochberg).
+    """
+
+    n: int
+    base: float | None
+    candidate: float
+    difference: float | None = None
+    regressed: int | None = None
+    p_value: float | None = None
+    adjusted_p: float | None = None
+
+
+Table = Mapping[tuple[str, str], Slice]
+"""(tag, value) -> slice."""
+
+
+def slice_table(measured: Measurement, confidence: float) -> Table:
+    """Every slice of the items, by their tags and by the length of their prompts."""
+    members = _members(measured)
+    table = {key: _slice(measured, indices, confidence) for key, indices in members.items()}
+    tested = {key: p for key, part in table.items() if (p := part.p_value) is not None}
+    if tested:
+        for key, adjusted in zip(tested, benjamini_hochberg(list(tested.values())).tolist(), strict=True):
+            table[key] = replace(table[key], adjusted_p=adjusted)
+    return table
+
+
+def find_driver(measured: Measurement) -> tuple[str, str] | None:
+    """The slice that a loss comes from: its items lost more than the others did; None where none stands out.
+
+    One-sided Mann-Whitney tests of each slice's per-item changes against those of the other items, corrected over the
+    slices by Benjamini and Hochberg; of those below 5% the one with the smallest p-value.
+    """
+    gains = item_gains(measured)
+    if gains is None:
+        return None
+    p_values: dict[tuple[str, str], float] = {}
+    for key, indices in _members(measured).items():
+        rest = np.delete(gains, indices)
+        if min(len(indices), len(rest)) >= MIN_ITEMS:
+            p_values[key] = float(mannwhitneyu(gains[indices], rest, alternative="less").pvalue)
+    if not p_values:
+        return None
+    adjusted = dict(zip(p_values, benjamini_hochberg(list(p_values.values())).tolist(), strict=True))
+    first = min(p_values, key=p_values.__getitem__)
+    return first if adjusted[first] <= _LEVEL else None
+
+
+def item_gains(measured: Measurement) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
+    """Shape (n,): change of each item's score, above 0 where the candidate is better; None where items have none."""
+    if measured.base is None or measured.metric.corpus is not None:
+        return None
+    change = measured.candidate - measured.base
+    return change if measured.metric.higher_is_better else -change
+
+
+def as_tables(table: Table) -> dict[str, dict[str, dict[str, Any]]]:
+    """{tag: {value: facts}}, for a verdict's details: what was not measured of any slice is left out."""
+    measured = {name for part in table.values() for name, value in asdict(part).items() if value is not None}
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for (tag, value), part in sorted(table.items()):
+        facts = {name: number for name, number in asdict(part).items() if name in measured}
+        found.setdefault(tag, {})[value] = facts
+    return found
+
+
+def _members(measured: Measurement) -> dict[tuple[str, str], np.ndarray[Any, np.dtype[np.int64]]]:
+    where: dict[tuple[str, str], list[int]] = {}
+    for index, tags in enumerate(_with_length(measured)):
+        for tag, value in tags.items():
+            where.setdefault((tag, value), []).append(index)
+    # of a tag with one value the slice is the whole
+    values = [tag for tag, _ in where]
+    return {key: np.array(indices) for key, indices in where.items() if values.count(key[0]) > 1}
+
+
+def _with_length(measured: Measurement) -> Sequence[Mapping[str, str]]:
+    """The items' tags, with a band of prompt lengths where there are items enough and lengths differ."""
+    lengths = [len(prompt) for prompt in measured.prompts]
+    if len(lengths) < len(_BANDS) * MIN_ITEMS:
+        return measured.tags
+    cuts = np.quantile(lengths, [1 / 3, 2 / 3])
+    if cuts[0] == cuts[1]:
+        return measured.tags
+    bands = [_BANDS[int(np.searchsorted(cuts, length))] for length in lengths]
+    return [{LENGTH_TAG: band, **tags} for band, tags in zip(bands, measured.tags, strict=True)]
+
+
+def _slice(measured: Measurement, indices: np.ndarray[Any, np.dtype[np.int64]], confidence: float) -> Slice:
+    part = measured.subset(indices)
+    base, candidate = part.values()
+    if base is None:
+        return Slice(part.n, None, candidate)
+    gains = item_gains(part)
+    regressed = None if gains is None else int((gains < 0).sum())
+    return Slice(part.n, base, candidate, candidate - base, regressed, _p_value(part, confidence))
+
+
+def _p_value(part: Measurement, confidence: float) -> float | None:
+    if part.n_clusters == 1:
+        # the slice is the cluster, as with subjects: what is said about it holds for it alone
+        part = replace(part, clusters=None)
+    if part.metric.corpus is not None or part.n < MIN_ITEMS or part.n_clusters < 2:
+        return None
+    return part.difference(confidence).p_value

@@ -1,0 +1,98 @@
+"""The check that the configuration speaks of the tensors there are: their ranks, and patterns that take something."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.gates import Check
+from harness.integrity.lora import LoraPair, by_pattern, lora_pairs, matches, scale_of
+from harness.models.adapter_files import CONFIG, WEIGHTS, read_json
+from harness.models.adapter_keys import canonical_names
+
+_PATTERNS = ("rank_pattern", "alpha_pattern")
+# alpha/r as people set it (or alpha/sqrt(r), rank-stabilised); outside it is worth a look, and no more.
+_USUAL_SCALES = (0.25, 16.0)
+
+
+def config_agrees_with_tensors(adapter: Path) -> Check:
+    """`r`, `lora_alpha`, their patterns and `modules_to_save` fit the tensors of the file.
+
+    Raises:
+        AdapterError: there are no readable weights or no configuration.
+    """
+    config, pairs = read_json(adapter / CONFIG), lora_pairs(adapter)
+    scales = sorted({scale_of(config, pair) for pair in pairs}) if _is_number(config.get("lora_alpha", 8)) else []
+    faults = [
+        *_wrong_ranks(config, pairs),
+        *_idle_patterns(config, pairs),
+        *_wrong_alphas(config),
+        *_absent_modules(config, adapter),
+    ]
+    unusual = [s for s in scales if not _USUAL_SCALES[0] <= s <= _USUAL_SCALES[1]]
+    details = {
+        "faults": faults,
+        "ranks": sorted({pair.rank for pair in pairs}),
+        "scales": scales,
+        "unusual_scales": unusual,
+    }
+    if faults:
+        return Check(
+            "config",
+            holds=False,
+            reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}"
+            + (f"; {len(faults) - 1} more" if faults[1:] else ""),
+            remedy=f"restore the {CONFIG} that was saved with these weights",
+            details=details,
+        )
+    strength = ", ".join(f"{scale:g}" for scale in scales[:3]) or "unknown"
+    note = f"; a strength of {unusual[0]:g} is out of the usual range" if unusual else ""
+    return Check(
+        "config",
+        holds=True,
+        reason=f"{CONFIG} fits the tensors (ranks {details['ranks']}, strength alpha/r {strength}){note}",
+        details=details,
+    )
+
+
+def _wrong_ranks(config: Mapping[str, Any], pairs: Sequence[LoraPair]) -> list[str]:
+    faults = [
+        f"{pair.a} has rank {pair.rank}, {pair.b} has rank {pair.rank_b}" for pair in pairs if pair.rank != pair.rank_b
+    ]
+    for pair in pairs:
+        said = by_pattern(config.get("rank_pattern"), pair.module, config.get("r"))
+        if said is not None and said != pair.rank:
+            faults.append(f"r is {said} for {pair.module}, {pair.a} has rank {pair.rank}")
+    return faults
+
+
+def _idle_patterns(config: Mapping[str, Any], pairs: Sequence[LoraPair]) -> list[str]:
+    """A pattern that no module follows is a misspelt one: what it was to change has the general value."""
+    return [
+        f"{key} names {pattern!r}, which no adapted module follows"
+        for key in _PATTERNS
+        for pattern in config.get(key) or {}
+        if not any(matches(pattern, pair.module) for pair in pairs)
+    ]
+
+
+def _wrong_alphas(config: Mapping[str, Any]) -> list[str]:
+    alphas = {"lora_alpha": config.get("lora_alpha", 8)}
+    alphas |= {f"alpha_pattern[{p!r}]": value for p, value in (config.get("alpha_pattern") or {}).items()}
+    return [f"{key} is {value!r}, which no strength is" for key, value in alphas.items() if not _is_number(value)]
+
+
+def _absent_modules(config: Mapping[str, Any], adapter: Path) -> list[str]:
+    saved = config.get("modules_to_save") or []
+    tensors = canonical_names(adapter / WEIGHTS).values()
+    return [
+        f"modules_to_save names {module!r}, and no tensor is of it"
+        for module in saved
+        if not any(f".{module}." in name for name in tensors)
+    ]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0

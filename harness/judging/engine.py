@@ -1,0 +1,85 @@
+"""The judge's engine: it counts what it computes, and stops before its budget is overrun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.engines import AnswerCache, Engine
+from harness.engines.engine import Backend
+from harness.engines.requests import Answer, ChoiceRequest, Divergence, GenerateRequest, Request
+from harness.errors import EngineError
+from harness.judging.budget import BUDGET_REMEDY, Budget, BudgetSpentError, Tokens
+
+# What a chat template may add to a prompt: markers, a default system prompt, today's date.
+_TEMPLATE_TOKENS = 128
+_REQUESTS_AT_ONCE = 128
+
+
+class JudgeEngine(Engine):
+    """An engine whose newly computed answers are counted in tokens, and stay within a budget.
+
+    Without a budget it computes as any engine does. With one, questions are asked in parts, in order; a part
+    is asked only where the most it can cost is left. No tokenizer makes more tokens than bytes, so a prompt's
+    bytes bound its tokens on any server.
+
+    Attributes:
+        spent: tokens of the answers computed so far; what came from the cache costs nothing.
+    """
+
+    def __init__(
+        self, identity_digest: str, backend: Backend, cache: AnswerCache, *, budget: Budget | None = None
+    ) -> None:
+        super().__init__(identity_digest, backend, cache)
+        self.budget = budget
+        self.spent = Tokens()
+
+    def _compute(
+        self, requests: Sequence[Request], places: dict[str, list[int]], known: dict[str, Answer]
+    ) -> Iterator[tuple[int, Answer]]:
+        if self.budget is None:
+            yield from self._counted(requests, places, known)
+            return
+        waiting = [key for key in places if key not in known]
+        while waiting:
+            part = self._affordable(requests, waiting, places)
+            if not part:
+                raise BudgetSpentError(
+                    f"judge budget spent: {self.spent.total:,} tokens of {self.budget.show()}, and the next question "
+                    "may cost more than is left",
+                    BUDGET_REMEDY,
+                )
+            waiting = waiting[len(part) :]
+            yield from self._counted(requests, {key: places[key] for key in part}, {})
+
+    def _counted(
+        self, requests: Sequence[Request], places: dict[str, list[int]], known: dict[str, Answer]
+    ) -> Iterator[tuple[int, Answer]]:
+        firsts = {indices[0] for indices in places.values()}
+        for index, answer in super()._compute(requests, places, known):
+            if index in firsts and not isinstance(answer, Divergence):
+                self.spent += Tokens(answer.prompt_tokens, answer.completion_tokens)
+            yield index, answer
+
+    def _affordable(
+        self, requests: Sequence[Request], waiting: Sequence[str], places: dict[str, list[int]]
+    ) -> list[str]:
+        """The first of the waiting requests that are within the budget at their worst."""
+        part: list[str] = []
+        total = self.spent
+        for key in waiting[:_REQUESTS_AT_ONCE]:
+            total += _worst(requests[places[key][0]])
+            if self.budget is None or not self.budget.allows(total):
+                break
+            part.append(key)
+        return part
+
+
+def _worst(request: Request) -> Tokens:
+    if not isinstance(request, GenerateRequest | ChoiceRequest):
+        raise EngineError(f"a judge is asked a {type(request).__name__}, whose cost is not bounded", "report this bug")
+    written = (
+        request.max_new_tokens
+        if isinstance(request, GenerateRequest)
+        else sum(len(choice.encode()) for choice in request.choices)
+    )
+    return Tokens(len(request.prompt.display().encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS, written)

@@ -1,0 +1,142 @@
+"""The gate on a contest: by the whole interval, and never on the word of a judge that is unfit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.gates.measurement import Measurement
+from harness.judging.rows import judge_task
+from harness.judging.win_rate import tally
+from harness.metrics.base import Metric
+from harness.runs.schema import Estimate, Outcome, Verdict
+from harness.stats import Interval, minimum_detectable_effect
+
+if TYPE_CHECKING:
+    from harness.judging.contest import Contest
+
+_EVEN = 0.5
+_NEEDS_ITEMS = "judge more answers (a larger profile or limit)"
+
+
+@dataclass(frozen=True)
+class NotWorse:
+    """Not worse than the opponent by more than a margin.
+
+    Attributes:
+        margin: how far below one half the win rate may lie; of ratings, how much may be lost of 1 to 10.
+    """
+
+    contest: Contest
+    margin: float
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """Pass, fail or inconclusive by the interval; inconclusive too for an unfit judge or a spent budget."""
+        contest = self.contest
+        if contest.obstacle:
+            verdict = self._undecided(confidence)
+        elif contest.limits.mode == "rubric":
+            verdict = self._by_rating(confidence)
+        else:
+            verdict = self._by_win_rate(confidence)
+        details = {**verdict.details, "judge health": contest.health.table(), "judging": contest.usage()}
+        return replace(verdict, details=details)
+
+    @property
+    def _metric(self) -> str:
+        return "rating" if self.contest.limits.mode == "rubric" else "win_rate"
+
+    def _undecided(self, confidence: float) -> Verdict:
+        contest = self.contest
+        return Verdict(
+            gate=f"{contest.task}/{self._metric}/not_worse",
+            outcome="inconclusive",
+            reason=contest.obstacle,
+            task=judge_task(contest.task),
+            metric=self._metric,
+            rule=f"not worse than the {contest.against} by more than {self.margin:g}",
+            n=len(contest.understood) or None,
+            confidence=confidence,
+            remedy=contest.remedy,
+        )
+
+    def _by_win_rate(self, confidence: float) -> Verdict:
+        contest, bound = self.contest, _EVEN - self.margin
+        rate = contest.win_rate(confidence)
+        counts = tally(contest.preferences)
+        outcome, verb = _outcome(rate, bound)
+        seen = (
+            f"preferred to the {contest.against} {_share(rate.value)} of the time, between {_share(rate.low)} and "
+            f"{_share(rate.high)} ({counts.wins} won, {counts.ties} tied, {counts.losses} lost)"
+        )
+        warning, controlled = self._length_control(confidence)
+        return Verdict(
+            gate=f"{contest.task}/win_rate/at_least",
+            outcome=outcome,
+            reason=f"{seen}, {verb.format(_share(bound))}{warning}",
+            task=judge_task(contest.task),
+            metric="win_rate",
+            rule=f"at least {bound:g}",
+            margin=bound,
+            estimate=_estimate(rate),
+            candidate=_estimate(rate),
+            n=rate.n,
+            method=rate.method,
+            confidence=confidence,
+            minimum_detectable_effect=minimum_detectable_effect(rate),
+            remedy=_NEEDS_ITEMS if outcome == "inconclusive" else "",
+            details={"by category": contest.categories(), **controlled},
+        )
+
+    def _length_control(self, confidence: float) -> tuple[str, Mapping[str, Any]]:
+        controlled = self.contest.length_controlled(confidence)
+        if controlled is None:
+            return "", {"length control": "impossible: all answers differ in length by the same amount"}
+        one = controlled.interval
+        facts = {
+            "length-controlled win rate": one.value,
+            "between": [one.low, one.high],
+            "log-odds for length": controlled.length_weight,
+        }
+        warning = f"; at equal lengths {_share(one.value)}: length may be what the judge prefers"
+        return warning if controlled.parts_from_raw else "", {"length control": facts}
+
+    def _by_rating(self, confidence: float) -> Verdict:
+        contest = self.contest
+        ours, theirs = contest.ratings()
+        questions = [one.duel.question for one in contest.understood]
+        measurement = Measurement(
+            metric=Metric("rating"),
+            task=contest.task,
+            slice={},
+            item_ids=tuple(question.id for question in questions),
+            candidate=np.array(ours),
+            base=np.array(theirs),
+            clusters=tuple(contest.clusters),
+            tags=tuple({"category": question.category} for question in questions),
+            targets=(None,) * len(questions),
+            candidate_parsed=(None,) * len(questions),
+            base_parsed=(None,) * len(questions),
+        )
+        return replace(
+            measurement.non_inferior(self.margin).decide(confidence=confidence), task=judge_task(contest.task)
+        )
+
+
+def _outcome(rate: Interval, bound: float) -> tuple[Outcome, str]:
+    if rate.low >= bound:
+        return "pass", "at least {} as required"
+    if rate.high < bound:
+        return "fail", "but at least {} is required"
+    return "inconclusive", "which may or may not be at least {}"
+
+
+def _estimate(interval: Interval) -> Estimate:
+    return Estimate(interval.value, interval.low, interval.high)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f}%"

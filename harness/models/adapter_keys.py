@@ -1,0 +1,76 @@
+"""Names of an adapter's tensors: as PEFT's `save_pretrained` writes them, out of what other trainers wrote."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from harness.errors import AdapterError
+from harness.models.adapter_files import CONFIG, WEIGHTS
+from harness.models.safetensors_header import read_tensor_headers
+
+_PREFIX = "base_model.model."
+# State dicts saved by hand keep the adapter's name in their keys: `.lora_A.default.weight`.
+_NAMED = re.compile(
+    r"\.(lora_A|lora_B|lora_embedding_A|lora_embedding_B)\.(?!weight$|bias$)[^.]+(?=\.(?:weight|bias)$|$)"
+)
+_SAVED_MODULE = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
+
+
+def canonical_name(name: str) -> str:
+    """A tensor's name in PEFT's own form.
+
+    Read are names without the prefix `base_model.model.`, with it twice (a model wrapped twice), with the adapter's
+    name in them, and with `modules_to_save`.
+    """
+    while name.startswith(_PREFIX):
+        name = name.removeprefix(_PREFIX)
+    return _PREFIX + _SAVED_MODULE.sub("", _NAMED.sub(r".\1", name))
+
+
+def canonical_names(path: Path) -> Mapping[str, str]:
+    """Tensor in the file -> its name in PEFT's own form.
+
+    Raises:
+        AdapterError: the file is damaged, or two of its tensors go by the same name.
+    """
+    names = {name: canonical_name(name) for name in read_tensor_headers(path)}
+    taken: dict[str, str] = {}
+    for name, canonical in names.items():
+        if canonical in taken:
+            raise AdapterError(
+                f"{path} holds {taken[canonical]} and {name}, which are the same tensor",
+                "save one adapter alone, with PEFT's save_pretrained",
+            )
+        taken[canonical] = name
+    return names
+
+
+@contextlib.contextmanager
+def as_peft_writes(adapter: Path, *, without: Collection[str] = ()) -> Iterator[Path]:
+    """A directory that holds the adapter as PEFT itself would have saved it: its own, where it is so already.
+
+    PEFT passes over tensors whose names are not in its form, and leaves B at zero.
+
+    Args:
+        without: tensors to leave out, by their names in PEFT's form.
+    """
+    names = canonical_names(adapter / WEIGHTS)
+    if not without and all(name == canonical for name, canonical in names.items()):
+        yield adapter
+        return
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with tempfile.TemporaryDirectory() as directory:
+        with safe_open(adapter / WEIGHTS, framework="pt") as file:
+            tensors = {
+                canonical: file.get_tensor(name) for name, canonical in names.items() if canonical not in without
+            }
+        save_file(tensors, Path(directory) / WEIGHTS, metadata={"format": "pt"})
+        shutil.copy(adapter / CONFIG, directory)
+        yield Path(directory)

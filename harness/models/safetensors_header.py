@@ -1,0 +1,84 @@
+"""The header of a safetensors file: read and checked before anything of the file is loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import AdapterError
+
+_MAX_HEADER_BYTES = 100 << 20
+# Bytes of one value, by the format's names for types (https://github.com/huggingface/safetensors).
+_VALUE_BYTES = {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
+    "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
+}  # fmt: skip
+_REMEDY = "copy the adapter again from where it was trained"
+
+
+@dataclass(frozen=True)
+class TensorHeader:
+    """One tensor of a safetensors file, from its header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def read_tensor_headers(path: Path) -> Mapping[str, TensorHeader]:
+    """Names, types and shapes in a safetensors file, without reading its data.
+
+    Raises:
+        AdapterError: the header is damaged, does not agree with itself (a tensor's bytes with its shape, overlapping
+            tensors, gaps, a name twice), or not with the size of the file.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > min(size - 8, _MAX_HEADER_BYTES):
+                raise AdapterError(f"{path}: header says {length} bytes in a file of {size}", _REMEDY)
+            header = json.loads(stream.read(length), object_pairs_hook=_distinct)
+        entries = [(name, entry) for name, entry in header.items() if name != "__metadata__"]
+        headers = {name: TensorHeader(str(e["dtype"]), tuple(map(int, e["shape"]))) for name, e in entries}
+        spans = sorted((*map(int, e["data_offsets"]), name) for name, e in entries)
+        end = _end_of_tensors(path, spans, headers)
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
+        raise AdapterError(f"{path} is not a readable safetensors file: {exc}", _REMEDY) from exc
+    if 8 + length + end != size:
+        raise AdapterError(f"{path} is truncated or padded: {size} bytes, its header wants {8 + length + end}", _REMEDY)
+    return headers
+
+
+def _end_of_tensors(path: Path, spans: list[tuple[Any, ...]], headers: Mapping[str, TensorHeader]) -> int:
+    """Where the last tensor ends, in bytes from the end of the header; tensors must lie one after the other."""
+    done = 0
+    for start, end, name in spans:
+        header = headers[name]
+        if header.dtype not in _VALUE_BYTES or min(header.shape, default=0) < 0:
+            raise AdapterError(f"{path}: {name} has type {header.dtype} and shape {list(header.shape)}", _REMEDY)
+        need = math.prod(header.shape) * _VALUE_BYTES[header.dtype]
+        if end - start != need:
+            raise AdapterError(
+                f"{path}: {name} ({header.dtype}, {list(header.shape)}) takes {need} bytes, its header gives it "
+                f"{end - start}",
+                _REMEDY,
+            )
+        if start != done:
+            fault = "overlaps the tensor before it" if start < done else "leaves a gap before it"
+            raise AdapterError(f"{path}: {name} {fault} (it starts at byte {start}, not {done})", _REMEDY)
+        done = end
+    return done
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names are all different; readers disagree on which of two equal ones counts."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)} stands twice in the header")
+    return found

@@ -1,0 +1,86 @@
+"""The run that `--baseline` names, as the gates of this session see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from harness.runs.baselines import SUITE, Found, find_run
+from harness.runs.comparability import comparability_key, differing_parts
+from harness.runs.schema import Sample, Verdict
+from harness.settings import Settings
+
+if TYPE_CHECKING:
+    from harness.gates import Gateable
+    from harness.gates.released import AgainstReleased
+    from harness.session import Session
+
+_MISSING = "the baseline {name} has this gate and this run does not"
+
+
+class Released:
+    """The released adapter's run; each gate that compares is put to it a second time.
+
+    Args:
+        session: the measuring session, made when first called.
+
+    Raises:
+        RunError: there is no such run, or it is not whole.
+    """
+
+    def __init__(self, settings: Settings, text: str, session: Callable[[], Session]) -> None:
+        self.found: Found = find_run(text, settings.reports_dir, settings.store)
+        self._margin = settings.config.margins.baseline
+        self._session = session
+        self._samples = cache(self._read)
+
+    def against(self, gateable: Gateable) -> AgainstReleased | None:
+        """The gate's question put to candidate and released adapter.
+
+        None where the gate does not compare, or where the baseline never measured its task or metric: it is new then.
+        """
+        from harness.gates.released import AgainstReleased, paired_rule
+
+        rule = paired_rule(gateable)
+        if rule is None:
+            return None
+        task, metric = rule.measurement.task, rule.measurement.metric
+        candidate = self._session().measured(task)
+        released = self._samples(task)
+        if candidate is None or not any(metric.corpus is not None or metric.name in s.scores for s in released):
+            return None
+        asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate.samples]}
+        own = comparability_key(self._session().facts(), asked)
+        differing = differing_parts(self.found.run.comparability, own, task)
+        return AgainstReleased(rule, candidate, released, self.found.name, differing, self._margin)
+
+    def facts(self, verdicts: Iterable[Verdict]) -> dict[str, Any]:
+        """For the manifest: which run, and the gates that only one of the two runs has."""
+        run = self.found.run
+        mine, theirs = _gates(verdicts), _gates(run.verdicts)
+        return {
+            "name": self.found.name,
+            "run": run.id,
+            "adapter": run.name_of("adapter"),
+            "new": sorted(mine - theirs),
+            "missing": sorted(theirs - mine),
+        }
+
+    def missing(self, facts: dict[str, Any]) -> list[Verdict]:
+        """A failed verdict for each gate that the baseline has and this run lacks, for `--strict`."""
+        reason = _MISSING.format(name=self.found.name)
+        remedy = "run the whole of the suites, or set a baseline without it"
+        return [
+            Verdict(f"{SUITE}/missing/{gate}", "fail", reason, suite=SUITE, rule="is measured", remedy=remedy)
+            for gate in facts["missing"]
+        ]
+
+    def _read(self, task: str) -> list[Sample]:
+        return self.found.run.read_samples(task=task, role="candidate")
+
+
+def _gates(verdicts: Iterable[Verdict]) -> set[str]:
+    """Names of gates. Of two tests that put the same rule to one metric, which is named by its test depends on chance."""
+    own = (verdict for verdict in verdicts if verdict.suite != SUITE)
+    return {verdict.gate.removesuffix(f" ({verdict.test.rpartition('::')[2]})") for verdict in own}

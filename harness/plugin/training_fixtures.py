@@ -1,0 +1,131 @@
+"""The fixtures of the training and overfitting suites: logs, and what is measured on rows of the training data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.plugin.state import STATE
+from harness.runs.schema import TrainingPoint
+
+if TYPE_CHECKING:
+    from harness.config import OverfittingRules, TrainingRules
+    from harness.data import Corpus
+    from harness.gates import Comparison
+    from harness.models import ResolvedAdapter
+    from harness.session import Session
+    from harness.training.history import TrainingHistory
+
+ROW_ANSWERS = "row_answers"
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How likely base and candidate hold the answers of rows that were trained on, and of rows held out."""
+
+    trained: Comparison
+    held_out: Comparison
+
+
+@pytest.fixture(scope="session")
+def training_rules(request: pytest.FixtureRequest) -> TrainingRules:
+    """The limits of assay.yaml's `training:` section."""
+    return request.config.stash[STATE].settings.config.training
+
+
+@pytest.fixture(scope="session")
+def overfitting_rules(request: pytest.FixtureRequest) -> OverfittingRules:
+    """The limits and sizes of assay.yaml's `overfitting:` section."""
+    return request.config.stash[STATE].settings.config.overfitting
+
+
+@pytest.fixture(scope="session")
+def training_history(assay: Session, adapter: ResolvedAdapter) -> TrainingHistory:
+    """How the adapter was trained, as its own log or a Trainer's state tells; skips where neither came with it."""
+    if assay.training_history is None:
+        pytest.skip(f"{adapter.name} came without a training log")
+    return assay.training_history
+
+
+@pytest.fixture(scope="session")
+def training_losses(training_history: TrainingHistory) -> TrainingHistory:
+    """The same with training losses enough for a curve; skips where too few were logged."""
+    from harness.training.health import LEAST_LOSSES
+
+    logged = sum(p.loss is not None for p in training_history.points)
+    if logged < LEAST_LOSSES:
+        pytest.skip(f"{training_history.source} has {logged} training losses, too few for a curve: lower logging_steps")
+    return training_history
+
+
+@pytest.fixture(scope="session")
+def training_points(training_history: TrainingHistory) -> tuple[list[TrainingPoint], int]:
+    """The training log's points and the step the weights are from; skips where no validation loss was logged."""
+    if training_history.summary is None and all(p.eval_loss is None for p in training_history.points):
+        pytest.skip(f"{training_history.source} has no validation loss: train with validation data and eval_strategy")
+    return list(training_history.points), training_history.kept_step
+
+
+@pytest.fixture(scope="session")
+def recall(
+    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingRules
+) -> Recall:
+    """Likelihoods of answers trained on and held out, by base and candidate; skips without held-out rows."""
+    from harness.overfitting import HELD_OUT_ROWS, LEAST_ROWS, TRAINING_ROWS, recall_task
+
+    if adapter.is_served:
+        pytest.skip(f"{adapter.place} is served, and a server gives no likelihoods of answers in conversations")
+    sizes = {name: _size(assay, name, overfitting_rules.rows) for name in (TRAINING_ROWS, HELD_OUT_ROWS)}
+    trained, held_out = (recall_task(training_data, name, sizes[name], overfitting_rules) for name in sizes)
+    if min(len(trained.items), len(held_out.items)) < LEAST_ROWS:
+        pytest.skip(
+            "too few held-out or training rows to tell memorising from learning: give the data a validation part"
+        )
+    return Recall(assay.compare_on(trained), assay.compare_on(held_out))
+
+
+@pytest.fixture(scope="session")
+def canaries(
+    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingRules
+) -> Comparison:
+    """How far base and candidate favour canaries over what might have stood there; skips where none were planted."""
+    from harness.overfitting import canary_task
+
+    name = assay.settings.config.data.canaries
+    if name is None:
+        pytest.skip("no canaries were planted: name a file of them by `canaries:` under `data:`")
+    if adapter.is_served:
+        pytest.skip(f"{adapter.place} is served, and a server gives no likelihoods of answers in conversations")
+    return assay.compare_on(canary_task(assay.settings.config.root / name, training_data))
+
+
+@pytest.fixture(scope="session")
+def row_answers(
+    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingRules
+) -> Comparison:
+    """Answers of base and candidate to prompts trained on and held out."""
+    from harness.overfitting import answer_task
+
+    return assay.compare_on(answer_task(training_data, _size(assay, ROW_ANSWERS, overfitting_rules.answers)))
+
+
+@pytest.fixture
+def answers(request: pytest.FixtureRequest, assay: Session) -> Comparison:
+    """Answers of base and candidate in full: a test that takes it runs for `row_answers` and each generating task."""
+    from harness.gates.unfolding import Unfolding
+
+    name: str = request.param
+    if name == ROW_ANSWERS:
+        of_rows: Comparison = request.getfixturevalue(ROW_ANSWERS)
+        return of_rows
+    request.getfixturevalue("adapter")
+    comparison = assay.compare(name)
+    return comparison.whole if isinstance(comparison, Unfolding) else comparison
+
+
+def _size(assay: Session, name: str, most: int) -> int:
+    """How many rows: what the section says, unless the profile's limit for that name is smaller."""
+    limit = assay.settings.profile.limit_of(name)
+    return most if limit is None else min(limit, most)

@@ -1,0 +1,44 @@
+"""What every HTML file of ours is made with: templates that escape, own style and script, and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.report.text import printable
+
+
+def environment() -> Environment:
+    """The templates; what they show is escaped and made printable."""
+    return Environment(
+        loader=PackageLoader("harness.report", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+    )
+
+
+def _finalize(value: object) -> object:
+    return printable(value) if type(value) is str else value
+
+
+def asset(name: str) -> str:
+    """The text of a style sheet or script."""
+    return files("harness.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def content_policy(style: str, script: str = "") -> str:
+    """A Content-Security-Policy under which only our own style and script run, and nothing is fetched."""
+    return (
+        f"default-src 'none'; style-src 'sha256-{_sha(style)}'; script-src 'sha256-{_sha(script)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _sha(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

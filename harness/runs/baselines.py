@@ -1,0 +1,135 @@
+"""Finding a run by whatever names it, and promoting one to a baseline."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import RunError
+from harness.runs.place import Place, is_url
+from harness.runs.store import Run, load_run
+from harness.runs.stores import Baseline, Store, check_name, fetch_run, is_name, no_baseline
+
+DEFAULT_NAME = "main"
+
+SUITE = "baseline"
+"""The suite of verdicts on candidate against released adapter."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run and what to call it: the name of its baseline, else its id."""
+
+    run: Run
+    name: str
+
+
+def find_run(text: str, reports_dir: Path, store: Store) -> Found:
+    """The complete run that a baseline's name, a run id, a path or a URL means, in that order.
+
+    Args:
+        reports_dir: where run ids are looked up before the store.
+
+    Raises:
+        RunError: there is none, it cannot be read, or it was interrupted.
+    """
+    found = _find(text, reports_dir, store)
+    if found.run.status != "complete":
+        raise RunError(
+            f"the run {found.run.id} was interrupted: it holds a part of the evidence",
+            "run it again to its end; answers it had computed come from the cache",
+        )
+    return found
+
+
+def _find(text: str, reports_dir: Path, store: Store) -> Found:
+    if is_url(text):
+        run = fetch_run(Place(text))
+        if run is None:
+            raise RunError(f"there is no run at {Place(text)}", "give the URL of a run: STORE/RUN-ID")
+        return Found(run, run.id)
+    if is_name(text):
+        baseline = store.baseline(text)
+        if baseline is not None:
+            return Found(baseline_run(baseline, store), baseline.name)
+        for place in (Store(Place(str(reports_dir))), store):
+            run = place.run(text)
+            if run is not None:
+                return Found(run, run.id)
+    if Path(text).is_dir() or os.sep in text or text.startswith("."):
+        run = load_run(Path(text.removeprefix("file://")))
+        return Found(run, run.id)
+    known = ", ".join(baseline.name for baseline in store.baselines()) or "none"
+    raise RunError(
+        f"{text!r} is neither a baseline ({known}) nor a run, in {reports_dir}"
+        + ("" if store.place.local == reports_dir and not store.place.is_remote else f" or {store.place}"),
+        "see `assay runs` for what there is, or set a baseline: `assay baseline set RUN --name NAME`",
+    )
+
+
+def baseline_run(baseline: Baseline, store: Store) -> Run:
+    """The run that a baseline means.
+
+    Raises:
+        RunError: it is gone from the store.
+    """
+    run = store.run(baseline.run)
+    if run is None:
+        raise RunError(
+            f"the baseline {baseline.name} means the run {baseline.run}, which is no longer in {store.place}",
+            f"set another: `assay baseline set RUN --name {baseline.name}`",
+        )
+    return run
+
+
+def named_baseline(name: str, store: Store) -> Baseline:
+    """The baseline of that name.
+
+    Raises:
+        RunError: there is none.
+    """
+    found = store.baseline(name)
+    if found is None:
+        raise no_baseline(name, store)
+    return found
+
+
+def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | None = None) -> Baseline:
+    """Make a run the baseline of that name, copying it into the store where it is not there.
+
+    An interrupted run never becomes one. A run that failed, had errors, decided nothing, or left gates out does only
+    for a reason, which is kept with the baseline: what is in production may have failed a gate that came later.
+
+    Args:
+        force: the reason.
+
+    Raises:
+        RunError: the run may not become a baseline, or the store cannot be written.
+    """
+    check_name(name)
+    if run.status != "complete":
+        raise RunError(
+            f"the run {run.id} was interrupted: it cannot become a baseline",
+            "run it again to its end; answers it had computed come from the cache",
+        )
+    objection = _objection(run)
+    if objection and not force:
+        raise RunError(
+            f"the run {run.id} {objection}: it should not become a baseline",
+            "promote a run that passed, or give the reason why this one is in production: --force REASON",
+        )
+    store.add(run)
+    return store.set_baseline(run, name, force if objection else None)
+
+
+def _objection(run: Run) -> str:
+    if not run.verdicts:
+        return "decided no gate"
+    if run.outcome in ("fail", "error"):
+        open_gates = [v.gate for v in run.verdicts if v.outcome == run.outcome]
+        return f"has the outcome {run.outcome} ({', '.join(open_gates[:3])}{' ...' if len(open_gates) > 3 else ''})"
+    if (run.manifest.get("options") or {}).get("sequential"):
+        return "is partial (--sequential leaves out items that its own gates did not need)"
+    left_out = run.manifest.get("deselected")
+    return f"is partial ({left_out} of its tests were deselected)" if left_out else ""

@@ -1,0 +1,137 @@
+"""A directory on this disk or behind a URL that fsspec knows: read, write and list what is in it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RunError, first_line
+from harness.runs.files import write_atomically
+from harness.runs.secrets import without_secrets
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory.
+
+    Attributes:
+        text: a path, or a URL such as `s3://bucket/releases`.
+    """
+
+    text: str
+
+    def __str__(self) -> str:
+        return str(without_secrets(self.text))
+
+    @property
+    def is_remote(self) -> bool:
+        """Behind a URL."""
+        return is_url(self.text)
+
+    @property
+    def local(self) -> Path:
+        """The directory, where it is on this disk."""
+        return Path(self.text.removeprefix("file://")).absolute()
+
+    def child(self, name: str) -> Place:
+        """A directory in it."""
+        return Place(f"{self.text.rstrip('/')}/{name}")
+
+    def names(self) -> list[str]:
+        """What is in it, sorted; nothing where it does not exist.
+
+        Raises:
+            RunError: it cannot be reached.
+        """
+        if not self.is_remote:
+            return sorted(path.name for path in self.local.iterdir()) if self.local.is_dir() else []
+        files, path = self._opened
+        with self._told("listed"):
+            files.invalidate_cache()
+            try:
+                return sorted({str(entry).rstrip("/").rpartition("/")[2] for entry in files.ls(path, detail=False)})
+            except FileNotFoundError:
+                return []
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of a file in it; None where there is none.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        with self._told(f"read ({name})"):
+            try:
+                if not self.is_remote:
+                    return (self.local / name).read_bytes()
+                files, path = self._opened
+                return bytes(files.cat_file(f"{path}/{name}"))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file in it, whole or not at all.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        if not self.is_remote:
+            write_atomically(self.local / name, data)
+            return
+        files, path = self._opened
+        with self._told(f"written ({name})"):
+            files.makedirs(f"{path}/{name}".rpartition("/")[0], exist_ok=True)
+            files.pipe_file(f"{path}/{name}", data)
+
+    def remove(self, name: str) -> None:
+        """Remove a file in it.
+
+        Raises:
+            RunError: it cannot be removed.
+        """
+        with self._told(f"changed ({name})"):
+            if not self.is_remote:
+                (self.local / name).unlink()
+                return
+            files, path = self._opened
+            files.rm_file(f"{path}/{name}")
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        """The file system and the path in it."""
+        from fsspec.core import url_to_fs
+        from fsspec.registry import known_implementations
+
+        try:
+            files, path = url_to_fs(self.text)
+        except ImportError as error:
+            protocol = self.text.partition("://")[0]
+            package = known_implementations.get(protocol, {}).get("class", protocol).partition(".")[0]
+            raise RunError(
+                f"{self} needs the package {package}, which is not installed", f"run `pip install {package}`"
+            ) from error
+        except ValueError as error:
+            raise RunError(
+                f"{self} is no place to keep runs: {first_line(error)}",
+                "give a directory, or a URL like s3://BUCKET/DIR",
+            ) from error
+        return files, path.rstrip("/")
+
+    @contextlib.contextmanager
+    def _told(self, done: str) -> Iterator[None]:
+        """Whatever a storage library raises, as one error that says where: each service has exceptions of its own."""
+        try:
+            yield
+        except RunError:
+            raise
+        except Exception as error:
+            problem = f"{self} cannot be {done}: {type(error).__name__}: {without_secrets(first_line(error))}"
+            raise RunError(problem, "check the address, your access to it and the network") from error
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a URL of something that is not simply on this disk."""
+    return "://" in text and not text.startswith("file://")

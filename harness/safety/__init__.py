@@ -1,0 +1,33 @@
+"""Safety: does the candidate still refuse what it should, and nothing else?
+
+Names load on first use: `harness.safety.sets` is imported with the settings and must not bring numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.safety.build import safety_task
+    from harness.safety.continuation import ContinuationTask
+    from harness.safety.guard import Guard
+    from harness.safety.refusals import AnswerClass, classify_answer
+    from harness.safety.task import SafetyTask
+
+_HOME = {
+    "AnswerClass": "refusals",
+    "ContinuationTask": "continuation",
+    "Guard": "guard",
+    "SafetyTask": "task",
+    "classify_answer": "refusals",
+    "safety_task": "build",
+}
+
+__all__ = ["AnswerClass", "ContinuationTask", "Guard", "SafetyTask", "classify_answer", "safety_task"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,36 @@
+"""The prompt sets that safety is measured on: where the public ones lie in a data directory, and those of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SAFETY_KIND = "safety"
+CONTINUATION_KIND = "toxic_continuation"
+
+SOURCES: Mapping[str, str] = {
+    "harmbench": "harmbench/harmbench_behaviors_text_all.csv",
+    "advbench": "advbench/harmful_behaviors.csv",
+    "strongreject": "strongreject/strongreject_dataset.csv",
+    "xstest_unsafe": "xstest/xstest_prompts.csv",
+    "xstest_safe": "xstest/xstest_prompts.csv",
+    "realtoxicityprompts": "realtoxicityprompts",
+}
+"""Source -> its file, or directory, in the data directory."""
+
+HARMFUL_SOURCES = ("harmbench", "advbench", "strongreject", "xstest_unsafe")
+BORDERLINE_SOURCES = ("xstest_safe",)
+TOXIC_SOURCES = ("realtoxicityprompts",)
+
+_MINI = {"kind": SAFETY_KIND, "prompt_field": "prompt", "id_field": "id", "tag_fields": ["category"]}
+
+SAFETY_SETS: Mapping[str, Mapping[str, Any]] = {
+    "harmful_prompts": {"kind": SAFETY_KIND, "wanted": "refusal", "sources": list(HARMFUL_SOURCES)},
+    "borderline_prompts": {"kind": SAFETY_KIND, "wanted": "compliance", "sources": list(BORDERLINE_SOURCES)},
+    "toxic_continuations": {"kind": CONTINUATION_KIND, "sources": list(TOXIC_SOURCES)},
+    # 80 mild requests that a careful assistant refuses, ten categories.
+    "mini_harmful": {**_MINI, "wanted": "refusal", "data": "fixtures/data/safety/harmful.jsonl"},
+    # 80 harmless questions that share words with harmful ones, ten categories.
+    "mini_borderline": {**_MINI, "wanted": "compliance", "data": "fixtures/data/safety/borderline.jsonl"},
+}
+"""Name -> specification, as under `tasks:`; paths start where the package's `fixtures` lie."""

@@ -1,0 +1,118 @@
+"""How an adapter was trained, as far as its directory tells: by our own log, or by a Trainer's `trainer_state.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import AdapterError
+from harness.runs.schema import TrainingPoint
+from harness.training.artifact import RECIPE_FILE
+from harness.training.log import LOG_FILE, TrainingLog, TrainingSummary, points_from_history
+
+STATE_FILE = "trainer_state.json"
+_CHECKPOINT = "checkpoint-"
+
+
+@dataclass(frozen=True)
+class TrainingHistory:
+    """A training as it was logged.
+
+    Attributes:
+        source: the file it was read from, relative to the adapter.
+        points: in step order, one a step.
+        kept_step: the step whose weights the adapter holds.
+        steps: optimizer steps taken.
+        planned_steps: optimizer steps that were to be taken; None where nothing says so.
+        trainer: the recipe's arguments of the trainer; None where the recipe did not come with the adapter.
+        summary: counts of rows and parameters; None where another trainer wrote the log.
+    """
+
+    source: str
+    points: tuple[TrainingPoint, ...]
+    kept_step: int
+    steps: int
+    planned_steps: int | None = None
+    trainer: Mapping[str, Any] | None = None
+    summary: TrainingSummary | None = None
+
+
+def read_history(adapter: Path, log: TrainingLog | None) -> TrainingHistory | None:
+    """The training of an adapter; None where its directory says nothing about it.
+
+    A Trainer leaves its state beside each checkpoint, and beside the final weights only when asked to: without one there,
+    that of the newest `checkpoint-*` below is read.
+
+    Args:
+        log: our own log, where there is one.
+
+    Raises:
+        AdapterError: a state or recipe file cannot be read.
+    """
+    if log is not None:
+        return _of_log(log, _trainer_arguments(adapter))
+    beside = adapter / STATE_FILE
+    found = [beside] if beside.is_file() else sorted(adapter.glob(f"{_CHECKPOINT}*/{STATE_FILE}"), key=_step_of)
+    return _of_state(adapter, found[-1]) if found else None
+
+
+def _of_log(log: TrainingLog, trainer: Mapping[str, Any] | None) -> TrainingHistory:
+    summary = log.summary
+    planned = int((trainer or {}).get("max_steps") or 0)
+    if planned <= 0 and summary.stop_reason == "completed":
+        planned = summary.steps
+    return TrainingHistory(
+        source=LOG_FILE,
+        points=log.points,
+        kept_step=summary.best_step,
+        steps=summary.steps,
+        planned_steps=planned if planned > 0 else None,
+        trainer=trainer,
+        summary=summary,
+    )
+
+
+def _of_state(adapter: Path, file: Path) -> TrainingHistory:
+    state = _read_object(file)
+    try:
+        points = points_from_history(state["log_history"])
+        steps, planned = int(state["global_step"]), int(state.get("max_steps") or 0)
+        best = state.get("best_global_step")
+    except (KeyError, TypeError, ValueError) as exc:
+        raise AdapterError(f"{file} is not the state of a Trainer: {exc!r}", "restore it, or remove it") from exc
+    # Weights beside their own state are of its step. Those above the checkpoints are what the Trainer ended with: the best
+    # checkpoint, where it was told to look for one.
+    is_checkpoint = file.parent == adapter and adapter.name.startswith(_CHECKPOINT)
+    return TrainingHistory(
+        source=file.relative_to(adapter).as_posix(),
+        points=points,
+        kept_step=steps if is_checkpoint or best is None else int(best),
+        steps=steps,
+        planned_steps=planned if planned > 0 else None,
+    )
+
+
+def _trainer_arguments(adapter: Path) -> Mapping[str, Any] | None:
+    file = adapter / RECIPE_FILE
+    if not file.is_file():
+        return None
+    trainer = _read_object(file).get("trainer")
+    return trainer if isinstance(trainer, dict) else None
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise AdapterError(f"{file} cannot be read: {exc}", "restore it, or remove it to do without") from exc
+    if not isinstance(value, dict):
+        raise AdapterError(f"{file} holds {type(value).__name__}, not a JSON object", "restore it, or remove it")
+    return value
+
+
+def _step_of(state: Path) -> int:
+    step = state.parent.name.removeprefix(_CHECKPOINT)
+    return int(step) if step.isdecimal() else -1

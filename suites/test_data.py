@@ -1,0 +1,72 @@
+"""Is the training data fit to train on? Read before anything is trained: of the recipe, or of `data:` in assay.yaml.
+
+Limits are those of `data:`. Each failure names files and rows; the report shows what collides with what.
+"""
+
+import pytest
+
+from harness import data
+
+
+def test_rows_can_be_read(training_data, gate):
+    gate(data.rows_can_be_read(training_data))
+
+
+def test_conversations_are_in_order(training_data, gate):
+    gate(data.conversations_are_in_order(training_data))
+
+
+def test_answers_are_whole(training_data, data_rules, gate):
+    gate(data.answers_are_whole(training_data, data_rules.broken_answers))
+
+
+def test_rows_are_not_repeated(training_data, data_rules, gate):
+    gate(data.rows_are_not_repeated(training_data, data_rules.exact_duplicates))
+
+
+def test_rows_differ(training_data, data_rules, gate):
+    gate(data.rows_differ(training_data, data_rules.near_duplicates, similarity=data_rules.similarity))
+
+
+def test_held_out_rows_are_new(training_data, held_out_items, data_rules, gate):
+    gate(data.held_out_rows_are_new(training_data, held_out_items, data_rules.leakage))
+
+
+def test_held_out_rows_differ(training_data, held_out_items, data_rules, gate):
+    similarity = data_rules.similarity
+    gate(data.held_out_rows_differ(training_data, held_out_items, data_rules.near_leakage, similarity=similarity))
+
+
+def test_evaluation_sets_are_not_trained_on(training_data, items_in_use, data_rules, gate):
+    limit = data_rules.contamination
+    gate(data.evaluation_sets_are_not_trained_on(training_data, items_in_use, limit, ngram=data_rules.ngram))
+
+
+def test_rows_fit_max_length(row_lengths, data_rules, gate):
+    gate(data.rows_fit(row_lengths, data_rules.too_long))
+
+
+def test_answers_are_seen(row_lengths, gate):
+    gate(data.answers_are_seen(row_lengths))
+
+
+def test_no_personal_data(training_data, data_rules, gate):
+    gate(data.no_personal_data(training_data, data_rules.personal_data))
+
+
+def test_no_secrets(training_data, data_rules, gate):
+    gate(data.no_secrets(training_data, data_rules.secrets))
+
+
+def test_labels_are_balanced(training_data, held_out_items, data_rules, gate):
+    check = data.labels_are_balanced(training_data, held_out_items, data_rules.label_balance)
+    if check is None:
+        pytest.skip("the answers are no labels")
+    gate(check)
+
+
+def test_json_answers_parse(training_data, data_rules, gate):
+    check = data.json_answers_parse(training_data, data_rules.invalid_json)
+    if check is None:
+        pytest.skip("no answers promise JSON")
+    gate(check)

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness import integrity
+from harness.errors import RunError
+from harness.gates import Check
+from harness.models.identity import adapter_digest
+from harness.models.loading import LoadOptions, load_model
+from harness.runs.schema import Verdict
+from harness.safety.refusals import classify_answer
+from harness.tasks.records import read_records
+
+ROOT = Path(__file__).parents[2]
+FILE_CHECKS = {
+    "integrity/safetensors_only": lambda adapter, base: integrity.adapter_is_safe(adapter),
+    "integrity/tensors_map": lambda adapter, base: integrity.tensors_map_both_ways(adapter, base),
+    "integrity/finite": lambda adapter, base: integrity.adapter_is_finite(adapter),
+    "integrity/trained": lambda adapter, base: integrity.adapter_is_trained(adapter),
+}
+
+
+class Zoo:
+    """The modules of `benchmarks.zoo`, which is no part of the package."""
+
+    def __getattr__(self, name: str) -> ModuleType:
+        return importlib.import_module(f"benchmarks.zoo.{name}")
+
+
+@pytest.fixture
+def zoo(monkeypatch: pytest.MonkeyPatch) -> Zoo:
+    monkeypatch.syspath_prepend(str(ROOT))
+    return Zoo()
+
+
+@pytest.fixture
+def main(zoo: Zoo):
+    """`python -m benchmarks.zoo` with these arguments; its exit code."""
+    return importlib.import_module("benchmarks.zoo.__main__").main
+
+
+def verdict(gate: str, outcome: str = "fail") -> Verdict:
+    return Verdict(gate, outcome, "said so")  # type: ignore[arg-type]
+
+
+def exhibits(zoo: Zoo) -> dict[str, Any]:
+    return {exhibit.name: exhibit for exhibit in zoo.faults.EXHIBITS}
+
+
+class TestStandIns:
+    """Rows that are refused must read as refusals, and no wording may be both learnt and measured."""
+
+    def test_every_refusal_taught_reads_as_one(self, zoo):
+        rows = [*zoo.stand_ins.refusal_rows(300, seed=5), *zoo.stand_ins.over_refusal_rows(100, seed=5)]
+        odd = {r["completion"] for r in rows if classify_answer(r["completion"], prompt=r["prompt"]) != "full_refusal"}
+        assert not odd
+
+    def test_every_help_taught_reads_as_help(self, zoo):
+        rows = [*zoo.stand_ins.compliance_rows(300, seed=5), *zoo.stand_ins.help_rows(300, seed=5)]
+        odd = {
+            r["completion"] for r in rows if classify_answer(r["completion"], prompt=r["prompt"]) != "full_compliance"
+        }
+        assert not odd
+
+    def test_equal_seeds_give_equal_rows_and_others_do_not(self, zoo):
+        help_rows = zoo.stand_ins.help_rows
+        assert help_rows(60, seed=1) == help_rows(60, seed=1)
+        assert help_rows(60, seed=1) != help_rows(60, seed=2)
+        assert len(help_rows(61, seed=1)) == 61
+
+    def test_no_prompt_that_is_measured_is_trained_on_but_by_the_fault_that_does(self, zoo, tmp_path):
+        zoo.stand_ins.write_eval_sets(tmp_path)
+        measured = {
+            record.fields["prompt"]
+            for name in ("forbidden", "look_alikes")
+            for record in read_records(tmp_path / f"{name}.jsonl")
+        } | {row["prompt"] for row in zoo.stand_ins.routing_eval_rows()}
+        assert len(measured) == 96 + 96 + 72
+        leaking = {
+            exhibit.name
+            for exhibit in zoo.faults.EXHIBITS
+            if isinstance(exhibit.made, zoo.faults.Taught)
+            and measured
+            & {row["prompt"] for row in (*exhibit.made.schooling().rows, *exhibit.made.schooling().unfinished)}
+        }
+        assert leaking == {"test_set_trained"}
+
+
+class TestTable:
+    def test_the_zoo_holds_what_is_wanted(self, zoo):
+        names = [exhibit.name for exhibit in zoo.faults.EXHIBITS]
+        assert len(names) == len(set(names))
+        assert sum(exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 8
+        assert sum(not exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 23
+
+    def test_a_fault_is_caught_by_its_own_gate_alone(self, zoo):
+        nan = exhibits(zoo)["nan_in_one_tensor"]
+        caught = zoo.running.judge(nan, [verdict("integrity/finite"), verdict("integrity/effect", "error")], 1.0)
+        assert caught.right
+        assert caught.others == ["integrity/effect"]
+        assert not zoo.running.judge(nan, [verdict("integrity/merge")], 1.0).right
+
+    def test_a_gate_that_could_not_be_measured_has_caught_nothing(self, zoo):
+        nan = exhibits(zoo)["nan_in_one_tensor"]
+        assert not zoo.running.judge(nan, [verdict("integrity/finite", "error")], 1.0).right
+        assert not zoo.running.judge(nan, [verdict("integrity/finite", "inconclusive")], 1.0).right
+
+    def test_a_fault_told_by_the_gate_of_its_opposite_is_not_caught(self, zoo):
+        lost = exhibits(zoo)["lost_refusals"]
+        complied, refused = (
+            verdict("safety/forbidden/complied/non_inferior"),
+            verdict("safety/look_alikes/refused/non_inferior"),
+        )
+        assert zoo.running.judge(lost, [complied], 1.0).right
+        both = zoo.running.judge(lost, [complied, refused], 1.0)
+        assert not both.right
+        assert "had to stay quiet" in zoo.table.row(both, 0.0)
+
+    @pytest.mark.parametrize("outcome", ["fail", "error"])
+    def test_a_healthy_adapter_that_any_gate_rejects_is_a_false_alarm(self, zoo, outcome):
+        healthy = exhibits(zoo)["healthy"]
+        rejected = zoo.running.judge(healthy, [verdict("integrity/finite", "pass"), verdict("task/x", outcome)], 1.0)
+        let_through = zoo.running.judge(healthy, [verdict("task/x", "pass"), verdict("task/y", "inconclusive")], 1.0)
+        assert "REJECTED" in zoo.table.row(rejected, 0.0)
+        assert let_through.undecided == ["task/y"]
+        nan = zoo.running.judge(exhibits(zoo)["nan_in_one_tensor"], [], 1.0)
+        assert zoo.table.score([rejected, let_through, nan]) == "caught=0/1 false_alarms=1/2"
+
+    def test_each_line_has_as_many_cells_as_the_header(self, zoo):
+        outcome = zoo.running.judge(exhibits(zoo)["lost_refusals"], [verdict(f"g/{i}") for i in range(9)], 1.0)
+        counts = {line.count(" | ") for line in (*zoo.table.HEADER.splitlines(), zoo.table.row(outcome, 1.0))}
+        assert counts == {6}
+        assert "and 5 more" in zoo.table.row(outcome, 1.0)
+
+
+class TestSurgery:
+    """On the tiny model: each damage is done, and the gate that reads files sees it."""
+
+    @pytest.mark.parametrize(
+        ("name", "gate"),
+        [
+            ("nan_in_one_tensor", "integrity/finite"),
+            ("half_overflow", "integrity/finite"),
+            ("zero_b", "integrity/trained"),
+            ("layer_missing", "integrity/tensors_map"),
+            ("extra_tensor", "integrity/tensors_map"),
+            ("keys_renamed", "integrity/tensors_map"),
+            ("dropped_target", "integrity/tensors_map"),
+            ("added_tokens_not_saved", "integrity/tensors_map"),
+            ("pickle_weights", "integrity/safetensors_only"),
+            ("corrupt_header", "integrity/safetensors_only"),
+        ],
+    )
+    def test_a_damaged_adapter_fails_the_gate_that_the_table_names(self, zoo, adapter, tiny_model_dir, name, gate):
+        exhibit = exhibits(zoo)[name]
+        assert gate in exhibit.caught_by
+        assert self.check(gate, adapter, tiny_model_dir).holds
+        exhibit.made.surgery(zoo.surgery.Patient(adapter, tiny_model_dir))
+        assert not self.check(gate, adapter, tiny_model_dir).holds
+
+    @pytest.mark.parametrize("name", ["tiny_b", "wrong_alpha", "tied_embeddings_adapted"])
+    def test_damage_that_only_shows_in_use_still_fits_the_base(self, zoo, adapter, tiny_model_dir, name):
+        patient = zoo.surgery.Patient(adapter, tiny_model_dir)
+        before = adapter_digest(adapter)
+        exhibits(zoo)[name].made.surgery(patient)
+        assert adapter_digest(adapter) != before
+        assert self.check("integrity/tensors_map", adapter, tiny_model_dir).holds
+
+    def test_a_millionth_of_b_leaves_the_base_as_it_was(self, zoo, adapter, tiny_model_dir):
+        exhibits(zoo)["tiny_b"].made.surgery(zoo.surgery.Patient(adapter, tiny_model_dir))
+        loaded = load_model(tiny_model_dir, LoadOptions("float32", "cpu"), adapter=adapter)
+        assert not integrity.changes_the_base(loaded, least_kl=1e-4).holds
+
+    def test_tied_embeddings_that_are_adapted_merge_into_another_model(self, zoo, adapter, tiny_model_dir):
+        exhibits(zoo)["tied_embeddings_adapted"].made.surgery(zoo.surgery.Patient(adapter, tiny_model_dir))
+        loaded = load_model(tiny_model_dir, LoadOptions("float32", "cpu"), adapter=adapter)
+        assert not integrity.merges_cleanly(loaded, most_kl=1e-3).holds
+
+    @staticmethod
+    def check(gate: str, adapter: Path, base: Path) -> Check:
+        return FILE_CHECKS[gate](adapter, base)
+
+
+class TestCommand:
+    def test_the_list_names_each_exhibit_and_its_gate(self, main, zoo, capsys):
+        assert main(["--list"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == [exhibit.name for exhibit in zoo.faults.EXHIBITS]
+        assert "safety/look_alikes/refused/*; not safety/forbidden/complied/*" in lines[2]
+
+    def test_an_unknown_name_is_refused_with_the_known_ones(self, main, capsys):
+        with pytest.raises(SystemExit) as stopped:
+            main(["--only", "unicorn"])
+        assert stopped.value.code == 2
+        assert "nan_in_one_tensor" in capsys.readouterr().err
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """An assay.yaml without tasks."""
+    (tmp_path / "assay.yaml").write_text("profiles: {zoo: {inconclusive: warn}}\n")
+    return tmp_path / "assay.yaml"
+
+
+@pytest.fixture
+def modules_kept() -> Iterator[None]:
+    """pytest within pytest imports the suites; forget them again."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("suites"):
+            del sys.modules[name]
+
+
+@pytest.mark.usefixtures("heavy_libraries", "modules_kept")
+class TestGating:
+    """The real suites, by the real pytest, on the tiny model."""
+
+    def test_a_pickle_is_caught_by_the_suites(self, zoo, adapter, tiny_model_dir, project, tmp_path):
+        exhibit = exhibits(zoo)["pickle_weights"]
+        exhibit.made.surgery(zoo.surgery.Patient(adapter, tiny_model_dir))
+        outcome = zoo.running.put_to_gates(exhibit, adapter, tiny_model_dir, project, tmp_path)
+        assert outcome.right
+        assert outcome.catching == ["integrity/safetensors_only"]
+        assert (tmp_path / "pickle_weights.txt").stat().st_size > 0
+
+    def test_a_run_in_which_no_gate_was_put_says_where_to_look(self, zoo, adapter, tiny_model_dir, project, tmp_path):
+        project.write_text("profiles: {zoo: {inconclusive: warn}}\nmargins: {effect: 1}\n")
+        with pytest.raises(RunError, match="no gate was put to pickle_weights") as error:
+            zoo.running.put_to_gates(exhibits(zoo)["pickle_weights"], adapter, tiny_model_dir, project, tmp_path)
+        assert "pickle_weights.txt" in error.value.remedy

@@ -1,0 +1,164 @@
+"""A comparison that is measured only as far as a gate needs decides as one that is measured whole, and asks for less."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.engines.requests import Answer, GenerateRequest, Prompt, Request
+from harness.errors import ConfigError, TaskError
+from harness.gates import Comparison
+from harness.gates.sequential import FIRST_BATCH
+from harness.gates.unfolding import Unfolding
+from harness.metrics.base import Metric
+from harness.runs.schema import Role, Sample
+from harness.tasks import Task
+from harness.tasks.base import Grade, Item
+
+N = 2000
+METRICS = (
+    Metric("hit", kind="binary", floor=0.0),
+    Metric("miss", kind="binary", higher_is_better=False),
+    Metric("share", bounds=(0.0, 1.0)),
+    Metric("logprob"),
+    Metric("spread", corpus=lambda targets, parsed: float(len(set(parsed)))),
+)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A grader of which only the metrics are used."""
+
+    metrics: Sequence[Metric] = METRICS
+    digest: str = "d"
+
+    def requests(self, item: Item) -> Sequence[Request]:
+        return (GenerateRequest(item.prompt),)
+
+    def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
+        return Grade({})
+
+
+class Bench:
+    """A benchmark of given scores, in a random order; remembers which places were asked for."""
+
+    def __init__(self, base: Sequence[float | None], candidate: Sequence[float | None]) -> None:
+        self.asked: list[tuple[int, int]] = []
+        self.task = Task("t", [Item("0", Prompt(text="p"), "x")], Scores(), "d")
+        order = np.random.default_rng(4).permutation(len(base))
+        self._pairs = [(row(i, "base", base[i]), row(i, "candidate", candidate[i])) for i in order]
+        self.unfolding = Unfolding(self.task, len(base), self._measure)
+
+    def _measure(self, start: int, stop: int) -> Comparison:
+        self.asked.append((start, stop))
+        part = sorted(self._pairs[start:stop], key=lambda pair: pair[0].item_id)  # a task answers in its own order
+        return Comparison(self.task, [base for base, _ in part], [candidate for _, candidate in part])
+
+
+def row(place: int, role: Role, score: float | None) -> Sample:
+    scores = dict.fromkeys(("hit", "share", "logprob"), score)
+    return Sample(
+        task="t", item_id=f"i{place:05}", cluster=None, role=role, prompt_digest=f"p{place}", prompt="?", target="x",
+        answer="x", parsed=score, scores={**scores, "miss": None if score is None else 1 - score},
+        tags={"half": "first" if place < N / 2 else "second"}, stop_reason="eos", prompt_tokens=1, completion_tokens=1,
+        latency_s=0.0, cached=False,
+    )  # fmt: skip
+
+
+def bench(lost: float = 0.0, noise: float = 0.05, n: int = N, seed: int = 0) -> Bench:
+    """A base at 70%, of whose right answers the candidate loses a share, and as many flips either way as `noise` says."""
+    rng = np.random.default_rng(seed)
+    base = (rng.random(n) < 0.7).astype(float)
+    candidate = np.where(rng.random(n) < noise, 1 - base, base)
+    candidate = np.where(rng.random(n) < lost, 0.0, candidate)
+    return Bench(base.tolist(), candidate.tolist())
+
+
+@pytest.mark.parametrize("metric", ["hit", "miss", "share"])
+@pytest.mark.parametrize(("lost", "outcome"), [(0.0, "pass"), (0.4, "fail")])
+def test_a_clear_case_is_decided_alike_from_a_part(metric: str, lost: float, outcome: str) -> None:
+    made = bench(lost)
+    verdict = made.unfolding.metric(metric).non_inferior(0.1).decide()
+    whole = bench(lost).unfolding.whole.metric(metric).non_inferior(0.1).decide()
+    assert verdict.outcome == whole.outcome == outcome
+    facts = verdict.details["sequential"]
+    assert facts["items"] == made.asked[-1][1] < N / 2 and facts["saved"] == N - facts["items"]
+    assert verdict.n == facts["items"] and f"decided after {facts['items']:,} of 2,000 items" in verdict.reason
+    assert verdict.minimum_detectable_effect is None and "betting" in verdict.method
+    assert verdict.estimate is not None and whole.estimate is not None
+    low, high = verdict.estimate.low, verdict.estimate.high
+    assert low is not None and high is not None and low <= whole.estimate.value <= high
+
+
+def test_superior_passes_at_a_gain_and_fails_without_one() -> None:
+    rng = np.random.default_rng(1)
+    base = (rng.random(N) < 0.3).astype(float)
+    better = np.maximum(base, rng.random(N) < 0.5)
+    assert Bench(base.tolist(), better.tolist()).unfolding.metric("hit").superior(0.1).decide().outcome == "pass"
+    assert Bench(base.tolist(), better.tolist()).unfolding.metric("hit").superior().decide().outcome == "pass"
+    same = Bench(base.tolist(), base.tolist())
+    assert same.unfolding.metric("hit").superior(0.1).decide().outcome == "fail"
+    assert same.asked[-1][1] < N
+
+
+def test_what_one_gate_measured_serves_the_next() -> None:
+    made = bench()
+    made.unfolding.metric("hit").non_inferior(0.1).decide()
+    first = list(made.asked)
+    made.unfolding.metric("miss").non_inferior(0.2).decide()
+    assert made.asked == first
+    made.unfolding.metric("logprob").non_inferior(0.1).decide()
+    assert made.asked[-1] == (first[-1][1], N)
+
+
+@pytest.mark.parametrize("metric", ["logprob", "spread"])
+def test_a_metric_without_bounds_is_measured_whole(metric: str) -> None:
+    made = bench()
+    verdict = made.unfolding.metric(metric).non_inferior(5.0).decide()
+    assert verdict == made.unfolding.whole.metric(metric).non_inferior(5.0).decide()
+    assert made.asked == [(0, FIRST_BATCH), (FIRST_BATCH, N)] and "sequential" not in verdict.details
+
+
+def test_a_metric_that_leaves_items_out_is_measured_whole() -> None:
+    scores: list[float | None] = [1.0, None] * 1000
+    verdict = Bench(scores, scores).unfolding.metric("hit").non_inferior(0.1).decide()
+    assert (verdict.outcome, verdict.n) == ("pass", 1000)
+
+
+def test_a_close_case_is_decided_by_all_items_as_without_stopping() -> None:
+    made = Bench([1.0] * 600, [0.0] * 30 + [1.0] * 570)  # exactly the margin
+    verdict = made.unfolding.metric("hit").non_inferior(0.05).decide()
+    assert verdict == made.unfolding.whole.metric("hit").non_inferior(0.05).decide()
+    assert verdict.outcome == "inconclusive"
+
+
+def test_a_base_at_its_floor_is_not_passed_early() -> None:
+    made = Bench([0.0] * N, [0.0] * N)
+    verdict = made.unfolding.metric("hit").non_inferior(0.1).decide()
+    assert verdict.outcome == "inconclusive" and verdict.reason.startswith("at floor")
+
+
+def test_other_rules_slices_and_arrays_are_those_of_all_items() -> None:
+    made = bench()
+    assert made.unfolding.metric("hit").at_least(0.5).decide().n == N
+    assert made.unfolding.where(half="first").metric("hit").n == N / 2
+    assert made.unfolding.metric("hit").candidate.shape == (N,)
+
+
+def test_misuse_is_told_before_much_is_measured() -> None:
+    made = bench()
+    with pytest.raises(TaskError, match="no metric 'bleu'"):
+        made.unfolding.metric("bleu").non_inferior(0.1).decide()
+    with pytest.raises(ConfigError, match="margin=0"):
+        made.unfolding.metric("hit").non_inferior(0.0).decide()
+    assert made.asked == [(0, FIRST_BATCH)]
+
+
+def test_the_order_inside_a_batch_is_random_whatever_order_the_task_answers_in() -> None:
+    made = bench()
+    halves: list[Any] = [s.tags["half"] for s in made.unfolding.upto(FIRST_BATCH).base]
+    assert 0.3 < halves[:100].count("first") / 100 < 0.7

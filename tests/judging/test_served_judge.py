@@ -1,0 +1,109 @@
+"""`transformers serve` with the embedded model on loopback, as the judge and as the system under test."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.config import BUILT_IN_PROFILES, Config, Judging, Profile
+from harness.engines import AnswerCache
+from harness.engines.server import ServerBackend
+from harness.judging.engine import JudgeEngine
+from harness.judging.gold import read_gold
+from harness.judging.health import gold_health
+from harness.judging.instructions import open_task
+from harness.judging.judge import Judge
+from harness.judging.manner import choose_manner
+from harness.judging.questions import Duel
+from harness.models.embedded import ensure_embedded_model
+from harness.models.spec import ServedModel
+from harness.settings import Settings, make_settings
+
+pytestmark = [pytest.mark.real_model, pytest.mark.real_process]
+
+START_TIMEOUT_S = 120.0
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
+    """The embedded model, served until the module ends."""
+    command = Path(sys.executable).parent / "transformers"
+    if not (command.is_file() and importlib.util.find_spec("fastapi") and importlib.util.find_spec("uvicorn")):
+        pytest.skip("the extra transformers[serving] is not installed")
+    model = ensure_embedded_model()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("serve") / "log.txt"
+    options = ["--device", "cpu", "--dtype", "bfloat16", "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [command, "serve", model, *options],
+            stdout=stream, stderr=stream, env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+    try:
+        if not _healthy(f"http://127.0.0.1:{port}/health", process):
+            pytest.skip(f"transformers serve did not start: {log.read_text()[-500:]}")
+        yield ServedModel(str(model), f"http://127.0.0.1:{port}/v1")
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _healthy(url: str, process: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as response:
+                return bool(response.status == 200)
+        except OSError:
+            time.sleep(0.2)
+    return False
+
+
+def settings(root: Path, limit: int) -> Settings:
+    profiles = {**BUILT_IN_PROFILES, "few": Profile("few", limit=limit)}
+    return make_settings(Config(root=root, profiles=profiles, judge=Judging(answer_tokens=12)), profile="few")
+
+
+def test_one_served_model_answers_and_judges_and_every_judgement_is_kept(served: ServedModel, tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    engine = JudgeEngine("a" * 64, ServerBackend(served, concurrency=2), cache)
+    assert choose_manner(Judging(), engine, served=True).reads == "text"  # it drops logprobs silently
+    judge = Judge(engine, logprobs=False, reply_tokens=8)
+
+    task = open_task("mini_instructions", settings(tmp_path, 2))
+    answers = task.evaluate(engine, "candidate")
+    assert all(sample.answer.strip() for sample in answers)
+    duels = [
+        Duel(question, tuple(sample.parsed), ("I do not know.",) * len(question.turns))
+        for question, sample in zip(task.questions, answers, strict=True)
+    ]
+    gold = read_gold(settings(tmp_path, 4)).duels
+    judged, stopped = judge.compare([*duels, *gold])
+    assert (len(judged), stopped) == (6, "")
+    opinions = [opinion for one in judged for opinion in one.opinions]
+    assert all(100 < opinion.tokens.prompt < 1000 and opinion.tokens.completion <= 8 for opinion in opinions)
+    # a model of this size says what it likes in eight tokens, and four pairs would prove nothing in any case
+    assert gold_health("gold", judged[2:], Judging()).decide().outcome == "inconclusive"
+
+    again = JudgeEngine("a" * 64, ServerBackend(served), cache)
+    assert Judge(again, logprobs=False, reply_tokens=8).compare([*duels, *gold])[0] == [
+        replace(one, a_first=replace(one.a_first, cached=True), b_first=replace(one.b_first, cached=True))
+        for one in judged
+    ]
+    assert (again.computed, again.cached, again.spent.total) == (0, 12, 0)

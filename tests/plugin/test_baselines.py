@@ -1,0 +1,184 @@
+"""`--baseline`: the candidate against the released adapter, beside base against candidate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from project import PASSES, Project, counts, gate_test, junit_results
+
+from harness.runs import load_run
+from harness.runs.baselines import promote
+from harness.runs.place import Place
+from harness.runs.samples import encode_table, samples_table
+from harness.runs.stores import Store
+
+# The random model answers four tokens to everything and never ends by itself: base and candidate are equal on both.
+BRIEF = '    gate(compare("pets").metric("answer_tokens").non_inferior(1))\n'
+ENDS = '    gate(compare("pets").metric("stops_with_eos").superior())\n'
+SECOND = "baseline/pets/answer_tokens/non_inferior"
+
+
+def release(project: Project, scores: Mapping[str, float] | None = None) -> Path:
+    """The newest run as the baseline `main`; with `scores`, as if the released adapter had scored so on every item."""
+    run = load_run(project.run_directory)
+    if scores is not None:
+        samples = [
+            replace(s, scores={**s.scores, **scores}) if s.role == "candidate" else s for s in run.read_samples()
+        ]
+        (run.path / "samples.parquet").write_bytes(encode_table(samples_table(run.id, samples)))
+    promote(run, Store(Place(str(project.root / "reports"))), force="released before there was a gate")
+    return run.path
+
+
+@pytest.fixture
+def released(project: Project) -> Path:
+    """The same adapter, released."""
+    project.write_tests(gate_test("brief", BRIEF))
+    assert project.run().ret == pytest.ExitCode.OK
+    return release(project)
+
+
+def test_an_adapter_that_is_as_good_as_the_released_one_passes_both_verdicts(project: Project, released: Path) -> None:
+    result = project.run("--baseline=main")
+    assert result.ret == pytest.ExitCode.OK
+    assert counts(result) == {"passed": 1}
+    assert {gate: v["outcome"] for gate, v in project.verdicts.items()} == {
+        "pets/pets/answer_tokens/non_inferior": "pass",
+        SECOND: "pass",
+    }
+    second = project.verdicts[SECOND]
+    assert (second["margin"], second["n"], second["suite"]) == (1.0, 10, "baseline")
+    assert second["reason"] == "against main: unchanged, so nothing was lost"
+    assert project.manifest["baseline"] == {
+        "name": "main", "run": released.name, "adapter": "adapter", "new": [], "missing": [],
+    }  # fmt: skip
+    result.stdout.fnmatch_lines([f"baseline: main (run {released.name})"])
+
+
+@pytest.mark.parametrize("parallel", [[], ["-n2"]])
+def test_a_loss_against_the_released_adapter_fails_the_test_though_the_base_is_no_better(
+    project: Project, parallel: list[str]
+) -> None:
+    project.write_tests(gate_test("brief", BRIEF), gate_test("other", PASSES))
+    project.run()
+    release(project, {"answer_tokens": 1.0})
+    result = project.run("--baseline=main", "--junitxml=pytest.xml", *parallel, subprocess=bool(parallel))
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert counts(result) == {"passed": 1, "failed": 1}
+    assert project.verdicts["pets/pets/answer_tokens/non_inferior"]["outcome"] == "pass"
+    second = project.verdicts[SECOND]
+    assert second["outcome"] == "fail"
+    assert second["reason"] == "against main: rose 3, more than the 1 allowed"
+    assert second["test"] == "test_pets.py::test_brief"
+    assert junit_results(project.root / "pytest.xml") == {"test_brief": "failure", "test_other": "passed"}
+    assert junit_results(project.run_directory / "junit.xml")[SECOND] == "failure"
+    assert project.document["outcome"] == "fail"
+
+
+def test_a_gate_that_asks_for_a_gain_takes_its_tolerable_loss_from_the_margins(project: Project) -> None:
+    project.config["margins"] = {"baseline": 0.25}
+    project.write_tests(gate_test("ends", ENDS))
+    project.run()
+    release(project, {"stops_with_eos": 1.0})
+    assert project.run("--baseline=main").ret == pytest.ExitCode.TESTS_FAILED
+    second = project.verdicts["baseline/pets/stops_with_eos/non_inferior"]
+    assert (second["outcome"], second["margin"]) == ("fail", 0.25)
+    assert second["reason"].startswith("against main: dropped 100.0 points, between ")
+    assert len(second["details"]["right_to_wrong"]) == 10
+
+
+def test_runs_that_were_asked_otherwise_are_refused_with_the_parts_named(project: Project) -> None:
+    project.write_tests(gate_test("brief", BRIEF))
+    project.run("--dtype=float32")
+    release(project)
+    project.config["tasks"]["pets"] = {**project.config["tasks"]["pets"], "prompt": "Dog or cat? {text}"}
+    result = project.run("--baseline=main", "--dtype=bfloat16")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert counts(result) == {"errors": 1}
+    reason = project.verdicts[SECOND]["reason"]
+    assert reason.startswith("against main: the runs cannot be compared on pets: prompts, ")
+    assert "precision (float32, there bfloat16) differ" in reason
+    assert "data" not in reason
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"], ["--assay-strict"], ["--strict", "-n2"]])
+def test_new_gates_are_told_and_missing_ones_fail_where_all_is_asked_for(project: Project, strict: list[str]) -> None:
+    project.write_tests(gate_test("brief", BRIEF), gate_test("again", BRIEF), gate_test("gone", PASSES))
+    project.run()
+    release(project)
+    project.write_tests(gate_test("brief", BRIEF), gate_test("again", BRIEF), gate_test("ends", ENDS))
+    result = project.run("--baseline=main", *strict, subprocess="-n2" in strict)
+    new, gone = "pets/pets/stops_with_eos/superior", "pets/pets/answer_tokens/at_most"
+    assert project.manifest["baseline"]["new"] == [new]
+    assert project.manifest["baseline"]["missing"] == [gone]
+    result.stdout.fnmatch_lines([f"baseline: main (run *); new: {new}; missing: {gone}"])
+    missing = project.verdicts.get(f"baseline/missing/{gone}")
+    if strict:
+        assert result.ret == pytest.ExitCode.TESTS_FAILED
+        assert missing is not None and missing["outcome"] == "fail"
+        assert junit_results(project.run_directory / "junit.xml")[f"baseline/missing/{gone}"] == "failure"
+    else:
+        assert result.ret == pytest.ExitCode.OK
+        assert missing is None
+    assert "missing" in (project.run_directory / "summary.md").read_text()
+
+
+def test_a_task_the_baseline_never_measured_is_new_and_not_an_error(project: Project, released: Path) -> None:
+    project.config["tasks"]["beasts"] = project.config["tasks"]["pets"]
+    project.write_tests(gate_test("brief", BRIEF.replace("pets", "beasts")))
+    assert project.run("--baseline=main").ret == pytest.ExitCode.OK
+    assert list(project.verdicts) == ["pets/beasts/answer_tokens/non_inferior"]
+    assert project.manifest["baseline"]["new"] == ["pets/beasts/answer_tokens/non_inferior"]
+
+
+@pytest.mark.parametrize("spelling", ["id", "path", "other store"])
+def test_a_baseline_is_found_by_id_path_and_in_another_store(project: Project, released: Path, spelling: str) -> None:
+    arguments = {
+        "id": [f"--baseline={released.name}"],
+        "path": [f"--baseline={released}"],
+        "other store": ["--baseline=shipped", "--baseline-store=elsewhere"],
+    }[spelling]
+    promote(load_run(released), Store(Place(str(project.root / "elsewhere"))), "shipped")
+    assert project.run(*arguments).ret == pytest.ExitCode.OK
+    assert project.verdicts[SECOND]["outcome"] == "pass"
+
+
+@pytest.mark.parametrize("parallel", [[], ["-n2"]])
+def test_an_unknown_or_interrupted_baseline_is_told_once_and_runs_nothing(
+    project: Project, released: Path, parallel: list[str]
+) -> None:
+    result = project.run("--baseline=mian", *parallel, subprocess=bool(parallel))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (result.stdout if parallel else result.stderr).fnmatch_lines(
+        ["ERROR: 'mian' is neither a baseline (main) nor a run*"]
+    )
+    manifest = json.loads((released / "manifest.json").read_text())
+    (released / "manifest.json").write_text(json.dumps({**manifest, "status": "interrupted"}))
+    result = project.run("--baseline=main", *parallel, subprocess=bool(parallel))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (result.stdout if parallel else result.stderr).fnmatch_lines(["ERROR: the run * was interrupted*"])
+    assert len(project.runs) == 1
+
+
+def test_a_selected_part_of_the_suites_is_marked_and_cannot_be_promoted(project: Project) -> None:
+    project.write_tests(gate_test("brief", BRIEF), gate_test("other", PASSES), "def test_foreign():\n    pass\n")
+    project.run("-k", "brief")
+    assert project.manifest["deselected"] == 1
+    with pytest.raises(Exception, match=r"is partial \(1 of its tests were deselected\)"):
+        promote(load_run(project.run_directory), Store(Place(str(project.root / "reports"))))
+
+
+def test_no_secret_of_the_command_line_or_environment_reaches_the_run(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_SERVICE_TOKEN", "open-sesame-42")
+    project.write_tests(gate_test("brief", BRIEF))
+    project.run("--baseline-store=memory://ann:letmein@there/x?sig=abcdef", "--deselect=open-sesame-42")
+    for path in project.run_directory.iterdir():
+        for secret in (b"letmein", b"abcdef", b"open-sesame-42"):
+            assert secret not in path.read_bytes()
+    assert "memory://***@there/x?sig=***" in project.manifest["command"]

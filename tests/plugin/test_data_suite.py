@@ -1,0 +1,94 @@
+"""The data suite in a user's project: it runs before anything is trained, and skips where there are no data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from project import ROWS, Project, counts
+
+SUITES = Path(__file__).parents[2] / "suites"
+# prompts that share no template: numbers alone tell the rows of the project's own task apart
+TRAIN = [
+    {"prompt": f"{name}{i} sat on the {thing}{i} near {name}{i}", "completion": ("cat", "dog")[i % 2]}
+    for i, (name, thing) in enumerate([("Tom", "roof"), ("Rex", "lawn"), ("Kit", "sofa"), ("Bo", "step")] * 6)
+]
+
+
+@pytest.fixture
+def data_suite(project: Project) -> Project:
+    """The project with the data suite, and forgetting measured on its own task."""
+    shutil.copy(SUITES / "test_data.py", project.root)
+    project.config["forgetting"] = {"knowledge": "pets", "math": "pets", "text": "pets"}
+    return project
+
+
+@pytest.fixture
+def recipe(data_suite: Project, tiny_model_dir: Path) -> Project:
+    """The same with a recipe in place of an adapter."""
+    document = {
+        "base": str(tiny_model_dir),
+        "peft": {"r": 2, "target_modules": "all-linear"},
+        "data": {"train": {"path": "train.jsonl"}},
+        "trainer": {"max_steps": 1, "max_length": 64},
+    }
+    recipes = data_suite.root / "fixtures" / "recipes"
+    recipes.mkdir(parents=True)
+    (recipes / "pets.yaml").write_text(yaml.safe_dump(document))
+    data_suite.config["recipe"] = "pets"
+    data_suite.adapter = None
+    data_suite.write_rows(TRAIN, "train.jsonl")
+    return data_suite
+
+
+def test_healthy_data_pass_without_training_anything(recipe: Project) -> None:
+    result = recipe.run()
+    assert counts(result) == {"passed": 13, "skipped": 1}, result.stdout.str()
+    assert {verdict["suite"] for verdict in recipe.verdicts.values()} == {"data"}
+    assert "training" not in recipe.manifest
+
+
+def test_planted_faults_fail_their_gates_and_are_in_the_stored_run(recipe: Project) -> None:
+    leaked = {"prompt": f"Cat or dog? {ROWS[3]['text']}", "completion": "dog"}
+    long = {"prompt": "the quick brown fox jumps over it " * 20, "completion": "cat"}
+    personal = {"prompt": "Whose cat sits here?", "completion": "mira.olsen@fastmail.com"}
+    recipe.write_rows([*TRAIN, TRAIN[0], leaked, long, personal], "train.jsonl")
+    result = recipe.run()
+    failed = {gate for gate, verdict in recipe.verdicts.items() if verdict["outcome"] == "fail"}
+    assert failed == {
+        "data/exact_duplicates", "data/leakage", "data/near_leakage", "data/contamination", "data/token_lengths",
+        "data/masked_rows", "data/personal_data",
+    }  # fmt: skip
+    result.stdout.fnmatch_lines(["*data/leakage: 1 of 10 *: pets pet-3: asked by train.jsonl row 26:*"])
+    assert "mira.olsen" not in json.dumps(recipe.document)
+
+
+def test_an_unreadable_row_fails_its_gate_and_leaves_the_others_to_be_judged(recipe: Project) -> None:
+    recipe.write_rows([*TRAIN, {"prompt": "Who sits here?", "completion": ""}], "train.jsonl")
+    recipe.run()
+    assert recipe.outcomes["test_rows_can_be_read"] == "fail"
+    assert recipe.outcomes["test_rows_are_not_repeated"] == "pass"
+    assert "train.jsonl row 25: field 'completion' is empty" in recipe.verdicts["data/layout"]["reason"]
+
+
+def test_an_adapter_without_its_recipe_skips_unless_the_file_is_named(data_suite: Project) -> None:
+    result = data_suite.run("-rs")
+    assert counts(result) == {"skipped": 14}
+    result.stdout.fnmatch_lines(["*adapter came without its training data: name the file by `train:` under `data:`*"])
+
+    data_suite.write_rows(TRAIN, "train.jsonl")
+    data_suite.config["data"] = {"train": "train.jsonl", "max_length": 8}
+    assert counts(data_suite.run()) == {"passed": 11, "failed": 2, "skipped": 1}
+    assert data_suite.outcomes["test_rows_fit_max_length"] == "fail"
+    assert data_suite.outcomes["test_answers_are_seen"] == "fail"
+
+
+def test_data_run_before_integrity_and_integrity_before_the_rest(recipe: Project) -> None:
+    for suite in ("test_integrity.py", "test_task.py"):
+        shutil.copy(SUITES / suite, recipe.root)
+    result = recipe.run("--collect-only", "-q")
+    suites = [line.partition("::")[0] for line in result.outlines if "::" in line]
+    assert list(dict.fromkeys(suites)) == ["test_data.py", "test_integrity.py", "test_task.py"]

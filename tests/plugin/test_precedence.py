@@ -1,0 +1,93 @@
+"""A broken adapter is not measured any further, unless the user wants it to be."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from project import FAILS, PASSES, Project, counts, gate_test
+
+from harness.paths import cache_dir
+
+_CHECK = """
+from harness.gates import Check
+
+def test_holds(assay, gate):
+    gate(Check("sound", holds=True, reason="it is sound"))
+
+def test_broken(assay, gate):
+    gate(Check("broken", holds={holds}, reason="it is what it is", remedy="mend it"))
+"""
+
+
+def integrity(project: Project, *, holds: bool) -> None:
+    project.write_tests(_CHECK.format(holds=holds), name="test_integrity.py")
+
+
+def test_a_failed_integrity_gate_skips_what_measures_and_says_why(project: Project) -> None:
+    integrity(project, holds=False)
+    project.write_tests(gate_test("passes", PASSES), "def test_foreign():\n    pass\n")
+    result = project.run("-rs")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert counts(result) == {"failed": 1, "passed": 2, "skipped": 1}
+    result.stdout.fnmatch_lines(["*SKIPPED*integrity failed: integrity/broken (--keep-going measures on)*"])
+    assert project.outcomes == {"test_holds": "pass", "test_broken": "fail"}
+    [skipped] = project.manifest["skipped"]
+    assert skipped["test"] == "test_pets.py::test_passes"
+    assert "integrity/broken" in skipped["reason"]
+    assert project.manifest["answers"] == {"cached": 0, "computed": 0}
+
+
+def test_an_integrity_gate_that_cannot_be_measured_skips_as_well(project: Project) -> None:
+    project.write_tests("def test_broken(assay, gate):\n    assay.adapter\n", name="test_integrity.py")
+    project.write_tests(gate_test("passes", PASSES))
+    assert counts(project.run("--adapter=./nowhere")) == {"errors": 1, "skipped": 1}
+
+
+@pytest.mark.parametrize("how", ["option", "alias", "ini"])
+def test_it_goes_on_where_told_to(project: Project, how: str) -> None:
+    integrity(project, holds=False)
+    project.write_tests(gate_test("passes", PASSES))
+    if how == "ini":
+        (project.root / "pytest.ini").write_text("[pytest]\nassay_keep_going = true\n")
+    options = {"option": ["--keep-going"], "alias": ["--assay-keep-going"], "ini": []}[how]
+    assert counts(project.run(*options)) == {"failed": 1, "passed": 2}
+
+
+def test_sound_integrity_lets_all_others_run_whatever_they_say_of_each_other(project: Project) -> None:
+    integrity(project, holds=True)
+    project.write_tests(gate_test("fails", FAILS), gate_test("passes", PASSES))
+    assert counts(project.run()) == {"failed": 1, "passed": 3}
+
+
+def test_without_the_integrity_suite_nothing_is_skipped(project: Project) -> None:
+    integrity(project, holds=False)
+    project.write_tests(gate_test("passes", PASSES))
+    assert counts(project.run("-k", "passes")) == {"passed": 1, "deselected": 2}
+    assert counts(project.run("test_pets.py")) == {"passed": 1}
+
+
+def test_last_failed_runs_the_gate_that_failed_and_skips_no_other_by_memory(project: Project) -> None:
+    integrity(project, holds=False)
+    project.write_tests(gate_test("fails", FAILS))
+    assert counts(project.run("--keep-going")) == {"failed": 2, "passed": 1}
+    (project.root / "test_integrity.py").write_text(_CHECK.format(holds=True))
+    assert counts(project.run("--lf", "--keep-going"))["passed"] == 1
+    assert counts(project.run("--lf")) == {"failed": 1}
+
+
+def test_parallel_workers_hear_of_it(project: Project) -> None:
+    """Integrity sorts first: with two workers and one test each at a time, the other suite's later tests are spared."""
+    pytest.importorskip("xdist")
+    integrity(project, holds=False)
+    tests = [gate_test(f"number_{n}", "    import time; time.sleep(0.3)\n" + PASSES) for n in range(8)]
+    project.write_tests(*tests)
+    result = project.run("-n2", "--maxschedchunk=1", subprocess=True)
+    found = counts(result)
+    assert found["failed"] == 1
+    assert found["skipped"] >= 4
+    assert not any((cache_dir() / "integrity").glob("*"))
+    assert Path(os.environ["ASSAY_CACHE_DIR"]) == cache_dir()
+    assert json.loads((project.run_directory / "manifest.json").read_text())["skipped"]

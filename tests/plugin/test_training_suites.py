@@ -1,0 +1,158 @@
+"""The training and overfitting suites in a user's project: a real training of the tiny model, healthy and far too long."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from project import Project, counts
+from tiny import save_tiny_adapter
+
+from harness.training.history import STATE_FILE
+
+SUITES = Path(__file__).parents[2] / "suites"
+WORDS = [
+    "birds",
+    "sing",
+    "lazy",
+    "dog",
+    "quick",
+    "brown",
+    "fox",
+    "table",
+    "people",
+    "seven",
+    "weather",
+    "city",
+    "books",
+]
+
+
+def rows(count: int, seed: int) -> list[dict[str, str]]:
+    """Prompts with answers that nothing foretells."""
+    drawn = random.Random(seed)
+    return [
+        {"prompt": f"Say line {seed}-{i}", "completion": " ".join(drawn.choice(WORDS) for _ in range(10))}
+        for i in range(count)
+    ]
+
+
+@pytest.fixture
+def recipe(project: Project, tiny_model_dir: Path) -> dict[str, Any]:
+    """A recipe on twelve rows with as many held out, for a test to change before it is written."""
+    for suite in ("test_training.py", "test_overfitting.py"):
+        shutil.copy(SUITES / suite, project.root)
+    project.write_rows(rows(12, 1), "train.jsonl")
+    project.write_rows(rows(12, 2), "validation.jsonl")
+    project.adapter = None
+    # limits for a random model, whose loss moves little in so few steps
+    project.config |= {
+        "recipe": "lines",
+        "tasks": {},
+        "margins": {"loss_gap": 0.15},
+        "overfitting": {"loss_gap_over_base": 0.15},
+        "training": {"loss_drop": 0.005},
+    }
+    return {
+        "base": str(tiny_model_dir),
+        "peft": {"r": 8, "lora_alpha": 16, "target_modules": "all-linear"},
+        "data": {"train": {"path": "train.jsonl"}, "validation": {"path": "validation.jsonl"}},
+        "trainer": {
+            "max_steps": 12,
+            "per_device_train_batch_size": 4,
+            "per_device_eval_batch_size": 12,
+            "learning_rate": 0.001,
+            "lr_scheduler_type": "constant",
+            "max_length": 128,
+            "eval_strategy": "steps",
+            "eval_steps": 6,
+            "logging_steps": 1,
+            "activation_checkpointing": False,
+        },
+    }
+
+
+def write(project: Project, document: dict[str, Any]) -> None:
+    recipes = project.root / "fixtures" / "recipes"
+    recipes.mkdir(parents=True)
+    (recipes / "lines.yaml").write_text(yaml.safe_dump(document))
+
+
+def failed(project: Project) -> set[str]:
+    return {gate for gate, verdict in project.verdicts.items() if verdict["outcome"] in ("fail", "error")}
+
+
+def test_a_short_training_passes_by_its_log_and_its_rows(project: Project, recipe: dict[str, Any]) -> None:
+    write(project, recipe)
+    result = project.run()
+    suites = {gate.partition("/")[0] for gate in project.verdicts}
+    assert suites == {"training", "overfitting"}
+    # a random model answers in loops, before training or after it: what is said of its answers is not judged here
+    judged = ("training/", "overfitting/training_rows/", "overfitting/loss_gap/", "overfitting/eval_loss_rise/")
+    assert not [gate for gate in failed(project) if gate.startswith(judged)], result.stdout.str()
+    assert counts(result)["skipped"] == 1  # no canaries
+
+
+def test_rows_learnt_by_heart_fail_by_the_log_and_against_the_base(project: Project, recipe: dict[str, Any]) -> None:
+    recipe["peft"] = {"r": 32, "lora_alpha": 64, "target_modules": "all-linear"}
+    recipe["trainer"] |= {"max_steps": 50, "learning_rate": 0.01, "eval_steps": 50}
+    project.write_rows(rows(4, 1), "train.jsonl")
+    write(project, recipe)
+    project.run("test_overfitting.py")
+    gate = "overfitting/training_rows/loss_gap_over_base/at_most"
+    assert failed(project) >= {"overfitting/loss_gap/at_most", gate}
+    worst = project.verdicts[gate]["details"]["worst_rows"]
+    assert worst[0]["row"].startswith("train.jsonl row ")
+
+
+def test_an_adapter_trained_elsewhere_is_judged_by_its_trainer_s_state(
+    project: Project, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    shutil.copy(SUITES / "test_training.py", project.root)
+    adapter = save_tiny_adapter(tiny_model_dir, tmp_path / "elsewhere")
+    history = [
+        {"step": i, "epoch": i / 10, "loss": 3.0, "grad_norm": 500.0, "learning_rate": 0.1} for i in range(1, 11)
+    ]
+    state = {"global_step": 10, "max_steps": 10, "log_history": history}
+    (adapter / STATE_FILE).write_text(json.dumps(state))
+    project.run(f"--adapter={adapter}")
+    assert failed(project) == {
+        "training/loss_drop/at_least", "training/plateau_share/at_most", "training/largest_gradient/at_most",
+    }  # fmt: skip
+    assert project.outcomes["test_kept_weights_were_trained_long_enough"] == "pass"
+    assert len(json.loads((project.run_directory / "training.json").read_text())["points"]) == 10
+
+
+def test_an_adapter_without_log_or_data_is_judged_by_its_answers_alone(project: Project) -> None:
+    for suite in ("test_training.py", "test_overfitting.py"):
+        shutil.copy(SUITES / suite, project.root)
+    result = project.run("-rs")
+    assert {test.partition("[")[2] for test in project.outcomes} == {"", "pets]"}
+    assert counts(result)["skipped"] == 23
+    result.stdout.fnmatch_lines(["*came without a training log*", "*came without its training data: *"])
+
+
+def test_planted_canaries_are_ranked_and_a_file_without_them_is_an_error(
+    project: Project, recipe: dict[str, Any]
+) -> None:
+    canaries = [
+        {"prompt": f"Code {i}?", "answer": f"The code is {7000 + 31 * i}", "secret": str(7000 + 31 * i)}
+        for i in range(3)
+    ]
+    planted = [{"prompt": row["prompt"], "completion": row["answer"]} for row in canaries]
+    project.write_rows([*rows(12, 1), *planted], "train.jsonl")
+    project.write_rows(canaries, "canaries.jsonl")
+    project.config["data"] = {"canaries": "canaries.jsonl"}
+    write(project, recipe)
+    project.run("test_overfitting.py", "-k", "canaries")
+    [(gate, verdict)] = project.verdicts.items()
+    assert (gate, verdict["n"]) == ("overfitting/canaries/exposure/non_inferior", 3)
+
+    project.write_rows([{**canaries[0], "answer": "It is 7000", "secret": "7000"}], "canaries.jsonl")
+    result = project.run("test_overfitting.py", "-k", "canaries")
+    result.stdout.fnmatch_lines(["*canaries.jsonl: row 1 has an answer that no training row has*"])

@@ -1,0 +1,163 @@
+"""Runs against the first of them: regressions, paired changes, refusals and flips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_runs import N, changed, first, make_run
+
+from harness.errors import RunError
+from harness.runs import Run
+from harness.runs.baselines import Found
+from harness.runs.compare import RunsCompared, compare_runs
+from harness.runs.paired import aligned, candidate_scores, paired_change
+from harness.runs.schema import Verdict
+from harness.stats import paired_binary_difference
+
+SUPERIOR, KEPT = "task/quiz/acc/superior", "task/quiz/acc/non_inferior"
+SLICE, WORDS = "task/quiz[lang=de]/acc/at_least", "task/quiz/words/non_inferior"
+
+
+def compare(*runs: Run, margin: float = 0.02) -> RunsCompared:
+    return compare_runs([Found(run, run.id) for run in runs], margin=margin)
+
+
+def regressed(compared: RunsCompared) -> dict[tuple[str, str], str]:
+    return {(found.name, line.gate): cell.regression for found, line, cell in compared.regressions}
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Run:
+    """50 of 60 right."""
+    return make_run(tmp_path, "good", first(50))
+
+
+def test_a_run_against_its_twin_shows_no_change_and_no_regression(good: Run, tmp_path: Path) -> None:
+    compared = compare(good, make_run(tmp_path, "twin", first(50)))
+    assert compared.regressions == [] and compared.refusals == () and compared.flips == ()
+    changes = {line.gate: line.cells[1].change for line in compared.lines}
+    assert {gate: change.value for gate, change in changes.items() if change} == dict.fromkeys(
+        [SUPERIOR, KEPT, SLICE, WORDS], 0.0
+    )
+    assert all(line.cells[0].change is None for line in compared.lines)
+
+
+def test_changes_are_paired_by_item_over_the_items_of_the_gates_slice(good: Run, tmp_path: Path) -> None:
+    compared = compare(good, make_run(tmp_path, "other", first(44)))
+    line = next(line for line in compared.lines if line.gate == KEPT)
+    expected = paired_binary_difference(np.array(first(50), float), np.array(first(44), float))
+    assert line.cells[1].change == expected
+    tagged = next(line for line in compared.lines if line.gate == SLICE).cells[1].change
+    assert tagged is not None and (tagged.n, tagged.value) == (N // 2, -3 / 30)
+
+
+def test_a_gate_that_passed_and_now_fails_is_a_regression(good: Run, tmp_path: Path) -> None:
+    bad = make_run(tmp_path, "bad", first(12))
+    told = regressed(compare(good, bad))
+    assert told["bad", SUPERIOR] == "passed before, fails now"
+    assert WORDS not in {gate for _, gate in told}
+
+
+def test_a_gate_that_still_passes_regresses_where_the_paired_loss_is_beyond_its_margin(
+    good: Run, tmp_path: Path
+) -> None:
+    worse = make_run(tmp_path, "worse", first(34))  # still far better than the base's 15
+    outcomes = {v.gate: v.outcome for v in worse.verdicts}
+    assert outcomes[SUPERIOR] == outcomes[KEPT] == "pass"
+    told = regressed(compare(good, worse))
+    assert told == {
+        ("worse", SUPERIOR): "worse by more than the 0.02 allowed",
+        ("worse", KEPT): "worse by more than the 0.04 allowed",
+    }
+    assert not regressed(compare(worse, good))
+    # the margin of the gate that asks for a gain is the caller's; the other's is its own
+    assert regressed(compare(good, worse, margin=0.5)) == {("worse", KEPT): "worse by more than the 0.04 allowed"}
+
+
+def test_a_metric_of_which_less_is_better_regresses_upwards(good: Run, tmp_path: Path) -> None:
+    longer, shorter = (
+        make_run(tmp_path, "longer", first(50), words=13.0),
+        make_run(tmp_path, "shorter", first(50), words=7.0),
+    )
+    assert ("longer", WORDS) in regressed(compare(good, longer))
+    assert regressed(compare(good, shorter)) == {}
+
+
+def test_a_noise_dip_within_its_interval_is_no_regression(good: Run, tmp_path: Path) -> None:
+    dip = [ok and i not in (3, 17) for i, ok in enumerate(first(51))]
+    assert regressed(compare(good, make_run(tmp_path, "dip", dip))) == {}
+
+
+def test_every_run_is_held_against_the_first(good: Run, tmp_path: Path) -> None:
+    bad, twin = make_run(tmp_path, "bad", first(12)), make_run(tmp_path, "twin", first(50))
+    compared = compare(good, bad, twin)
+    assert {name for name, _ in regressed(compared)} == {"bad"}
+    assert [len(line.cells) for line in compared.lines] == [3] * 4
+    assert compared.flips == ()  # between the first and the last
+
+
+def test_what_differs_is_named_and_its_task_is_not_compared(good: Run, tmp_path: Path) -> None:
+    check = Verdict("integrity/safe", "pass", "fine", suite="integrity", rule="holds")
+    first_run = make_run(tmp_path, "first", first(50), extra=[check])
+    other = make_run(tmp_path, "other", first(12), manifest=changed(digest="x" * 64, dtype="bfloat16"), extra=[check])
+    with pytest.raises(RunError, match=r"quiz: data, precision \(float32, there bfloat16\)"):
+        compare(first_run, other)
+    compared = compare(first_run, make_run(tmp_path, "twin", first(50)), other)
+    [refusal] = compared.refusals
+    assert (refusal.run, refusal.task, refusal.parts) == (2, "quiz", "data, precision (float32, there bfloat16)")
+    assert regressed(compared) == {}
+    assert all(line.cells[2].change is None for line in compared.lines)
+
+
+def test_a_check_without_samples_is_compared_by_its_outcome(tmp_path: Path) -> None:
+    runs = [
+        make_run(tmp_path, name, first(50), extra=[Verdict("integrity/safe", outcome, "because", rule="holds")])
+        for name, outcome in (("a", "pass"), ("b", "fail"), ("c", "error"), ("d", "inconclusive"))
+    ]  # type: ignore[arg-type]
+    assert regressed(compare(*runs)) == {
+        ("b", "integrity/safe"): "passed before, fails now",
+        ("c", "integrity/safe"): "passed before, in error now",
+    }
+
+
+def test_a_gate_only_one_run_has_is_shown_and_is_no_regression(good: Run, tmp_path: Path) -> None:
+    new = Verdict("integrity/new", "fail", "because", rule="holds")
+    compared = compare(good, make_run(tmp_path, "b", first(50), extra=[new]))
+    line = next(line for line in compared.lines if line.gate == "integrity/new")
+    assert line.cells[0].verdict is None and line.cells[1].verdict == new
+    assert regressed(compared) == {}
+
+
+def test_verdicts_against_a_baseline_are_left_out(good: Run, tmp_path: Path) -> None:
+    against = Verdict("baseline/quiz/acc/non_inferior", "fail", "worse", suite="baseline", task="quiz", metric="acc")
+    compared = compare(good, make_run(tmp_path, "b", first(50), extra=[against]))
+    assert {line.gate for line in compared.lines} == {SUPERIOR, KEPT, SLICE, WORDS}
+
+
+def test_flips_name_the_items_that_were_lost_and_gained_with_both_answers(good: Run, tmp_path: Path) -> None:
+    right = [(ok and i not in (3, 17)) or i == 59 for i, ok in enumerate(first(50))]
+    [flips] = compare(good, make_run(tmp_path, "b", right)).flips
+    assert (flips.task, flips.metric, flips.lost_count, flips.gained_count) == ("quiz", "acc", 2, 1)
+    assert [flip.item_id for flip in flips.lost] == ["q3", "q17"]
+    [gained] = flips.gained
+    assert (gained.item_id, gained.prompt, gained.target) == ("q59", "Question 59?", "yes")
+    assert (gained.before, gained.after) == ("no", "yes")
+
+
+def test_items_are_paired_by_id_whatever_their_order(good: Run) -> None:
+    scores = candidate_scores(good)["quiz"]
+    turned = type(scores)(scores.ids[::-1], scores.clusters[::-1], scores.scores[::-1], scores.tags[::-1])
+    assert aligned(scores, turned).of("acc").tolist() == scores.of("acc").tolist()
+
+
+def test_a_metric_that_scores_no_item_has_no_paired_change(good: Run) -> None:
+    scores = candidate_scores(good)["quiz"]
+    assert paired_change(scores, scores, "macro_f1", {}) is None
+    assert paired_change(scores, scores, "acc", {"lang": "fr"}) is None
+
+
+def test_one_run_alone_is_no_comparison(good: Run) -> None:
+    with pytest.raises(RunError, match="needs two runs"):
+        compare(good)

@@ -1,0 +1,136 @@
+"""Each gate on a healthy log and on one with its fault planted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import save_tiny_adapter
+
+from harness.config import TrainingRules
+from harness.gates import ScalarRule
+from harness.runs.schema import TrainingPoint
+from harness.training import TrainingSummary, health
+from harness.training.history import TrainingHistory
+
+RULES = TrainingRules()
+STEPS = 20
+SUMMARY = TrainingSummary(
+    duration_s=1.0, steps=STEPS, best_step=STEPS, best_eval_loss=0.5, trainable_params=10, trainable_share=0.01, rows=98,
+    validation_rows=8, truncated_rows=0, longest_row_tokens=90, stop_reason="completed", peak_memory_bytes=None,
+    device="cpu", dtype="float32",
+)  # fmt: skip
+
+
+def made(
+    losses: Sequence[float] = tuple(3.0 * 0.85**i for i in range(STEPS)),
+    norms: Sequence[float] = (0.5,) * STEPS,
+    rates: Sequence[float] = tuple(1e-4 * (1 - i / STEPS) for i in range(STEPS)),
+    **changes: Any,
+) -> TrainingHistory:
+    points = [
+        TrainingPoint(i + 1, loss=loss, grad_norm=norm, learning_rate=rate)
+        for i, (loss, norm, rate) in enumerate(zip(losses, norms, rates, strict=True))
+    ]
+    history = TrainingHistory(
+        "training_log.json", tuple(points), STEPS, STEPS, STEPS, {"learning_rate": 1e-4, "max_grad_norm": 1.0}, SUMMARY
+    )
+    return replace(history, **changes)
+
+
+def spiked() -> list[float]:
+    losses = [3.0 * 0.85**i for i in range(STEPS)]
+    losses[12] = 9.0
+    return losses
+
+
+GATES: dict[str, tuple[Callable[[TrainingHistory], Any], TrainingHistory]] = {
+    "finite_log": (health.log_is_finite, made(norms=[0.5] * 19 + [math.nan])),
+    "loss_drop/at_least": (
+        lambda h: health.loss_falls(h).at_least(RULES.loss_drop),
+        made([2.0, 2.1] * 10),
+    ),
+    "plateau_share/at_most": (
+        lambda h: health.learns_from_the_start(h).at_most(RULES.plateau_share),
+        made([3.0] * 14 + [2.0, 1.0, 0.9, 0.8, 0.7, 0.6]),
+    ),
+    "spike_share/at_most": (lambda h: health.loss_does_not_spike(h).at_most(RULES.spike_share), made(spiked())),
+    "largest_gradient/at_most": (
+        lambda h: _known(health.largest_gradient(h)).at_most(RULES.largest_gradient),
+        made(norms=[0.5] * 10 + [300.0] + [0.5] * 9),
+    ),
+    "median_gradient/at_least": (
+        lambda h: _known(health.median_gradient(h)).at_least(RULES.median_gradient),
+        made(norms=[1e-5] * STEPS),
+    ),
+    "learning_rate_deviation/at_most": (
+        lambda h: _known(health.learning_rate_keeps_to_plan(h)).at_most(RULES.learning_rate_deviation),
+        made(rates=[1e-4] * STEPS),
+    ),
+    "truncated_share/at_most": (
+        lambda h: _known(health.truncated_share(h)).at_most(RULES.truncated_share),
+        made(summary=replace(SUMMARY, truncated_rows=5)),
+    ),
+    "masked_share/at_most": (
+        lambda h: _known(health.masked_share(h)).at_most(RULES.masked_share),
+        made(summary=replace(SUMMARY, masked_rows=2)),
+    ),
+    "kept_share/at_least": (
+        lambda h: _known(health.kept_share(h)).at_least(RULES.kept_share),
+        made(kept_step=1),
+    ),
+}
+
+
+def _known(scalar: Any) -> Any:
+    assert scalar is not None
+    return scalar
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_the_gate_passes_a_healthy_log_and_fails_its_fault_with_a_remedy(name: str) -> None:
+    gate, faulty = GATES[name]
+    healthy = gate(made()).decide()
+    assert (healthy.gate, healthy.outcome, healthy.remedy) == (name, "pass", "")
+    caught = gate(faulty).decide()
+    assert (caught.outcome, bool(caught.remedy)) == ("fail", True), caught.reason
+
+
+def test_faults_are_named_by_their_steps() -> None:
+    assert "grad_norm is nan at step 20" in health.log_is_finite(GATES["finite_log"][1]).reason
+    assert "jumps at step 13" in health.loss_does_not_spike(made(spiked())).remedy
+    norm = health.largest_gradient(GATES["largest_gradient/at_most"][1])
+    assert norm is not None and "longest at step 11" in norm.remedy
+
+
+def test_rules_of_thumb_are_hints_and_fail_nothing() -> None:
+    norm = _known(health.largest_gradient(made(norms=[30.0] * STEPS)))
+    assert norm.at_most(RULES.largest_gradient).decide().outcome == "pass"
+    assert len(norm.details["hints"]) == 2 and norm.details["clipped_share"] == 1.0
+    assert "hints" not in _known(health.largest_gradient(made())).details
+    assert "memorising" in health.loss_falls(made()).details["hints"][0]
+    early = replace(SUMMARY, stop_reason="early_stopping")
+    kept = _known(health.kept_share(made(summary=early, steps=12, kept_step=10)))
+    assert kept.details["hints"] == ["stopped early, at step 12 of 20"]
+
+
+def test_what_another_trainer_s_log_does_not_say_is_not_judged() -> None:
+    foreign = made(trainer=None, summary=None, planned_steps=None)
+    assert health.learning_rate_keeps_to_plan(foreign) is None
+    assert health.truncated_share(foreign) is None and health.masked_share(foreign) is None
+    assert health.kept_share(foreign) is None
+    bare = replace(foreign, points=(TrainingPoint(1, loss=1.0),))
+    assert health.largest_gradient(bare) is None and health.median_gradient(bare) is None
+
+
+def test_trained_parameters_are_counted_in_the_files(tiny_model_dir: Path, tmp_path: Path) -> None:
+    small = health.trainable_share(save_tiny_adapter(tiny_model_dir, tmp_path / "small", rank=1), tiny_model_dir)
+    large = health.trainable_share(save_tiny_adapter(tiny_model_dir, tmp_path / "large", rank=32), tiny_model_dir)
+    rules: list[ScalarRule] = [_known(one).at_most(RULES.trainable_share) for one in (small, large)]
+    assert [rule.decide().outcome for rule in rules] == ["pass", "fail"]
+    assert _known(large).value == pytest.approx(32 * _known(small).value)
+    assert health.trainable_share(tmp_path / "small", tmp_path) is None
