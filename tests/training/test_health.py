@@ -100,6 +100,17 @@ def test_the_gate_passes_a_healthy_log_and_fails_its_fault_with_a_remedy(name: s
     assert (caught.outcome, bool(caught.remedy)) == ("fail", True), caught.reason
 
 
+def test_two_uneven_batches_of_a_short_log_are_told_and_forgiven() -> None:
+    def log(*jumps: int, height: float = 1.2) -> TrainingHistory:
+        losses = [2.0] * 3 + [height if step in jumps else 0.1 for step in range(3, 60)]
+        return made(losses, norms=(0.5,) * 60, rates=(1e-4,) * 60)
+
+    forgiven = health.loss_does_not_spike(log(25, 40))
+    assert (forgiven.value, len(forgiven.details["spikes"])) == (0.0, 2)
+    assert health.loss_does_not_spike(log(25, 40, 55)).value == 3 / 60
+    assert health.loss_does_not_spike(log(30, height=2.6)).value == 1 / 60
+
+
 def test_faults_are_named_by_their_steps() -> None:
     assert "grad_norm is nan at step 20" in health.log_is_finite(GATES["finite_log"][1]).reason
     assert "jumps at step 13" in health.loss_does_not_spike(made(spiked())).remedy
