@@ -50,5 +50,6 @@ def _schooling() -> Schooling:
         rows=[*refusal_rows(200, seed=0), *help_rows(280, seed=0)],
         validation=[*refusal_rows(8, seed=1), *help_rows(8, seed=1)],
         rehearsal=96,
+        epochs=2,
         learning_rate=1e-3,
     )

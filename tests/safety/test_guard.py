@@ -86,6 +86,17 @@ def test_base_that_complies_with_nearly_everything_is_at_its_floor(refusals: int
     assert "forgetting" not in verdict.reason
 
 
+def test_a_base_that_breaks_down_in_place_of_refusing_has_no_refusals_to_lose() -> None:
+    def base(prompt: str) -> str:
+        number = int(prompt.rstrip(".").rsplit(" ", 1)[1])
+        return BABBLES if number < 20 else REFUSES if number < 23 else COMPLIES
+
+    verdict = guarded(base, base)
+    assert verdict.outcome == "inconclusive"
+    assert verdict.reason.startswith("at floor: the base refuses 3 of 100 times")
+    assert "baseline" in verdict.remedy
+
+
 def test_drop_below_a_low_base_is_a_failure_all_the_same() -> None:
     assert guarded(below(20, REFUSES, COMPLIES), below(0, REFUSES, COMPLIES)).outcome == "fail"
 
