@@ -1,0 +1,230 @@
+"""Base and candidate: who they are, found or trained when first asked for, and the engines that answer as them."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from harness.config import FILE_NAME
+from harness.engines import AnswerCache, Backend, Engine
+from harness.errors import AdapterError, ConfigError
+from harness.models import (
+    Identity,
+    ResolvedAdapter,
+    ResolvedModel,
+    ServedModel,
+    model_identity,
+    parse_adapter_spec,
+    parse_model_spec,
+    resolve_adapter,
+    resolve_model,
+)
+from harness.models.device import choose_device, choose_dtype, dtype_name
+from harness.paths import answers_file, answers_limit_bytes, cache_dir
+from harness.recipes import find_recipe
+from harness.runs.schema import Role
+from harness.settings import Settings
+
+if TYPE_CHECKING:
+    from harness.models.loading import LoadedModel, LoadOptions
+    from harness.training import Recipe, TrainedAdapter, TrainingLog
+    from harness.training.history import TrainingHistory
+
+ROLES: tuple[Role, ...] = ("base", "candidate")
+
+
+class Contestants:
+    """The two models that a session compares; all that is costly is made when first asked for, and kept.
+
+    Attributes:
+        trained: the adapter's training, where this session trained it or took it from the cache.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.trained: TrainedAdapter | None = None
+        self._engines: dict[Role, Engine] = {}
+
+    @cached_property
+    def base(self) -> ResolvedModel:
+        """The base model, on disk or served."""
+        return resolve_model(parse_model_spec(self._model_text), trust_remote_code=self.settings.trust_remote_code)
+
+    @property
+    def quantization(self) -> str:
+        """How the base is quantised while measuring.
+
+        An adapter trained on a 4-bit base has learnt to make up for its rounding: on the dense base it is
+        another, usually worse, model. So a recipe is measured on what it trains on, unless told otherwise.
+        """
+        if self.settings.quantization is not None:
+            return self.settings.quantization
+        return self.recipe.quantization if self.recipe is not None else "none"
+
+    @property
+    def _model_text(self) -> str:
+        if self.settings.model is not None:
+            return self.settings.model
+        if self.recipe is not None:
+            return self.settings.config.model_spec(self.recipe.base)
+        return self.settings.fallback_model
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """The recipe to train, with the profile's number of rows; None where an adapter was given."""
+        if self.settings.adapter is None:
+            return None
+        spec = parse_adapter_spec(self.settings.adapter)
+        if spec.kind != "recipe":
+            return None
+        recipe = find_recipe(spec.value, self.settings.config.root)
+        rows = self.settings.profile.train_rows
+        if rows is None:
+            return recipe
+        data = dataclasses.replace(recipe.data, train=dataclasses.replace(recipe.data.train, limit=rows))
+        return dataclasses.replace(recipe, data=data)
+
+    @cached_property
+    def adapter(self) -> ResolvedAdapter:
+        """The adapter on disk; trained now if it was named by its recipe.
+
+        Raises:
+            ConfigError: neither an adapter nor a recipe was named.
+        """
+        if self.recipe is not None:
+            return self._train(self.recipe)
+        if self.settings.adapter is None:
+            raise ConfigError(
+                "there is no adapter to judge", f"pass --adapter=DIRECTORY, or name a `recipe:` in {FILE_NAME}"
+            )
+        return resolve_adapter(parse_adapter_spec(self.settings.adapter))
+
+    @cached_property
+    def training_log(self) -> TrainingLog | None:
+        """The log stored with the adapter; None for one trained elsewhere.
+
+        Raises:
+            AdapterError: the log cannot be read.
+        """
+        from harness.training.log import LOG_FILE, TrainingLog
+
+        if self.adapter.is_served:
+            return None
+        file = self.adapter.directory / LOG_FILE
+        if not file.is_file():
+            return None
+        try:
+            return TrainingLog.read(self.adapter.directory)
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise AdapterError(f"{file} cannot be read: {exc!r}", "restore it, or remove it to do without") from exc
+
+    @cached_property
+    def training_history(self) -> TrainingHistory | None:
+        """How the adapter was trained, by whatever trainer left a log with it; None where none did.
+
+        Raises:
+            AdapterError: a log cannot be read.
+        """
+        from harness.training.history import read_history
+
+        return None if self.adapter.is_served else read_history(self.adapter.directory, self.training_log)
+
+    @cached_property
+    def identities(self) -> dict[Role, Identity]:
+        """Identity of base and candidate.
+
+        Raises:
+            ConfigError: one is served and the other is not, or both are the same served name.
+        """
+        base, adapter = self.base.place, self.adapter.place
+        if isinstance(base, ServedModel) != isinstance(adapter, ServedModel) or base == adapter:
+            raise ConfigError(
+                f"--model={self.base.name} and --adapter={self.adapter.name} cannot be compared: "
+                + ("both are the same served model" if base == adapter else "one is served, the other is not"),
+                "pass two names of one server (openai:NAME@URL), or two that are on disk",
+            )
+        return {role: self.identity(role) for role in ROLES}
+
+    @property
+    def load_options(self) -> LoadOptions:
+        """How base and adapter are loaded to be measured."""
+        from harness.models.loading import LoadOptions
+
+        return LoadOptions(
+            dtype=self._dtype,
+            device=self._device,
+            quantization=self.quantization,
+            trust_remote_code=self.settings.trust_remote_code,
+            allowed_files=self.settings.config.integrity.allow_files,
+        )
+
+    @cached_property
+    def loaded(self) -> LoadedModel:
+        """The model in memory, with the adapter on it. Not needed where every answer is cached.
+
+        Raises:
+            AdapterError: the adapter was replaced since its identity was taken; its answers would be kept as the old one's.
+        """
+        from harness.models.loading import load_model
+
+        before = self.identities["candidate"].digest
+        loaded = load_model(self.base.directory, self.load_options, adapter=self.adapter.directory)
+        if self.identity("candidate").digest != before:
+            raise AdapterError(f"{self.adapter.name} or its base changed while it was being measured", "start again")
+        return loaded
+
+    def engine(self, role: Role) -> Engine:
+        """The engine that answers as base or candidate; in process, both share one base in memory."""
+        if role not in self._engines:
+            self._engines[role] = Engine(self.identities[role].digest, self._backend(role), self._cache)
+        return self._engines[role]
+
+    def _backend(self, role: Role) -> Backend:
+        place = self.base.place if role == "base" else self.adapter.place
+        if isinstance(place, ServedModel):
+            from harness.engines.server import ServerBackend
+
+            return ServerBackend(place)
+        from harness.engines.local import LocalBackend
+
+        return LocalBackend(lambda: self.loaded, adapter=role == "candidate")
+
+    @cached_property
+    def _device(self) -> str:
+        return str(choose_device(self.settings.device))
+
+    @cached_property
+    def _dtype(self) -> str:
+        return dtype_name(choose_dtype(choose_device(self.settings.device), self.settings.dtype))
+
+    @cached_property
+    def _cache(self) -> AnswerCache:
+        return AnswerCache(answers_file(), limit_bytes=answers_limit_bytes())
+
+    def identity(self, role: Role) -> Identity:
+        """Identity of one of the two; that of the base needs no adapter."""
+        spec = parse_model_spec(self._model_text) if role == "base" else parse_adapter_spec(self.settings.adapter or "")
+        if spec.served is not None:
+            from harness.engines.server_identity import server_identity
+
+            return server_identity(spec)
+        return model_identity(
+            self.base.directory,
+            dtype=self._dtype,
+            quantization=self.quantization,
+            trust_remote_code=self.settings.trust_remote_code,
+            adapter=self.adapter.directory if role == "candidate" else None,
+        )
+
+    def _train(self, recipe: Recipe) -> ResolvedAdapter:
+        from harness.models.identity import base_digest
+        from harness.training import train
+
+        self.trained = train(
+            dataclasses.replace(recipe, base=self.base.name),
+            base_path=str(self.base.directory),
+            base_digest=base_digest(self.base.directory),
+            cache_dir=cache_dir() / "adapters",
+        )
+        return ResolvedAdapter(f"recipe:{recipe.name}", self.trained.path, recipe.name)
