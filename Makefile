@@ -11,7 +11,7 @@ gate: $(INSTALLED)
 	$(BIN)/pytest suites/ --model=smollm2-135m $(GATE)
 
 test: $(INSTALLED)
-	$(BIN)/pytest tests/
+	$(BIN)/pytest tests/ -n 2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
