@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 Kind = Literal["superior", "non_inferior", "at_least", "at_most"]
 
 _KINDS: tuple[Kind, ...] = ("superior", "non_inferior", "at_least", "at_most")
+_PAIRED: tuple[Kind, ...] = ("superior", "non_inferior")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _KEYS = ("metric", *_KINDS, "where")
 _EXAMPLE = "write a gate like {metric: exact_match, superior: 0.2} or {metric: acc, at_least: 0.8, where: {lang: de}}"
 
@@ -25,7 +28,8 @@ class GateSpec:
     """One gate of a task, as configured.
 
     Attributes:
-        threshold: margin or bound, in units of the metric.
+        threshold: margin or bound, in units of the metric; of a relative margin the share of the base's value.
+        relative: the margin was written as a share, like "5%".
         where: tags the items must carry.
     """
 
@@ -34,6 +38,7 @@ class GateSpec:
     kind: Kind
     threshold: float
     where: Mapping[str, str] = field(default_factory=dict)
+    relative: bool = False
 
     @property
     def id(self) -> str:
@@ -51,7 +56,16 @@ class GateSpec:
         """
         narrowed = comparison.where(**self.where) if self.where else comparison
         measurement = narrowed.metric(self.metric)
-        rule: Rule = getattr(measurement, self.kind)(self.threshold)
+        threshold = self.threshold
+        if self.relative:
+            base, _ = measurement.values()
+            threshold *= abs(base or 0.0)
+            if threshold == 0 and self.kind == "non_inferior":
+                raise ConfigError(
+                    f"{self.id}: a margin of {self.threshold:.3g} of the base's value, which is {base}, is none",
+                    "give the margin in units of the metric, as in non_inferior: 0.02",
+                )
+        rule: Rule = getattr(measurement, self.kind)(threshold)
         return rule
 
 
@@ -88,12 +102,15 @@ def _spec(task: str, entry: object, place: str) -> GateSpec:
     if len(kinds) != 1:
         seen = " and ".join(kinds) or "no rule"
         raise ConfigError(f"{place}: {seen} in {entry!r}", f"give exactly one of {', '.join(_KINDS)}; {_EXAMPLE}")
+    value = entry[kinds[0]]
+    share = _SHARE.fullmatch(value) if isinstance(value, str) and kinds[0] in _PAIRED else None
     return GateSpec(
         task=task,
         metric=metric,
         kind=kinds[0],
-        threshold=_threshold(kinds[0], entry[kinds[0]], place),
+        threshold=_threshold(kinds[0], float(share[1]) / 100 if share else value, place),
         where=_where(entry.get("where"), place),
+        relative=share is not None,
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.judging.rows import judge_task
 from harness.report.details import cell
 from harness.report.text import duration, moment, plural, printable
+from harness.runs.schema import Verdict
 from harness.runs.store import Run
+
+_NAMED_GATES = 6
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,23 @@ def glance(run: Run) -> list[tuple[str, str]]:
         ("baseline", told_baseline(manifest)),
         ("answers", answers(manifest)),
         ("judging", _judging(manifest)),
+        ("power", _power(run.verdicts)),
         ("training", _training(manifest)),
         ("precision", _joined(_object(manifest, "precision"), ("dtype", "quantization", "device"))),
         ("machine", _machine(manifest)),
     ]
     return [(name, printable(text)) for name, text in rows if text]
+
+
+def _power(verdicts: Sequence[Verdict]) -> str:
+    """Which gates against a loss could have seen one as large as they allow, four times out of five."""
+    asked = [v for v in verdicts if v.rule.startswith("non-inferior") and v.minimum_detectable_effect is not None]
+    blind = [v.gate for v in asked if (v.minimum_detectable_effect or 0.0) > (v.margin or 0.0)]
+    if not asked:
+        return ""
+    named = ", ".join(blind[:_NAMED_GATES]) + (", ..." if len(blind) > _NAMED_GATES else "")
+    told = f"{len(asked) - len(blind)} of {len(asked)} gates would have seen a loss of their margin 4 times out of 5"
+    return f"{told}; not {named}" if blind else told
 
 
 def identities(manifest: Mapping[str, Any]) -> list[Identity]:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.engines.requests import Answer, Generation, Prompt, Request
 from harness.errors import ConfigError, TaskError
-from harness.gates import Comparison, Evaluation, PairingError
+from harness.gates import Comparison, Evaluation, GateSpec, PairingError
 from harness.metrics.base import Metric
 from harness.runs.schema import Role, Sample
 from harness.tasks import Grade, Item, Task
@@ -136,3 +136,14 @@ def test_senseless_margins_are_refused() -> None:
             measured.non_inferior(margin)
     with pytest.raises(ConfigError, match=r"superior\(by=-0.1\)"):
         measured.superior(by=-0.1)
+
+
+def test_a_relative_margin_is_taken_of_the_base_s_value() -> None:
+    base, candidate = ([sample(f"i{k}", role, float(k % 5 != 0)) for k in range(40)] for role in ("base", "candidate"))
+    loss = GateSpec("t", "hit", "non_inferior", 0.05, relative=True)
+    assert loss.apply(Comparison(TASK, base, candidate)).threshold == pytest.approx(0.05 * 0.8)
+    gain = GateSpec("t", "hit", "superior", 0.125, relative=True)
+    assert gain.apply(Comparison(TASK, base, candidate)).threshold == pytest.approx(0.1)
+    nothing = [sample(f"i{k}", "base", 0.0) for k in range(40)]
+    with pytest.raises(ConfigError, match=r"of the base's value, which is 0\.0, is none"):
+        loss.apply(Comparison(TASK, nothing, candidate))

@@ -56,6 +56,24 @@ def test_mistakes_name_the_task_and_the_entry(entries: object, named: str) -> No
         gates_from_config("mine", entries)
 
 
+def test_a_margin_may_be_a_share_of_the_base_s_value() -> None:
+    [loss, gain] = gates_from_config(
+        "t", [{"metric": "acc", "non_inferior": "5%"}, {"metric": "f1", "superior": "12.5 %"}]
+    )
+    assert (loss.threshold, loss.relative, gain.threshold, gain.relative) == (0.05, True, 0.125, True)
+
+
+@pytest.mark.parametrize("value", ["-5%", "%", "five%", "0%"])
+def test_a_share_that_is_none_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="non_inferior is"):
+        gates_from_config("t", [{"metric": "acc", "non_inferior": value}])
+
+
+def test_a_bound_is_never_a_share() -> None:
+    with pytest.raises(ConfigError, match="at_least is '80%', not a number"):
+        gates_from_config("t", [{"metric": "acc", "at_least": "80%"}])
+
+
 def test_collection_imports_no_numpy() -> None:
     code = (
         "import sys, harness.gates, harness.gates.config; sys.exit(any(m in sys.modules for m in ('numpy', 'scipy')))"

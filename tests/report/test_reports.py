@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from harness.report import MARKER, render_html, render_junit, render_summary, write_reports
+from harness.report.facts import glance
 from harness.runs.schema import Estimate, Outcome, RunStatus, Sample, TrainingPoint, Verdict
 from harness.runs.store import Run, load_run
 from harness.runs.writer import RunWriter
@@ -264,3 +265,11 @@ def test_reports_can_be_made_again_from_the_stored_run_without_torch(tmp_path: P
     )
     done = subprocess.run([sys.executable, "-c", program, str(run.path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_report_says_which_gates_had_power(tmp_path: Path) -> None:
+    def asked(gate: str, effect: float) -> Verdict:
+        return verdict(gate=gate, rule="non-inferior within 0.05", margin=0.05, minimum_detectable_effect=effect)
+
+    told = dict(glance(make_run(tmp_path, [asked("seen", 0.04), asked("blind", 0.2), verdict()], [])))["power"]
+    assert told == "1 of 2 gates would have seen a loss of their margin 4 times out of 5; not blind"
