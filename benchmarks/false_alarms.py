@@ -25,13 +25,10 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
-from statsmodels.stats.proportion import proportion_confint
 from tqdm import tqdm
 
 from benchmarks.false_alarms_adapters import Measured, measure_adapter, smoke_config
@@ -48,6 +45,7 @@ from benchmarks.false_alarms_gates import (
 )
 from benchmarks.false_alarms_planting import plant_losses, spoil
 from benchmarks.false_alarms_resampling import made_quick, resampled
+from benchmarks.false_alarms_tally import OUTCOMES, Tally, may_be_at_most, print_outcomes, print_share
 from harness.config import Config
 from harness.errors import AssayError
 
@@ -55,32 +53,7 @@ ALARMS_ALLOWED, PASSES_ALLOWED = 0.05, 0.025
 _FIRST_SEED = 17  # the shipped recipe's own: the released adapter's
 _LEVELS = (1, 2)
 _WHAT = ("alarms", "power")
-_OUTCOMES = ("fail", "inconclusive", "pass")
 T = TypeVar("T")
-
-
-@dataclass
-class Tally:
-    """Outcomes of gates and of families over resamplings.
-
-    Attributes:
-        counts: name -> outcome -> resamplings.
-    """
-
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-
-    def add(self, outcomes: Mapping[str, str]) -> None:
-        """Count one resampling: gate -> outcome. An error stops a release as a failure does."""
-        told = {name: "fail" if outcome == "error" else outcome for name, outcome in outcomes.items()}
-        families: dict[str, list[str]] = {"any": list(told.values())}
-        for name, outcome in told.items():
-            families.setdefault(name.partition("/")[0], []).append(outcome)
-        for name, outcome in [*told.items(), *((name, _worst(all_of)) for name, all_of in families.items())]:
-            self.counts.setdefault(name, Counter())[outcome] += 1
-
-    def share(self, name: str, outcome: str) -> tuple[int, int]:
-        """How many of how many resamplings."""
-        return self.counts[name][outcome], self.counts[name].total()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,11 +93,11 @@ def alarms(config: Config, released: Measured, others: Sequence[Measured], resam
                 tally.add(_decide(regression_gates(config, drawn)) | of_log)
     for mode, tally in tallies.items():
         for name in tally.counts:
-            _print_outcomes(f"alarms.{mode}.{name}", tally, name)
+            print_outcomes(f"alarms.{mode}.{name}", tally, name)
     rates = {mode: tally.share("any", "fail") for mode, tally in tallies.items()}
     for mode, rate in rates.items():
-        _print_share(f"false_alarm_rate_{mode}", *rate)
-    return all(_at_most(ALARMS_ALLOWED, *rate, tests=len(rates)) for rate in rates.values())
+        print_share(f"false_alarm_rate_{mode}", *rate)
+    return all(may_be_at_most(ALARMS_ALLOWED, *rate, tests=len(rates)) for rate in rates.values())
 
 
 def power(config: Config, released: Measured, others: Sequence[Measured], resamplings: int) -> bool:
@@ -143,12 +116,12 @@ def power(config: Config, released: Measured, others: Sequence[Measured], resamp
                     tally.add(of_resampling)
             for name, of_gate in losses.items():
                 print(f"power.{reference}.{times}x.{name}.true_loss={np.mean(of_gate):.4f} adapters={len(of_gate)}")
-                _print_outcomes(f"power.{reference}.{times}x.{name}", tally, name)
-            _print_outcomes(f"power.{reference}.{times}x.any", tally, "any")
+                print_outcomes(f"power.{reference}.{times}x.{name}", tally, name)
+            print_outcomes(f"power.{reference}.{times}x.any", tally, "any")
             passed += [tally.share(name, "pass") for name in losses if times == 1]
     worst = max(passed, key=lambda share: share[0] / share[1])
-    _print_share("largest_share_passing_at_the_margin", *worst)
-    return all(_at_most(PASSES_ALLOWED, *share, tests=len(passed)) for share in passed)
+    print_share("largest_share_passing_at_the_margin", *worst)
+    return all(may_be_at_most(PASSES_ALLOWED, *share, tests=len(passed)) for share in passed)
 
 
 REFERENCES = {"base": (FORGETTING_FAMILY, OVERFITTING_FAMILY), "released": (RELEASED_FAMILY,)}
@@ -195,31 +168,9 @@ def _decide(gates: Iterable[Gate]) -> dict[str, str]:
     return {name: verdict.outcome for name, verdict in verdicts.items()}
 
 
-def _worst(outcomes: Iterable[str]) -> str:
-    """One for all gates: of a release that only passes where all do."""
-    return min(outcomes, key=_OUTCOMES.index)
-
-
-def _at_most(allowed: float, count: int, total: int, *, tests: int) -> bool:
-    """Whether the true share may be what is allowed, at 95% over so many shares together (Bonferroni)."""
-    return bool(proportion_confint(count, total, alpha=0.05 / tests, method="wilson")[0] <= allowed)
-
-
-def _print_share(name: str, count: int, total: int, rest: str = "") -> None:
-    low, high = proportion_confint(count, total, method="wilson")
-    print(f"{name}={count / total:.4f} ({low:.4f} to {high:.4f}){rest} n={total}", flush=True)
-
-
-def _print_outcomes(label: str, tally: Tally, name: str) -> None:
-    others = (
-        f" {outcome}={count / total:.4f}" for outcome in _OUTCOMES[1:] for count, total in [tally.share(name, outcome)]
-    )
-    _print_share(f"{label}.fail", *tally.share(name, "fail"), rest="".join(others))
-
-
 def _print_real(seed: int, outcomes: Mapping[str, str]) -> None:
     """What the gates say of an adapter as it was measured."""
-    for outcome in _OUTCOMES:
+    for outcome in OUTCOMES:
         of_these = sorted(name for name, other in outcomes.items() if other == outcome)
         print(f"measured.seed_{seed}.{outcome}={len(of_these)} {' '.join(of_these)}".rstrip(), flush=True)
 

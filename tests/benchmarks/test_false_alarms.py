@@ -247,12 +247,18 @@ def verdicts_of(benchmark: Benchmark, config: Config, scene: Any, family: str) -
 
 class TestFigures:
     def test_an_error_stops_a_release_and_one_gate_its_family(self, benchmark):
-        tally = benchmark.main.Tally()
+        tally = benchmark.tally.Tally()
         tally.add({"forgetting/a": "pass", "forgetting/b": "error", "released/a": "inconclusive"})
         tally.add({"forgetting/a": "pass", "forgetting/b": "pass", "released/a": "pass"})
         assert tally.share("forgetting/b", "fail") == tally.share("forgetting", "fail") == (1, 2)
         assert tally.share("released", "fail") == (0, 2)
         assert tally.share("any", "fail") == tally.share("any", "pass") == (1, 2)
+
+    def test_a_rate_is_missed_only_beyond_monte_carlo_error(self, benchmark):
+        assert benchmark.tally.may_be_at_most(0.05, 48, 800, tests=1)  # 6%
+        assert not benchmark.tally.may_be_at_most(0.05, 64, 800, tests=1)  # 8%
+        assert benchmark.tally.may_be_at_most(0.05, 57, 800, tests=20)  # the worst of twenty
+        assert not benchmark.tally.may_be_at_most(0.05, 57, 800, tests=1)
 
     def test_an_adapter_that_is_the_released_one_raises_no_alarm(self, benchmark, config, measured, capsys):
         assert benchmark.main.alarms(config, measured(), [measured()], 2)
