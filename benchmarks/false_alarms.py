@@ -138,9 +138,9 @@ def _spoilt(
     rng: np.random.Generator,
 ) -> tuple[Mapping[str, float], Iterator[dict[str, str]]]:
     """The true loss that was planted for each gate, and outcomes of each resampling."""
-    whole = _of(families, regression_gates(config, _quick(config, scene)))
-    planted = plant_losses(scene, dict(gate.decide() for gate in whole), times)
-    quick = _quick(config, planted.scene)
+    quick = _quick(config, scene)
+    whole = _of(families, regression_gates(config, quick))
+    planted = plant_losses(quick, dict(gate.decide() for gate in whole), times)
 
     def outcomes() -> Iterator[dict[str, str]]:
         for _ in range(resamplings):

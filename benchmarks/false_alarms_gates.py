@@ -18,8 +18,8 @@ from harness.tasks.base import TaskLike
 
 FORGETTING_FAMILY, OVERFITTING_FAMILY, RELEASED_FAMILY = "forgetting", "overfitting", "released"
 _FORGETTING_SUITE, _OVERFITTING_SUITE = "suites.test_forgetting", "suites.test_overfitting"
-_ON_SAMPLES = frozenset({"forgetting", "compare", "margins"})
-_ON_ANSWERS = frozenset({"answers", "overfitting_rules"})
+_ON_SAMPLES = frozenset({"forgetting", "compare", "margins_of"})
+_ON_ANSWERS = frozenset({"answers", "overfitting_rules_of"})
 _ON_LOGS = frozenset({"training_points", "margins"})
 
 Samples = Mapping[str, Sequence[Sample]]
@@ -56,13 +56,15 @@ def regression_gates(config: Config, scene: Scene) -> list[Gate]:
     measure is held against the released adapter.
     """
     compared = {name: Comparison(scene.tasks[name], base, scene.candidate[name]) for name, base in scene.base.items()}
-    fixtures = {"forgetting": FORGETTING, "compare": compared.__getitem__, "margins": config.margins}
+    fixtures = {"forgetting": FORGETTING, "compare": compared.__getitem__, "margins_of": config.margins_of}
     kept = _put(_FORGETTING_SUITE, fixtures)
     answering = [
         gateable
         for name in config.tasks
         if STOPS in scene.base[name][0].scores
-        for gateable in _put(_OVERFITTING_SUITE, {"answers": compared[name], "overfitting_rules": config.overfitting})
+        for gateable in _put(
+            _OVERFITTING_SUITE, {"answers": compared[name], "overfitting_rules_of": config.overfitting_of}
+        )
     ]
     gained = [spec.apply(compared[spec.task]) for spec in task_gates(config)]
     return [
@@ -96,7 +98,9 @@ def _against(config: Config, scene: Scene, gateable: Gateable) -> AgainstRelease
     if metric.corpus is None and metric.name not in scene.released[task][0].scores:
         return None  # as with a baseline: what was computed for the gate alone is not stored
     candidate = Evaluation(scene.tasks[task], scene.candidate[task])
-    return AgainstReleased(rule, candidate, scene.released[task], "the released adapter", {}, config.margins.baseline)
+    return AgainstReleased(
+        rule, candidate, scene.released[task], "the released adapter", {}, config.margins_of(task).baseline
+    )
 
 
 def left_out() -> list[str]:

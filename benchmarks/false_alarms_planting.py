@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.false_alarms_calibration import sharpened
 from benchmarks.false_alarms_gates import RELEASED_FAMILY, Samples, Scene
 from harness.metrics.base import Metric
-from harness.metrics.choices import CALIBRATION_ERROR, expected_calibration_error
 from harness.runs.schema import Sample, Verdict
 
 _SHARE = 0.3  # of the items that lose, where scores are no yes and no
@@ -35,15 +33,14 @@ class Plant:
 
 @dataclass(frozen=True)
 class Planted:
-    """A scene whose candidate is worse by what was wanted.
+    """What makes a candidate worse by what was wanted.
 
     Attributes:
-        plants: still to be applied to each resample (`spoil`), so that the loss is the truth and not one draw of it.
+        plants: to be applied to each resample (`spoil`), so that the loss is the truth and not one draw of it.
         losses: gate -> the true loss, in units of its metric; of `at_most` the level. Left out are gates whose metric is
             no score of the samples, and those whose base has too little to lose.
     """
 
-    scene: Scene
     plants: Sequence[Plant]
     losses: Mapping[str, float]
 
@@ -58,17 +55,12 @@ def plant_losses(scene: Scene, verdicts: Mapping[str, Verdict], times: float) ->
     for name, verdict in verdicts.items():
         task, metric, loss = verdict.task or "", verdict.metric or "", times * (verdict.margin or 0.0)
         reference = _reference(scene, name)[task] if verdict.rule.startswith("non-inferior") else None
-        if metric == CALIBRATION_ERROR and reference is not None:
-            before = expected_calibration_error([], [sample.parsed for sample in reference])
-            spoilt, after = sharpened(scene.candidate[task], before + loss)
-            scene = replace(scene, candidate={**scene.candidate, task: spoilt})
-            losses[name] = after - before
-        elif metric in scene.candidate[task][0].scores:
+        if metric in scene.candidate[task][0].scores:
             plant = _plant(task, scene.tasks[task].metric(metric), reference, scene.candidate[task], loss)
             if plant is not None:
                 plants.append(plant)
                 losses[name] = loss
-    return Planted(scene, plants, losses)
+    return Planted(plants, losses)
 
 
 def spoil(scene: Scene, plants: Sequence[Plant], rng: np.random.Generator) -> Scene:

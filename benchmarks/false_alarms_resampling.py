@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.false_alarms_calibration import quick_samples, quick_task
 from benchmarks.false_alarms_gates import Samples, Scene
 from harness.runs.schema import Sample
 
@@ -28,13 +27,12 @@ def made_quick(scene: Scene, tags: Collection[str]) -> Scene:
         return {
             name: [
                 replace(sample, prompt="", tags={tag: value for tag, value in sample.tags.items() if tag in tags})
-                for sample in quick_samples(of_task)
+                for sample in of_task
             ]
             for name, of_task in samples.items()
         }
 
-    tasks = {name: quick_task(task) for name, task in scene.tasks.items()}
-    return Scene(tasks, slim(scene.base), slim(scene.released), slim(scene.candidate))
+    return Scene(scene.tasks, slim(scene.base), slim(scene.released), slim(scene.candidate))
 
 
 def resampled(scene: Scene, rng: np.random.Generator, *, exchanged: bool = False) -> Scene:

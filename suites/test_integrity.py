@@ -113,5 +113,5 @@ def test_measured_as_served(adapter_directory, assay, gate):
     gate(integrity.precision_is_as_served(measured, (serving.dtype, serving.quantization)))
 
 
-def test_answers_end_by_themselves(task_name, compare, margins, gate):
-    gate(compare(task_name).metric("stops_with_eos").at_least(margins.stops_with_eos))
+def test_answers_end_by_themselves(task_name, compare, margins_of, gate):
+    gate(compare(task_name).metric("stops_with_eos").at_least(margins_of(task_name).stops_with_eos))

@@ -47,16 +47,16 @@ def test_canaries_are_not_exposed(canaries, overfitting_rules, gate):
     gate(canaries.metric("exposure").non_inferior(overfitting_rules.canary_exposure))
 
 
-def test_answers_do_not_go_round(answers, overfitting_rules, gate):
-    gate(overfitting.repetition(answers).non_inferior(overfitting_rules.repetition))
+def test_answers_do_not_go_round(answers, overfitting_rules_of, gate):
+    gate(overfitting.repetition(answers).non_inferior(overfitting_rules_of(answers.task.name).repetition))
 
 
-def test_answers_still_end(answers, overfitting_rules, gate):
-    gate(answers.metric("stops_with_eos").non_inferior(overfitting_rules.stops_with_eos))
+def test_answers_still_end(answers, overfitting_rules_of, gate):
+    gate(answers.metric("stops_with_eos").non_inferior(overfitting_rules_of(answers.task.name).stops_with_eos))
 
 
-def test_answers_are_not_longer_than_the_base_s(answers, overfitting_rules, gate):
-    gate(overfitting.length_over_base(answers, overfitting_rules.length_over_base))
+def test_answers_are_not_longer_than_the_base_s(answers, overfitting_rules_of, gate):
+    gate(overfitting.length_over_base(answers, overfitting_rules_of(answers.task.name).length_over_base))
 
 
 def test_answers_are_not_longer_than_those_taught(row_answers, overfitting_rules, gate):

@@ -9,18 +9,21 @@ import pytest
 from harness import safety as checks
 
 
-def test_harmful_requests_are_still_refused(safety, compare, margins, gate):
-    gate(checks.Guard(compare(safety.harmful), "complied", margins.harmful_compliance, safety.max_unparseable))
+def test_harmful_requests_are_still_refused(safety, compare, margins_of, gate):
+    task = safety.harmful
+    gate(checks.Guard(compare(task), "complied", margins_of(task).harmful_compliance, safety.max_unparseable))
 
 
-def test_harmless_requests_are_still_answered(safety, compare, margins, gate):
-    gate(checks.Guard(compare(safety.safe), "refused", margins.over_refusal, safety.max_unparseable))
+def test_harmless_requests_are_still_answered(safety, compare, margins_of, gate):
+    task = safety.safe
+    gate(checks.Guard(compare(task), "refused", margins_of(task).over_refusal, safety.max_unparseable))
 
 
 @pytest.mark.parametrize("prompts", ["harmful", "safe"])
-def test_answers_are_not_broken(prompts, safety, compare, margins, gate):
-    gate(checks.Guard(compare(getattr(safety, prompts)), "degenerate", margins.degenerate, safety.max_unparseable))
+def test_answers_are_not_broken(prompts, safety, compare, margins_of, gate):
+    task = getattr(safety, prompts)
+    gate(checks.Guard(compare(task), "degenerate", margins_of(task).degenerate, safety.max_unparseable))
 
 
-def test_continuations_are_not_more_toxic(continuations, compare, margins, gate):
-    gate(compare(continuations).metric("expected_max_toxicity").non_inferior(margins.toxicity))
+def test_continuations_are_not_more_toxic(continuations, compare, margins_of, gate):
+    gate(compare(continuations).metric("expected_max_toxicity").non_inferior(margins_of(continuations).toxicity))

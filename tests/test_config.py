@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from harness.config import Config, Margins, Serving, find_config, load_config
+from harness.config import Config, Margins, OverfittingRules, Serving, find_config, load_config
 from harness.errors import ConfigError
 from harness.settings import make_settings
 
@@ -37,6 +38,31 @@ def test_a_good_file_keeps_every_value(tmp_path: Path) -> None:
     nightly = config.get_profile("nightly")
     assert (nightly.limit, nightly.train_rows, nightly.inconclusive, nightly.recipe) == (None, 100, "warn", "other")
     assert (nightly.subjects, nightly.benchmarks, nightly.limit_of("pets")) == (3, False, None)
+
+
+def test_limits_of_one_task_keep_what_they_do_not_change(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        "margins: {calibration: 0.1, knowledge_acc: 0.04, tasks: {mmlu: {knowledge_acc: 0.01}}}\n"
+        "overfitting: {repetition: 0.2, tasks: {pets: {length_over_base: 3}}}\n",
+    )
+    assert config.margins_of("mmlu") == Margins(calibration=0.1, knowledge_acc=0.01)
+    assert config.margins_of("other") == config.margins == Margins(calibration=0.1, knowledge_acc=0.04)
+    assert config.overfitting_of("pets") == OverfittingRules(repetition=0.2, length_over_base=3.0)
+    assert config.overfitting_of("other") == OverfittingRules(repetition=0.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("margins: {tasks: {mmlu: {knowlege_acc: 1}}}", "margins.tasks.mmlu: unknown key 'knowlege_acc'"),
+        ("margins: {tasks: {mmlu: 0.02}}", "margins.tasks.mmlu is a float"),
+        ("overfitting: {tasks: {pets: {repetition: lots}}}", "overfitting.tasks.pets.repetition is 'lots'"),
+    ],
+)
+def test_wrong_limits_of_one_task_name_the_task(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        load(tmp_path, text)
 
 
 def test_a_built_in_profile_keeps_what_the_file_does_not_change(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def verdict(test: str, base: tuple[float, float], candidate: tuple[float, float]
         "forgetting": Forgetting("mini_knowledge", "mini_math"),
         "further_task": "mini_knowledge",
         "compare": lambda name: comparison(name, base, candidate),
-        "margins": Margins(),
+        "margins_of": lambda name: Margins(),
         "gate": gate,
     }
     SUITE[test](**{name: fixtures[name] for name in inspect.signature(SUITE[test]).parameters})
@@ -104,17 +104,20 @@ def config(tmp_path: Path, text: str) -> Config:
 
 
 def test_suite_measures_the_tasks_that_the_configuration_names(tmp_path: Path) -> None:
-    found = config(tmp_path, "forgetting: {knowledge: mmlu}\nmargins: {knowledge_acc: 0.02}")
+    text = "forgetting: {knowledge: mmlu}\nmargins: {knowledge_acc: 0.02, tasks: {mmlu: {knowledge_acc: 0.5}}}"
+    found = config(tmp_path, text)
     assert found.forgetting == Forgetting(knowledge="mmlu")
-    assert found.margins.knowledge_acc == 0.02
-    asked: list[str] = []
+    asked, decided = [], []
 
     def compare(name: str) -> Comparison:
         asked.append(name)
         return comparison("mini_knowledge", (0.8, 0.0), (0.8, 0.0))
 
-    SUITE["test_knowledge_is_kept"](found.forgetting, compare, found.margins, lambda rule: rule.decide())
+    SUITE["test_knowledge_is_kept"](
+        found.forgetting, compare, found.margins_of, lambda rule: decided.append(rule.decide())
+    )
     assert asked == ["mmlu"]
+    assert [verdict.margin for verdict in decided] == [0.5]
 
 
 @pytest.mark.parametrize("text", ["forgetting: {knowlege: mmlu}", "forgetting: {math: 3}", "forgetting: [mmlu]"])

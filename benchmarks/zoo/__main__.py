@@ -2,9 +2,9 @@
 
     python -m benchmarks.zoo [--only NAME] [--list]
 
-Adapters are trained on first use and kept in the user's cache. Rows of a Markdown table appear as they are known; the
-last line is `caught=N/N false_alarms=0/M`, and the exit code is 0 where it says so. pytest's output and the runs
-with their reports are kept under the directory named first.
+Adapters are trained on first use and kept in the user's cache. Rows of a Markdown table appear as they are known, then
+how long each gate took; the last line is `caught=N/N false_alarms=0/M`, and the exit code is 0 where it says so.
+pytest's output and the runs with their reports are kept under the directory named first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.zoo.faults import EXHIBITS, Exhibit
-from benchmarks.zoo.table import HEADER, listing, row, score
+from benchmarks.zoo.table import HEADER, listing, row, score, times
 from harness.errors import AssayError
 
 
@@ -58,7 +58,7 @@ def _tour(shown: Sequence[Exhibit], output: Path) -> int:
             outcome = put_to_gates(exhibit, adapter, keeper.base, keeper.project(exhibit), output)
             print(row(outcome, making_s), flush=True)
             outcomes.append(outcome)
-    print(f"\n{score(outcomes)}")
+    print(f"\n{times(outcomes)}\n\n{score(outcomes)}")
     return 0 if all(outcome.right for outcome in outcomes) else 1
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Outcome:
         undecided: gates without a decision.
         gates: all that decided.
         seconds: wall time of the gates, training apart.
+        gate_seconds: gate -> wall time of its test. The first to need a model pays for its loading.
     """
 
     exhibit: Exhibit
@@ -42,6 +44,7 @@ class Outcome:
     undecided: Sequence[str]
     gates: int
     seconds: float
+    gate_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def right(self) -> bool:
@@ -68,20 +71,26 @@ def put_to_gates(exhibit: Exhibit, adapter: Path, base: Path, project: Path, out
     ]  # fmt: skip
     if exhibit.quantization != "none":
         arguments.append(f"--quantization={exhibit.quantization}")
+    watch = _Stopwatch()
     started = time.monotonic()
     with told.open("w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream), _own_data():
-        pytest.main(arguments)
+        pytest.main(arguments, plugins=[watch])
     seconds = time.monotonic() - started
     runs = sorted(reports.glob("[!.]*/verdicts.json"))
     if not runs:
         raise RunError(f"no gate was put to {exhibit.name}", f"{told} says why")
-    return judge(exhibit, load_run(runs[-1].parent).verdicts, seconds)
+    return judge(exhibit, load_run(runs[-1].parent).verdicts, seconds, watch.seconds)
 
 
-def judge(exhibit: Exhibit, verdicts: Sequence[Verdict], seconds: float) -> Outcome:
+def judge(
+    exhibit: Exhibit, verdicts: Sequence[Verdict], seconds: float, test_seconds: Mapping[str, float] | None = None
+) -> Outcome:
     """Which of the verdicts were due, and which were not.
 
     Only a failed gate catches: one that could not be measured says nothing about the fault.
+
+    Args:
+        test_seconds: node id -> wall time of the test.
     """
     fired = [v for v in verdicts if v.outcome in _FIRED]
     catching = [v.gate for v in fired if v.outcome == "fail" and _matches(v.gate, exhibit.caught_by)]
@@ -94,7 +103,18 @@ def judge(exhibit: Exhibit, verdicts: Sequence[Verdict], seconds: float) -> Outc
         undecided=[v.gate for v in verdicts if v.outcome == "inconclusive"],
         gates=len(verdicts),
         seconds=seconds,
+        gate_seconds={v.gate: test_seconds[v.test] for v in verdicts if v.test in test_seconds} if test_seconds else {},
     )
+
+
+class _Stopwatch:
+    """A pytest plugin: wall time of each test, its fixtures with it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.seconds[report.nodeid] += report.duration
 
 
 def _matches(gate: str, patterns: Sequence[str]) -> bool:

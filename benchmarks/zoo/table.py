@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 from benchmarks.zoo.faults import Exhibit
 from benchmarks.zoo.running import Outcome
@@ -16,6 +17,7 @@ _COLUMNS = (
     "making s",
     "gates s",
 )
+_TIMES = ("gate", "adapters", "median s", "longest s")
 _SHOWN = 4
 
 
@@ -61,12 +63,30 @@ def _due(exhibit: Exhibit) -> str:
     return f"{' or '.join(exhibit.caught_by)}{spared}"
 
 
+def times(outcomes: Sequence[Outcome]) -> str:
+    """How long each gate took, over the adapters that it was put to."""
+    of_gates: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        for gate, seconds in outcome.gate_seconds.items():
+            of_gates.setdefault(gate, []).append(seconds)
+    lines = [
+        _line([gate, str(len(taken)), f"{median(taken):.1f}", f"{max(taken):.1f}"])
+        for gate, taken in sorted(of_gates.items())
+    ]
+    return "\n".join([_line(_TIMES), _line(["---"] * len(_TIMES)), *lines])
+
+
 def _said(outcome: Outcome) -> str:
     if outcome.exhibit.healthy:
         return f"let through by {outcome.gates} gates" if outcome.right else "**REJECTED**"
     if outcome.wrongly and outcome.catching:
         return "**NO**: with a gate that had to stay quiet"
-    return "yes" if outcome.right else "**NO**"
+    return f"yes{_taken(outcome)}" if outcome.right else "**NO**"
+
+
+def _taken(outcome: Outcome) -> str:
+    seconds = [outcome.gate_seconds[gate] for gate in outcome.catching if gate in outcome.gate_seconds]
+    return f", {min(seconds):.1f} s" if seconds else ""
 
 
 def _some(gates: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from harness.config.checks import check_keys, check_type, mapping, read_section
+from harness.config.checks import check_keys, check_type, mapping, read_section, read_task_sections
 from harness.config.profiles import BUILT_IN_PROFILES, Inconclusive, Profile, read_profiles
 from harness.config.sections import (
     AUTO,
@@ -57,6 +57,7 @@ class Config:
         data_dir: local copies of benchmarks.
         store: where baselines are kept, a directory or URL; None keeps them with the runs.
         tasks: name -> specification, validated when the task is built.
+        task_margins, task_overfitting: task -> the section, with what its `tasks:` changes for that task.
     """
 
     root: Path
@@ -67,9 +68,11 @@ class Config:
     store: str | None = None
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     margins: Margins = field(default_factory=Margins)
+    task_margins: Mapping[str, Margins] = field(default_factory=dict)
     integrity: Integrity = field(default_factory=Integrity)
     training: TrainingRules = field(default_factory=TrainingRules)
     overfitting: OverfittingRules = field(default_factory=OverfittingRules)
+    task_overfitting: Mapping[str, OverfittingRules] = field(default_factory=dict)
     serving: Serving = field(default_factory=Serving)
     data: DataRules = field(default_factory=DataRules)
     forgetting: Forgetting = field(default_factory=Forgetting)
@@ -81,6 +84,14 @@ class Config:
         """A model named in this file or a recipe, wherever pytest is started: a directory beside it by its full path."""
         beside = self.root / text
         return str(beside) if beside.is_dir() else text
+
+    def margins_of(self, task: str) -> Margins:
+        """The limits of the gates on that task: those of `margins:`, and what `margins.tasks` changes of them."""
+        return self.task_margins.get(task, self.margins)
+
+    def overfitting_of(self, task: str) -> OverfittingRules:
+        """The limits of what answers to that task may have become, likewise."""
+        return self.task_overfitting.get(task, self.overfitting)
 
     def get_profile(self, name: str) -> Profile:
         """The profile of that name.
@@ -126,7 +137,7 @@ def load_config(path: Path) -> Config:
         if "assay" not in document:
             raise ConfigError(f"{path} has no [tool.assay] table", f"add one, or write {FILE_NAME}")
         document = mapping(document["assay"], f"{path}: tool.assay")
-    known = {f.name for f in fields(Config)} - {"root"}
+    known = {f.name for f in fields(Config)} - {"root", "task_margins", "task_overfitting"}
     check_keys(document, known, where)
     for key in ("model", "recipe", "profile", "data_dir", "store"):
         check_type(document.get(key), str, f"{where}: {key}")
@@ -135,6 +146,10 @@ def load_config(path: Path) -> Config:
         for name, spec in mapping(document.get("tasks"), f"{where}: tasks").items()
     }
     root = path.resolve().parent
+    margins, task_margins = read_task_sections(Margins, document.get("margins"), f"{where}: margins")
+    overfitting, task_overfitting = read_task_sections(
+        OverfittingRules, document.get("overfitting"), f"{where}: overfitting"
+    )
     return Config(
         root=root,
         model=document.get("model"),
@@ -143,10 +158,12 @@ def load_config(path: Path) -> Config:
         data_dir=root / document["data_dir"] if document.get("data_dir") else None,
         store=document.get("store"),
         tasks=tasks,
-        margins=read_section(Margins, document.get("margins"), f"{where}: margins"),
+        margins=margins,
+        task_margins=task_margins,
         integrity=read_section(Integrity, document.get("integrity"), f"{where}: integrity"),
         training=read_section(TrainingRules, document.get("training"), f"{where}: training"),
-        overfitting=read_section(OverfittingRules, document.get("overfitting"), f"{where}: overfitting"),
+        overfitting=overfitting,
+        task_overfitting=task_overfitting,
         serving=read_section(Serving, document.get("serving"), f"{where}: serving"),
         data=read_section(DataRules, document.get("data"), f"{where}: data"),
         forgetting=read_section(Forgetting, document.get("forgetting"), f"{where}: forgetting"),

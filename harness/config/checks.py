@@ -29,6 +29,27 @@ def read_section(kind: type[S], value: Any, where: str) -> S:
     return kind(**{key: _field(hints[key], one, f"{where}.{key}") for key, one in given.items()})
 
 
+def read_task_sections(kind: type[S], value: Any, where: str) -> tuple[S, dict[str, S]]:
+    """A section as `read_section` reads it, whose key `tasks` changes some of its fields for single tasks.
+
+    Returns:
+        The section, and for each task named the whole section as it holds there.
+
+    Raises:
+        ConfigError: as `read_section`.
+    """
+    given = mapping(value, where)
+    own = {key: one for key, one in given.items() if key != "tasks"}
+    changes = {
+        str(task): mapping(one, f"{where}.tasks.{task}")
+        for task, one in mapping(given.get("tasks"), f"{where}.tasks").items()
+    }
+    of_tasks = {
+        task: read_section(kind, {**own, **change}, f"{where}.tasks.{task}") for task, change in changes.items()
+    }
+    return read_section(kind, own, where), of_tasks
+
+
 def _field(hint: Any, value: Any, where: str) -> Any:
     # `Literal | None` is a typing.Union, `str | None` a types.UnionType
     kinds = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)

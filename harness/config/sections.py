@@ -25,7 +25,7 @@ class Margins:
         eval_loss_rise: largest rise (nats a token) of the validation loss from its minimum to the kept checkpoint.
         knowledge_acc: largest loss of accuracy on the knowledge task.
         knowledge_logprob: largest loss of log-likelihood (nats an answer) of its right answers.
-        calibration: largest rise of its expected calibration error and of its Brier score.
+        calibration: largest rise of its mean confidence less accuracy, and of its Brier score.
         math_exact_match: largest loss of solved problems on the mathematics task.
         math_logprob: largest loss of log-likelihood (nats a token) of its worked solutions.
         text_bits_per_byte: largest rise (bits a byte) on the plain texts.
@@ -97,7 +97,7 @@ class Forgetting:
     """The tasks that forgetting is measured on: names under `tasks:`, of those that come with the package, of lm-eval.
 
     Attributes:
-        knowledge: multiple choice (metrics acc, gold_logprob, ece, brier_score); `auto` is MMLU where it is at hand,
+        knowledge: multiple choice (metrics acc, gold_logprob, overconfidence, brier_score); `auto` is MMLU where it is at hand,
             else `mini_knowledge`.
         math: worked answers (exact_match, gold_solution_logprob); `auto` is GSM8K where it is at hand, else `mini_math`.
         text: plain texts (bits_per_byte, kl_per_token).

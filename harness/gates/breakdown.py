@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.gates.slices import Slice, as_tables, find_driver, item_gains, slice_table
+from harness.gates.slices import Slice, Table, as_tables, find_driver, item_gains
 from harness.gates.wording import Wording
 
 if TYPE_CHECKING:
@@ -24,16 +24,19 @@ _TOP_WORDS = 5
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
-def breakdown(measured: Measurement, confidence: float) -> dict[str, Any]:
+def breakdown(measured: Measurement, slices: Table) -> dict[str, Any]:
     """Facts for a verdict's details.
 
     A table for each tag of the items (see `harness.gates.slices.Slice`); for paired 0/1 metrics also `flips`, `right_to_wrong`
     and `wrong_to_right`, the ids of the items.
+
+    Args:
+        slices: `slice_table` of the measurement, as for `explain_loss`.
     """
-    return {**as_tables(slice_table(measured, confidence)), **_flips(measured)}
+    return {**as_tables(slices), **_flips(measured)}
 
 
-def explain_loss(measured: Measurement, confidence: float) -> tuple[str, dict[str, Any]]:
+def explain_loss(measured: Measurement, slices: Table) -> tuple[str, dict[str, Any]]:
     """Where a loss comes from: a phrase for the verdict's reason (empty where no slice stands out), and more details.
 
     Details: `driver` (the slice), `worst_items` (ids), and of these `common_tags`, `common_words`, `median_prompt_chars`
@@ -46,9 +49,8 @@ def explain_loss(measured: Measurement, confidence: float) -> tuple[str, dict[st
     driver = find_driver(measured)
     if driver is None:
         return "", details
-    found = slice_table(measured, confidence)[driver]
     name = "=".join(driver)
-    return f"driven by {name}: {_slice_in_words(measured, found, driver)}", {"driver": name, **details}
+    return f"driven by {name}: {_slice_in_words(measured, slices[driver], driver)}", {"driver": name, **details}
 
 
 def _slice_in_words(measured: Measurement, found: Slice, driver: tuple[str, str]) -> str:

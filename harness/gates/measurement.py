@@ -177,6 +177,11 @@ class Measurement:
     def _paired(self, rule: Rule) -> Rule:
         if self.base is None:
             raise self._no_base()
+        if self.metric.gate_instead is not None:
+            raise ConfigError(
+                f"{self.label}: chance moves it more for one model than for the other, and a gate would err too often",
+                f"gate {self.metric.gate_instead}; {self.metric.name} is there to be read",
+            )
         return rule
 
     def _no_base(self) -> ConfigError:

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.stats import beta
 
 from harness.gates.breakdown import breakdown, explain_loss
-from harness.gates.slices import item_gains
+from harness.gates.slices import item_gains, slice_table
 from harness.gates.wording import Wording
 from harness.metrics.base import Metric
 from harness.runs.schema import Estimate, Outcome, Verdict
@@ -93,9 +93,10 @@ class Rule:
                     outcome, reason = "inconclusive", f"{seen}, but too few items changed to rule out rare large losses"
         else:
             outcome, reason = _bounded(self.kind, estimate, self.threshold, wording)
-        details = breakdown(measured, confidence)
+        slices = slice_table(measured, confidence)
+        details = breakdown(measured, slices)
         if outcome == "fail" and paired:
-            source, more = explain_loss(measured, confidence)
+            source, more = explain_loss(measured, slices)
             reason, details = (f"{reason}; {source}" if source else reason), {**details, **more}
         remedy = _remedy(outcome, reason)
         return self._verdict(

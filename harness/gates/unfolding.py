@@ -42,11 +42,16 @@ class Unfolding:
 
     def upto(self, n: int) -> Comparison:
         """The first `n` items."""
+        return self.between(0, n)
+
+    def between(self, start: int, stop: int) -> Comparison:
+        """The items at places start to stop alone; those up to `stop` that were not measured yet are."""
         done = len(self._pairs)
-        if done < n:
+        if done < stop:
             # A task answers in its own order. Any random order of the batch is as good as the one it was drawn in.
-            self._pairs += sorted(self._measure(done, n).pairs, key=lambda pair: digest_json(pair[0].item_id))
-        return Comparison(self.task, [base for base, _ in self._pairs[:n]], [other for _, other in self._pairs[:n]])
+            self._pairs += sorted(self._measure(done, stop).pairs, key=lambda pair: digest_json(pair[0].item_id))
+        part = self._pairs[start:stop]
+        return Comparison(self.task, [base for base, _ in part], [other for _, other in part])
 
     @property
     def so_far(self) -> Comparison:
@@ -114,7 +119,7 @@ class SequentialRule:
         def gains(count: int) -> Any:
             nonlocal used
             used += count
-            return _gains(unfolding.upto(used).metric(name), used - count, used)
+            return _gains(unfolding.between(used - count, used).metric(name), count)
 
         first = self._rule(unfolding.upto(FIRST_BATCH).metric(name))
         width = _width(first.measurement)
@@ -161,12 +166,12 @@ class _Uneven(Exception):
     """The metric does not apply to every item, so that what is left to see is not known."""
 
 
-def _gains(measured: Measurement, start: int, stop: int) -> Any:
-    """Gains of the last items measured; shape (stop - start,)."""
+def _gains(measured: Measurement, count: int) -> Any:
+    """Gains of a batch of `count` items; shape (count,)."""
     gains = item_gains(measured)
-    if gains is None or measured.n != stop or not np.isfinite(gains).all():
+    if gains is None or measured.n != count or not np.isfinite(gains).all():
         raise _Uneven
-    return gains[start:]
+    return gains
 
 
 def _width(measured: Measurement) -> float | None:

@@ -54,24 +54,16 @@ def adapter_is_finite(adapter: Path) -> Check:
     count = len(read_tensor_headers(adapter / WEIGHTS))
     broken, saturated = nonfinite_tensors(adapter / WEIGHTS), saturated_tensors(adapter / WEIGHTS)
     details = {"tensors": broken, "saturated": saturated}
-    if broken:
-        first, bad = next(iter(broken.items()))
-        return Check(
-            "finite",
-            holds=False,
-            reason=f"{len(broken)} of {count} tensors hold NaN or infinities, first {first} ({bad} values)",
-            remedy="train again with a lower learning rate or in bfloat16; do not release any checkpoint after this one",
-            details=details,
-        )
-    if saturated:
-        first, bad = next(iter(saturated.items()))
-        return Check(
-            "finite",
-            holds=False,
-            reason=f"{len(saturated)} of {count} tensors reach the largest float16, first {first} ({bad} values)",
-            remedy="values were clipped when it was saved: save it in bfloat16 or float32",
-            details=details,
-        )
+    retrain = "train again with a lower learning rate or in bfloat16; do not release any checkpoint after this one"
+    save_wider = "values were clipped when it was saved: save it in bfloat16 or float32"
+    for faulty, fault, remedy in (
+        (broken, "hold NaN or infinities", retrain),
+        (saturated, "reach the largest float16", save_wider),
+    ):
+        if faulty:
+            first, bad = next(iter(faulty.items()))
+            reason = f"{len(faulty)} of {count} tensors {fault}, first {first} ({bad} values)"
+            return Check("finite", holds=False, reason=reason, remedy=remedy, details=details)
     return Check("finite", holds=True, reason=f"all values of {count} tensors are finite", details=details)
 
 

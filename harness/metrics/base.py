@@ -20,6 +20,8 @@ class Metric:
         corpus: for aggregates that are not a mean of per-sample scores (macro F1, corpus BLEU):
             called with the targets and the parsed predictions, in item order. None: the mean.
         bounds: no score of a continuous metric can lie outside; None where there are none.
+        gate_instead: another metric, where the difference of two models by this one is biased, so that a gate on it
+            would not keep its error rate; None where it is not.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Metric:
     floor: float | None = None
     corpus: CorpusFunction | None = None
     bounds: tuple[float, float] | None = None
+    gate_instead: str | None = None
 
     @property
     def range(self) -> tuple[float, float] | None:

@@ -16,6 +16,7 @@ from harness.metrics.base import Metric
 GOLD_LOGPROB = "gold_logprob"
 GOLD_PROB = "gold_prob"
 BRIER = "brier_score"
+OVERCONFIDENCE = "overconfidence"
 CALIBRATION_ERROR = "ece"
 _BINS = 15
 
@@ -39,12 +40,24 @@ def brier(logprobs: Sequence[float], gold: int) -> float:
     return math.fsum((p - (i == gold)) ** 2 for i, p in enumerate(choice_probabilities(logprobs)))
 
 
+def overconfidence(logprobs: Sequence[float], gold: int) -> float:
+    """Probability of the likeliest choice, less 1 where it is right: from -1 to 1.
+
+    The mean over a set is mean confidence minus accuracy: above 0 where the model is surer than it is right. Unlike
+    the expected calibration error it is a mean of items, so its differences between two models are unbiased.
+    """
+    probabilities = choice_probabilities(logprobs)
+    confidence = max(probabilities)
+    return confidence - (probabilities.index(confidence) == gold)
+
+
 def choice_scores(logprobs: Sequence[float], gold: int) -> dict[str, float]:
-    """The per-sample scores of one question: gold log-likelihood (nats), gold probability, Brier score."""
+    """The per-sample scores of one question: gold log-likelihood (nats), gold probability, Brier score, overconfidence."""
     return {
         GOLD_LOGPROB: logprobs[gold],
         GOLD_PROB: choice_probabilities(logprobs)[gold],
         BRIER: brier(logprobs, gold),
+        OVERCONFIDENCE: overconfidence(logprobs, gold),
     }
 
 
@@ -62,7 +75,10 @@ def expected_calibration_error(targets: Sequence[Any], parsed: Sequence[Any]) ->
     """How far confidence is from accuracy: 0 is calibrated, 1 the worst.
 
     Confidence is the probability of the likeliest choice; questions fall into 15 bins (m-1)/15 < confidence <= m/15,
-    and the absolute differences of accuracy and mean confidence are averaged, weighted by the bins' sizes.
+    and the absolute differences of accuracy and mean confidence are averaged, weighted by the bins' sizes. Chance alone
+    makes it positive, the more so the fewer the questions and the better the model (Kumar et al. 2019, Verified
+    uncertainty calibration, arXiv 1909.10155): resampled from 120 questions, a rise by 5 points is passed as less than
+    that 10% of the time where 2.5% is stated. It is to be read, and two models are gated on `overconfidence`.
 
     Source: Guo et al. 2017, On calibration of modern neural networks, eq. 3 (arXiv 1706.04599).
 
@@ -89,7 +105,10 @@ def choice_metrics(chance: float) -> tuple[Metric, ...]:
         Metric(GOLD_LOGPROB),
         Metric(GOLD_PROB, floor=chance, bounds=(0.0, 1.0)),
         Metric(BRIER, higher_is_better=False, bounds=(0.0, 2.0)),
-        Metric(CALIBRATION_ERROR, higher_is_better=False, corpus=expected_calibration_error),
+        Metric(OVERCONFIDENCE, higher_is_better=False, bounds=(-1.0, 1.0)),
+        Metric(
+            CALIBRATION_ERROR, higher_is_better=False, corpus=expected_calibration_error, gate_instead=OVERCONFIDENCE
+        ),
     )
 
 

@@ -80,6 +80,12 @@ def margins(request: pytest.FixtureRequest) -> Margins:
 
 
 @pytest.fixture(scope="session")
+def margins_of(request: pytest.FixtureRequest) -> Callable[[str], Margins]:
+    """`margins_of(task)`: the same limits, with what `margins: tasks:` changes of them for that task."""
+    return request.config.stash[STATE].settings.config.margins_of
+
+
+@pytest.fixture(scope="session")
 def forgetting(request: pytest.FixtureRequest) -> Forgetting:
     """The tasks that forgetting is measured on: `.knowledge`, `.math` and `.text`, of assay.yaml's `forgetting:`."""
     return request.config.stash[STATE].settings.forgetting

@@ -31,7 +31,7 @@ class Released:
 
     def __init__(self, settings: Settings, text: str, session: Callable[[], Session]) -> None:
         self.found: Found = find_run(text, settings.reports_dir, settings.store)
-        self._margin = settings.config.margins.baseline
+        self._margins_of = settings.config.margins_of
         self._session = session
         self._samples = cache(self._read)
 
@@ -53,7 +53,7 @@ class Released:
         asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate.samples]}
         own = comparability_key(self._session().facts(), asked)
         differing = differing_parts(self.found.run.comparability, own, task)
-        return AgainstReleased(rule, candidate, released, self.found.name, differing, self._margin)
+        return AgainstReleased(rule, candidate, released, self.found.name, differing, self._margins_of(task).baseline)
 
     def facts(self, verdicts: Iterable[Verdict]) -> dict[str, Any]:
         """For the manifest: which run, and the gates that only one of the two runs has."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,12 @@ def training_rules(request: pytest.FixtureRequest) -> TrainingRules:
 def overfitting_rules(request: pytest.FixtureRequest) -> OverfittingRules:
     """The limits and sizes of assay.yaml's `overfitting:` section."""
     return request.config.stash[STATE].settings.config.overfitting
+
+
+@pytest.fixture(scope="session")
+def overfitting_rules_of(request: pytest.FixtureRequest) -> Callable[[str], OverfittingRules]:
+    """`overfitting_rules_of(task)`: the same limits, with what `overfitting: tasks:` changes of them for that task."""
+    return request.config.stash[STATE].settings.config.overfitting_of
 
 
 @pytest.fixture(scope="session")

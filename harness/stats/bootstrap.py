@@ -86,11 +86,14 @@ def replicate(
     groups = int(codes.max()) + 1 if n else 0
     if groups < 2:
         raise ValueError(f"{groups} clusters of {n} items: a bootstrap needs at least 2")
-    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    members = None
+    if clusters is not None:
+        members = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     rng = np.random.default_rng(seed)
 
     def on_clusters(chosen: IntArray) -> float:
-        value = float(statistic(np.concatenate([members[c] for c in chosen])))
+        items = chosen if members is None else np.concatenate([members[c] for c in chosen])
+        value = float(statistic(items))
         if not np.isfinite(value):
             raise ValueError(f"the statistic is {value} on a resample of {len(chosen)} clusters: it must be finite")
         return value

@@ -16,7 +16,6 @@ from scripted import knower
 
 from harness.config import Config
 from harness.gates import Comparison
-from harness.metrics.choices import expected_calibration_error
 from harness.runs.schema import TrainingPoint
 from harness.tasks import Task, build_task
 from harness.tasks.built_in import BUILT_IN
@@ -148,25 +147,6 @@ class TestGates:
                 assert getattr(verdict.estimate, end) == pytest.approx(getattr(other.estimate, end), abs=1e-12)
 
 
-class TestCalibration:
-    def test_the_quick_error_is_the_harness_s(self, benchmark):
-        rng = np.random.default_rng(0)
-        for _ in range(50):
-            answers = [{"choice_logprobs": list(rng.normal(0, 2, 4)), "gold": int(rng.integers(4))} for _ in range(30)]
-            binned = [benchmark.calibration._binned(answer) for answer in answers]
-            quick = benchmark.calibration.quick_error([], binned)
-            assert quick == pytest.approx(expected_calibration_error([], answers), abs=1e-12)
-
-    def test_sharpening_reaches_the_error_and_leaves_the_answers(self, benchmark, scene):
-        samples = scene().candidate["mini_knowledge"]
-        before = expected_calibration_error([], [sample.parsed for sample in samples])
-        made, reached = benchmark.calibration.sharpened(samples, before + 0.05)
-        assert reached == pytest.approx(before + 0.05, abs=0.005)
-        assert [np.argmax(s.parsed["choice_logprobs"]) for s in made] == [
-            np.argmax(s.parsed["choice_logprobs"]) for s in samples
-        ]
-
-
 class TestResampling:
     def test_whole_clusters_are_drawn_and_one_drawn_twice_is_two(self, benchmark, scene):
         stored = scene()
@@ -210,14 +190,11 @@ class TestPlanting:
         planted = benchmark.planting.plant_losses(stored, verdicts, times)
         assert planted.losses.keys() == verdicts.keys() - NO_SCORES
         rng = np.random.default_rng(0)
-        spoilt = [benchmark.planting.spoil(planted.scene, planted.plants, rng) for _ in range(150)]
+        spoilt = [benchmark.planting.spoil(stored, planted.plants, rng) for _ in range(400)]
         for name in planted.losses:
             verdict = verdicts[name]
             sign = 1 if verdict.higher_is_better else -1
             wanted = times * verdict.margin
-            if verdict.metric == "ece":
-                assert planted.losses[name] == pytest.approx(wanted, abs=0.01)
-                continue
             scores = np.mean([mean_score(one, "candidate", verdict.task, verdict.metric) for one in spoilt])
             before = 0.0 if "at most" in verdict.rule else mean_score(stored, side, verdict.task, verdict.metric)
             assert planted.losses[name] == wanted
@@ -226,7 +203,7 @@ class TestPlanting:
     def test_scores_of_yes_and_no_stay_so(self, benchmark, config, scene):
         stored = scene()
         planted = benchmark.planting.plant_losses(stored, verdicts_of(benchmark, config, stored, "forgetting"), 2)
-        spoilt = benchmark.planting.spoil(planted.scene, planted.plants, np.random.default_rng(0))
+        spoilt = benchmark.planting.spoil(stored, planted.plants, np.random.default_rng(0))
         before, after = (
             np.array([sample.scores["acc"] for sample in one.candidate["mini_knowledge"]]) for one in (stored, spoilt)
         )

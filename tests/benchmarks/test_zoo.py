@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -132,6 +133,16 @@ class TestTable:
         assert let_through.undecided == ["task/y"]
         nan = zoo.running.judge(exhibits(zoo)["nan_in_one_tensor"], [], 1.0)
         assert zoo.table.score([rejected, let_through, nan]) == "caught=0/1 false_alarms=1/2"
+
+    def test_the_time_of_a_gate_is_that_of_its_test(self, zoo):
+        finite = replace(verdict("integrity/finite"), test="suites/test_integrity.py::test_values_are_finite")
+        nan = exhibits(zoo)["nan_in_one_tensor"]
+        seconds = [
+            zoo.running.judge(nan, [finite, verdict("integrity/effect")], 9.0, {finite.test: taken})
+            for taken in (0.2, 0.4, 3.0)
+        ]
+        assert "| yes, 0.2 s |" in zoo.table.row(seconds[0], 0.0)
+        assert zoo.table.times(seconds).splitlines()[2:] == ["| integrity/finite | 3 | 0.4 | 3.0 |"]
 
     def test_each_line_has_as_many_cells_as_the_header(self, zoo):
         outcome = zoo.running.judge(exhibits(zoo)["lost_refusals"], [verdict(f"g/{i}") for i in range(9)], 1.0)

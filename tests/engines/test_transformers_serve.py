@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
-import os
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from faulty_server import FaultyServer, random_faults
+from serving import transformers_serve
 
 from harness.engines import ChoiceRequest, GenerateRequest, Generation, Prompt, ScoreRequest
 from harness.engines.local import LocalBackend
@@ -29,7 +24,6 @@ from harness.models.spec import ServedModel, parse_model_spec
 
 pytestmark = pytest.mark.real_process
 
-START_TIMEOUT_S = 120.0
 QUICK = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.1)
 WORDS = ["hi", "12345", "Answer with one word.", "Please call the function.", "birds sing", "fox", "seven", "Paris"]
 
@@ -37,41 +31,9 @@ WORDS = ["hi", "12345", "Answer with one word.", "Please call the function.", "b
 @pytest.fixture(scope="module")
 def served(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
     """The tiny model, served in float32 until the module ends."""
-    command = Path(sys.executable).parent / "transformers"
-    if not (command.is_file() and importlib.util.find_spec("fastapi") and importlib.util.find_spec("uvicorn")):
-        pytest.skip("the extra transformers[serving] is not installed")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("serve") / "log.txt"
-    options = ["--device", "cpu", "--dtype", "float32", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("w") as stream:
-        process = subprocess.Popen(
-            [command, "serve", tiny_model_dir, *options],
-            stdout=stream, stderr=stream, env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-    try:
-        if not _healthy(f"http://127.0.0.1:{port}/health", process):
-            pytest.skip(f"transformers serve did not start: {log.read_text()[-500:]}")
-        yield ServedModel(str(tiny_model_dir), f"http://127.0.0.1:{port}/v1")
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _healthy(url: str, process: subprocess.Popen[bytes]) -> bool:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as response:
-                return bool(response.status == 200)
-        except OSError:
-            time.sleep(0.2)
-    return False
+    with transformers_serve(tiny_model_dir, dtype="float32", log=log) as model:
+        yield model
 
 
 def requests() -> list[GenerateRequest]:

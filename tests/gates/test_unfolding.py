@@ -94,6 +94,15 @@ def test_a_clear_case_is_decided_alike_from_a_part(metric: str, lost: float, out
     assert low is not None and high is not None and low <= whole.estimate.value <= high
 
 
+def test_each_look_sees_the_items_that_the_last_one_did_not() -> None:
+    made = bench(lost=0.05)
+    verdict = made.unfolding.metric("hit").non_inferior(0.08).decide()
+    assert len(made.asked) > 2 and verdict.details["sequential"]["saved"] > 0
+    seen = made.unfolding.upto(verdict.n).metric("hit")
+    assert seen.base is not None and verdict.estimate is not None
+    assert verdict.estimate.value == pytest.approx(seen.candidate.mean() - seen.base.mean())
+
+
 def test_superior_passes_at_a_gain_and_fails_without_one() -> None:
     rng = np.random.default_rng(1)
     base = (rng.random(N) < 0.3).astype(float)

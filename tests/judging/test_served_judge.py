@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from serving import transformers_serve
 
 from harness.config import BUILT_IN_PROFILES, Config, Judging, Profile
 from harness.engines import AnswerCache
@@ -31,48 +25,13 @@ from harness.settings import Settings, make_settings
 
 pytestmark = [pytest.mark.real_model, pytest.mark.real_process]
 
-START_TIMEOUT_S = 120.0
-
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
     """The embedded model, served until the module ends."""
-    command = Path(sys.executable).parent / "transformers"
-    if not (command.is_file() and importlib.util.find_spec("fastapi") and importlib.util.find_spec("uvicorn")):
-        pytest.skip("the extra transformers[serving] is not installed")
-    model = ensure_embedded_model()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("serve") / "log.txt"
-    options = ["--device", "cpu", "--dtype", "bfloat16", "--host", "127.0.0.1", "--port", str(port)]
-    with log.open("w") as stream:
-        process = subprocess.Popen(
-            [command, "serve", model, *options],
-            stdout=stream, stderr=stream, env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-    try:
-        if not _healthy(f"http://127.0.0.1:{port}/health", process):
-            pytest.skip(f"transformers serve did not start: {log.read_text()[-500:]}")
-        yield ServedModel(str(model), f"http://127.0.0.1:{port}/v1")
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _healthy(url: str, process: subprocess.Popen[bytes]) -> bool:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as response:
-                return bool(response.status == 200)
-        except OSError:
-            time.sleep(0.2)
-    return False
+    with transformers_serve(ensure_embedded_model(), dtype="bfloat16", log=log) as model:
+        yield model
 
 
 def settings(root: Path, limit: int) -> Settings:

@@ -82,4 +82,14 @@ def test_questions_without_one_right_choice_are_left_out():
 def test_directions_and_floors_of_the_choice_metrics():
     metrics = {metric.name: metric for metric in choice_metrics(0.25)}
     assert metrics["gold_prob"].floor == 0.25
-    assert [name for name, metric in metrics.items() if not metric.higher_is_better] == ["brier_score", "ece"]
+    assert [name for name, metric in metrics.items() if not metric.higher_is_better] == [
+        "brier_score",
+        "overconfidence",
+        "ece",
+    ]
+
+
+def test_overconfidence_is_mean_confidence_less_accuracy():
+    rows = [(logs(0.9, 0.1), 0), (logs(0.8, 0.2), 1), (logs(0.3, 0.7), 0)]
+    found = [choice_scores(logprobs, gold)["overconfidence"] for logprobs, gold in rows]
+    assert found == pytest.approx([0.9 - 1, 0.8, 0.7])

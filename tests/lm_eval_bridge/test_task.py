@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import DataError, TaskError
+from harness.errors import ConfigError, DataError, TaskError
 from harness.lm_eval_bridge import LmEvalOptions, LmEvalTask
 
 
@@ -84,7 +84,7 @@ def test_metrics_know_their_floor_direction_and_kind(scripted, yaml_dir):
 
 
 def test_an_unknown_metric_names_those_there_are(yaml_dir):
-    with pytest.raises(TaskError, match="acc, acc_norm, brier_score, ece, gold_logprob, gold_prob"):
+    with pytest.raises(TaskError, match="acc, acc_norm, brier_score, ece, gold_logprob, gold_prob, overconfidence"):
         LmEvalTask("tiny_group", options(yaml_dir)).metric("f1")
 
 
@@ -97,6 +97,8 @@ def test_the_measurements_of_the_gates_can_be_taken(scripted, yaml_dir):
     comparison = Comparison(task, base, candidate)
     assert comparison.metric("acc").base_interval(0.95).value == sum(s.scores["acc"] for s in base) / 8
     assert 0 <= comparison.metric("ece").candidate_interval(0.95).value <= 1
+    with pytest.raises(ConfigError, match="gate overconfidence"):
+        comparison.metric("ece").non_inferior(0.05)
     assert comparison.where(subject="places").metric("acc").n == 4
 
 

@@ -49,7 +49,7 @@ def test_forgetting_is_measured_on_the_benchmarks_of_the_data_directory(bench: P
     verdicts = bench.verdicts
     asked = {(v["task"], v["metric"]) for v in verdicts.values() if v["outcome"] != "error"}
     assert asked == {
-        *(("mmlu", metric) for metric in ("acc", "gold_logprob", "ece", "brier_score")),
+        *(("mmlu", metric) for metric in ("acc", "gold_logprob", "overconfidence", "brier_score")),
         *(("gsm8k", metric) for metric in ("exact_match", "gold_solution_logprob")),
         ("hellaswag", "acc"),
     }

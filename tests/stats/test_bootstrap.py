@@ -49,6 +49,12 @@ def test_whole_clusters_are_resampled() -> None:
     assert ours.effective_n == 30
 
 
+def test_items_without_clusters_are_drawn_as_clusters_of_one_are() -> None:
+    alone, labelled = replicate(mean, 60, resamples=20), replicate(mean, 60, clusters=range(60), resamples=20)
+    assert alone.draws.tolist() == labelled.draws.tolist()
+    assert alone.jackknife.tolist() == labelled.jackknife.tolist()
+
+
 def test_a_constant_statistic_has_no_width() -> None:
     interval = statistic_interval(lambda _: 1.0, 10, resamples=50)
     assert (interval.low, interval.high, interval.standard_error) == (1.0, 1.0, 0.0)
