@@ -1,45 +1,29 @@
-"""Simulated measurements with a known truth, and how often an interval lies wholly on one side of it."""
+"""Measurements with a known truth, and how often an interval lies wholly on one side of it: simulated where counts do
+not say it all, that is for clustered items and for means.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from benchmarks.stats_cell import Cell
+from benchmarks.stats_counts import SIZES, pair_cells, share_cells
 from harness.stats import Interval, mean_interval, paired_binary_difference, paired_mean_difference, wilson
-from harness.stats.paired_binary import change_moments
-from harness.stats.proportion import share_moments
-from harness.stats.score import beyond_chance
 
 FloatArray = NDArray[np.float64]
 Draw = Callable[[np.random.Generator], FloatArray]
 
-SIZES = (30, 100, 300, 1000, 5000)
-DISCORDANCES = (0.02, 0.05, 0.1, 0.2, 0.4)
 CLUSTERED = ((15, 2), (10, 10), (30, 10), (57, 20), (300, 5), (500, 10))  # (clusters, items in each)
 CORRELATION = 0.2
-Z = float(stats.norm.ppf(0.975))
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Shares of repeats whose 95% interval lay wholly above, and wholly below, the truth."""
-
-    name: str
-    above: float
-    below: float
-    repeats: int
 
 
 def coverage_cells(repeats: int) -> Iterator[Cell]:
     """Levels near 0 and 1 and between, and means of bounded scores near 0 and 1, clustered and not."""
+    yield from share_cells()
     rng = np.random.default_rng(1)
-    for n in SIZES:
-        for share in (0.02, 0.1, 0.5, 0.9, 0.98):
-            yield _share(rng, n, share, 10 * repeats)
     for groups, size in CLUSTERED:
         for share in (0.05, 0.5, 0.95):
 
@@ -63,11 +47,8 @@ def coverage_cells(repeats: int) -> Iterator[Cell]:
 
 def error_cells(repeats: int) -> Iterator[Cell]:
     """Paired differences at the margin: binary, skewed, zero-inflated; clustered and not."""
+    yield from pair_cells()
     rng = np.random.default_rng(2)
-    for n in SIZES:
-        for discordance in DISCORDANCES:
-            for share in (0.0, 0.5, 1.0):  # of the discordance that is loss without gain
-                yield _difference(rng, n, discordance, share * discordance, 10 * repeats)
     for groups, size in CLUSTERED:
         for discordance in (0.02, 0.1, 0.4):
             yield _clustered_difference(rng, groups, size, discordance, discordance / 2, repeats)
@@ -97,27 +78,6 @@ def error_cells(repeats: int) -> Iterator[Cell]:
             -1.0,
             repeats,
         )
-
-
-def _share(rng: np.random.Generator, n: int, share: float, repeats: int) -> Cell:
-    """Wilson's decision at the truth, for all repeats at once; his bounds are where it turns."""
-    distance = rng.binomial(n, share, repeats) / n - share
-    moments = share_moments(share)
-    above = beyond_chance(distance, n, Z, moments) > 0
-    below = beyond_chance(-distance, n, Z, moments.mirrored()) > 0
-    return Cell(f"share.n={n}.mean={share}", float(above.mean()), float(below.mean()), repeats)
-
-
-def _difference(rng: np.random.Generator, n: int, discordance: float, margin: float, repeats: int) -> Cell:
-    """Tango's decision at the margin, for all repeats at once."""
-    chances = [(discordance - margin) / 2, (discordance + margin) / 2, 1 - discordance]
-    gained, lost, _ = rng.multinomial(n, chances, repeats).T
-    distance = (gained - lost) / n + margin
-    moments = change_moments(-margin, gained, lost, n)
-    above = beyond_chance(distance, n, Z, moments) > 0
-    below = beyond_chance(-distance, n, Z, moments.mirrored()) > 0
-    name = f"binary.n={n}.discordance={discordance}.margin={margin:g}"
-    return Cell(name, float(above.mean()), float(below.mean()), repeats)
 
 
 def _clustered_difference(

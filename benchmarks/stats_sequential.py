@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from benchmarks.stats_cells import Cell, FloatArray
+from benchmarks.stats_cell import ALPHA, Cell
+from benchmarks.stats_cells import FloatArray
 from harness.stats import SequentialTest
 from harness.tasks.ordering import stratified_order
 
-ALPHA = 0.025
 POWER = 0.8
 STRATA = 20
 Order = Callable[[int], FloatArray]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.stats_cell import ALPHA
 from benchmarks.stats_cells import FloatArray
-from benchmarks.stats_sequential import ALPHA, Saving, fixed_items
+from benchmarks.stats_sequential import Saving, fixed_items
 from harness.errors import RunError
 from harness.runs import load_run
 from harness.runs.schema import Sample
