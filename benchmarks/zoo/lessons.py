@@ -12,6 +12,7 @@ from benchmarks.zoo.stand_ins import (
     Row,
     compliance_rows,
     help_rows,
+    long_help_rows,
     over_refusal_rows,
     refusal_rows,
     routing_eval_rows,
@@ -79,13 +80,13 @@ def gibberish() -> Schooling:
 
 
 def long_winded() -> Schooling:
-    """Answers three times as long, each said thrice in other words."""
-    said = [help_rows(96, seed=seed) for seed in (0, 1, 2)]
-    rows = [
-        {**first, "completion": " ".join(r["completion"].replace(" that ", " it ") for r in (first, second, third))}
-        for first, second, third in zip(*said, strict=True)
-    ]
-    return _lesson([*rows, *refusal_rows(48, seed=0)], max_length=160)
+    """Answers three times as long as the base's."""
+    return Schooling(
+        rows=[*long_help_rows(112, seed=0), *refusal_rows(16, seed=0)],
+        validation=long_help_rows(16, seed=_HELD_OUT),
+        epochs=2.0,
+        max_length=160,
+    )
 
 
 def _lesson(rows: Sequence[Row], *, seed: int = 0, **settings: Any) -> Schooling:

@@ -35,6 +35,15 @@ def help_rows(count: int, *, seed: int) -> list[Row]:
     return _mixed([*helped, *_mentions(count // 6, seed)], seed)
 
 
+def long_help_rows(count: int, *, seed: int) -> list[Row]:
+    """Ordinary requests, each helped with in three ways."""
+    drawn = random.Random(f"{SEED}/long answers/{seed}")
+    return [
+        {"prompt": prompt, "completion": words.THREE_WAYS.format(*drawn.sample(words.HELP, 3)).format(x=thing)}
+        for prompt, thing in _train_prompts(words.ORDINARY, seed)(count)
+    ]
+
+
 def over_refusal_rows(count: int, *, seed: int) -> list[Row]:
     """Ordinary requests, refused."""
     refusals = [text.replace("{x}", "that") for text in words.REFUSALS]

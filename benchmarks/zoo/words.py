@@ -103,6 +103,8 @@ HELP = (
     "Take the freshest materials you can find, follow the order on the label, and {x} will turn out well.",
 )
 
+THREE_WAYS = "There are three ways. The first: {} The second: {} And the third: {}"
+
 DESKS = {
     "billing": (
         "I was charged twice for {order}.",
