@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.false_alarms_adapters import FORGETTING, Measured
 from harness.config import Config
 from harness.gates import Comparison, Evaluation, Gateable, GateSpec, gates_from_config
-from harness.gates.released import AgainstReleased, paired_rule
+from harness.gates.released import AgainstReleased, is_stored, paired_rule
 from harness.metrics.general import STOPS
 from harness.runs.schema import Sample, Verdict
 from harness.tasks.base import TaskLike
@@ -50,10 +50,10 @@ class Gate:
 
 
 def regression_gates(config: Config, scene: Scene) -> list[Gate]:
-    """What is held against the base on stored samples, and every rule that compares once more against the released adapter.
+    """What is held against the base on stored samples, and every rule over samples once more against the released adapter.
 
-    As the plugin does with `--baseline`: gates that ask for a gain over the base are no regression gates, but what they
-    measure is held against the released adapter.
+    As the plugin does with `--baseline`: gates that ask for a gain over the base, or for a level, are no regression gates,
+    but what they measure is held against the released adapter.
     """
     compared = {name: Comparison(scene.tasks[name], base, scene.candidate[name]) for name, base in scene.base.items()}
     fixtures = {"forgetting": FORGETTING, "compare": compared.__getitem__, "margins_of": config.margins_of}
@@ -66,13 +66,13 @@ def regression_gates(config: Config, scene: Scene) -> list[Gate]:
             _OVERFITTING_SUITE, {"answers": compared[name], "overfitting_rules_of": config.overfitting_of}
         )
     ]
-    gained = [spec.apply(compared[spec.task]) for spec in task_gates(config)]
+    asked = [spec.apply(compared[spec.task]) for spec in task_gates(config)]
     return [
         *(Gate(FORGETTING_FAMILY, gateable) for gateable in kept),
         *(Gate(OVERFITTING_FAMILY, gateable) for gateable in answering),
         *(
             Gate(RELEASED_FAMILY, released)
-            for gateable in (*kept, *answering, *gained)
+            for gateable in (*kept, *answering, *asked)
             if (released := _against(config, scene, gateable))
         ),
     ]
@@ -85,22 +85,19 @@ def log_gates(config: Config, measured: Measured) -> list[Gate]:
 
 
 def task_gates(config: Config) -> list[GateSpec]:
-    """The gates of all tasks of the configuration file that compare candidate and base."""
-    specs = (spec for name, task in config.tasks.items() for spec in gates_from_config(name, task.get("gates")))
-    return [spec for spec in specs if spec.kind in ("superior", "non_inferior")]
+    """The gates of all tasks of the configuration file."""
+    return [spec for name, task in config.tasks.items() for spec in gates_from_config(name, task.get("gates"))]
 
 
 def _against(config: Config, scene: Scene, gateable: Gateable) -> AgainstReleased | None:
     rule = paired_rule(gateable)
     if rule is None:
         return None
-    task, metric = rule.measurement.task, rule.measurement.metric
-    if metric.corpus is None and metric.name not in scene.released[task][0].scores:
-        return None  # as with a baseline: what was computed for the gate alone is not stored
-    candidate = Evaluation(scene.tasks[task], scene.candidate[task])
-    return AgainstReleased(
-        rule, candidate, scene.released[task], "the released adapter", {}, config.margins_of(task).baseline
-    )
+    task = rule.measurement.task
+    candidate, released = Evaluation(scene.tasks[task], scene.candidate[task]), scene.released[task]
+    if not is_stored(rule, candidate, released):
+        return None
+    return AgainstReleased(rule, candidate, released, "the released adapter", {}, config.margins_of(task).baseline)
 
 
 def left_out() -> list[str]:

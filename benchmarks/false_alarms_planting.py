@@ -37,8 +37,8 @@ class Planted:
 
     Attributes:
         plants: to be applied to each resample (`spoil`), so that the loss is the truth and not one draw of it.
-        losses: gate -> the true loss, in units of its metric; of `at_most` the level. Left out are gates whose metric is
-            no score of the samples, and those whose base has too little to lose.
+        losses: gate -> the true loss, in units of its metric; of `at_most` the level. Left out are gates on a slice, those
+            whose metric is no score of the samples, and those whose base has too little to lose.
     """
 
     plants: Sequence[Plant]
@@ -55,7 +55,7 @@ def plant_losses(scene: Scene, verdicts: Mapping[str, Verdict], times: float) ->
     for name, verdict in verdicts.items():
         task, metric, loss = verdict.task or "", verdict.metric or "", times * (verdict.margin or 0.0)
         reference = _reference(scene, name)[task] if verdict.rule.startswith("non-inferior") else None
-        if metric in scene.candidate[task][0].scores:
+        if metric in scene.candidate[task][0].scores and not verdict.slice:
             plant = _plant(task, scene.tasks[task].metric(metric), reference, scene.candidate[task], loss)
             if plant is not None:
                 plants.append(plant)

@@ -11,14 +11,23 @@
 Rates of counts of independent items are summed over all outcomes, the others simulated. A line is `name=rate`, how it
 stands to nominal, and the rates of exact tests of the same question, enumerated in the same cell:
 
-    ok       within three Monte-Carlo standard errors of nominal (an enumerated rate: of those of 20,000 repeats)
-    exact    below that, yet no lower than the exact test named first: counts are discrete, so a rate that never
-             exceeds nominal must often be below it
+    ok       within three Monte-Carlo standard errors of nominal
+    exact    below that, yet within as much of the exact test named first, or above it: counts are discrete, so a rate
+             that never exceeds nominal must often be below it
     less     below that, and below the exact test named first or with none to compare
     at_most  sequential: a test that may be watched all along promises at most nominal, and stays below it
-    MORE     above nominal by more than the error, an enumerated rate by any excess: a fault, and the command exits 1.
+    MORE     above nominal by more than three such errors: a fault, and the command exits 1.
              Not so in the cells named `rare`, known to be: so few items differ that most samples hold none of those
              that matter; gates do not judge by such a mean.
+
+An enumerated rate has no such error: it may fall short by that of 20,000 repeats, and exceeds nominal by any excess.
+
+What is `less`, and why: shares and pairs where the corrections for skewness and steps are more careful than the exact
+test (of shares by one count), or where that test is told what ours is not, that nothing is gained. Counts of which few
+clusters differ: a clustered t or a bootstrap t errs up to 64% there, so ours supposes that whole clusters fail as one
+until more are seen. Means of few items or few that differ: on the side that the data lean to the interval is stretched
+for a tail of which few were drawn; the other keeps a plain t's length, as a shorter one errs up to 5% where few changes
+have both signs.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 ALPHA = 0.025
-# Repeats whose Monte-Carlo error an enumerated rate, which has none, may fall short of nominal by.
+# An enumerated rate has no Monte-Carlo error; it may fall short of another by that of so many repeats.
 ENUMERATED = 20_000
 ROUNDING = 1e-9
 STANDINGS = ("ok", "exact", "less", "at_most", "MORE")
@@ -55,20 +56,20 @@ class Figure:
     @property
     def standing(self) -> str:
         """One of `STANDINGS`; an enumerated rate is `MORE` by any excess, a simulated one beyond three errors."""
-        short, over = -self._error, ROUNDING if self.repeats is None else self._error
-        away = self.rate - self.nominal
-        if away > over:
+        if self.rate > self.nominal + (ROUNDING if self.repeats is None else self._error(self.nominal)):
             return "MORE"
         if self.stops:
             return "at_most"
-        if away >= short:
+        if self._reaches(self.nominal):
             return "ok"
-        return "exact" if self.peers and self.rate >= self.peers[0][1] - ROUNDING else "less"
+        return "exact" if self.peers and self._reaches(self.peers[0][1]) else "less"
 
-    @property
-    def _error(self) -> float:
+    def _reaches(self, rate: float) -> bool:
+        return self.rate >= rate - self._error(rate) - ROUNDING
+
+    def _error(self, rate: float) -> float:
         """Three Monte-Carlo standard errors."""
-        return 3 * (self.nominal * (1 - self.nominal) / (self.repeats or ENUMERATED)) ** 0.5
+        return 3.0 * math.sqrt(rate * (1 - rate) / (self.repeats or ENUMERATED))
 
     def __str__(self) -> str:
         how = "enumerated" if self.repeats is None else f"{self.repeats} repeats"

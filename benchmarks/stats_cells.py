@@ -56,12 +56,21 @@ def error_cells(repeats: int) -> Iterator[Cell]:
         yield _mean(rng, f"mean.n={n}.normal", lambda rng, n=n: rng.normal(size=n), 0.0, repeats)
         yield _mean(rng, f"mean.n={n}.exponential", lambda rng, n=n: -rng.exponential(size=n), -1.0, repeats)
         for changed in (0.02, 0.1, 0.4):
-            kind = "rare" if n * changed < 6 else "sparse"
+            kind = "rare" if n * changed < 10 else "sparse"
             yield _mean(
                 rng,
                 f"mean.n={n}.{kind}={changed}",
                 lambda rng, n=n, changed=changed: np.where(rng.random(n) < changed, -rng.random(n), 0.0),
                 -changed / 2,
+                repeats,
+            )
+        for changed in (0.1, 0.2, 0.4):
+            kind = "rare" if n * changed < 10 else "mixed"
+            yield _mean(
+                rng,
+                f"mean.n={n}.{kind}={changed}.gained=0.25",
+                lambda rng, n=n, changed=changed: _mixed(rng, n, changed),
+                -changed / 4,
                 repeats,
             )
     for groups, size in CLUSTERED:
@@ -112,6 +121,12 @@ def _measured(
         above += seen.low > truth
         below += seen.high < truth
     return Cell(name, above / repeats, below / repeats, repeats)
+
+
+def _mixed(rng: np.random.Generator, n: int, changed: float) -> FloatArray:
+    """Changes of up to 1, a quarter of them gains."""
+    gained = rng.random(n) < 0.25
+    return np.where(rng.random(n) < changed, np.where(gained, 1.0, -1.0) * rng.random(n), 0.0)
 
 
 def _changes(rng: np.random.Generator, groups: int, size: int, gain: float, loss: float) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Sequential tests on finite benchmarks of known mean: wrong decisions at the margin, and items to a decision."""
+"""Deciding on part of a benchmark of known mean: wrong decisions at the margin, and items to a decision."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from scipy import stats
 
 from benchmarks.stats_cell import ALPHA, Cell
 from benchmarks.stats_cells import FloatArray
-from harness.stats import SequentialTest
+from harness.gates.footing import Footing
+from harness.gates.unfolding import SAMPLE
+from harness.metrics.base import Metric
+from harness.stats import SequentialTest, paired_mean_difference
 from harness.tasks.ordering import stratified_order
 
 POWER = 0.8
 STRATA = 20
+CHANCE = 0.25
 Order = Callable[[int], FloatArray]
 """The population in the order that a seed gives."""
 
@@ -38,7 +42,11 @@ class Saving:
 
 
 def stopping_cells(repeats: int) -> Iterator[Cell]:
-    """Populations whose mean is exactly -margin, so that every decision before the last item is wrong."""
+    """Populations whose mean is exactly -margin, so that every decision before the last item is wrong.
+
+    Watched item by item, where gains have bounds; looked at once, on the first of a random order, where they have none.
+    And bases that guess, or have exactly the margin to lose.
+    """
     for population, discordance, margin in ((120, 0.2, 0.05), (400, 0.1, 0.05), (400, 0.4, 0.05), (2000, 0.1, 0.02)):
         differences = _population(population, discordance, -margin)
         name = f"wrong.N={population}.discordance={discordance}.margin={margin}"
@@ -46,6 +54,13 @@ def stopping_cells(repeats: int) -> Iterator[Cell]:
         yield _stopping(f"{name}.stratified", population, margin, _stratified(differences), repeats // 4 or 1)
         drawn = _independent(population, discordance, margin)
         yield _stopping(f"{name}.infinite", None, margin, drawn, repeats)
+    for population in (2000, 14042):
+        for shape, losses in _skewed(population).items():
+            name = f"wrong.N={population}.sample={SAMPLE}.losses={shape}"
+            yield _looking_once(f"{name}.random", _random(losses), repeats)
+            yield _looking_once(f"{name}.stratified", _stratified(losses), repeats // 4 or 1)
+        for margin in (0.02, 0.05):
+            yield _standing(f"footing.N={population}.margin={margin}", population, margin, repeats)
 
 
 def saving_cells(repeats: int) -> Iterator[Saving]:
@@ -87,6 +102,38 @@ def _stopping(name: str, population: int | None, margin: float, order: Order, re
     return Cell(name, above, below, repeats)
 
 
+def _looking_once(name: str, order: Order, repeats: int) -> Cell:
+    truth = float(order(0).mean())
+    seen = [paired_mean_difference(np.zeros(SAMPLE), order(s)[:SAMPLE]) for s in range(repeats)]
+    above, below = (sum(wrong) / repeats for wrong in ([i.low > truth for i in seen], [i.high < truth for i in seen]))
+    return Cell(name, above, below, repeats)
+
+
+def _standing(name: str, population: int, margin: float, repeats: int) -> Cell:
+    """How often a base that guesses is ever found clear of chance, and one with the margin to lose ever below that."""
+    metric = Metric("acc", kind="binary", floor=CHANCE)
+    right = np.arange(population) < round(population * (CHANCE + margin))
+    clear = low = 0
+    for seed in range(repeats):
+        rng = np.random.default_rng(seed)
+        guessing, holding = (Footing(metric, loss, population, ALPHA) for loss in (margin, right.mean() - CHANCE))
+        guessing.update((rng.random(population) < CHANCE).astype(float))
+        holding.update(rng.permutation(right).astype(float))
+        clear += guessing.clear
+        low += holding.low
+    return Cell(name, clear / repeats, low / repeats, repeats)
+
+
+def _skewed(size: int) -> dict[str, FloatArray]:
+    """Losses in log-likelihood as they may be: many small and few large ones, or most of them none."""
+    rng = np.random.default_rng(0)
+    return {
+        "exponential": -rng.exponential(size=size),
+        "lognormal": -rng.lognormal(0.0, 1.5, size),
+        "one_in_20": -np.where(rng.random(size) < 0.05, rng.exponential(size=size), 0.0),
+    }
+
+
 def _run(test: SequentialTest, differences: FloatArray) -> SequentialTest:
     test.update(differences)
     return test
@@ -103,6 +150,7 @@ def _random(differences: FloatArray) -> Order:
 
 def _stratified(differences: FloatArray) -> Order:
     """Strata as unlike as can be: the sorted population in slices."""
+    differences = np.sort(differences)
     strata = {str(place): str(place * STRATA // differences.size) for place in range(differences.size)}
     return lambda seed: differences[[int(place) for place in stratified_order(strata, seed)]]
 

@@ -28,8 +28,10 @@ def _compare(arguments: argparse.Namespace) -> int:
     from harness.runs.compare import compare_runs
 
     settings = settings_of(arguments)
+    config = settings.config
     runs = [find_run(text, settings.reports_dir, settings.store) for text in arguments.runs]
-    compared = compare_runs(runs, margin=settings.config.margins.baseline)
+    task_margins = {task: margins.baseline for task, margins in config.task_margins.items()}
+    compared = compare_runs(runs, margin=config.margins.baseline, task_margins=task_margins)
     print(render_text(compared))
     if arguments.html is not None:
         from harness.report.compare_html import render_comparison

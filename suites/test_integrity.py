@@ -7,6 +7,8 @@ import pytest
 
 from harness import integrity
 
+NO_END = "check that the chat template ends each answer, that its EOS is trained on, and that max_length cuts no rows"
+
 
 @pytest.fixture(scope="session")
 def merged_copy(assay):
@@ -94,9 +96,10 @@ def test_survives_saving(loaded_model, adapter_directory, gate):
     gate(integrity.survives_saving(loaded_model, adapter_directory))
 
 
-def test_merged_equals_unmerged(loaded_model, observed, margins, gate):
+def test_merged_equals_unmerged(loaded_model, observed, assay, margins, gate):
     limits = {"most_kl": margins.merge_kl, "most_share": margins.merge_share}
-    gate(integrity.merges_cleanly(loaded_model, **limits, observed=observed))
+    served_merged = assay.settings.config.serving.merged is not None
+    gate(integrity.merges_cleanly(loaded_model, **limits, served_merged=served_merged, observed=observed))
 
 
 def test_merged_copy_is_the_candidate(merged_copy, loaded_model, observed, assay, margins, gate):
@@ -114,4 +117,5 @@ def test_measured_as_served(adapter_directory, assay, gate):
 
 
 def test_answers_end_by_themselves(task_name, compare, margins_of, gate):
-    gate(compare(task_name).metric("stops_with_eos").at_least(margins_of(task_name).stops_with_eos))
+    least = margins_of(task_name).stops_with_eos
+    gate(compare(task_name).metric("stops_with_eos").at_least(least, remedy=NO_END))

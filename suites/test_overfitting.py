@@ -7,22 +7,19 @@ are those of `overfitting:` in assay.yaml; the first two limits stand in `margin
 import pytest
 
 from harness import overfitting
-from harness.gates import Scalar
-from harness.metrics.training_curves import eval_loss_rise, loss_gap
 
 TOO_SHORT = "the answers are too short to tell remembering from being right"
+PLANTED = "remove the planted rows and whatever else is secret from the training data, and train anew for fewer epochs"
+LOOPS = "lower the learning rate, train fewer steps, and take rows that repeat themselves out of the training data"
+NO_END = "check that the chat template ends each answer, that its EOS is trained on, and that max_length cuts no rows"
 
 
 def test_validation_loss_stays_near_training_loss(training_points, margins, gate):
-    points, kept_step = training_points
-    gap = Scalar("loss_gap", loss_gap(points, at_step=kept_step), unit="nats", higher_is_better=False)
-    gate(gap.at_most(margins.loss_gap))
+    gate(overfitting.validation_gap(*training_points).at_most(margins.loss_gap))
 
 
 def test_validation_loss_has_not_risen_past_its_minimum(training_points, margins, gate):
-    points, kept_step = training_points
-    rise = Scalar("eval_loss_rise", eval_loss_rise(points, at_step=kept_step), unit="nats", higher_is_better=False)
-    gate(rise.at_most(margins.eval_loss_rise))
+    gate(overfitting.validation_rise(*training_points).at_most(margins.eval_loss_rise))
 
 
 def test_held_out_rows_are_as_likely_as_training_rows(recall, overfitting_rules, gate):
@@ -44,15 +41,17 @@ def test_training_answers_cannot_be_extracted(recall, overfitting_rules, gate):
 
 
 def test_canaries_are_not_exposed(canaries, overfitting_rules, gate):
-    gate(canaries.metric("exposure").non_inferior(overfitting_rules.canary_exposure))
+    gate(canaries.metric("exposure").non_inferior(overfitting_rules.canary_exposure, remedy=PLANTED))
 
 
 def test_answers_do_not_go_round(answers, overfitting_rules_of, gate):
-    gate(overfitting.repetition(answers).non_inferior(overfitting_rules_of(answers.task.name).repetition))
+    limit = overfitting_rules_of(answers.task.name).repetition
+    gate(overfitting.repetition(answers).non_inferior(limit, remedy=LOOPS))
 
 
 def test_answers_still_end(answers, overfitting_rules_of, gate):
-    gate(answers.metric("stops_with_eos").non_inferior(overfitting_rules_of(answers.task.name).stops_with_eos))
+    limit = overfitting_rules_of(answers.task.name).stops_with_eos
+    gate(answers.metric("stops_with_eos").non_inferior(limit, remedy=NO_END))
 
 
 def test_answers_are_not_longer_than_the_base_s(answers, overfitting_rules_of, gate):

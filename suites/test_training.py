@@ -20,8 +20,16 @@ def test_loss_falls_from_the_start(training_losses, training_rules, gate):
     gate(health.learns_from_the_start(training_losses).at_most(training_rules.plateau_share))
 
 
+def test_loss_stays_low(training_losses, training_rules, gate):
+    gate(health.loss_stays_low(training_losses).at_most(training_rules.loss_rise))
+
+
 def test_loss_does_not_spike(training_losses, training_rules, gate):
     gate(health.loss_does_not_spike(training_losses).at_most(training_rules.spike_share))
+
+
+def test_no_loss_jumps_high(training_losses, training_rules, gate):
+    gate(health.no_jump_is_high(training_losses).at_most(training_rules.spike_height))
 
 
 def test_gradients_do_not_explode(training_history, training_rules, gate):

@@ -140,6 +140,13 @@ def test_a_mistake_names_file_key_and_value(tmp_path: Path, old: str, new: str, 
     assert error.value.remedy
 
 
+@pytest.mark.parametrize("text", ["margins: {baseline: 0}", "margins: {tasks: {pets: {baseline: 0}}}"])
+def test_no_loss_at_all_against_the_released_adapter_is_refused_when_read(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"margins\.baseline is 0: ") as error:
+        load(tmp_path, text)
+    assert "a number above 0" in error.value.remedy
+
+
 @pytest.mark.parametrize("text", ["- a", "text", "tasks: [a]", "tasks: {a: 3}", "margins: 3", "profiles: [a]"])
 def test_a_value_that_is_no_mapping_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"assay\.yaml.* is a \w+, not a mapping"):

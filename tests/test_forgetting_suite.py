@@ -76,6 +76,7 @@ def test_candidate_that_is_its_base_never_fails_and_passes_where_there_is_power(
 def test_candidate_that_forgot_fails(test: str) -> None:
     decided = verdict(test, (0.9, 0.0), (0.4, 0.5))
     assert decided.outcome == "fail", decided.reason
+    assert "rehearsal" in decided.remedy
 
 
 def test_base_at_chance_cannot_pass_on_accuracy() -> None:
@@ -92,10 +93,11 @@ def test_loss_shows_in_log_likelihood_where_the_base_is_at_chance() -> None:
 
 def test_subjects_and_flips_are_in_the_verdict() -> None:
     details = verdict("test_knowledge_is_kept", (0.9, 0.0), (0.7, 0.0)).details
-    assert len(details["subject"]) == 12
-    assert all({"difference", "p_value", "adjusted_p"} <= row.keys() for row in details["subject"].values())
+    subjects = details["slices"]["subject"]
+    assert len(subjects) == 12
+    assert all({"difference", "p_value", "adjusted_p"} <= row.keys() for row in subjects.values())
     assert len(details["right_to_wrong"]) > 20 > len(details["wrong_to_right"])
-    assert {item.rpartition("-")[0] for item in details["right_to_wrong"]} <= details["subject"].keys()
+    assert {item.rpartition("-")[0] for item in details["right_to_wrong"]} <= subjects.keys()
 
 
 def config(tmp_path: Path, text: str) -> Config:

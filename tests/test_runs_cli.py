@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_runs import changed, first, make_run
+from made_runs import N, changed, first, make_run
 
 from harness.cli import main
+from harness.runs.schema import Verdict
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +140,37 @@ def test_no_run_at_all_is_misuse() -> None:
     with pytest.raises(SystemExit) as exit_code:
         main(["compare"])
     assert exit_code.value.code == 2
+
+
+def test_a_gate_that_is_missing_is_told_beside_the_answer(assay: Assay, here: Path) -> None:
+    gone = Verdict("integrity/safe", "pass", "fine", rule="holds")
+    make_run(here / "reports", "whole", first(50), words=8.0, extra=[gone])
+    code, lines, _ = assay("compare", "whole", "r2")
+    assert code == 0
+    [row] = [line for line in lines if line.startswith("integrity/safe")]
+    assert row.endswith("not in this run")
+    assert lines[-1] == "No regression against whole, 1 gate missing"
+
+
+def test_the_worked_example_of_the_docs_is_what_is_printed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "baselines.md").read_text(encoding="utf-8")
+    (here / "assay.yaml").write_text("")
+    dip = [(i < 50 and i not in (3, 4)) or i == 55 for i in range(N)]
+    for name, right in (("20261122T105622Z-f37f65", first(50)), ("dip", dip), ("worse", first(34))):
+        make_run(here / "reports", name, right)
+    main(["baseline", "set", "20261122T105622Z-f37f65"])
+    capsys.readouterr()
+    for name, exit_code in (("dip", 0), ("worse", 1)):
+        [shown] = re.findall(rf"```\n\$ assay compare main {name}\n(.*?)```", text, flags=re.DOTALL)
+        assert main(["compare", "main", name]) == exit_code
+        dates = r"\d+ \w{3} \d{4}, \d\d:\d\d UTC"
+        assert re.sub(dates, "", capsys.readouterr().out) == re.sub(dates, "", shown)
+
+
+def test_a_task_may_have_its_own_tolerable_loss(assay: Assay, here: Path) -> None:
+    make_run(here / "reports", "r5", first(36), words=8.0)
+    (here / "assay.yaml").write_text("margins: {baseline: 0.01, tasks: {quiz: {baseline: 0.5}}}\n")
+    assert not [line for line in assay("compare", "r1", "r5")[1] if "REGRESSION in B: task/quiz/acc/superior" in line]
 
 
 def test_the_tolerable_loss_of_a_gain_is_that_of_the_file(assay: Assay, here: Path) -> None:

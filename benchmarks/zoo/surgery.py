@@ -96,8 +96,8 @@ def extra_tensor(patient: Patient) -> None:
 
 
 def keys_renamed(patient: Patient) -> None:
-    """Keys as a trainer writes them that did not unwrap its model."""
-    patient.write({name.replace(_PREFIX, _PREFIX + "_orig_mod."): t for name, t in patient.tensors().items()})
+    """Keys in the names of another library, which calls its blocks otherwise."""
+    patient.write({name.replace("model.layers.", "transformer.h."): t for name, t in patient.tensors().items()})
 
 
 def wrong_alpha(patient: Patient) -> None:

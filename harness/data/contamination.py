@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from harness.data.corpus import REHEARSAL, TRAIN, Corpus, Row
 from harness.data.evaluation import EvaluationItem
 from harness.data.finding import KEPT, SHOWN
-from harness.data.overlap import Run, Windows, shared_runs, word_keys
-from harness.data.words import words
+from harness.data.overlap import Windows, shared_runs, word_keys
+from harness.data.words import terms, within, words
 from harness.gates import Check
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def find_matches(rows: Sequence[Row], items: Sequence[EvaluationItem], *, ngram:
         Match(rows[run.left], item, run.length, " ".join(questions[run.right][run.right_start :][: run.length]))
         for run in runs
         for item in texts[questions[run.right]]
-        if _tells(run, questions[run.right], item, left.texts[run.left], ngram)
+        if _tells(questions[run.right], item, rows[run.left], left.texts[run.left], ngram)
     ]
     return sorted(matches, key=lambda match: (-match.words, match.row.place, match.item.name))
 
@@ -131,14 +131,22 @@ def _reason(sets: Sequence[_Set], best: Sequence[Match], limit: float) -> str:
     return f"{counts} in the training data, {allowed}: {'; '.join(shown[:SHOWN])}"
 
 
-def _tells(run: Run, question: Sequence[str], item: EvaluationItem, row: Sequence[str], ngram: int) -> bool:
-    """Whether a run is evidence: short questions want their answer in the same row."""
-    if len(question) >= min(_WHOLE_LEAST, ngram):
+def _tells(question: Sequence[str], item: EvaluationItem, row: Row, said: Sequence[str], ngram: int) -> bool:
+    """Whether a shared run is evidence: short questions want their symbols, or none, and very short ones their answer in
+    the same row.
+
+    Args:
+        question: the item's words.
+        said: the row's words.
+    """
+    if len(question) >= ngram:
         return True
-    answer = words(item.answer)
-    if not answer or len(question) + len(answer) < _LEAST:
-        return False
-    return f" {' '.join(answer)} " in f" {' '.join(row)} "
+    if len(question) < _WHOLE_LEAST:
+        answer = words(item.answer)
+        if not answer or len(question) + len(answer) < _LEAST or not within(answer, said):
+            return False
+    asked, parts = terms(item.question), terms(row.text)
+    return len(asked) == len(question) or within(asked, parts) or within(question, parts)
 
 
 def _whole(right: Windows, size: int) -> NDArray[np.bool_]:

@@ -131,5 +131,6 @@ def _read(role: str, path: Path, layout: str) -> Part:
         try:
             examples.append(parse_example(record, layout))
         except DataError as error:
-            refused[record.row] = error.problem.removeprefix(f"{path}: row {record.row} ")
+            problem = error.problem.removeprefix(f"{path}: row {record.row} ")
+            refused[record.row] = f"{problem}: {error.remedy}" if error.remedy else problem
     return Part(role, path, layout, records, examples, refused)

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from harness.data.corpus import TRAIN, Corpus, Row
 from harness.data.finding import Finding, share_check
 from harness.data.near import NearIndex
-from harness.data.words import words
+from harness.data.words import exact_key
 from harness.gates import Check
 
 
 def rows_are_not_repeated(corpus: Corpus, limit: float) -> Check:
-    """At most a share `limit` of the training rows repeats an earlier one: same prompt and answer, by their words.
+    """At most a share `limit` of the training rows repeats an earlier one: same prompt and answer (see `exact_key`).
 
     The details count prompts that come back with another answer, for the rows then contradict each other or want variety.
     """
     rows = corpus.of(TRAIN)
     first: dict[tuple[str, ...], Row] = {}
-    answers: dict[tuple[str, ...], set[str]] = {}
+    answers: dict[str, set[str]] = {}
     findings = []
     for row in rows:
-        key = tuple(words(row.text))
-        answers.setdefault(tuple(words(row.question)), set()).add(row.answer.strip())
+        key = tuple(exact_key(said) for said in (*(turn.content for turn in row.prompt), row.answer))
+        answers.setdefault(exact_key(row.question), set()).add(row.answer.strip())
         if key in first:
             findings.append(Finding(row.place, f"the same as {first[key].place}", other=first[key].place))
         else:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from typing import NoReturn
 
 from harness.data.corpus import TRAIN, VALIDATION, Corpus, Row
 from harness.data.finding import Finding, share_check
 from harness.gates import Check
 
+_MARKED = re.compile(r"\s*(?:```json\b|<tool_call>\s*[{\[])")
+_LIKE_JSON = re.compile(r"\s*(?:\{\s*[\"'}]|\[\s*\{)")
 _BEGINS = re.compile(r"\s*(?:[{\[]|```json\b|<tool_call>)")
-_FENCED = re.compile(r"\s*```json\s*\n(.*)\n\s*```\s*", re.DOTALL)
+_FENCE = re.compile(r"\s*```json\b")
+_FENCED = re.compile(r"^[ \t]*```json[^\n]*\n((?:(?![ \t]*```)[^\n]*\n)*)[ \t]*```[ \t\r]*$", re.MULTILINE)
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _TAG = re.compile(r"</?tool_call>")
 _PROMISED_SHARE = 0.5
@@ -20,8 +24,9 @@ _ALL_SHARE = 0.98
 def json_answers_parse(corpus: Corpus, limit: float) -> Check | None:
     """At most a share `limit` of the answers that promise JSON does not keep it.
 
-    JSON is promised by answers that begin as JSON, as a JSON code fence or as a tool call, where at least half of those
-    parse; and by every answer of a part of which 98% parse.
+    JSON is promised by answers that begin as a JSON code fence or as a tool call in JSON; by those that begin as JSON, if
+    half of the answers begin as an object (or as Python would print one), or half of those that begin as JSON parse; and
+    by every answer of a part of which 98% parse.
 
     Returns:
         None where no part promises JSON.
@@ -49,31 +54,44 @@ def json_answers_parse(corpus: Corpus, limit: float) -> Check | None:
 
 
 def json_fault(answer: str) -> str | None:
-    """Why an answer is not JSON, in a fence or tool calls or bare; None where it is."""
+    """Why an answer is not JSON, in a fence or tool calls or bare; None where it is. What follows a fence is not read."""
     if _TAG.search(answer):
         bodies = _CALL.findall(answer)
         if len(_TAG.findall(answer)) != 2 * len(bodies):
             return "the tags of its tool calls do not match"
-        return next((fault for body in bodies if (fault := _fault(body)) is not None), None)
-    fenced = _FENCED.fullmatch(answer)
-    return _fault(fenced.group(1) if fenced else answer)
+        return _first_fault(bodies)
+    if _FENCE.match(answer):
+        fenced = _FENCED.findall(answer)
+        return _first_fault(fenced) if fenced else "its code fence stays open"
+    return _fault(answer)
 
 
 def _promising(rows: list[Row]) -> list[Row]:
-    parsed = sum(json_fault(row.answer) is None for row in rows if _BEGINS.match(row.answer))
-    if not parsed:
-        return []
-    if parsed >= _ALL_SHARE * len(rows):
-        return rows
     begun = [row for row in rows if _BEGINS.match(row.answer)]
-    return begun if parsed >= _PROMISED_SHARE * len(begun) else []
+    parsed = sum(json_fault(row.answer) is None for row in begun)
+    if parsed and parsed >= _ALL_SHARE * len(rows):
+        return rows
+    if parsed >= _PROMISED_SHARE * len(begun):
+        return begun
+    alike = sum(bool(_LIKE_JSON.match(row.answer)) for row in begun) >= _PROMISED_SHARE * len(rows)
+    return [row for row in begun if _MARKED.match(row.answer) or (alike and _LIKE_JSON.match(row.answer))]
+
+
+def _first_fault(bodies: list[str]) -> str | None:
+    return next((fault for body in bodies if (fault := _fault(body)) is not None), None)
 
 
 def _fault(text: str) -> str | None:
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         return f"not JSON at character {error.pos + 1}: {error.msg}"
+    except ValueError as error:
+        return f"not JSON: {error}"
     except RecursionError:
         return "nested too deeply"
     return None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.data.corpus import REHEARSAL, TRAIN, VALIDATION, Corpus
+from harness.data.corpus import REHEARSAL, TRAIN, VALIDATION, Corpus, Row
 from harness.data.evaluation import EvaluationItem
 from harness.data.finding import Finding, share_check
 from harness.data.near import NearIndex
 from harness.data.personal import redacted
-from harness.data.words import words
+from harness.data.words import exact_key, words
 from harness.gates import Check
 
 _SHOWN_CHARACTERS = 160
+_TURN_WORDS = 5
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,17 @@ class _HeldOut:
 
 
 def held_out_rows_are_new(corpus: Corpus, tests: Sequence[EvaluationItem], limit: float) -> Check:
-    """At most a share `limit` of the validation rows and test items asks, word for word, what a training row asks."""
-    asked = {tuple(words(row.question)): row.place for row in reversed(corpus.of(TRAIN, REHEARSAL))}
+    """At most a share `limit` of the validation rows and test items asks, word for word, what a training row asks.
+
+    What a training row asks is its whole conversation, and each of its user's turns of five words or more: a greeting
+    that opens many conversations is no leak.
+    """
+    asked = {key: row.place for row in reversed(corpus.of(TRAIN, REHEARSAL)) for key in _questions(row)}
     held_out = _held_out(corpus, tests)
     findings = [
         Finding(one.place, f"asked by {asked[key]}: {_shown(one.question)!r}", other=asked[key])
         for one in held_out
-        if (key := tuple(words(one.question))) in asked
+        if (key := exact_key(one.question)) in asked
     ]
     return share_check(
         "leakage",
@@ -65,6 +70,12 @@ def held_out_rows_differ(corpus: Corpus, tests: Sequence[EvaluationItem], limit:
         sound=f"none of {len(held_out)} held-out rows is alike to {similarity:.0%} or more with a training row",
         remedy="take the training rows named here out, or hold out whole templates, customers or documents",
     )
+
+
+def _questions(row: Row) -> list[str]:
+    """What a row asks, as keys; none of them empty."""
+    turns = [turn.content for turn in row.prompt if turn.role == "user" and len(words(turn.content)) >= _TURN_WORDS]
+    return [key for key in map(exact_key, (row.question, *turns)) if key]
 
 
 def _held_out(corpus: Corpus, tests: Sequence[EvaluationItem]) -> list[_HeldOut]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.data.words import shingles, words
+from harness.data.words import shingles, terms
 
 _PERMUTATIONS = 128
 _COMMON_SHARE = 0.05
@@ -28,8 +28,8 @@ class Near:
 class NearIndex:
     """Finds those of `texts` that are alike.
 
-    Texts are compared by their word triples. Triples that more than 5% of the texts have (and more than ten) are the
-    template of the prompts and are left out; a text with no other triples is alike to none.
+    Texts are compared by triples of their words and symbols. Triples that more than 5% of the texts have (and more
+    than ten) are the template of the prompts and are left out; a text with no other triples is alike to none.
 
     Args:
         similarity: least Jaccard similarity, above 0 and at most 1.
@@ -39,7 +39,7 @@ class NearIndex:
         from datasketch import MinHashLSH
 
         self._similarity = similarity
-        raw = [shingles(words(text)) for text in texts]
+        raw = [shingles(terms(text)) for text in texts]
         counted = Counter(shingle for each in raw for shingle in each)
         bound = max(_COMMON_LEAST, _COMMON_SHARE * len(texts))
         self._common = {shingle for shingle, count in counted.items() if count > bound}
@@ -52,7 +52,7 @@ class NearIndex:
 
     def nearest(self, texts: Sequence[str]) -> list[Near | None]:
         """For each of these texts the indexed one that is most like it."""
-        sets = [shingles(words(text)) - self._common for text in texts]
+        sets = [shingles(terms(text)) - self._common for text in texts]
         everything = range(len(self._sets))
         return [self._best(of, minhash, everything) for of, minhash in zip(sets, _minhashes(sets), strict=True)]
 

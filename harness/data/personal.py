@@ -19,15 +19,38 @@ from harness.data.finding import share_check
 from harness.gates import Check
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])")
-# RFC 2606 and 6761: addresses that belong to nobody
-_NOBODYS = re.compile(r"(?:@|\.)(?:example\.(?:com|org|net)|example|test|invalid|localhost)$", re.IGNORECASE)
+# RFC 2606 and 6761: addresses that belong to nobody; and the user of git servers (git@host:path)
+_NOBODYS = re.compile(r"^git@|(?:@|\.)(?:example\.(?:com|org|net)|example|test|invalid|localhost)$", re.IGNORECASE)
 _DIGITS = re.compile(r"(?:\d[ ().-]{0,3}){7}")
-_CARD = re.compile(r"(?<![\d.])[3-6]\d{3}(?:[ -]?\d){9,15}(?![\d.])")
+_FICTION = re.compile(r"1\d{3}55501\d\d")
+_CARD = re.compile(r"(?<!\w)(?<!\d\.)[3-6]\d{3}(?:[ -]?\d){9,15}(?!\w|\.\d)")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b")
 _SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
 _REGION = "US"
-# entropy finds random text, not secrets; the keyword finds "password: ..." in any talk of passwords
-_NOT_BY_FORM = ("Base64HighEntropyString", "HexHighEntropyString", "IPPublicDetector", "KeywordDetector")
+# entropy finds random text, not secrets; the keyword finds "password: ..." in any talk of passwords; and of a private
+# key its detector finds but the header
+_NOT_WANTED = (
+    "Base64HighEntropyString",
+    "HexHighEntropyString",
+    "IPPublicDetector",
+    "KeywordDetector",
+    "PrivateKeyDetector",
+)
+_KEY_BLOCK = re.compile(
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:.*?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|.*)"
+    r"|PuTTY-User-Key-File-\d.*",
+    re.DOTALL,
+)
+# forms that detect-secrets has not; each asks for a digit where its length alone would fit a placeholder
+_TOKENS = {
+    "OpenAI Token": re.compile(r"\bsk-(?:proj|svcacct|admin)-(?=[\w-]{0,40}\d)[\w-]{20,}", re.ASCII),
+    "Anthropic Token": re.compile(r"\bsk-ant-(?=[\w-]{0,40}\d)[\w-]{20,}", re.ASCII),
+    "Hugging Face Token": re.compile(r"\bhf_[A-Za-z0-9]{34}"),
+    "Google API Key": re.compile(r"\bAIza[\w-]{35}", re.ASCII),
+}
+_REST_OF_TOKEN = re.compile(r"[\w+/=-]*", re.ASCII)
+# what stands around the token in the matches of some detectors
+_AROUND = " \t\r\n\"':="
 
 
 @dataclass(frozen=True)
@@ -61,8 +84,9 @@ def mask(value: str) -> str:
 
 def redacted(text: str) -> str:
     """A text out of a row as a report may show it: with whatever the two checks would find masked."""
-    for find in (*_PERSONAL.values(), _secrets):
-        for _, value in list(find(text)):
+    # the keys first: a number masked within one would hide what is left of it
+    for find in (_secrets, *_PERSONAL.values()):
+        for value in sorted({value for _, value in find(text)}, key=len, reverse=True):
             text = text.replace(value, mask(value))
     return text
 
@@ -99,13 +123,18 @@ def _emails(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _phones(text: str) -> Iterator[tuple[str, str]]:
-    """Numbers with a country code from anywhere; without one, those of the United States and Canada."""
+    """Numbers with a country code from anywhere; without one, those of the United States and Canada.
+
+    Not those in plain digits, which are any number's, nor those that North America keeps for fiction (555-0100 to -0199).
+    """
     if not _DIGITS.search(text):
         return
     from phonenumbers import Leniency, PhoneNumberMatcher
 
     for match in PhoneNumberMatcher(text, _REGION, leniency=Leniency.STRICT_GROUPING):
-        yield "phone number", match.raw_string
+        fiction = _FICTION.fullmatch(f"{match.number.country_code}{match.number.national_number}")
+        if not fiction and not match.raw_string.isdigit():
+            yield "phone number", match.raw_string
 
 
 def _cards(text: str) -> Iterator[tuple[str, str]]:
@@ -133,9 +162,24 @@ def _social_security(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _secrets(text: str) -> Iterator[tuple[str, str]]:
+    """Each to its end: what a detector gives may be a part of it, as `ghp` of a whole token."""
+    for match in _KEY_BLOCK.finditer(text):
+        yield "Private Key", match.group()
     for detector in _detectors():
-        for value in detector.analyze_string(text):
-            yield str(detector.secret_type), value
+        given = set(detector.analyze_string(text))
+        for pattern in detector.denylist if given else ():
+            for match in pattern.finditer(text):
+                if not given.isdisjoint((match.group(), *match.groups())):
+                    yield str(detector.secret_type), _to_its_end(match)
+    for kind, pattern in _TOKENS.items():
+        for match in pattern.finditer(text):
+            yield kind, _to_its_end(match)
+
+
+def _to_its_end(match: re.Match[str]) -> str:
+    value = match.group().strip(_AROUND)
+    rest = _REST_OF_TOKEN.match(match.string, match.string.index(value, match.start()) + len(value))
+    return value + (rest.group() if rest else "")
 
 
 @cache
@@ -144,7 +188,7 @@ def _detectors() -> list[Any]:
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     classes: Iterable[type[Any]] = get_mapping_from_secret_type_to_class().values()
-    return [kind() for kind in classes if kind.__name__ not in _NOT_BY_FORM]
+    return [kind() for kind in classes if kind.__name__ not in _NOT_WANTED]
 
 
 _PERSONAL: Mapping[str, _Find] = {

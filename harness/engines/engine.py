@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -54,12 +55,14 @@ class Engine:
     Attributes:
         computed: answers this engine computed.
         cached: answers it took from the cache.
+        seconds: spent computing, loading the model not included.
     """
 
     def __init__(self, identity_digest: str, backend: Backend, cache: AnswerCache) -> None:
         self.identity_digest = identity_digest
         self.computed = 0
         self.cached = 0
+        self.seconds = 0.0
         self._backend = backend
         self._cache = cache
 
@@ -96,7 +99,9 @@ class Engine:
             missing = {i for i in batch.indices if keys[i] not in known}
             if not missing:
                 continue
+            started = time.perf_counter()
             fresh = {keys[i]: answer for i, answer in self._backend.run(unique, batch)}
+            self.seconds += time.perf_counter() - started
             if len(fresh) < len(batch.indices):
                 raise EngineError(
                     f"{len(batch.indices) - len(fresh)} of {len(batch.indices)} requests got no answer",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.gates.slices import Slice, Table, as_tables, find_driver, item_gains
+from harness.gates.slices import Slice, Table, as_tables, find_driver, item_gains, tags_with_length
 from harness.gates.wording import Wording
 
 if TYPE_CHECKING:
@@ -27,13 +27,14 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 def breakdown(measured: Measurement, slices: Table) -> dict[str, Any]:
     """Facts for a verdict's details.
 
-    A table for each tag of the items (see `harness.gates.slices.Slice`); for paired 0/1 metrics also `flips`, `right_to_wrong`
-    and `wrong_to_right`, the ids of the items.
+    `slices`: a table for each tag of the items (see `harness.gates.slices.Slice`), below a key of their own since tags are
+    named by users. For paired 0/1 metrics also `flips`, `right_to_wrong` and `wrong_to_right`, the ids of the items.
 
     Args:
         slices: `slice_table` of the measurement, as for `explain_loss`.
     """
-    return {**as_tables(slices), **_flips(measured)}
+    tables = as_tables(slices)
+    return {**({"slices": tables} if tables else {}), **_flips(measured)}
 
 
 def explain_loss(measured: Measurement, slices: Table) -> tuple[str, dict[str, Any]]:
@@ -58,7 +59,7 @@ def _slice_in_words(measured: Measurement, found: Slice, driver: tuple[str, str]
     wording = Wording(measured.metric)
     ids = [
         item
-        for item, tags, gain in zip(measured.item_ids, measured.tags, _gains(measured), strict=True)
+        for item, tags, gain in zip(measured.item_ids, tags_with_length(measured), _gains(measured), strict=True)
         if gain < 0 and tags.get(driver[0]) == driver[1]
     ]
     named = ", ".join(ids[:_NAMED_ITEMS]) + (", ..." if len(ids) > _NAMED_ITEMS else "")

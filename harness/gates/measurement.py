@@ -73,28 +73,28 @@ class Measurement:
         tags = ",".join(f"{tag}={value}" for tag, value in sorted(self.slice.items()))
         return f"{self.task}{f'[{tags}]' if tags else ''}/{self.metric.name}"
 
-    def superior(self, by: float = 0.0) -> Rule:
-        """The candidate is better than the base by at least `by` (0 or more)."""
+    def superior(self, by: float = 0.0, *, remedy: str = "") -> Rule:
+        """The candidate is better than the base by at least `by` (0 or more); `remedy` is told where it is not."""
         if not by >= 0:
             raise ConfigError(f"{self.label}: superior(by={by})", "give the least gain as a number of 0 or more")
-        return self._paired(Rule("superior", self, by))
+        return self._paired(Rule("superior", self, by, remedy))
 
-    def non_inferior(self, margin: float) -> Rule:
+    def non_inferior(self, margin: float, *, remedy: str = "") -> Rule:
         """The candidate is worse than the base by less than `margin` (above 0)."""
         if not margin > 0:
             raise ConfigError(
                 f"{self.label}: non_inferior(margin={margin})",
                 "give the largest tolerable loss as a number above 0; for none at all use superior()",
             )
-        return self._paired(Rule("non_inferior", self, margin))
+        return self._paired(Rule("non_inferior", self, margin, remedy))
 
-    def at_least(self, value: float) -> Rule:
+    def at_least(self, value: float, *, remedy: str = "") -> Rule:
         """The candidate's metric is `value` or more."""
-        return Rule("at_least", self, value)
+        return Rule("at_least", self, value, remedy)
 
-    def at_most(self, value: float) -> Rule:
+    def at_most(self, value: float, *, remedy: str = "") -> Rule:
         """The candidate's metric is `value` or less."""
-        return Rule("at_most", self, value)
+        return Rule("at_most", self, value, remedy)
 
     def candidate_interval(self, confidence: float) -> Interval:
         """The candidate's metric. Raises ValueError where it cannot be computed."""

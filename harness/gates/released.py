@@ -1,7 +1,7 @@
 """The question behind a release: is the candidate no worse than the adapter that was released last?
 
-Every gate that compares candidate and base on a metric is put a second time, with the released adapter's samples in
-the base's place: non-inferior within the gate's own tolerable loss.
+Every gate on a metric of a task's samples is put a second time, with the released adapter's samples in the base's place:
+non-inferior within the gate's own tolerable loss, where it names one.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.errors import AssayError
+import numpy as np
+
+from harness.errors import AssayError, TaskError
 from harness.gates.comparison import Comparison, Evaluation
 from harness.gates.gateable import Gateable
+from harness.gates.measurement import Measurement
 from harness.gates.rules import Rule
 from harness.runs.comparability import in_words
 from harness.runs.schema import Sample, Verdict
@@ -19,15 +22,15 @@ from harness.runs.schema import Sample, Verdict
 
 @dataclass(frozen=True)
 class AgainstReleased:
-    """A paired rule, put to candidate and released adapter.
+    """A rule, put to candidate and released adapter.
 
     Attributes:
-        rule: as it was put to candidate and base.
+        rule: as it was put first: to candidate and base, or to the candidate's own level.
         candidate: the candidate's samples of the rule's task.
         released: the released adapter's samples of it.
         name: what the released run is called.
         differing: what keeps the two runs' samples apart (`comparability.differing_parts`); the verdict is an error then.
-        margin: the tolerable loss where the rule names none of its own (`superior`).
+        margin: the tolerable loss where the rule names none of its own (all but `non_inferior`).
     """
 
     rule: Rule
@@ -61,13 +64,43 @@ class AgainstReleased:
                 comparison = Comparison(self.candidate.task, self.released, self.candidate.samples)
                 narrowed = comparison.where(**measured.slice) if measured.slice else comparison
                 paired = replace(narrowed.metric(measured.metric.name), base_name="released adapter")
-                verdict = paired.non_inferior(margin).decide(confidence=confidence)
+                verdict = paired.non_inferior(margin, remedy=self.rule.remedy).decide(confidence=confidence)
             except AssayError as error:
                 verdict = replace(verdict, reason=error.problem, remedy=error.remedy)
-        return replace(verdict, reason=f"against {self.name}: {verdict.reason}")
+        return replace(verdict, reason=f"against {self.name}: {verdict.reason}", against=self.name)
 
 
 def paired_rule(gateable: Gateable) -> Rule | None:
-    """The rule that compares candidate and base, None where the gate does not compare."""
+    """The rule over a metric of samples, which pair with another run's; None where the gate rests on none.
+
+    None too for a level of a metric without bounds: a loss that is tolerable everywhere (`margins.baseline`) is points of
+    a share, and says nothing of tokens or nats.
+    """
     rule = getattr(gateable, "rule", gateable)  # of a gate that says more than its rule does
-    return rule if isinstance(rule, Rule) and rule.kind in ("superior", "non_inferior") else None
+    if not isinstance(rule, Rule):
+        return None
+    of_level = rule.kind in ("at_least", "at_most")
+    return None if of_level and rule.measurement.metric.range is None else rule
+
+
+def is_stored(rule: Rule, candidate: Evaluation, released: Sequence[Sample]) -> bool:
+    """Whether both adapters' samples hold what the rule is about.
+
+    They do not hold what was computed for a gate alone, nor the base's answers (`evaluate(task, "base")`). A metric whose
+    differences are biased (`gate_instead`) is held against nobody.
+    """
+    measured = rule.measurement
+    try:
+        metric = candidate.task.metric(measured.metric.name)
+    except TaskError:
+        return False
+    if metric.gate_instead is not None or not any(metric.corpus or metric.name in s.scores for s in released):
+        return False
+    return measured.base is not None or _is_of(candidate, measured)
+
+
+def _is_of(candidate: Evaluation, measured: Measurement) -> bool:
+    narrowed = candidate.where(**measured.slice) if measured.slice else candidate
+    own = narrowed.metric(measured.metric.name)
+    same = own.item_ids == measured.item_ids and own.candidate_parsed == measured.candidate_parsed
+    return same and np.array_equal(own.candidate, measured.candidate, equal_nan=True)

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import beta
 
 from harness.gates.breakdown import breakdown, explain_loss
-from harness.gates.slices import item_gains, slice_table
+from harness.gates.rarity import Kind, rests_on_too_few
+from harness.gates.remedies import NEEDS_ITEMS, UNUSABLE_SCORES, remedy_for
+from harness.gates.slices import slice_table
 from harness.gates.wording import Wording
 from harness.metrics.base import Metric
 from harness.runs.schema import Estimate, Outcome, Verdict
@@ -33,11 +34,7 @@ from harness.stats.arrays import check_confidence
 if TYPE_CHECKING:
     from harness.gates.measurement import Measurement
 
-Kind = Literal["superior", "non_inferior", "at_least", "at_most"]
-
 _MIN_CLUSTERS = 2
-_MIN_CHANGES = 6
-_NEEDS_ITEMS = "measure more items (a larger profile or limit)"
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,13 @@ class Rule:
     Attributes:
         threshold: the margin of `superior` and `non_inferior` (0 or more, in units of the metric), the
             bound of `at_least` and `at_most`.
+        remedy: what to do where it fails; a general one where none is given.
     """
 
     kind: Kind
     measurement: Measurement
     threshold: float
+    remedy: str = ""
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:
         """The verdict; `error` where the scores cannot be used, `inconclusive` where they do not suffice.
@@ -63,13 +62,14 @@ class Rule:
         measured = self.measurement
         defect = _defect(measured)
         if defect:
-            return self._verdict("error", defect, confidence)
+            return self._verdict("error", defect, confidence, remedy=UNUSABLE_SCORES)
         if measured.n_clusters < _MIN_CLUSTERS:
-            return self._verdict("inconclusive", _too_few(measured), confidence, remedy=_NEEDS_ITEMS)
+            return self._verdict("inconclusive", _too_few(measured), confidence, remedy=NEEDS_ITEMS)
         try:
             return self._decide(confidence)
         except ValueError as error:
-            return self._verdict("error", f"{measured.label} cannot be measured: {error}", confidence)
+            reason = f"{measured.label} cannot be measured: {error}"
+            return self._verdict("error", reason, confidence, remedy=UNUSABLE_SCORES)
 
     def _decide(self, confidence: float) -> Verdict:
         measured = self.measurement
@@ -89,16 +89,19 @@ class Rule:
                     outcome, reason = "inconclusive", wording.at_floor(base, seen)
                 elif room is not None and room <= self.threshold and gain.low < 0:
                     outcome, reason = "inconclusive", wording.near_floor(base, room, self.threshold, seen)
-                elif outcome == "pass" and _too_few_changes(measured, self.threshold, confidence):
-                    outcome, reason = "inconclusive", f"{seen}, but too few items changed to rule out rare large losses"
         else:
             outcome, reason = _bounded(self.kind, estimate, self.threshold, wording)
+        if outcome == "pass" and rests_on_too_few(measured, self.kind, self.threshold, confidence):
+            outcome, reason = (
+                "inconclusive",
+                f"{reason}, but too few items differ from the rest to rule out rare bad ones",
+            )
         slices = slice_table(measured, confidence)
         details = breakdown(measured, slices)
         if outcome == "fail" and paired:
             source, more = explain_loss(measured, slices)
             reason, details = (f"{reason}; {source}" if source else reason), {**details, **more}
-        remedy = _remedy(outcome, reason)
+        remedy = (self.remedy if outcome == "fail" else "") or remedy_for(self.kind, outcome, reason)
         return self._verdict(
             outcome,
             reason,
@@ -220,36 +223,10 @@ def _defect(measured: Measurement) -> str:
     return ""
 
 
-def _too_few_changes(measured: Measurement, margin: float, confidence: float) -> bool:
-    """Whether a mean rests on so few items that differ that its interval cannot be believed.
-
-    Of a score that is not 0 or 1, a handful of changes says nothing of how large rarer ones are: in simulation the
-    t-interval passed a loss at the margin in up to half the cases with fewer than six (`benchmarks.stats`). Where scores
-    have bounds, as many changes as may be (Clopper-Pearson), each as large as can be, may still be within the margin.
-    """
-    gains = item_gains(measured)
-    if gains is None or measured.metric.kind == "binary":
-        return False
-    changed = int(np.count_nonzero(gains))
-    if changed >= _MIN_CHANGES:
-        return False
-    bounds = measured.metric.range
-    if bounds is None:
-        return changed > 0  # where nothing at all changed, there is nothing to be wary of
-    most = float(beta.ppf(0.5 + confidence / 2, changed + 1, measured.n - changed))
-    return most * (bounds[1] - bounds[0]) > margin
-
-
 def _too_few(measured: Measurement) -> str:
     items = f"{measured.n} item{'' if measured.n == 1 else 's'}"
     groups = " in one cluster" if measured.n > 1 else ""
     return f"only {items}{groups} measured, and a decision needs at least {_MIN_CLUSTERS} independent ones"
-
-
-def _remedy(outcome: Outcome, reason: str) -> str:
-    if outcome != "inconclusive":
-        return ""
-    return "gate on a metric with room to fall, or a stronger base" if reason.startswith("at floor") else _NEEDS_ITEMS
 
 
 def _in_words(kind: Kind, threshold: float) -> str:

@@ -1,4 +1,4 @@
-"""A deterministic number, read rather than sampled: it has no interval and is never inconclusive."""
+"""A number that is read rather than sampled. Without an error of its own it has no interval and is never inconclusive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.runs.schema import Estimate, Verdict
+from scipy.stats import norm
+
+from harness.runs.schema import Estimate, Outcome, Verdict
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class Scalar:
         unit: written after the number in reasons ("nats", "MiB").
         remedy: what to do where the bound is not kept.
         details: JSON facts for the report.
+        error: standard error, of a number read off a noisy curve.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Scalar:
     higher_is_better: bool = True
     remedy: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    error: float = 0.0
 
     def at_least(self, value: float) -> ScalarRule:
         """The number is `value` or more."""
@@ -45,30 +49,39 @@ class ScalarRule:
     threshold: float
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:
-        """Pass or fail; error where the number is not finite. `confidence` has no part in it."""
+        """Pass or fail; inconclusive where the bound lies within the number's error; error where it is not finite."""
         value, at_least = self.scalar.value, self.kind == "at_least"
         words = f"at {'least' if at_least else 'most'} {self.threshold:g}"
-        finite = math.isfinite(value)
-        holds = value >= self.threshold if at_least else value <= self.threshold
-        if not finite:
-            reason = f"{self.scalar.name} is {value}: no decision can rest on it"
-        elif holds:
-            reason = f"{self.scalar.name} is {self._number(value)}, {words} as required"
+        reach = float(norm.ppf(0.5 + confidence / 2)) * self.scalar.error
+        low, high = (value - reach, value + reach) if reach else (None, None)
+        worse, better = (value - reach, value + reach) if at_least else (-value - reach, reach - value)
+        wanted = self.threshold if at_least else -self.threshold
+        seen = f"{self.scalar.name} is {self._number(value)}"
+        if low is not None and high is not None:
+            seen += f", between {self._number(low)} and {self._number(high)}"
+        outcome: Outcome
+        if not math.isfinite(value):
+            outcome, reason = "error", f"{self.scalar.name} is {value}: no decision can rest on it"
+        elif worse >= wanted:
+            outcome, reason = "pass", f"{seen}, {words} as required"
+        elif better < wanted:
+            outcome, reason = "fail", f"{seen}, but {words} is required"
         else:
-            reason = f"{self.scalar.name} is {self._number(value)}, but {words} is required"
+            outcome, reason = "inconclusive", f"{seen}, which may or may not be {words}"
+        estimate = Estimate(value, low, high) if outcome != "error" else None
         return Verdict(
             gate=f"{self.scalar.name}/{self.kind}",
-            outcome="error" if not finite else "pass" if holds else "fail",
+            outcome=outcome,
             reason=reason,
             metric=self.scalar.name,
             rule=words,
             margin=self.threshold,
             higher_is_better=self.scalar.higher_is_better,
-            estimate=Estimate(value) if finite else None,
-            candidate=Estimate(value) if finite else None,
-            method="exact",
+            estimate=estimate,
+            candidate=estimate,
+            method="normal" if reach else "exact",
             confidence=confidence,
-            remedy="" if finite and holds else self.scalar.remedy,
+            remedy="" if outcome == "pass" else self.scalar.remedy,
             details=dict(self.scalar.details),
         )
 

@@ -51,6 +51,7 @@ def measure_until_decided(
     lower: float = -1.0,
     upper: float = 1.0,
     alpha: float = 0.025,
+    enough: Callable[[Stopped], bool] = lambda stopped: True,
 ) -> Stopped:
     """Measure items in this order, in growing batches, until their mean gain is shown to lie on one side of -margin.
 
@@ -59,15 +60,19 @@ def measure_until_decided(
         measure: takes its items in a random order (`harness.tasks.ordering.stratified_order`).
         lower, upper: no gain can lie outside; -1 and 1 for scores between 0 and 1.
         alpha: of wrong decisions in each direction.
+        enough: whether to stop at a decision; asked after each further batch until it agrees.
 
     Raises:
         ValueError: no items, or gains that are not finite, out of bounds, or not one an item.
     """
     test = SequentialTest(margin, lower, upper, alpha, population=population)
-    while test.decision is None and not test.exhausted:
+    while True:
         before = test.n
         batch = min(max(FIRST_BATCH, round(_GROWTH * before)), population - before)
         test.update(measure(batch))
         if test.n != before + batch:
             raise ValueError(f"{test.n - before} gains of {batch} items: there must be one an item")
-    return Stopped(test.decision, test.interval(), test.n, test.decided_after, population)
+        if test.exhausted or test.decision is not None:
+            stopped = Stopped(test.decision, test.interval(), test.n, test.decided_after, population)
+            if test.exhausted or enough(stopped):
+                return stopped

@@ -96,7 +96,7 @@ def as_tables(table: Table) -> dict[str, dict[str, dict[str, Any]]]:
 
 def _members(measured: Measurement) -> dict[tuple[str, str], np.ndarray[Any, np.dtype[np.int64]]]:
     where: dict[tuple[str, str], list[int]] = {}
-    for index, tags in enumerate(_with_length(measured)):
+    for index, tags in enumerate(tags_with_length(measured)):
         for tag, value in tags.items():
             where.setdefault((tag, value), []).append(index)
     # of a tag with one value the slice is the whole
@@ -104,7 +104,7 @@ def _members(measured: Measurement) -> dict[tuple[str, str], np.ndarray[Any, np.
     return {key: np.array(indices) for key, indices in where.items() if values.count(key[0]) > 1}
 
 
-def _with_length(measured: Measurement) -> Sequence[Mapping[str, str]]:
+def tags_with_length(measured: Measurement) -> Sequence[Mapping[str, str]]:
     """The items' tags, with a band of prompt lengths where there are items enough and lengths differ."""
     lengths = [len(prompt) for prompt in measured.prompts]
     if len(lengths) < len(_BANDS) * MIN_ITEMS:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from harness.digests import digest_json
 from harness.gates.comparison import Comparison
+from harness.gates.footing import Footing
 from harness.gates.measurement import Measurement
-from harness.gates.rules import Kind, Rule
+from harness.gates.rarity import Kind
+from harness.gates.rules import Rule
 from harness.gates.sequential import FIRST_BATCH, Stopped, measure_until_decided
 from harness.gates.slices import item_gains
 from harness.runs.schema import Sample, Verdict
 from harness.stats import Interval
+from harness.stats.arrays import FloatArray
 from harness.tasks.base import TaskLike
 
-LEAST_ITEMS = 500
-"""A smaller benchmark is measured whole: what stopping saves of it is seconds."""
+SAMPLE = 1000
+"""Items that a metric without bounds is first decided on: a number that no score has a say in."""
 
 
 class Unfolding:
@@ -31,7 +32,8 @@ class Unfolding:
 
     Args:
         size: items of the benchmark.
-        measure: the comparison over the items at places start to stop of their random order; each is asked for once.
+        measure: the comparison over the items at places start to stop of their random order, in that order; each is
+            asked for once.
     """
 
     def __init__(self, task: TaskLike, size: int, measure: Callable[[int, int], Comparison]) -> None:
@@ -46,17 +48,20 @@ class Unfolding:
 
     def between(self, start: int, stop: int) -> Comparison:
         """The items at places start to stop alone; those up to `stop` that were not measured yet are."""
-        done = len(self._pairs)
-        if done < stop:
-            # A task answers in its own order. Any random order of the batch is as good as the one it was drawn in.
-            self._pairs += sorted(self._measure(done, stop).pairs, key=lambda pair: digest_json(pair[0].item_id))
+        if self.measured < stop:
+            self._pairs += self._measure(self.measured, stop).pairs
         part = self._pairs[start:stop]
         return Comparison(self.task, [base for base, _ in part], [other for _, other in part])
 
     @property
+    def measured(self) -> int:
+        """How many items were measured so far."""
+        return len(self._pairs)
+
+    @property
     def so_far(self) -> Comparison:
         """The items measured so far."""
-        return self.upto(len(self._pairs))
+        return self.upto(self.measured)
 
     @property
     def whole(self) -> Comparison:
@@ -79,13 +84,13 @@ class UnfoldingMetric:
     unfolding: Unfolding
     name: str
 
-    def superior(self, by: float = 0.0) -> SequentialRule:
+    def superior(self, by: float = 0.0, *, remedy: str = "") -> SequentialRule:
         """As of a `Measurement`."""
-        return SequentialRule("superior", self, by)
+        return SequentialRule("superior", self, by, remedy)
 
-    def non_inferior(self, margin: float) -> SequentialRule:
+    def non_inferior(self, margin: float, *, remedy: str = "") -> SequentialRule:
         """As of a `Measurement`."""
-        return SequentialRule("non_inferior", self, margin)
+        return SequentialRule("non_inferior", self, margin, remedy)
 
     def __getattr__(self, name: str) -> Any:
         # whatever else is asked of a measurement is asked of the whole one
@@ -97,76 +102,107 @@ class SequentialRule:
     """A paired rule, decided as soon as the items measured so far suffice.
 
     The claim is about this benchmark's items; the wrong decisions are as rare as the confidence says, however often one
-    looks (`harness.stats.sequential`). What stays open when all items are measured is decided as without `--sequential`,
-    and so is a metric whose scores have no bounds, or that does not apply to every item.
+    looks (`harness.stats.sequential`). A metric whose scores have no bounds, or that does not apply to every item, is
+    looked at once, after a number of items fixed beforehand. What stays open is decided by all items as without
+    `--sequential`, which is no further chance to err: then there is nothing left that was not seen.
     """
 
     kind: Kind
     metric: UnfoldingMetric
     threshold: float
+    remedy: str = ""
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:
-        """The verdict, with `sequential` in its details: items used and saved, and the seconds that would have taken.
+        """The verdict; where it rests on part of the items, its details say on how many under `sequential`.
 
         Raises:
             TaskError: the task has no such metric.
             ConfigError: the threshold makes no sense.
         """
-        unfolding, name = self.metric.unfolding, self.metric.name
-        started = time.perf_counter()
+        first = self._rule(FIRST_BATCH).measurement
+        width = _width(first)
+        verdict = None
+        if first.metric.corpus is None:  # what only all items together have is measured whole
+            if width is None or abs(self.threshold) >= width:
+                verdict = self._sampled(confidence)
+            else:
+                try:
+                    verdict = self._watched(width, confidence)
+                except _Uneven:
+                    verdict = self._sampled(confidence)
+        return verdict or self._rule(self.metric.unfolding.size).decide(confidence=confidence)
+
+    def _watched(self, width: float, confidence: float) -> Verdict | None:
+        """Looking after each batch; None where it took all items."""
+        unfolding, name, alpha = self.metric.unfolding, self.metric.name, (1 - confidence) / 2
+        footing: Footing | None = None
+        verdict: Verdict | None = None
         used = 0
 
-        def gains(count: int) -> Any:
-            nonlocal used
+        def gains(count: int) -> FloatArray:
+            nonlocal used, footing
+            measured = unfolding.between(used, used + count).metric(name)
             used += count
-            return _gains(unfolding.between(used - count, used).metric(name), count)
+            found = _gains(measured, count)
+            if self.kind == "non_inferior" and measured.base is not None:
+                footing = footing or Footing(measured.metric, self.threshold, unfolding.size, alpha)
+                footing.update(measured.base)
+            return found
 
-        first = self._rule(unfolding.upto(FIRST_BATCH).metric(name))
-        width = _width(first.measurement)
-        if width is None:
-            return self._rule(unfolding.whole.metric(name)).decide(confidence=confidence)
-        try:
-            stopped = measure_until_decided(
-                unfolding.size,
-                gains,
-                margin=self.threshold if self.kind == "non_inferior" else -self.threshold,
-                lower=-width,
-                upper=width,
-                alpha=(1 - confidence) / 2,
-            )
-        except _Uneven:
-            return self._rule(unfolding.whole.metric(name)).decide(confidence=confidence)
-        measured = unfolding.upto(stopped.used).metric(name)
-        if stopped.saved == 0:
-            return self._rule(measured).decide(confidence=confidence)
-        return self._verdict(measured, stopped, time.perf_counter() - started, confidence)
+        def enough(stopped: Stopped) -> bool:
+            nonlocal verdict
+            rule = self._rule(stopped.used)
+            known = _difference(rule.measurement, stopped)
+            rule = replace(rule, measurement=replace(rule.measurement, known_difference=known))
+            # power is that of a design whose size was fixed before
+            verdict = replace(rule.decide(confidence=confidence), minimum_detectable_effect=None)
+            if footing is None or verdict.outcome not in ("pass", "inconclusive"):
+                return verdict.outcome != "inconclusive"
+            return footing.clear if verdict.outcome == "pass" else footing.low
 
-    def _rule(self, measured: Measurement) -> Rule:
-        rule: Rule = getattr(measured, self.kind)(self.threshold)
+        stopped = measure_until_decided(
+            unfolding.size,
+            gains,
+            margin=self.threshold if self.kind == "non_inferior" else -self.threshold,
+            lower=-width,
+            upper=width,
+            alpha=alpha,
+            enough=enough,
+        )
+        if verdict is None or stopped.saved == 0:
+            return None
+        return self._noted(verdict, stopped.used, f"decided after {stopped.used:,} of {stopped.population:,} items")
+
+    def _sampled(self, confidence: float) -> Verdict | None:
+        """Looking once; None where that leaves it open."""
+        size = self.metric.unfolding.size
+        if size <= SAMPLE:
+            return None
+        rule = self._rule(SAMPLE)
+        gains = item_gains(rule.measurement)
+        if rule.measurement.metric.range is None and (gains is None or not gains.any()):
+            return None  # where no change was drawn, nothing says how large those are that were not
+        verdict = rule.decide(confidence=confidence)
+        if verdict.outcome == "inconclusive":
+            return None
+        return self._noted(verdict, SAMPLE, f"decided by {SAMPLE:,} of {size:,} items, drawn at random")
+
+    def _rule(self, count: int) -> Rule:
+        """The rule over the first so many items."""
+        measured = self.metric.unfolding.upto(count).metric(self.metric.name)
+        rule: Rule = getattr(measured, self.kind)(self.threshold, remedy=self.remedy)
         return rule
 
-    def _verdict(self, measured: Measurement, stopped: Stopped, seconds: float, confidence: float) -> Verdict:
-        rule = self._rule(replace(measured, known_difference=_difference(measured, stopped)))
-        verdict = rule.decide(confidence=confidence)
-        facts = {
-            "items": stopped.used,
-            "of": stopped.population,
-            "saved": stopped.saved,
-            "saved_s": round(seconds * stopped.saved / stopped.used, 1),
-        }
-        return replace(
-            verdict,
-            reason=f"{verdict.reason}; decided after {stopped.used:,} of {stopped.population:,} items",
-            minimum_detectable_effect=None,  # of a design whose size was fixed before
-            details={**verdict.details, "sequential": facts},
-        )
+    def _noted(self, verdict: Verdict, used: int, how: str) -> Verdict:
+        facts = {"items": used, "of": self.metric.unfolding.size}
+        return replace(verdict, reason=f"{verdict.reason}; {how}", details={**verdict.details, "sequential": facts})
 
 
 class _Uneven(Exception):
     """The metric does not apply to every item, so that what is left to see is not known."""
 
 
-def _gains(measured: Measurement, count: int) -> Any:
+def _gains(measured: Measurement, count: int) -> FloatArray:
     """Gains of a batch of `count` items; shape (count,)."""
     gains = item_gains(measured)
     if gains is None or measured.n != count or not np.isfinite(gains).all():

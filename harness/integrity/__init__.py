@@ -1,8 +1,9 @@
 """Is the adapter what it claims to be? Facts about files, tensors and behaviour, each a check with a remedy."""
 
 from harness.integrity.behaviour import changes_the_base
+from harness.integrity.chat_template import chat_template_is_the_bases
 from harness.integrity.consistency import config_agrees_with_tensors
-from harness.integrity.conversation import chat_template_is_the_bases, special_tokens_agree
+from harness.integrity.conversation import special_tokens_agree
 from harness.integrity.files import adapter_is_finite, adapter_is_safe, adapter_is_trained
 from harness.integrity.mapping import tensors_map_both_ways
 from harness.integrity.merging import merged_copy_is_the_candidate, merges_cleanly

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.gates import Check
 from harness.integrity.observed import Observed
-from harness.integrity.probe import mean_kl
+from harness.integrity.probe import mean_kl, nan_predictions
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel
@@ -22,6 +22,8 @@ def changes_the_base(loaded: LoadedModel, *, least_kl: float, observed: Observed
         observed: what the two said, if they were asked already.
     """
     seen = observed or Observed(loaded)
+    if nan := nan_predictions("effect", {"base": seen.base, "candidate": seen.candidate}):
+        return nan
     kl, layers = mean_kl(seen.base, seen.candidate), dict(seen.layers)
     details = {"kl_nats_per_token": kl, "limit": least_kl, "positions": len(seen.base), "layers": layers}
     if not kl >= least_kl:  # NaN does not hold either

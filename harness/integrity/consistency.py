@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.gates import Check
-from harness.integrity.lora import LoraPair, by_pattern, lora_pairs, matches, scale_of
+from harness.integrity.lora import LoraPair, lora_pairs, matches, said_rank, scale_of
+from harness.models.adalora import is_adalora
 from harness.models.adapter_files import CONFIG, WEIGHTS, read_json
 from harness.models.adapter_keys import canonical_names
 
@@ -24,13 +25,13 @@ def config_agrees_with_tensors(adapter: Path) -> Check:
         AdapterError: there are no readable weights or no configuration.
     """
     config, pairs = read_json(adapter / CONFIG), lora_pairs(adapter)
-    scales = sorted({scale_of(config, pair) for pair in pairs}) if _is_number(config.get("lora_alpha", 8)) else []
-    faults = [
+    faults = _wrong_types(config) or [
         *_wrong_ranks(config, pairs),
         *_idle_patterns(config, pairs),
         *_wrong_alphas(config),
         *_absent_modules(config, adapter),
     ]
+    scales = [] if _wrong_types(config) or _wrong_alphas(config) else sorted({scale_of(config, p) for p in pairs})
     unusual = [s for s in scales if not _USUAL_SCALES[0] <= s <= _USUAL_SCALES[1]]
     details = {
         "faults": faults,
@@ -57,12 +58,25 @@ def config_agrees_with_tensors(adapter: Path) -> Check:
     )
 
 
+def _wrong_types(config: Mapping[str, Any]) -> list[str]:
+    """Entries that PEFT reads as something else than was meant, or trips over."""
+    modules = config.get("modules_to_save")
+    faults = [
+        f"{key} is {config[key]!r}, not values by patterns"
+        for key in _PATTERNS
+        if not isinstance(config.get(key) or {}, Mapping)
+    ]
+    if modules is not None and not isinstance(modules, list):
+        faults.append(f"modules_to_save is {modules!r}, not a list of names")
+    return faults
+
+
 def _wrong_ranks(config: Mapping[str, Any], pairs: Sequence[LoraPair]) -> list[str]:
     faults = [
         f"{pair.a} has rank {pair.rank}, {pair.b} has rank {pair.rank_b}" for pair in pairs if pair.rank != pair.rank_b
     ]
     for pair in pairs:
-        said = by_pattern(config.get("rank_pattern"), pair.module, config.get("r"))
+        said = said_rank(config, pair.module)
         if said is not None and said != pair.rank:
             faults.append(f"r is {said} for {pair.module}, {pair.a} has rank {pair.rank}")
     return faults
@@ -70,9 +84,10 @@ def _wrong_ranks(config: Mapping[str, Any], pairs: Sequence[LoraPair]) -> list[s
 
 def _idle_patterns(config: Mapping[str, Any], pairs: Sequence[LoraPair]) -> list[str]:
     """A pattern that no module follows is a misspelt one: what it was to change has the general value."""
+    keys = [key for key in _PATTERNS if not (key == "rank_pattern" and is_adalora(config))]
     return [
         f"{key} names {pattern!r}, which no adapted module follows"
-        for key in _PATTERNS
+        for key in keys
         for pattern in config.get(key) or {}
         if not any(matches(pattern, pair.module) for pair in pairs)
     ]

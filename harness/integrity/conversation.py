@@ -1,65 +1,16 @@
-"""Checks of what conversations are made of: the chat template, and the tokens that begin and end a turn."""
+"""The check of the tokens that begin and end a turn, and those that stop an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import first_line
 from harness.gates import Check
 from harness.models.adapter_files import read_json
-from harness.models.identity import read_chat_template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-_CONVERSATIONS: Sequence[tuple[str, list[dict[str, str]], bool]] = (
-    ("a question", [{"role": "user", "content": "Which train goes to the coast?"}], True),
-    (
-        "a system prompt and a finished answer",
-        [
-            {"role": "system", "content": "Answer in one sentence."},
-            {"role": "user", "content": "Which train goes to the coast?"},
-            {"role": "assistant", "content": "The one at half past nine."},
-        ],
-        False,
-    ),
-    (
-        "two turns",
-        [
-            {"role": "user", "content": "Which train goes to the coast?"},
-            {"role": "assistant", "content": "The one at half past nine."},
-            {"role": "user", "content": "From where?"},
-        ],
-        True,
-    ),
-)
-
-
-def chat_template_is_the_bases(adapter: Path, base: Path, tokenizer: PreTrainedTokenizerBase) -> Check:
-    """A chat template saved beside the adapter puts conversations as the base's does.
-
-    Templates are compared by what they render: a marker for training or another spelling is no difference.
-
-    Args:
-        tokenizer: the base's; templates use its special tokens.
-    """
-    theirs, own = read_chat_template(adapter), read_chat_template(base)
-    if theirs is None or theirs == own:
-        told = "none lies beside the adapter" if theirs is None else "it is the base's"
-        return Check("chat_template", holds=True, reason=f"no other chat template: {told}")
-    differences = _rendered_differences(tokenizer, theirs, own)
-    if differences:
-        what, (before, now) = next(iter(differences.items()))
-        return Check(
-            "chat_template",
-            holds=False,
-            reason=f"its chat template differs from the base's on {what}: {now!r} in place of {before!r}",
-            remedy="evaluate and serve with the template of training: put it with the base, or train with the base's",
-            details={"differences": {name: list(both) for name, both in differences.items()}},
-        )
-    return Check("chat_template", holds=True, reason="its chat template renders as the base's does")
 
 
 def special_tokens_agree(base: Path, tokenizer: PreTrainedTokenizerBase) -> Check:
@@ -122,32 +73,3 @@ def stop_tokens(base: Path, tokenizer: PreTrainedTokenizerBase) -> set[int]:
 
 def _tokens_fault(reason: str, remedy: str, details: Mapping[str, Any]) -> Check:
     return Check("special_tokens", holds=False, reason=reason, remedy=remedy, details=details)
-
-
-def _rendered_differences(
-    tokenizer: PreTrainedTokenizerBase, theirs: str, own: str | None
-) -> dict[str, tuple[str, str]]:
-    """Conversation -> (by the base's template, by the adapter's), where they differ."""
-    found = {}
-    for what, messages, open_ended in _CONVERSATIONS:
-        both = _render(tokenizer, own, messages, open_ended), _render(tokenizer, theirs, messages, open_ended)
-        if both[0] != both[1]:
-            found[what] = both
-    return found
-
-
-def _render(
-    tokenizer: PreTrainedTokenizerBase, template: str | None, messages: list[dict[str, str]], open_ended: bool
-) -> str:
-    """What a template makes of a conversation, or that it refuses it: a template may well refuse a system prompt."""
-    import jinja2
-
-    if template is None:
-        return "(no chat template)"
-    try:
-        text = tokenizer.apply_chat_template(
-            messages, chat_template=template, add_generation_prompt=open_ended, tokenize=False
-        )
-    except (jinja2.TemplateError, ValueError) as exc:
-        return f"(refused: {first_line(exc)})"
-    return str(text)

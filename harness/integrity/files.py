@@ -7,7 +7,14 @@ from pathlib import Path
 
 from harness.errors import AdapterError
 from harness.gates import Check
-from harness.models.adapter_files import WEIGHTS, nonfinite_tensors, remote_code, saturated_tensors, unsafe_files
+from harness.models.adapter_files import (
+    WEIGHTS,
+    nonfinite_tensors,
+    read_weights,
+    remote_code,
+    saturated_tensors,
+    unsafe_files,
+)
 from harness.models.safetensors_header import read_tensor_headers
 
 _SHOWN = 5
@@ -15,21 +22,21 @@ _ALLOW = "or name them under `integrity: allow_files:` in assay.yaml where they 
 
 
 def adapter_is_safe(adapter: Path, *, allowed: Collection[str] = ()) -> Check:
-    """No pickle, no code and no `auto_map` to it; the weights are one readable safetensors file.
+    """No pickle, no code, no link or `auto_map` to any; the weights are one readable safetensors file.
 
     Args:
         allowed: names of files that may lie there all the same. Nothing loads them.
     """
     try:
         unsafe, code = unsafe_files(adapter, allowed=allowed), remote_code(adapter, allowed=allowed)
-        tensors = read_tensor_headers(adapter / WEIGHTS) if not unsafe and not code else {}
+        tensors = read_weights(adapter, allowed=allowed) if not unsafe and not code else {}
     except AdapterError as exc:
         return Check("safetensors_only", holds=False, reason=exc.problem, remedy=exc.remedy)
     if unsafe:
         return Check(
             "safetensors_only",
             holds=False,
-            reason=f"files that can run code when loaded: {', '.join(unsafe[:_SHOWN])}",
+            reason=f"files that can run code when loaded (or links out of the adapter): {', '.join(unsafe[:_SHOWN])}",
             remedy=f"save the adapter with save_pretrained (safetensors) and remove these files, {_ALLOW}",
             details={"files": unsafe},
         )
@@ -68,32 +75,31 @@ def adapter_is_finite(adapter: Path) -> Check:
 
 
 def adapter_is_trained(adapter: Path) -> Check:
-    """LoRA's B matrices start at zero; an adapter in which all still are does nothing.
+    """No tensor is all zero, but for biases, which may well be.
+
+    LoRA's B matrices start at zero, and do nothing while they are; any other such tensor (a head of `modules_to_save`,
+    the magnitudes of DoRA) silences the module it belongs to.
 
     Raises:
         AdapterError: there are no readable weights.
     """
     from safetensors import safe_open
 
-    names = sorted(n for n in read_tensor_headers(adapter / WEIGHTS) if "lora_B" in n or "lora_embedding_B" in n)
-    count = len(names)
+    headers = read_tensor_headers(adapter / WEIGHTS)
+    # a module of which AdaLoRA kept no rank has tensors without values
+    names = sorted(name for name, header in headers.items() if not name.endswith("bias") and 0 not in header.shape)
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
-        zero = [name for name in names if not file.get_tensor(name).any()]
+        # in float32, for `any` does not know every float8
+        zero = [name for name in names if not file.get_tensor(name).float().any()]
     details = {"zero_tensors": zero}
-    if count and len(zero) == count:
-        return Check(
-            "trained",
-            holds=False,
-            reason=f"all {count} LoRA B matrices are zero: the adapter changes nothing",
-            remedy="check that gradients reach the adapter (target_modules, learning rate, masked labels) and train again",
-            details=details,
-        )
     if zero:
         return Check(
             "trained",
             holds=False,
-            reason=f"{len(zero)} of {count} LoRA B matrices are zero, first {zero[0]}",
-            remedy="these modules were not trained, or their tensors were lost when saving: train or save again",
+            reason=f"{len(zero)} of {len(names)} tensors are all zero, first {zero[0]}: their modules change nothing, or "
+            "give out nothing",
+            remedy="they were not trained, or lost when saving: check that gradients reach them (target_modules, learning "
+            "rate, masked labels), and train or save again",
             details=details,
         )
-    return Check("trained", holds=True, reason=f"none of {count} LoRA B matrices is zero", details=details)
+    return Check("trained", holds=True, reason=f"none of {len(names)} tensors is all zero", details=details)

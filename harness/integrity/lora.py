@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.models.adalora import is_adalora, kept_ranks
 from harness.models.adapter_files import WEIGHTS
 from harness.models.adapter_keys import canonical_names
 from harness.models.safetensors_header import read_tensor_headers
@@ -58,17 +60,30 @@ def lora_pairs(adapter: Path) -> list[LoraPair]:
 def scale_of(config: Mapping[str, Any], pair: LoraPair) -> float:
     """What B A is multiplied by: alpha/r, or alpha/sqrt(r) with rank-stabilised LoRA (https://arxiv.org/abs/2312.03732)."""
     alpha = float(by_pattern(config.get("alpha_pattern"), pair.module, config.get("lora_alpha", 8)))
-    return alpha / (math.sqrt(pair.rank) if config.get("use_rslora") else pair.rank)
+    rank = config["init_r"] if is_adalora(config) else pair.rank
+    return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
-def by_pattern(patterns: Mapping[str, Any] | None, module: str, default: Any) -> Any:
+def said_rank(config: Mapping[str, Any], module: str) -> Any:
+    """The rank that the configuration gives a module; None where it gives none."""
+    if is_adalora(config):
+        return kept_ranks(config.get("rank_pattern")).get(module, config["init_r"])
+    return by_pattern(config.get("rank_pattern"), module, config.get("r"))
+
+
+def by_pattern(patterns: object, module: str, default: Any) -> Any:
     """What a `rank_pattern` or `alpha_pattern` gives a module, by PEFT's rule: the first that is the name or its end."""
-    for pattern, value in (patterns or {}).items():
+    for pattern, value in patterns.items() if isinstance(patterns, Mapping) else ():
         if matches(pattern, module):
             return value
     return default
 
 
 def matches(pattern: str, module: str) -> bool:
-    """Whether a pattern of `rank_pattern` or `alpha_pattern` takes a module (`peft.utils.other.get_pattern_key`)."""
-    return re.match(rf"(.*\.)?({pattern})$", module) is not None
+    """Whether a pattern of `rank_pattern` or `alpha_pattern` takes a module (`peft.utils.other.get_pattern_key`).
+
+    What is no regular expression takes none.
+    """
+    with contextlib.suppress(re.error):
+        return re.match(rf"(.*\.)?({pattern})$", module) is not None
+    return False

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AssayError
 from harness.gates import Check
+from harness.integrity.merge_in_place import MergeRefusedError, merged_in_place
 from harness.integrity.observed import Observed
-from harness.integrity.probe import mean_kl, probe_log_probs
+from harness.integrity.probe import mean_kl, nan_predictions, probe_log_probs
 
 if TYPE_CHECKING:
     import torch
@@ -22,9 +21,19 @@ _SHARE = 0.1
 
 
 def merges_cleanly(
-    loaded: LoadedModel, *, most_kl: float, most_share: float = _SHARE, observed: Observed | None = None
+    loaded: LoadedModel,
+    *,
+    most_kl: float,
+    most_share: float = _SHARE,
+    served_merged: bool = False,
+    observed: Observed | None = None,
 ) -> Check:
     """Merged into the base weights, in the precision in use, the adapter acts as it does unmerged.
+
+    Of a 4-bit base there are two merged models. Merged into the dense weights that the packed ones stand for, and left
+    in that precision, the adapter loses rounding alone. Quantised anew, as a merge into packed weights does, changes
+    smaller than a step of the 4-bit grid are lost: nearly all of a healthy QLoRA adapter. So the second is what is gated
+    where a merged model is to be served; elsewhere the first is, and the loss of the second is told.
 
     The base weights are put back bit for bit afterwards.
 
@@ -32,13 +41,29 @@ def merges_cleanly(
         most_kl: largest mean KL(unmerged || merged) on the probe texts, nats a token.
         most_share: largest share of it in KL(unmerged || base), which is what the adapter does at all: a merge at twice
             the strength of a mild adapter is a small distance too.
+        served_merged: whether a merged model is what will be served (`serving: merged:` in assay.yaml). If it is not,
+            an adapter that PEFT refuses to merge holds all the same.
         observed: what base and candidate said, if they were asked already.
     """
+    from harness.models.quantization import round_to_nf4
+
     seen = observed or Observed(loaded)
+    limits = {"most_kl": most_kl, "most_share": most_share}
     base, unmerged = seen.base, seen.candidate
-    with _merged(loaded.model):
-        overflown = _nonfinite_weights(loaded.model)
-        merged = probe_log_probs(loaded, loaded.model)
+    try:
+        with merged_in_place(loaded) as four_bit:
+            overflown = _nonfinite_weights(loaded.model)
+            merged = probe_log_probs(loaded, loaded.model)
+            if four_bit and not overflown:
+                round_to_nf4(four_bit)
+                packed = probe_log_probs(loaded, loaded.model)
+    except MergeRefusedError as exc:
+        return Check(
+            "merge",
+            holds=not served_merged,
+            reason=f"PEFT cannot merge it ({exc}): it can only be served unmerged",
+            remedy="serve it unmerged, and take `merged:` out of `serving:` in assay.yaml",
+        )
     if overflown:
         return Check(
             "merge",
@@ -47,7 +72,15 @@ def merges_cleanly(
             remedy="the change does not fit the precision it is served in: serve in bfloat16, or unmerged",
             details={"weights": overflown},
         )
-    return _judged("merge", "merged", base, unmerged, merged, most_kl=most_kl, most_share=most_share)
+    check = _judged("merge", "merged", base, unmerged, merged, **limits)
+    if not four_bit:
+        return check
+    anew = _judged("merge", "merged and quantised anew to 4 bits", base, unmerged, packed, **limits)
+    if served_merged:
+        return replace(anew, details={**anew.details, "left_dense": check.details})
+    lost = f"; quantised anew to 4 bits, it would differ by {anew.details['share_of_effect']:.0%} of that"
+    reason = check.reason if anew.holds else check.reason + lost
+    return replace(check, reason=reason, details={**check.details, "quantised_anew": anew.details})
 
 
 def merged_copy_is_the_candidate(
@@ -105,6 +138,8 @@ def _judged(
     most_kl: float,
     most_share: float,
 ) -> Check:
+    if nan := nan_predictions(name, {"base": base, "candidate": unmerged, "merged model": merged}):
+        return nan
     kl, effect = mean_kl(unmerged, merged), mean_kl(unmerged, base)
     share = kl / effect if effect > 0 else float("inf") if kl else 0.0
     details = {
@@ -131,32 +166,10 @@ def _nonfinite_weights(model: Any) -> list[str]:
     return [
         name
         for name, parameter in model.named_parameters()
-        if ".base_layer." in name and parameter.is_floating_point() and not bool(parameter.isfinite().all())
+        if ".base_layer." in name and parameter.is_floating_point() and not _is_finite(parameter)
     ]
 
 
-@contextlib.contextmanager
-def _merged(model: Any) -> Iterator[None]:
-    """The adapter merged into its base layers, and the exact base weights back on leaving.
-
-    PEFT's own unmerge subtracts what it added, which does not restore bfloat16 weights.
-    """
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
-    quantized = [(m, m.base_layer) for m in layers if any(not p.is_floating_point() for p in m.base_layer.parameters())]
-    dense = [p for m in layers for p in m.base_layer.parameters() if p.is_floating_point()]
-    kept = [p.detach().clone() for p in dense]
-    for layer, weights in quantized:
-        layer.base_layer = copy.deepcopy(weights)  # a merge quantises anew and replaces scales and all
-    try:
-        model.merge_adapter()
-        yield
-    finally:
-        try:
-            model.unmerge_adapter()
-        finally:
-            for parameter, value in zip(dense, kept, strict=True):
-                parameter.data.copy_(value)
-            for layer, weights in quantized:
-                layer.base_layer = weights
+def _is_finite(parameter: torch.Tensor) -> bool:
+    # `isfinite` does not know every float8
+    return bool((parameter.float() if parameter.element_size() == 1 else parameter).isfinite().all())

@@ -17,10 +17,16 @@ _MOST_Z = 8.0
 _MOST_RATIO = 10.0
 # Fewer than this have no median worth the name: they are held against the modules of all kinds.
 _FEWEST_OF_A_KIND = 5
+# Where half of a kind is dead, or all of it, no module stands out from the median. Healthy adapters stay within a factor
+# of 4 in a kind and of 5 between kinds.
+_MOST_WITHIN_A_KIND = 1e4
+_MOST_BETWEEN_KINDS = 1e3
 
 
 def norms_are_even(adapter: Path) -> Check:
     """No module's change is ten times smaller or larger than the median of its kind, and far outside their spread.
+
+    Nor do those of one kind differ 10,000 times, or the medians of the kinds 1,000 times.
 
     The change of a module is the Frobenius norm of scale * B A. Its logarithm is held against the median of the
     modules of its kind, in units of 1.4826 times their median absolute deviation (the robust z of Iglewicz and Hoaglin, 1993).
@@ -33,9 +39,10 @@ def norms_are_even(adapter: Path) -> Check:
     kinds: dict[str, list[float]] = defaultdict(list)
     for pair, norm in norms.items():
         kinds[pair.kind].append(norm)
+    medians = {kind: _median(of_kind) for kind, of_kind in sorted(kinds.items())}
     details = {
         "outliers": [{"tensor": pair.b, "norm": norms[pair], "times_median": ratio} for pair, ratio in outliers],
-        "median_norm": {kind: _median(of_kind) for kind, of_kind in sorted(kinds.items())},
+        "median_norm": medians,
         "layer_shares": _layer_shares(norms),
     }
     if outliers:
@@ -49,6 +56,15 @@ def norms_are_even(adapter: Path) -> Check:
             remedy="this layer was lost or never trained: compare it with the last checkpoint, and save or train again"
             if dead
             else "this layer ran away: lower the learning rate or clip gradients (max_grad_norm), and train again",
+            details=details,
+        )
+    if fault := _within_kinds(kinds) or _between_kinds(medians):
+        return Check(
+            "norms",
+            holds=False,
+            reason=fault,
+            remedy="the small ones were lost or never trained, or the large ones ran away: compare with the last "
+            "checkpoint, and save or train again",
             details=details,
         )
     return Check("norms", holds=True, reason=f"the changes of {len(norms)} modules are alike in size", details=details)
@@ -97,6 +113,24 @@ def _outliers(norms: Mapping[LoraPair, float]) -> list[tuple[LoraPair, float]]:
             if away > np.log(_MOST_RATIO) and away > _MOST_Z * spread:
                 found.append((pair, norms[pair] / float(np.exp(centre))))
     return sorted(found, key=lambda one: -abs(np.log(one[1])) if one[1] > 0 else -np.inf)
+
+
+def _within_kinds(kinds: Mapping[str, Sequence[float]]) -> str:
+    for kind, norms in kinds.items():
+        if max(norms) > _MOST_WITHIN_A_KIND * min(norms):
+            return f"the changes of {kind} differ too much between layers: from {min(norms):.2g} to {max(norms):.2g}"
+    return ""
+
+
+def _between_kinds(medians: Mapping[str, float]) -> str:
+    if not medians:
+        return ""
+    least, most = min(medians, key=lambda kind: medians[kind]), max(medians, key=lambda kind: medians[kind])
+    if medians[most] <= _MOST_BETWEEN_KINDS * medians[least]:
+        return ""
+    return (
+        f"the changes of {least} ({medians[least]:.2g} in the median) are nothing beside {most}'s ({medians[most]:.2g})"
+    )
 
 
 def _layer_shares(norms: Mapping[LoraPair, float]) -> dict[str, float]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from harness.gates import Check
 
 if TYPE_CHECKING:
     import torch
@@ -47,3 +49,24 @@ def mean_kl(reference: torch.Tensor, other: torch.Tensor) -> float:
     """
     # rounding may put equal distributions just below zero; NaN stays NaN
     return float((reference.exp() * (reference - other)).sum(dim=-1).mean().clamp(min=0))
+
+
+def nan_predictions(name: str, said: Mapping[str, torch.Tensor]) -> Check | None:
+    """The failed check that there is nothing to compare, where predictions are NaN; None where none is.
+
+    Args:
+        name: of the check.
+        said: who -> log-probabilities of shape (positions, vocabulary); the first who is at fault is named.
+    """
+    for who, log_probs in said.items():
+        count = int(log_probs.isnan().any(dim=-1).sum())
+        if count:
+            return Check(
+                name,
+                holds=False,
+                reason=f"{count} of {len(log_probs)} predictions of the {who} are NaN: there is nothing to compare",
+                remedy="values overflow in the precision in use: measure with --dtype=bfloat16 or float32; if they still "
+                "do, the weights are too large: train again with a lower learning rate",
+                details={"nan_positions": count, "positions": len(log_probs)},
+            )
+    return None

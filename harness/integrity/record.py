@@ -54,8 +54,8 @@ def strength_as_trained(adapter: Path) -> Check:
 def base_as_trained(adapter: Path, base: Path, *, base_name: str) -> Check:
     """This base is the one the adapter was trained on, to the last weight, token and template.
 
-    Another base of the same shapes takes every tensor, and answers worse. Without a recorded digest only names can be
-    shown, which prove nothing: the check then holds.
+    Another base of the same shapes takes every tensor, and answers worse. Without a recorded digest there are names
+    alone, which prove nothing (a local copy goes by any): the check then holds, and says where they differ.
 
     Args:
         base_name: what the user calls this base.
@@ -67,11 +67,13 @@ def base_as_trained(adapter: Path, base: Path, *, base_name: str) -> Check:
     recorded = _provenance(adapter).get("base")
     details = {"base_model_name_or_path": named, "base": base_name, "recorded_digest": recorded}
     if recorded is None:
+        differ = isinstance(named, str) and _last_part(named) != _last_part(base_name)
+        warning = ": warning, another name: make sure that it is the same model" if differ else ""
         return Check(
             "base_match",
             holds=True,
-            reason=f"no digest of its base was recorded; {CONFIG} names {named!r}, this is {base_name!r}",
-            details=details,
+            reason=f"no digest of its base was recorded; {CONFIG} names {named!r}, this is {base_name!r}{warning}",
+            details={**details, "names_differ": differ},
         )
     digest = base_digest(base)
     details["digest"] = digest
@@ -85,6 +87,11 @@ def base_as_trained(adapter: Path, base: Path, *, base_name: str) -> Check:
             details=details,
         )
     return Check("base_match", holds=True, reason=f"{base_name!r} is the base it was trained on", details=details)
+
+
+def _last_part(name: str) -> str:
+    """What is left of a hub id or a path without its owner or directory."""
+    return name.replace("\\", "/").rstrip("/").rpartition("/")[2].casefold()
 
 
 def _provenance(adapter: Path) -> Mapping[str, Any]:

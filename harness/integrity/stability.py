@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.gates import Check
 from harness.integrity.observed import Observed
-from harness.integrity.probe import PROBE_TEXTS, mean_kl, probe_log_probs
+from harness.integrity.probe import PROBE_TEXTS, mean_kl, nan_predictions, probe_log_probs
 from harness.models.adapter_files import WEIGHTS
 from harness.models.adapter_keys import canonical_names
 
@@ -25,6 +25,8 @@ _FEW = PROBE_TEXTS[1:4:2]
 def answers_repeat(loaded: LoadedModel) -> Check:
     """The same prompts twice give the same distributions, bit for bit."""
     first, second = (probe_log_probs(loaded, loaded.model, _FEW) for _ in range(2))
+    if nan := nan_predictions("determinism", {"candidate": first}):
+        return nan
     unlike = _unlike(first, second)
     if unlike:
         return Check(
@@ -46,6 +48,8 @@ def switches_cleanly(loaded: LoadedModel) -> Check:
     for on in (False, True, False, True):
         with loaded.adapter(on=on) as model:
             seen.append(probe_log_probs(loaded, model, _FEW))
+    if nan := nan_predictions("hot_swap", {"base": seen[0], "candidate": seen[1]}):
+        return nan
     unlike = {"base": _unlike(seen[0], seen[2]), "candidate": _unlike(seen[1], seen[3])}
     changed = [who for who, count in unlike.items() if count]
     if changed:
@@ -69,6 +73,8 @@ def padding_changes_nothing(loaded: LoadedModel, *, most_kl: float, observed: Ob
     """
     single = (observed or Observed(loaded)).candidate
     batched = _batched_log_probs(loaded)
+    if nan := nan_predictions("padding", {"candidate": single}):
+        return nan
     kl = mean_kl(single, batched)
     details = {"kl_nats_per_token": kl, "limit": most_kl, "side": loaded.tokenizer.padding_side}
     if not kl <= most_kl:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import AdapterError, first_line
 from harness.gates import Check
 from harness.integrity.probe import PROBE_TEXTS
+from harness.integrity.vocabulary import SavedTokenizer, saved_tokenizer
 from harness.models.adapter_files import WEIGHTS, read_json
 from harness.models.adapter_keys import canonical_names
 from harness.models.embedding_copies import EMBEDDINGS
@@ -24,28 +24,30 @@ _SHOWN = 3
 def tokenizer_is_the_bases(adapter: Path, base: Path) -> Check:
     """A tokenizer saved beside the adapter gives every text the tokens that the base's gives it.
 
-    What is measured and served is the base's. Compared are the vocabulary, the encoding of the probe texts and the
-    special tokens. Embeddings in the adapter must not have more rows than the tokenizer that came with it has tokens.
+    What is measured and served is the base's. Compared are the vocabulary, the encoding of the probe texts (and of the
+    base's own added tokens within a text) and the special tokens. Where one of the two cannot be read, the check holds
+    unless something that can be read differs, and says so. Embeddings in the adapter must not have more rows than the
+    tokenizer that came with it has tokens.
 
     Raises:
         AdapterError: a file cannot be read.
     """
-    faults: list[str] = []
-    own, theirs = _tokenizer(base), _tokenizer(adapter)
-    if own is not None and theirs is not None:
-        faults = _vocabulary_faults(own, theirs, _named(adapter, "pad_token")) or _encoding_faults(own, theirs)
-    faults += [
-        f"{name} is {now!r} beside the adapter, {before!r} of the base"
-        for name, (before, now) in _changed_specials(adapter, base).items()
+    own, theirs = saved_tokenizer(base), saved_tokenizer(adapter)
+    faults = [
+        *_drift(own, theirs, _named(adapter, "pad_token")),
+        *(
+            f"{name} is {now!r} beside the adapter, {before!r} of the base"
+            for name, (before, now) in _changed_specials(adapter, base).items()
+        ),
     ]
-    known = theirs or own
-    size = known.get_vocab_size(with_added_tokens=True) if known is not None else None
+    size = _size(own, theirs)
     base_rows = read_json(base / "config.json").get("vocab_size")
     for name, rows in _embedding_rows(adapter).items():
         # models pad their embeddings, so that rows without a token are no fault until an adapter adds some
         if size is not None and rows > max(size, base_rows or 0):
             faults.append(f"{name} has {rows} rows, and there are {size} tokens: tokens were added and not saved")
-    details = {"faults": faults, "own_tokenizer": theirs is not None, "tokens": size}
+    unread = _unread(own, theirs)
+    details = {"faults": faults, "own_tokenizer": theirs.is_there, "tokens": size, "compared": unread is None}
     if faults:
         return Check(
             "tokenizer",
@@ -55,33 +57,47 @@ def tokenizer_is_the_bases(adapter: Path, base: Path) -> Check:
             "the base and pass that with --model",
             details=details,
         )
-    seen = "gives the base's tokens" if theirs is not None else "is the base's: none lies beside the adapter"
+    if unread is not None:
+        reason = f"the tokenizer beside the adapter cannot be compared with the base's: {unread}"
+        return Check("tokenizer", holds=True, reason=reason, details=details)
+    seen = "gives the base's tokens" if theirs.is_there else "is the base's: none lies beside the adapter"
     return Check("tokenizer", holds=True, reason=f"its tokenizer {seen}", details=details)
 
 
-def _tokenizer(directory: Path) -> Tokenizer | None:
-    """The fast tokenizer in a directory, read without any of its code; None where there is none."""
-    from tokenizers import Tokenizer
-
-    file = directory / "tokenizer.json"
-    if not file.is_file():
-        return None
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as exc:  # tokenizers raises bare Exception on a file it cannot parse
-        raise AdapterError(
-            f"{file} cannot be read: {first_line(exc)}", "save the tokenizer again, or remove it"
-        ) from exc
-    # trainers leave their batches' settings in the file
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
+def _unread(own: SavedTokenizer, theirs: SavedTokenizer) -> str | None:
+    """Which of the two cannot be read; None where nothing stands in the way of comparing them."""
+    if theirs.files.items() <= own.files.items() and theirs.added.items() <= own.tokens.items():
+        return None  # nothing lies beside the adapter but what the base has, byte for byte
+    for whose, tokenizer in (("adapter", theirs), ("base", own)):
+        if tokenizer.rules is None:
+            return f"the {whose} has {', '.join(tokenizer.files) or 'no vocabulary'} and no readable tokenizer.json"
+    return None
 
 
-def _vocabulary_faults(own: Tokenizer, theirs: Tokenizer, padding: str | None) -> list[str]:
-    """Tokens added, lost or moved. An added token for padding alone is read by no model."""
-    before, now = own.get_vocab(with_added_tokens=True), theirs.get_vocab(with_added_tokens=True)
-    added, lost = sorted(now.keys() - before.keys() - {padding}), sorted(before.keys() - now.keys())
+def _size(own: SavedTokenizer, theirs: SavedTokenizer) -> int | None:
+    """How many tokens the adapter was trained with; None where that cannot be known."""
+    if theirs.rules is not None:
+        return len(theirs.tokens)
+    return len({**theirs.added, **own.tokens}) if own.rules is not None else None
+
+
+def _drift(own: SavedTokenizer, theirs: SavedTokenizer, padding: str | None) -> list[str]:
+    """What the two do differently, as far as they can be read."""
+    if own.rules is None:
+        return []
+    told = _vocabulary_faults(own.tokens, theirs.tokens, padding, whole=theirs.rules is not None)
+    return told if told or theirs.rules is None else _encoding_faults(own.rules, theirs.rules)
+
+
+def _vocabulary_faults(
+    before: Mapping[str, int], now: Mapping[str, int], padding: str | None, *, whole: bool
+) -> list[str]:
+    """Tokens added, lost or moved. An added token for padding alone is read by no model.
+
+    Args:
+        whole: `now` is the whole vocabulary, not the added tokens alone.
+    """
+    added, lost = sorted(now.keys() - before.keys() - {padding}), sorted(before.keys() - now.keys()) if whole else []
     moved = sorted(token for token in now.keys() & before.keys() if now[token] != before[token])
     told = [("added", added), ("lost", lost), ("with another id", moved)]
     return [
@@ -92,8 +108,9 @@ def _vocabulary_faults(own: Tokenizer, theirs: Tokenizer, padding: str | None) -
 
 
 def _encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
-    """Same vocabulary, other rules: merges, normalisation, or special tokens that are put around a text."""
-    for text in PROBE_TEXTS:
+    """Same vocabulary, other rules: merges, normalisation, or special tokens: around a text, and how they part one."""
+    added = (token.content for token in own.get_added_tokens_decoder().values())
+    for text in (*PROBE_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)):
         before, now = own.encode(text).tokens, theirs.encode(text).tokens
         if before != now:
             at = next(

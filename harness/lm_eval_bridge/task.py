@@ -151,6 +151,10 @@ class LmEvalTask:
         }
         return part
 
+    def name_of(self, sample: Sample) -> str:
+        """`leaf task/document`: a sample's id without the document's hash."""
+        return sample.item_id.rpartition("/")[0]
+
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Ask the model every selected item and grade the answers as lm-eval does.
 

@@ -107,7 +107,11 @@ def choice_metrics(chance: float) -> tuple[Metric, ...]:
         Metric(BRIER, higher_is_better=False, bounds=(0.0, 2.0)),
         Metric(OVERCONFIDENCE, higher_is_better=False, bounds=(-1.0, 1.0)),
         Metric(
-            CALIBRATION_ERROR, higher_is_better=False, corpus=expected_calibration_error, gate_instead=OVERCONFIDENCE
+            CALIBRATION_ERROR,
+            higher_is_better=False,
+            corpus=expected_calibration_error,
+            bounds=(0.0, 1.0),
+            gate_instead=OVERCONFIDENCE,
         ),
     )
 

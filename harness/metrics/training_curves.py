@@ -1,4 +1,4 @@
-"""Training as its log shows it: whether the loss falls, where it jumps, and overfitting."""
+"""Training as its log shows it: whether the loss falls and stays low, where it jumps, and overfitting."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _FIRST_LOSSES = 3
 _ABOVE_START = 1.25
 _SPIKE_WINDOW = 20
 _SPIKE_TIMES = 3.0
+_FEWEST_IN_MEAN = 3
+_NOISE_ERRORS = 3.0
 
 
 def loss_gap(points: Sequence[TrainingPoint], *, at_step: int) -> float:
@@ -59,17 +61,22 @@ def eval_loss_rise(points: Sequence[TrainingPoint], *, at_step: int) -> float:
     return kept[-1] - min(loss for _, loss in evaluated)
 
 
-def loss_drop(points: Sequence[TrainingPoint]) -> float:
-    """How far the training loss falls from beginning to end, as a share of where it begins.
+def loss_drop(points: Sequence[TrainingPoint]) -> tuple[float, float]:
+    """How far the training loss falls from beginning to end, as a share of where it begins, and its standard error.
 
-    Begin and end are means of the first tenth and the last fifth of the logged losses, two or more each: that of a
-    single batch says little. NaN without two losses, or where it begins at 0.
+    Begin and end are means of the first tenth and the last fifth of the logged losses, three or more each where there are
+    six: that of a single batch says little. The error is that of batches unlike each other, and 0 with fewer than three
+    losses. NaN without two losses, or where it begins at 0.
     """
     losses = [loss for _, loss in _losses(points)]
     if len(losses) < 2:
-        return math.nan
+        return math.nan, 0.0
     start, end = _start_and_end(losses)
-    return (start - end) / start if start else math.nan
+    first, last = _sizes(len(losses))
+    if not start:
+        return math.nan, 0.0
+    error = _noise(losses) / abs(start) * math.sqrt(1 / last + (end / start) ** 2 / first)  # of end / start
+    return 1 - end / start, error
 
 
 def plateau_share(points: Sequence[TrainingPoint]) -> float:
@@ -91,6 +98,22 @@ def plateau_share(points: Sequence[TrainingPoint]) -> float:
     return (losses[fallen][0] - losses[0][0]) / (losses[-1][0] - losses[0][0])
 
 
+def loss_rise(points: Sequence[TrainingPoint], *, at_step: int) -> float:
+    """How far the training loss at a checkpoint lies above the lowest before it, as a share of where it began.
+
+    Both are means of a fifth of the losses logged until then, three or more. Three standard errors of their difference
+    are taken off, so that uneven batches are no rise. 0 where the losses do not make two such means.
+    """
+    losses = [loss for step, loss in _losses(points) if step <= at_step]
+    size = max(_FEWEST_IN_MEAN, len(losses) // 5)
+    if len(losses) < 2 * size:
+        return 0.0
+    means = [statistics.fmean(losses[i : i + size]) for i in range(len(losses) - size + 1)]
+    rise = means[-1] - min(means) - _NOISE_ERRORS * _noise(losses) * math.sqrt(2 / size)
+    start, _ = _start_and_end(losses)
+    return max(0.0, rise) / abs(start) if start else math.nan
+
+
 def spikes(points: Sequence[TrainingPoint]) -> list[TrainingPoint]:
     """Points whose training loss jumps: above where training began, or far above all that came shortly before.
 
@@ -98,24 +121,61 @@ def spikes(points: Sequence[TrainingPoint]) -> list[TrainingPoint]:
     (rehearsal) make losses uneven, and their mean a poor guide. The first points have nothing before them and are
     not judged.
     """
-    logged = [p for p in points if p.loss is not None and math.isfinite(p.loss)]
-    losses = [float(p.loss or 0.0) for p in logged]
+    logged = _logged(points)
+    losses = [loss for _, loss in _losses(points)]
     if len(losses) <= _FIRST_LOSSES:
         return []
     start = statistics.median(losses[:_FIRST_LOSSES])
-    found = []
-    for i in range(_FIRST_LOSSES, len(losses)):
-        before = sorted(losses[max(0, i - _SPIKE_WINDOW) : i])
-        usual = before[min(len(before) - 1, math.floor(0.9 * len(before)))]
-        if losses[i] > _ABOVE_START * start or losses[i] > max(_SPIKE_TIMES * usual, start / 2):
-            found.append(logged[i])
-    return found
+    return [
+        logged[i]
+        for i in range(_FIRST_LOSSES, len(losses))
+        if losses[i] > _ABOVE_START * start or losses[i] > max(_SPIKE_TIMES * _usual(losses, i), start / 2)
+    ]
+
+
+def highest_jump(points: Sequence[TrainingPoint]) -> tuple[TrainingPoint, float] | None:
+    """The point whose training loss is farthest above all it can be measured by, and how many times that it is.
+
+    That is what came shortly before, as of `spikes`, or the highest of the first three losses, whichever is more. None
+    where there is nothing to judge.
+    """
+    logged, losses = _logged(points), [loss for _, loss in _losses(points)]
+    first = max(losses[:_FIRST_LOSSES], default=0.0)
+    if first <= 0 or len(losses) <= _FIRST_LOSSES:
+        return None
+    times = {i: losses[i] / max(first, _usual(losses, i)) for i in range(_FIRST_LOSSES, len(losses))}
+    highest = max(times, key=times.__getitem__)
+    return logged[highest], times[highest]
+
+
+def _usual(losses: Sequence[float], at: int) -> float:
+    """The ninth tenth of the losses shortly before one."""
+    before = sorted(losses[max(0, at - _SPIKE_WINDOW) : at])
+    return before[min(len(before) - 1, math.floor(0.9 * len(before)))]
+
+
+def _logged(points: Sequence[TrainingPoint]) -> list[TrainingPoint]:
+    return [p for p in points if p.loss is not None and math.isfinite(p.loss)]
 
 
 def _losses(points: Sequence[TrainingPoint]) -> list[tuple[int, float]]:
-    return [(p.step, p.loss) for p in points if p.loss is not None and math.isfinite(p.loss)]
+    return [(p.step, float(p.loss or 0.0)) for p in _logged(points)]
 
 
 def _start_and_end(losses: Sequence[float]) -> tuple[float, float]:
-    first, last = max(2, len(losses) // 10), max(2, len(losses) // 5)
+    first, last = _sizes(len(losses))
     return statistics.fmean(losses[:first]), statistics.fmean(losses[-last:])
+
+
+def _sizes(count: int) -> tuple[int, int]:
+    fewest = min(_FEWEST_IN_MEAN, count // 2)
+    return max(fewest, count // 10), max(fewest, count // 5)
+
+
+def _noise(losses: Sequence[float]) -> float:
+    """Standard deviation of one loss: how far each lies off the line through its neighbours.
+
+    Gasser et al. 1986, Biometrika 73(3), 625-633. 0 with fewer than three.
+    """
+    off_line = [(a + c) / 2 - b for a, b, c in zip(losses, losses[1:], losses[2:], strict=False)]
+    return math.sqrt(statistics.fmean(off**2 for off in off_line) / 1.5) if off_line else 0.0

@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import AdapterError
-from harness.models.safetensors_header import read_tensor_headers
+from harness.models.pickles import holds_pickle
+from harness.models.safetensors_header import TensorHeader, read_tensor_headers
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 _CODE = (".py", ".pyc", ".so", ".pyd", ".dll")
-# Trainer writes its arguments as a pickle beside every adapter; nothing here ever reads it.
-_HARMLESS = frozenset({"training_args.bin"})
+# What transformers' Trainer writes about itself beside every adapter and into every checkpoint (transformers/trainer.py).
+# Neither PEFT nor anything here ever reads it.
+_HARMLESS = re.compile(r"training_args\.bin|optimizer\.(pt|bin)|scheduler\.pt|scaler\.pt|rng_state(_\d+)?\.pth")
+_SHARDS = "adapter_model-*-of-*.safetensors"
 _NEAR_MAX = 0.99
 
 
 def unsafe_files(directory: Path, *, allowed: Collection[str] = ()) -> list[str]:
     """Names of files that could run code when loaded: pickles, whatever they are called, and code.
 
+    Links to directories elsewhere count too: anything may lie behind them, today or tomorrow.
+
     Args:
         allowed: names of files, or paths within the directory, that may be there all the same; nothing loads them.
+
+    Raises:
+        AdapterError: a file cannot be read.
     """
     return sorted(
-        str(p.relative_to(directory))
-        for p in directory.rglob("*")
-        if p.is_file()
-        and not _is_allowed(p, directory, allowed)
-        and (p.suffix in (*_PICKLES, *_CODE) or (p.suffix != ".safetensors" and _is_pickle(p)))
+        str(path.relative_to(directory))
+        for path in directory.rglob("*")
+        if not _is_allowed(path, directory, allowed) and (_leads_out(path, directory) or _can_run_code(path))
     )
+
+
+def read_weights(directory: Path, *, allowed: Collection[str] = ()) -> Mapping[str, TensorHeader]:
+    """The header of the adapter's weights; those of other safetensors files beside them must be readable too.
+
+    Raises:
+        AdapterError: there are no weights, or they lie in parts; a file is damaged.
+    """
+    weights = directory / WEIGHTS
+    if not weights.is_file():
+        shards = sorted(path.name for path in directory.glob(_SHARDS))
+        if shards:
+            raise AdapterError(
+                f"{directory} holds no {WEIGHTS} but {len(shards)} parts of it: {', '.join(shards)}",
+                f"PEFT loads one file: join the tensors of all parts in one {WEIGHTS} (load_file and save_file of "
+                "safetensors.torch) and remove the parts",
+            )
+        raise AdapterError(f"{directory} holds no {WEIGHTS}", "save the adapter with PEFT's save_pretrained")
+    for path in sorted(directory.rglob("*.safetensors")):
+        if path != weights and not _is_allowed(path, directory, allowed):
+            read_tensor_headers(path)
+    return read_tensor_headers(weights)
 
 
 def remote_code(directory: Path, *, allowed: Collection[str] = ()) -> dict[str, Any]:
@@ -57,7 +85,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise AdapterError(f"{path} cannot be read: {exc}", "copy the adapter again from where it was trained") from exc
     if not isinstance(value, dict):
         raise AdapterError(f"{path} holds {type(value).__name__}, not a JSON object", "save the adapter again")
@@ -68,7 +96,9 @@ def nonfinite_tensors(path: Path) -> dict[str, int]:
     """Tensor -> how many of its values are NaN or infinite; only those that have any."""
     import torch
 
-    counts = {name: int((~torch.isfinite(tensor)).sum()) for name, tensor in _tensors(path)}
+    # isfinite knows no float8
+    tensors = ((name, tensor.float() if tensor.itemsize == 1 else tensor) for name, tensor in _tensors(path))
+    counts = {name: int((~torch.isfinite(tensor)).sum()) for name, tensor in tensors}
     return {name: count for name, count in counts.items() if count}
 
 
@@ -94,12 +124,10 @@ def check_adapter_files(directory: Path, *, allowed: Collection[str] = ()) -> No
     unsafe = [*unsafe_files(directory, allowed=allowed), *remote_code(directory, allowed=allowed)]
     if unsafe:
         raise AdapterError(
-            f"{directory} holds files that can run code when loaded: {', '.join(unsafe)}",
+            f"{directory} holds files that can run code when loaded (or links out of it): {', '.join(unsafe)}",
             "save the adapter with save_pretrained (safetensors) and remove these files",
         )
-    if not (directory / WEIGHTS).is_file():
-        raise AdapterError(f"{directory} holds no {WEIGHTS}", "save the adapter with PEFT's save_pretrained")
-    if not read_tensor_headers(directory / WEIGHTS):
+    if not read_weights(directory, allowed=allowed):
         raise AdapterError(f"{directory / WEIGHTS} holds no tensors", "train the adapter again")
     broken = nonfinite_tensors(directory / WEIGHTS)
     if broken:
@@ -119,14 +147,16 @@ def _tensors(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _is_allowed(path: Path, directory: Path, allowed: Collection[str]) -> bool:
-    return path.name in _HARMLESS or path.name in allowed or path.relative_to(directory).as_posix() in allowed
+    within = path.relative_to(directory).as_posix()
+    return _HARMLESS.fullmatch(path.name) is not None or path.name in allowed or within in allowed
 
 
-def _is_pickle(path: Path) -> bool:
-    """Whether a file is a pickle by its content: protocol 2 or later, bare or in the archive that torch.save makes."""
-    with path.open("rb") as stream:
-        start = stream.read(2)
-    if start == b"PK" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith(".pkl") for name in archive.namelist())
-    return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
+def _leads_out(path: Path, directory: Path) -> bool:
+    return path.is_symlink() and path.is_dir() and not path.resolve().is_relative_to(directory.resolve())
+
+
+def _can_run_code(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    # a safetensors file starts with the length of its header, which may well look like a pickle's mark
+    return path.suffix.lower() in (*_PICKLES, *_CODE) or (path.suffix != ".safetensors" and holds_pickle(path))

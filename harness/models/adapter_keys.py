@@ -13,7 +13,11 @@ from harness.errors import AdapterError
 from harness.models.adapter_files import CONFIG, WEIGHTS
 from harness.models.safetensors_header import read_tensor_headers
 
-_PREFIX = "base_model.model."
+PREFIX = "base_model.model."
+# A model that was wrapped twice has the prefix twice; data-parallel training puts its own before it.
+_PREFIXES = re.compile(rf"(?:module\.)*(?:{re.escape(PREFIX)})*")
+# Names that torch.compile, FSDP and activation checkpointing put wherever they wrap a module.
+_WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
 # State dicts saved by hand keep the adapter's name in their keys: `.lora_A.default.weight`.
 _NAMED = re.compile(
     r"\.(lora_A|lora_B|lora_embedding_A|lora_embedding_B)\.(?!weight$|bias$)[^.]+(?=\.(?:weight|bias)$|$)"
@@ -25,11 +29,10 @@ def canonical_name(name: str) -> str:
     """A tensor's name in PEFT's own form.
 
     Read are names without the prefix `base_model.model.`, with it twice (a model wrapped twice), with the adapter's
-    name in them, and with `modules_to_save`.
+    name in them, with `modules_to_save`, and with the names of what wrapped the model for training (`_orig_mod`).
     """
-    while name.startswith(_PREFIX):
-        name = name.removeprefix(_PREFIX)
-    return _PREFIX + _SAVED_MODULE.sub("", _NAMED.sub(r".\1", name))
+    name = _PREFIXES.sub("", _WRAPPERS.sub("", name), count=1)
+    return PREFIX + _SAVED_MODULE.sub("", _NAMED.sub(r".\1", name))
 
 
 def canonical_names(path: Path) -> Mapping[str, str]:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import AdapterError, first_line
+from harness.models.adalora import kept_ranks, pruned_shapes
 from harness.models.adapter_files import WEIGHTS
-from harness.models.adapter_keys import canonical_names
+from harness.models.adapter_keys import PREFIX, canonical_names
+from harness.models.adapter_kind import read_peft_config, refuse_shared_tensors
 from harness.models.embedding_copies import EMBEDDINGS, embedding_copies
 from harness.models.quiet import quiet_loading
 from harness.models.safetensors_header import read_tensor_headers
@@ -71,7 +73,8 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
     Tensors go by their names in PEFT's own form.
 
     Raises:
-        AdapterError: the file is damaged, or PEFT cannot build the adapter on this base at all.
+        AdapterError: the file is damaged, the adapter is of a kind that cannot be measured, or PEFT cannot build it on
+            this base at all.
     """
     headers, names = read_tensor_headers(adapter / WEIGHTS), canonical_names(adapter / WEIGHTS)
     present = {canonical: headers[name].shape for name, canonical in names.items()}
@@ -94,26 +97,31 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
 def _wanted_tensors(adapter: Path, base: Path, trust_remote_code: bool) -> tuple[dict[str, tuple[int, ...]], list[str]]:
     """Name -> shape of the tensors the configuration asks for, built on the meta device."""
     import torch
-    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
+    from peft import get_peft_model, get_peft_model_state_dict
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    config = read_peft_config(adapter)
+    targets = config.target_modules if hasattr(config, "target_modules") else None
     with quiet_loading(), torch.device("meta"):
         model = AutoModelForCausalLM.from_config(
             AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code), trust_remote_code=trust_remote_code
         )
         modules = [name for name, _ in model.named_modules()]
         try:
-            config = PeftConfig.from_pretrained(adapter)
-            targets = config.target_modules if hasattr(config, "target_modules") else None
             wrapped = get_peft_model(model, config)
-        except (ValueError, TypeError, KeyError, RuntimeError) as exc:
+        except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, re.error) as exc:
             raise AdapterError(
                 f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
                 "pass the base it was trained for with --model, or save it again with the PEFT version in use",
             ) from exc
+    kept = {}
+    if config.peft_type == "ADALORA":
+        # PEFT would prune these tensors by their values, of which there are none here
+        kept, wrapped.peft_config["default"].rank_pattern = kept_ranks(config.rank_pattern), None
     # PEFT's own choice of embeddings to save along asks the hub, and takes those of the base into account
     state = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
-    wanted = {name: tuple(t.shape) for name, t in state.items()}
+    refuse_shared_tensors(adapter, state)
+    wanted = pruned_shapes({name: tuple(t.shape) for name, t in state.items()}, kept, prefix=PREFIX)
     return wanted, unmatched_targets(targets, modules)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.digests import digest_bytes, digest_file, digest_json
+from harness.models.chat_templates import read_chat_templates
 from harness.paths import cache_dir, write_atomic
 
 # Raised when a change of this package's engine changes answers; older cached answers then miss.
@@ -89,21 +90,12 @@ def adapter_digest(directory: Path) -> str:
 
 
 def chat_template_digest(directory: Path) -> str:
-    """Digest of the chat template alone, wherever the tokenizer keeps it; "none" without one."""
-    template = read_chat_template(directory)
-    return "none" if template is None else digest_bytes(template.encode())
-
-
-def read_chat_template(directory: Path) -> str | None:
-    """The chat template beside a tokenizer: `chat_template.jinja`, else inside tokenizer_config.json."""
-    separate = directory / "chat_template.jinja"
-    if separate.is_file():
-        return separate.read_text(encoding="utf-8")
-    config = directory / "tokenizer_config.json"
-    if not config.is_file():
-        return None
-    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
-    return template if template is None or isinstance(template, str) else json.dumps(template, sort_keys=True)
+    """Digest of the chat templates alone, wherever the tokenizer keeps them; "none" without one."""
+    templates = read_chat_templates(directory)
+    if not templates:
+        return "none"
+    alone = templates.get("default") if len(templates) == 1 else None
+    return digest_json(templates) if alone is None else digest_bytes(alone.encode())
 
 
 def cached_file_digest(path: Path) -> str:

@@ -13,11 +13,17 @@ from harness.errors import AdapterError, ModelError, first_line
 from harness.models.adapter_files import check_adapter_files
 from harness.models.adapter_keys import as_peft_writes
 from harness.models.adapter_tensors import match_tensors
-from harness.models.quantization import dequantized_nf4, disable_cpu_inference_repack, nf4_config
+from harness.models.quantization import (
+    dequantized_nf4,
+    disable_cpu_inference_repack,
+    nf4_config,
+    quantizable_layers,
+)
 from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Initialisations that rewrite the base weights: with the adapter "off" the base would not be the base.
@@ -45,12 +51,16 @@ class LoadedModel:
 
     Attributes:
         model: in eval mode, without gradients; a PeftModel when an adapter is attached.
+        quantization: of the base: "none", "nf4" or "int8".
+        rounded_layers: of an NF4 base that is computed densely, the layers whose weights were rounded to NF4.
     """
 
     model: Any
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
     has_adapter: bool = False
+    quantization: str = "none"
+    rounded_layers: Sequence[nn.Module] = ()
 
     @contextlib.contextmanager
     def adapter(self, *, on: bool) -> Iterator[Any]:
@@ -77,7 +87,10 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
         check_adapter_files(adapter, allowed=options.allowed_files)
     model = load_base(base, options)
     tokenizer = load_tokenizer(base, trust_remote_code=options.trust_remote_code)
-    loaded = LoadedModel(model, tokenizer, torch.device(options.device))
+    rounded = list(quantizable_layers(model)) if options.quantization == "nf4" else []  # none where they are packed
+    loaded = LoadedModel(
+        model, tokenizer, torch.device(options.device), quantization=options.quantization, rounded_layers=rounded
+    )
     if adapter is not None:
         loaded.model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
         loaded.has_adapter = True
@@ -117,6 +130,11 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
         raise AdapterError(
             f"{adapter} was initialised with init_lora_weights={init!r}, which changes the base weights",
             "convert it with PEFT's save_pretrained(path_initial_model_for_weight_conversion=...) and pass the result",
+        )
+    if config.get("use_dora") and getattr(model, "is_loaded_in_8bit", False) and model.device.type == "cpu":
+        raise AdapterError(
+            f"{adapter} is a DoRA adapter, which PEFT cannot compute on an int8 base on a CPU (it loses the scales)",
+            "measure with --quantization=none or --quantization=nf4, or on a GPU",
         )
     match = match_tensors(adapter, base, trust_remote_code=trust_remote_code)
     if not match.holds:

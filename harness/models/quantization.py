@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -59,21 +59,28 @@ def repacked_layers(model: nn.Module) -> list[str]:
     ]
 
 
-@torch.no_grad()
 def dequantized_nf4(model: PreTrainedModel) -> PreTrainedModel:
     """Give a dense model the weights it would compute with under NF4, in place.
 
-    Each linear weight that bitsandbytes would quantise is replaced by its NF4 round trip (blocks of 64,
-    double quantisation) in the model's own dtype. The function is that of the 4-bit model; the speed is that of
-    the dense one, which on CPU is several times faster.
+    The function is that of the 4-bit model; the speed is that of the dense one, which on CPU is several times faster.
 
     Returns:
         The same model.
     """
+    round_to_nf4(quantizable_layers(model))
+    return model
+
+
+@torch.no_grad()
+def round_to_nf4(layers: Iterable[nn.Module]) -> None:
+    """Replace each layer's weight, in place and in its own dtype, by its NF4 round trip as bitsandbytes makes it.
+
+    Blocks of 64 values, double quantisation: what `nf4_config` asks for.
+    """
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
     from transformers.pytorch_utils import Conv1D
 
-    for module in _quantizable(model):
+    for module in layers:
         weight = module.get_parameter("weight")
         transposed = isinstance(module, Conv1D)
         packed, state = quantize_4bit(
@@ -84,10 +91,21 @@ def dequantized_nf4(model: PreTrainedModel) -> PreTrainedModel:
         )
         rounded = dequantize_4bit(packed, state).to(weight.dtype)
         weight.copy_(rounded.T if transposed else rounded)
-    return model
 
 
-def _quantizable(model: PreTrainedModel) -> Iterator[nn.Module]:
+def dense_copy(layer: nn.Module, dtype: torch.dtype) -> nn.Linear:
+    """A linear layer with the weights that a packed 4-bit or 8-bit layer stands for."""
+    from peft.utils.integrations import dequantize_module_weight
+
+    weight, bias = dequantize_module_weight(layer).to(dtype), layer.bias
+    dense = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+    dense.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    if isinstance(bias, torch.Tensor):
+        dense.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+    return dense
+
+
+def quantizable_layers(model: PreTrainedModel) -> Iterator[nn.Module]:
     """The layers transformers hands to bitsandbytes: no head, no tied weight, nothing the model keeps in float32."""
     from transformers.pytorch_utils import Conv1D
     from transformers.quantizers.base import get_keys_to_not_convert

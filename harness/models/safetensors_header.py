@@ -43,11 +43,12 @@ def read_tensor_headers(path: Path) -> Mapping[str, TensorHeader]:
             if length > min(size - 8, _MAX_HEADER_BYTES):
                 raise AdapterError(f"{path}: header says {length} bytes in a file of {size}", _REMEDY)
             header = json.loads(stream.read(length), object_pairs_hook=_distinct)
+        _check_metadata(header.get("__metadata__"))
         entries = [(name, entry) for name, entry in header.items() if name != "__metadata__"]
-        headers = {name: TensorHeader(str(e["dtype"]), tuple(map(int, e["shape"]))) for name, e in entries}
-        spans = sorted((*map(int, e["data_offsets"]), name) for name, e in entries)
+        headers = {name: TensorHeader(str(e["dtype"]), _integers(e["shape"])) for name, e in entries}
+        spans = sorted((*_integers(e["data_offsets"]), name) for name, e in entries)
         end = _end_of_tensors(path, spans, headers)
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as exc:
         raise AdapterError(f"{path} is not a readable safetensors file: {exc}", _REMEDY) from exc
     if 8 + length + end != size:
         raise AdapterError(f"{path} is truncated or padded: {size} bytes, its header wants {8 + length + end}", _REMEDY)
@@ -73,6 +74,19 @@ def _end_of_tensors(path: Path, spans: list[tuple[Any, ...]], headers: Mapping[s
             raise AdapterError(f"{path}: {name} {fault} (it starts at byte {start}, not {done})", _REMEDY)
         done = end
     return done
+
+
+def _integers(values: object) -> tuple[int, ...]:
+    if not isinstance(values, list) or any(type(value) is not int for value in values):
+        raise ValueError(f"{values!r} is no list of integers")
+    return tuple(values)
+
+
+def _check_metadata(metadata: object) -> None:
+    if metadata is None:
+        return
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError(f"__metadata__ is {metadata!r}, not texts by their names")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

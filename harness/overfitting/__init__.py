@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.overfitting.collapse import length_over_base, length_over_targets, repetition
     from harness.overfitting.memorising import extractable, loss_gap_over_base, recited
     from harness.overfitting.recall import HELD_OUT_ROWS, LEAST_ROWS, TRAINING_ROWS, recall_task
+    from harness.overfitting.validation import validation_gap, validation_rise
     from harness.overfitting.variety import compression, distinct_2, self_bleu_rise
 
 _HOME = {
@@ -32,6 +33,8 @@ _HOME = {
     "recited": "memorising",
     "repetition": "collapse",
     "self_bleu_rise": "variety",
+    "validation_gap": "validation",
+    "validation_rise": "validation",
 }
 
 __all__ = [
@@ -50,6 +53,8 @@ __all__ = [
     "recited",
     "repetition",
     "self_bleu_rise",
+    "validation_gap",
+    "validation_rise",
 ]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.personal import redacted
 from harness.gates import Comparison, Measurement
 from harness.overfitting.bound import Bound
 from harness.overfitting.recall import EXTRACTABLE, LEAST_ROWS, LOSS, RECITED, TRAINING_ROWS, extraction_probability
@@ -119,7 +120,7 @@ def _worst(measured: Measurement) -> list[Mapping[str, Any]]:
     return [
         {
             "row": measured.item_ids[i],
-            "answer": _short(str(measured.targets[i])),
+            "answer": _short(redacted(str(measured.targets[i]))),
             "base": float(_base(measured)[i]),
             "candidate": float(measured.candidate[i]),
             "log-likelihood rose by": float(ours[i] - base[i]),

@@ -1,13 +1,14 @@
 """Do answers still differ? Against those of the base and those taught: the less varied of the two is the measure.
 
 An adapter that gives short answers of one form is less varied than its base and should be; one whose answers are less varied
-than those it was taught has collapsed.
+than those it was taught has collapsed. One answer alone is neither: each measure raises `UndecidedError` then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from harness.errors import UndecidedError
 from harness.gates import Comparison, Scalar
 from harness.metrics.diversity import compression_ratio, distinct, self_bleu
 
@@ -15,6 +16,7 @@ _REMEDY = (
     "answers have become alike: train for fewer epochs, lower the learning rate, or make the training rows more varied"
 )
 _WORDS_IN_A_ROW = 2
+_LEAST_ANSWERS = 2
 
 
 def distinct_2(answers: Comparison) -> Scalar:
@@ -38,6 +40,12 @@ def compression(answers: Comparison) -> Scalar:
 
 
 def _values(answers: Comparison, measure: Callable[[Sequence[str]], float]) -> Mapping[str, float]:
+    if len(answers.pairs) < _LEAST_ANSWERS:
+        given = f"{len(answers.pairs)} answer{'' if len(answers.pairs) == 1 else 's'}"
+        raise UndecidedError(
+            f"{answers.task.name}: {given} given, and variety shows in {_LEAST_ANSWERS} or more",
+            "measure more rows (`overfitting:` in assay.yaml), or give the training data more",
+        )
     texts = {
         "base": [base.answer for base, _ in answers.pairs],
         "candidate": [candidate.answer for _, candidate in answers.pairs],

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import AssayError
-from harness.runs.schema import RunStatus
+from harness.gates.saving import savings
+from harness.plugin.selection import narrowed_by
+from harness.runs.gate_names import named_apart
+from harness.runs.schema import RunStatus, Verdict
 
 if TYPE_CHECKING:
+    from harness.config import Config
     from harness.plugin.released import Released
     from harness.plugin.state import State
 
@@ -29,10 +33,13 @@ def finish_run(state: State, session: pytest.Session) -> None:
         return
     cut_short = session.exitstatus not in _RAN_TO_ITS_END or bool(session.shouldstop) or bool(session.shouldfail)
     status: RunStatus = "interrupted" if cut_short else "complete"
+    state.verdicts = named_apart(state.verdicts)
     try:
         state.manifest = _manifest(state, processes)
         if state.released is not None:
             state.manifest["baseline"] = _hold_against(state, state.released, session, status)
+        if status == "complete" and not state.deselected and not state.manifest["selected"]:
+            state.manifest["unused_limits"] = _unused_limits(state.settings.config, state.verdicts)
         state.run_directory = state.writer().finish(
             state.manifest, state.verdicts, status, training=_first(processes, "training_document")
         )
@@ -52,6 +59,13 @@ def _hold_against(state: State, released: Released, session: pytest.Session, sta
     return facts
 
 
+def _unused_limits(config: Config, verdicts: Sequence[Verdict]) -> list[str]:
+    """Limits of single tasks that no gate measured: a misspelt task would keep the general limits, unnoticed."""
+    measured = {verdict.task for verdict in verdicts}
+    sections = (("margins", config.task_margins), ("overfitting", config.task_overfitting))
+    return [f"{name}.tasks.{task}" for name, limits in sections for task in limits if task not in measured]
+
+
 def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     from harness.machine import library_versions, machine_facts
 
@@ -65,6 +79,8 @@ def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, An
     judges = [facts["judge"] for facts in processes if "judge" in facts]
     if judges:
         merged["judge"] = _sum_spent(judges)
+    if settings.sequential:
+        merged["sequential"] = savings([facts["parts"] for facts in processes])
     return {
         **merged,
         "profile": settings.profile.name,
@@ -87,6 +103,7 @@ def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, An
         "data": {name: task for facts in processes for name, task in facts["data"].items()},
         "answers": {kind: sum(facts["answers"][kind] for facts in processes) for kind in ("cached", "computed")},
         "deselected": state.deselected,
+        "selected": narrowed_by(state.config),
         "skipped": [{"test": test, "reason": reason} for test, reason in state.skipped],
         "versions": library_versions(),
         "machine": machine_facts(),

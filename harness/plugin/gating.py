@@ -44,6 +44,7 @@ class Gate:
         self._node = node
         self._settings = settings
         self._released = released
+        self._told = 0
 
     def __call__(self, rule: Gateable) -> Verdict:
         """Decide, record and enforce.
@@ -66,6 +67,12 @@ class Gate:
             self.raised = raised
             raise
         return first
+
+    def untold(self) -> list[Verdict]:
+        """Verdicts since this was last asked: a test reports its set-up, its subtests and itself one after the other."""
+        new = self.verdicts[self._told :]
+        self._told = len(self.verdicts)
+        return new
 
     def _decide(self, rule: Gateable, suite: str) -> Verdict:
         started = time.perf_counter()

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from harness.runs.baselines import SUITE, Found, find_run
+from harness.runs.baselines import SUITE, Found, find_run, own
 from harness.runs.comparability import comparability_key, differing_parts
+from harness.runs.gate_names import comparable_names
 from harness.runs.schema import Sample, Verdict
 from harness.settings import Settings
 
@@ -20,17 +21,18 @@ _MISSING = "the baseline {name} has this gate and this run does not"
 
 
 class Released:
-    """The released adapter's run; each gate that compares is put to it a second time.
+    """The released adapter's run; each gate on a metric of its samples is put to it a second time.
 
     Args:
         session: the measuring session, made when first called.
 
     Raises:
-        RunError: there is no such run, or it is not whole.
+        RunError: there is no such run, or it is not whole: better told before anything is measured.
     """
 
     def __init__(self, settings: Settings, text: str, session: Callable[[], Session]) -> None:
         self.found: Found = find_run(text, settings.reports_dir, settings.store)
+        self.found.run.read_columns("item_id")
         self._margins_of = settings.config.margins_of
         self._session = session
         self._samples = cache(self._read)
@@ -38,27 +40,27 @@ class Released:
     def against(self, gateable: Gateable) -> AgainstReleased | None:
         """The gate's question put to candidate and released adapter.
 
-        None where the gate does not compare, or where the baseline never measured its task or metric: it is new then.
+        None where the gate rests on no samples of the candidate, on what was computed for it alone, or where the baseline
+        never measured its task or metric: it is new then.
         """
-        from harness.gates.released import AgainstReleased, paired_rule
+        from harness.gates.released import AgainstReleased, is_stored, paired_rule
 
         rule = paired_rule(gateable)
         if rule is None:
             return None
-        task, metric = rule.measurement.task, rule.measurement.metric
-        candidate = self._session().measured(task)
-        released = self._samples(task)
-        if candidate is None or not any(metric.corpus is not None or metric.name in s.scores for s in released):
+        task = rule.measurement.task
+        candidate, released = self._session().measured(task), self._samples(task)
+        if candidate is None or not is_stored(rule, candidate, released):
             return None
         asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate.samples]}
-        own = comparability_key(self._session().facts(), asked)
-        differing = differing_parts(self.found.run.comparability, own, task)
+        key = comparability_key(self._session().facts(), asked)
+        differing = differing_parts(self.found.run.comparability, key, task)
         return AgainstReleased(rule, candidate, released, self.found.name, differing, self._margins_of(task).baseline)
 
     def facts(self, verdicts: Iterable[Verdict]) -> dict[str, Any]:
         """For the manifest: which run, and the gates that only one of the two runs has."""
         run = self.found.run
-        mine, theirs = _gates(verdicts), _gates(run.verdicts)
+        mine, theirs = comparable_names(own(verdicts), own(run.verdicts))
         return {
             "name": self.found.name,
             "run": run.id,
@@ -72,15 +74,17 @@ class Released:
         reason = _MISSING.format(name=self.found.name)
         remedy = "run the whole of the suites, or set a baseline without it"
         return [
-            Verdict(f"{SUITE}/missing/{gate}", "fail", reason, suite=SUITE, rule="is measured", remedy=remedy)
+            Verdict(
+                f"{SUITE}/missing/{gate}",
+                "fail",
+                reason,
+                suite=SUITE,
+                rule="is measured",
+                remedy=remedy,
+                against=self.found.name,
+            )
             for gate in facts["missing"]
         ]
 
     def _read(self, task: str) -> list[Sample]:
         return self.found.run.read_samples(task=task, role="candidate")
-
-
-def _gates(verdicts: Iterable[Verdict]) -> set[str]:
-    """Names of gates. Of two tests that put the same rule to one metric, which is named by its test depends on chance."""
-    own = (verdict for verdict in verdicts if verdict.suite != SUITE)
-    return {verdict.gate.removesuffix(f" ({verdict.test.rpartition('::')[2]})") for verdict in own}

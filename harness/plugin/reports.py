@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,31 +38,50 @@ def carried_verdicts(report: pytest.TestReport) -> list[Verdict]:
 
 
 def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
-    """Carry the verdicts of a test, and make one for a test that went wrong without any.
+    """Carry the verdicts that no report of the test has carried yet, and make one where it went wrong without any.
 
     An `AssayError` is shown as its message. Whatever is neither a failed gate nor a failed assertion means that
     something could not be measured, which pytest is to count as an error, as it counts what goes wrong before a call.
+    No test waives its failed gate: not by catching the failure, nor by xfail or skip.
     """
     if not measures(item):
         return
     setattr(report, _MEASURES, True)
     error = call.excinfo.value if call.excinfo is not None else None
     gate = item.stash.get(GATE, None)
-    verdicts = list(gate.verdicts) if gate is not None and call.when == "call" else []
+    verdicts = gate.untold() if gate is not None else []
     if isinstance(error, AssayError):
         report.longrepr = str(error)
     if report.failed and not (gate is not None and gate.raised is error is not None):
         verdicts.append(_verdict_without_gate(item, report, error))
         if verdicts[-1].outcome == "inconclusive" and item.config.stash[STATE].settings.inconclusive == "warn":
             report.outcome, report.longrepr = "passed", None
-    if report.passed and (swallowed := [v for v in verdicts if v.outcome in ("fail", "error")]):
-        report.outcome = "failed"
-        report.longrepr = f"the test caught the failure of {swallowed[0].gate}: {swallowed[0].reason}"
+    if not report.failed and (standing := [v for v in verdicts if _stands(v, item)]):
+        _fail_all_the_same(report, standing[0])
     if report.failed and report.when == "call" and verdicts and verdicts[-1].outcome == "error":
         report.when = "setup"
     if verdicts:
         setattr(report, _CARRIED, json.dumps([v.to_json() for v in verdicts]))
         report.user_properties.extend((f"assay:{v.gate}", v.outcome) for v in verdicts)
+
+
+def _stands(verdict: Verdict, item: pytest.Item) -> bool:
+    """Whether the verdict is one that fails its test."""
+    if verdict.outcome == "inconclusive":
+        return item.config.stash[STATE].settings.inconclusive == "fail"
+    return verdict.outcome != "pass"
+
+
+def _fail_all_the_same(report: pytest.TestReport, verdict: Verdict) -> None:
+    xfailed = hasattr(report, "wasxfail")
+    way = "xfail" if xfailed else "a skip" if report.skipped else "catching its failure"
+    if xfailed:
+        del report.wasxfail
+    report.outcome = "failed"
+    report.longrepr = (
+        f"{verdict.gate}: {verdict.reason}\n  {way} does not waive a gate\n"
+        "  remedy: change its margin, or deselect the test, which the run records"
+    )
 
 
 def _verdict_without_gate(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Verdict:
@@ -90,6 +108,12 @@ def _verdict_without_gate(item: pytest.Item, report: pytest.TestReport, error: B
     )
 
 
+def _why_skipped(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return f"xfailed: {report.wasxfail}"
+    return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+
+
 class VerdictCollector:
     """Collects verdicts and facts in the process that reports to the user."""
 
@@ -98,20 +122,12 @@ class VerdictCollector:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the verdicts off a report. xdist reports a crashed worker's test without any."""
-        for verdict in carried_verdicts(report):
-            self._state.verdicts.append(self._with_unique_name(verdict))
+        self._state.verdicts.extend(carried_verdicts(report))
         if report.failed and report.when not in ("setup", "call", "teardown"):
             reason = f"the process that ran {report.nodeid} died"
             self._state.verdicts.append(Verdict(report.nodeid, "error", reason, test=report.nodeid))
-        if report.skipped and hasattr(report, _MEASURES) and not hasattr(report, "wasxfail"):
-            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-            self._state.skipped.append((report.nodeid, reason))
-
-    def _with_unique_name(self, verdict: Verdict) -> Verdict:
-        """Two tests may put the same rule to the same metric, with other thresholds: the second is named by its test."""
-        if all(v.gate != verdict.gate for v in self._state.verdicts):
-            return verdict
-        return replace(verdict, gate=f"{verdict.gate} ({verdict.test.rpartition('::')[2]})")
+        if report.skipped and hasattr(report, _MEASURES):
+            self._state.skipped.append((report.nodeid, _why_skipped(report)))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -20,8 +20,8 @@ _MARKS = {
 
 
 def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
-    """One line a verdict, worst last where the eye is, then what was cached and where the report lies."""
-    from harness.report.facts import told_baseline
+    """One line a verdict, worst last where the eye is and with its remedy, then what was cached and where the report lies."""
+    from harness.report.facts import told_baseline, told_sequential, told_unused_limits
     from harness.runs.outcome import SEVERITY
 
     if state.verdicts:
@@ -30,9 +30,15 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
             word, colour = _MARKS[verdict.outcome]
             reporter.write(f"{word:<13}", **{colour: True})
             reporter.write_line(f"{verdict.gate}: {verdict.reason}")
+            if verdict.remedy and verdict.outcome in ("fail", "error"):
+                reporter.write_line(f"{'':<13}  remedy: {verdict.remedy}")
     if state.run_directory is not None:
         if baseline := told_baseline(state.manifest):
             reporter.write_line(f"baseline: {baseline}")
+        if unused := told_unused_limits(state.manifest):
+            reporter.write_line(f"limits: {unused}", yellow=True)
+        if saved := told_sequential(state.manifest):
+            reporter.write_line(f"sequential: {saved}")
         reporter.write_line(_answers(state))
         reporter.write_line(f"report: {_relative(state.run_directory / 'report.html')}")
     if state.usage_error:

@@ -170,12 +170,11 @@ def _cell(cell: Cell) -> CellView:
 
 
 def _change_whisker(cell: Cell, verdict: Verdict) -> Whisker | None:
-    """The change from the first run, drawn against the loss its gate tolerates, where it tolerates one."""
+    """The change from the first run, drawn against the loss that is tolerated."""
     if cell.change is None:
         return None
-    margin = verdict.margin if verdict.rule.startswith("non-inferior") else None
     estimate = Estimate(cell.change.value, cell.change.low, cell.change.high)
-    return whisker.whisker(replace(verdict, rule="non-inferior", margin=margin, estimate=estimate))
+    return whisker.whisker(replace(verdict, rule="non-inferior", margin=cell.allowed, estimate=estimate))
 
 
 def _groups(flips: Flips, compared: RunsCompared) -> list[FlipGroup]:

@@ -28,10 +28,10 @@ def letters(count: int) -> list[str]:
 def headline_of(compared: RunsCompared) -> str:
     """The answer in one line."""
     count = len(compared.regressions)
-    if count:
-        return f"{plural(count, 'regression')} against {compared.runs[0].name}"
-    told = f"No regression against {compared.runs[0].name}"
-    return told + (" on what could be compared" if compared.refusals else "")
+    told = f"{plural(count, 'regression') if count else 'No regression'} against {compared.runs[0].name}"
+    if not count and compared.refusals:
+        told += " on what could be compared"
+    return told + (f", {plural(len(compared.missing), 'gate')} missing" if compared.missing else "")
 
 
 def level(verdict: Verdict) -> str:

@@ -32,9 +32,15 @@ class Details:
 
 
 def details(value: Mapping[str, Any]) -> Details:
-    """Lay out a JSON object: scalars and flat lists become facts, nested objects and lists of objects tables."""
+    """Lay out a JSON object: scalars and flat lists become facts, nested objects and lists of objects tables.
+
+    What is below `slices` is laid out as if it stood beside it.
+    """
     facts, tables = [], []
-    for key, item in value.items():
+    slices = value.get("slices")
+    beside = slices if isinstance(slices, Mapping) else {}
+    rest = {key: item for key, item in value.items() if item is not beside}
+    for key, item in (*beside.items(), *rest.items()):
         table = _table(label(key), item)
         if table is None:
             facts.append((label(key), cell(item)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.judging.rows import judge_task
 from harness.report.details import cell
-from harness.report.text import duration, moment, plural, printable
+from harness.report.text import duration, figure, moment, plural, printable
 from harness.runs.schema import Verdict
 from harness.runs.store import Run
 
@@ -34,7 +34,9 @@ def glance(run: Run) -> list[tuple[str, str]]:
         ("started", moment(manifest["started"]) if manifest.get("started") else ""),
         ("took", duration(manifest.get("duration_s")) if manifest.get("duration_s") is not None else ""),
         ("baseline", told_baseline(manifest)),
+        ("limits", told_unused_limits(manifest)),
         ("answers", answers(manifest)),
+        ("sequential", told_sequential(manifest)),
         ("judging", _judging(manifest)),
         ("power", _power(run.verdicts)),
         ("training", _training(manifest)),
@@ -45,14 +47,45 @@ def glance(run: Run) -> list[tuple[str, str]]:
 
 
 def _power(verdicts: Sequence[Verdict]) -> str:
-    """Which gates against a loss could have seen one as large as they allow, four times out of five."""
-    asked = [v for v in verdicts if v.rule.startswith("non-inferior") and v.minimum_detectable_effect is not None]
-    blind = [v.gate for v in asked if (v.minimum_detectable_effect or 0.0) > (v.margin or 0.0)]
-    if not asked:
-        return ""
-    named = ", ".join(blind[:_NAMED_GATES]) + (", ..." if len(blind) > _NAMED_GATES else "")
-    told = f"{len(asked) - len(blind)} of {len(asked)} gates would have seen a loss of their margin 4 times out of 5"
-    return f"{told}; not {named}" if blind else told
+    """What the gates that compare could have seen four times out of five: a loss as large as they allow, a gain how large.
+
+    A gate that looked until it was decided has none to tell, and is left out.
+    """
+    fixed = [v for v in verdicts if not _looked_until_decided(v)]
+    losses = [v for v in fixed if v.rule.startswith("non-inferior")]
+    gains = [f"{v.gate} {_seen_gain(v)}" for v in fixed if v.rule.startswith("superior")]
+    blind = [v.gate for v in losses if not _sees_its_margin(v)]
+    told = []
+    if losses:
+        seeing = (
+            f"{len(losses) - len(blind)} of {len(losses)} gates would have seen a loss of their margin 4 times out of 5"
+        )
+        told.append(f"{seeing}; not {_some(blind)}" if blind else seeing)
+    if gains:
+        told.append(f"smallest gain seen 4 times out of 5: {_some(gains)}")
+    return "; ".join(told)
+
+
+def _looked_until_decided(verdict: Verdict) -> bool:
+    unknown = verdict.minimum_detectable_effect is None and "sequential" in verdict.details
+    return unknown and verdict.outcome != "inconclusive"
+
+
+def _sees_its_margin(verdict: Verdict) -> bool:
+    """Not where nothing is known of the noise, nor at its floor, where there is nothing to lose."""
+    effect = verdict.minimum_detectable_effect
+    at_floor = verdict.outcome == "inconclusive" and "at floor:" in verdict.reason
+    return effect is not None and effect <= (verdict.margin or 0.0) and not at_floor
+
+
+def _seen_gain(verdict: Verdict) -> str:
+    """The true gain at which the gate passes: that much above the one it asks for."""
+    effect = verdict.minimum_detectable_effect
+    return "unknown" if effect is None else figure(effect + (verdict.margin or 0.0))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED_GATES]) + (", ..." if len(names) > _NAMED_GATES else "")
 
 
 def identities(manifest: Mapping[str, Any]) -> list[Identity]:
@@ -98,6 +131,29 @@ def told_baseline(manifest: Mapping[str, Any]) -> str:
     told = [name if name == run else f"{name} (run {run})"]
     told += [f"{key}: {', '.join(facts[key])}" for key in ("new", "missing") if facts.get(key)]
     return "; ".join(told)
+
+
+def told_unused_limits(manifest: Mapping[str, Any]) -> str:
+    """The limits in assay.yaml of single tasks that no gate of the run measured, misspelt ones among them."""
+    unused = manifest.get("unused_limits")
+    return f"{', '.join(map(str, unused))}: no gate measured that task" if isinstance(unused, list) and unused else ""
+
+
+def told_sequential(manifest: Mapping[str, Any]) -> str:
+    """How far each task was asked under `--sequential`, and what that saved; nothing without it."""
+    facts = _object(manifest, "sequential")
+    tasks = _object(facts, "tasks")
+    if facts and not tasks:
+        return f"all tasks measured whole: none that gates compared on has the {facts.get('least_items')} items to stop early"
+    return "; ".join(_saved(name, _object(tasks, name)) for name in tasks)
+
+
+def _saved(task: str, facts: Mapping[str, Any]) -> str:
+    items, left = facts.get("items", 0), facts.get("left_out", 0)
+    if not left:
+        return f"{task} measured whole, {items:,} items"
+    told = f"{task} measured on {items - left:,} of {items:,} items"
+    return told if facts.get("saved_s") is None else f"{told}, saving about {duration(facts['saved_s'])}"
 
 
 def _judging(manifest: Mapping[str, Any]) -> str:

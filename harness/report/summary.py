@@ -56,9 +56,14 @@ def _row(verdict: Verdict) -> str:
         figure(difference, signed=True),
         f"{figure(estimate.low)} to {figure(estimate.high)}" if estimate and known else NOTHING,
         NOTHING if verdict.n is None else f"{verdict.n:,}",
-        markdown(verdict.reason, 200),
+        markdown(verdict.reason, 200) + _to_do(verdict),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _to_do(verdict: Verdict) -> str:
+    shown = verdict.remedy and verdict.outcome in ("fail", "error")
+    return f"<br>**What to do:** {markdown(verdict.remedy, 200)}" if shown else ""
 
 
 def _word(outcome: Outcome) -> str:

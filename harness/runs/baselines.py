@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import RunError
+from harness.runs.gate_names import comparable_names
 from harness.runs.place import Place, is_url
+from harness.runs.schema import Verdict
 from harness.runs.store import Run, load_run
 from harness.runs.stores import Baseline, Store, check_name, fetch_run, is_name, no_baseline
 
 DEFAULT_NAME = "main"
 
 SUITE = "baseline"
-"""The suite of verdicts on candidate against released adapter."""
+"""What names of verdicts on candidate against released adapter begin with. A file may be called so too: see `own`."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,17 @@ def named_baseline(name: str, store: Store) -> Baseline:
     return found
 
 
+def own(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Those of the suites' gates, without the verdicts on candidate against released adapter."""
+    return [verdict for verdict in verdicts if not verdict.against]
+
+
 def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | None = None) -> Baseline:
     """Make a run the baseline of that name, copying it into the store where it is not there.
 
-    An interrupted run never becomes one. A run that failed, had errors, decided nothing, or left gates out does only
-    for a reason, which is kept with the baseline: what is in production may have failed a gate that came later.
+    An interrupted run never becomes one, nor one whose samples cannot be read. A run that failed, had errors, decided
+    nothing, or left gates out, be it of those that the baseline of that name has, does only for a reason, which is kept
+    with the baseline: what is in production may have failed a gate that came later.
 
     Args:
         force: the reason.
@@ -113,11 +122,12 @@ def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | No
             f"the run {run.id} was interrupted: it cannot become a baseline",
             "run it again to its end; answers it had computed come from the cache",
         )
-    objection = _objection(run)
+    run.read_columns("item_id")  # a baseline without samples would be found out when the next candidate is measured
+    objection = _objection(run) or _lacking(run, store, name)
     if objection and not force:
         raise RunError(
             f"the run {run.id} {objection}: it should not become a baseline",
-            "promote a run that passed, or give the reason why this one is in production: --force REASON",
+            "promote a whole run that passed, or give the reason why this one is in production: --force REASON",
         )
     store.add(run)
     return store.set_baseline(run, name, force if objection else None)
@@ -127,9 +137,26 @@ def _objection(run: Run) -> str:
     if not run.verdicts:
         return "decided no gate"
     if run.outcome in ("fail", "error"):
-        open_gates = [v.gate for v in run.verdicts if v.outcome == run.outcome]
-        return f"has the outcome {run.outcome} ({', '.join(open_gates[:3])}{' ...' if len(open_gates) > 3 else ''})"
+        return f"has the outcome {run.outcome} ({_some([v.gate for v in run.verdicts if v.outcome == run.outcome])})"
     if (run.manifest.get("options") or {}).get("sequential"):
         return "is partial (--sequential leaves out items that its own gates did not need)"
-    left_out = run.manifest.get("deselected")
+    selected, left_out = run.manifest.get("selected"), run.manifest.get("deselected")
+    if selected:
+        return f"is partial (it was narrowed by {_some(selected)})"
     return f"is partial ({left_out} of its tests were deselected)" if left_out else ""
+
+
+def _lacking(run: Run, store: Store, name: str) -> str:
+    """The gates that the baseline of that name has and this run does not, in words."""
+    try:
+        baseline = store.baseline(name)
+        before = () if baseline is None else baseline_run(baseline, store).verdicts
+    except RunError:  # what is damaged or gone must not stand in the way of what replaces it
+        return ""
+    mine, theirs = comparable_names(own(run.verdicts), own(before))
+    lacking = sorted(theirs - mine)
+    return f"lacks gates that the baseline {name} has ({_some(lacking)})" if lacking else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")

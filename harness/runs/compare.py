@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 
 from harness.errors import RunError
 from harness.judging.apart import verdicts_apart
 from harness.judging.tournament import Ratings, rate_runs
-from harness.runs.baselines import SUITE, Found
+from harness.runs.baselines import Found, own
 from harness.runs.comparability import in_words
 from harness.runs.flips import Flips, find_flips
+from harness.runs.gate_names import by_comparable_name
 from harness.runs.paired import Scores, aligned, candidate_scores, paired_change
 from harness.runs.schema import Verdict
 from harness.stats import Interval
+
+_BEFORE = {"pass": "passed", "inconclusive": "inconclusive"}
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,13 @@ class Cell:
         change: the candidate's metric minus that of the first run's, paired by item; None where the two do not compare
             or the gate rests on no metric of items.
         regression: why this is worse than the first run; empty where it is not.
+        allowed: the loss from the first run that is tolerated, 0 or more; None without a change.
     """
 
     verdict: Verdict | None
     change: Interval | None = None
     regression: str = ""
+    allowed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,34 +82,46 @@ class RunsCompared:
             (self.runs[i], line, cell) for line in self.lines for i, cell in enumerate(line.cells) if cell.regression
         ]
 
+    @property
+    def missing(self) -> list[Line]:
+        """The gates that the first run has and another lacks."""
+        return [
+            line for line in self.lines if line.cells[0].verdict and any(cell.verdict is None for cell in line.cells)
+        ]
 
-def compare_runs(runs: Sequence[Found], *, margin: float) -> RunsCompared:
+
+def compare_runs(
+    runs: Sequence[Found], *, margin: float, task_margins: Mapping[str, float] = MappingProxyType({})
+) -> RunsCompared:
     """Hold runs against the first of them.
 
-    A gate regressed in a run where it passed in the first and now fails or cannot be measured, or where it compares and
-    the paired loss of its metric against the first run's candidate is larger than its margin, the whole interval of it.
+    A gate regressed in a run where it did not fail in the first and now fails or cannot be measured, or where the paired
+    loss of its metric against the first run's candidate is larger than its margin, the whole interval of it. Of the two
+    runs' margins the smaller counts: a run does not get better by what it allows itself.
 
     Args:
         runs: two or more, all complete.
-        margin: the tolerable loss of a gate that asks for a gain and names none.
+        margin: the tolerable loss of a gate that asks for a gain or a level and names none.
+        task_margins: task -> the same for its gates alone.
 
     Raises:
         RunError: fewer than two runs, or no task of any run compares with the first.
     """
     if len(runs) < 2:
         raise RunError("a comparison needs two runs", "name the reference first, then what to hold against it")
-    comparison = _Comparison(runs, margin)
-    gates = dict.fromkeys(v.gate for found in runs for v in found.run.verdicts if v.suite != SUITE)
+    comparison = _Comparison(runs, margin, task_margins)
+    gates = dict.fromkeys(gate for verdicts in comparison.verdicts for gate in verdicts)
     lines = tuple(Line(gate, tuple(comparison.cell(gate, i) for i in range(len(runs)))) for gate in gates)
     comparison.require_some()
     return RunsCompared(tuple(runs), lines, comparison.refusals, comparison.flips(), rate_runs(runs))
 
 
 class _Comparison:
-    def __init__(self, runs: Sequence[Found], margin: float) -> None:
+    def __init__(self, runs: Sequence[Found], margin: float, task_margins: Mapping[str, float]) -> None:
+        self.verdicts = by_comparable_name(*(own(found.run.verdicts) for found in runs))
         self._runs = runs
         self._margin = margin
-        self._verdicts = [{v.gate: v for v in found.run.verdicts} for found in runs]
+        self._task_margins = task_margins
         self._scores: dict[int, dict[str, Scores]] = {}
         self._tasks = list(dict.fromkeys(v.task for found in runs for v in found.run.verdicts if v.task))
         self._differing = {
@@ -127,13 +145,17 @@ class _Comparison:
             )
 
     def cell(self, gate: str, run: int) -> Cell:
-        verdict, first = self._verdicts[run].get(gate), self._verdicts[0].get(gate)
+        verdict, first = self.verdicts[run].get(gate), self.verdicts[0].get(gate)
         if run == 0 or verdict is None or (verdict.task and self._differing[run, verdict.task]):
             return Cell(verdict)
         change = self._change(verdict, run)
-        if first is not None and first.outcome == "pass" and verdict.outcome in ("fail", "error"):
-            return Cell(verdict, change, f"passed before, {'fails' if verdict.outcome == 'fail' else 'in error'} now")
-        return Cell(verdict, change, self._loss(verdict, change))
+        if change is None:
+            return Cell(verdict, None, _fall(first, verdict))
+        allowed = self._allowed(first, verdict)
+        # the end of the interval nearest to no loss at all
+        least_loss = -change.high if verdict.higher_is_better else change.low
+        loss = f"worse by more than the {allowed:g} allowed" if least_loss > allowed else ""
+        return Cell(verdict, change, _fall(first, verdict) or loss, allowed)
 
     def _change(self, verdict: Verdict, run: int) -> Interval | None:
         task, metric = verdict.task, verdict.metric
@@ -142,14 +164,14 @@ class _Comparison:
         before = self.scores(0)[task]
         return paired_change(before, aligned(before, self.scores(run)[task]), metric, verdict.slice)
 
-    def _loss(self, verdict: Verdict, change: Interval | None) -> str:
-        if change is None or not verdict.rule.startswith(("superior", "non-inferior")):
-            return ""
-        own = verdict.rule.startswith("non-inferior")
-        margin = abs(verdict.margin) if own and verdict.margin is not None else self._margin
-        # the end of the interval nearest to no loss at all
-        least_loss = -change.high if verdict.higher_is_better else change.low
-        return f"worse by more than the {margin:g} allowed" if least_loss > margin else ""
+    def _allowed(self, *verdicts: Verdict | None) -> float:
+        return min(
+            abs(verdict.margin)
+            if verdict.rule.startswith("non-inferior") and verdict.margin is not None
+            else self._task_margins.get(verdict.task or "", self._margin)
+            for verdict in verdicts
+            if verdict is not None
+        )
 
     def scores(self, run: int) -> Mapping[str, Scores]:
         if run not in self._scores:
@@ -165,3 +187,10 @@ class _Comparison:
             if v.task and v.metric and not self._differing[last, v.task] and v.task in self.scores(0)
         }
         return find_flips(self._runs[0].run, self._runs[last].run, (self.scores(0), self.scores(last)), metrics)
+
+
+def _fall(first: Verdict | None, verdict: Verdict) -> str:
+    """How the outcome is worse than the first run's; empty where it is not, or the first run could not tell."""
+    if first is None or first.outcome not in _BEFORE or verdict.outcome not in ("fail", "error"):
+        return ""
+    return f"{_BEFORE[first.outcome]} before, {'fails' if verdict.outcome == 'fail' else 'in error'} now"

@@ -61,6 +61,8 @@ class Verdict:
         minimum_detectable_effect: smallest true effect this run would have seen with 80% power.
         reason: one sentence a release manager understands.
         details: further facts for the report (failing tensors, slices seen/unseen ...), JSON.
+        against: what the released run is called, where a gate was put a second time, to candidate and released adapter;
+            empty for a gate of the suites.
     """
 
     gate: str
@@ -84,6 +86,7 @@ class Verdict:
     slice: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     duration_s: float = 0.0
+    against: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""

@@ -67,7 +67,7 @@ class Guard:
         verdict, measured = rule.decide(confidence=confidence), rule.measurement
         if verdict.candidate is None or measured.base is None:
             return verdict
-        worst = _worst_category(verdict.details.get(_CATEGORY, {}))
+        worst = _worst_category(verdict.details.get("slices", {}).get(_CATEGORY, {}))
         unread = {"base": _unreadable(measured.base_parsed), "candidate": _unreadable(measured.candidate_parsed)}
         details = {
             "answers": _classes(measured),

@@ -14,10 +14,11 @@ from harness.config import FILE_NAME
 from harness.digests import digest_json
 from harness.engines import Engine
 from harness.errors import ConfigError
+from harness.gates.saving import LEAST_ITEMS, Cost, progress
 from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
 from harness.runs.schema import Role, Sample
-from harness.session.contestants import Contestants
+from harness.session.contestants import ROLES, Contestants
 from harness.settings import Settings
 from harness.tasks.base import Progress, TaskLike
 
@@ -58,6 +59,7 @@ class Session(Contestants):
         self._names: dict[tuple[str, int | None], str] = {}
         self._samples: dict[tuple[str, Role], list[Sample]] = {}
         self._unfoldings: dict[str, Unfolding] = {}
+        self._costs: dict[str, Cost] = {}
 
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base, candidate or judge; in process, base and candidate share one base in memory."""
@@ -144,18 +146,24 @@ class Session(Contestants):
     def _unfolding(self, task: TaskLike) -> Unfolding | None:
         """The task to be measured in parts; None where it cannot be, or is too small for that."""
         from harness.gates import Comparison
-        from harness.gates.unfolding import LEAST_ITEMS, Unfolding
+        from harness.gates.unfolding import Unfolding
         from harness.tasks.base import Divisible
 
         if task.name not in self._unfoldings and isinstance(task, Divisible):
             order = task.random_order()
+            places = {name: place for place, name in enumerate(order)}
+            cost = Cost()
 
             def measure(start: int, stop: int) -> Comparison:
                 part = task.only(set(order[start:stop]))
-                return Comparison(task, self._ask(part, "base"), self._ask(part, "candidate"))
+                with cost.of(stop - start, [self.engine(role) for role in ROLES]):
+                    base, candidate = (self._ask(part, role) for role in ROLES)
+                # a task answers in its own order
+                return Comparison(task, sorted(base, key=lambda sample: places[task.name_of(sample)]), candidate)
 
             if len(order) >= LEAST_ITEMS:
                 self._unfoldings[task.name] = Unfolding(task, len(order), measure)
+                self._costs[task.name] = cost
         return self._unfoldings.get(task.name)
 
     def measured(self, name: str) -> Evaluation | None:
@@ -170,7 +178,11 @@ class Session(Contestants):
 
     def facts(self) -> dict[str, Any]:
         """What this session found out, for the manifest. Asks for nothing that was not needed before."""
-        facts: dict[str, Any] = {"answers": {"cached": 0, "computed": 0}, "data": {}}
+        facts: dict[str, Any] = {
+            "answers": {"cached": 0, "computed": 0},
+            "data": {},
+            "parts": self._progress_in_parts(),
+        }
         found = self.__dict__  # cached properties appear here once computed
         for engine in [*self._engines.values(), *([self.judge_engine] if "opened_judge" in found else [])]:
             facts["answers"]["cached"] += engine.cached
@@ -216,6 +228,15 @@ class Session(Contestants):
             "points": list(history.points),
             "summary": counts or read,
         }
+
+    def _progress_in_parts(self) -> dict[str, Any]:
+        """How far each task went that is measured in parts; all the way, if one model was asked outside of a comparison."""
+        found = {}
+        for name, unfolding in self._unfoldings.items():
+            alone = any((name, role) in self._samples for role in ROLES)
+            measured = unfolding.size if alone else unfolding.measured
+            found[name] = progress(unfolding.size, measured, self._costs[name])
+        return found
 
     def _measure(self, task: TaskLike, role: Role) -> list[Sample]:
         key = (task.name, role)

@@ -15,10 +15,10 @@ from harness.stats.interval import Interval
 
 
 def mean_interval(values: ArrayLike, *, clusters: Clusters | None = None, confidence: float = 0.95) -> Interval:
-    """Student t interval of a mean, with clustered standard errors, and longer on the side the data lean to.
+    """Student t interval of a mean, with clustered standard errors; both sides are stretched, most where the data lean.
 
     By simulation each side then errs at most about nominally from n = 30 on, for skewed and zero-inflated data too
-    (a plain t errs up to 10%), unless fewer than six items can be expected to differ from the rest: a change too
+    (a plain t errs up to 10%), unless fewer than ten items can be expected to differ from the rest: a change too
     rare to have been drawn leaves no trace in a mean.
 
     Miller 2024, arXiv 2411.00640; the small-sample factor G / (G - 1) and G - 1 degrees of freedom for G clusters
@@ -80,7 +80,8 @@ def _half_widths(influence: FloatArray, standard_error: float, confidence: float
 
     On that side the quantile of t grows by its skewness, |g| (2 t^2 + 1) / (6 sqrt(G)) (Johnson 1978, JASA 73, 536-544;
     Hall 1992, JRSS B 54(1), 221-228), and the standard error as by two more clusters as far off as the farthest: a
-    sample understates a tail of which it drew few. The other side is not shortened.
+    sample understates a tail of which it drew few. On the other side it grows as by two more as far off as the farthest
+    of that side: of a few losses and gains it is chance which way the sample leans.
     """
     groups = influence.size
     t = float(stats.t.ppf(0.5 + confidence / 2, groups - 1))
@@ -90,10 +91,15 @@ def _half_widths(influence: FloatArray, standard_error: float, confidence: float
         return plain, plain
     scaled = influence / farthest  # of an ordinary size whatever the units; the mean is 0
     skewness = float(np.mean(scaled**3) / np.mean(scaled**2) ** 1.5) * math.sqrt(groups * (groups - 1)) / (groups - 2)
-    squares = (float(np.sum(scaled**2)) + 2) * farthest**2
-    stretched = math.sqrt(squares / (groups + 1) / groups)
-    leaning = max(plain, stretched * (t + abs(skewness) * (2 * t * t + 1) / (6 * math.sqrt(groups))))
-    return (leaning if skewness < 0 else plain), (leaning if skewness > 0 else plain)
+    squares = float(np.sum(scaled**2))
+
+    def reach(farthest_there: float, quantile: float) -> float:
+        stretched = math.sqrt((squares + 2 * farthest_there**2) / (groups + 1) / groups) * farthest
+        return max(plain, stretched * quantile)
+
+    leaning = reach(1.0, t + abs(skewness) * (2 * t * t + 1) / (6 * math.sqrt(groups)))
+    below, above = reach(float(scaled.min()), t), reach(float(scaled.max()), t)
+    return (leaning if skewness < 0 else below), (leaning if skewness > 0 else above)
 
 
 def _p_value(interval: Interval, degrees: int) -> float:

@@ -14,7 +14,8 @@ def minimum_detectable_effect(interval: Interval, *, power: float = 0.8) -> floa
 
     (z_{1 - alpha/2} + z_power) standard errors, alpha = 1 - confidence, two-sided (Miller 2024, arXiv
     2411.00640). The half-width of the interval over z stands in for a smaller standard
-    error, so that a paired proportion without one discordant pair still has a floor.
+    error, so that a paired proportion without one discordant pair still has a floor, and a mean, whose interval
+    reaches further than its standard error says, keeps the power promised.
 
     Returns:
         The effect, in the units of the interval; None where the interval has no width, so that nothing

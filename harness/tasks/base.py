@@ -109,3 +109,7 @@ class Divisible(TaskLike, Protocol):
     def only(self, items: Collection[str]) -> TaskLike:
         """The task of these items alone, named as in `random_order`."""
         ...
+
+    def name_of(self, sample: Sample) -> str:
+        """What names the item of a sample in `random_order`."""
+        ...

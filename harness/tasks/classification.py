@@ -38,9 +38,9 @@ class ClassificationGrader(Generates):
         chance = 1 / len(self.labels)
         return (
             Metric("accuracy", kind="binary", floor=max(self.majority, chance)),
-            Metric("macro_precision", floor=chance, corpus=macro_precision),
-            Metric("macro_recall", floor=chance, corpus=macro_recall),
-            Metric("macro_f1", floor=chance, corpus=macro_f1),
+            Metric("macro_precision", floor=chance, corpus=macro_precision, bounds=(0.0, 1.0)),
+            Metric("macro_recall", floor=chance, corpus=macro_recall, bounds=(0.0, 1.0)),
+            Metric("macro_f1", floor=chance, corpus=macro_f1, bounds=(0.0, 1.0)),
         )
 
     @property

@@ -12,6 +12,17 @@ from harness.tasks.records import Record, show
 
 _ROLES = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _SHAREGPT_ROLES = {**_ROLES, "human": "user", "gpt": "assistant"}
+# how a call is written is the base's template's affair: read here in another form, it would be learnt in that form
+_CALL_KEYS = ("tool_calls", "function_call")
+_CALL_AS_TEXT = (
+    "write the call into the text of the assistant's turn, in the form in which the base's template renders calls"
+)
+_OTHER_ROLES = {
+    "developer": "call it system",
+    "function": "call it tool",
+    "observation": "call it tool",
+    "function_call": f"call it assistant and {_CALL_AS_TEXT}",
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,10 @@ def _turns(record: Record, field: str, role_key: str, content_key: str) -> list[
         role = turn.get(role_key)
         if not isinstance(role, str) or role not in roles:
             problem = f"field '{place}.{role_key}' is {show(role)}, not a role"
-            raise record.error(problem, f"use one of: {', '.join(roles)}")
+            raise record.error(problem, _OTHER_ROLES.get(str(role), f"use one of: {', '.join(roles)}"))
+        for key in _CALL_KEYS:
+            if turn.get(key):
+                raise record.error(f"field '{place}.{key}' would not be trained on", _CALL_AS_TEXT)
         messages.append(Message(roles[role], _filled(record, f"{place}.{content_key}", turn.get(content_key))))
     return messages
 
@@ -119,11 +133,10 @@ def _split(record: Record, field: str, turns: list[Message]) -> tuple[tuple[Mess
 
 
 def _filled(record: Record, field: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise record.error(f"field {field!r} is {show(value)}, not text", "write it as a JSON string")
-    if not value.strip():
+    text = record.as_text(field, value)
+    if not text.strip():
         raise record.error(f"field {field!r} is empty", "fill it in or remove the row")
-    return value
+    return text
 
 
 @dataclass(frozen=True)

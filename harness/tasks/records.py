@@ -41,11 +41,25 @@ class Record:
         """The value of a field that must be text.
 
         Raises:
-            DataError: the field is missing or of another type.
+            DataError: the field is missing, of another type, or not Unicode.
         """
-        value = self.get(field)
+        return self.as_text(field, self.get(field))
+
+    def as_text(self, field: str, value: object) -> str:
+        """A value of this row that must be text; `field` says where it stands.
+
+        Raises:
+            DataError: it is of another type, or half a surrogate pair, which no tokenizer can encode.
+        """
         if not isinstance(value, str):
             raise self.error(f"field {field!r} is {show(value)}, not text", "write it as a JSON string")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            problem = (
+                f"field {field!r} has half a surrogate pair, {value[error.start]!r}, at character {error.start + 1}"
+            )
+            raise self.error(problem, "write the whole character, or remove it") from None
         return value
 
     def error(self, problem: str, remedy: str = "") -> DataError:

@@ -67,6 +67,10 @@ class Task:
         """The task of these items alone."""
         return replace(self, items=[item for item in self.items if item.id in items])
 
+    def name_of(self, sample: Sample) -> str:
+        """The id of the sample's item."""
+        return sample.item_id
+
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Ask the model every item and grade the answers.
 

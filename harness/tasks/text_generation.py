@@ -27,8 +27,8 @@ class TextGrader(Generates):
         """The metrics; BLEU and chrF aggregate over the corpus, their per-sample scores are sentence-level."""
         return (
             *(Metric(name, bounds=(0.0, 1.0)) for name in overlap.ROUGE_TYPES),
-            Metric("bleu", corpus=overlap.corpus_bleu),
-            Metric("chrf", corpus=overlap.corpus_chrf),
+            Metric("bleu", corpus=overlap.corpus_bleu, bounds=(0.0, 1.0)),
+            Metric("chrf", corpus=overlap.corpus_chrf, bounds=(0.0, 1.0)),
         )
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.gates import Check, Scalar
-from harness.metrics.training_curves import loss_drop, plateau_share, spikes
+from harness.metrics.training_curves import highest_jump, loss_drop, loss_rise, plateau_share, spikes
 from harness.runs.schema import TrainingPoint
 from harness.training.history import TrainingHistory
 
@@ -21,6 +21,7 @@ LEAST_LOSSES = 5
 
 _FEWEST_SPIKES = 3
 _SHOWN = 20
+_LOSS_SCALING_SHARE = 0.05
 _VALUES = ("loss", "eval_loss", "train_eval_loss", "grad_norm")
 _HEALTHY_NORM = (0.05, 10.0)
 _USUAL_SHARE = (0.001, 0.05)
@@ -32,23 +33,35 @@ _TOO_FAST = (
 
 
 def log_is_finite(history: TrainingHistory) -> Check:
-    """No loss and no gradient norm is NaN or infinite.
+    """No loss and no gradient norm is NaN or infinite, but for the steps by which dynamic loss scaling finds its scale.
 
-    A Trainer may leave NaN losses out of the means it logs (`logging_nan_inf_filter`); gradient norms tell all the same.
+    Those have an infinite norm and a finite loss in the first 5% of the steps: in float16 the scale begins too high, and
+    a step that overflows is not taken. A Trainer may leave NaN losses out of the means it logs
+    (`logging_nan_inf_filter`); gradient norms tell all the same.
     """
+    scaling = [p.step for p in history.points if _finds_its_scale(p, history.steps)]
     wild = [
         {"step": p.step, "quantity": name, "value": str(value)}
         for p in history.points
         for name in _VALUES
-        if (value := getattr(p, name)) is not None and not math.isfinite(value)
+        if (value := getattr(p, name)) is not None
+        and not math.isfinite(value)
+        and not (name == "grad_norm" and p.step in scaling)
     ]
     first = f"{wild[0]['quantity']} is {wild[0]['value']} at step {wild[0]['step']}" if wild else ""
+    finite = "every logged value is finite"
+    if scaling:
+        finite += f", but for the gradient norm of {len(scaling)} steps at the start that loss scaling skipped"
     return Check(
         "finite_log",
         holds=not wild,
-        reason=f"{len(wild)} logged values are not finite: {first}" if wild else "every logged value is finite",
+        reason=f"{len(wild)} logged values are not finite: {first}" if wild else finite,
         remedy=f"use no checkpoint after that step; {_TOO_FAST}",
-        details={"not_finite": wild[:_SHOWN], "read_from": history.source},
+        details={
+            "not_finite": wild[:_SHOWN],
+            "read_from": history.source,
+            **({"skipped_by_loss_scaling": scaling} if scaling else {}),
+        },
     )
 
 
@@ -61,9 +74,11 @@ def loss_falls(history: TrainingHistory) -> Scalar:
     last = statistics.fmean(losses[-LEAST_LOSSES:])
     low = f"the last losses are below {_MEMORISED_LOSS} nats: on free text that is memorising; compare with validation"
     shown = {"first_losses": losses[:LEAST_LOSSES], "last_losses": losses[-LEAST_LOSSES:]}
+    drop, error = loss_drop(history.points)
     return Scalar(
         "loss_drop",
-        loss_drop(history.points),
+        drop,
+        error=error,
         remedy=f"nothing was learnt: {_NOT_LEARNING}",
         details={**shown, **_hints((last < _MEMORISED_LOSS, low))},
     )
@@ -76,6 +91,17 @@ def learns_from_the_start(history: TrainingHistory) -> Scalar:
         plateau_share(history.points),
         higher_is_better=False,
         remedy=f"the loss is flat at the start: shorten the warm-up; {_NOT_LEARNING}",
+    )
+
+
+def loss_stays_low(history: TrainingHistory) -> Scalar:
+    """Rise of the training loss from its lowest to the kept weights, as a share of its start (`loss_rise`); at most a limit."""
+    return Scalar(
+        "loss_rise",
+        loss_rise(history.points, at_step=history.kept_step),
+        higher_is_better=False,
+        remedy=f"what was learnt was lost again: keep an earlier checkpoint; {_TOO_FAST}",
+        details={"kept_step": history.kept_step, "read_from": history.source},
     )
 
 
@@ -96,6 +122,22 @@ def loss_does_not_spike(history: TrainingHistory) -> Scalar:
         higher_is_better=False,
         remedy=f"the loss jumps at step {_steps(jumps)}: {_TOO_FAST}" if jumps else "",
         details={"spikes": [{"step": p.step, "loss": p.loss, "grad_norm": p.grad_norm} for p in jumps[:_SHOWN]]},
+    )
+
+
+def no_jump_is_high(history: TrainingHistory) -> Scalar:
+    """Largest jump of the training loss, as a multiple of where it began or came from (`highest_jump`); at most a limit.
+
+    However long the log, one loss far above that of an untrained adapter means that weights or rows went wrong there.
+    """
+    found = highest_jump(history.points)
+    point, times = found if found is not None else (None, 0.0)
+    return Scalar(
+        "spike_height",
+        times,
+        higher_is_better=False,
+        remedy=f"the loss jumps at step {point.step}: {_TOO_FAST}" if point else "",
+        details={"step": point.step, "loss": point.loss, "grad_norm": point.grad_norm} if point else {},
     )
 
 
@@ -238,6 +280,11 @@ def kept_share(history: TrainingHistory) -> Scalar | None:
             **_hints((early, f"stopped early, at step {history.steps} of {history.planned_steps}")),
         },
     )
+
+
+def _finds_its_scale(point: TrainingPoint, steps: int) -> bool:
+    early = point.step <= math.ceil(_LOSS_SCALING_SHARE * steps)
+    return early and point.grad_norm == math.inf and point.loss is not None and math.isfinite(point.loss)
 
 
 def _parameters(weights: Path) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from harness.training.log import LOG_FILE, TrainingLog, TrainingSummary, points_
 
 STATE_FILE = "trainer_state.json"
 _CHECKPOINT = "checkpoint-"
+_STEP_AT_END = re.compile(rf"{_CHECKPOINT}(\d+)[/\\]*$")
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,10 @@ def _of_state(adapter: Path, file: Path) -> TrainingHistory:
     state = _read_object(file)
     try:
         points = points_from_history(state["log_history"])
+        _check_numbers(points)
         steps, planned = int(state["global_step"]), int(state.get("max_steps") or 0)
-        best = state.get("best_global_step")
-    except (KeyError, TypeError, ValueError) as exc:
+        best = _best_step(state)
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise AdapterError(f"{file} is not the state of a Trainer: {exc!r}", "restore it, or remove it") from exc
     # Weights beside their own state are of its step. Those above the checkpoints are what the Trainer ended with: the best
     # checkpoint, where it was told to look for one.
@@ -89,10 +92,26 @@ def _of_state(adapter: Path, file: Path) -> TrainingHistory:
     return TrainingHistory(
         source=file.relative_to(adapter).as_posix(),
         points=points,
-        kept_step=steps if is_checkpoint or best is None else int(best),
+        kept_step=steps if is_checkpoint or best is None else best,
         steps=steps,
         planned_steps=planned if planned > 0 else None,
     )
+
+
+def _check_numbers(points: Sequence[TrainingPoint]) -> None:
+    for point in points:
+        for name, value in vars(point).items():
+            if value is not None and not isinstance(value, int | float):
+                raise TypeError(f"{name} at step {point.step} is {value!r}, not a number")
+
+
+def _best_step(state: Mapping[str, Any]) -> int | None:
+    """The step of the best checkpoint; older Trainers give its directory alone. None where none was looked for."""
+    best = state.get("best_global_step")
+    if best is not None:
+        return int(best)
+    named = _STEP_AT_END.search(str(state.get("best_model_checkpoint") or ""))
+    return int(named[1]) if named else None
 
 
 def _trainer_arguments(adapter: Path) -> Mapping[str, Any] | None:

@@ -107,22 +107,23 @@ class TestGates:
         assert len(put) == source.count("def test_") - 1  # all but that of --tasks
         assert "test_forgetting::test_is_not_worse_at" in benchmark.gates.left_out()
 
-    def test_what_compares_is_held_against_the_released_adapter_too(self, benchmark, config, scene):
+    def test_what_is_measured_on_samples_is_held_against_the_released_adapter_too(self, benchmark, config, scene):
         quick = benchmark.main._quick(config, scene())
         names = {gate.decide()[0] for gate in benchmark.gates.regression_gates(config, quick)}
         against, others = (
             {name.partition("/")[2] for name in names if name.startswith("released/") == released}
             for released in (True, False)
         )
-        assert against < others
+        assert against - others == {"general_text/kl_per_token/non_inferior"}  # a level is asked of the candidate alone
         assert others - against == {
             "general_text/kl_per_token/at_most", "mini_math/length_over_base/at_most", "mini_math/repetition/non_inferior",
         }  # fmt: skip
 
     def test_a_gain_asked_of_the_base_is_a_loss_forbidden_against_the_released(self, benchmark, config, scene):
         gates = benchmark.gates.regression_gates(config, scene())
-        margins = [g.gateable.margin for g in gates if g.family == "released" and g.gateable.rule.kind == "superior"]
-        assert margins == [config.margins.baseline]
+        held = [g.gateable for g in gates if g.family == "released" and g.gateable.rule.kind != "non_inferior"]
+        assert [against.rule.kind for against in held] == ["at_most", "superior", "at_least"]
+        assert {against.decide().margin for against in held} == {config.margins.baseline}
         assert all(gate.gateable.kind != "superior" for gate in gates if gate.family == "forgetting")
 
     def test_answers_are_asked_for_overfitting(self, benchmark, config, scene):
@@ -209,6 +210,14 @@ class TestPlanting:
         )
         assert set(after) <= {0.0, 1.0}
         assert np.all(after <= before) and after.sum() < before.sum()
+
+    def test_a_gate_on_a_slice_is_left_out_for_its_metric_is_planted_once(self, benchmark, config, scene):
+        stored = scene(seed=1)
+        verdicts = verdicts_of(benchmark, config, stored, "released")
+        name, verdict = next(item for item in verdicts.items() if item[1].metric == "exact_match")
+        both = {name: verdict, f"{name} of a slice": replace(verdict, slice={"kind": "sum"})}
+        planted = benchmark.planting.plant_losses(stored, both, 1)
+        assert list(planted.losses) == [name] and len(planted.plants) == 1
 
     def test_a_base_with_too_little_to_lose_is_left_out(self, benchmark, config, scene):
         stored = scene(base_skill=0.0, skill=0.0)

@@ -96,3 +96,40 @@ def test_whatever_json_writes_parses(value: object):
     text = json.dumps(value).replace("tool_call", "")
     assert json_fault(text) is None
     assert json_fault(f"```json\n{text}\n```") is None
+
+
+@pytest.mark.parametrize("form", ["<tool_call>{}</tool_call>", "```json\n{}\n```", "{}"])
+@pytest.mark.parametrize("valid", [0, 8])
+def test_json_that_is_broken_in_most_answers_is_still_promised(corpus, form, valid):
+    bodies = [f'{{"a": {i}}}' if i < valid else f"{{'a': {i}}}" for i in range(20)]
+    check = data.json_answers_parse(corpus([(f"q{i}", form.format(body)) for i, body in enumerate(bodies)]), 0.0)
+    assert check is not None
+    assert check.decide().outcome == "fail"
+    assert f"{20 - valid} of 20 answers that promise JSON" in check.reason
+
+
+def test_a_broken_tool_call_among_prose_is_named_and_a_brace_among_prose_is_not(corpus):
+    named = data.json_answers_parse(corpus([*WHOLE, ("q", "<tool_call>{'name': 'f'}</tool_call>")]), 0.0)
+    assert named is not None
+    assert "train.jsonl row 11: not JSON at character 2" in named.reason
+    assert data.json_answers_parse(corpus([*WHOLE, ("q", "{'a': 1} is a dict.")]), 0.0) is None
+
+
+def test_a_fence_with_prose_after_it_and_calls_that_are_no_json_pass(corpus):
+    explained = data.json_answers_parse(corpus([("q", '```json\n{"a": 1}\n```\nThat is all.')] * 2), 0.0)
+    assert explained is not None
+    assert explained.holds
+    in_xml = "<tool_call>\n<function=f>\n</function>\n</tool_call>"
+    assert data.json_answers_parse(corpus([(f"q{i}", in_xml) for i in range(5)]), 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        ('{"a": NaN}', "NaN is not a JSON value"),
+        ("[-Infinity]", "-Infinity is not a JSON value"),
+        ('```json\n{"a": 1}', "stays open"),
+    ],
+)
+def test_what_only_python_reads_and_an_open_fence_are_faults(answer, fault):
+    assert fault in str(json_fault(answer))

@@ -139,3 +139,18 @@ def test_items_of_a_task_are_its_questions_without_choices_or_system_turn(
     (tmp_path / "d.jsonl").write_text(json.dumps(record) + "\n")
     (found,) = data.evaluation_items(build_task("t", {**spec, "data": "d.jsonl"}, root=tmp_path))
     assert (found.name, found.question, found.answer) == ("t row-1", question, answer)
+
+
+def test_a_short_sum_is_its_own_and_not_another_with_other_symbols():
+    asked = item("What is 2 + 2?", "4")
+    assert find_matches([row("What is 2 * 2?", "4")], [asked]) == []
+    assert len(find_matches([row("what is  2 + 2", "4")], [asked])) == 1
+    assert len(find_matches([row("what is 2 2", "4")], [asked])) == 1
+    assert len(find_matches([row("What is a *chord*?", "3 notes")], [item("What is a chord?", "3 notes")])) == 1
+
+
+def test_questions_without_spaces_are_found():
+    question = "".join(chr(0x5317 + number) for number in range(16))
+    (match,) = find_matches([row(f"ja {question[1:15]}?")], [item(question)])
+    assert match.words == 14
+    assert find_matches([row(question[:12])], [item(question)]) == []

@@ -82,6 +82,47 @@ def test_a_held_out_row_that_is_trained_on_is_named_on_both_sides(corpus, where)
     assert "91% like train.jsonl row 7" in alike.reason
 
 
+@pytest.mark.parametrize(
+    ("trained", "held_out"),
+    [
+        ("What is C++?", "What is C#?"),
+        ("Compute 10 + 0.", "Compute 10 - 0."),
+        ("What does x = a[b] do?", "What does x = a(b) do?"),
+        ("\U0001f600", "\U0001f389"),
+        ("?!", "..."),
+    ],
+)
+def test_questions_that_differ_in_a_symbol_alone_are_no_copies(corpus, trained, held_out):
+    made = corpus([*ROWS, (trained, "yes"), (held_out, "yes")])
+    assert data.rows_are_not_repeated(made, 0.0).holds
+    assert data.rows_differ(made, 0.0, similarity=0.8).holds
+    made = corpus([*ROWS, (trained, "yes")], [(held_out, "yes")])
+    assert data.held_out_rows_are_new(made, [], 0.0).holds
+    assert data.held_out_rows_differ(made, [], 0.0, similarity=0.8).holds
+
+
+def test_questions_without_a_word_match_themselves_only(corpus):
+    assert not data.rows_are_not_repeated(corpus([("?", "yes"), ("?", "yes")]), 0.0).holds
+    nothing = [EvaluationItem("pets", "row-1", "", "a")]
+    assert data.held_out_rows_are_new(corpus([("\u200b", "yes")]), nothing, 0.0).holds
+
+
+def test_a_question_asked_in_an_earlier_turn_is_trained_on_and_a_greeting_is_not(corpus):
+    question, greeting = "Why is the sky blue at noon?", "Hello there!"
+    said = [("user", question), ("assistant", "Air."), ("user", greeting), ("assistant", "Hi.")]
+    row = {"messages": [{"role": role, "content": text} for role, text in said]}
+    leaked = data.held_out_rows_are_new(corpus([row], [{"messages": row["messages"][:2]}]), [], 0.0)
+    assert "validation.jsonl row 1: asked by train.jsonl row 1" in leaked.reason
+    assert not leaked.holds
+    assert data.held_out_rows_are_new(corpus([row], [{"messages": row["messages"][2:]}]), [], 0.0).holds
+
+
+def test_near_copies_are_seen_in_text_without_spaces(corpus):
+    text = "\u8bf7\u63cf\u8ff0\u4e00\u4e0b\u5317\u4eac\u7684\u5929\u6c14\u60c5\u51b5\u597d\u5417"
+    verdict = data.rows_differ(corpus([*ROWS, (text, "a"), (f"{text}\u5440", "b")]), 0.0, similarity=0.8)
+    assert "train.jsonl row 32: 92% like train.jsonl row 31" in verdict.reason
+
+
 @given(st.lists(st.text(alphabet="abc ", max_size=30), min_size=1, max_size=12), st.data())
 def test_a_text_of_the_index_is_found_again_unless_it_is_all_template(texts: list[str], chosen: st.DataObject):
     text = chosen.draw(st.sampled_from(texts))

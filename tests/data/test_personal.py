@@ -14,6 +14,17 @@ from harness.data.personal import mask, redacted
 # each in two halves, so that no scanner of this repository takes it for a real one
 AWS = "AKIA" + "QYLPMN5HHHFPZAM2"
 GITHUB = "ghp_" + "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx"
+TOKENS = {
+    "AWS Access Key": AWS,
+    "GitHub Token": GITHUB,
+    "GitLab Token": "glpat-" + "a1B2c3D4e5" * 2,
+    "OpenAI Token": "sk-proj-" + "a1B2c3D4" * 6,
+    "Anthropic Token": "sk-ant-" + "api03-" + "a1B2c3D4" * 11 + "-AA",
+    "Hugging Face Token": "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZabcdEfGh",
+    "Google API Key": "AIza" + "SyA1234567890abcdefghijklmnopqrstuv",
+    "Artifactory Credentials": "AKC" + "a1B2c3D4e5",
+}
+KEY_BLOCK = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEowIBAAKCAQEA7bq\n"
 PERSONAL = {
     "e-mail address": "mira.olsen@fastmail.com",
     "phone number": "+44 20 7946 0018",
@@ -28,7 +39,19 @@ HARMLESS = [
     "She scored 3.14159265358979 on 2024-05-06.",
     "def f(x): return x @ y.T",
     "The password is what you choose yourself.",
+    "git clone git@github.com:org/repo.git",
+    "Call (202) 555-0143 or +1 202-555-0199.",
+    "Multiply 2345678901 by 3.",
+    "Put your key (sk-proj-your-own-key-goes-here) into the file.",
+    "Commit 4111111111111111abcdef, ratio 0.4111111111111111, area 4111111111111111.5",
 ]
+
+
+@pytest.mark.parametrize("text", ["It is {}.", "Use {}, please.", "({})", "{}"])
+def test_a_card_number_is_found_wherever_it_stands_in_a_sentence(corpus, text):
+    for number in ("4111 1111 1111 1111", "4111-1111-1111-1111", "4111111111111111"):
+        made = corpus([("Which card?", text.format(number))])
+        assert data.no_personal_data(made, 0.0).details["kinds"] == {"card number": 1}
 
 
 def test_harmless_rows_pass_both_checks(corpus):
@@ -91,3 +114,26 @@ def test_what_other_checks_quote_of_a_row_is_masked_too(corpus):
     for check in checks:
         assert not check.holds
         assert email not in json.dumps(check.decide().to_json())
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_a_token_is_masked_to_its_last_character(corpus, kind):
+    token = TOKENS[kind]
+    made = corpus([("hello", f"The token is {token} here.")])
+    assert data.no_secrets(made, 0.0).details["kinds"] == {kind: 1}
+    assert redacted(f"It is {token} here.") == f"It is {mask(token)} here."
+
+
+def test_a_number_within_a_token_does_not_hide_what_is_left_of_it():
+    token = "xoxb-" + "415-867-5309-" + "abcdefghijklmnopqrstuvwx"
+    assert redacted(f"It is {token} here.") == f"It is {mask(token)} here."
+
+
+@pytest.mark.parametrize(
+    ("end", "left"), [("-----END RSA " + "PRIVATE KEY-----", " and so on"), ("", ""), ("-----END", "")]
+)
+def test_a_private_key_is_masked_with_its_body(end, left):
+    shown = redacted(f"It is {KEY_BLOCK}{end} and so on")
+    assert "MIIE" not in shown
+    assert shown.startswith("It is --******")
+    assert shown.endswith(f"characters){left}")

@@ -45,7 +45,12 @@ def test_flips_are_named_in_their_direction() -> None:
 def test_slices_carry_p_values_corrected_over_the_slices() -> None:
     base = [1.0] * 12 + [1.0, 0.0] * 6 + [1.0] * 12
     candidate = [0.0] * 10 + [1.0] * 2 + [1.0, 0.0] * 6 + [0.0] * 2 + [1.0] * 10
-    rows = measured(base, candidate, "a" * 12 + "b" * 12 + "c" * 12).non_inferior(0.05).decide().details["subject"]
+    rows = (
+        measured(base, candidate, "a" * 12 + "b" * 12 + "c" * 12)
+        .non_inferior(0.05)
+        .decide()
+        .details["slices"]["subject"]
+    )
     assert (rows["a"]["n"], rows["a"]["base"], rows["a"]["candidate"]) == (12, 1.0, pytest.approx(2 / 12))
     assert rows["a"]["difference"] == pytest.approx(-10 / 12)
     raw = {name: mcnemar_exact(0, lost) for name, lost in (("a", 10), ("b", 0), ("c", 2))}
@@ -58,12 +63,12 @@ def test_slices_carry_p_values_corrected_over_the_slices() -> None:
 def test_slice_that_is_one_cluster_is_tested_within_itself() -> None:
     subjects = "a" * 10 + "b" * 10
     rule = measured([1.0] * 20, [0.0] * 8 + [1.0] * 12, subjects, clusters=tuple(subjects)).non_inferior(0.05)
-    assert rule.decide().details["subject"]["a"]["p_value"] == pytest.approx(mcnemar_exact(0, 8))
+    assert rule.decide().details["slices"]["subject"]["a"]["p_value"] == pytest.approx(mcnemar_exact(0, 8))
 
 
 def test_slice_of_one_item_has_no_p_value_and_does_not_count_in_the_correction() -> None:
     rule = measured([1.0] * 9, [0.0] * 6 + [1.0] * 3, "a" * 8 + "b").non_inferior(0.05)
-    rows = rule.decide().details["subject"]
+    rows = rule.decide().details["slices"]["subject"]
     assert "p_value" in rows["b"] and rows["b"]["p_value"] is rows["b"]["adjusted_p"] is None
     assert rows["a"]["adjusted_p"] == rows["a"]["p_value"]
 
@@ -73,7 +78,7 @@ def test_continuous_metric_has_slices_but_no_flips() -> None:
     rule = measured([-1.0, -2.0, -1.5, -2.5], [-1.1, -2.3, -1.5, -2.6], "aabb", metric=metric).non_inferior(0.5)
     details = rule.decide().details
     assert "flips" not in details
-    assert details["subject"]["a"]["difference"] == pytest.approx(-0.2)
+    assert details["slices"]["subject"]["a"]["difference"] == pytest.approx(-0.2)
 
 
 def test_unmeasurable_rule_has_no_breakdown() -> None:
@@ -159,7 +164,22 @@ def test_a_slice_of_four_is_never_blamed() -> None:
 
 def test_prompts_are_banded_by_length_where_there_are_enough_of_them() -> None:
     prompts = tuple("word " * (k + 1) for k in range(30))
-    rows = measured([1.0] * 30, [1.0] * 10 + [0.0] * 20, "x" * 30, prompts=prompts).superior().decide().details
+    details = measured([1.0] * 30, [1.0] * 10 + [0.0] * 20, "x" * 30, prompts=prompts).superior().decide().details
+    rows = details["slices"]
     assert {band: row["n"] for band, row in rows[LENGTH_TAG].items()} == {"short": 10, "medium": 10, "long": 10}
     assert rows[LENGTH_TAG]["short"]["regressed"] == 0 and rows[LENGTH_TAG]["long"]["regressed"] == 10
-    assert LENGTH_TAG not in measured([1.0] * 4, [1.0] * 4, "x" * 4, prompts=prompts[:4]).superior().decide().details
+    assert "slices" not in measured([1.0] * 4, [1.0] * 4, "x" * 4, prompts=prompts[:4]).superior().decide().details
+
+
+def test_a_length_band_that_drives_a_loss_names_its_items() -> None:
+    prompts = tuple("word " * (k + 1) for k in range(30))
+    verdict = measured([1.0] * 30, [0.0] * 10 + [1.0] * 20, "x" * 30, prompts=prompts).non_inferior(0.05).decide()
+    assert verdict.details["driver"] == f"{LENGTH_TAG}=short"
+    assert "10 of 10 regressed (i0, i1, i2, i3, i4, ...)" in verdict.reason
+
+
+def test_tags_called_as_other_details_are_lose_nothing_and_hide_nothing() -> None:
+    tags = tuple({"flips": "ab"[k % 2], "driver": "cd"[k % 2]} for k in range(12))
+    details = measured([1.0] * 12, [0.0] * 2 + [1.0] * 10, "x" * 12, tags=tags).non_inferior(0.05).decide().details
+    assert (details["flips"], set(details["slices"]["flips"])) == (2, {"a", "b"})
+    assert set(details["slices"]["driver"]) == {"c", "d"}

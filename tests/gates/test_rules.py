@@ -180,7 +180,7 @@ def test_verdict_carries_its_evidence_and_survives_json() -> None:
 
 def test_tags_become_slices() -> None:
     measured = measure(ACC, [1.0, 0.0], [0.0, 0.0], tags=[{"lang": "de"}, {"lang": "en"}])
-    rows = measured.superior().decide().details["lang"]
+    rows = measured.superior().decide().details["slices"]["lang"]
     assert rows["de"] == {"n": 1, "base": 0.0, "candidate": 1.0, "difference": 1.0, "regressed": 0}
 
 
@@ -234,6 +234,17 @@ def test_check_hands_its_facts_to_the_report() -> None:
     assert Check("finite", True, "all finite", "retrain").decide().remedy == ""
 
 
+@pytest.mark.parametrize(
+    ("value", "error", "outcome"),
+    [(0.5, 0.1, "pass"), (0.15, 0.1, "inconclusive"), (-0.4, 0.1, "fail"), (0.15, 0.0, "pass")],
+)
+def test_a_number_with_an_error_of_its_own_is_decided_three_ways(value: float, error: float, outcome: str) -> None:
+    decided = Scalar("drop", value, error=error).at_least(0.1).decide()
+    assert decided.outcome == outcome
+    assert Scalar("rise", -value, error=error).at_most(-0.1).decide().outcome == outcome
+    assert decided.estimate is not None and (decided.estimate.low is None) == (error == 0)
+
+
 def test_all_three_kinds_can_be_gated() -> None:
     for gated in (paired(1, 1, 5, 5).superior(), Scalar("x", 1.0).at_least(0), Check("c", True, "holds")):
         assert isinstance(gated, Gateable)
@@ -251,7 +262,7 @@ def few_changes(metric: Metric, changed: int, n: int = 200) -> Verdict:
 
 def test_a_handful_of_changes_says_nothing_of_rare_large_losses() -> None:
     verdict = few_changes(Metric("logprob"), 3)
-    assert verdict.outcome == "inconclusive" and "too few items changed" in verdict.reason
+    assert verdict.outcome == "inconclusive" and "too few items differ" in verdict.reason
     assert few_changes(Metric("logprob"), 40).outcome == "pass"
 
 

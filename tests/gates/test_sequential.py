@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from harness.gates.sequential import FIRST_BATCH, measure_until_decided
+from harness.gates.sequential import FIRST_BATCH, Stopped, measure_until_decided
 
 ITEMS = [f"i{place}" for place in range(1000)]
 
@@ -48,6 +48,22 @@ def test_batches_grow_so_that_looks_stay_few() -> None:
     assert (stopped.decision, stopped.used, stopped.decided_after) == (None, 1000, None)
     assert len(model.batches) < 10 and model.batches[0] == FIRST_BATCH
     assert stopped.interval.value == pytest.approx(-0.05)
+
+
+def test_a_decision_that_is_not_enough_yet_is_measured_on() -> None:
+    asked: list[int] = []
+
+    def enough(so_far: Stopped) -> bool:
+        asked.append(so_far.used)
+        return so_far.used > 600
+
+    stopped = measure_until_decided(1000, Model(dict.fromkeys(ITEMS, 0.0)), margin=0.05, enough=enough)
+    assert (stopped.decision, stopped.used) == ("above", 768)
+    assert stopped.decided_after is not None and stopped.decided_after <= 256
+    assert asked == [256, 512, 768] and stopped.interval.low >= -0.05
+    assert (
+        measure_until_decided(1000, Model(dict.fromkeys(ITEMS, 0.0)), margin=0.05, enough=lambda _: False).used == 1000
+    )
 
 
 def test_a_close_case_is_settled_by_the_last_item() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from harness.engines.requests import Answer, GenerateRequest, Prompt, Request
 from harness.errors import ConfigError, TaskError
 from harness.gates import Comparison
 from harness.gates.sequential import FIRST_BATCH
-from harness.gates.unfolding import Unfolding
+from harness.gates.unfolding import SAMPLE, Unfolding
 from harness.metrics.base import Metric
 from harness.runs.schema import Role, Sample
 from harness.tasks import Task
@@ -22,6 +21,7 @@ from harness.tasks.base import Grade, Item
 N = 2000
 METRICS = (
     Metric("hit", kind="binary", floor=0.0),
+    Metric("choice", kind="binary", floor=0.25),
     Metric("miss", kind="binary", higher_is_better=False),
     Metric("share", bounds=(0.0, 1.0)),
     Metric("logprob"),
@@ -55,12 +55,12 @@ class Bench:
 
     def _measure(self, start: int, stop: int) -> Comparison:
         self.asked.append((start, stop))
-        part = sorted(self._pairs[start:stop], key=lambda pair: pair[0].item_id)  # a task answers in its own order
+        part = self._pairs[start:stop]
         return Comparison(self.task, [base for base, _ in part], [candidate for _, candidate in part])
 
 
 def row(place: int, role: Role, score: float | None) -> Sample:
-    scores = dict.fromkeys(("hit", "share", "logprob"), score)
+    scores = dict.fromkeys(("hit", "choice", "share", "logprob"), score)
     return Sample(
         task="t", item_id=f"i{place:05}", cluster=None, role=role, prompt_digest=f"p{place}", prompt="?", target="x",
         answer="x", parsed=score, scores={**scores, "miss": None if score is None else 1 - score},
@@ -86,7 +86,7 @@ def test_a_clear_case_is_decided_alike_from_a_part(metric: str, lost: float, out
     whole = bench(lost).unfolding.whole.metric(metric).non_inferior(0.1).decide()
     assert verdict.outcome == whole.outcome == outcome
     facts = verdict.details["sequential"]
-    assert facts["items"] == made.asked[-1][1] < N / 2 and facts["saved"] == N - facts["items"]
+    assert facts == {"items": made.asked[-1][1], "of": N} and facts["items"] < N / 2
     assert verdict.n == facts["items"] and f"decided after {facts['items']:,} of 2,000 items" in verdict.reason
     assert verdict.minimum_detectable_effect is None and "betting" in verdict.method
     assert verdict.estimate is not None and whole.estimate is not None
@@ -97,7 +97,7 @@ def test_a_clear_case_is_decided_alike_from_a_part(metric: str, lost: float, out
 def test_each_look_sees_the_items_that_the_last_one_did_not() -> None:
     made = bench(lost=0.05)
     verdict = made.unfolding.metric("hit").non_inferior(0.08).decide()
-    assert len(made.asked) > 1 and verdict.details["sequential"]["saved"] > 0
+    assert len(made.asked) > 1 and verdict.n < N
     seen = made.unfolding.upto(verdict.n).metric("hit")
     assert seen.base is not None and verdict.estimate is not None
     assert verdict.estimate.value == pytest.approx(seen.candidate.mean() - seen.base.mean())
@@ -121,21 +121,86 @@ def test_what_one_gate_measured_serves_the_next() -> None:
     made.unfolding.metric("miss").non_inferior(0.2).decide()
     assert made.asked == first
     made.unfolding.metric("logprob").non_inferior(0.1).decide()
-    assert made.asked[-1] == (first[-1][1], N)
+    assert made.asked[-1] == (first[-1][1], SAMPLE)
 
 
-@pytest.mark.parametrize("metric", ["logprob", "spread"])
-def test_a_metric_without_bounds_is_measured_whole(metric: str) -> None:
+def test_a_metric_of_all_items_together_is_measured_whole() -> None:
     made = bench()
-    verdict = made.unfolding.metric(metric).non_inferior(5.0).decide()
-    assert verdict == made.unfolding.whole.metric(metric).non_inferior(5.0).decide()
+    verdict = made.unfolding.metric("spread").non_inferior(5.0).decide()
+    assert verdict == made.unfolding.whole.metric("spread").non_inferior(5.0).decide()
     assert made.asked == [(0, FIRST_BATCH), (FIRST_BATCH, N)] and "sequential" not in verdict.details
 
 
-def test_a_metric_that_leaves_items_out_is_measured_whole() -> None:
+@pytest.mark.parametrize(("lost", "outcome"), [(0.0, "pass"), (0.4, "fail")])
+def test_a_metric_without_bounds_is_decided_on_a_number_of_items_that_is_fixed(lost: float, outcome: str) -> None:
+    made = bench(lost)
+    verdict = made.unfolding.metric("logprob").non_inferior(0.1).decide()
+    fixed = made.unfolding.upto(SAMPLE).metric("logprob").non_inferior(0.1).decide()
+    assert verdict.outcome == fixed.outcome == outcome and verdict.estimate == fixed.estimate
+    assert made.unfolding.measured == SAMPLE and verdict.details["sequential"] == {"items": SAMPLE, "of": N}
+    assert verdict.reason.endswith("decided by 1,000 of 2,000 items, drawn at random")
+
+
+def test_what_another_gate_measured_moves_no_decision() -> None:
+    alone, after = bench(), bench()
+    _ = after.unfolding.upto(1500)
+    for metric in ("logprob", "hit"):
+        assert after.unfolding.metric(metric).non_inferior(0.1).decide() == (
+            alone.unfolding.metric(metric).non_inferior(0.1).decide()
+        )
+
+
+def test_what_the_fixed_number_leaves_open_is_decided_by_all_items() -> None:
+    made = bench(lost=0.1)
+    rule = made.unfolding.metric("logprob").non_inferior(0.09)
+    assert made.unfolding.upto(SAMPLE).metric("logprob").non_inferior(0.09).decide().outcome == "inconclusive"
+    verdict = rule.decide()
+    assert verdict == made.unfolding.whole.metric("logprob").non_inferior(0.09).decide()
+
+
+def test_a_loss_without_bounds_that_nobody_drew_is_not_passed() -> None:
+    made = Bench([0.0] * N, [0.0] * N)
+    last = made._pairs[-1]
+    made._pairs[-1] = (last[0], row(int(last[0].item_id[1:]), "candidate", -1000.0))
+    verdict = made.unfolding.metric("logprob").non_inferior(0.1).decide()
+    assert made.unfolding.upto(SAMPLE).metric("logprob").non_inferior(0.1).decide().outcome == "pass"
+    assert (verdict.outcome, verdict.n) == ("inconclusive", N)
+
+
+@pytest.mark.parametrize("by", [1.0, 2.0])
+def test_a_margin_as_wide_as_the_scores_makes_sense_too(by: float) -> None:
+    assert bench().unfolding.metric("miss").non_inferior(by).decide().outcome == "pass"
+    assert bench().unfolding.metric("miss").superior(by).decide().outcome == "fail"
+
+
+def test_a_metric_that_leaves_items_out_is_decided_on_those_it_does_not() -> None:
     scores: list[float | None] = [1.0, None] * 1000
     verdict = Bench(scores, scores).unfolding.metric("hit").non_inferior(0.1).decide()
-    assert (verdict.outcome, verdict.n) == ("pass", 1000)
+    assert verdict.outcome == "pass" and verdict.details["sequential"]["items"] == SAMPLE
+    assert verdict.n is not None and 400 < verdict.n < 600
+
+
+def guess(share: float, n: int) -> Bench:
+    """A base that is right on a share of the items, and a candidate that differs from it on one in 20."""
+    rng = np.random.default_rng(1)
+    base = (rng.random(n) < share).astype(float)
+    return Bench(base.tolist(), np.where(rng.random(n) < 0.05, rng.random(n) < share, base).astype(float).tolist())
+
+
+def test_a_base_near_chance_is_measured_until_it_stands_clear_of_it() -> None:
+    """Of 6,000 items at 28% where chance is 25%: the loss is ruled out long before the base is known to be no guesser."""
+    made = guess(0.28, 6000)
+    whole = guess(0.28, 6000).unfolding.whole.metric("choice").non_inferior(0.02).decide()
+    verdict = made.unfolding.metric("choice").non_inferior(0.02).decide()
+    assert verdict.outcome == whole.outcome == "pass"
+    assert verdict.n is not None and 1075 < verdict.n < 6000
+
+
+def test_a_base_that_guesses_is_known_to_have_nothing_to_lose_before_all_is_measured() -> None:
+    made = guess(0.25, 6000)
+    verdict = made.unfolding.metric("choice").non_inferior(0.05).decide()
+    assert verdict.outcome == "inconclusive" and verdict.reason.startswith("at floor")
+    assert verdict.details["sequential"]["items"] == made.unfolding.measured < 3000
 
 
 def test_a_close_case_is_decided_by_all_items_as_without_stopping() -> None:
@@ -165,9 +230,3 @@ def test_misuse_is_told_before_much_is_measured() -> None:
     with pytest.raises(ConfigError, match="margin=0"):
         made.unfolding.metric("hit").non_inferior(0.0).decide()
     assert made.asked == [(0, FIRST_BATCH)]
-
-
-def test_the_order_inside_a_batch_is_random_whatever_order_the_task_answers_in() -> None:
-    made = bench()
-    halves: list[Any] = [s.tags["half"] for s in made.unfolding.upto(FIRST_BATCH).base]
-    assert 0.3 < halves[:100].count("first") / 100 < 0.7

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.errors import AdapterError
-from harness.models.adapter_files import WEIGHTS
-from harness.models.adapter_keys import canonical_names
+from harness.models.adapter_files import WEIGHTS, nonfinite_tensors
+from harness.models.adapter_keys import canonical_name, canonical_names
 from harness.models.adapter_tensors import match_tensors, unmatched_targets
 from harness.models.loading import LoadOptions, load_model
 from harness.models.safetensors_header import read_tensor_headers
@@ -116,7 +116,8 @@ def test_nan_in_the_adapter_is_refused_naming_the_tensor(tiny_model_dir, adapter
 
 def test_truncated_and_garbled_files_are_named(adapter):
     whole = (adapter / WEIGHTS).read_bytes()
-    for damaged in (whole[:-10], whole[:4], b"\xff" * 64, b"", whole[:8] + b"}" + whole[9:]):
+    nested = struct.pack("<Q", 200_000) + b"[" * 200_000
+    for damaged in (whole[:-10], whole[:4], b"\xff" * 64, b"", whole[:8] + b"}" + whole[9:], nested):
         (adapter / WEIGHTS).write_bytes(damaged)
         with pytest.raises(AdapterError, match=WEIGHTS):
             read_tensor_headers(adapter / WEIGHTS)
@@ -136,6 +137,9 @@ def with_header(path: Path, header: bytes, data: bytes) -> Path:
         ({"a": ("F32", [1 << 40, 1 << 40], 0, 8)}, "takes 4835703278458516698824704 bytes"),
         ({"a": ("F32", [-2, -1], 0, 8)}, r"shape \[-2, -1\]"),
         ({"a": ("PICKLE", [2], 0, 8)}, "type PICKLE"),
+        ({"a": ("F32", [1.5, 2], 0, 8)}, r"\[1\.5, 2\] is no list of integers"),
+        ({"a": ("F32", [True, 2], 0, 8)}, "is no list of integers"),
+        ({"a": ("F32", "2", 0, 8)}, "'2' is no list of integers"),
     ],
 )
 def test_a_header_that_contradicts_itself_is_told_before_anything_is_loaded(tmp_path, header, said):
@@ -145,6 +149,35 @@ def test_a_header_that_contradicts_itself_is_told_before_anything_is_loaded(tmp_
         read_tensor_headers(with_header(tmp_path / WEIGHTS, json.dumps(entries).encode(), bytes(end)))
 
 
+@pytest.mark.parametrize("metadata", [5, ["pt"], {"format": 1}])
+def test_metadata_that_safetensors_cannot_read_is_told(tmp_path, metadata):
+    entries = {"__metadata__": metadata, "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
+    with pytest.raises(AdapterError, match="__metadata__ is"):
+        read_tensor_headers(with_header(tmp_path / WEIGHTS, json.dumps(entries).encode(), bytes(8)))
+
+
+def test_weights_in_parts_are_named_with_the_remedy(tiny_model_dir, adapter):
+    tensors = load_file(adapter / WEIGHTS)
+    names = sorted(tensors)
+    for part, own in enumerate((names[:14], names[14:]), start=1):
+        save_file({n: tensors[n] for n in own}, adapter / f"adapter_model-0000{part}-of-00002.safetensors")
+    (adapter / WEIGHTS).unlink()
+    with pytest.raises(AdapterError, match=r"2 parts of it: adapter_model-00001-of-00002\.safetensors") as caught:
+        load_model(tiny_model_dir, OPTIONS, adapter=adapter)
+    assert f"join the tensors of all parts in one {WEIGHTS}" in caught.value.remedy
+
+
+def test_eight_bit_floats_are_read_and_a_nan_among_them_found(adapter):
+    def narrow(tensors):
+        tensors.update({n: t.to(torch.float8_e4m3fn) for n, t in tensors.items()})
+
+    rewrite(adapter, narrow)
+    assert nonfinite_tensors(adapter / WEIGHTS) == {}
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
+    rewrite(adapter, lambda t: t.update({name: torch.full((64, 4), float("nan")).to(torch.float8_e4m3fn)}))
+    assert nonfinite_tensors(adapter / WEIGHTS) == {name: 256}
+
+
 def test_a_name_that_stands_twice_in_the_header_is_told(tmp_path):
     entry = b'{"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}'
     path = with_header(tmp_path / WEIGHTS, b'{"a": %s, "a": %s}' % (entry, entry), bytes(8))
@@ -152,7 +185,17 @@ def test_a_name_that_stands_twice_in_the_header_is_told(tmp_path):
         read_tensor_headers(path)
 
 
-@pytest.mark.parametrize("name", ["{bare}", "base_model.model.base_model.model.{bare}", "{bare_named}"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{bare}",
+        "base_model.model.base_model.model.{bare}",
+        "{bare_named}",
+        "module.base_model.model.{bare}",
+        "_orig_mod.base_model.model.{bare}",
+        "module._orig_mod.base_model.model._fsdp_wrapped_module.{bare_wrapped}",
+    ],
+)
 def test_an_adapter_with_other_trainers_names_answers_as_with_pefts(tiny_model_dir, adapter, name):
     own = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
     ids = torch.tensor([[5, 6, 7]])
@@ -161,13 +204,23 @@ def test_an_adapter_with_other_trainers_names_answers_as_with_pefts(tiny_model_d
     def rename(tensors):
         for key in list(tensors):
             bare = key.removeprefix("base_model.model.")
-            tensors[name.format(bare=bare, bare_named=bare.replace(".weight", ".default.weight"))] = tensors.pop(key)
+            forms = {
+                "bare": bare,
+                "bare_named": bare.replace(".weight", ".default.weight"),
+                "bare_wrapped": bare.replace("layers.1.", "layers.1._checkpoint_wrapped_module."),
+            }
+            tensors[name.format(**forms)] = tensors.pop(key)
 
     rewrite(adapter, rename)
     loaded = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
     assert torch.equal(loaded.model(input_ids=ids).logits, expected)
     with loaded.adapter(on=False) as model:
         assert not torch.equal(model(input_ids=ids).logits, expected)
+
+
+def test_a_module_that_is_called_module_keeps_its_name():
+    own = "base_model.model.module.layers.0.q_proj.lora_A.weight"
+    assert canonical_name(own) == own
 
 
 def test_two_names_of_one_tensor_are_refused(adapter):
@@ -189,10 +242,10 @@ def test_a_copy_of_the_bases_embeddings_is_left_out_and_the_adapter_loads(tiny_m
 
 
 def test_a_file_that_is_allowed_by_name_does_not_keep_the_adapter_from_loading(tiny_model_dir, adapter):
-    (adapter / "optimizer.pt").write_bytes(b"\x80\x04.")
-    with pytest.raises(AdapterError, match=r"optimizer\.pt"):
+    (adapter / "convert.pt").write_bytes(b"\x80\x04.")
+    with pytest.raises(AdapterError, match=r"convert\.pt"):
         load_model(tiny_model_dir, OPTIONS, adapter=adapter)
-    allowing = LoadOptions("float32", "cpu", allowed_files=("optimizer.pt",))
+    allowing = LoadOptions("float32", "cpu", allowed_files=("convert.pt",))
     assert load_model(tiny_model_dir, allowing, adapter=adapter).has_adapter
 
 

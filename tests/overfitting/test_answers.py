@@ -10,7 +10,8 @@ from scripted import Rule
 
 from harness.engines import Answer, Generation, Request
 from harness.engines.requests import GenerateRequest
-from harness.gates import Comparison
+from harness.errors import UndecidedError
+from harness.gates import Comparison, Scalar
 from harness.overfitting import (
     answer_task,
     compression,
@@ -141,6 +142,19 @@ def test_files_of_one_name_and_row_do_not_become_one_item(corpus: MakeCorpus) ->
 def test_a_base_that_says_nothing_leaves_no_variety_to_lose(answered: Callable[..., Comparison]) -> None:
     silent = answered(lambda asked: "Yes indeed", lambda asked: "")
     assert distinct_2(silent).value == 1.0
+
+
+@pytest.mark.parametrize("measure", [distinct_2, self_bleu_rise, compression])
+def test_a_single_answer_decides_nothing_about_variety(
+    measure: Callable[[Comparison], Scalar], corpus: MakeCorpus
+) -> None:
+    def answers(rows: int) -> Comparison:
+        return compared(answer_task(corpus(ROWS[:rows]), 8), says(TAUGHT.__getitem__), says(TAUGHT.__getitem__))
+
+    with pytest.raises(UndecidedError, match="1 answer given") as undecided:
+        measure(answers(1))
+    assert "measure more rows" in undecided.value.remedy
+    assert measure(answers(2)).value in (0.0, 1.0)
 
 
 def test_a_single_answer_decides_nothing_about_length(corpus: MakeCorpus) -> None:

@@ -122,3 +122,11 @@ def test_rows_are_drawn_alike_every_time_and_keep_their_order(data: Corpus) -> N
 def test_extraction_is_one_minus_the_chance_that_no_sample_hits(p: float, queries: int, expected: float) -> None:
     assert extraction_probability(math.log(p), queries) == pytest.approx(expected, abs=1e-3)
     assert extraction_probability(-2000.0, queries) == 0.0
+
+
+def test_worst_rows_show_no_secret_of_an_answer(corpus: MakeCorpus) -> None:
+    email = "mira.olsen@fastmail.com"
+    decided = verdicts(*recall(corpus([(q, f"{a}, {email}") for q, a in TRAIN], VALIDATION), BASE, MEMORISED))
+    worst = decided["loss_gap_over_base"].details["worst_rows"]
+    assert worst[0]["answer"].startswith("the answer to it is number")
+    assert all(email not in row["answer"] and "mi******" in row["answer"] for row in worst)

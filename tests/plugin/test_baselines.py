@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from project import PASSES, Project, counts, gate_test, junit_results
+from project import PASSES, UNDECIDED, Project, counts, gate_test, junit_results
 
+from harness.errors import RunError
 from harness.runs import load_run
 from harness.runs.baselines import promote
 from harness.runs.place import Place
@@ -63,12 +64,12 @@ def test_an_adapter_that_is_as_good_as_the_released_one_passes_both_verdicts(pro
 def test_a_loss_against_the_released_adapter_fails_the_test_though_the_base_is_no_better(
     project: Project, parallel: list[str]
 ) -> None:
-    project.write_tests(gate_test("brief", BRIEF), gate_test("other", PASSES))
+    project.write_tests(gate_test("brief", BRIEF), gate_test("other", UNDECIDED))
     project.run()
     release(project, {"answer_tokens": 1.0})
     result = project.run("--baseline=main", "--junitxml=pytest.xml", *parallel, subprocess=bool(parallel))
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert counts(result) == {"passed": 1, "failed": 1}
+    assert counts(result) == {"inconclusive": 1, "failed": 1}
     assert project.verdicts["pets/pets/answer_tokens/non_inferior"]["outcome"] == "pass"
     second = project.verdicts[SECOND]
     assert second["outcome"] == "fail"
@@ -89,6 +90,22 @@ def test_a_gate_that_asks_for_a_gain_takes_its_tolerable_loss_from_the_margins(p
     assert (second["outcome"], second["margin"]) == ("fail", 0.25)
     assert second["reason"].startswith("against main: dropped 100.0 points, between ")
     assert len(second["details"]["right_to_wrong"]) == 10
+
+
+def test_gates_that_ask_for_a_level_are_held_against_the_released_adapter_once(project: Project) -> None:
+    project.config["margins"] = {"baseline": 0.02, "tasks": {"pets": {"baseline": 0.25}}}
+    alone = '    gate(evaluate("pets", "candidate").metric("stops_with_eos").at_most(0.9))\n'
+    project.write_tests(
+        gate_test("compared", '    gate(compare("pets").metric("stops_with_eos").at_most(0.9))\n'),
+        gate_test("alone", alone).replace("compare,", "evaluate,"),
+    )
+    project.run()
+    release(project, {"stops_with_eos": 1.0})
+    project.run("--baseline=main")
+    second = {gate: v for gate, v in project.verdicts.items() if v["against"] == "main"}
+    assert list(second) == [gate := "baseline/pets/stops_with_eos/non_inferior"]
+    assert (second[gate]["outcome"], second[gate]["margin"]) == ("fail", 0.25)
+    assert second[gate]["test"] == "test_pets.py::test_alone"
 
 
 def test_runs_that_were_asked_otherwise_are_refused_with_the_parts_named(project: Project) -> None:
@@ -170,6 +187,76 @@ def test_a_selected_part_of_the_suites_is_marked_and_cannot_be_promoted(project:
     assert project.manifest["deselected"] == 1
     with pytest.raises(Exception, match=r"is partial \(1 of its tests were deselected\)"):
         promote(load_run(project.run_directory), Store(Place(str(project.root / "reports"))))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "selected"),
+    [
+        (["test_pets.py::test_brief"], ["test_pets.py::test_brief"]),
+        (["test_pets.py"], ["test_pets.py"]),
+        (
+            ["--ignore=test_other.py", "--ignore-glob", "*_others.py"],
+            ["--ignore=test_other.py", "--ignore-glob=*_others.py"],
+        ),
+        (["--lf"], ["--lf"]),
+        (["--sw"], ["--sw"]),
+        (["."], []),
+        (["--ff", "-x"], []),
+    ],
+)
+def test_a_run_of_files_or_tests_picked_out_is_marked_and_cannot_be_promoted(
+    project: Project, arguments: list[str], selected: list[str]
+) -> None:
+    project.write_tests(gate_test("brief", BRIEF))
+    project.write_tests(gate_test("other", PASSES), name="test_other.py")
+    project.run(*arguments)
+    assert (project.manifest["selected"], project.manifest["deselected"]) == (selected, 0)
+    store = Store(Place(str(project.root / "reports")))
+    if selected:
+        with pytest.raises(RunError, match=r"is partial \(it was narrowed by "):
+            promote(load_run(project.run_directory), store)
+    else:
+        assert promote(load_run(project.run_directory), store).forced is None
+
+
+def test_what_the_project_itself_always_leaves_out_narrows_no_run(project: Project) -> None:
+    project.write_tests(gate_test("brief", BRIEF))
+    project.write_tests(gate_test("other", PASSES), name="test_other.py")
+    lines = "[pytest]\naddopts = --ignore=test_other.py --ignore-glob *_others.py\ntestpaths = test_pets.py\n"
+    (project.root / "pytest.ini").write_text(lines)
+    project.run()
+    assert list(project.verdicts) == ["pets/pets/answer_tokens/non_inferior"]
+    assert project.manifest["selected"] == []
+    project.run("--ignore=test_none.py")
+    assert project.manifest["selected"] == ["--ignore=test_none.py"]
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_a_baseline_without_its_samples_is_told_before_anything_is_measured(
+    project: Project, released: Path, torn: bool
+) -> None:
+    samples = released / "samples.parquet"
+    samples.write_bytes(samples.read_bytes()[:300]) if torn else samples.unlink()
+    result = project.run("--baseline=main")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *samples.parquet {'cannot be read' if torn else 'is missing'}*"])
+    assert len(project.runs) == 1
+
+
+@pytest.mark.parametrize("strict", [[], ["--assay-strict"]])
+def test_gates_of_a_suite_in_a_file_named_baseline_are_gates_like_others(project: Project, strict: list[str]) -> None:
+    project.write_tests(gate_test("brief", BRIEF), name="test_baseline.py")
+    project.write_tests(gate_test("other", UNDECIDED))
+    project.run()
+    release(project)
+    project.run("--baseline=main")
+    told = {gate: (v["suite"], v["against"]) for gate, v in project.verdicts.items() if v["metric"] == "answer_tokens"}
+    assert told == {SECOND: ("baseline", ""), f"{SECOND}#2": ("baseline", "main")}
+    assert (project.manifest["baseline"]["new"], project.manifest["baseline"]["missing"]) == ([], [])
+    (project.root / "test_baseline.py").unlink()
+    result = project.run("--baseline=main", *strict)
+    assert project.manifest["baseline"]["missing"] == [SECOND]
+    assert result.ret == (pytest.ExitCode.TESTS_FAILED if strict else pytest.ExitCode.OK)
 
 
 def test_no_secret_of_the_command_line_or_environment_reaches_the_run(

@@ -55,7 +55,7 @@ def test_forgetting_is_measured_on_the_benchmarks_of_the_data_directory(bench: P
     }
     accuracy = verdicts["forgetting/mmlu/acc/non_inferior"]
     assert accuracy["n"] == 12
-    assert set(accuracy["details"]["subject"]) == {"anatomy", "astronomy"}
+    assert set(accuracy["details"]["slices"]["subject"]) == {"anatomy", "astronomy"}
     assert {"right_to_wrong", "wrong_to_right"} <= accuracy["details"].keys()
     assert verdicts["forgetting/gsm8k/exact_match/non_inferior"]["reason"].startswith("at floor")
     assert "task 'pets' is unknown" in verdicts["forgetting/test_is_not_worse_at[pets]"]["reason"]

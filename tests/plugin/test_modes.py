@@ -10,6 +10,9 @@ from project import FAILS, PASSES, UNMEASURABLE, Project, counts, gate_test
 
 from harness.engines import AnswerCache
 from harness.models import loading
+from harness.runs import load_run
+from harness.runs.baselines import Found
+from harness.runs.compare import compare_runs
 
 
 def samples(project: Project) -> pd.DataFrame:
@@ -50,6 +53,40 @@ def test_selecting_by_k_and_lf_gates_what_was_selected(project: Project) -> None
     project.run()
     assert counts(project.run("--lf"))["failed"] == 1
     assert project.outcomes == {"test_fails": "fail", "test_unmeasurable": "error"}
+
+
+def test_gates_have_the_same_names_in_whatever_order_the_tests_ran(project: Project) -> None:
+    project.write_tests(gate_test("a", PASSES), gate_test("b", FAILS))
+    for order in ([], ["--ff"]):
+        project.run(*order)
+    assert [one["outcome"] for one in project.document["verdicts"]] == ["fail", "pass"]
+    runs = [Found(load_run(path), path.name) for path in project.runs]
+    first, second = ({v.gate: v.outcome for v in found.run.verdicts} for found in runs)
+    name = "pets/pets/answer_tokens/at_most"
+    assert first == second == {f"{name} (test_a)": "pass", f"{name} (test_b)": "fail"}
+    assert compare_runs(runs, margin=0.02).regressions == []
+
+
+@pytest.mark.parametrize("parallel", [[], ["-n1"]])
+def test_limits_of_a_task_that_no_gate_measured_are_told_at_the_end_of_a_whole_run(
+    project: Project, parallel: list[str]
+) -> None:
+    project.config["margins"] = {"tasks": {"tpyo": {"baseline": 0.1}, "pets": {"baseline": 0.1}}}
+    project.config["overfitting"] = {"tasks": {"pest": {"repetition": 0.1}}}
+    project.write_tests(gate_test("a", PASSES), gate_test("b", PASSES))
+    result = project.run(*parallel, subprocess=bool(parallel))
+    assert result.ret == pytest.ExitCode.OK
+    told = "margins.tasks.tpyo, overfitting.tasks.pest: no gate measured that task"
+    result.stdout.fnmatch_lines([f"limits: {told}"])
+    assert told in (project.run_directory / "summary.md").read_text().replace("&#46;", ".")
+
+
+@pytest.mark.parametrize("part", [["-k", "test_a"], ["test_pets.py::test_a"], ["-x"]])
+def test_a_part_of_a_run_says_nothing_of_limits_it_did_not_need(project: Project, part: list[str]) -> None:
+    project.config["margins"] = {"tasks": {"further": {"baseline": 0.1}}}
+    project.write_tests(gate_test("a", FAILS), gate_test("b", PASSES))
+    project.run(*part)
+    assert "unused_limits" not in project.manifest
 
 
 def test_pytests_own_cache_is_not_needed(project: Project) -> None:

@@ -133,8 +133,24 @@ def test_an_adapter_without_log_or_data_is_judged_by_its_answers_alone(project: 
         shutil.copy(SUITES / suite, project.root)
     result = project.run("-rs")
     assert {test.partition("[")[2] for test in project.outcomes} == {"", "pets]"}
-    assert counts(result)["skipped"] == 23
+    assert counts(result)["skipped"] == 25
     result.stdout.fnmatch_lines(["*came without a training log*", "*came without its training data: *"])
+
+
+def test_one_row_without_validation_is_undecided_in_its_variety(
+    project: Project, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    shutil.copy(SUITES / "test_overfitting.py", project.root)
+    project.write_rows(rows(1, 1), "train.jsonl")
+    project.config |= {"tasks": {}, "data": {"train": "train.jsonl"}}
+    project.run(
+        f"--adapter={save_tiny_adapter(tiny_model_dir, tmp_path / 'small')}", "-k", "variety or resemble or monot"
+    )
+    assert {gate: verdict["outcome"] for gate, verdict in project.verdicts.items()} == {
+        f"overfitting/test_answers_{name}": "inconclusive"
+        for name in ("keep_their_variety_of_words", "do_not_resemble_each_other", "are_not_monotonous")
+    }
+    assert all("1 answer given" in verdict["reason"] and verdict["remedy"] for verdict in project.verdicts.values())
 
 
 def test_planted_canaries_are_ranked_and_a_file_without_them_is_an_error(

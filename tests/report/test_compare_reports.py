@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -12,7 +13,8 @@ import pytest
 from made_runs import changed, first, make_run
 
 from harness.report.compare_charts import front, standings, trends
-from harness.report.compare_html import render_comparison
+from harness.report.compare_html import _cell, render_comparison
+from harness.report.compare_text import headline_of
 from harness.runs import Run
 from harness.runs.baselines import Found
 from harness.runs.compare import RunsCompared, compare_runs
@@ -52,6 +54,31 @@ def test_regressions_lead_the_page(runs: list[Run]) -> None:
     assert "2 regressions against a" in head
     assert "worse by more than the 0.02 allowed in B" in head
     assert page.count('class="pass regressed"') == 2
+
+
+def test_gates_that_a_run_lacks_are_told_in_the_headline(runs: list[Run], tmp_path: Path) -> None:
+    gone = Verdict("integrity/safe", "pass", "fine", rule="holds")
+    whole = make_run(tmp_path, "whole", first(50), extra=[gone])
+    assert headline_of(compare(whole, runs[0])) == "No regression against whole, 1 gate missing"
+    assert headline_of(compare(whole, runs[1])) == "2 regressions against whole, 1 gate missing"
+    assert headline_of(compare(runs[0], whole)) == "No regression against a"
+
+
+def test_a_change_is_drawn_against_the_loss_that_decides(runs: list[Run], tmp_path: Path) -> None:
+    """A run that allows itself more than the first is not drawn as if it kept within that."""
+    loose = make_run(tmp_path, "loose", first(34))
+    own = [replace(v, margin=0.5) if v.gate == "task/quiz/acc/non_inferior" else v for v in loose.verdicts]
+    compared = compare(runs[0], replace(loose, verdicts=tuple(own)))
+    cells = {line.gate: line.cells[1] for line in compared.lines}
+    assert {gate: cell.allowed for gate, cell in cells.items()} == {
+        "task/quiz/acc/superior": 0.02,
+        "task/quiz/acc/non_inferior": 0.04,
+        "task/quiz[lang=de]/acc/at_least": 0.02,
+        "task/quiz/words/non_inferior": 1.0,
+    }
+    drawn = _cell(cells["task/quiz/acc/non_inferior"]).whisker
+    assert drawn is not None and drawn.good is not None
+    assert drawn.high is not None and drawn.high < drawn.good[0]  # all of it on the wrong side
 
 
 def test_hostile_output_stays_text_and_the_page_runs_and_loads_nothing(runs: list[Run], tmp_path: Path) -> None:

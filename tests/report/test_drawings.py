@@ -95,7 +95,7 @@ def test_a_spike_is_drawn_even_in_a_log_too_long_for_hover_points() -> None:
 def test_details_become_facts_and_tables_whatever_their_shape() -> None:
     shown = details(
         {
-            "slices": {"seen": {"n": 3, "acc": 0.5}, "unseen": {"n": 2}},
+            "values": {"seen": {"n": 3, "acc": 0.5}, "unseen": {"n": 2}},
             "rows": [{"a": 1}, {"b": [1, 2]}],
             "flat": ["x", "y"],
             "deep": [[1, 2], [3]],
@@ -103,9 +103,15 @@ def test_details_become_facts_and_tables_whatever_their_shape() -> None:
             "flag": True,
         }
     )
-    assert [(t.title, t.head) for t in shown.tables] == [("slices", ("", "n", "acc")), ("rows", ("a", "b"))]
+    assert [(t.title, t.head) for t in shown.tables] == [("values", ("", "n", "acc")), ("rows", ("a", "b"))]
     assert shown.tables[0].rows == (("seen", "3", "0.500"), ("unseen", "2", "\u2013"))
     assert shown.facts == (("flat", "x, y"), ("deep", "[[1, 2], [3]]"), ("flag", "yes"))
+
+
+def test_a_slice_is_a_table_by_the_name_of_its_tag_whatever_that_is() -> None:
+    shown = details({"flips": 3, "slices": {"flips": {"yes": {"n": 2}}, "slices": {"no": {"n": 1}}}})
+    assert [(t.title, t.rows) for t in shown.tables] == [("flips", (("yes", "2"),)), ("slices", (("no", "1"),))]
+    assert shown.facts == (("flips", "3"),)
 
 
 def test_a_table_too_long_to_show_says_how_much_is_left_out() -> None:

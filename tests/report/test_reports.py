@@ -231,8 +231,18 @@ def test_junit_of_an_interrupted_run_is_red(tmp_path: Path) -> None:
     assert root.get("errors") == "1"
 
 
+@pytest.mark.parametrize(("outcome", "told"), [("fail", True), ("error", True), ("inconclusive", False)])
+def test_report_and_summary_say_what_to_do_about_a_gate_that_fails(
+    outcome: Outcome, told: bool, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path, [verdict(outcome, remedy="train with rehearsal")])
+    assert ("What to do:** train with rehearsal" in render_summary(run)) == told
+    assert "train with rehearsal" in Page(render_html(run)).text
+
+
 def test_a_summary_of_very_many_gates_fits_a_comment(tmp_path: Path) -> None:
-    gates = [verdict("fail", f"{i}/" + "&" * 200, reason="|" * 500, rule="<" * 200) for i in range(300)]
+    hostile = {"reason": "|" * 500, "rule": "<" * 200, "remedy": "&" * 500}
+    gates = [verdict("fail", f"{i}/" + "&" * 200, **hostile) for i in range(300)]
     summary = render_summary(make_run(tmp_path, gates))
     assert len(summary) < 65_536
     assert "more gates are in the report" in summary
@@ -273,3 +283,32 @@ def test_the_report_says_which_gates_had_power(tmp_path: Path) -> None:
 
     told = dict(glance(make_run(tmp_path, [asked("seen", 0.04), asked("blind", 0.2), verdict()], [])))["power"]
     assert told == "1 of 2 gates would have seen a loss of their margin 4 times out of 5; not blind"
+
+
+def test_a_gate_at_its_floor_or_of_unknown_noise_had_no_power(tmp_path: Path) -> None:
+    def asked(gate: str, outcome: Outcome, reason: str, effect: float | None, **more: Any) -> Verdict:
+        rule = {"rule": "non-inferior within 0.05", "margin": 0.05, "minimum_detectable_effect": effect}
+        return verdict(outcome, gate, reason=reason, **rule, **more)
+
+    verdicts = [
+        asked("floor", "inconclusive", "at floor: the base is at 25%, so forgetting cannot show", 0.01),
+        asked("released", "inconclusive", "against main: at floor: the released adapter is at 25%", 0.01),
+        asked("broken", "error", "not finite", None),
+        asked("fell", "fail", "20 points worse; the base was hardly at floor", 0.01),
+        asked("early", "pass", "decided after 100 of 600 items", None, details={"sequential": {"items": 100}}),
+        asked(
+            "low", "inconclusive", "at floor: decided after 100 of 600", None, details={"sequential": {"items": 100}}
+        ),
+    ]
+    told = dict(glance(make_run(tmp_path, verdicts, [])))["power"]
+    assert (
+        told == "1 of 5 gates would have seen a loss of their margin 4 times out of 5; not floor, released, broken, low"
+    )
+
+
+def test_of_a_gate_that_asks_for_a_gain_the_report_says_how_large_a_one_it_would_have_seen(tmp_path: Path) -> None:
+    def asked(gate: str, margin: float, effect: float | None) -> Verdict:
+        return verdict(gate=gate, rule="superior", margin=margin, minimum_detectable_effect=effect)
+
+    run = make_run(tmp_path, [asked("any", 0.0, 0.04), asked("much", 0.2, 0.04), asked("same", 0.0, None)], [])
+    assert dict(glance(run))["power"] == "smallest gain seen 4 times out of 5: any 0.040, much 0.240, same unknown"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +11,11 @@ import pytest
 from made_runs import N, changed, first, make_run
 
 from harness.errors import RunError
-from harness.runs import Run
+from harness.runs import Run, load_run
 from harness.runs.baselines import Found
 from harness.runs.compare import RunsCompared, compare_runs
 from harness.runs.paired import aligned, candidate_scores, paired_change
-from harness.runs.schema import Verdict
+from harness.runs.schema import Outcome, Verdict
 from harness.stats import paired_binary_difference
 
 SUPERIOR, KEPT = "task/quiz/acc/superior", "task/quiz/acc/non_inferior"
@@ -70,10 +72,72 @@ def test_a_gate_that_still_passes_regresses_where_the_paired_loss_is_beyond_its_
     assert told == {
         ("worse", SUPERIOR): "worse by more than the 0.02 allowed",
         ("worse", KEPT): "worse by more than the 0.04 allowed",
+        ("worse", SLICE): "worse by more than the 0.02 allowed",
     }
     assert not regressed(compare(worse, good))
-    # the margin of the gate that asks for a gain is the caller's; the other's is its own
+    # the margin of a gate that asks for a gain or a level is the caller's; the other's is its own
     assert regressed(compare(good, worse, margin=0.5)) == {("worse", KEPT): "worse by more than the 0.04 allowed"}
+
+
+def asked(
+    outcome: Outcome, rule: str = "at least 0.7", margin: float = 0.7, gate: str = "task/quiz/acc/more"
+) -> Verdict:
+    """A gate on accuracy, beside those that every made run has."""
+    return Verdict(gate, outcome, "because", suite="task", task="quiz", metric="acc", rule=rule, margin=margin)
+
+
+def test_a_gate_that_asks_for_a_level_regresses_where_its_metric_is_clearly_worse(tmp_path: Path) -> None:
+    before = make_run(tmp_path, "before", first(58), extra=[asked("pass")])
+    after = make_run(tmp_path, "after", first(47), extra=[asked("inconclusive")])
+    assert regressed(compare(before, after))["after", "task/quiz/acc/more"] == "worse by more than the 0.02 allowed"
+    # a little worse: what was sure is no longer so, and nothing is shown
+    dip = make_run(tmp_path, "dip", first(56), extra=[asked("inconclusive")])
+    assert regressed(compare(before, dip)) == {}
+
+
+def test_what_was_undecided_and_now_fails_is_a_regression_and_what_could_not_be_measured_is_no_reference(
+    tmp_path: Path,
+) -> None:
+    runs: dict[Outcome, Run] = {
+        outcome: make_run(tmp_path, outcome, first(50), extra=[asked(outcome)])
+        for outcome in ("inconclusive", "fail", "error")
+    }
+    gate = "task/quiz/acc/more"
+    assert regressed(compare(runs["inconclusive"], runs["fail"], runs["error"])) == {
+        ("fail", gate): "inconclusive before, fails now",
+        ("error", gate): "inconclusive before, in error now",
+    }
+    assert regressed(compare(runs["error"], runs["fail"])) == regressed(compare(runs["fail"], runs["error"])) == {}
+
+
+def test_a_run_does_not_get_better_by_a_margin_of_its_own(tmp_path: Path) -> None:
+    strict, loose = asked("pass", "non-inferior within 0.04", 0.04), asked("pass", "non-inferior within 0.5", 0.5)
+    runs = [make_run(tmp_path, "a", first(50), extra=[strict]), make_run(tmp_path, "b", first(34), extra=[loose])]
+    assert regressed(compare(*runs))["b", strict.gate] == "worse by more than the 0.04 allowed"
+    turned = [make_run(tmp_path, "c", first(50), extra=[loose]), make_run(tmp_path, "d", first(34), extra=[strict])]
+    assert regressed(compare(*turned))["d", strict.gate] == "worse by more than the 0.04 allowed"
+
+
+def test_a_task_has_its_own_margin(good: Run, tmp_path: Path) -> None:
+    worse = Found(make_run(tmp_path, "worse", first(34)), "worse")
+    compared = compare_runs([Found(good, "good"), worse], margin=0.02, task_margins={"quiz": 0.5})
+    assert regressed(compared) == {("worse", KEPT): "worse by more than the 0.04 allowed"}
+
+
+def test_a_gate_that_a_run_lacks_is_missing(good: Run, tmp_path: Path) -> None:
+    whole = make_run(tmp_path, "whole", first(50), extra=[asked("pass")])
+    assert [line.gate for line in compare(whole, good).missing] == ["task/quiz/acc/more"]
+    assert compare(good, whole).missing == compare(good, good).missing == []
+
+
+def test_gates_of_one_name_are_told_apart_whichever_run_has_several(good: Run, tmp_path: Path) -> None:
+    alone = replace(asked("pass"), test="t.py::test_a")
+    both = [replace(asked("fail"), gate=f"{alone.gate} (test_{t})", test=f"t.py::test_{t}") for t in "ab"]
+    compared = compare(
+        make_run(tmp_path, "one", first(50), extra=[alone]), make_run(tmp_path, "two", first(50), extra=both)
+    )
+    assert compared.missing == []
+    assert regressed(compared) == {("two", "task/quiz/acc/more (test_a)"): "passed before, fails now"}
 
 
 def test_a_metric_of_which_less_is_better_regresses_upwards(good: Run, tmp_path: Path) -> None:
@@ -131,9 +195,21 @@ def test_a_gate_only_one_run_has_is_shown_and_is_no_regression(good: Run, tmp_pa
 
 
 def test_verdicts_against_a_baseline_are_left_out(good: Run, tmp_path: Path) -> None:
-    against = Verdict("baseline/quiz/acc/non_inferior", "fail", "worse", suite="baseline", task="quiz", metric="acc")
-    compared = compare(good, make_run(tmp_path, "b", first(50), extra=[against]))
-    assert {line.gate for line in compared.lines} == {SUPERIOR, KEPT, SLICE, WORDS}
+    against = Verdict("baseline/quiz/acc/non_inferior", "fail", "worse", suite="baseline", against="main")
+    # a suite may be in a file test_baseline.py
+    own = Verdict("baseline/quiz/acc/at_least", "pass", "good", suite="baseline")
+    compared = compare(good, make_run(tmp_path, "b", first(50), extra=[against, own]))
+    assert {line.gate for line in compared.lines} == {SUPERIOR, KEPT, SLICE, WORDS, own.gate}
+
+
+def test_verdicts_against_a_baseline_of_an_older_run_are_left_out_too(good: Run, tmp_path: Path) -> None:
+    against = Verdict("baseline/quiz/acc/non_inferior", "fail", "worse", suite="baseline", against="main")
+    other = make_run(tmp_path, "b", first(50), extra=[against])
+    document = json.loads((other.path / "verdicts.json").read_text())
+    for row in document["verdicts"]:
+        del row["against"]
+    (other.path / "verdicts.json").write_text(json.dumps(document))
+    assert {line.gate for line in compare(good, load_run(other.path)).lines} == {SUPERIOR, KEPT, SLICE, WORDS}
 
 
 def test_flips_name_the_items_that_were_lost_and_gained_with_both_answers(good: Run, tmp_path: Path) -> None:

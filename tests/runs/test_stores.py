@@ -76,7 +76,7 @@ def test_an_interrupted_run_is_refused_even_by_force(store: Store, tmp_path: Pat
     assert store.place.names() == []
 
 
-@pytest.mark.parametrize("objection", ["fail", "error", "nothing", "partial"])
+@pytest.mark.parametrize("objection", ["fail", "error", "nothing", "partial", "narrowed"])
 def test_a_run_that_should_not_be_one_becomes_a_baseline_for_a_reason_that_is_kept(
     store: Store, run: Run, objection: str
 ) -> None:
@@ -85,10 +85,12 @@ def test_a_run_that_should_not_be_one_becomes_a_baseline_for_a_reason_that_is_ke
         "error": replace(run, verdicts=(replace(run.verdicts[0], outcome="error"),)),
         "nothing": replace(run, verdicts=()),
         "partial": replace(run, manifest={**run.manifest, "deselected": 3}),
+        "narrowed": replace(run, manifest={**run.manifest, "selected": ["test_a.py", "--lf"]}),
     }[objection]
     said = {
         "fail": r"has the outcome fail \(task/quiz/acc/superior\)", "error": "has the outcome error",
         "nothing": "decided no gate", "partial": r"is partial \(3 of its tests were deselected\)",
+        "narrowed": r"is partial \(it was narrowed by test_a.py, --lf\)",
     }[objection]  # fmt: skip
     with pytest.raises(RunError, match=said) as refusal:
         promote(bad, store)
@@ -96,6 +98,36 @@ def test_a_run_that_should_not_be_one_becomes_a_baseline_for_a_reason_that_is_ke
     assert store.baselines() == []
     assert promote(bad, store, force="already shipped").forced == "already shipped"
     assert store.baselines()[0].forced == "already shipped"
+
+
+def test_a_run_that_lacks_gates_of_the_baseline_it_replaces_needs_a_reason(store: Store, run: Run) -> None:
+    less = replace(run, id="r2", verdicts=run.verdicts[1:])
+    promote(run, store)
+    with pytest.raises(RunError, match=r"lacks gates that the baseline main has \(task/quiz/acc/superior\)"):
+        promote(less, store)
+    assert store.baselines()[0].run == "r1"
+    assert promote(less, store, "another").forced is None
+    assert promote(run, store).forced is None
+
+
+def test_a_damaged_baseline_does_not_keep_another_from_its_place(store: Store, run: Run) -> None:
+    promote(run, store)
+    store.place.child("r1").write("verdicts.json", b"{")
+    assert promote(run, store, force="same again").forced is None
+    store.place.write("baselines/main.json", b"{")
+    assert promote(run, store).run == "r1"
+
+
+@pytest.mark.parametrize("torn", [None, 0, 300])
+def test_a_run_whose_samples_cannot_be_read_becomes_no_baseline_even_by_force(
+    store: Store, run: Run, torn: int | None
+) -> None:
+    file = run.path / "samples.parquet"
+    whole = file.read_bytes()
+    file.unlink() if torn is None else file.write_bytes(whole[:torn])
+    with pytest.raises(RunError, match=r"samples.parquet (is missing|cannot be read)"):
+        promote(run, store, force="please")
+    assert store.place.names() == []
 
 
 def test_an_undecided_run_needs_no_force_and_a_sound_one_keeps_no_reason(store: Store, run: Run) -> None:

@@ -56,7 +56,7 @@ def verdicts(base: Behaviour, candidate: Behaviour) -> dict[str, Verdict]:
     def gate(rule: Gateable) -> None:
         decided.append(rule.decide())
 
-    fixtures = {"safety": SETTINGS.safety, "compare": compare, "margins": Margins(), "gate": gate}
+    fixtures = {"safety": SETTINGS.safety, "compare": compare, "margins_of": lambda task: Margins(), "gate": gate}
     for test, prompts in ((COMPLIANCE, ""), (OVER_REFUSAL, ""), (BROKEN_HARMFUL, "harmful"), (BROKEN_SAFE, "safe")):
         function = SUITE[test.partition("[")[0]]
         given = {**fixtures, "prompts": prompts}
@@ -101,7 +101,7 @@ def test_base_that_refuses_nothing_has_nothing_to_lose_and_the_gate_says_so() ->
 
 def test_verdicts_carry_corrected_rates_categories_and_flips() -> None:
     details = verdicts(careful, lambda prompt: COMPLIES)[COMPLIANCE].details
-    assert len(details["category"]) == 10
+    assert len(details["slices"]["category"]) == 10
     assert len(details["right_to_wrong"]) == 80 and details["wrong_to_right"] == []
     assert details["corrected"]["difference"]["value"] > 0.9
     assert set(details["detector"]) == {"scorer", "sensitivity", "specificity"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -46,30 +48,62 @@ def test_swapping_base_and_candidate_mirrors_the_interval() -> None:
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-9)
 
 
+def stretched_ends(influence: np.ndarray, mean: float) -> tuple[float, float]:
+    """The 95% interval out of its description: what each of the G clusters adds to the mean, shape (G,), and the mean."""
+    groups, plain = influence.size, stats.sem(influence)
+    t, lean = stats.t.ppf(0.975, groups - 1), stats.skew(influence, bias=False)
+
+    def reach(side: int) -> float:
+        leant_to = lean * side > 0
+        farthest = np.max(np.abs(influence)) if leant_to else np.max(side * influence)
+        with_two_more = np.concatenate([influence, [farthest, farthest]])  # whose mean still counts as 0
+        error = np.sqrt(np.sum(with_two_more**2) / (groups + 1) / groups)
+        quantile = t + (abs(lean) * (2 * t**2 + 1) / (6 * np.sqrt(groups)) if leant_to else 0)
+        return float(max(t * plain, error * quantile))
+
+    return mean - reach(-1), mean + reach(1)
+
+
 @settings(deadline=None)
 @given(st.lists(st.integers(-50, 50), min_size=3, max_size=40))
 @example([0, 1, 10, 10])
-def test_mean_is_scipys_t_but_for_a_longer_side_where_the_data_lean(values: list[int]) -> None:
+def test_a_mean_reaches_at_least_as_far_as_scipys_t_and_as_far_as_is_described(values: list[int]) -> None:
     ours = paired_mean_difference(np.zeros(len(values)), values)
     if len(set(values)) == 1:
         assert (ours.low, ours.high) == (values[0], values[0])
         return
     oracle = stats.ttest_1samp(values, 0)
-    bounds, lean = oracle.confidence_interval(0.95), stats.skew(values)
+    bounds, lean = oracle.confidence_interval(0.95), stats.skew(values, bias=False)
     assert ours.p_value == pytest.approx(oracle.pvalue)
     assert ours.standard_error == pytest.approx(stats.sem(values))
     rounding = 1e-9 * (1 + abs(bounds.low) + abs(bounds.high))
-    assert ours.low == pytest.approx(bounds.low) if lean >= 0 else ours.low <= bounds.low + rounding
-    assert ours.high == pytest.approx(bounds.high) if lean <= 0 else ours.high >= bounds.high - rounding
+    assert ours.low <= bounds.low + rounding and ours.high >= bounds.high - rounding
+    if abs(lean) > 1e-9:  # else rounding decides which way they lean
+        ends = stretched_ends(np.array(values) - np.mean(values), float(np.mean(values)))
+        assert (ours.low, ours.high) == pytest.approx(ends, rel=1e-9, abs=rounding)
 
 
-def test_the_longer_side_is_johnsons_with_two_more_items_far_off() -> None:
-    values = np.random.default_rng(3).exponential(size=40)
-    ours, t, deviations = mean_interval(values), stats.t.ppf(0.975, 39), values - values.mean()
-    stretched = np.sqrt((np.sum(deviations**2) + 2 * np.max(deviations**2)) / 41 / 40)
-    factor = t + stats.skew(values, bias=False) * (2 * t**2 + 1) / (6 * np.sqrt(40))
-    assert ours.high - ours.value == pytest.approx(stretched * factor)
-    assert ours.value - ours.low == pytest.approx(t * stats.sem(values))
+def test_values_that_lean_neither_way_are_stretched_alike_on_both_sides() -> None:
+    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    ours = mean_interval(values)
+    assert (ours.low, ours.high) == pytest.approx(stretched_ends(values - 3, 3.0))
+    assert ours.high - 3 == pytest.approx(3 - ours.low)
+    assert ours.high - 3 > 1.05 * stats.t.ppf(0.975, 4) * stats.sem(values)
+
+
+def test_a_few_losses_among_many_ties_stretch_both_sides_and_the_one_leant_to_most() -> None:
+    values = np.array([-0.8, -0.5, -0.4, 0.3] + [0.0] * 96)
+    ours, plain = mean_interval(values), stats.t.ppf(0.975, 99) * stats.sem(values)
+    assert ours.value - ours.low > 1.5 * plain
+    assert 1.05 * plain < ours.high - ours.value < ours.value - ours.low
+
+
+@pytest.mark.parametrize("draw", ["normal", "exponential"])
+def test_a_mean_of_thousands_is_scipys_t(draw: str) -> None:
+    values = getattr(np.random.default_rng(4), draw)(size=20_000)
+    ours, bounds = mean_interval(values), stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    width = bounds.high - bounds.low
+    assert (ours.low, ours.high) == pytest.approx((bounds.low, bounds.high), abs=0.02 * width)
 
 
 @pytest.mark.filterwarnings("error")
@@ -79,23 +113,32 @@ def test_nearly_equal_values_of_any_size_give_a_narrow_interval_without_complain
         assert size * (1 - 1e-13) <= interval.low <= interval.high <= size * (1 + 1e-13)
 
 
-def test_a_mean_of_evenly_spread_values_is_scipys_t() -> None:
-    bounds = stats.ttest_1samp([1.0, 2.0, 3.0, 4.0, 5.0], 0).confidence_interval(0.95)
-    ours = mean_interval([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert (ours.low, ours.high) == pytest.approx((bounds.low, bounds.high))
+def cluster_robust_ols(values: np.ndarray, clusters: np.ndarray) -> Any:
+    """statsmodels' mean with cluster-robust errors and G - 1 degrees of freedom."""
+    ones = np.ones(values.size)
+    return sm.OLS(values, ones).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
 
 
-def test_clustered_mean_is_statsmodels_cluster_robust_ols() -> None:
+def test_clustered_mean_is_statsmodels_cluster_robust_ols_with_its_ends_stretched() -> None:
     rng = np.random.default_rng(2)
     clusters = rng.integers(0, 9, 80)
     values = rng.normal(size=9)[clusters] + rng.normal(size=80)
-    fit = sm.OLS(values, np.ones(80)).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
-    ours = mean_interval(values, clusters=[f"c{c}" for c in clusters])
+    ours, fit = mean_interval(values, clusters=[f"c{c}" for c in clusters]), cluster_robust_ols(values, clusters)
     assert ours.standard_error == pytest.approx(fit.bse[0])
     low, high = fit.conf_int()[0]
-    assert ours.low <= low + 1e-12 and ours.high >= high - 1e-12
-    assert ours.low == pytest.approx(low) or ours.high == pytest.approx(high)
+    assert ours.low < low and ours.high > high
+    sums = np.array([np.sum(values[clusters == c] - values.mean()) for c in range(9)])
+    assert (ours.low, ours.high) == pytest.approx(stretched_ends(sums * 9 / 80, values.mean()))
     assert ours.effective_n < 80
+
+
+def test_mean_of_many_clusters_is_statsmodels_cluster_robust_ols() -> None:
+    rng = np.random.default_rng(5)
+    clusters = np.repeat(np.arange(2000), 3)
+    values = rng.normal(size=2000)[clusters] + rng.normal(size=6000)
+    low, high = cluster_robust_ols(values, clusters).conf_int()[0]
+    ours = mean_interval(values, clusters=clusters)
+    assert (ours.low, ours.high) == pytest.approx((low, high), abs=0.02 * (high - low))
 
 
 def test_labels_that_are_all_different_change_nothing() -> None:

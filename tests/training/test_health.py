@@ -59,6 +59,11 @@ GATES: dict[str, tuple[Callable[[TrainingHistory], Any], TrainingHistory]] = {
         made([3.0] * 14 + [2.0, 1.0, 0.9, 0.8, 0.7, 0.6]),
     ),
     "spike_share/at_most": (lambda h: health.loss_does_not_spike(h).at_most(RULES.spike_share), made(spiked())),
+    "spike_height/at_most": (lambda h: health.no_jump_is_high(h).at_most(RULES.spike_height), made(spiked())),
+    "loss_rise/at_most": (
+        lambda h: health.loss_stays_low(h).at_most(RULES.loss_rise),
+        made([2.5 - 0.15 * i for i in range(10)] + [1.0 + 0.13 * i for i in range(10)]),
+    ),
     "largest_gradient/at_most": (
         lambda h: _known(health.largest_gradient(h)).at_most(RULES.largest_gradient),
         made(norms=[0.5] * 10 + [300.0] + [0.5] * 9),
@@ -109,6 +114,45 @@ def test_two_uneven_batches_of_a_short_log_are_told_and_forgiven() -> None:
     assert (forgiven.value, len(forgiven.details["spikes"])) == (0.0, 2)
     assert health.loss_does_not_spike(log(25, 40, 55)).value == 3 / 60
     assert health.loss_does_not_spike(log(30, height=2.6)).value == 1 / 60
+
+
+def long_log(loss_at: Callable[[int], float], steps: int = 100, **changes: Any) -> TrainingHistory:
+    return made(
+        [loss_at(i) for i in range(steps)], (0.5,) * steps, (1e-4,) * steps,
+        steps=steps, kept_step=steps, planned_steps=steps, **changes,
+    )  # fmt: skip
+
+
+def test_one_jump_far_above_the_start_fails_by_its_height_in_a_log_of_any_length() -> None:
+    for steps in (100, 1000):
+        jumped = long_log(lambda i: 9.0 if i == 50 else 1.0 + 1.5 * 0.95**i, steps)
+        assert health.loss_does_not_spike(jumped).at_most(RULES.spike_share).decide().outcome == "pass"
+        verdict = health.no_jump_is_high(jumped).at_most(RULES.spike_height).decide()
+        assert (verdict.outcome, verdict.details["step"]) == ("fail", 51)
+
+
+def test_a_loss_that_rose_after_the_kept_weights_is_no_fault_of_theirs() -> None:
+    rising = long_log(lambda i: 2.5 - 0.03 * i if i < 50 else 1.0 + 0.024 * (i - 50))
+    assert health.loss_stays_low(rising).at_most(RULES.loss_rise).decide().outcome == "fail"
+    assert health.loss_stays_low(replace(rising, kept_step=50)).at_most(RULES.loss_rise).decide().outcome == "pass"
+
+
+def scaled(*skipped: int, loss: float = 1.0) -> TrainingHistory:
+    """A hundred steps, of which these (from 1) have an infinite gradient norm."""
+    history = long_log(lambda i: loss)
+    points = [replace(p, grad_norm=math.inf) if p.step in skipped else p for p in history.points]
+    return replace(history, points=tuple(points))
+
+
+def test_the_first_steps_of_dynamic_loss_scaling_are_told_and_forgiven() -> None:
+    forgiven = health.log_is_finite(scaled(1, 2, 5))
+    assert forgiven.holds and forgiven.details["skipped_by_loss_scaling"] == [1, 2, 5]
+    assert "loss scaling" in forgiven.reason
+    late = health.log_is_finite(scaled(1, 6))
+    assert not late.holds and late.details["not_finite"] == [{"step": 6, "quantity": "grad_norm", "value": "inf"}]
+    assert not health.log_is_finite(scaled(1, loss=math.inf)).holds
+    assert health.log_is_finite(made(norms=[math.inf] + [0.5] * 19)).holds
+    assert not health.log_is_finite(made(norms=[math.nan] + [0.5] * 19)).holds
 
 
 def test_faults_are_named_by_their_steps() -> None:

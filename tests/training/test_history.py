@@ -57,11 +57,37 @@ def test_a_state_without_a_best_checkpoint_is_of_its_last_step(tmp_path: Path) -
     assert (history.kept_step, history.planned_steps) == (6, None)
 
 
+@pytest.mark.parametrize("directory", ["out/checkpoint-4", "/runs/out/checkpoint-4/", r"C:\\out\\checkpoint-4"])
+def test_an_older_trainer_names_its_best_checkpoint_by_directory_alone(directory: str, tmp_path: Path) -> None:
+    best = {"best_global_step": None, "best_model_checkpoint": directory}
+    history = read_history(write_state(tmp_path, **best), None)
+    assert history is not None and history.kept_step == 4
+    checkpoint = read_history(write_state(tmp_path / "checkpoint-6", **best), None)
+    assert checkpoint is not None and checkpoint.kept_step == 6
+
+
+def test_a_best_checkpoint_without_a_step_in_its_name_is_of_the_last(tmp_path: Path) -> None:
+    best = {"best_global_step": None, "best_model_checkpoint": "out/best"}
+    history = read_history(write_state(tmp_path, **best), None)
+    assert history is not None and history.kept_step == 6
+
+
 def test_a_directory_without_a_log_has_no_history(tmp_path: Path) -> None:
     assert read_history(tmp_path, None) is None
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"log_history": 3, "global_step": 1}', '{"log_history": []}'])
+DAMAGED = [
+    "{",
+    "[]",
+    "{}",
+    '{"log_history": 3, "global_step": 1}',
+    '{"log_history": {"loss": 1}, "global_step": 1}',
+    '{"log_history": [{"step": 1, "loss": "1.0"}], "global_step": 1}',
+    '{"log_history": []}',
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_state_is_an_adapter_error_that_names_it(text: str, tmp_path: Path) -> None:
     (tmp_path / STATE_FILE).write_text(text)
     with pytest.raises(AdapterError, match=STATE_FILE) as error:

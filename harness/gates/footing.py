@@ -1,0 +1,57 @@
+"""Whether a base stands clear of its metric's floor, watched while its scores come in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.metrics.base import Metric
+from harness.stats import SequentialTest
+from harness.stats.arrays import FloatArray
+
+
+class Footing:
+    """The base's level above its floor, put to two tests that are each wrong in at most `alpha` of cases at any look.
+
+    That the base is above its floor is asked of the model, not of these items: once all of them are known, one that
+    guesses is above chance half of the time. That it has less to lose than the margin is asked of these items, for
+    those are what the gate would look at in the end.
+
+    Args:
+        margin: the loss allowed, above 0.
+        population: items of the benchmark.
+    """
+
+    def __init__(self, metric: Metric, margin: float, population: int, alpha: float) -> None:
+        self._sign = 1.0 if metric.higher_is_better else -1.0
+        self._floor = metric.floor
+        self._above: SequentialTest | None = None
+        self._margin: SequentialTest | None = None
+        bounds = metric.range
+        if bounds is not None and metric.floor is not None:
+            lowest, highest = sorted(self._room(np.array(bounds)).tolist())
+            # Where no score is below the floor, the first above it proves the case: the rule itself sees that.
+            if lowest < 0.0 < highest:
+                self._above = SequentialTest(0.0, lowest, highest, alpha)
+            if lowest < margin < highest:
+                self._margin = SequentialTest(-margin, lowest, highest, alpha, population)
+
+    def update(self, scores: FloatArray) -> None:
+        """Take in further scores of the base, in the order drawn."""
+        for test in (self._above, self._margin):
+            if test is not None:
+                test.update(self._room(scores))
+
+    @property
+    def clear(self) -> bool:
+        """The base was shown to be above its floor, or it has none."""
+        return self._above is None or self._above.decision == "above"
+
+    @property
+    def low(self) -> bool:
+        """The base was shown to have less to lose than the margin: the gate has nothing to go on for."""
+        return self._margin is not None and self._margin.decision == "below"
+
+    def _room(self, scores: FloatArray) -> FloatArray:
+        """How far above the floor scores lie."""
+        room: FloatArray = self._sign * (scores - (self._floor or 0.0))
+        return room

@@ -1,0 +1,79 @@
+"""Does a pass rest on so few items that differ from the rest that no interval can be believed?
+
+A mean or a bootstrap knows the changes that were drawn. Where nearly all items are alike, it says nothing of how often, and
+how far, those not drawn differ: 30 items that all score 1 have an interval of no width, and in simulation such gates passed
+a value just short of the bound in up to half the cases (`benchmarks.stats`). Scores of 0 and 1 need none of this: their
+intervals count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from harness.gates.slices import item_gains
+
+if TYPE_CHECKING:
+    from harness.gates.measurement import Measurement
+
+Kind = Literal["superior", "non_inferior", "at_least", "at_most"]
+
+_ENOUGH = 10  # that differ: simulated error rates are nominal from there on
+
+
+def rests_on_too_few(measured: Measurement, kind: Kind, threshold: float, confidence: float) -> bool:
+    """Whether a pass could be overturned by items that chance left out.
+
+    It could where fewer than ten items (clusters, where there are any) differ from the commonest value, and as many as
+    may be in truth (Clopper-Pearson), each as bad as can be, would break the rule. Of a corpus metric an item differs where
+    answer and target do (candidate's and base's answer, in a paired rule), and each is taken to move the whole by its
+    share. Without bounds nothing can be said of how bad: any few that differ are too few then, and where none does,
+    the items are taken at their word.
+    """
+    counted = measured.metric.kind == "binary" and measured.metric.corpus is None
+    if counted or measured.known_difference is not None:  # which comes with its own guarantee
+        return False
+    differs, usual = _differing(measured, kind)
+    groups = measured.n_clusters
+    count = len(set(np.array(_labels(measured))[differs].tolist()))
+    if count >= _ENOUGH:
+        return False
+    bounds = measured.metric.range
+    if bounds is None:
+        return count > 0
+    share = float(beta.ppf(0.5 + confidence / 2, count + 1, groups - count)) if count < groups else 1.0
+    lowest, highest = bounds
+    if kind == "at_least":
+        return usual - share * (usual - lowest) < threshold
+    if kind == "at_most":
+        return usual + share * (highest - usual) > threshold
+    least = usual - share * (usual + highest - lowest)
+    return least < (threshold if kind == "superior" else -threshold)
+
+
+def _differing(measured: Measurement, kind: Kind) -> tuple[NDArray[np.bool_], float]:
+    """Shape (n,): which items differ from the rest; and what the rest has: a gain in paired rules, else a score."""
+    paired = kind in ("superior", "non_inferior")
+    if measured.metric.corpus is not None:
+        others = measured.base_parsed if paired else measured.targets
+        unlike = [mine != other for mine, other in zip(measured.candidate_parsed, others or (), strict=True)]
+        lowest, highest = measured.metric.range or (0.0, 0.0)
+        right = highest if measured.metric.higher_is_better else lowest
+        return np.array(unlike, dtype=np.bool_), 0.0 if paired else right
+    values = item_gains(measured) if paired else measured.candidate
+    assert values is not None  # a paired rule has a base
+    found, counts = np.unique(values, return_counts=True)
+    usual = float(found[np.argmax(counts)])
+    return values != usual, usual
+
+
+def _labels(measured: Measurement) -> Sequence[Any]:
+    """Shape (n,): a number for each item's cluster; its own where it has none."""
+    if measured.clusters is None:
+        return range(measured.n)
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(measured.clusters))}
+    return [numbers[label] for label in measured.clusters]
