@@ -123,7 +123,7 @@ def test_the_profile_limits_items_and_training_rows(
 
 def test_facts_ask_for_nothing_that_was_not_needed(new_session: NewSession) -> None:
     session = new_session(model="./nowhere", adapter="./nowhere")
-    assert session.facts() == {"answers": {"cached": 0, "computed": 0}, "data": {}}
+    assert session.facts() == {"answers": {"cached": 0, "computed": 0}, "data": {}, "parts": {}}
     assert session.training_document() is None
 
 

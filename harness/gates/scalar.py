@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import NormalDist
 from typing import Any, Literal
-
-from scipy.stats import norm
 
 from harness.runs.schema import Estimate, Outcome, Verdict
 
@@ -52,7 +51,7 @@ class ScalarRule:
         """Pass or fail; inconclusive where the bound lies within the number's error; error where it is not finite."""
         value, at_least = self.scalar.value, self.kind == "at_least"
         words = f"at {'least' if at_least else 'most'} {self.threshold:g}"
-        reach = float(norm.ppf(0.5 + confidence / 2)) * self.scalar.error
+        reach = NormalDist().inv_cdf(0.5 + confidence / 2) * self.scalar.error
         low, high = (value - reach, value + reach) if reach else (None, None)
         worse, better = (value - reach, value + reach) if at_least else (-value - reach, reach - value)
         wanted = self.threshold if at_least else -self.threshold

@@ -114,7 +114,7 @@ class TestGates:
             {name.partition("/")[2] for name in names if name.startswith("released/") == released}
             for released in (True, False)
         )
-        assert against - others == {"general_text/kl_per_token/non_inferior"}  # a level is asked of the candidate alone
+        assert against <= others
         assert others - against == {
             "general_text/kl_per_token/at_most", "mini_math/length_over_base/at_most", "mini_math/repetition/non_inferior",
         }  # fmt: skip
@@ -122,7 +122,7 @@ class TestGates:
     def test_a_gain_asked_of_the_base_is_a_loss_forbidden_against_the_released(self, benchmark, config, scene):
         gates = benchmark.gates.regression_gates(config, scene())
         held = [g.gateable for g in gates if g.family == "released" and g.gateable.rule.kind != "non_inferior"]
-        assert [against.rule.kind for against in held] == ["at_most", "superior", "at_least"]
+        assert [against.rule.kind for against in held] == ["superior", "at_least"]
         assert {against.decide().margin for against in held} == {config.margins.baseline}
         assert all(gate.gateable.kind != "superior" for gate in gates if gate.family == "forgetting")
 
