@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.gates.slices import Slice, Table, as_tables, find_driver, item_gains, tags_with_length
+from harness.gates.slices import (
+    Slice,
+    Table,
+    Values,
+    as_tables,
+    find_driver,
+    item_gains,
+    item_shortfalls,
+    tags_with_length,
+)
 from harness.gates.wording import Wording
 
 if TYPE_CHECKING:
@@ -43,48 +52,60 @@ def explain_loss(measured: Measurement, slices: Table) -> tuple[str, dict[str, A
     Details: `driver` (the slice), `worst_items` (ids), and of these `common_tags`, `common_words`, `median_prompt_chars`
     beside that of the other items.
     """
-    worst = _worst(measured)
-    if not worst:
+    return _explain(measured, slices, item_gains(measured), "driven by", "regressed")
+
+
+def explain_level(measured: Measurement, slices: Table) -> tuple[str, dict[str, Any]]:
+    """Where a level is not reached, as `explain_loss`: the slice that is worse than the others, and the items that are."""
+    mark = "wrong" if measured.metric.kind == "binary" else "worse than the median"
+    return _explain(measured, slices, item_shortfalls(measured), "weakest where", mark)
+
+
+def _explain(
+    measured: Measurement, slices: Table, values: Values | None, lead: str, mark: str
+) -> tuple[str, dict[str, Any]]:
+    worst = [] if values is None else _worst(measured, values)
+    if values is None or not worst:
         return "", {}
     details: dict[str, Any] = {"worst_items": [measured.item_ids[i] for i in worst], **_in_common(measured, worst)}
-    driver = find_driver(measured)
+    driver = find_driver(measured, values)
     if driver is None:
         return "", details
     name = "=".join(driver)
-    return f"driven by {name}: {_slice_in_words(measured, slices[driver], driver)}", {"driver": name, **details}
+    level, items = _level_in_words(measured, slices[driver]), _items_in_words(measured, driver, values, mark)
+    return f"{lead} {name}: {level}, {items}", {"driver": name, **details}
 
 
-def _slice_in_words(measured: Measurement, found: Slice, driver: tuple[str, str]) -> str:
-    """As in "95.0% to 11.0%, 9 of 10 regressed (t3, t8, ...)"."""
+def _level_in_words(measured: Measurement, found: Slice) -> str:
     wording = Wording(measured.metric)
-    ids = [
-        item
-        for item, tags, gain in zip(measured.item_ids, tags_with_length(measured), _gains(measured), strict=True)
-        if gain < 0 and tags.get(driver[0]) == driver[1]
-    ]
+    before = "" if found.base is None else f"{wording.share(found.base)} to "
+    return f"{before}{wording.share(found.candidate)}"
+
+
+def _items_in_words(measured: Measurement, driver: tuple[str, str], values: Values, mark: str) -> str:
+    """As in "9 of 10 regressed (t3, t8, ...)"."""
+    tag, wanted = driver
+    of_slice = [i for i, tags in enumerate(tags_with_length(measured)) if tags.get(tag) == wanted]
+    ids = [measured.item_ids[i] for i in of_slice if values[i] < 0]
     named = ", ".join(ids[:_NAMED_ITEMS]) + (", ..." if len(ids) > _NAMED_ITEMS else "")
-    level = f"{wording.share(found.base or 0.0)} to {wording.share(found.candidate)}"
-    return f"{level}, {found.regressed} of {found.n} regressed" + (f" ({named})" if named else "")
+    return f"{len(ids)} of {len(of_slice)} {mark}" + (f" ({named})" if named else "")
 
 
 def _flips(measured: Measurement) -> dict[str, Any]:
-    if measured.metric.kind != "binary" or measured.base is None:
+    gains = item_gains(measured)
+    if measured.metric.kind != "binary" or gains is None:
         return {}
-    gains = _gains(measured)
     lost, gained = ([measured.item_ids[i] for i in np.flatnonzero(gains * sign > 0)] for sign in (-1, 1))
     return {"flips": len(lost) + len(gained), "right_to_wrong": lost, "wrong_to_right": gained}
 
 
-def _worst(measured: Measurement) -> list[int]:
-    """The items that a 0/1 metric lost; of a continuous one the tenth that lost most."""
-    if item_gains(measured) is None:
-        return []
-    gains = _gains(measured)
-    losers = np.flatnonzero(gains < 0)
+def _worst(measured: Measurement, values: Values) -> list[int]:
+    """Of a 0/1 metric all items with values below 0, of a continuous one the tenth that is lowest."""
+    losers = np.flatnonzero(values < 0)
     if measured.metric.kind == "binary":
         return [int(i) for i in losers]
     most = max(_MIN_WORST, round(measured.n * _WORST_SHARE))
-    return sorted(int(i) for i in losers[np.argsort(gains[losers], kind="stable")][:most])
+    return sorted(int(i) for i in losers[np.argsort(values[losers], kind="stable")][:most])
 
 
 def _in_common(measured: Measurement, worst: Sequence[int]) -> dict[str, Any]:
@@ -119,8 +140,3 @@ def _lifted(marks: Sequence[set[str]], worst: Sequence[int], others: Sequence[in
     }
     telling = [mark for mark, (share, other) in shares.items() if share >= _LIFT * other]
     return sorted(telling, key=lambda mark: (shares[mark][1] - shares[mark][0], mark))
-
-
-def _gains(measured: Measurement) -> Any:
-    gains = item_gains(measured)
-    return np.zeros(measured.n) if gains is None else gains

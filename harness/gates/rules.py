@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.gates.breakdown import breakdown, explain_loss
+from harness.gates.breakdown import breakdown, explain_level, explain_loss
 from harness.gates.rarity import Kind, rests_on_too_few
 from harness.gates.remedies import NEEDS_ITEMS, UNUSABLE_SCORES, remedy_for
 from harness.gates.slices import slice_table
@@ -98,8 +98,8 @@ class Rule:
             )
         slices = slice_table(measured, confidence)
         details = breakdown(measured, slices)
-        if outcome == "fail" and paired:
-            source, more = explain_loss(measured, slices)
+        if outcome == "fail":
+            source, more = (explain_loss if paired else explain_level)(measured, slices)
             reason, details = (f"{reason}; {source}" if source else reason), {**details, **more}
         remedy = (self.remedy if outcome == "fail" else "") or remedy_for(self.kind, outcome, reason)
         return self._verdict(

@@ -42,6 +42,7 @@ class Slice:
 
 Table = Mapping[tuple[str, str], Slice]
 """(tag, value) -> slice."""
+Values = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def slice_table(measured: Measurement, confidence: float) -> Table:
@@ -55,20 +56,20 @@ def slice_table(measured: Measurement, confidence: float) -> Table:
     return table
 
 
-def find_driver(measured: Measurement) -> tuple[str, str] | None:
-    """The slice that a loss comes from: its items lost more than the others did; None where none stands out.
+def find_driver(measured: Measurement, values: Values) -> tuple[str, str] | None:
+    """The slice whose items fare worse by these values than the others do; None where none stands out.
 
-    One-sided Mann-Whitney tests of each slice's per-item changes against those of the other items, corrected over the
-    slices by Benjamini and Hochberg; of those below 5% the one with the smallest p-value.
+    One-sided Mann-Whitney tests of each slice's items against the others, corrected over the slices by Benjamini and
+    Hochberg; of those below 5% the one with the smallest p-value.
+
+    Args:
+        values: shape (n,), less is worse: `item_gains` or `item_shortfalls`.
     """
-    gains = item_gains(measured)
-    if gains is None:
-        return None
     p_values: dict[tuple[str, str], float] = {}
     for key, indices in _members(measured).items():
-        rest = np.delete(gains, indices)
+        rest = np.delete(values, indices)
         if min(len(indices), len(rest)) >= MIN_ITEMS:
-            p_values[key] = float(mannwhitneyu(gains[indices], rest, alternative="less").pvalue)
+            p_values[key] = float(mannwhitneyu(values[indices], rest, alternative="less").pvalue)
     if not p_values:
         return None
     adjusted = dict(zip(p_values, benjamini_hochberg(list(p_values.values())).tolist(), strict=True))
@@ -76,12 +77,24 @@ def find_driver(measured: Measurement) -> tuple[str, str] | None:
     return first if adjusted[first] <= _LEVEL else None
 
 
-def item_gains(measured: Measurement) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
+def item_gains(measured: Measurement) -> Values | None:
     """Shape (n,): change of each item's score, above 0 where the candidate is better; None where items have none."""
     if measured.base is None or measured.metric.corpus is not None:
         return None
     change = measured.candidate - measured.base
     return change if measured.metric.higher_is_better else -change
+
+
+def item_shortfalls(measured: Measurement) -> Values | None:
+    """Shape (n,): each candidate score less the best of a 0/1 metric, the median of others; below 0 it is worse.
+
+    None where items have no scores.
+    """
+    if measured.metric.corpus is not None:
+        return None
+    scores = measured.candidate if measured.metric.higher_is_better else -measured.candidate
+    best = 1.0 if measured.metric.higher_is_better else 0.0
+    return scores - (best if measured.metric.kind == "binary" else float(np.median(scores)))
 
 
 def as_tables(table: Table) -> dict[str, dict[str, dict[str, Any]]]:

@@ -107,6 +107,17 @@ def billing(**changes: Any) -> Measurement:
     return measured(base, candidate, "x" * 50, tags=tags, prompts=prompts, **changes)
 
 
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_level_that_is_not_reached_names_the_weakest_slice_and_its_items(alone: bool) -> None:
+    of = replace(billing(), base=None, base_parsed=None) if alone else billing()
+    verdict = of.at_least(0.95).decide()
+    assert verdict.outcome == "fail"
+    level = "10.0%" if alone else "100.0% to 10.0%"
+    named = f"weakest where intent=billing disputes: {level}, 9 of 10 wrong (i0, i1, i2, i3, i4, ...)"
+    assert verdict.reason.endswith(named)
+    assert verdict.details["worst_items"] == [*(f"i{k}" for k in range(9)), "i10", "i11"]
+
+
 def test_failed_gate_names_the_slice_that_drives_it_and_what_its_items_share() -> None:
     verdict = billing().non_inferior(0.05).decide()
     assert verdict.outcome == "fail"
@@ -153,7 +164,7 @@ def test_blame_is_rare_where_losses_fall_at_random() -> None:
     for _ in range(200):
         candidate = (rng.random(120) > 0.4).astype(float)
         tags = tuple({"a": str(x), "b": str(y)} for x, y in rng.integers(0, 6, (120, 2)))
-        blamed += find_driver(measured([1.0] * 120, candidate.tolist(), "x" * 120, tags=tags)) is not None
+        blamed += find_driver(measured([1.0] * 120, candidate.tolist(), "x" * 120, tags=tags), candidate) is not None
     assert blamed <= 20  # 5% of 200, with room for chance
 
 
