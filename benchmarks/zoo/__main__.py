@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tour(shown: Sequence[Exhibit], output: Path) -> int:
+    import transformers  # noqa: F401  # its logger keeps the stderr of its import, which would be pytest's, closed later
+
     from benchmarks.zoo.keeper import Keeper
     from benchmarks.zoo.running import put_to_gates
 
