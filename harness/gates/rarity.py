@@ -9,18 +9,17 @@ intervals count.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from harness.gates.config import Kind
 from harness.gates.slices import item_gains
 
 if TYPE_CHECKING:
     from harness.gates.measurement import Measurement
-
-Kind = Literal["superior", "non_inferior", "at_least", "at_most"]
 
 _ENOUGH = 10  # that differ: simulated error rates are nominal from there on
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.gates.rarity import Kind
+from harness.gates.config import Kind
 from harness.runs.schema import Outcome
 
 NEEDS_ITEMS = "measure more items (a larger profile or limit)"

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.gates.breakdown import breakdown, explain_level, explain_loss
-from harness.gates.rarity import Kind, rests_on_too_few
+from harness.gates.config import Kind
+from harness.gates.rarity import rests_on_too_few
 from harness.gates.remedies import NEEDS_ITEMS, UNUSABLE_SCORES, remedy_for
 from harness.gates.slices import slice_table
 from harness.gates.wording import Wording

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from harness.gates.comparison import Comparison
+from harness.gates.config import Kind
 from harness.gates.footing import Footing
 from harness.gates.measurement import Measurement
-from harness.gates.rarity import Kind
 from harness.gates.rules import Rule
 from harness.gates.sequential import FIRST_BATCH, Stopped, measure_until_decided
 from harness.gates.slices import item_gains
