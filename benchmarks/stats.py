@@ -26,8 +26,8 @@ What is `less`, and why: shares and pairs where the corrections for skewness and
 test (of shares by one count), or where that test is told what ours is not, that nothing is gained. Counts of which few
 clusters differ: a clustered t or a bootstrap t errs up to 64% there, so ours supposes that whole clusters fail as one
 until more are seen. Means of few items or few that differ: on the side that the data lean to the interval is stretched
-for a tail of which few were drawn; the other keeps a plain t's length, as a shorter one errs up to 5% where few changes
-have both signs.
+for a tail of which few were drawn; the other is never shorter than a plain t, and longer by what few items far off on that
+side add, since it errs up to 5% else where few changes have both signs.
 """
 
 from __future__ import annotations

@@ -2,14 +2,13 @@
 
 A mean or a bootstrap knows the changes that were drawn. Where nearly all items are alike, it says nothing of how often, and
 how far, those not drawn differ: 30 items that all score 1 have an interval of no width, and in simulation such gates passed
-a value just short of the bound in up to half the cases (`benchmarks.stats`). Scores of 0 and 1 need none of this: their
+a value just short of the bound in up to half the cases. Scores of 0 and 1 need none of this: their
 intervals count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from scipy.stats import beta
 
 from harness.gates.config import Kind
 from harness.gates.slices import item_gains
+from harness.stats.arrays import cluster_codes
 
 if TYPE_CHECKING:
     from harness.gates.measurement import Measurement
@@ -38,7 +38,7 @@ def rests_on_too_few(measured: Measurement, kind: Kind, threshold: float, confid
         return False
     differs, usual = _differing(measured, kind)
     groups = measured.n_clusters
-    count = len(set(np.array(_labels(measured))[differs].tolist()))
+    count = np.unique(cluster_codes(measured.clusters, measured.n)[differs]).size
     if count >= _ENOUGH:
         return False
     bounds = measured.metric.range
@@ -68,11 +68,3 @@ def _differing(measured: Measurement, kind: Kind) -> tuple[NDArray[np.bool_], fl
     found, counts = np.unique(values, return_counts=True)
     usual = float(found[np.argmax(counts)])
     return values != usual, usual
-
-
-def _labels(measured: Measurement) -> Sequence[Any]:
-    """Shape (n,): a number for each item's cluster; its own where it has none."""
-    if measured.clusters is None:
-        return range(measured.n)
-    numbers = {label: number for number, label in enumerate(dict.fromkeys(measured.clusters))}
-    return [numbers[label] for label in measured.clusters]
