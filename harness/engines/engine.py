@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.engines.cache.answers import AnswerCache, answer_key
-from harness.engines.requests import (
-    Answer,
-    GenerateRequest,
-    Generation,
-    Request,
-    RollingRequest,
-    Score,
-    ScoreRequest,
-)
+from harness.engines.requests import Answer, Answers, GenerateRequest, Generation, Request
 from harness.errors import EngineError
 
 
@@ -30,7 +22,7 @@ class Batch:
     """
 
     indices: Sequence[int]
-    run: Callable[[], Iterator[tuple[int, Answer]]]
+    run: Callable[[], Answers]
 
 
 class Backend(Protocol):
@@ -68,13 +60,7 @@ class Engine:
             if isinstance(answer, Generation):
                 yield index, answer
 
-    def score(self, requests: Sequence[ScoreRequest | RollingRequest]) -> Iterator[tuple[int, Score]]:
-        """Log-likelihoods, as (index, answer), each index once, in no promised order."""
-        for index, answer in self.answer(requests):
-            if isinstance(answer, Score):
-                yield index, answer
-
-    def answer(self, requests: Sequence[Request]) -> Iterator[tuple[int, Answer]]:
+    def answer(self, requests: Sequence[Request]) -> Answers:
         """Answers to requests of any kinds, as (index, answer), each index once, in no promised order."""
         places: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
@@ -86,9 +72,7 @@ class Engine:
         if len(known) < len(places):
             yield from self._compute(requests, places, known)
 
-    def _compute(
-        self, requests: Sequence[Request], places: dict[str, list[int]], known: dict[str, Answer]
-    ) -> Iterator[tuple[int, Answer]]:
+    def _compute(self, requests: Sequence[Request], places: dict[str, list[int]], known: dict[str, Answer]) -> Answers:
         keys = list(places)
         unique = [requests[places[key][0]] for key in keys]
         for batch in self._backend.plan(unique):

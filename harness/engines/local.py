@@ -16,6 +16,7 @@ from harness.engines.prefix import PrefixStrategy, fits_prefix_sharing
 from harness.engines.rendering import prompt_tokens, rolling_windows, score_tokens
 from harness.engines.requests import (
     Answer,
+    Answers,
     Choice,
     ChoiceRequest,
     Divergence,
@@ -110,18 +111,16 @@ class LocalBackend:
         for job in jobs:
             yield self._batch([indices[number] for number in job.numbers], partial(_renumbered, indices, job))
 
-    def _batch(self, indices: Sequence[int], answers: Callable[[Any], Iterator[tuple[int, Answer]]]) -> Batch:
+    def _batch(self, indices: Sequence[int], answers: Callable[[Any], Answers]) -> Batch:
         return Batch(indices, partial(self._run, indices, partial(self._with_model, answers)))
 
-    def _with_model(self, answers: Callable[[Any], Iterator[tuple[int, Answer]]]) -> Iterator[tuple[int, Answer]]:
+    def _with_model(self, answers: Callable[[Any], Answers]) -> Answers:
         import torch
 
         with torch.inference_mode(), self._loaded.adapter(on=self._adapter) as model:
             yield from answers(model)
 
-    def _run(
-        self, indices: Sequence[int], compute: Callable[[], Iterator[tuple[int, Answer]]]
-    ) -> Iterator[tuple[int, Answer]]:
+    def _run(self, indices: Sequence[int], compute: Callable[[], Answers]) -> Answers:
         """Answer one batch; out of memory, go on with half as much at once, now and in later batches.
 
         Raises:
@@ -209,7 +208,7 @@ def _of_kind(kind: type[R], requests: Sequence[Request]) -> dict[int, R]:
     return {index: request for index, request in enumerate(requests) if isinstance(request, kind)}
 
 
-def _renumbered(indices: Sequence[int], job: BatchJob[Answer], model: Any) -> Iterator[tuple[int, Answer]]:
+def _renumbered(indices: Sequence[int], job: BatchJob[Answer], model: Any) -> Answers:
     return ((indices[number], answer) for number, answer in job.run(model))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
@@ -74,7 +74,29 @@ class _Content:
 
 
 @dataclass(frozen=True)
-class GenerateRequest(_Content):
+class _OfPrompt(_Content):
+    """A request about what follows a prompt."""
+
+    prompt: Prompt
+
+    def display(self) -> str:
+        """What is asked about, as one text for people."""
+        return self.prompt.display()
+
+
+@dataclass(frozen=True)
+class _OfText(_Content):
+    """A request about a whole text."""
+
+    text: str
+
+    def display(self) -> str:
+        """What is asked about, as one text for people."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class GenerateRequest(_OfPrompt):
     """Ask for a completion.
 
     Attributes:
@@ -89,7 +111,6 @@ class GenerateRequest(_Content):
     """
 
     kind: ClassVar[str] = "generate"
-    prompt: Prompt
     max_new_tokens: int = 256
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
@@ -103,7 +124,7 @@ class GenerateRequest(_Content):
 
 
 @dataclass(frozen=True)
-class ScoreRequest(_Content):
+class ScoreRequest(_OfPrompt):
     """Ask how likely `continuation` is after `prompt`.
 
     Attributes:
@@ -111,13 +132,12 @@ class ScoreRequest(_Content):
     """
 
     kind: ClassVar[str] = "score"
-    prompt: Prompt
     continuation: str
     truncate: bool = False
 
 
 @dataclass(frozen=True)
-class ChoiceRequest(_Content):
+class ChoiceRequest(_OfPrompt):
     """Ask how likely each of some short answers is right after `prompt`; their prompt is computed once.
 
     Attributes:
@@ -128,7 +148,6 @@ class ChoiceRequest(_Content):
     """
 
     kind: ClassVar[str] = "choice"
-    prompt: Prompt
     choices: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -137,25 +156,23 @@ class ChoiceRequest(_Content):
 
 
 @dataclass(frozen=True)
-class RollingRequest(_Content):
+class RollingRequest(_OfText):
     """Ask how likely a whole text is, each token after as much of the text before it as the context holds.
 
     The answer is a `Score`; the first token is scored after the tokenizer's BOS (or EOS) token.
     """
 
     kind: ClassVar[str] = "rolling"
-    text: str
 
 
 @dataclass(frozen=True)
-class DivergenceRequest(_Content):
+class DivergenceRequest(_OfText):
     """Ask how far the candidate's next-token distributions are from the base's along a text.
 
     Put to the candidate, which knows its base; put to the base the divergence is 0.
     """
 
     kind: ClassVar[str] = "divergence"
-    text: str
 
 
 Request = GenerateRequest | ScoreRequest | ChoiceRequest | RollingRequest | DivergenceRequest
@@ -222,5 +239,18 @@ class Divergence:
     latency_s: float
     cached: bool = field(default=False, compare=False)
 
+    @property
+    def prompt_tokens(self) -> int:
+        """None: the whole text is measured."""
+        return 0
+
+    @property
+    def completion_tokens(self) -> int:
+        """Those of the text, as other answers call what is measured."""
+        return self.tokens
+
 
 Answer = Generation | Score | Choice | Divergence
+
+Answers = Iterator[tuple[int, Answer]]
+"""(index of its request, answer), as they finish."""

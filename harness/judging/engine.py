@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.engines import AnswerCache, Engine
 from harness.engines.engine import Backend
-from harness.engines.requests import Answer, ChoiceRequest, Divergence, GenerateRequest, Request
+from harness.engines.requests import Answer, ChoiceRequest, GenerateRequest, Request
 from harness.errors import EngineError
 from harness.judging.budget import BUDGET_REMEDY, Budget, BudgetSpentError, Tokens
 
@@ -56,7 +56,7 @@ class JudgeEngine(Engine):
     ) -> Iterator[tuple[int, Answer]]:
         firsts = {indices[0] for indices in places.values()}
         for index, answer in super()._compute(requests, places, known):
-            if index in firsts and not isinstance(answer, Divergence):
+            if index in firsts:
                 self.spent += Tokens(answer.prompt_tokens, answer.completion_tokens)
             yield index, answer
 
@@ -75,11 +75,11 @@ class JudgeEngine(Engine):
 
 
 def _worst(request: Request) -> Tokens:
-    if not isinstance(request, GenerateRequest | ChoiceRequest):
-        raise EngineError(f"a judge is asked a {type(request).__name__}, whose cost is not bounded", "report this bug")
-    written = (
-        request.max_new_tokens
-        if isinstance(request, GenerateRequest)
-        else sum(len(choice.encode()) for choice in request.choices)
-    )
-    return Tokens(len(request.prompt.display().encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS, written)
+    match request:
+        case GenerateRequest():
+            written = request.max_new_tokens
+        case ChoiceRequest():
+            written = sum(len(choice.encode()) for choice in request.choices)
+        case _:
+            raise EngineError(f"a judge is asked a {request.kind}, whose cost is not bounded", "report this bug")
+    return Tokens(len(request.display().encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS, written)

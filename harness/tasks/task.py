@@ -9,7 +9,6 @@ from typing import Any
 
 from harness.digests import digest_json
 from harness.engines import Answer, Engine, Generation, Request
-from harness.engines.requests import Divergence, DivergenceRequest, RollingRequest
 from harness.errors import EngineError, TaskError
 from harness.metrics.base import Metric, main_metric
 from harness.metrics.general import GENERAL_METRICS, general_scores
@@ -106,19 +105,15 @@ def _sample(task: Task, item: Item, role: Role, requests: Sequence[Request], ans
         cluster=item.cluster,
         role=role,
         prompt_digest=requests[0].digest if len(requests) == 1 else digest_json([r.digest for r in requests]),
-        prompt=_display(requests[0]),
+        prompt=requests[0].display(),
         target=item.target,
         answer=generation.text if generation is not None else "",
         parsed=grade.parsed,
         scores={**(general_scores(generation) if generation is not None else {}), **grade.scores},
         tags=item.tags,
         stop_reason=generation.stop_reason if generation is not None else None,
-        prompt_tokens=sum(0 if isinstance(a, Divergence) else a.prompt_tokens for a in counted),
-        completion_tokens=sum(a.tokens if isinstance(a, Divergence) else a.completion_tokens for a in counted),
+        prompt_tokens=sum(a.prompt_tokens for a in counted),
+        completion_tokens=sum(a.completion_tokens for a in counted),
         latency_s=max(a.latency_s for a in answers),  # not the sum: they may have shared a batch
         cached=all(a.cached for a in answers),
     )
-
-
-def _display(request: Request) -> str:
-    return request.text if isinstance(request, RollingRequest | DivergenceRequest) else request.prompt.display()

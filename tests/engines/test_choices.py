@@ -32,7 +32,7 @@ def test_choices_are_as_likely_as_scored_one_by_one_and_come_back_from_the_cache
     found = dict(one.answer(REQUESTS))
     assert sorted(found) == list(range(70))
     asked = REQUESTS[::23]
-    scores = dict(one.score([ScoreRequest(r.prompt, choice) for r in asked for choice in CHOICES]))
+    scores = dict(one.answer([ScoreRequest(r.prompt, choice) for r in asked for choice in CHOICES]))
     for place, request in enumerate(asked):
         answer = found[REQUESTS.index(request)]
         assert isinstance(answer, Choice)

@@ -3,58 +3,56 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.engines.decoding import Row, choose_tokens, finished_answer
+from harness.engines.decoding import Row, choose_tokens, finished_answer, new_row
 from harness.engines.prefix.attention import Block, Pack, Read, matmul_attention, prefix_attention
 from harness.engines.prefix.forward import Computed, PrefixForward
-from harness.engines.prefix.tree import Chunk, Node, build_tree, cut_chunks, distinct
-from harness.engines.requests import Generation
+from harness.engines.prefix.tree import Chunk, ChunkedTree, Node
+from harness.engines.requests import GenerateRequest, Generation
+from harness.engines.strategy import BatchLimits, context_length, eos_ids
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
+
+    from harness.models.loading import LoadedModel
 
 # Copying all keys and values once in so many steps costs nothing to speak of, and so few padded columns cost little.
 _WIDTH_STEP_TOKENS = 64
 
-NewRow = Callable[[int], Row]
 
+class DecodingPlan(ChunkedTree):
+    """Chunks of many prompts. Equal prompts (several samples of one) are one sequence.
 
-class DecodingPlan:
-    """The tree of many prompts and its chunks. Equal prompts (several samples of one) are one sequence."""
+    Args:
+        prompts: token ids, those of a request each.
+    """
 
-    def __init__(self, prompts: Sequence[Sequence[int]], *, max_tokens: int, max_rows: int) -> None:
-        sequences, self._row_requests = distinct(prompts)
-        roots = build_tree(sequences, [len(sequence) - 1 for sequence in sequences])
-        self.chunks = cut_chunks(roots, max_tokens=max_tokens, max_rows=max_rows)
-
-    def requests_of(self, chunk: Chunk) -> list[int]:
-        """The requests a chunk answers."""
-        return [number for row in chunk.rows for number in self._row_requests[row]]
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        requests: Sequence[GenerateRequest],
+        prompts: Sequence[Sequence[int]],
+        *,
+        max_rows: int,
+    ) -> None:
+        super().__init__(prompts, [len(prompt) - 1 for prompt in prompts], max_tokens=1 << 30, max_rows=max_rows)
+        self._loaded = loaded
+        self._requests = requests
+        self._prompts = prompts
+        self._context_length = context_length(loaded)
 
     def run(
-        self,
-        model: Any,
-        forward: PrefixForward,
-        chunk: Chunk,
-        *,
-        new_row: NewRow,
-        slots: int,
-        tokenizer: PreTrainedTokenizerBase,
-        eos_ids: frozenset[int],
+        self, model: Any, forward: PrefixForward, chunk: Chunk, limits: BatchLimits
     ) -> Iterator[tuple[int, Generation]]:
-        """Answer a chunk's requests, yielding (number of the request, answer) as each finishes.
-
-        Args:
-            new_row: the empty answer to a request.
-            slots: answers in progress at once.
-        """
+        """Answer a chunk's requests, yielding (number of the request, answer) as each finishes."""
         started = time.perf_counter()
         shared = len(chunk.path)
-        arriving = self._prefilled(forward.run(model, chunk, _last_position, keep_leaves=True), new_row)
+        slots = max(1, min(limits.rows, limits.tokens // self._capacity(chunk)))
+        tokenizer, eos = self._loaded.tokenizer, eos_ids(self._loaded)
+        arriving = self._prefilled(forward.run(model, chunk, _last_position, keep_leaves=True))
         batch = _Batch(slots)
         waiting: list[_Arrival] = []
         more = True
@@ -71,7 +69,7 @@ class DecodingPlan:
             for place, token in reversed(list(enumerate(choose_tokens(batch.logits, batch.rows).tolist()))):
                 row = batch.rows[place]
                 row.tokens.append(token)
-                answer = finished_answer(row, tokenizer, eos_ids, started)
+                answer = finished_answer(row, tokenizer, eos, started)
                 if answer is not None:
                     yield row.index, answer
                     batch.leave(place)
@@ -79,11 +77,21 @@ class DecodingPlan:
                 with prefix_attention(model):
                     batch.step(model)
 
-    def _prefilled(self, computed: Iterator[Computed], new_row: NewRow) -> Iterator[_Arrival]:
+    def _capacity(self, chunk: Chunk) -> int:
+        """Tokens that the longest of a chunk's answers can come to hold, the blocks that all share aside."""
+        shared = sum(len(node.tokens) for node in chunk.path)
+        most = max(len(self._prompts[n]) + self._requests[n].max_new_tokens for n in self.numbers_of(chunk))
+        return min(most, self._context_length) - shared
+
+    def _prefilled(self, computed: Iterator[Computed]) -> Iterator[_Arrival]:
         for node in computed:
             for row in node.node.rows:
-                for number in self._row_requests[row]:
-                    yield _Arrival(new_row(number), node.chain, node.logits[0], node.node.stop)
+                for number in self.row_numbers[row]:
+                    yield _Arrival(self._new_row(number), node.chain, node.logits[0], node.node.stop)
+
+    def _new_row(self, number: int) -> Row:
+        length, device = len(self._prompts[number]), self._loaded.device
+        return new_row(number, self._requests[number], length, context_length=self._context_length, device=device)
 
 
 @dataclass(frozen=True)

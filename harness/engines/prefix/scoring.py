@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.engines.prefix.forward import Computed, PrefixForward
-from harness.engines.prefix.tree import Chunk, Node, build_tree, cut_chunks, distinct
+from harness.engines.prefix.tree import Chunk, ChunkedTree, Node
 from harness.engines.requests import Score
 from harness.engines.strategy import TokenPair
 
@@ -21,28 +21,24 @@ class _Target:
     token: int
 
 
-class ScoringPlan:
-    """The tree of many (context, continuation) pairs and its chunks.
+class ScoringPlan(ChunkedTree):
+    """Chunks of many (context, continuation) pairs.
 
     The last token of a pair predicts nothing that is asked for, so it is not computed; pairs that then
     are equal, such as the four letters of a multiple-choice question, are one sequence.
     """
 
     def __init__(self, pairs: Sequence[TokenPair], *, max_tokens: int, max_rows: int) -> None:
+        sequences = ((*context, *tail)[:-1] for context, tail in pairs)
+        first = [len(context) - 1 for context, _ in pairs]
+        super().__init__(sequences, first, max_tokens=max_tokens, max_rows=max_rows)
         self.pairs = pairs
-        sequences, self._row_pairs = distinct((*context, *tail)[:-1] for context, tail in pairs)
-        first = [min(len(pairs[n][0]) - 1 for n in numbers) for numbers in self._row_pairs]
-        self.chunks = cut_chunks(build_tree(sequences, first), max_tokens=max_tokens, max_rows=max_rows)
-
-    def pairs_of(self, chunk: Chunk) -> list[int]:
-        """The pairs a chunk answers."""
-        return [number for row in chunk.rows for number in self._row_pairs[row]]
 
     def run(self, model: Any, forward: PrefixForward, chunk: Chunk) -> Iterator[tuple[int, Score]]:
         """Score a chunk's pairs, yielding (number of the pair, score)."""
         started = time.perf_counter()
         targets = self._targets(chunk)
-        numbers = self.pairs_of(chunk)
+        numbers = self.numbers_of(chunk)
         logprobs = dict.fromkeys(numbers, 0.0)
         greedy = dict.fromkeys(numbers, True)
         for computed in forward.run(model, chunk, lambda node: list(targets[node])):
@@ -62,7 +58,7 @@ class ScoringPlan:
             targets[node] = {}
             line = [*above, node]
             for row in node.rows:
-                for pair in self._row_pairs[row]:
+                for pair in self.row_numbers[row]:
                     context, tail = self.pairs[pair]
                     for offset, token in enumerate(tail):
                         position = len(context) - 1 + offset

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.engines.decoding import Row, new_row
 from harness.engines.prefix.decoding import DecodingPlan
 from harness.engines.prefix.forward import PACK_TOKENS, PrefixForward
 from harness.engines.prefix.scoring import ScoringPlan
 from harness.engines.prefix.tree import Chunk
 from harness.engines.requests import GenerateRequest, Generation, Score
-from harness.engines.strategy import BatchJob, BatchLimits, TokenPair, context_length, eos_ids
+from harness.engines.strategy import BatchJob, BatchLimits, TokenPair, context_length
 from harness.errors import first_line
 
 if TYPE_CHECKING:
@@ -42,15 +41,14 @@ class PrefixStrategy:
     def plan_scores(self, pairs: Sequence[TokenPair]) -> list[BatchJob[Score]]:
         """Chunks of the tree of all pairs."""
         plan = ScoringPlan(pairs, max_tokens=_CHUNK_TOKENS, max_rows=_CHUNK_PAIRS)
-        return [BatchJob(plan.pairs_of(chunk), partial(self._score, plan, chunk)) for chunk in plan.chunks]
+        return [BatchJob(plan.numbers_of(chunk), partial(self._score, plan, chunk)) for chunk in plan.chunks]
 
     def plan_generations(
         self, requests: Sequence[GenerateRequest], prompts: Sequence[Sequence[int]]
     ) -> list[BatchJob[Generation]]:
         """Chunks of the tree of all prompts."""
-        plan = DecodingPlan(prompts, max_tokens=1 << 30, max_rows=self._limits.rows * _CHUNK_PROMPTS_PER_SLOT)
-        decode = partial(self._decode, plan, requests, prompts)
-        return [BatchJob(plan.requests_of(chunk), partial(decode, chunk)) for chunk in plan.chunks]
+        plan = DecodingPlan(self._loaded, requests, prompts, max_rows=self._limits.rows * _CHUNK_PROMPTS_PER_SLOT)
+        return [BatchJob(plan.numbers_of(chunk), partial(self._decode, plan, chunk)) for chunk in plan.chunks]
 
     def shrink(self) -> bool:
         """Half the tokens and half the answers at once."""
@@ -63,32 +61,8 @@ class PrefixStrategy:
         # The forward is looked up when the job runs: shrinking replaces it.
         return plan.run(model, self._forward, chunk)
 
-    def _decode(
-        self,
-        plan: DecodingPlan,
-        requests: Sequence[GenerateRequest],
-        prompts: Sequence[Sequence[int]],
-        chunk: Chunk,
-        model: Any,
-    ) -> Iterator[tuple[int, Generation]]:
-        context = context_length(self._loaded)
-        shared = sum(len(node.tokens) for node in chunk.path)
-        numbers = plan.requests_of(chunk)
-        capacity = max(min(len(prompts[n]) + requests[n].max_new_tokens, context) - shared for n in numbers)
-
-        def row(number: int) -> Row:
-            length = len(prompts[number])
-            return new_row(number, requests[number], length, context_length=context, device=self._loaded.device)
-
-        yield from plan.run(
-            model,
-            self._forward,
-            chunk,
-            new_row=row,
-            slots=max(1, min(self._slots, self._limits.tokens // capacity)),
-            tokenizer=self._loaded.tokenizer,
-            eos_ids=eos_ids(self._loaded),
-        )
+    def _decode(self, plan: DecodingPlan, chunk: Chunk, model: Any) -> Iterator[tuple[int, Generation]]:
+        return plan.run(model, self._forward, chunk, BatchLimits(self._limits.tokens, self._slots))
 
 
 def fits_prefix_sharing(loaded: LoadedModel) -> bool:

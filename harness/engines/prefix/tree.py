@@ -64,15 +64,33 @@ class Chunk:
         return [row for root in self.nodes for node in root.walk() for row in node.rows]
 
 
-def distinct(sequences: Iterable[Sequence[int]]) -> tuple[list[tuple[int, ...]], list[list[int]]]:
-    """Each sequence once, in order of first appearance, and for each the numbers of those that are equal to it."""
-    numbers: dict[tuple[int, ...], list[int]] = {}
-    for number, sequence in enumerate(sequences):
-        numbers.setdefault(tuple(sequence), []).append(number)
-    return list(numbers), list(numbers.values())
+class ChunkedTree:
+    """Sequences as chunks of their tree; equal ones, in order of first appearance, are one row of it.
+
+    Attributes:
+        row_numbers: of each row, the numbers of the sequences that are equal to it.
+
+    Args:
+        first_wanted: for each sequence, the first position whose logits are wanted.
+        max_tokens: of a chunk, and `max_rows`, where a single subtree is not larger itself.
+    """
+
+    def __init__(
+        self, sequences: Iterable[Sequence[int]], first_wanted: Sequence[int], *, max_tokens: int, max_rows: int
+    ) -> None:
+        numbers: dict[tuple[int, ...], list[int]] = {}
+        for number, sequence in enumerate(sequences):
+            numbers.setdefault(tuple(sequence), []).append(number)
+        self.row_numbers = list(numbers.values())
+        first = [min(first_wanted[number] for number in equal) for equal in self.row_numbers]
+        self.chunks = list(_chunks(_build_tree(list(numbers), first), (), max_tokens, max_rows))
+
+    def numbers_of(self, chunk: Chunk) -> list[int]:
+        """The sequences of a chunk."""
+        return [number for row in chunk.rows for number in self.row_numbers[row]]
 
 
-def build_tree(sequences: Sequence[Sequence[int]], first_wanted: Sequence[int]) -> list[Node]:
+def _build_tree(sequences: Sequence[Sequence[int]], first_wanted: Sequence[int]) -> list[Node]:
     """The trie of the sequences, as its roots.
 
     Args:
@@ -85,11 +103,6 @@ def build_tree(sequences: Sequence[Sequence[int]], first_wanted: Sequence[int]) 
     ordered = [sequences[i] for i in order]
     common = [_common_length(a, b) for a, b in pairwise(ordered)]
     return _Builder(ordered, order, common, [first_wanted[i] for i in order]).nodes(0, len(order), 0)
-
-
-def cut_chunks(roots: Sequence[Node], *, max_tokens: int, max_rows: int) -> list[Chunk]:
-    """Chunks of at most so many tokens and sequences, where a single subtree is not larger itself."""
-    return list(_chunks(roots, (), max_tokens, max_rows))
 
 
 @dataclass(frozen=True)

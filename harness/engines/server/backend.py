@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from harness.engines.engine import Batch
-from harness.engines.requests import Answer, ChoiceRequest, GenerateRequest, Request, ScoreRequest
+from harness.engines.requests import Answer, Answers, ChoiceRequest, GenerateRequest, Request, ScoreRequest
 from harness.engines.server.choice import ask_choice, refuse_choices
 from harness.engines.server.client import open_client
 from harness.engines.server.generation import ask_generation
@@ -69,7 +69,7 @@ class ServerBackend:
         parts = [asks[start : start + size] for start in range(0, len(asks), size)]
         return [Batch([index for index, _ in part], partial(self._run, part)) for part in parts]
 
-    def _run(self, asks: Sequence[tuple[int, Ask]]) -> Iterator[tuple[int, Answer]]:
+    def _run(self, asks: Sequence[tuple[int, Ask]]) -> Answers:
         """Answer one batch, yielding (index, answer) as each finishes, every index once.
 
         Raises:

@@ -423,5 +423,5 @@ def test_an_identity_needs_a_server_that_answers():
 def test_scores_run_through_the_engine(tmp_path):
     with FaultyServer(lambda path, body: echo_answer(PARIS, [0, -1, -2, -3, -4])) as server:
         engine = Engine("identity", backend(server), AnswerCache(tmp_path / "answers.sqlite"))
-        [(index, score)] = engine.score([ScoreRequest(Prompt(text="The capital is"), " Paris")])
+        [(index, score)] = engine.answer([ScoreRequest(Prompt(text="The capital is"), " Paris")])
     assert (index, isinstance(score, Score), score.logprob) == (0, True, -7.0)
