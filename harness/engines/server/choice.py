@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.engines.requests import Choice, ChoiceRequest
-from harness.engines.server.client import RawResponse, read_body, read_choice, read_usage
+from harness.engines.server.client import read_body, read_choice, read_usage
 from harness.errors import EngineError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def ask_choice(client: OpenAI, name: str, request: ChoiceRequest) -> Choice:
         if "logprob" in str(exc).lower():
             raise NoLogprobsError("this server refuses to give log-probabilities of what it writes", _REMEDY) from exc
         raise
-    body = read_body(cast(RawResponse, response))
+    body = read_body(response)
     latency_s = time.perf_counter() - started
     logprobs = _of_choices(_first_tokens(read_choice(body)), request.choices)
     prompt_tokens, completion_tokens = read_usage(body)

@@ -58,11 +58,9 @@ def _ask(client: OpenAI, name: str, request: GenerateRequest) -> RawResponse:
         "seed": request.seed if sampling else openai.omit,
     }
     if request.prompt.text is not None:
-        response = client.completions.with_raw_response.create(prompt=request.prompt.text, **settings)
-    else:
-        messages = cast(Any, request.prompt.as_messages())
-        response = client.chat.completions.with_raw_response.create(messages=messages, **settings)
-    return cast(RawResponse, response)
+        return client.completions.with_raw_response.create(prompt=request.prompt.text, **settings)
+    messages = cast(Any, request.prompt.as_messages())
+    return client.chat.completions.with_raw_response.create(messages=messages, **settings)
 
 
 def _text(choice: dict[str, Any], *, chat: bool) -> str:

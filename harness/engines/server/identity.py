@@ -7,9 +7,9 @@ import json
 import logging
 import threading
 import time
-from typing import Any, cast
+from typing import Any
 
-from harness.engines.server.client import MalformedAnswerError, RawResponse, open_client, read_body
+from harness.engines.server.client import MalformedAnswerError, open_client, read_body
 from harness.engines.server.retry import RetryPolicy, call_with_retries
 from harness.models.identity import Identity
 from harness.models.spec import ServedModel
@@ -61,7 +61,7 @@ def _listing(served: ServedModel) -> tuple[list[Any] | None, float]:
 
     def ask() -> tuple[list[Any] | None, float]:
         try:
-            response = cast(RawResponse, client.models.with_raw_response.list())
+            response = client.models.with_raw_response.list()
             return _data(read_body(response)), _date_s(response.http_response.headers.get("date"))
         except openai.APIStatusError as exc:
             # Many servers have no listing, and `transformers serve` answers it with a 500 when offline.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from harness.engines.requests import Score, ScoreRequest
-from harness.engines.server.client import RawResponse, read_body, read_choice, read_usage
+from harness.engines.server.client import read_body, read_choice, read_usage
 from harness.errors import EngineError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def ask_score(client: OpenAI, name: str, request: ScoreRequest, context_lengths:
     response = client.completions.with_raw_response.create(
         model=name, prompt=context + continuation, max_tokens=1, temperature=0, echo=True, logprobs=1
     )
-    echo = _read_echo(read_body(cast(RawResponse, response)))
+    echo = _read_echo(read_body(response))
     length = _spelled_length(echo.tokens, continuation)
     if length is None:
         length = len(echo.tokens) - _context_length(client, name, context, context_lengths)
@@ -116,7 +116,7 @@ def _spelled_length(tokens: Sequence[str], continuation: str) -> int | None:
 def _context_length(client: OpenAI, name: str, context: str, known: MutableMapping[str, int]) -> int:
     if context not in known:
         response = client.completions.with_raw_response.create(model=name, prompt=context, max_tokens=1, temperature=0)
-        known[context] = read_usage(read_body(cast(RawResponse, response)))[0]
+        known[context] = read_usage(read_body(response))[0]
     return known[context]
 
 
