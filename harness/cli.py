@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.annotate_cli import add_annotate_command
@@ -15,6 +15,9 @@ from harness.cache_cli import add_cache_command
 from harness.compare_cli import add_compare_command
 from harness.errors import AssayError
 from harness.runs_cli import add_run_commands
+
+if TYPE_CHECKING:
+    from harness.session.contestants import ModelPair
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,9 +79,9 @@ def _train(arguments: argparse.Namespace) -> None:
 
     if arguments.output is not None:
         check_new(arguments.output)
-    session = _session(model=arguments.model, adapter=f"recipe:{arguments.recipe}", profile=arguments.profile)
-    adapter = session.adapter
-    trained = session.trained
+    pair = _model_pair(model=arguments.model, adapter=f"recipe:{arguments.recipe}", profile=arguments.profile)
+    adapter = pair.adapter
+    trained = pair.trained
     assert trained is not None
     summary = trained.log.summary
     place = adapter.directory
@@ -106,24 +109,24 @@ def _doctor(arguments: argparse.Namespace) -> None:
     _print_facts(library_versions(), "versions")
     if arguments.model is None and arguments.adapter is None:
         return
-    session = _session(
+    pair = _model_pair(
         model=arguments.model, adapter=arguments.adapter, dtype=arguments.dtype, quantization=arguments.quantization
     )
-    base = session.identity("base")
+    base = pair.identity("base")
     _print_facts(
-        {"name": session.base.name, "directory": session.base.directory, "digest": base.digest, **base.parts}, "base"
+        {"name": pair.base.name, "directory": pair.base.directory, "digest": base.digest, **base.parts}, "base"
     )
     if arguments.adapter is not None:
         from harness.models.adapter_tensors import match_tensors
 
-        adapter, candidate = session.adapter, session.identity("candidate")
+        adapter, candidate = pair.adapter, pair.identity("candidate")
         _print_facts(
             {
                 "name": adapter.name,
                 "directory": adapter.directory,
                 "candidate digest": candidate.digest,
                 "adapter digest": candidate.parts["adapter"],
-                "fit": match_tensors(adapter.directory, session.base.directory).describe(),
+                "fit": match_tensors(adapter.directory, pair.base.directory).describe(),
             },
             "adapter",
         )
@@ -144,12 +147,12 @@ def _report(arguments: argparse.Namespace) -> None:
     print(arguments.run_directory / "report.html")
 
 
-def _session(**given: Any) -> Any:
+def _model_pair(**given: Any) -> ModelPair:
     from harness.config import find_config
-    from harness.session import Session
+    from harness.session.contestants import ModelPair
     from harness.settings import make_settings
 
-    return Session(make_settings(find_config(None, [Path.cwd()]), **given))
+    return ModelPair(make_settings(find_config(None, [Path.cwd()]), **given))
 
 
 def _print_facts(facts: dict[str, Any], title: str = "") -> None:

@@ -105,11 +105,11 @@ def test_merged_equals_unmerged(loaded_model, observed, assay, margins, gate):
 def test_merged_copy_is_the_candidate(merged_copy, loaded_model, observed, assay, margins, gate):
     check = integrity.merged_copy_is_the_candidate
     limits = {"most_kl": margins.merge_kl, "most_share": margins.merge_share}
-    gate(check(loaded_model, merged_copy, assay.load_options, **limits, observed=observed))
+    gate(check(loaded_model, merged_copy, assay.models.load_options, **limits, observed=observed))
 
 
 def test_measured_as_served(adapter_directory, assay, gate):
-    serving, options = assay.settings.config.serving, assay.load_options
+    serving, options = assay.settings.config.serving, assay.models.load_options
     if serving.dtype is None and serving.quantization is None:
         pytest.skip("`serving:` in assay.yaml says nothing of dtype and quantization")
     measured = options.dtype, options.quantization

@@ -49,7 +49,7 @@ def test_a_second_session_takes_every_answer_from_the_cache_and_loads_no_model(n
     second = new_session()
     assert [s.answer for s in second.evaluate("pets", "candidate").samples] == [s.answer for s in samples]
     assert second.facts()["answers"] == {"cached": 10, "computed": 0}
-    assert "loaded" not in vars(second)
+    assert "loaded" not in vars(second.models)
 
 
 def test_an_adapter_retrained_in_place_never_meets_the_old_ones_answers(
@@ -72,7 +72,7 @@ def test_an_adapter_replaced_between_digest_and_load_is_refused(
     new_session: NewSession, tiny_model_dir: Path, adapter: Path
 ) -> None:
     session = new_session()
-    assert session.identities["candidate"].digest
+    assert session.models.identities["candidate"].digest
     save_tiny_adapter(tiny_model_dir, adapter, seed=9)
     with pytest.raises(AdapterError, match="changed while") as error:
         session.evaluate("pets", "candidate")
@@ -83,7 +83,7 @@ def test_an_adapter_replaced_between_digest_and_load_is_refused(
 def test_another_precision_is_another_identity(new_session: NewSession, change: dict[str, str]) -> None:
     plain, other = new_session(), new_session(**change)
     for role in ("base", "candidate"):
-        assert plain.identities[role].digest != other.identities[role].digest  # type: ignore[index]
+        assert plain.models.identities[role].digest != other.models.identities[role].digest  # type: ignore[index]
 
 
 def test_base_and_candidate_share_one_model_in_memory(new_session: NewSession, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,33 +117,33 @@ def test_the_profile_limits_items_and_training_rows(
     (tmp_path / "mine.yaml").write_text(f"base: {tiny_model_dir}\ndata: {{train: {{path: pets.jsonl}}}}\n")
     session = new_session(Profile("small", limit=4, train_rows=3), adapter="recipe:mine.yaml")
     assert len(session.task("pets").items) == 4
-    assert session.recipe is not None
-    assert session.recipe.data.train.limit == 3
+    assert session.models.recipe is not None
+    assert session.models.recipe.data.train.limit == 3
 
 
 def test_facts_ask_for_nothing_that_was_not_needed(new_session: NewSession) -> None:
     session = new_session(model="./nowhere", adapter="./nowhere")
     assert session.facts() == {"answers": {"cached": 0, "computed": 0}, "data": {}, "parts": {}}
-    assert session.training_document() is None
+    assert session.models.training_document() is None
 
 
 def test_a_base_named_by_option_needs_no_recipe_to_be_found(new_session: NewSession, tiny_model_dir: Path) -> None:
-    assert new_session(adapter="recipe:nowhere").base.directory == tiny_model_dir
+    assert new_session(adapter="recipe:nowhere").models.base.directory == tiny_model_dir
 
 
 def test_a_recipes_base_may_be_a_directory_beside_the_configuration(new_session: NewSession, tmp_path: Path) -> None:
     save_tiny_model(tmp_path / "base")
     (tmp_path / "mine.yaml").write_text("base: base\ndata: {train: {path: pets.jsonl}}\n")
-    assert new_session(model=None, adapter="recipe:mine.yaml").base.directory == tmp_path / "base"
+    assert new_session(model=None, adapter="recipe:mine.yaml").models.base.directory == tmp_path / "base"
 
 
 def test_without_adapter_or_recipe_it_says_what_to_pass(new_session: NewSession) -> None:
     with pytest.raises(ConfigError, match="no adapter to judge"):
-        _ = new_session(adapter=None).adapter
+        _ = new_session(adapter=None).models.adapter
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"points": [{"stepp": 1}], "summary": {}}', "[]"])
 def test_a_foreign_training_log_is_an_adapter_error(new_session: NewSession, adapter: Path, text: str) -> None:
     (adapter / "training_log.json").write_text(text)
     with pytest.raises(AdapterError, match=r"training_log\.json"):
-        _ = new_session().training_log
+        _ = new_session().models.training_log

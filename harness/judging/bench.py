@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.engines.requests import Generation
 from harness.errors import EngineError, RunError, TaskError
@@ -26,11 +26,32 @@ from harness.tasks.base import Progress
 
 if TYPE_CHECKING:
     from harness.config import Judging
-    from harness.session import Session
+    from harness.engines import Engine
+    from harness.gates import Evaluation
+    from harness.judging.opening import OpenedJudge
+    from harness.runs.schema import Role
+    from harness.settings import Settings
+    from harness.tasks.base import TaskLike
 
 # Long enough to tell answers apart, short enough that trying the judge stays cheap.
 _NULL_TOKENS = 128
 _NULL_SAMPLING = {"temperature": 0.7, "top_p": 0.9}
+
+
+class Asks(Protocol):
+    """What base and candidate are asked through: a session."""
+
+    def task(self, name: str) -> TaskLike:
+        """A task by its name."""
+
+    def evaluate(self, name: str, role: Role) -> Evaluation:
+        """One model's samples of it."""
+
+    def engine(self, role: Role) -> Engine:
+        """What answers as one of them."""
+
+    def facts(self) -> dict[str, Any]:
+        """Who was asked what, for the manifest."""
 
 
 class Bench:
@@ -40,6 +61,8 @@ class Bench:
     shows the judge unfit, or spends its budget, the next is not held.
 
     Args:
+        session: asks base and candidate.
+        judge: the judge that the settings name.
         keep: stores samples.
         working: (label, digests of what is asked) -> a context in which no other process asks the same; it gives the
             progress callback.
@@ -47,25 +70,29 @@ class Bench:
 
     def __init__(
         self,
-        session: Session,
+        session: Asks,
+        settings: Settings,
+        judge: OpenedJudge,
         *,
         keep: Callable[[Sequence[Sample]], None],
         working: Callable[..., contextlib.AbstractContextManager[Progress]],
     ) -> None:
         self._session = session
+        self._settings = settings
+        self._opened = judge
         self._keep = keep
         self._working = working
         self._contests: dict[str, Contest] = {}
 
     @property
     def _limits(self) -> Judging:
-        return self._session.settings.judging
+        return self._settings.judging
 
     @cached_property
     def judge(self) -> Judge:
         """How answers are put to the judge's engine."""
         logprobs = self.manner.reads == "logprobs"
-        return Judge(self._session.judge_engine, logprobs=logprobs, reply_tokens=self._limits.reply_tokens)
+        return Judge(self._opened.engine, logprobs=logprobs, reply_tokens=self._limits.reply_tokens)
 
     @cached_property
     def manner(self) -> Manner:
@@ -74,14 +101,12 @@ class Bench:
         Raises:
             ConfigError: not as the configuration demands.
         """
-        return choose_manner(
-            self._limits, self._session.judge_engine, served=self._session.opened_judge.model.is_served
-        )
+        return choose_manner(self._limits, self._opened.engine, served=self._opened.model.is_served)
 
     @cached_property
     def proven(self) -> ProvenJudge:
         """The judge for whoever else has questions: it answers them only if it is fit."""
-        return ProvenJudge(self._session.judge_engine, lambda: self.health)
+        return ProvenJudge(self._opened.engine, lambda: self.health)
 
     def facts(self) -> dict[str, str]:
         """How the judge was read and what it was tried on, for the manifest; empty where it was not tried."""
@@ -100,7 +125,7 @@ class Bench:
         Raises:
             DataError: they cannot be read.
         """
-        return read_gold(self._session.settings)
+        return read_gold(self._settings)
 
     @cached_property
     def health(self) -> Health:
@@ -137,7 +162,7 @@ class Bench:
         judged: Sequence[Judged | Rated] = ()
         stopped, unpaired = "", None
         if self._limits.against == "baseline":
-            find_released(self._session.settings)  # a wrong option is told before anything is spent
+            find_released(self._settings)  # a wrong option is told before anything is spent
         if not self.health.obstacle:
             try:
                 duels = self._duels(name)
@@ -153,7 +178,7 @@ class Bench:
             limits=self._limits,
             stopped=stopped,
             unpaired=unpaired,
-            prices=self._session.settings.judge_prices,
+            prices=self._settings.judge_prices,
         )
 
     def _hold(self, name: str, duels: Sequence[Duel], sides: tuple[str, str]) -> tuple[Sequence[Judged | Rated], str]:
@@ -177,7 +202,7 @@ class Bench:
             theirs = (
                 session.evaluate(name, "base").samples
                 if limits.against == "base"
-                else released_answers(find_released(session.settings), task.name, answers, session.facts())
+                else released_answers(find_released(self._settings), task.name, answers, session.facts())
             )
             opponent = replies_of(task, theirs)
             return [Duel(question, candidate[question.id], opponent[question.id]) for question in questions]
@@ -189,9 +214,8 @@ class Bench:
 
     def _null_duels(self) -> list[Duel]:
         """Two answers of the base to each of some instructions, drawn with two seeds."""
-        settings = self._session.settings
         name = self._limits.task if self._limits.task in OPEN_TASKS else "mini_instructions"
-        task = open_task(name, settings)
+        task = open_task(name, self._settings)
         questions = [question for question in task.questions if len(question.turns) == 1][: self._limits.null_pairs]
         short = OpenTask(task.name, questions, min(_NULL_TOKENS, task.answer_tokens), task.data_digest)
         requests = [short.request(q.turns, (), **_NULL_SAMPLING, seed=seed) for q in questions for seed in (1, 2)]

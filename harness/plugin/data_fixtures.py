@@ -28,8 +28,8 @@ def training_data(assay: Session, data_rules: DataRules) -> Corpus:
     """The rows the adapter is trained on, of its recipe or of `data:` in assay.yaml; skips where neither names them."""
     from harness.data import corpus_of_files, corpus_of_recipe
 
-    if assay.recipe is not None:
-        return corpus_of_recipe(assay.recipe)
+    if assay.models.recipe is not None:
+        return corpus_of_recipe(assay.models.recipe)
     if data_rules.train is None:
         pytest.skip(f"{assay.settings.adapter} came without its training data: name the file by `train:` under `data:`")
     root = assay.settings.config.root
@@ -65,10 +65,10 @@ def row_lengths(assay: Session, training_data: Corpus, data_rules: DataRules) ->
     from harness.models.loading import load_tokenizer
     from harness.training.arguments import max_length_tokens
 
-    if assay.base.is_served:
-        pytest.skip(f"{assay.base.place} is served: its tokenizer is not at hand")
-    tokenizer = load_tokenizer(assay.base.directory, trust_remote_code=assay.settings.trust_remote_code)
-    bound = data_rules.max_length if assay.recipe is None else max_length_tokens(assay.recipe)
+    if assay.models.base.is_served:
+        pytest.skip(f"{assay.models.base.place} is served: its tokenizer is not at hand")
+    tokenizer = load_tokenizer(assay.models.base.directory, trust_remote_code=assay.settings.trust_remote_code)
+    bound = data_rules.max_length if assay.models.recipe is None else max_length_tokens(assay.models.recipe)
     return token_lengths(training_data, tokenizer, bound)
 
 

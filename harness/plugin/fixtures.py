@@ -31,20 +31,20 @@ def assay(request: pytest.FixtureRequest) -> Session:
 @pytest.fixture(scope="session")
 def base(assay: Session) -> ResolvedModel:
     """The base model: `.name` and `.directory`."""
-    return assay.base
+    return assay.models.base
 
 
 @pytest.fixture(scope="session")
 def adapter(assay: Session, request: pytest.FixtureRequest) -> ResolvedAdapter:
     """The adapter under test: `.name`, `.directory`, `.recipe`. Trained now if it was named by a recipe."""
     with request.config.stash[STATE].on_terminal():
-        return assay.adapter
+        return assay.models.adapter
 
 
 @pytest.fixture(scope="session")
 def candidate(assay: Session, adapter: ResolvedAdapter) -> Identity:
     """Who the candidate (base + adapter) is: the digest of everything that can change an answer."""
-    return assay.identities["candidate"]
+    return assay.models.identities["candidate"]
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def adapter_directory(adapter: ResolvedAdapter) -> Path:
 @pytest.fixture(scope="session")
 def loaded_model(assay: Session, adapter_directory: Path) -> LoadedModel:
     """The base in memory with the adapter on it: `with loaded_model.adapter(on=False) as model: ...`."""
-    return assay.loaded
+    return assay.models.loaded
 
 
 @pytest.fixture(scope="session")

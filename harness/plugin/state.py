@@ -119,7 +119,7 @@ class State:
 
         return {
             **self._session.facts(),
-            "training_document": self._session.training_document(),
+            "training_document": self._session.models.training_document(),
             "peak_memory_gib": peak_memory_gib(),
         }
 

@@ -51,9 +51,9 @@ def overfitting_rules_of(request: pytest.FixtureRequest) -> Callable[[str], Over
 @pytest.fixture(scope="session")
 def training_history(assay: Session, adapter: ResolvedAdapter) -> TrainingHistory:
     """How the adapter was trained, as its own log or a Trainer's state tells; skips where neither came with it."""
-    if assay.training_history is None:
+    if assay.models.training_history is None:
         pytest.skip(f"{adapter.name} came without a training log")
-    return assay.training_history
+    return assay.models.training_history
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from harness.gates.saving import LEAST_ITEMS, Cost, progress
 from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
 from harness.runs.schema import Role, Sample
-from harness.session.contestants import ROLES, Contestants
+from harness.session.contestants import ROLES, ModelPair
 from harness.settings import Settings
 from harness.tasks.base import Progress, TaskLike
 
@@ -33,8 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-class Session(Contestants):
-    """Base and candidate, what they are asked, and what they answered.
+class Session:
+    """What base and candidate are asked, and what they answered.
+
+    Attributes:
+        models: base and candidate.
 
     Args:
         settings: what to measure and how.
@@ -51,7 +53,8 @@ class Session(Contestants):
         progress: Callable[[str], contextlib.AbstractContextManager[Progress]] | None = None,
         processes: int = 1,
     ) -> None:
-        super().__init__(settings)
+        self.settings = settings
+        self.models = ModelPair(settings)
         self._keep_samples = keep_samples
         self._progress = progress or _silent
         self._processes = processes
@@ -63,7 +66,7 @@ class Session(Contestants):
 
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base, candidate or judge; in process, base and candidate share one base in memory."""
-        return self.judge_engine if role == "judge" else super().engine(role)
+        return self.judge_engine if role == "judge" else self.models.engine(role)
 
     @cached_property
     def opened_judge(self) -> OpenedJudge:
@@ -75,9 +78,10 @@ class Session(Contestants):
         from harness.judging.opening import BaseModel, open_judge
         from harness.models.loading import LoadOptions
 
-        base = BaseModel(self.base, lambda: self.identity("base"), lambda: self._backend("base"))
-        options = LoadOptions(self._dtype, self._device, trust_remote_code=self.settings.trust_remote_code)
-        return open_judge(self.settings, base, self._cache, options, processes=self._processes)
+        models = self.models
+        base = BaseModel(models.base, lambda: models.identity("base"), lambda: models.backend("base"))
+        options = LoadOptions(models.dtype, models.device, trust_remote_code=self.settings.trust_remote_code)
+        return open_judge(self.settings, base, models.answers, options, processes=self._processes)
 
     @property
     def judge_engine(self) -> JudgeEngine:
@@ -89,7 +93,7 @@ class Session(Contestants):
         """Trials and contests of the judge."""
         from harness.judging.bench import Bench
 
-        return Bench(self, keep=self._keep_samples, working=self._working)
+        return Bench(self, self.settings, self.opened_judge, keep=self._keep_samples, working=self._working)
 
     def judge(self, name: str | None = None) -> Contest:
         """Candidate against base as the judge sees it, on what `judge:` names or on another task; once a session."""
@@ -184,7 +188,7 @@ class Session(Contestants):
             "parts": self._progress_in_parts(),
         }
         found = self.__dict__  # cached properties appear here once computed
-        for engine in [*self._engines.values(), *([self.judge_engine] if "opened_judge" in found else [])]:
+        for engine in [*self.models.engines.values(), *([self.judge_engine] if "opened_judge" in found else [])]:
             facts["answers"]["cached"] += engine.cached
             facts["answers"]["computed"] += engine.computed
         # of a task that could not be measured the data may not even be there
@@ -196,38 +200,7 @@ class Session(Contestants):
             facts["judge"] = {**self.opened_judge.facts(self.settings), **tried}
         if facts["data"]:
             facts["engine"] = ENGINE_REVISION
-        if "base" in found:
-            facts["model"] = {"name": self.base.name}
-        if "adapter" in found:
-            facts["adapter"] = {"name": self.adapter.name, "recipe": self.adapter.recipe}
-        if "identities" in found:
-            for key, identity in zip(("model", "adapter"), self.identities.values(), strict=True):
-                facts[key] |= {"digest": identity.digest, "parts": identity.parts}
-        if "identities" in found and not self.adapter.is_served:
-            facts["precision"] = {
-                "dtype": self._dtype, "quantization": self.quantization, "device": self._device,
-            }  # fmt: skip
-        if self.trained is not None:
-            summary = self.trained.log.summary
-            facts["training"] = {
-                "from_cache": self.trained.from_cache,
-                "duration_s": round(self.trained.duration_s, 1),
-                "steps": summary.steps,
-            }
-        return facts
-
-    def training_document(self) -> dict[str, Any] | None:
-        """Recipe, points and summary of the training, for the run; None without a log."""
-        if "training_history" not in self.__dict__ or self.training_history is None:
-            return None
-        history = self.training_history
-        counts = {} if history.summary is None else dataclasses.asdict(history.summary)
-        read = {"read_from": history.source, "steps": history.steps, "kept_step": history.kept_step}
-        return {
-            "recipe": self.recipe.to_json() if self.recipe else {"name": self.adapter.recipe},
-            "points": list(history.points),
-            "summary": counts or read,
-        }
+        return facts | self.models.facts()
 
     def _progress_in_parts(self) -> dict[str, Any]:
         """How far each task went that is measured in parts; all the way, if one model was asked outside of a comparison."""

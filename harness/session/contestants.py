@@ -1,10 +1,10 @@
-"""Base and candidate: who they are, found or trained when first asked for, and the engines that answer as them."""
+"""The base and the candidate that a session compares: found, loaded or trained, and the engines that answer as them."""
 
 from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
 from harness.engines import AnswerCache, Backend, Engine
@@ -35,17 +35,18 @@ if TYPE_CHECKING:
 ROLES: tuple[Role, ...] = ("base", "candidate")
 
 
-class Contestants:
-    """The two models that a session compares; all that is costly is made when first asked for, and kept.
+class ModelPair:
+    """Base and candidate: all that is costly is made when first asked for, and kept.
 
     Attributes:
         trained: the adapter's training, where this session trained it or took it from the cache.
+        engines: those that were asked for so far.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.trained: TrainedAdapter | None = None
-        self._engines: dict[Role, Engine] = {}
+        self.engines: dict[Role, Engine] = {}
 
     @cached_property
     def base(self) -> ResolvedModel:
@@ -153,8 +154,8 @@ class Contestants:
         from harness.models.loading import LoadOptions
 
         return LoadOptions(
-            dtype=self._dtype,
-            device=self._device,
+            dtype=self.dtype,
+            device=self.device,
             quantization=self.quantization,
             trust_remote_code=self.settings.trust_remote_code,
             allowed_files=self.settings.config.integrity.allow_files,
@@ -177,26 +178,30 @@ class Contestants:
 
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base or candidate; in process, both share one base in memory."""
-        if role not in self._engines:
-            self._engines[role] = Engine(self.identities[role].digest, self._backend(role), self._cache)
-        return self._engines[role]
+        if role not in self.engines:
+            self.engines[role] = Engine(self.identities[role].digest, self.backend(role), self.answers)
+        return self.engines[role]
 
-    def _backend(self, role: Role) -> Backend:
+    def backend(self, role: Role) -> Backend:
+        """What computes the answers of one of the two."""
         return make_backend(self._judged(role).place, lambda: self.loaded, adapter=role == "candidate")
 
     def _judged(self, role: Role) -> ResolvedModel | ResolvedAdapter:
         return self.base if role == "base" else self.adapter
 
     @cached_property
-    def _device(self) -> str:
+    def device(self) -> str:
+        """Where base and candidate are computed."""
         return str(choose_device(self.settings.device))
 
     @cached_property
-    def _dtype(self) -> str:
+    def dtype(self) -> str:
+        """The precision they are computed in."""
         return dtype_name(choose_dtype(choose_device(self.settings.device), self.settings.dtype))
 
     @cached_property
-    def _cache(self) -> AnswerCache:
+    def answers(self) -> AnswerCache:
+        """The cache of everything that was ever answered on this machine."""
         return AnswerCache(answers_file(), limit_bytes=answers_limit_bytes())
 
     def identity(self, role: Role) -> Identity:
@@ -206,11 +211,45 @@ class Contestants:
             return served_identity(place)
         return model_identity(
             self.base.directory,
-            dtype=self._dtype,
+            dtype=self.dtype,
             quantization=self.quantization,
             trust_remote_code=self.settings.trust_remote_code,
             adapter=self.adapter.directory if role == "candidate" else None,
         )
+
+    def facts(self) -> dict[str, Any]:
+        """Who was compared and how computed, for the manifest: of what was needed so far, and nothing else is asked for."""
+        facts: dict[str, Any] = {}
+        found = self.__dict__  # cached properties appear here once computed
+        if "base" in found:
+            facts["model"] = {"name": self.base.name}
+        if "adapter" in found:
+            facts["adapter"] = {"name": self.adapter.name, "recipe": self.adapter.recipe}
+        if "identities" in found:
+            for key, identity in zip(("model", "adapter"), self.identities.values(), strict=True):
+                facts[key] |= {"digest": identity.digest, "parts": identity.parts}
+        if "identities" in found and not self.adapter.is_served:
+            facts["precision"] = {"dtype": self.dtype, "quantization": self.quantization, "device": self.device}
+        if self.trained is not None:
+            facts["training"] = {
+                "from_cache": self.trained.from_cache,
+                "duration_s": round(self.trained.duration_s, 1),
+                "steps": self.trained.log.summary.steps,
+            }
+        return facts
+
+    def training_document(self) -> dict[str, Any] | None:
+        """Recipe, points and summary of the training, for the run; None without a log, or where nobody read it."""
+        if "training_history" not in self.__dict__ or self.training_history is None:
+            return None
+        history = self.training_history
+        counts = {} if history.summary is None else dataclasses.asdict(history.summary)
+        read = {"read_from": history.source, "steps": history.steps, "kept_step": history.kept_step}
+        return {
+            "recipe": self.recipe.to_json() if self.recipe else {"name": self.adapter.recipe},
+            "points": list(history.points),
+            "summary": counts or read,
+        }
 
     def _train(self, recipe: Recipe) -> ResolvedAdapter:
         from harness.models.identity import base_digest

@@ -41,7 +41,7 @@ def test_a_failed_integrity_gate_skips_what_measures_and_says_why(project: Proje
 
 
 def test_an_integrity_gate_that_cannot_be_measured_skips_as_well(project: Project) -> None:
-    project.write_tests("def test_broken(assay, gate):\n    assay.adapter\n", name="test_integrity.py")
+    project.write_tests("def test_broken(assay, gate):\n    assay.models.adapter\n", name="test_integrity.py")
     project.write_tests(gate_test("passes", PASSES))
     assert counts(project.run("--adapter=./nowhere")) == {"errors": 1, "skipped": 1}
 
