@@ -61,7 +61,9 @@ def _refuse_changes_of_base(adapter: Path, config: Mapping[str, Any]) -> None:
     for key, value in config.items():
         change = change_of_base(key, value)
         if change and (key != "bias" or _has_biases(adapter)):
-            raise AdapterError(f"{adapter} has {key}={value!r}: {change}", _OWN_BASE.get(key, f"train it without `{key}`"))
+            raise AdapterError(
+                f"{adapter} has {key}={value!r}: {change}", _OWN_BASE.get(key, f"train it without `{key}`")
+            )
 
 
 def _has_biases(adapter: Path) -> bool:

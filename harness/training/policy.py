@@ -35,9 +35,7 @@ _PEFT_RESERVED: Mapping[str, str] = {
         ("task_type", "inference_mode", "base_model_name_or_path", "revision", "peft_type", "runtime_config"),
         "the harness sets it",
     ),
-    **dict.fromkeys(
-        ("loftq_config", "corda_config", "lora_ga_config"), "its initialisation changes the base weights"
-    ),
+    **dict.fromkeys(("loftq_config", "corda_config", "lora_ga_config"), "its initialisation changes the base weights"),
 }
 
 
