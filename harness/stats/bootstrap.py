@@ -123,25 +123,6 @@ def statistic_interval(
     return replicate(statistic, n, clusters=clusters, resamples=resamples, seed=seed).interval(confidence)
 
 
-def paired_statistic_difference(
-    base: Statistic,
-    candidate: Statistic,
-    n: int,
-    *,
-    clusters: Clusters | None = None,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """BCa cluster-bootstrap interval of candidate - base, both computed on the same resamples of `n` items.
-
-    Raises as `replicate`.
-    """
-    after = replicate(candidate, n, clusters=clusters, resamples=resamples, seed=seed)
-    before = replicate(base, n, clusters=clusters, resamples=resamples, seed=seed)
-    return (after - before).interval(confidence)
-
-
 def _bca_levels(replicates: Replicates, tails: FloatArray) -> FloatArray:
     """The quantiles of the draws that bound the interval (Efron 1987)."""
     draws, value = replicates.draws, replicates.value
