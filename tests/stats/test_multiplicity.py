@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.stats import benjamini_hochberg
@@ -34,6 +34,7 @@ def test_published_example() -> None:
     assert (benjamini_hochberg(p) <= 0.05).sum() == 4
 
 
+@settings(deadline=None)
 @given(P_VALUES)
 def test_order_is_kept_and_correction_never_makes_a_value_smaller(p: list[float]) -> None:
     adjusted = benjamini_hochberg(p)
