@@ -13,10 +13,10 @@ from harness.models.adapter_files import CONFIG, check_adapter_files, read_json
 from harness.models.adapter_keys import as_peft_writes
 from harness.models.adapter_tensors import match_tensors
 from harness.models.quantization import (
-    dequantized_nf4,
     disable_cpu_inference_repack,
     nf4_config,
     quantizable_layers,
+    round_to_nf4,
 )
 from harness.models.quiet import quiet_loading
 
@@ -174,5 +174,5 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     if packed_nf4:
         disable_cpu_inference_repack(model)
     elif options.quantization == "nf4":
-        model = dequantized_nf4(model)
+        round_to_nf4(quantizable_layers(model))
     return model if "quantization_config" in arguments else model.to(options.device)

@@ -7,7 +7,7 @@ cover) and skewed near their bounds, and BCa corrects both to second order. Efro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -48,13 +48,11 @@ class Replicates:
         theirs = (other.n, other.groups, other.seed, other.draws.size)
         if ours != theirs:
             raise ValueError(f"replicates (n, clusters, seed, resamples) {ours} and {theirs} are not paired")
-        return Replicates(
+        return replace(
+            self,
             value=self.value - other.value,
             draws=self.draws - other.draws,
             jackknife=self.jackknife - other.jackknife,
-            n=self.n,
-            groups=self.groups,
-            seed=self.seed,
         )
 
     def interval(self, confidence: float = 0.95) -> Interval:
