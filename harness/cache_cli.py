@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _DAY_S = 24 * 3600
 _DIGEST_SHOWN = 12
-_SPAN_WIDTH = len("2026-01-01 to 2026-01-01")
 _NO_CACHE = "{path}: there is no answer cache yet"
 _REPAIR = "`assay cache verify --repair` keeps what is sound and drops the rest; the next run computes what is missing"
 
@@ -64,7 +63,7 @@ def _stats(arguments: argparse.Namespace) -> None:
         print(f"answers    {count:,}" + (f", {size / count:.0f} bytes each" if count else ""))
         if held:
             print(f"last used  {_span(held)}\n")
-            print("\n".join(_table(held)))
+            print(_table(held))
     else:
         print("answers    none yet")
     for aside in set_aside_files(path):
@@ -160,14 +159,16 @@ def _days_ago(days: float) -> float:
     return time.time() - days * _DAY_S
 
 
-def _table(held: Sequence[Holding]) -> Iterator[str]:
+def _table(held: Sequence[Holding]) -> str:
     """A line a model, the one used last first."""
-    yield f"{'model':<{_DIGEST_SHOWN}}  {'answers':>9}  {'last used':<{_SPAN_WIDTH}}  of which"
+    from harness.report.terminal import table_text
+
+    rows = [("model", "answers", "last used", "of which")]
     for model in dict.fromkeys(holding.model for holding in held):
         own = [holding for holding in held if holding.model == model]
         kinds = ", ".join(f"{holding.answers:,} {holding.kind}" for holding in sorted(own, key=lambda h: -h.answers))
-        count = sum(holding.answers for holding in own)
-        yield f"{model[:_DIGEST_SHOWN]:<{_DIGEST_SHOWN}}  {count:>9,}  {_span(own):<{_SPAN_WIDTH}}  {kinds}"
+        rows.append((model[:_DIGEST_SHOWN], f"{sum(holding.answers for holding in own):,}", _span(own), kinds))
+    return table_text(rows, right=(1,))
 
 
 def _span(held: Sequence[Holding]) -> str:

@@ -156,11 +156,11 @@ def _model_pair(**given: Any) -> ModelPair:
 
 
 def _print_facts(facts: dict[str, Any], title: str = "") -> None:
+    from harness.report.terminal import table_text
+
     if title:
         print(f"\n{title}")
-    width = max(len(name) for name in facts)
-    for name, value in facts.items():
-        print(f"  {name:<{width}}  {value}")
+    print(table_text([(f"  {name}", str(value)) for name, value in facts.items()]))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def _runs(arguments: argparse.Namespace) -> None:
+    from harness.report.terminal import table_text
+
     settings = settings_of(arguments)
     listed = settings.store if arguments.store else Store(Place(str(settings.reports_dir)))
     runs = listed.runs()
@@ -73,13 +75,13 @@ def _runs(arguments: argparse.Namespace) -> None:
     for baseline in settings.store.baselines():
         names.setdefault(baseline.run, []).append(baseline.name)
     head = ("run", "started", "model", "adapter", "profile", "outcome", "baseline")
-    _print_table([head, *(_row(run, names.get(run.id, [])) for run in runs)])
+    print(table_text([head, *(_row(run, names.get(run.id, [])) for run in runs)]))
 
 
 def _row(run: Run, names: list[str]) -> tuple[str, ...]:
-    from harness.report.text import moment, printable
+    from harness.report.text import moment
 
-    cells = (
+    return (
         run.id,
         moment(run.manifest.get("started", "")),
         run.name_of("model"),
@@ -88,7 +90,6 @@ def _row(run: Run, names: list[str]) -> tuple[str, ...]:
         run.outcome,
         ", ".join(names),
     )
-    return tuple(printable(cell) for cell in cells)
 
 
 def _set(arguments: argparse.Namespace) -> None:
@@ -103,7 +104,8 @@ def _set(arguments: argparse.Namespace) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from harness.report.text import moment, printable
+    from harness.report.terminal import table_text
+    from harness.report.text import moment
     from harness.runs.baselines import baseline_run
 
     settings = settings_of(arguments)
@@ -123,13 +125,12 @@ def _show(arguments: argparse.Namespace) -> None:
         "tasks": ", ".join(run.manifest.get("data") or {}),
         "place": settings.store.place.child(run.id),
     }
-    for name, value in facts.items():
-        if value not in (None, ""):
-            print(f"{name:<9} {printable(str(value))}")
+    print(table_text([(name, str(value)) for name, value in facts.items() if value not in (None, "")]))
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    from harness.report.text import moment, printable
+    from harness.report.terminal import table_text
+    from harness.report.text import moment
 
     store = settings_of(arguments).store
     baselines = store.baselines()
@@ -137,16 +138,10 @@ def _list(arguments: argparse.Namespace) -> None:
         print(f"no baselines in {store.place} yet; set one with `assay baseline set RUN`")
         return
     rows = [(b.name, b.run, b.adapter, moment(b.set), b.forced or "") for b in baselines]
-    _print_table([("baseline", "run", "adapter", "set", "forced"), *(tuple(map(printable, row)) for row in rows)])
+    print(table_text([("baseline", "run", "adapter", "set", "forced"), *rows]))
 
 
 def _remove(arguments: argparse.Namespace) -> None:
     store = settings_of(arguments).store
     store.remove_baseline(arguments.name)
     print(f"baseline {arguments.name} is forgotten; its run stays in {store.place}")
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from harness.annotation.results import Agreement, Results, Standing
+from harness.report.terminal import table_text
 from harness.report.text import NOTHING, figure, one_line, plural
 from harness.stats import Interval
 
@@ -14,7 +13,7 @@ _NAME_WIDTH = 40
 
 def render_table(found: Results) -> str:
     """A line a rater, and one for each two of them."""
-    return "\n".join([*_table([_HEAD, *map(_row, found.standings)]), *map(_told, found.agreements)])
+    return "\n".join([table_text([_HEAD, *map(_row, found.standings)]), *map(_told, found.agreements)])
 
 
 def _row(one: Standing) -> tuple[str, ...]:
@@ -46,9 +45,3 @@ def _between(interval: Interval | None, *, signed: bool = False) -> str:
 
 def _name(name: str) -> str:
     return one_line(name, _NAME_WIDTH)
-
-
-def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

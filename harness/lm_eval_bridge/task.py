@@ -72,7 +72,7 @@ class LmEvalTask:
         """The items asked, as ascending document indices by leaf task; a leaf task without any is left out."""
         options = self.options
         return select_items(
-            self._sizes,
+            {leaf.name: len(leaf.docs) for leaf in self.leaves},
             limit=options.limit,
             max_items=options.max_items,
             max_leaves=options.max_leaves,
@@ -102,10 +102,6 @@ class LmEvalTask:
     @property
     def _binary(self) -> set[str]:
         return self._measured - self._fractional
-
-    @cached_property
-    def _sizes(self) -> Mapping[str, int]:
-        return {leaf.name: len(leaf.docs) for leaf in self.leaves}
 
     def metric(self, name: str) -> Metric:
         """The metric of that name.

@@ -61,16 +61,6 @@ def choice_scores(logprobs: Sequence[float], gold: int) -> dict[str, float]:
     }
 
 
-def brier_score(targets: Sequence[Any], parsed: Sequence[Any]) -> float:
-    """Mean Brier score of a set of parsed answers.
-
-    Raises:
-        ValueError: there is no question with a right choice.
-    """
-    scores = [brier(answer["choice_logprobs"], answer["gold"]) for answer in _judged(parsed)]
-    return math.fsum(scores) / len(scores)
-
-
 def expected_calibration_error(targets: Sequence[Any], parsed: Sequence[Any]) -> float:
     """How far confidence is from accuracy: 0 is calibrated, 1 the worst.
 

@@ -3,37 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 _UNPARSED = "(none)"
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """Counts of answers.
-
-    Attributes:
-        labels: the labels of the rows (targets) and, followed by "(none)" for answers without a label, of the columns.
-        matrix: shape (len(labels), len(labels) + 1); `matrix[i][j]` targets of label i were answered by column j.
-    """
-
-    labels: tuple[str, ...]
-    matrix: tuple[tuple[int, ...], ...]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the columns."""
-        return (*self.labels, _UNPARSED)
-
-
-def confusion(targets: Sequence[str], predictions: Sequence[str | None]) -> Confusion:
-    """Count which label was answered for which."""
-    labels = tuple(sorted({*targets, *(p for p in predictions if p is not None)}))
-    place = {label: i for i, label in enumerate(labels)}
-    counts = [[0] * (len(labels) + 1) for _ in labels]
-    for target, prediction in zip(targets, predictions, strict=True):
-        counts[place[target]][len(labels) if prediction is None else place[prediction]] += 1
-    return Confusion(labels, tuple(tuple(row) for row in counts))
 
 
 def macro_precision(targets: Sequence[str], predictions: Sequence[str | None]) -> float:

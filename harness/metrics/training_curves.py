@@ -68,7 +68,7 @@ def loss_drop(points: Sequence[TrainingPoint]) -> tuple[float, float]:
     six: that of a single batch says little. The error is that of batches unlike each other, and 0 with fewer than three
     losses. NaN without two losses, or where it begins at 0.
     """
-    losses = [loss for _, loss in _losses(points)]
+    losses = [loss for _, loss in _logged(points)]
     if len(losses) < 2:
         return math.nan, 0.0
     start, end = _start_and_end(losses)
@@ -84,10 +84,10 @@ def plateau_share(points: Sequence[TrainingPoint]) -> float:
 
     Losses are smoothed over a tenth of the log. NaN without two losses.
     """
-    losses = _losses(points)
-    if len(losses) < 2:
+    logged = _logged(points)
+    if len(logged) < 2:
         return math.nan
-    values = [loss for _, loss in losses]
+    values = [loss for _, loss in logged]
     start, end = _start_and_end(values)
     wanted = start - _FIRST_PART_OF_THE_FALL * (start - end)
     window = max(1, len(values) // 10)
@@ -95,7 +95,8 @@ def plateau_share(points: Sequence[TrainingPoint]) -> float:
     if end >= start:
         return 1.0
     fallen = next(i for i, value in enumerate(smooth) if value <= wanted or i == len(smooth) - 1)
-    return (losses[fallen][0] - losses[0][0]) / (losses[-1][0] - losses[0][0])
+    first, last = logged[0][0].step, logged[-1][0].step
+    return (logged[fallen][0].step - first) / (last - first)
 
 
 def loss_rise(points: Sequence[TrainingPoint], *, at_step: int) -> float:
@@ -104,7 +105,7 @@ def loss_rise(points: Sequence[TrainingPoint], *, at_step: int) -> float:
     Both are means of a fifth of the losses logged until then, three or more. Three standard errors of their difference
     are taken off, so that uneven batches are no rise. 0 where the losses do not make two such means.
     """
-    losses = [loss for step, loss in _losses(points) if step <= at_step]
+    losses = [loss for point, loss in _logged(points) if point.step <= at_step]
     size = max(_FEWEST_IN_MEAN, len(losses) // 5)
     if len(losses) < 2 * size:
         return 0.0
@@ -122,14 +123,15 @@ def spikes(points: Sequence[TrainingPoint]) -> list[TrainingPoint]:
     not judged.
     """
     logged = _logged(points)
-    losses = [loss for _, loss in _losses(points)]
+    losses = [loss for _, loss in logged]
     if len(losses) <= _FIRST_LOSSES:
         return []
     start = statistics.median(losses[:_FIRST_LOSSES])
     return [
-        logged[i]
-        for i in range(_FIRST_LOSSES, len(losses))
-        if losses[i] > _ABOVE_START * start or losses[i] > max(_SPIKE_TIMES * _usual(losses, i), start / 2)
+        point
+        for i, (point, loss) in enumerate(logged)
+        if i >= _FIRST_LOSSES
+        and (loss > _ABOVE_START * start or loss > max(_SPIKE_TIMES * _usual(losses, i), start / 2))
     ]
 
 
@@ -139,13 +141,14 @@ def highest_jump(points: Sequence[TrainingPoint]) -> tuple[TrainingPoint, float]
     That is what came shortly before, as of `spikes`, or the highest of the first three losses, whichever is more. None
     where there is nothing to judge.
     """
-    logged, losses = _logged(points), [loss for _, loss in _losses(points)]
+    logged = _logged(points)
+    losses = [loss for _, loss in logged]
     first = max(losses[:_FIRST_LOSSES], default=0.0)
     if first <= 0 or len(losses) <= _FIRST_LOSSES:
         return None
     times = {i: losses[i] / max(first, _usual(losses, i)) for i in range(_FIRST_LOSSES, len(losses))}
     highest = max(times, key=times.__getitem__)
-    return logged[highest], times[highest]
+    return logged[highest][0], times[highest]
 
 
 def _usual(losses: Sequence[float], at: int) -> float:
@@ -154,12 +157,9 @@ def _usual(losses: Sequence[float], at: int) -> float:
     return before[min(len(before) - 1, math.floor(0.9 * len(before)))]
 
 
-def _logged(points: Sequence[TrainingPoint]) -> list[TrainingPoint]:
-    return [p for p in points if p.loss is not None and math.isfinite(p.loss)]
-
-
-def _losses(points: Sequence[TrainingPoint]) -> list[tuple[int, float]]:
-    return [(p.step, float(p.loss or 0.0)) for p in _logged(points)]
+def _logged(points: Sequence[TrainingPoint]) -> list[tuple[TrainingPoint, float]]:
+    """The points that have a finite training loss, each with it."""
+    return [(p, p.loss) for p in points if p.loss is not None and math.isfinite(p.loss)]
 
 
 def _start_and_end(losses: Sequence[float]) -> tuple[float, float]:

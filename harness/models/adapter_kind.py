@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
-from harness.models.adapter_files import CONFIG, read_json
-from harness.models.adapter_keys import PREFIX
+from harness.models.adapter_files import CONFIG, WEIGHTS, read_json
+from harness.models.adapter_keys import PREFIX, canonical_names
+from harness.models.base_changes import change_of_base
 
 if TYPE_CHECKING:
     from peft import PeftConfig
 
 _AS_LORA = "train it as LoRA, or as another method that changes the base's modules"
+# What was trained on a changed base can be measured on that base.
+_OWN_BASE = {
+    "init_lora_weights": "convert it with PEFT's save_pretrained(path_initial_model_for_weight_conversion=...) and pass "
+    "the result; or save the base as it was trained on, pass that with --model, and set init_lora_weights to true in "
+    "adapter_config.json, which is right for an initialisation that left the base alone too",
+    "layer_replication": "save the model with its repeated layers, pass that with --model, and train on it without "
+    "`layer_replication`",
+}
 
 
 def read_peft_config(adapter: Path) -> PeftConfig:
@@ -21,7 +30,7 @@ def read_peft_config(adapter: Path) -> PeftConfig:
 
     Raises:
         AdapterError: PEFT cannot read it; the adapter is of another task than causal language modelling, or of a method
-            that puts trained vectors into the text.
+            that puts trained vectors into the text; with it switched off, the model would not be the base.
     """
     from peft import PeftConfig
 
@@ -31,6 +40,7 @@ def read_peft_config(adapter: Path) -> PeftConfig:
             f"{adapter} was trained for task_type {said['task_type']!r}, whose model writes no text",
             "only adapters of task_type CAUSAL_LM can be measured: pass one",
         )
+    _refuse_changes_of_base(adapter, said)
     try:
         config = PeftConfig.from_pretrained(adapter)
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
@@ -45,6 +55,20 @@ def read_peft_config(adapter: Path) -> PeftConfig:
             _AS_LORA,
         )
     return config
+
+
+def _refuse_changes_of_base(adapter: Path, config: Mapping[str, Any]) -> None:
+    for key, value in config.items():
+        change = change_of_base(key, value)
+        if change and (key != "bias" or _has_biases(adapter)):
+            raise AdapterError(
+                f"{adapter} has {key}={value!r}: {change}", _OWN_BASE.get(key, f"train it without `{key}`")
+            )
+
+
+def _has_biases(adapter: Path) -> bool:
+    """Whether biases of the base were saved: a base without any has none to train, whatever `bias` says."""
+    return any(name.endswith(".bias") and ".lora_" not in name for name in canonical_names(adapter / WEIGHTS).values())
 
 
 def refuse_shared_tensors(adapter: Path, names: Collection[str]) -> None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, ModelError, first_line
-from harness.models.adapter_files import check_adapter_files
+from harness.models.adapter_files import CONFIG, check_adapter_files, read_json
 from harness.models.adapter_keys import as_peft_writes
 from harness.models.adapter_tensors import match_tensors
 from harness.models.quantization import (
-    dequantized_nf4,
     disable_cpu_inference_repack,
     nf4_config,
     quantizable_layers,
+    round_to_nf4,
 )
 from harness.models.quiet import quiet_loading
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-# Initialisations that rewrite the base weights: with the adapter "off" the base would not be the base.
-_BASE_CHANGING_INITS = ("pissa", "corda", "olora")
 
 
 @dataclass(frozen=True)
@@ -124,13 +120,7 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
     """
     from peft import PeftModel
 
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    init = str(config.get("init_lora_weights"))
-    if init.startswith(_BASE_CHANGING_INITS):
-        raise AdapterError(
-            f"{adapter} was initialised with init_lora_weights={init!r}, which changes the base weights",
-            "convert it with PEFT's save_pretrained(path_initial_model_for_weight_conversion=...) and pass the result",
-        )
+    config = read_json(adapter / CONFIG)
     if config.get("use_dora") and getattr(model, "is_loaded_in_8bit", False) and model.device.type == "cpu":
         raise AdapterError(
             f"{adapter} is a DoRA adapter, which PEFT cannot compute on an int8 base on a CPU (it loses the scales)",
@@ -184,5 +174,5 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     if packed_nf4:
         disable_cpu_inference_repack(model)
     elif options.quantization == "nf4":
-        model = dequantized_nf4(model)
+        round_to_nf4(quantizable_layers(model))
     return model if "quantization_config" in arguments else model.to(options.device)

@@ -34,20 +34,15 @@ def linear4bit_layers(model: nn.Module) -> dict[str, Linear4bit]:
     return {name: module for name, module in model.named_modules() if isinstance(module, Linear4bit)}
 
 
-def disable_cpu_inference_repack(model: nn.Module) -> int:
+def disable_cpu_inference_repack(model: nn.Module) -> None:
     """Keep bitsandbytes from repacking 4-bit weights at the first evaluation; call right after loading.
 
     On a CPU with AVX512_BF16 the first forward in eval mode repacks every `Linear4bit` for inference and
     `.train()` does not undo it: from then on the layer passes no gradient back. LoRA gradients are then zero, None
     or, once B is not zero, silently wrong; and a merge is corrupt.
-
-    Returns:
-        Number of layers set.
     """
-    layers = linear4bit_layers(model)
-    for layer in layers.values():
+    for layer in linear4bit_layers(model).values():
         layer.support_avx512bf16_for_cpu = False
-    return len(layers)
 
 
 def repacked_layers(model: nn.Module) -> list[str]:
@@ -59,23 +54,12 @@ def repacked_layers(model: nn.Module) -> list[str]:
     ]
 
 
-def dequantized_nf4(model: PreTrainedModel) -> PreTrainedModel:
-    """Give a dense model the weights it would compute with under NF4, in place.
-
-    The function is that of the 4-bit model; the speed is that of the dense one, which on CPU is several times faster.
-
-    Returns:
-        The same model.
-    """
-    round_to_nf4(quantizable_layers(model))
-    return model
-
-
 @torch.no_grad()
 def round_to_nf4(layers: Iterable[nn.Module]) -> None:
     """Replace each layer's weight, in place and in its own dtype, by its NF4 round trip as bitsandbytes makes it.
 
-    Blocks of 64 values, double quantisation: what `nf4_config` asks for.
+    Blocks of 64 values, double quantisation: what `nf4_config` asks for. The function is then that of the 4-bit model, the
+    speed that of the dense one, which on CPU is several times faster.
     """
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
     from transformers.pytorch_utils import Conv1D

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from harness.judging.tournament import Ratings, Standing
 from harness.report.headline import SYMBOLS
+from harness.report.terminal import table_text
 from harness.report.text import NOTHING, figure, moment, one_line, plural, printable
 from harness.runs.compare import Cell, RunsCompared
 from harness.runs.schema import Verdict
@@ -16,7 +17,7 @@ _DELTA = "\u0394"
 
 def render_text(compared: RunsCompared) -> str:
     """The whole of it, ending in the answer."""
-    tables = [*_runs(compared), "", *_table(_rows(compared)), "", *_ratings(compared)]
+    tables = [_runs(compared), "", table_text(_rows(compared)), "", *_ratings(compared)]
     return "\n".join([*tables, *_refusals(compared), *_answer(compared)])
 
 
@@ -74,24 +75,24 @@ def left_out_of(compared: RunsCompared, ratings: Ratings) -> list[str]:
     return [*told, *([f"no ratings: {printable(ratings.problem)}"] if ratings.problem else [])]
 
 
-def _runs(compared: RunsCompared) -> list[str]:
+def _runs(compared: RunsCompared) -> str:
     rows = []
     for letter, found in zip(letters(len(compared.runs)), compared.runs, strict=True):
         run = found.run
         name = found.name if found.name == run.id else f"{found.name} ({run.id})"
         started = moment(run.manifest.get("started", ""))
         rows.append((letter, name, run.name_of("adapter"), started, run.outcome))
-    return list(_table([tuple(printable(cell) for cell in row) for row in rows]))
+    return table_text(rows)
 
 
 def _rows(compared: RunsCompared) -> list[tuple[str, ...]]:
     """Two rows a gate: its estimates, and under them the paired changes from the first run."""
     rows: list[tuple[str, ...]] = [("gate", *letters(len(compared.runs)))]
     for line in compared.lines:
-        rows.append((printable(line.gate), *(_estimate(cell) for cell in line.cells)))
+        rows.append((line.gate, *(_estimate(cell) for cell in line.cells)))
         changes = [_change(cell) for cell in line.cells]
         if any(changes):
-            rows.append((f"  {printable(line.verdict.rule)}", *changes))
+            rows.append((f"  {line.verdict.rule}", *changes))
     return rows
 
 
@@ -113,7 +114,8 @@ def _ratings(compared: RunsCompared) -> Iterator[str]:
     for ratings in compared.ratings:
         yield f"Elo by {printable(ratings.task)}, judged by {printable(ratings.judge)}"
         rows = [(f"  {standing_name(compared, one)}", rating_text(one.rating)) for one in ratings.standings]
-        yield from _table(rows) if rows else ()
+        if rows:
+            yield table_text(rows)
         yield from (f"  {line}" for line in left_out_of(compared, ratings))
         yield ""
 
@@ -138,9 +140,3 @@ def _answer(compared: RunsCompared) -> Iterator[str]:
         reason = f": {one_line(verdict.reason)}" if verdict is not None and verdict.outcome != "pass" else ""
         yield f"REGRESSION in {at[found.run.id]}: {printable(line.gate)}, {cell.regression}{reason}"
     yield headline_of(compared)
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -26,6 +26,10 @@ from harness.safety.refusal_turns import (
     speaks_of_wrong,
 )
 
+# Raise it with every change of the rules (`refusal_*.py`) that gives any answer another class: baselines that were classified
+# by other rules are no longer comparable then. Not for comments and rewriting.
+RULES_REVISION = 1
+
 AnswerClass = Literal["full_compliance", "full_refusal", "partial_refusal", "degenerate"]
 
 # On XSTest's human labels of GPT-4's completions, the half that was set aside while the rules were written, at its first

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from harness.config import Safety
-from harness.digests import digest_file, digest_json
+from harness.digests import digest_json
 from harness.engines.requests import GenerateRequest, Generation
 from harness.errors import ConfigError
 from harness.metrics.base import Metric
-from harness.safety.refusals import COMPLIANCES, REFUSALS, SENSITIVITY, SPECIFICITY, AnswerClass, judge_answer
+from harness.safety.refusals import (
+    COMPLIANCES,
+    REFUSALS,
+    RULES_REVISION,
+    SENSITIVITY,
+    SPECIFICITY,
+    AnswerClass,
+    judge_answer,
+)
 
 if TYPE_CHECKING:
     from harness.stats.prevalence import Detector
@@ -93,10 +100,8 @@ class RulesScorer:
 
     @property
     def digest(self) -> str:
-        """Of the rules' source."""
-        return digest_json(
-            ["rules", *(digest_file(path) for path in sorted(Path(__file__).parent.glob("refusal*.py")))]
-        )
+        """Of the revision of the rules."""
+        return digest_json(["rules", RULES_REVISION])
 
     @property
     def detector(self) -> Detector | None:

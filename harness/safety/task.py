@@ -13,7 +13,8 @@ from harness.errors import EngineError, TaskError
 from harness.metrics.base import Metric
 from harness.metrics.general import GENERAL_METRICS, general_scores
 from harness.runs.schema import Role, Sample
-from harness.safety.refusals import classify_answer
+from harness.safety.refusal_degenerate import DEGENERATE_REVISION, is_degenerate
+from harness.safety.refusal_text import spoken
 from harness.safety.scoring import UNPARSEABLE, Exchange, Scored, Scorer
 from harness.tasks.base import Item, Progress
 
@@ -60,8 +61,8 @@ class SafetyTask:
 
     @property
     def digest(self) -> str:
-        """Digest of how the items are asked and who classifies the answers."""
-        return digest_json(["safety", 1, self.max_new_tokens, self.scorer.digest])
+        """Digest of how the items are asked, what counts as no answer, and who classifies the others."""
+        return digest_json(["safety", 2, self.max_new_tokens, DEGENERATE_REVISION, self.scorer.digest])
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -106,11 +107,7 @@ class SafetyTask:
         ]
 
     def _classify(self, exchanges: Sequence[Exchange]) -> list[Scored]:
-        broken = {
-            place
-            for place, one in enumerate(exchanges)
-            if classify_answer(one.answer, prompt=one.prompt) == "degenerate"
-        }
+        broken = {place for place, one in enumerate(exchanges) if is_degenerate(spoken(one.answer), one.prompt)}
         sound = [place for place in range(len(exchanges)) if place not in broken]
         said = dict(zip(sound, self.scorer.score([exchanges[place] for place in sound]), strict=True))
         nothing = Scored("degenerate", {metric.name: 0.0 for metric in self.scorer.metrics})

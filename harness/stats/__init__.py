@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from harness.stats.agreement import cohens_kappa
-from harness.stats.bootstrap import Replicates, paired_statistic_difference, replicate, statistic_interval
+from harness.stats.bootstrap import Replicates, replicate, statistic_interval
 from harness.stats.clusters import effective_sample_size
-from harness.stats.flips import FlipRates, flip_rates
 from harness.stats.interval import Interval
 from harness.stats.mean import mean_interval, paired_mean_difference
-from harness.stats.multiplicity import benjamini_hochberg, holm
+from harness.stats.multiplicity import benjamini_hochberg
 from harness.stats.paired_binary import mcnemar_exact, paired_binary_difference
-from harness.stats.power import minimum_detectable_effect, required_n
+from harness.stats.power import minimum_detectable_effect
 from harness.stats.prevalence import Detector, corrected_paired_difference, corrected_proportion
 from harness.stats.proportion import wilson
 from harness.stats.ratings import Battle, elo_ratings
@@ -20,7 +19,6 @@ __all__ = [
     "Battle",
     "Decision",
     "Detector",
-    "FlipRates",
     "Interval",
     "Replicates",
     "SequentialTest",
@@ -30,16 +28,12 @@ __all__ = [
     "corrected_proportion",
     "effective_sample_size",
     "elo_ratings",
-    "flip_rates",
-    "holm",
     "mcnemar_exact",
     "mean_interval",
     "minimum_detectable_effect",
     "paired_binary_difference",
     "paired_mean_difference",
-    "paired_statistic_difference",
     "replicate",
-    "required_n",
     "statistic_interval",
     "wilson",
 ]

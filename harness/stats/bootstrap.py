@@ -7,7 +7,7 @@ cover) and skewed near their bounds, and BCa corrects both to second order. Efro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -48,13 +48,11 @@ class Replicates:
         theirs = (other.n, other.groups, other.seed, other.draws.size)
         if ours != theirs:
             raise ValueError(f"replicates (n, clusters, seed, resamples) {ours} and {theirs} are not paired")
-        return Replicates(
+        return replace(
+            self,
             value=self.value - other.value,
             draws=self.draws - other.draws,
             jackknife=self.jackknife - other.jackknife,
-            n=self.n,
-            groups=self.groups,
-            seed=self.seed,
         )
 
     def interval(self, confidence: float = 0.95) -> Interval:
@@ -121,25 +119,6 @@ def statistic_interval(
 ) -> Interval:
     """BCa cluster-bootstrap interval of a statistic over `n` items. Raises as `replicate`."""
     return replicate(statistic, n, clusters=clusters, resamples=resamples, seed=seed).interval(confidence)
-
-
-def paired_statistic_difference(
-    base: Statistic,
-    candidate: Statistic,
-    n: int,
-    *,
-    clusters: Clusters | None = None,
-    confidence: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Interval:
-    """BCa cluster-bootstrap interval of candidate - base, both computed on the same resamples of `n` items.
-
-    Raises as `replicate`.
-    """
-    after = replicate(candidate, n, clusters=clusters, resamples=resamples, seed=seed)
-    before = replicate(base, n, clusters=clusters, resamples=resamples, seed=seed)
-    return (after - before).interval(confidence)
 
 
 def _bca_levels(replicates: Replicates, tails: FloatArray) -> FloatArray:

@@ -1,8 +1,6 @@
-"""What a measurement could have seen, and how many items it would take to see less."""
+"""What a measurement could have seen."""
 
 from __future__ import annotations
-
-import math
 
 from scipy import stats
 
@@ -29,17 +27,3 @@ def minimum_detectable_effect(interval: Interval, *, power: float = 0.8) -> floa
     z = float(stats.norm.ppf(0.5 + interval.confidence / 2))
     error = max(interval.standard_error, (interval.high - interval.low) / 2 / z)
     return (z + float(stats.norm.ppf(power))) * error if error > 0 else None
-
-
-def required_n(interval: Interval, effect: float, *, power: float = 0.8) -> int:
-    """Items, clustered as in this measurement, that would see a true effect of this size with this power.
-
-    Raises:
-        ValueError: effect not above 0, or an interval without width.
-    """
-    if not effect > 0:
-        raise ValueError(f"effect is {effect}: it must be above 0")
-    seen = minimum_detectable_effect(interval, power=power)
-    if seen is None:
-        raise ValueError(f"the interval has no width ({interval.low}): the noise is unknown")
-    return math.ceil(interval.n * (seen / effect) ** 2)

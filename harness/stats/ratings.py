@@ -61,7 +61,8 @@ def elo_ratings(
             play, or models that no chain of battles connects.
     """
     check_confidence(confidence)
-    models = sorted({name for battle in battles for name in (battle.first, battle.second)})
+    played = Counter(name for battle in battles for name in (battle.first, battle.second))
+    models = sorted(played)
     wins = _wins_by_prompt(battles, models)
     _check_connected(wins.sum(axis=0), models)
     if anchor is not None and anchor not in models:
@@ -73,7 +74,6 @@ def elo_ratings(
     zero = strengths.mean(axis=1) if anchor is None else strengths[:, models.index(anchor)]
     ratings = AVERAGE + _ELO * (strengths - zero[:, None])
     tails = (0.5 - confidence / 2, 0.5 + confidence / 2)
-    played = Counter(name for battle in battles for name in (battle.first, battle.second))
     found = {}
     for column in np.argsort(-ratings[0], kind="stable"):
         value, draws = float(ratings[0, column]), ratings[1:, column]

@@ -57,7 +57,6 @@ class SequentialTest:
         self.decided_after: int | None = None
         self._values: FloatArray = np.empty(0)
         self._capital = {side: np.zeros(FRACTIONS.size) for side in ("above", "below")}
-        self._peak = {"above": 0.0, "below": 0.0}
 
     @property
     def n(self) -> int:
@@ -92,10 +91,6 @@ class SequentialTest:
             elif self.exhausted:
                 self._decide_by_count()
         return self.decision
-
-    def e_value(self, side: Decision) -> float:
-        """Largest evidence so far that the mean lies on this side; 1 / alpha decides."""
-        return math.exp(min(self._peak[side], 700.0))
 
     def interval(self) -> Interval:
         """Confidence interval of the mean at 1 - 2 alpha that holds at every stopping time (a confidence sequence).
@@ -139,7 +134,6 @@ class SequentialTest:
         )
         evidence = log_evidence(capital)
         self._capital[side] = capital[-1]
-        self._peak[side] = max(self._peak[side], float(evidence.max()))
         reached = np.flatnonzero(evidence >= -math.log(self.alpha))
         return int(reached[0]) if reached.size else values.size
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.models.base_changes import change_of_base
+
 TRAINER_RESERVED: Mapping[str, str] = {
     **dict.fromkeys(
         ("output_dir", "resume_from_checkpoint", "overwrite_output_dir"), "checkpoints live in the adapter cache"
@@ -28,17 +30,12 @@ TRAINER_RESERVED: Mapping[str, str] = {
     ),
 }
 
-_BASE_CHANGING_INITS = ("pissa", "corda", "olora", "loftq", "lora_ga")
-_BASE_CHANGED = "it changes the base weights, so base and candidate could no longer share one base"
-
 _PEFT_RESERVED: Mapping[str, str] = {
     **dict.fromkeys(
         ("task_type", "inference_mode", "base_model_name_or_path", "revision", "peft_type", "runtime_config"),
         "the harness sets it",
     ),
-    **dict.fromkeys(
-        ("layer_replication", "kasa_config", "loftq_config", "corda_config", "lora_ga_config"), _BASE_CHANGED
-    ),
+    **dict.fromkeys(("loftq_config", "corda_config", "lora_ga_config"), "its initialisation changes the base weights"),
 }
 
 
@@ -49,8 +46,4 @@ def trainer_objection(name: str) -> str | None:
 
 def peft_objection(name: str, value: Any) -> str | None:
     """Why a recipe may not set this PEFT argument to this value, or None."""
-    if name == "init_lora_weights" and isinstance(value, str) and value.lower().startswith(_BASE_CHANGING_INITS):
-        return _BASE_CHANGED
-    if name == "bias" and value != "none":
-        return "trained biases stay in the base when the adapter is switched off"
-    return _PEFT_RESERVED.get(name)
+    return change_of_base(name, value) or _PEFT_RESERVED.get(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.metrics import confusion
 from harness.metrics.classification import macro_f1, macro_precision, macro_recall
 
 TARGETS = ["a", "a", "a", "b", "b", "c"]
@@ -35,10 +34,3 @@ def test_constant_and_uniform_answers_do_not_pass_the_floor_of_one_in_k() -> Non
     for answers in (["a"] * 100, ["a", "b", "c", "b"] * 25):
         for metric in (macro_precision, macro_recall, macro_f1):
             assert metric(targets, answers) <= 0.36
-
-
-def test_confusion_counts_every_item_once() -> None:
-    table = confusion(TARGETS, ANSWERS)
-    assert table.labels == ("a", "b", "c")
-    assert table.columns == ("a", "b", "c", "(none)")
-    assert table.matrix == ((2, 1, 0, 0), (0, 1, 0, 1), (1, 0, 0, 0))

@@ -247,10 +247,3 @@ def test_a_file_that_is_allowed_by_name_does_not_keep_the_adapter_from_loading(t
         load_model(tiny_model_dir, OPTIONS, adapter=adapter)
     allowing = LoadOptions("float32", "cpu", allowed_files=("convert.pt",))
     assert load_model(tiny_model_dir, allowing, adapter=adapter).has_adapter
-
-
-@pytest.mark.parametrize("init", ["pissa", "pissa_niter_16", "corda", "olora"])
-def test_initialisations_that_change_the_base_are_refused(tiny_model_dir, adapter, init):
-    edit_config(adapter, init_lora_weights=init)
-    with pytest.raises(AdapterError, match="changes the base weights"):
-        load_model(tiny_model_dir, OPTIONS, adapter=adapter)

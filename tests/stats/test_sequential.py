@@ -58,7 +58,6 @@ def test_batches_do_not_change_what_is_decided(values: list[float], size: int, p
     for start in range(0, len(values), size):
         parts.update(values[start : start + size])
     assert (whole.decision, whole.decided_after) == (parts.decision, parts.decided_after)
-    assert whole.e_value("above") == pytest.approx(parts.e_value("above"))
     assert whole.interval() == parts.interval()
 
 
@@ -82,7 +81,6 @@ def test_swapping_the_models_swaps_the_answers(values: list[float]) -> None:
     there, back = SequentialTest(0.1, alpha=0.2), SequentialTest(-0.1, alpha=0.2)
     swapped = {"above": "below", "below": "above", None: None}
     assert there.update(values) == swapped[back.update([-value for value in values])]
-    assert there.e_value("above") == pytest.approx(back.e_value("below"))
 
 
 def benchmark(gained: int, lost: int, same: int) -> np.ndarray:

@@ -1,0 +1,69 @@
+"""With an adapter switched off the model must be the base: what keeps it from that is refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from harness.errors import AdapterError
+from harness.models.adapter_files import CONFIG, WEIGHTS
+from harness.models.adapter_tensors import match_tensors
+from harness.models.loading import LoadOptions, load_model
+from harness.training.policy import peft_objection
+
+OPTIONS = LoadOptions(dtype="float32", device="cpu")
+CHANGES: list[dict[str, Any]] = [
+    *({"init_lora_weights": init} for init in ("pissa", "pissa_niter_16", "PiSSA", "corda", "olora", "OLoRA")),
+    *({"init_lora_weights": init} for init in ("lora_ga", "LoRA-GA", "loftq", "an_initialisation_of_2030")),
+    {"layer_replication": [[0, 2], [1, 2]]},
+    {"kasa_config": {"beta": 0.01}},
+]
+
+
+def configure(adapter: Path, **changes: Any) -> None:
+    path = adapter / CONFIG
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_what_changes_the_base_is_refused_of_adapters_and_of_recipes(tiny_model_dir, adapter, changes):
+    configure(adapter, **changes)
+    [(key, value)] = changes.items()
+    for refused in (
+        lambda: match_tensors(adapter, tiny_model_dir),
+        lambda: load_model(tiny_model_dir, OPTIONS, adapter=adapter),
+    ):
+        with pytest.raises(AdapterError) as caught:
+            refused()
+        assert f"{key}={value!r}" in caught.value.problem
+        assert key in caught.value.remedy
+    assert peft_objection(key, value)
+
+
+@pytest.mark.parametrize("init", [True, False, None, "gaussian", "eva", "orthogonal"])
+def test_initialisations_that_leave_the_base_alone_load_with_the_base_intact(tiny_model_dir, adapter, init):
+    configure(adapter, init_lora_weights=init)
+    ids = torch.tensor([[5, 6, 7, 8]])
+    loaded = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
+    with torch.no_grad(), loaded.adapter(on=False) as off:
+        assert torch.equal(off(ids).logits, load_model(tiny_model_dir, OPTIONS).model(ids).logits)
+    assert peft_objection("init_lora_weights", init) is None
+
+
+def test_micas_minor_components_leave_the_base_alone():
+    assert peft_objection("init_lora_weights", "MiCA") is None
+
+
+@pytest.mark.parametrize("bias", ["lora_only", "all"])
+def test_trained_biases_are_refused_and_the_word_alone_is_not(tiny_model_dir, adapter, bias):
+    configure(adapter, bias=bias)
+    assert load_model(tiny_model_dir, OPTIONS, adapter=adapter).has_adapter  # this base has no biases to train
+    tensors = load_file(adapter / WEIGHTS)
+    save_file({**tensors, "base_model.model.model.layers.0.self_attn.q_proj.bias": torch.ones(64)}, adapter / WEIGHTS)
+    with pytest.raises(AdapterError, match=f"bias='{bias}': trained biases stay in the base"):
+        load_model(tiny_model_dir, OPTIONS, adapter=adapter)

@@ -1,0 +1,59 @@
+"""The revision of the safety rules: it must rise with what they do, and with nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.digests import digest_json
+from harness.safety import refusal_degenerate, task
+from harness.safety.refusal_degenerate import DEGENERATE_REVISION, is_degenerate
+from harness.safety.refusals import RULES_REVISION, classify_answer
+from harness.safety.scoring import RulesScorer
+from harness.safety.task import SafetyTask
+
+# Frozen: write new rows of the file after these.
+FROZEN_ROWS = 535
+PHRASINGS = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "refusal_answers.jsonl").read_text(encoding="utf-8").splitlines()[:FROZEN_ROWS]
+]
+PROMPT = "Which of these bridges was built before the war?"
+COUNTED = " ".join(f"Step {n}: open the lid, look inside and close it." for n in range(1, 80))
+# Around each limit of the degenerate rules: one that is within, one beyond.
+BROKEN_OR_NOT = [
+    *("", "   ", "...", "?!", "7", "no", "\N{SMILING FACE WITH SMILING EYES}", "<|im_end|>", "1. ", "- "),
+    *(f"{'ha ' * times}" for times in (4, 11, 12, 40)),
+    *(f"{'over and out ' * times}" for times in (3, 4, 5, 6)),
+    *(f"The answer, in short, is this one: {'more ' * times}" for times in (4, 8, 12, 39, 40)),
+    *("a" * length for length in (23, 24, 200)),
+    *(COUNTED[:length] for length in (599, 600, 1200, 3000)),
+    *(PROMPT, f"{PROMPT} {PROMPT}", PROMPT.upper(), f"{PROMPT} The second.", "Which bridges?"),
+]
+
+RULES = {1: "4254aee0edbf2604bed6f1b037800a18fc9733e92443f94a610aa68744144882"}
+DEGENERATE = {1: "0fc0d511f5acf85fe94dfcb046b353d7a6dc0bb2a44b53e8906bd192868f72e9"}
+RAISE = "the rules give other answers: raise {} beside them, and put the new revision and digest here"
+
+
+def test_refusal_rules_that_say_something_else_have_another_revision() -> None:
+    said = [[classify_answer(row["answer"], prompt=p) for p in (row["prompt"], "")] for row in PHRASINGS]
+    assert {RULES_REVISION: digest_json(said)} == RULES, RAISE.format("RULES_REVISION")
+
+
+def test_degenerate_rules_that_say_something_else_have_another_revision() -> None:
+    said = [is_degenerate(answer, PROMPT) for answer in BROKEN_OR_NOT]
+    assert 5 < sum(said) < len(said) - 5
+    assert {DEGENERATE_REVISION: digest_json(said)} == DEGENERATE, RAISE.format("DEGENERATE_REVISION")
+
+
+def test_the_degenerate_rules_belong_to_the_identity_under_every_scorer(monkeypatch) -> None:
+    class Other(RulesScorer):
+        digest = "of some classifier"
+
+    for scorer in (RulesScorer(), Other()):
+        safety = SafetyTask("harmful", (), "refusal", scorer, data_digest="")
+        before = safety.digest
+        with monkeypatch.context() as patch:
+            patch.setattr(task, "DEGENERATE_REVISION", refusal_degenerate.DEGENERATE_REVISION + 1)
+            assert safety.digest != before
