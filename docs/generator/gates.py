@@ -58,7 +58,8 @@ def page() -> str:
         parts.append(f"## {suite} {{: #{suite} }}\n\n{prose(module.__doc__)}\n")
         parts += [_section(suite, gate) for gate in gates_of(module)]
     parts.append(
-        "## Any other rule {: #any-other-rule }\n\nA gate without a remedy of its own, such as one of `gates:` in assay.yaml, gives this one:\n\n"
+        "## Any other rule {: #any-other-rule }\n\n"
+        "A gate without a remedy of its own, such as one of `gates:` in assay.yaml, gives this one:\n"
     )
     parts.append(table(("rule", "came out", "remedy"), ((code(k), o, r) for k, o, r in sources.general_remedies())))
     return "\n".join(parts)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 ELLIPSIS = "…"
@@ -21,9 +21,13 @@ class Source:
 
     @classmethod
     def of(cls, thing: Any) -> Source:
-        """The source of a function or class."""
-        names = vars(inspect.getmodule(thing))
-        return cls(ast.parse(textwrap.dedent(inspect.getsource(thing))), names)
+        """The source of a function or class, out of its file: a class alone does not say where it was defined."""
+        functions = [thing] if inspect.isfunction(thing) else filter(inspect.isfunction, vars(thing).values())
+        written = next(one for one in functions if Path(one.__code__.co_filename).is_file())
+        node: ast.AST = ast.parse(Path(written.__code__.co_filename).read_text(encoding="utf-8"))
+        for name in thing.__qualname__.split("."):
+            node = next(child for child in ast.iter_child_nodes(node) if getattr(child, "name", None) == name)
+        return cls(node, written.__globals__)
 
     def calls(self) -> Iterator[ast.Call]:
         """Calls in it, in order of appearance."""

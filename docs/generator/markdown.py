@@ -36,5 +36,8 @@ def first_paragraph(docstring: str | None) -> str:
 
 def sentence(test_name: str) -> str:
     """`test_rows_can_be_read` as "Rows can be read"."""
-    words = test_name.removeprefix("test_").replace("_", " ").replace(" s ", "'s ")
-    return re.sub(r"\bbase s$", "base's", words[:1].upper() + words[1:])
+    words = test_name.removeprefix("test_").replace("_", " ")
+    words = words[:1].upper() + words[1:]
+    for plain, written in (("base s", "base's"), ("the bases", "the base's"), ("Json", "JSON"), ("Lora b", "LoRA B")):
+        words = words.replace(plain, written)
+    return words

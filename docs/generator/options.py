@@ -11,6 +11,14 @@ _HEAD = """# Options
 `[tool.pytest.ini_options]`. A value is taken from the command line first, then from the ini file, then from
 [assay.yaml](configuration.md), then from the default. A short name that another plugin has taken keeps its alias only.
 
+| | a model may be | an adapter may be |
+|---|---|---|
+| `recipe:NAME` | | trained first, or found in the cache; the default is the recipe of the profile or of assay.yaml |
+| a directory | weights and tokenizer | weights and `adapter_config.json`, as any trainer left them |
+| a hub id | fetched once | fetched once |
+| `openai:NAME@URL` | a name on an OpenAI-compatible server | likewise; checks that need its files are skipped |
+| `smollm2-135m` | the embedded model | |
+
 """
 
 

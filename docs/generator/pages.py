@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 
 from generator import commands, fixtures, gates, metrics, options, schema, sources
 
-_CONFIGURATION = """The file beside your suites, or `[tool.assay]` in `pyproject.toml`. An unknown key is an error that names the nearest known
-one. `assay schema` prints this as JSON Schema, for your editor.
+_CONFIGURATION = """The file beside your suites, or `[tool.assay]` in `pyproject.toml`. An unknown key is an error that names
+the nearest known one. `assay schema` prints this as JSON Schema, for your editor.
 """
-_RECIPE = """How an adapter is trained: `fixtures/recipes/NAME.yaml`, named by `--adapter=recipe:NAME` or `assay train NAME`. The
-arguments under `peft:` and `trainer:` are those of PEFT and TRL, by their own names. `assay schema --recipe` prints this as
-JSON Schema.
+_RECIPE = """How an adapter is trained: `fixtures/recipes/NAME.yaml`, named by `--adapter=recipe:NAME` or `assay train NAME`.
+The arguments under `peft:` and `trainer:` are those of PEFT and TRL, by their own names. `assay schema --recipe` prints
+this as JSON Schema.
 """
 
 
