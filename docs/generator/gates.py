@@ -17,6 +17,7 @@ from typing import Any
 from generator import sources
 from generator.literals import Source
 from generator.markdown import code, first_paragraph, prose, sentence, table
+from generator.metrics import MEANING
 
 SECTIONS: Mapping[str, str] = {
     "margins": "margins",
@@ -100,7 +101,7 @@ def _gate(name: str, test: Callable[..., Any]) -> GateDoc:
     read = [source, *map(Source.of, _with_helpers(called))]
     return GateDoc(
         test=name,
-        asks=first_paragraph(called[0].__doc__) if called else "",
+        asks=first_paragraph(called[0].__doc__) if called else " ".join(_meanings(source)),
         names=tuple(dict.fromkeys(text for one in read for text in _names(one))),
         limits=tuple(dict.fromkeys(_limits(source))),
         advice=tuple(dict.fromkeys(pair for one in read for pair in _advice(one))),
@@ -148,8 +149,16 @@ def _names(source: Source) -> Iterator[str]:
         if isinstance(call.func, ast.Attribute) and call.func.attr == "metric" and call.args:
             metric = source.texts(call.args[0])
             yield from (f"TASK/{text}/{rule}" for text in metric for rule in _rules_on(source, call))
-        elif source.argument(call, "remedy") is not None and call.args:
-            yield from filter(_NAME.fullmatch, source.texts(call.args[0])[:1])
+        elif source.argument(call, "remedy") is not None:
+            named = source.argument(call, "gate") or next(iter(call.args), None)
+            yield from filter(_NAME.fullmatch, source.texts(named)[:1])
+
+
+def _meanings(source: Source) -> Iterator[str]:
+    """What the metrics are that a test asks for."""
+    for call in source.calls():
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "metric" and call.args:
+            yield from (f"On {code(name)}: {MEANING[name]}." for name in source.texts(call.args[0]) if name in MEANING)
 
 
 def _rules_on(source: Source, metric: ast.Call) -> list[str]:

@@ -18,6 +18,7 @@ from project import Project
 
 from harness.config import load_config
 from harness.gates.config import gates_from_config
+from harness.tasks.build import build_task
 from harness.training.recipe import load_recipe
 
 LANGUAGES = {"console", "text", "yaml", "json", "python"}
@@ -43,8 +44,14 @@ def test_yaml_is_taken_by_the_loader(block: Block, tmp_path: Path) -> None:
         load_recipe(file, root=tmp_path)
         return
     assert block.title == "assay.yaml"
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    (tmp_path / "data").mkdir()
+    for data in blocks("json"):
+        (tmp_path / data.title).write_text(data.source)
     for name, spec in load_config(file).tasks.items():
         gates_from_config(name, spec.get("gates"))
+        if spec["kind"] != "lm_eval":
+            build_task(name, spec, root=tmp_path)
 
 
 @pytest.mark.parametrize("block", by_id(blocks("json")))
