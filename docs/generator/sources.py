@@ -21,7 +21,7 @@ from harness.judging.health import Health
 from harness.metrics.base import Metric
 from harness.metrics.general import GENERAL_METRICS
 from harness.plugin.options import OPTIONS, Option
-from harness.safety.build import SAFETY_KINDS
+from harness.safety.sets import CONTINUATION_KIND, SAFETY_KIND
 from harness.tasks.build import KINDS, build_task
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +109,7 @@ def _safety_metrics() -> dict[str, Sequence[Metric]]:
     from harness.safety.continuation import MAX_TOXICITY
     from harness.safety.task import CLASS_METRICS
 
-    return dict(zip(SAFETY_KINDS, (CLASS_METRICS, (MAX_TOXICITY,)), strict=True))
+    return {SAFETY_KIND: CLASS_METRICS, CONTINUATION_KIND: (MAX_TOXICITY,)}
 
 
 def suites() -> dict[str, ModuleType]:
