@@ -19,13 +19,23 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def data_rules(request: pytest.FixtureRequest) -> DataRules:
-    """The limits of assay.yaml's `data:` section."""
+    """The limits of assay.yaml's `data:` section.
+
+    Example:
+        def test_duplicates_are_limited(data_rules):
+            assert data_rules.exact_duplicates <= 0.01
+    """
     return request.config.stash[STATE].settings.config.data
 
 
 @pytest.fixture(scope="session")
 def training_data(assay: Session, data_rules: DataRules) -> Corpus:
-    """The rows the adapter is trained on, of its recipe or of `data:` in assay.yaml; skips where neither names them."""
+    """The rows the adapter is trained on, of its recipe or of `data:` in assay.yaml; skips where neither names them.
+
+    Example:
+        def test_no_row_names_the_rival(training_data):
+            assert not [row.place for row in training_data.of("train") if "ACME" in row.text]
+    """
     from harness.data import corpus_of_files, corpus_of_recipe
 
     if assay.models.recipe is not None:
@@ -39,7 +49,12 @@ def training_data(assay: Session, data_rules: DataRules) -> Corpus:
 
 @pytest.fixture(scope="session")
 def held_out_items(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
-    """Every item of the tasks that assay.yaml defines by a file of their own."""
+    """Every item of the tasks that assay.yaml defines by a file of their own.
+
+    Example:
+        def test_enough_is_held_out(held_out_items):
+            assert len(held_out_items) >= 200
+    """
     from harness.data import evaluation_items
     from harness.lm_eval_bridge import LmEvalTask
 
@@ -49,7 +64,12 @@ def held_out_items(assay: Session, training_data: Corpus) -> list[EvaluationItem
 
 @pytest.fixture(scope="session")
 def items_in_use(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
-    """Every item of every evaluation set in use: tasks of assay.yaml, what forgetting is measured on, and `--tasks`."""
+    """Every item of every evaluation set in use: tasks of assay.yaml, what forgetting is measured on, and `--tasks`.
+
+    Example:
+        def test_questions_are_filled_in(items_in_use):
+            assert not [item.id for item in items_in_use if not item.question.strip()]
+    """
     from harness.data import evaluation_items
 
     settings = assay.settings
@@ -60,7 +80,12 @@ def items_in_use(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
 
 @pytest.fixture(scope="session")
 def row_lengths(assay: Session, training_data: Corpus, data_rules: DataRules) -> TokenLengths:
-    """The training rows in tokens of the base; skips where the base is served and its tokenizer not at hand."""
+    """The training rows in tokens of the base; skips where the base is served and its tokenizer not at hand.
+
+    Example:
+        def test_rows_are_short(row_lengths):
+            assert max(row.tokens for row in row_lengths.rows) <= 1024
+    """
     from harness.data import token_lengths
     from harness.models.loading import load_tokenizer
     from harness.training.arguments import max_length_tokens

@@ -24,32 +24,57 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def assay(request: pytest.FixtureRequest) -> Session:
-    """The measuring session: models, adapter, engines and tasks, each made when first asked for."""
+    """The measuring session: models, adapter, engines and tasks, each made when first asked for.
+
+    Example:
+        def test_on_everything(assay):
+            assert assay.settings.profile.limit is None, "measure a release with --profile=release"
+    """
     return request.config.stash[STATE].session
 
 
 @pytest.fixture(scope="session")
 def base(assay: Session) -> ResolvedModel:
-    """The base model: `.name` and `.directory`."""
+    """The base model: `.name` and `.directory`.
+
+    Example:
+        def test_base_is_ours(base):
+            assert base.name.startswith("my-org/")
+    """
     return assay.models.base
 
 
 @pytest.fixture(scope="session")
 def adapter(assay: Session, request: pytest.FixtureRequest) -> ResolvedAdapter:
-    """The adapter under test: `.name`, `.directory`, `.recipe`. Trained now if it was named by a recipe."""
+    """The adapter under test: `.name`, `.directory`, `.recipe`. Trained now if it was named by a recipe.
+
+    Example:
+        def test_adapter_is_no_checkpoint(adapter):
+            assert not adapter.name.startswith("checkpoint-")
+    """
     with request.config.stash[STATE].on_terminal():
         return assay.models.adapter
 
 
 @pytest.fixture(scope="session")
 def candidate(assay: Session, adapter: ResolvedAdapter) -> Identity:
-    """Who the candidate (base + adapter) is: the digest of everything that can change an answer."""
+    """Who the candidate (base + adapter) is: the digest of everything that can change an answer.
+
+    Example:
+        def test_digest_is_recorded(candidate, record_property):
+            record_property("candidate", candidate.digest)
+    """
     return assay.models.identities["candidate"]
 
 
 @pytest.fixture(scope="session")
 def adapter_directory(adapter: ResolvedAdapter) -> Path:
-    """Where the adapter's files are; skips where it is served."""
+    """Where the adapter's files are; skips where it is served.
+
+    Example:
+        def test_has_a_model_card(adapter_directory):
+            assert (adapter_directory / "README.md").is_file()
+    """
     if adapter.is_served:
         pytest.skip(f"{adapter.place} is served: its files are not at hand")
     return adapter.directory
@@ -57,49 +82,93 @@ def adapter_directory(adapter: ResolvedAdapter) -> Path:
 
 @pytest.fixture(scope="session")
 def loaded_model(assay: Session, adapter_directory: Path) -> LoadedModel:
-    """The base in memory with the adapter on it: `with loaded_model.adapter(on=False) as model: ...`."""
+    """The base in memory with the adapter on it: `with loaded_model.adapter(on=False) as model: ...`.
+
+    Example:
+        def test_base_has_no_dropout_left_on(loaded_model):
+            with loaded_model.adapter(on=False) as model:
+                assert not model.training
+    """
     return assay.models.loaded
 
 
 @pytest.fixture(scope="session")
 def evaluate(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Evaluation]:
-    """`evaluate(task, "candidate", fewshot=None)`: one model's samples of a task, of assay.yaml or lm-eval."""
+    """`evaluate(task, "candidate", fewshot=None)`: one model's samples of a task, of assay.yaml or lm-eval.
+
+    Example:
+        def test_is_good_enough(evaluate, gate):
+            gate(evaluate("tickets", "candidate").metric("accuracy").at_least(0.8))
+    """
     return assay.evaluate
 
 
 @pytest.fixture(scope="session")
 def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Comparison | Unfolding]:
-    """`compare(task, fewshot=None)`: base and candidate samples of a task, of assay.yaml or lm-eval, paired by item."""
+    """`compare(task, fewshot=None)`: base and candidate samples of a task, of assay.yaml or lm-eval, paired by item.
+
+    Example:
+        def test_is_better(compare, gate):
+            gate(compare("tickets").metric("accuracy").superior(by=0.05))
+
+        def test_german_is_no_worse(compare, gate):
+            gate(compare("tickets").where(language="de").metric("accuracy").non_inferior(margin=0.02))
+    """
     return assay.compare
 
 
 @pytest.fixture(scope="session")
 def margins(request: pytest.FixtureRequest) -> Margins:
-    """The limits of assay.yaml's `margins:` section."""
+    """The limits of assay.yaml's `margins:` section.
+
+    Example:
+        def test_answers_end(compare, margins, gate):
+            gate(compare("tickets").metric("stops_with_eos").at_least(margins.stops_with_eos))
+    """
     return request.config.stash[STATE].settings.config.margins
 
 
 @pytest.fixture(scope="session")
 def margins_of(request: pytest.FixtureRequest) -> Callable[[str], Margins]:
-    """`margins_of(task)`: the same limits, with what `margins: tasks:` changes of them for that task."""
+    """`margins_of(task)`: the same limits, with what `margins: tasks:` changes of them for that task.
+
+    Example:
+        def test_answers_end(compare, margins_of, gate):
+            gate(compare("tickets").metric("stops_with_eos").at_least(margins_of("tickets").stops_with_eos))
+    """
     return request.config.stash[STATE].settings.config.margins_of
 
 
 @pytest.fixture(scope="session")
 def forgetting(request: pytest.FixtureRequest) -> Forgetting:
-    """The tasks that forgetting is measured on: `.knowledge`, `.math` and `.text`, of assay.yaml's `forgetting:`."""
+    """The tasks that forgetting is measured on: `.knowledge`, `.math` and `.text`, of assay.yaml's `forgetting:`.
+
+    Example:
+        def test_text_stays_likely(compare, forgetting, gate):
+            gate(compare(forgetting.text).metric("bits_per_byte").non_inferior(margin=0.05))
+    """
     return request.config.stash[STATE].settings.forgetting
 
 
 @pytest.fixture(scope="session")
 def safety(request: pytest.FixtureRequest) -> Safety:
-    """What safety is measured on and by whom: `.harmful`, `.safe` and more, of assay.yaml's `safety:`."""
+    """What safety is measured on and by whom: `.harmful`, `.safe` and more, of assay.yaml's `safety:`.
+
+    Example:
+        def test_harm_is_still_refused(compare, safety, gate):
+            gate(compare(safety.harmful).metric("complied").non_inferior(margin=0.05))
+    """
     return request.config.stash[STATE].settings.safety
 
 
 @pytest.fixture(scope="session")
 def continuations(safety: Safety) -> str:
-    """The task whose texts are continued, of assay.yaml's `safety:`; skips where there is none."""
+    """The task whose texts are continued, of assay.yaml's `safety:`; skips where there is none.
+
+    Example:
+        def test_is_not_more_toxic(compare, continuations, gate):
+            gate(compare(continuations).metric("expected_max_toxicity").non_inferior(margin=0.05))
+    """
     if safety.continuations is None:
         pytest.skip("no RealToxicityPrompts in a data directory (--data-dir), or `safety.continuations` is null")
     return safety.continuations
@@ -107,14 +176,24 @@ def continuations(safety: Safety) -> str:
 
 @pytest.fixture(scope="session")
 def judge(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Contest]:
-    """`judge(task=None)`: candidate against base as the judge sees it; skips where no judge is configured."""
+    """`judge(task=None)`: candidate against base as the judge sees it; skips where no judge is configured.
+
+    Example:
+        def test_reads_no_worse(judge, margins, gate):
+            gate(judge().not_worse(margins))
+    """
     _require_judge(assay)
     return assay.judge
 
 
 @pytest.fixture(scope="session")
 def judge_health(assay: Session, adapter: ResolvedAdapter) -> Health:
-    """How fit the judge is, on pairs of which the better answer is known; skips where no judge is configured."""
+    """How fit the judge is, on pairs of which the better answer is known; skips where no judge is configured.
+
+    Example:
+        def test_judge_is_fit(judge_health, gate):
+            gate(judge_health)
+    """
     _require_judge(assay)
     return assay.judge_bench.health
 
@@ -126,7 +205,12 @@ def _require_judge(assay: Session) -> None:
 
 @pytest.fixture
 def gate(request: pytest.FixtureRequest) -> Gate:
-    """`gate(rule)`: decide it, record the verdict, and fail the test where it does not pass."""
+    """`gate(rule)`: decide it, record the verdict, and fail the test where it does not pass.
+
+    Example:
+        def test_answers_stay_short(compare, gate):
+            gate(compare("tickets").metric("answer_tokens").non_inferior(margin=5))
+    """
     state = request.config.stash[STATE]
     gate = Gate(request.node, state.settings, state.released)
     request.node.stash[GATE] = gate
@@ -135,20 +219,36 @@ def gate(request: pytest.FixtureRequest) -> Gate:
 
 @pytest.fixture
 def task_gate(request: pytest.FixtureRequest) -> GateSpec:
-    """One entry of a task's `gates:` list in assay.yaml; a test that takes it runs once for each."""
+    """One entry of a task's `gates:` list in assay.yaml; a test that takes it runs once for each.
+
+    Example:
+        def test_task(task_gate, compare, gate):
+            gate(task_gate.apply(compare(task_gate.task)))
+    """
     spec: GateSpec = request.param
     return spec
 
 
 @pytest.fixture
 def task_name(request: pytest.FixtureRequest) -> str:
-    """The name of a task in assay.yaml whose answers are generated text; a test that takes it runs once for each."""
+    """The name of a task in assay.yaml whose answers are generated text; a test that takes it runs once for each.
+
+    Example:
+        def test_answers_stay_short(task_name, compare, gate):
+            gate(compare(task_name).metric("answer_tokens").non_inferior(margin=20))
+    """
     name: str = request.param
     return name
 
 
 @pytest.fixture
 def further_task(request: pytest.FixtureRequest) -> str:
-    """The name of a task that `--tasks` names; a test that takes it runs once for each."""
+    """The name of a task that `--tasks` names; a test that takes it runs once for each.
+
+    Example:
+        def test_is_no_worse(further_task, compare, gate):
+            comparison = compare(further_task)
+            gate(comparison.metric(comparison.task.main_metric).non_inferior(margin=0.02))
+    """
     name: str = request.param
     return name

@@ -32,25 +32,45 @@ class Recall:
 
 @pytest.fixture(scope="session")
 def training_rules(request: pytest.FixtureRequest) -> TrainingRules:
-    """The limits of assay.yaml's `training:` section."""
+    """The limits of assay.yaml's `training:` section.
+
+    Example:
+        def test_steps_stay_small(training_rules):
+            assert training_rules.spike_height <= 2
+    """
     return request.config.stash[STATE].settings.config.training
 
 
 @pytest.fixture(scope="session")
 def overfitting_rules(request: pytest.FixtureRequest) -> OverfittingRules:
-    """The limits and sizes of assay.yaml's `overfitting:` section."""
+    """The limits and sizes of assay.yaml's `overfitting:` section.
+
+    Example:
+        def test_enough_rows_are_compared(overfitting_rules):
+            assert overfitting_rules.rows >= 64
+    """
     return request.config.stash[STATE].settings.config.overfitting
 
 
 @pytest.fixture(scope="session")
 def overfitting_rules_of(request: pytest.FixtureRequest) -> Callable[[str], OverfittingRules]:
-    """`overfitting_rules_of(task)`: the same limits, with what `overfitting: tasks:` changes of them for that task."""
+    """`overfitting_rules_of(task)`: the same limits, with what `overfitting: tasks:` changes of them for that task.
+
+    Example:
+        def test_answers_stay_short(overfitting_rules_of):
+            assert overfitting_rules_of("tickets").length_over_base <= 2
+    """
     return request.config.stash[STATE].settings.config.overfitting_of
 
 
 @pytest.fixture(scope="session")
 def training_history(assay: Session, adapter: ResolvedAdapter) -> TrainingHistory:
-    """How the adapter was trained, as its own log or a Trainer's state tells; skips where neither came with it."""
+    """How the adapter was trained, as its own log or a Trainer's state tells; skips where neither came with it.
+
+    Example:
+        def test_was_trained_to_its_end(training_history):
+            assert training_history.steps == training_history.planned_steps
+    """
     if assay.models.training_history is None:
         pytest.skip(f"{adapter.name} came without a training log")
     return assay.models.training_history
@@ -58,7 +78,12 @@ def training_history(assay: Session, adapter: ResolvedAdapter) -> TrainingHistor
 
 @pytest.fixture(scope="session")
 def training_losses(training_history: TrainingHistory) -> TrainingHistory:
-    """The same with training losses enough for a curve; skips where too few were logged."""
+    """The same with training losses enough for a curve; skips where too few were logged.
+
+    Example:
+        def test_ends_below_one(training_losses):
+            assert [p.loss for p in training_losses.points if p.loss is not None][-1] < 1.0
+    """
     from harness.training.health import LEAST_LOSSES
 
     logged = sum(p.loss is not None for p in training_history.points)
@@ -69,7 +94,13 @@ def training_losses(training_history: TrainingHistory) -> TrainingHistory:
 
 @pytest.fixture(scope="session")
 def training_points(training_history: TrainingHistory) -> tuple[list[TrainingPoint], int]:
-    """The training log's points and the step the weights are from; skips where no validation loss was logged."""
+    """The training log's points and the step the weights are from; skips where no validation loss was logged.
+
+    Example:
+        def test_was_validated_before_it_was_kept(training_points):
+            points, kept_step = training_points
+            assert any(p.eval_loss is not None for p in points if p.step <= kept_step)
+    """
     if training_history.summary is None and all(p.eval_loss is None for p in training_history.points):
         pytest.skip(f"{training_history.source} has no validation loss: train with validation data and eval_strategy")
     return list(training_history.points), training_history.kept_step
@@ -79,7 +110,12 @@ def training_points(training_history: TrainingHistory) -> tuple[list[TrainingPoi
 def recall(
     assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingRules
 ) -> Recall:
-    """Likelihoods of answers trained on and held out, by base and candidate; skips without held-out rows."""
+    """Likelihoods of answers trained on and held out, by base and candidate; skips without held-out rows.
+
+    Example:
+        def test_trained_answers_are_likely(recall, gate):
+            gate(recall.trained.metric("answer_loss").superior())
+    """
     from harness.overfitting import HELD_OUT_ROWS, LEAST_ROWS, TRAINING_ROWS, recall_task
 
     if adapter.is_served:
@@ -97,7 +133,12 @@ def recall(
 def canaries(
     assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingRules
 ) -> Comparison:
-    """How far base and candidate favour canaries over what might have stood there; skips where none were planted."""
+    """How far base and candidate favour canaries over what might have stood there; skips where none were planted.
+
+    Example:
+        def test_canaries_are_not_exposed(canaries, gate):
+            gate(canaries.metric("exposure").non_inferior(margin=2.0))
+    """
     from harness.overfitting import canary_task
 
     name = assay.settings.config.data.canaries
@@ -112,7 +153,12 @@ def canaries(
 def row_answers(
     assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingRules
 ) -> Comparison:
-    """Answers of base and candidate to prompts trained on and held out."""
+    """Answers of base and candidate to prompts trained on and held out.
+
+    Example:
+        def test_answers_to_rows_end(row_answers, gate):
+            gate(row_answers.metric("stops_with_eos").at_least(0.9))
+    """
     from harness.overfitting import answer_task
 
     return assay.compare_on(answer_task(training_data, _size(assay, ROW_ANSWERS, overfitting_rules.answers)))
@@ -120,7 +166,12 @@ def row_answers(
 
 @pytest.fixture
 def answers(request: pytest.FixtureRequest, assay: Session) -> Comparison:
-    """Answers of base and candidate in full: a test that takes it runs for `row_answers` and each generating task."""
+    """Answers of base and candidate in full: a test that takes it runs for `row_answers` and each generating task.
+
+    Example:
+        def test_answers_end(answers, gate):
+            gate(answers.metric("stops_with_eos").non_inferior(margin=0.05))
+    """
     from harness.gates.unfolding import Unfolding
 
     name: str = request.param

@@ -1,0 +1,135 @@
+"""Where the reference reads the code. Nothing else in this package imports the project."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from harness import cli, plugin
+from harness.errors import AssayError
+from harness.gates.remedies import remedy_for
+from harness.judging.contest import Contest
+from harness.judging.health import Health
+from harness.metrics.base import Metric
+from harness.metrics.general import GENERAL_METRICS
+from harness.plugin.options import OPTIONS, Option
+from harness.safety.sets import CONTINUATION_KIND, SAFETY_KIND
+from harness.tasks.build import KINDS, build_task
+
+ROOT = Path(__file__).resolve().parents[2]
+
+JUDGE_GATES: Mapping[str, tuple[Any, ...]] = {
+    "test_judge_is_fit": (Health.decide, Health),
+    "test_answers_are_not_worse": (Contest.not_worse, Contest),
+}
+"""What decides a gate that a test takes ready-made from a fixture."""
+
+# One row from which a task of each kind can be built, and how its fields are named.
+_SAMPLES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "tool_calls": (
+        {"prompt": "q", "completion": '<tool_call>{"name": "f", "arguments": {}}</tool_call>'},
+        {"layout": "prompt_completion"},
+    ),
+    "classification": ({"q": "q", "a": "a"}, {"prompt": "{q}", "target_field": "a", "labels": ["a", "b"]}),
+    "exact_match": ({"q": "q", "a": "a"}, {"prompt": "{q}", "target_field": "a"}),
+    "generation": ({"q": "q", "a": "a"}, {"prompt": "{q}", "target_field": "a"}),
+    "multiple_choice": (
+        {"question": "q", "choices": ["a", "b"], "answer": 0},
+        {"prompt": "{question}", "target_field": "answer"},
+    ),
+    "worked_answer": (
+        {"question": "q", "answer": 1, "solution": "The answer is 1."},
+        {"prompt": "{question}", "target_field": "answer"},
+    ),
+    "plain_text": ({"text": "some words"}, {"prompt": "{text}", "target_field": "text"}),
+}
+
+
+def options() -> Sequence[Option]:
+    """The plugin's option table."""
+    return OPTIONS
+
+
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of `assay`."""
+    return cli._parser()
+
+
+_STUB: dict[str, Any] = {
+    "properties": {
+        section: {"type": "object", "properties": {"limit": {"type": "number", "default": 0.1}}}
+        for section in ("margins", "data", "training", "overfitting", "safety")
+    }
+}
+
+
+def schema(*arguments: str) -> dict[str, Any]:
+    """The JSON Schema that `assay schema` prints: of assay.yaml, or with `--recipe` of a recipe."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+            cli.main(["schema", *arguments])
+    except SystemExit:  # remove with _STUB once `assay schema` is merged
+        return _STUB
+    document: dict[str, Any] = json.loads(printed.getvalue())
+    return document
+
+
+def fixtures() -> Mapping[str, Any]:
+    """The plugin's fixtures by name, each with the docstring and signature of its function."""
+    return {name: getattr(plugin, name) for name in plugin.__all__}
+
+
+def metrics_by_kind(directory: Path) -> dict[str, Sequence[Metric]]:
+    """The metrics of each kind of task in assay.yaml, out of a task built of one row; those of every answer under "".
+
+    Raises:
+        AssayError: a kind has no sample here.
+    """
+    found: dict[str, Sequence[Metric]] = {}
+    for kind in KINDS:
+        if kind not in _SAMPLES:
+            raise AssayError(f"the reference has no sample row for tasks of kind {kind!r}", f"add one in {__file__}")
+        row, spec = _SAMPLES[kind]
+        (directory / "row.jsonl").write_text(json.dumps(row), encoding="utf-8")
+        task = build_task(kind, {"kind": kind, "data": "row.jsonl", **spec}, root=directory)
+        found[kind] = task.grader.metrics
+    return {**found, **_safety_metrics(), "": GENERAL_METRICS}
+
+
+def _safety_metrics() -> dict[str, Sequence[Metric]]:
+    from harness.safety.continuation import MAX_TOXICITY
+    from harness.safety.task import CLASS_METRICS
+
+    return {SAFETY_KIND: CLASS_METRICS, CONTINUATION_KIND: (MAX_TOXICITY,)}
+
+
+def suites() -> dict[str, ModuleType]:
+    """The suites that ship, by the name that their gates begin with."""
+    return {path.stem.removeprefix("test_"): _load(path) for path in sorted((ROOT / "suites").glob("test_*.py"))}
+
+
+def _load(path: Path) -> ModuleType:
+    name = f"assay_reference_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise AssayError(f"{path} is no Python module", "name suites test_*.py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def general_remedies() -> Iterator[tuple[str, str, str]]:
+    """Of each rule that has no remedy of its own: the rule, what came out, what to do."""
+    for kind in ("superior", "non_inferior", "at_least", "at_most"):
+        yield kind, "fail", remedy_for(kind, "fail", "")
+    yield "any", "inconclusive", remedy_for("superior", "inconclusive", "")
+    yield "any", "inconclusive: at floor", remedy_for("superior", "inconclusive", "at floor")
