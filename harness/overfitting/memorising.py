@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from harness.data.personal import redacted
-from harness.gates import Comparison, Measurement
-from harness.overfitting.bound import Bound
+from harness.gates import BoundRule, Comparison, Measurement
+from harness.overfitting.bound import at_most
 from harness.overfitting.recall import EXTRACTABLE, LEAST_ROWS, LOSS, RECITED, TRAINING_ROWS, extraction_probability
 from harness.stats import Interval
 from harness.stats.independent import independent_difference
@@ -24,10 +24,10 @@ _QUERIES = (1, 10, 100, 1000)
 _REMEDY = "train for fewer epochs or keep an earlier checkpoint, lower r or the learning rate, add or deduplicate rows"
 
 
-def loss_gap_over_base(trained: Comparison, held_out: Comparison, limit: float) -> Bound:
+def loss_gap_over_base(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule:
     """Held-out minus training loss of the candidate, beyond the base's own gap on the same rows; nats a token."""
     ours, others = trained.metric(LOSS.name), held_out.metric(LOSS.name)
-    return Bound(
+    return at_most(
         name="loss_gap_over_base",
         words="beyond the base's own, the candidate's loss on held-out rows exceeds that on training rows by",
         limit=limit,
@@ -42,7 +42,7 @@ def loss_gap_over_base(trained: Comparison, held_out: Comparison, limit: float) 
     )
 
 
-def recited(trained: Comparison, held_out: Comparison, limit: float) -> Bound | None:
+def recited(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule | None:
     """Share of training answers given word for word by greedy decoding, beyond the base and beyond held-out answers.
 
     None where fewer than two answers of either kind are long enough to tell (`recall.LEAST_TOKENS`).
@@ -50,14 +50,14 @@ def recited(trained: Comparison, held_out: Comparison, limit: float) -> Bound | 
     return _excess(RECITED.name, trained, held_out, limit, words="given word for word, beyond held-out rows and base:")
 
 
-def extractable(trained: Comparison, held_out: Comparison, limit: float) -> Bound | None:
+def extractable(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule | None:
     """The same of answers that sampling brings forth (`recall.extraction_probability`)."""
     return _excess(
         EXTRACTABLE.name, trained, held_out, limit, words="sampled sooner or later, beyond held-out rows and base:"
     )
 
 
-def _excess(name: str, trained: Comparison, held_out: Comparison, limit: float, *, words: str) -> Bound | None:
+def _excess(name: str, trained: Comparison, held_out: Comparison, limit: float, *, words: str) -> BoundRule | None:
     ours, others = trained.metric(name), held_out.metric(name)
     if min(ours.n, others.n) < LEAST_ROWS:
         return None
@@ -65,7 +65,7 @@ def _excess(name: str, trained: Comparison, held_out: Comparison, limit: float, 
     def interval(confidence: float) -> Interval:
         return independent_difference(ours.difference(confidence), others.difference(confidence))
 
-    return Bound(
+    return at_most(
         name=name,
         words=f"training answers {words}",
         limit=limit,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.runs.baselines import SUITE, Found, find_run, own
 from harness.runs.comparability import comparability_key, differing_parts
-from harness.runs.gate_names import comparable_names
+from harness.runs.gate_names import comparable_names, gate_name, in_suite
 from harness.runs.schema import Sample, Verdict
 from harness.settings import Settings
 
@@ -74,14 +74,17 @@ class Released:
         reason = _MISSING.format(name=self.found.name)
         remedy = "run the whole of the suites, or set a baseline without it"
         return [
-            Verdict(
-                f"{SUITE}/missing/{gate}",
-                "fail",
-                reason,
-                suite=SUITE,
-                rule="is measured",
-                remedy=remedy,
-                against=self.found.name,
+            in_suite(
+                Verdict(
+                    gate_name("missing", gate),
+                    "fail",
+                    reason,
+                    kind="is_measured",
+                    rule="is measured",
+                    remedy=remedy,
+                    against=self.found.name,
+                ),
+                SUITE,
             )
             for gate in facts["missing"]
         ]
