@@ -94,9 +94,11 @@ def _non_inferior(outcome: Outcome, gain: Estimate, margin: float, wording: Word
             return f"{seen}, so a loss of more than {allowed} cannot be ruled out"
 
 
-def _bounded(which: str) -> Say:
+def say_level(asked: str) -> Say:
+    """The words of a kind that asks for a level, where `asked` comes before the bound ("at least")."""
+
     def say(outcome: Outcome, level: Estimate, bound: float, wording: Wording) -> str:
-        seen, wanted = wording.level(level), f"at {which} {wording.bound(bound)}"
+        seen, wanted = wording.level(level), f"{asked} {wording.bound(bound)}"
         match outcome:
             case "pass":
                 return f"{seen}, {wanted} as required"
@@ -142,7 +144,7 @@ KINDS: dict[str, RuleKind] = {
             argument="value",
             limit=lambda bound: Limit(bound, "above"),
             words=lambda bound: f"at least {bound:g}",
-            say=_bounded("least"),
+            say=say_level("at least"),
             remedy="look at the weakest slices and items in the report; add training rows of their kind, or train longer",
         ),
         RuleKind(
@@ -151,7 +153,7 @@ KINDS: dict[str, RuleKind] = {
             argument="value",
             limit=lambda bound: Limit(bound, "below"),
             words=lambda bound: f"at most {bound:g}",
-            say=_bounded("most"),
+            say=say_level("at most"),
             remedy="look at the worst slices and items in the report; lower the learning rate, train fewer steps, or add "
             "training rows of their kind",
         ),

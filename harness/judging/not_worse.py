@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from harness.gates import BoundRule, Measurement
+from harness.judging.contest import Contest
 from harness.judging.rows import judge_task
 from harness.judging.win_rate import tally
 from harness.metrics.base import Metric
 from harness.runs.gate_names import gate_name
 from harness.runs.schema import Estimate, Verdict
-
-if TYPE_CHECKING:
-    from harness.judging.contest import Contest
 
 _EVEN = 0.5
 

@@ -50,7 +50,11 @@ def test_a_name_of_schema_1_is_told_from_its_test() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "outcome", "kind"),
-    [("is measured", "fail", "is_measured"), ("assertion", "fail", "assertion"), ("could not be measured", "error", "assertion")],
+    [
+        ("is measured", "fail", "is_measured"),
+        ("assertion", "fail", "assertion"),
+        ("could not be measured", "error", "assertion"),
+    ],
 )
 def test_what_no_gate_decided_keeps_its_kind(rule: str, outcome: str, kind: str) -> None:
     row = {"gate": "g", "outcome": outcome, "reason": "", "rule": rule}

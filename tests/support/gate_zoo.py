@@ -62,7 +62,9 @@ def quiz(before: float, after: float, n: int = 400, loss: float = 0.0) -> Compar
     """Base and candidate with these shares right; the candidate's loss is higher by `loss`."""
     noise = np.random.default_rng(0).normal(size=n)
     task: Any = QuizTask()
-    return Comparison(task, samples("base", share(before, n), noise), samples("candidate", share(after, n), noise + loss))
+    return Comparison(
+        task, samples("base", share(before, n), noise), samples("candidate", share(after, n), noise + loss)
+    )
 
 
 UNCLEAR = "This is an unclear answer about the blue folder on the table."
