@@ -15,15 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.runs.schema import Cause, Limit, Outcome
 
 if TYPE_CHECKING:
-    from harness.gates.wording import Wording
+    from harness.gates.wording import LevelWording, Wording
     from harness.runs.schema import Estimate
 
-    Say = Callable[[Outcome, Estimate, float, Wording], str]
+    Say = Callable[[Outcome, Estimate, float, Any], str]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class RuleKind:
         argument: what its threshold is called in Python.
         limit: threshold -> where the gain or level has to lie.
         words: threshold -> the rule in words.
-        say: what was found and how that stands to the threshold, for the outcomes pass, fail and inconclusive.
+        say: what was found and how that stands to the threshold, where it passes, fails or is inconclusive, in the words
+            of a `Wording`; of a level in those of a `LevelWording`.
         remedy: what to do about a failure, where the gate names nothing closer to its cause.
         allows: whether a threshold makes sense.
         wants: what to give where it does not.
@@ -97,7 +98,7 @@ def _non_inferior(outcome: Outcome, gain: Estimate, margin: float, wording: Word
 def say_level(asked: str) -> Say:
     """The words of a kind that asks for a level, where `asked` comes before the bound ("at least")."""
 
-    def say(outcome: Outcome, level: Estimate, bound: float, wording: Wording) -> str:
+    def say(outcome: Outcome, level: Estimate, bound: float, wording: LevelWording) -> str:
         seen, wanted = wording.level(level), f"{asked} {wording.bound(bound)}"
         match outcome:
             case "pass":

@@ -9,8 +9,7 @@ from typing import Any
 
 from harness.gates.decision import Decision, decide, estimate_of
 from harness.gates.kinds import KINDS, NEEDS_ITEMS
-from harness.gates.wording import Reason, Wording, between
-from harness.metrics.base import Metric
+from harness.gates.wording import Reason, between
 from harness.runs.gate_names import gate_name
 from harness.runs.schema import Estimate, Verdict
 from harness.stats import Interval, minimum_detectable_effect
@@ -26,12 +25,12 @@ class BoundRule:
         name: of the number, in the gate's name.
         kind: `at_least` or `at_most`, or another that asks for a level.
         measure: confidence -> the number; a ValueError says why it cannot be computed.
-        seen: the number in words ("loss_gap is 0.2 nats").
-        bound: the bound in words.
+        level: the number in words ("loss_gap is 0.2 nats").
+        bound: the threshold in words.
         task: in the gate's name too; empty for what belongs to none.
         independent: groups of rows that it rests on, of the side that has fewer; one decides nothing. None for a number that
             was read rather than sampled.
-        base, candidate: the two models' own values, of a number about both; without them it is the candidate's own.
+        of_both: it is about both models, whose own values are `base` and `candidate`; else it is the candidate's own.
         remedy: what to do where the bound is broken, or the number is not finite.
         needs: what to do where that stays open.
         notes: what else the reason says.
@@ -42,7 +41,7 @@ class BoundRule:
     kind: str
     threshold: float
     measure: Callable[[float], Interval | Estimate]
-    seen: Callable[[Estimate], str]
+    level: Callable[[Estimate], str]
     bound: Callable[[float], str]
     task: str = ""
     higher_is_better: bool = False
@@ -57,40 +56,38 @@ class BoundRule:
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:
         """Three ways by the interval; error where there is no finite number."""
+        found: Interval | Estimate | None = None
         if self.independent is not None and self.independent < _LEAST:
-            few = f"{self.name} rests on {self.independent} independent rows, and a decision needs at least {_LEAST}"
-            return self._verdict(Decision("inconclusive", ("too_few",)), Reason(few), confidence)
-        try:
-            found = self.measure(confidence)
-        except ValueError as error:
-            reason = Reason(f"{self.name} cannot be measured: {error}")
-            return self._verdict(Decision("error"), reason, confidence, remedy="")
+            decision = Decision("inconclusive", ("too_few",))
+            reason = f"{self.name} rests on {self.independent} independent rows, and a decision needs at least {_LEAST}"
+        else:
+            try:
+                found = self.measure(confidence)
+                decision, reason = self._decided(found if isinstance(found, Estimate) else estimate_of(found))
+            except ValueError as error:
+                decision, reason = Decision("error"), f"{self.name} cannot be measured: {error}"
+        return self._verdict(decision, reason, found, confidence)
+
+    def _decided(self, estimate: Estimate) -> tuple[Decision, str]:
         kind = KINDS[self.kind]
-        estimate = found if isinstance(found, Estimate) else estimate_of(found)
         decision = decide(estimate, kind.limit(self.threshold))
         if decision.outcome == "error":
-            reason = Reason(f"{self.name} is {estimate.value}: no decision can rest on it")
-            return self._verdict(decision, reason, confidence)
-        wording = _InOwnWords(Metric(self.name, higher_is_better=self.higher_is_better), rule=self)
-        reason = Reason(kind.say(decision.outcome, estimate, self.threshold, wording)).noting(*self.notes)
-        return self._verdict(decision, reason, confidence, estimate, found if isinstance(found, Interval) else None)
+            return decision, f"{self.name} is {estimate.value}: no decision can rest on it"
+        said = Reason(kind.say(decision.outcome, estimate, self.threshold, self))
+        return decision, str(said.noting(*self.notes))
 
     def _verdict(
-        self,
-        decision: Decision,
-        reason: Reason,
-        confidence: float,
-        estimate: Estimate | None = None,
-        sampled: Interval | None = None,
-        remedy: str | None = None,
+        self, decision: Decision, reason: str, found: Interval | Estimate | None, confidence: float
     ) -> Verdict:
-        kind = KINDS[self.kind]
-        of_outcome = {"pass": "", "inconclusive": self.needs}.get(decision.outcome, self.remedy)
-        read = "" if self.independent is not None else "exact" if estimate is None or estimate.low is None else "normal"
+        kind, sampled = KINDS[self.kind], found if isinstance(found, Interval) else None
+        read = estimate_of(found) if isinstance(found, Interval) else found
+        estimate = None if decision.outcome == "error" else read
+        remedies = {"fail": self.remedy, "error": self.remedy if found else "", "inconclusive": self.needs}
+        own = None if self.candidate is None else Estimate(self.candidate)
         return Verdict(
             gate=gate_name(self.name, self.kind, task=self.task),
             outcome=decision.outcome,
-            reason=str(reason),
+            reason=reason,
             task=self.task or None,
             metric=self.name,
             kind=self.kind,
@@ -100,26 +97,21 @@ class BoundRule:
             higher_is_better=self.higher_is_better,
             estimate=estimate,
             base=None if self.base is None else Estimate(self.base),
-            candidate=estimate if not self.of_both else None if self.candidate is None else Estimate(self.candidate),
+            candidate=own if self.of_both else estimate,
             open_because=decision.because,
             n=None if sampled is None else sampled.n,
-            method=read if sampled is None else sampled.method,
+            method=_method(found),
             confidence=confidence,
             minimum_detectable_effect=None if sampled is None else minimum_detectable_effect(sampled),
-            remedy=of_outcome if remedy is None else remedy,
+            remedy=remedies.get(decision.outcome, ""),
             details=dict(self.details),
         )
 
 
-@dataclass(frozen=True)
-class _InOwnWords(Wording):
-    rule: BoundRule = field(kw_only=True)
-
-    def level(self, level: Estimate) -> str:
-        return self.rule.seen(level)
-
-    def bound(self, value: float) -> str:
-        return self.rule.bound(value)
+def _method(found: Interval | Estimate | None) -> str:
+    if isinstance(found, Estimate):
+        return "exact" if found.low is None else "normal"
+    return "" if found is None else found.method
 
 
 @dataclass(frozen=True)
@@ -157,7 +149,7 @@ class Scalar:
             kind=kind,
             threshold=threshold,
             measure=self._estimate,
-            seen=lambda estimate: f"{self.name} is {between(estimate, self._number)}",
+            level=lambda estimate: f"{self.name} is {between(estimate, self._number)}",
             bound=lambda value: f"{value:g}",
             higher_is_better=self.higher_is_better,
             remedy=self.remedy,

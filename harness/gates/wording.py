@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from harness.metrics.base import Metric
 from harness.runs.schema import Estimate
@@ -33,6 +34,15 @@ class Reason:
     def noting(self, *notes: str) -> Reason:
         """With these said last; empty ones are none."""
         return replace(self, notes=(*self.notes, *filter(None, notes)))
+
+
+class LevelWording(Protocol):
+    """How to speak of a level and of a bound on it."""
+
+    @property
+    def level(self) -> Callable[[Estimate], str]: ...
+    @property
+    def bound(self) -> Callable[[float], str]: ...
 
 
 @dataclass(frozen=True)
@@ -74,9 +84,10 @@ class Wording:
         """A metric's value, as in "91.0%, between 86.9% and 94.1%"."""
         return between(level, self.share)
 
-    def bound(self, value: float) -> str:
-        """A level that is asked for."""
-        return self.share(value)
+    @property
+    def bound(self) -> Callable[[float], str]:
+        """A level that is asked for, in words."""
+        return self.share
 
     def at_floor(self, base: Estimate) -> str:
         """Why a comparison with a base that knows nothing shows nothing."""

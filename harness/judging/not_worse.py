@@ -67,7 +67,7 @@ class NotWorse:
         counts = tally(contest.preferences)
         warning, controlled = self._length_control(confidence)
 
-        def seen(rate: Estimate) -> str:
+        def level(rate: Estimate) -> str:
             ends = f"between {_share(rate.ends[0])} and {_share(rate.ends[1])}"
             score = f"({counts.wins} won, {counts.ties} tied, {counts.losses} lost)"
             return f"preferred to the {contest.against} {_share(rate.value)} of the time, {ends} {score}"
@@ -77,7 +77,7 @@ class NotWorse:
             kind="at_least",
             threshold=_EVEN - self.margin,
             measure=contest.win_rate,
-            seen=seen,
+            level=level,
             bound=_share,
             task=contest.task,
             higher_is_better=True,

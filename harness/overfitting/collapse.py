@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.gates import BoundRule, Comparison, Measurement
+from harness.gates.wording import between
 from harness.metrics.base import Metric
 from harness.metrics.general import LENGTH, STOPS
-from harness.overfitting.bound import at_most
-from harness.overfitting.sampling import HELD_OUT
+from harness.overfitting.sampling import HELD_OUT, NEEDS_ROWS
 from harness.runs.schema import Sample
 from harness.safety.refusal_degenerate import goes_round
 from harness.stats import Interval, statistic_interval
@@ -85,13 +85,17 @@ def _ratio(
         )
 
     longest = np.argsort(over - under, kind="stable")[:5]
-    return at_most(
-        name=name,
-        words=words,
-        limit=limit,
-        interval=interval,
+    return BoundRule(
+        name,
+        "at_most",
+        limit,
+        measure=interval,
+        level=lambda ratio: f"{words} {between(ratio, '{:.3g}'.format)}",
+        bound="{:.3g}".format,
         task=measured.task,
         independent=measured.n_clusters,
+        of_both=True,
+        needs=NEEDS_ROWS,
         remedy=remedy,
         details={
             "mean_before": float(over.mean()) - 1,

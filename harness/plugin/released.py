@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -71,23 +72,16 @@ class Released:
 
     def missing(self, facts: dict[str, Any]) -> list[Verdict]:
         """A failed verdict for each gate that the baseline has and this run lacks, for `--strict`."""
-        reason = _MISSING.format(name=self.found.name)
-        remedy = "run the whole of the suites, or set a baseline without it"
-        return [
-            in_suite(
-                Verdict(
-                    gate_name("missing", gate),
-                    "fail",
-                    reason,
-                    kind="is_measured",
-                    rule="is measured",
-                    remedy=remedy,
-                    against=self.found.name,
-                ),
-                SUITE,
-            )
-            for gate in facts["missing"]
-        ]
+        lacking = Verdict(
+            "",
+            "fail",
+            _MISSING.format(name=self.found.name),
+            kind="is_measured",
+            rule="is measured",
+            remedy="run the whole of the suites, or set a baseline without it",
+            against=self.found.name,
+        )
+        return [in_suite(replace(lacking, gate=gate_name("missing", gate)), SUITE) for gate in facts["missing"]]
 
     def _read(self, task: str) -> list[Sample]:
         return self.found.run.read_samples(task=task, role="candidate")
