@@ -6,20 +6,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from harness.errors import ConfigError
+from harness.gates.kinds import KINDS
 
 if TYPE_CHECKING:
     from harness.gates.comparison import Comparison, Evaluation
     from harness.gates.rules import Rule
 
-Kind = Literal["superior", "non_inferior", "at_least", "at_most"]
-
-_KINDS: tuple[Kind, ...] = ("superior", "non_inferior", "at_least", "at_most")
-_PAIRED: tuple[Kind, ...] = ("superior", "non_inferior")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-_KEYS = ("metric", *_KINDS, "where")
 _EXAMPLE = "write a gate like {metric: exact_match, superior: 0.2} or {metric: acc, at_least: 0.8, where: {lang: de}}"
 
 
@@ -35,7 +31,7 @@ class GateSpec:
 
     task: str
     metric: str
-    kind: Kind
+    kind: str
     threshold: float
     where: Mapping[str, str] = field(default_factory=dict)
     relative: bool = False
@@ -60,13 +56,12 @@ class GateSpec:
         if self.relative:
             base, _ = measurement.values()
             threshold *= abs(base or 0.0)
-            if threshold == 0 and self.kind == "non_inferior":
+            if not KINDS[self.kind].allows(threshold):
                 raise ConfigError(
                     f"{self.id}: a margin of {self.threshold:.3g} of the base's value, which is {base}, is none",
                     "give the margin in units of the metric, as in non_inferior: 0.02",
                 )
-        rule: Rule = getattr(measurement, self.kind)(threshold)
-        return rule
+        return measurement.rule(self.kind, threshold)
 
 
 def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
@@ -92,18 +87,19 @@ def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
 def _spec(task: str, entry: object, place: str) -> GateSpec:
     if not isinstance(entry, dict):
         raise ConfigError(f"{place}: {entry!r} is not a mapping", _EXAMPLE)
-    unknown = [key for key in entry if key not in _KEYS]
+    keys = ("metric", *KINDS, "where")
+    unknown = [key for key in entry if key not in keys]
     if unknown:
-        raise ConfigError(f"{place}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(_KEYS)}")
+        raise ConfigError(f"{place}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(keys)}")
     metric = entry.get("metric")
     if not isinstance(metric, str) or not metric:
         raise ConfigError(f"{place}: metric is {metric!r} in {entry!r}, not the name of a metric", _EXAMPLE)
-    kinds = [kind for kind in _KINDS if kind in entry]
+    kinds = [kind for kind in KINDS if kind in entry]
     if len(kinds) != 1:
         seen = " and ".join(kinds) or "no rule"
-        raise ConfigError(f"{place}: {seen} in {entry!r}", f"give exactly one of {', '.join(_KINDS)}; {_EXAMPLE}")
+        raise ConfigError(f"{place}: {seen} in {entry!r}", f"give exactly one of {', '.join(KINDS)}; {_EXAMPLE}")
     value = entry[kinds[0]]
-    share = _SHARE.fullmatch(value) if isinstance(value, str) and kinds[0] in _PAIRED else None
+    share = _SHARE.fullmatch(value) if isinstance(value, str) and KINDS[kinds[0]].paired else None
     return GateSpec(
         task=task,
         metric=metric,
@@ -114,13 +110,11 @@ def _spec(task: str, entry: object, place: str) -> GateSpec:
     )
 
 
-def _threshold(kind: Kind, value: object, place: str) -> float:
+def _threshold(kind: str, value: object, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ConfigError(f"{place}: {kind} is {value!r}, not a number", _EXAMPLE)
-    if kind == "superior" and value < 0:
-        raise ConfigError(f"{place}: superior is {value!r}", "give the least gain as a number of 0 or more")
-    if kind == "non_inferior" and value <= 0:
-        raise ConfigError(f"{place}: non_inferior is {value!r}", "give the largest tolerable loss as a number above 0")
+    if not KINDS[kind].allows(value):
+        raise ConfigError(f"{place}: {kind} is {value!r}", KINDS[kind].wants)
     return float(value)
 
 
