@@ -9,17 +9,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, cast
 
 from harness.errors import ConfigError
+from harness.gates.rule_kinds import RULE_KINDS, RuleKind
 
 if TYPE_CHECKING:
     from harness.gates.comparison import Comparison, Evaluation
-    from harness.gates.rules import Rule
+    from harness.gates.gateable import Gateable
 
 Kind = Literal["superior", "non_inferior", "at_least", "at_most"]
 
-_KINDS: tuple[Kind, ...] = ("superior", "non_inferior", "at_least", "at_most")
-_PAIRED: tuple[Kind, ...] = ("superior", "non_inferior")
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-_KEYS = ("metric", *_KINDS, "where")
 _EXAMPLE = "write a gate like {metric: exact_match, superior: 0.2} or {metric: acc, at_least: 0.8, where: {lang: de}}"
 
 
@@ -35,7 +33,7 @@ class GateSpec:
 
     task: str
     metric: str
-    kind: Kind
+    kind: str
     threshold: float
     where: Mapping[str, str] = field(default_factory=dict)
     relative: bool = False
@@ -46,7 +44,7 @@ class GateSpec:
         tags = (f"{tag}={self.where[tag]}" for tag in sorted(self.where))
         return "-".join([self.task, self.metric, self.kind, *tags])
 
-    def apply(self, comparison: Comparison | Evaluation) -> Rule:
+    def apply(self, comparison: Comparison | Evaluation) -> Gateable:
         """The rule of this gate over these samples.
 
         Raises:
@@ -56,17 +54,16 @@ class GateSpec:
         """
         narrowed = comparison.where(**self.where) if self.where else comparison
         measurement = narrowed.metric(self.metric)
-        threshold = self.threshold
+        rule, threshold = RULE_KINDS.get(self.kind), self.threshold
         if self.relative:
             base, _ = measurement.values()
             threshold *= abs(base or 0.0)
-            if threshold == 0 and self.kind == "non_inferior":
+            if not rule.accepts(threshold):
                 raise ConfigError(
                     f"{self.id}: a margin of {self.threshold:.3g} of the base's value, which is {base}, is none",
-                    "give the margin in units of the metric, as in non_inferior: 0.02",
+                    f"give the margin in units of the metric, as in {self.kind}: 0.02",
                 )
-        rule: Rule = getattr(measurement, self.kind)(threshold)
-        return rule
+        return rule.make(measurement, threshold)
 
 
 def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
@@ -92,35 +89,35 @@ def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
 def _spec(task: str, entry: object, place: str) -> GateSpec:
     if not isinstance(entry, dict):
         raise ConfigError(f"{place}: {entry!r} is not a mapping", _EXAMPLE)
-    unknown = [key for key in entry if key not in _KEYS]
+    known = ("metric", *RULE_KINDS.names(), "where")
+    unknown = [key for key in entry if key not in known]
     if unknown:
-        raise ConfigError(f"{place}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(_KEYS)}")
+        raise ConfigError(f"{place}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(known)}")
     metric = entry.get("metric")
     if not isinstance(metric, str) or not metric:
         raise ConfigError(f"{place}: metric is {metric!r} in {entry!r}, not the name of a metric", _EXAMPLE)
-    kinds = [kind for kind in _KINDS if kind in entry]
-    if len(kinds) != 1:
-        seen = " and ".join(kinds) or "no rule"
-        raise ConfigError(f"{place}: {seen} in {entry!r}", f"give exactly one of {', '.join(_KINDS)}; {_EXAMPLE}")
-    value = entry[kinds[0]]
-    share = _SHARE.fullmatch(value) if isinstance(value, str) and kinds[0] in _PAIRED else None
+    rules = [rule for rule in RULE_KINDS if rule.name in entry]
+    if len(rules) != 1:
+        seen = " and ".join(rule.name for rule in rules) or "no rule"
+        known_rules = ", ".join(RULE_KINDS.names())
+        raise ConfigError(f"{place}: {seen} in {entry!r}", f"give exactly one of {known_rules}; {_EXAMPLE}")
+    value = entry[rules[0].name]
+    share = _SHARE.fullmatch(value) if isinstance(value, str) and rules[0].relative else None
     return GateSpec(
         task=task,
         metric=metric,
-        kind=kinds[0],
-        threshold=_threshold(kinds[0], float(share[1]) / 100 if share else value, place),
+        kind=rules[0].name,
+        threshold=_threshold(rules[0], float(share[1]) / 100 if share else value, place),
         where=_where(entry.get("where"), place),
         relative=share is not None,
     )
 
 
-def _threshold(kind: Kind, value: object, place: str) -> float:
+def _threshold(rule: RuleKind, value: object, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(f"{place}: {kind} is {value!r}, not a number", _EXAMPLE)
-    if kind == "superior" and value < 0:
-        raise ConfigError(f"{place}: superior is {value!r}", "give the least gain as a number of 0 or more")
-    if kind == "non_inferior" and value <= 0:
-        raise ConfigError(f"{place}: non_inferior is {value!r}", "give the largest tolerable loss as a number above 0")
+        raise ConfigError(f"{place}: {rule.name} is {value!r}, not a number", _EXAMPLE)
+    if not rule.accepts(value):
+        raise ConfigError(f"{place}: {rule.name} is {value!r}", f"give {rule.wanted}")
     return float(value)
 
 

@@ -89,8 +89,6 @@ __all__ = [
 ]
 
 _NO_FURTHER_TASK = pytest.param("", marks=pytest.mark.skip(reason="--tasks names no further task"), id="none")
-# kinds whose answers are probabilities, lm-eval's, which may be, and those that are cut short on purpose
-_NOT_GENERATED = ("multiple_choice", "plain_text", "lm_eval", "safety", "toxic_continuation")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -108,6 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each gate, task or further task it takes: of assay.yaml, `further_task` of `--tasks`."""
     from harness.gates.config import gates_from_config
+    from harness.tasks.kinds import generates
 
     parametrized = ("task_gate", "task_name", "further_task", "answers")
     wanted = {name for name in parametrized if owns(metafunc._arg2fixturedefs.get(name))}
@@ -118,12 +117,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         tasks = state.settings.config.tasks
         gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates"))]
         further = list(state.settings.tasks)
+        names = [name for name, spec in tasks.items() if generates(spec)]
     except ConfigError as exc:
         state.usage_error = str(exc)  # told once, at the end of the collection
-        tasks, gates, further = {}, [], []
+        names, gates, further = [], [], []
     if "task_gate" in wanted:
         metafunc.parametrize("task_gate", gates, indirect=True, ids=[gate.id for gate in gates])
-    names = [name for name, spec in tasks.items() if spec.get("kind") not in _NOT_GENERATED]
     if "task_name" in wanted:
         metafunc.parametrize("task_name", names, indirect=True, ids=names)
     if "answers" in wanted:

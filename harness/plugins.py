@@ -1,0 +1,156 @@
+"""Loads plugins, what ships and what other distributions bring alike, and keeps what they register by name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Generic, Protocol, TypeVar
+
+import pluggy
+
+from harness import hookspecs
+from harness.errors import AssayError, ConfigError, first_line
+
+DISABLE_VARIABLE = "ASSAY_DISABLE_PLUGINS"
+"""Set to anything but 0, it leaves the plugins of other distributions out."""
+
+_SHIPPED_BY = "adapter-assay"
+_SHIPPED = (
+    "harness.tasks.shipped",
+    "harness.lm_eval_bridge.specification",
+    "harness.safety.shipped",
+    "harness.judging.shipped",
+    "harness.metrics.shipped",
+    "harness.gates.rule_kinds",
+)
+
+
+class Named(Protocol):
+    """Something that is asked for by its name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=Named)
+
+
+class Registry(Generic[T]):
+    """Everything that plugins register by one hook; they are loaded when it is first looked at.
+
+    Args:
+        hook: of `harness.hookspecs`.
+        noun: what one entry is called in messages.
+        error: raised for a name that is not there.
+    """
+
+    def __init__(self, hook: str, noun: str, error: type[AssayError] = ConfigError) -> None:
+        self._hook = hook
+        self._noun = noun
+        self._error = error
+        self._manager: pluggy.PluginManager | None = None
+        self._entries: dict[str, T] = {}
+        self._owners: dict[str, str] = {}
+
+    def get(self, name: str, *, problem: str = "") -> T:
+        """The entry of that name.
+
+        Args:
+            problem: says where the name was asked for, as in "task 'pets': kind is 'clasification'".
+
+        Raises:
+            AssayError: of the registry's own kind, with the nearest names.
+        """
+        entries = self._loaded()
+        if name not in entries:
+            raise self._error(problem or f"there is no {self._noun} {name!r}", nearest(name, list(entries)))
+        return entries[name]
+
+    def names(self) -> list[str]:
+        """In the order they were registered, what ships first."""
+        return list(self._loaded())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._loaded()
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._loaded().values())
+
+    def _loaded(self) -> dict[str, T]:
+        manager = plugin_manager()
+        if self._manager is not manager:
+            self._entries, self._owners = {}, {}
+            plugins = dict(manager.list_name_plugin())
+            for owner, plugin in plugins.items():
+                others = [other for other in plugins.values() if other is not plugin]
+                call = manager.subset_hook_caller(self._hook, others)
+                try:
+                    call(register=partial(self._register, owner))
+                except AssayError:
+                    raise
+                except Exception as exc:
+                    raise _broken(owner, f"{self._hook} failed: {first_line(exc)}") from exc
+            self._manager = manager
+        return self._entries
+
+    def _register(self, owner: str, entry: T) -> None:
+        if entry.name in self._entries:
+            raise ConfigError(
+                f"{self._noun} {entry.name!r} of {owner} is there already, from {self._owners[entry.name]}",
+                f"uninstall one of the two, or set {DISABLE_VARIABLE}=1 to do without other distributions' plugins",
+            )
+        self._entries[entry.name] = entry
+        self._owners[entry.name] = owner
+
+
+@cache
+def plugin_manager() -> pluggy.PluginManager:
+    """The plugins of this process, loaded when first asked for.
+
+    Raises:
+        ConfigError: a plugin cannot be loaded; the message names its distribution.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    for path in _SHIPPED:
+        manager.register(import_module(path), f"{_SHIPPED_BY} ({path})")
+    if os.environ.get(DISABLE_VARIABLE, "0") == "0":
+        for owner, load in _installed().items():
+            try:
+                manager.register(load(), owner)
+                manager.check_pending()  # a hook that does not exist, as a misspelt one does not
+            except Exception as exc:
+                raise _broken(owner, first_line(exc)) from exc
+    return manager
+
+
+def _installed() -> dict[str, Callable[[], object]]:
+    """Owner -> what loads its plugin, of every other distribution's entry points."""
+    found = {}
+    for point in sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name):
+        by = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
+        found[f"{by} ({point.value})"] = point.load
+    return found
+
+
+def installed_plugins() -> list[str]:
+    """The plugins of other distributions that are loaded, by distribution and version; empty where none are."""
+    return [name for name, _ in plugin_manager().list_name_plugin() if not name.startswith(_SHIPPED_BY)]
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """The remedy for a name that is not known: the one it looks like, and all there are."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{hint}choose one of: {', '.join(known)}"
+
+
+def _broken(owner: str, problem: str) -> ConfigError:
+    return ConfigError(
+        f"the plugin of {owner} is broken: {problem}",
+        f"update or uninstall that distribution, or set {DISABLE_VARIABLE}=1 to do without plugins",
+    )
