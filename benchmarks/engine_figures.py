@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from benchmarks.engine_contestants import (
 from benchmarks.engine_workloads import Workload
 from harness.engines import Answer, Batch, Prompt, Request, ScoreRequest
 from harness.engines.local import LocalBackend
-from harness.engines.prefix_scoring import ScoringPlan
+from harness.engines.prefix.scoring import ScoringPlan
 from harness.engines.rendering import score_tokens
 from harness.errors import EngineError
 from harness.models.loading import LoadedModel
@@ -169,12 +170,11 @@ class _ClockedBackend:
 
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
         """See `harness.engines.Backend`."""
-        return self._backend.plan(requests)
+        return [Batch(batch.indices, partial(self._run, batch)) for batch in self._backend.plan(requests)]
 
-    def run(self, requests: Sequence[Request], batch: Batch) -> Iterator[tuple[int, Answer]]:
-        """See `harness.engines.Backend`."""
+    def _run(self, batch: Batch) -> Iterator[tuple[int, Answer]]:
         started = time.perf_counter()
-        answers = list(self._backend.run(requests, batch))
+        answers = list(batch.run())
         self.computing_s += time.perf_counter() - started
         yield from answers
 
@@ -217,8 +217,8 @@ def _whole_mmlu_tokens(bench: Bench) -> tuple[int, int]:
     asked = (instance.args for instance in workloads.whole_mmlu(bench.data_dir))
     pairs = score_tokens(tokenizer, [ScoreRequest(Prompt(text=context), tail) for context, tail in asked])
     plan = ScoringPlan(pairs, max_tokens=1 << 30, max_rows=1 << 30)
-    shared = {id(node): node for unit in plan.units for node in unit.path}.values()
-    ours = sum(len(node.tokens) for node in shared) + sum(root.size for unit in plan.units for root in unit.nodes)
+    shared = {id(node): node for chunk in plan.chunks for node in chunk.path}.values()
+    ours = sum(len(node.tokens) for node in shared) + sum(root.size for chunk in plan.chunks for root in chunk.nodes)
     return ours, sum(len(sequence) for sequence in {(*context, *tail[:-1]) for context, tail in pairs})
 
 

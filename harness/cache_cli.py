@@ -16,7 +16,7 @@ from harness.paths import ANSWERS_LIMIT_VARIABLE, answers_file, answers_limit_by
 from harness.sizes import parse_size, show_size
 
 if TYPE_CHECKING:
-    from harness.engines.cache_upkeep import Holding
+    from harness.engines.cache.upkeep import Holding
 
 _DAY_S = 24 * 3600
 _DIGEST_SHOWN = 12
@@ -51,8 +51,8 @@ def add_cache_command(commands: Any) -> None:
 
 
 def _stats(arguments: argparse.Namespace) -> None:
-    from harness.engines.cache_recovery import set_aside_files
-    from harness.engines.cache_upkeep import holdings, size_bytes
+    from harness.engines.cache.file import set_aside_files
+    from harness.engines.cache.upkeep import holdings, size_bytes
 
     path = answers_file()
     print(f"file       {path}")
@@ -74,7 +74,7 @@ def _stats(arguments: argparse.Namespace) -> None:
 
 
 def _prune(arguments: argparse.Namespace) -> None:
-    from harness.engines.cache_upkeep import drop_model, drop_oldest, drop_unused, holdings, shrink, size_bytes
+    from harness.engines.cache.upkeep import drop_model, drop_oldest, drop_unused, holdings, shrink, size_bytes
 
     path = answers_file()
     if not path.exists():
@@ -96,7 +96,7 @@ def _prune(arguments: argparse.Namespace) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    from harness.engines.cache_check import check, repair
+    from harness.engines.cache.upkeep import check, repair
 
     path = answers_file()
     if not path.exists():
@@ -119,7 +119,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         EngineError: it is broken, or cannot be used.
     """
-    from harness.engines.cache_file import BrokenFileError, connect, is_damage, locked
+    from harness.engines.cache.file import BrokenFileError, connect, is_damage, locked
 
     with _refusals_told(path):
         try:
@@ -137,7 +137,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def _refusals_told(path: Path) -> Iterator[None]:
-    from harness.engines.cache_file import refusal
+    from harness.engines.cache.file import refusal
 
     try:
         yield

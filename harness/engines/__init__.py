@@ -1,6 +1,6 @@
 """What turns requests into answers. Light to import: torch comes with the first computation."""
 
-from harness.engines.answer_cache import AnswerCache, answer_key
+from harness.engines.cache.answers import AnswerCache, answer_key
 from harness.engines.engine import Backend, Batch, Engine
 from harness.engines.requests import (
     Answer,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from harness.engines.answer_cache import AnswerCache, answer_key
+from harness.engines.cache.answers import AnswerCache, answer_key
 from harness.engines.requests import (
     Answer,
     GenerateRequest,
@@ -26,22 +26,18 @@ class Batch:
 
     Attributes:
         indices: their places among the requests that were planned.
-        work: what the backend needs to remember about them.
+        run: computes them, yielding (index, answer) as they finish.
     """
 
     indices: Sequence[int]
-    work: Any = None
+    run: Callable[[], Iterator[tuple[int, Answer]]]
 
 
 class Backend(Protocol):
     """Something that computes answers."""
 
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
-        """Which requests to compute together: each once, decided by the requests alone."""
-        ...
-
-    def run(self, requests: Sequence[Request], batch: Batch) -> Iterator[tuple[int, Answer]]:
-        """Answers of one batch of these planned requests, as (index, answer), as they finish."""
+        """Batches that together answer every request once, decided by the requests alone."""
         ...
 
 
@@ -100,7 +96,7 @@ class Engine:
             if not missing:
                 continue
             started = time.perf_counter()
-            fresh = {keys[i]: answer for i, answer in self._backend.run(unique, batch)}
+            fresh = {keys[i]: answer for i, answer in batch.run()}
             self.seconds += time.perf_counter() - started
             if len(fresh) < len(batch.indices):
                 raise EngineError(

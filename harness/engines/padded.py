@@ -2,68 +2,187 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.engines.batching import plan_batches
-from harness.engines.padded_decoding import decode_batch
-from harness.engines.padded_scoring import score_batch
-from harness.engines.requests import Answer, GenerateRequest
-from harness.engines.work import BatchLimits, Job, TokenPair, context_length, eos_ids
+from harness.engines.decoding import choose_tokens, finished_answer, new_row
+from harness.engines.requests import GenerateRequest, Generation, Score
+from harness.engines.strategy import A, BatchJob, BatchLimits, TokenPair, context_length, eos_ids
 
 if TYPE_CHECKING:
+    import torch
+
     from harness.models.loading import LoadedModel
 
 
-class PaddedWork:
-    """See `harness.engines.work.Work`."""
+class PaddedStrategy:
+    """See `harness.engines.strategy.Strategy`."""
 
     def __init__(self, loaded: LoadedModel, limits: BatchLimits) -> None:
         self._loaded = loaded
         self._limits = limits
         self._rows = limits.rows
 
-    def plan_scores(self, pairs: Sequence[TokenPair]) -> list[Job]:
+    def plan_scores(self, pairs: Sequence[TokenPair]) -> list[BatchJob[Score]]:
         """Batches of pairs of like length."""
 
-        def run(model: Any, numbers: Sequence[int]) -> Iterator[tuple[int, Answer]]:
-            pad_id = self._loaded.tokenizer.pad_token_id
-            for part in self._parts(numbers):
-                found = score_batch(model, [pairs[n] for n in part], pad_id=pad_id, device=self._loaded.device)
-                yield from ((part[place], score) for place, score in found)
+        def score(model: Any, numbers: Sequence[int]) -> Iterator[tuple[int, Score]]:
+            return self._score(model, [pairs[n] for n in numbers])
 
-        return self._jobs([len(context) + len(tail) for context, tail in pairs], run)
+        return self._jobs([len(context) + len(tail) for context, tail in pairs], score)
 
-    def plan_generations(self, requests: Sequence[GenerateRequest], prompts: Sequence[Sequence[int]]) -> list[Job]:
+    def plan_generations(
+        self, requests: Sequence[GenerateRequest], prompts: Sequence[Sequence[int]]
+    ) -> list[BatchJob[Generation]]:
         """Batches of prompts of like length."""
 
-        def run(model: Any, numbers: Sequence[int]) -> Iterator[tuple[int, Answer]]:
-            for part in self._parts(numbers):
-                found = decode_batch(
-                    model,
-                    self._loaded.tokenizer,
-                    [requests[n] for n in part],
-                    [prompts[n] for n in part],
-                    eos_ids=eos_ids(self._loaded),
-                    context_length=context_length(self._loaded),
-                    device=self._loaded.device,
-                )
-                yield from ((part[place], answer) for place, answer in found)
+        def decode(model: Any, numbers: Sequence[int]) -> Iterator[tuple[int, Generation]]:
+            return self._decode(model, [requests[n] for n in numbers], [prompts[n] for n in numbers])
 
-        return self._jobs([len(p) + r.max_new_tokens for p, r in zip(prompts, requests, strict=True)], run)
+        return self._jobs([len(p) + r.max_new_tokens for p, r in zip(prompts, requests, strict=True)], decode)
 
     def shrink(self) -> bool:
         """Half the rows at once."""
         self._rows = min(self._rows, self._limits.rows) // 2
         return self._rows > 0
 
-    def _jobs(self, lengths: Sequence[int], run: Any) -> list[Job]:
+    def _jobs(
+        self, lengths: Sequence[int], compute: Callable[[Any, Sequence[int]], Iterator[tuple[int, A]]]
+    ) -> list[BatchJob[A]]:
         batches = plan_batches(lengths, token_budget=self._limits.tokens, max_rows=self._limits.rows)
-        return [Job(batch, partial(run, numbers=batch)) for batch in batches]
+        return [BatchJob(batch, partial(self._run, compute, batch)) for batch in batches]
 
-    def _parts(self, numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    def _run(
+        self, compute: Callable[[Any, Sequence[int]], Iterator[tuple[int, A]]], numbers: Sequence[int], model: Any
+    ) -> Iterator[tuple[int, A]]:
         start = 0
         while start < len(numbers):
-            yield numbers[start : start + self._rows]
+            part = numbers[start : start + self._rows]
+            yield from ((part[place], answer) for place, answer in compute(model, part))
             start += self._rows
+
+    def _score(self, model: Any, pairs: Sequence[TokenPair]) -> Iterator[tuple[int, Score]]:
+        """Score one batch, yielding (index in the batch, score).
+
+        The vocabulary-sized logits are asked for only where a continuation stands: rows are padded on
+        the left, so all continuations end in the last column.
+        """
+        import torch
+
+        started = time.perf_counter()
+        # The last token predicts nothing that is asked for, so it is not fed.
+        batch = self._pad([[*context, *tail][:-1] for context, tail in pairs])
+        kept = max(len(tail) for _, tail in pairs)
+        logits = model(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            position_ids=batch.position_ids,
+            use_cache=False,
+            logits_to_keep=kept,
+        ).logits
+        for row, (context, tail) in enumerate(pairs):
+            log_probs = torch.log_softmax(logits[row, -len(tail) :].float(), dim=-1)
+            targets = torch.tensor(tail, device=self._loaded.device)
+            total = log_probs.gather(1, targets[:, None]).sum().item()
+            greedy = bool((log_probs.argmax(dim=-1) == targets).all())
+            yield row, Score(total, greedy, len(context), len(tail), time.perf_counter() - started)
+
+    def _decode(
+        self, model: Any, requests: Sequence[GenerateRequest], prompts: Sequence[Sequence[int]]
+    ) -> Iterator[tuple[int, Generation]]:
+        """Answer one batch, yielding (index in the batch, answer) as each finishes."""
+        import torch
+
+        started = time.perf_counter()
+        device, tokenizer, eos = self._loaded.device, self._loaded.tokenizer, eos_ids(self._loaded)
+        context = context_length(self._loaded)
+        rows = [
+            new_row(i, r, len(p), context_length=context, device=device)
+            for i, (r, p) in enumerate(zip(requests, prompts, strict=True))
+        ]
+        batch = self._pad(prompts)
+        mask, positions = batch.attention_mask, batch.position_ids
+        output = model(
+            input_ids=batch.input_ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
+        )
+        while True:
+            chosen = choose_tokens(output.logits[:, -1], rows)
+            staying: list[int] = []
+            for place, (row, token) in enumerate(zip(rows, chosen.tolist(), strict=True)):
+                row.tokens.append(token)
+                answer = finished_answer(row, tokenizer, eos, started)
+                if answer is None:
+                    staying.append(place)
+                else:
+                    yield row.index, answer
+            if not staying:
+                return
+            cache = output.past_key_values
+            if len(staying) < len(rows):
+                keep = torch.tensor(staying, device=device)
+                cache.batch_select_indices(keep)
+                rows = [rows[place] for place in staying]
+                mask, positions, chosen = mask[keep], positions[keep], chosen[keep]
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+            output = model(
+                input_ids=chosen[:, None],
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+            )
+
+    def _pad(self, rows: Sequence[Sequence[int]]) -> PaddedBatch:
+        return pad_left(rows, pad_id=self._loaded.tokenizer.pad_token_id, device=self._loaded.device)
+
+
+def plan_batches(lengths: Sequence[int], *, token_budget: int, max_rows: int) -> list[list[int]]:
+    """Group requests by length, longest first, so that the first batch shows the peak memory.
+
+    Args:
+        lengths: tokens each request may occupy, prompt and answer.
+        token_budget: a batch's rows times its longest row stays within this; a single row that is
+            longer is a batch of its own.
+        max_rows: rows in a batch at the most.
+
+    Returns:
+        Indices into `lengths`, a list a batch; every index once. Depends on `lengths` alone, so
+        that a resumed run computes the same batches as an uninterrupted one.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    batches: list[list[int]] = []
+    for index in order:
+        current = batches[-1] if batches else []
+        longest = lengths[current[0]] if current else 0
+        if current and len(current) < max_rows and (len(current) + 1) * longest <= token_budget:
+            current.append(index)
+        else:
+            batches.append([index])
+    return batches
+
+
+@dataclass(frozen=True)
+class PaddedBatch:
+    """Three tensors of shape (rows, longest row): ids, 1 for real tokens, and each token's own position."""
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor
+    position_ids: torch.Tensor
+
+
+def pad_left(rows: Sequence[Sequence[int]], *, pad_id: int, device: torch.device) -> PaddedBatch:
+    """Pad on the left, so that every row's last token stands in the last column.
+
+    Positions count from each row's first real token: padding changes nothing a row computes.
+    """
+    import torch
+
+    width = max(len(row) for row in rows)
+    ids = torch.tensor([[pad_id] * (width - len(row)) + list(row) for row in rows], device=device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
+    positions = (mask.cumsum(dim=-1) - 1).clamp(min=0)
+    return PaddedBatch(ids, mask, positions)

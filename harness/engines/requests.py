@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, Literal
 
 from harness.digests import digest_json
 from harness.errors import EngineError
@@ -61,7 +61,20 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class GenerateRequest:
+class _Content:
+    """A request as content. Its class names its kind; every field is a part of what is asked."""
+
+    kind: ClassVar[str]
+
+    @property
+    def digest(self) -> str:
+        """Model-independent content digest, over the kind and all fields in their order."""
+        values = (getattr(self, f.name) for f in fields(self))
+        return digest_json([self.kind, *(v._key() if isinstance(v, Prompt) else v for v in values)])
+
+
+@dataclass(frozen=True)
+class GenerateRequest(_Content):
     """Ask for a completion.
 
     Attributes:
@@ -75,6 +88,7 @@ class GenerateRequest:
         EngineError: a stop text is empty.
     """
 
+    kind: ClassVar[str] = "generate"
     prompt: Prompt
     max_new_tokens: int = 256
     stop: tuple[str, ...] = ()
@@ -87,33 +101,23 @@ class GenerateRequest:
         if "" in self.stop:
             raise EngineError("a stop text is empty: it would end every answer at once", "leave it out")
 
-    @property
-    def digest(self) -> str:
-        """Model-independent content digest."""
-        sampling = [self.temperature, self.top_p, self.seed]
-        return digest_json(["generate", self.prompt._key(), self.max_new_tokens, self.stop, *sampling, self.truncate])
-
 
 @dataclass(frozen=True)
-class ScoreRequest:
+class ScoreRequest(_Content):
     """Ask how likely `continuation` is after `prompt`.
 
     Attributes:
         truncate: cut a context that is too long for the model on its left, instead of refusing it.
     """
 
+    kind: ClassVar[str] = "score"
     prompt: Prompt
     continuation: str
     truncate: bool = False
 
-    @property
-    def digest(self) -> str:
-        """Model-independent content digest."""
-        return digest_json(["score", self.prompt._key(), self.continuation, self.truncate])
-
 
 @dataclass(frozen=True)
-class ChoiceRequest:
+class ChoiceRequest(_Content):
     """Ask how likely each of some short answers is right after `prompt`; their prompt is computed once.
 
     Attributes:
@@ -123,6 +127,7 @@ class ChoiceRequest:
         EngineError: there are fewer, one is empty, or one is there twice.
     """
 
+    kind: ClassVar[str] = "choice"
     prompt: Prompt
     choices: tuple[str, ...]
 
@@ -130,40 +135,27 @@ class ChoiceRequest:
         if len(self.choices) < 2 or "" in self.choices or len(set(self.choices)) < len(self.choices):
             raise EngineError(f"these are no choices: {self.choices!r}", "give two or more that differ, none empty")
 
-    @property
-    def digest(self) -> str:
-        """Model-independent content digest."""
-        return digest_json(["choice", self.prompt._key(), self.choices])
-
 
 @dataclass(frozen=True)
-class RollingRequest:
+class RollingRequest(_Content):
     """Ask how likely a whole text is, each token after as much of the text before it as the context holds.
 
     The answer is a `Score`; the first token is scored after the tokenizer's BOS (or EOS) token.
     """
 
+    kind: ClassVar[str] = "rolling"
     text: str
-
-    @property
-    def digest(self) -> str:
-        """Model-independent content digest."""
-        return digest_json(["rolling", self.text])
 
 
 @dataclass(frozen=True)
-class DivergenceRequest:
+class DivergenceRequest(_Content):
     """Ask how far the candidate's next-token distributions are from the base's along a text.
 
     Put to the candidate, which knows its base; put to the base the divergence is 0.
     """
 
+    kind: ClassVar[str] = "divergence"
     text: str
-
-    @property
-    def digest(self) -> str:
-        """Model-independent content digest."""
-        return digest_json(["divergence", self.text])
 
 
 Request = GenerateRequest | ScoreRequest | ChoiceRequest | RollingRequest | DivergenceRequest
@@ -173,6 +165,7 @@ Request = GenerateRequest | ScoreRequest | ChoiceRequest | RollingRequest | Dive
 class Generation:
     """A generated answer. `latency_s` is the wall time of its batch up to this row's end."""
 
+    kind: ClassVar[str] = "generation"
     text: str
     stop_reason: StopReason
     prompt_tokens: int
@@ -190,6 +183,7 @@ class Score:
         is_greedy: every continuation token was the most likely one.
     """
 
+    kind: ClassVar[str] = "score"
     logprob: float
     is_greedy: bool
     prompt_tokens: int
@@ -207,6 +201,7 @@ class Choice:
             token. None where it is less than all that the server tells of.
     """
 
+    kind: ClassVar[str] = "choice"
     logprobs: tuple[float | None, ...]
     prompt_tokens: int
     completion_tokens: int
@@ -221,6 +216,7 @@ class Choice:
 class Divergence:
     """KL(base || candidate) in nats, summed over the text's positions."""
 
+    kind: ClassVar[str] = "divergence"
     kl: float
     tokens: int
     latency_s: float

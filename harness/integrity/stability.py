@@ -135,7 +135,7 @@ def _batched_log_probs(loaded: LoadedModel) -> torch.Tensor:
     """What `probe_log_probs` gives, out of one batch that is padded as the engine pads."""
     import torch
 
-    from harness.engines.padding import pad_left
+    from harness.engines.padded import pad_left
 
     rows = [loaded.tokenizer(text)["input_ids"] for text in PROBE_TEXTS]
     batch = pad_left(rows, pad_id=loaded.tokenizer.pad_token_id, device=loaded.device)

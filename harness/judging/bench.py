@@ -74,7 +74,9 @@ class Bench:
         Raises:
             ConfigError: not as the configuration demands.
         """
-        return choose_manner(self._limits, self._session.judge_engine, served=self._session.opened_judge.is_served)
+        return choose_manner(
+            self._limits, self._session.judge_engine, served=self._session.opened_judge.model.is_served
+        )
 
     @cached_property
     def proven(self) -> ProvenJudge:

@@ -8,7 +8,7 @@ from typing import Literal
 from harness.config import Judging
 from harness.engines import Engine
 from harness.engines.requests import Choice, ChoiceRequest
-from harness.engines.server_choice import NoLogprobsError
+from harness.engines.server import NoLogprobsError
 from harness.errors import ConfigError, EngineError
 from harness.judging.budget import BudgetSpentError
 from harness.judging.prompts import pairwise_prompt

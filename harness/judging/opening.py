@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
 from harness.engines import AnswerCache, Backend
+from harness.engines.backends import make_backend, served_identity
 from harness.errors import ConfigError
 from harness.judging.engine import JudgeEngine
 from harness.models import Identity, ResolvedModel, ServedModel, model_identity, parse_model_spec, resolve_model
@@ -34,11 +35,6 @@ class OpenedJudge:
     model: ResolvedModel
     identity: Identity
     engine: JudgeEngine
-
-    @property
-    def is_served(self) -> bool:
-        """Whether a server answers for it."""
-        return isinstance(self.model.place, ServedModel)
 
     def facts(self, settings: Settings) -> dict[str, Any]:
         """Who judged and how, and what was newly spent on it, for the manifest."""
@@ -74,10 +70,10 @@ def open_judge(
     model = resolve_model(parse_model_spec(settings.judge), trust_remote_code=settings.trust_remote_code)
     if model.place == base.model.place:
         identity, backend = base.identity(), base.backend()
-    elif isinstance(model.place, ServedModel):
-        identity, backend = _served(settings, settings.judge, model.place)
     else:
-        identity, backend = _own(model, options)
+        identity = _identity(model, options)
+        load = cache(partial(_load, model, options))
+        backend = make_backend(model.place, load, concurrency=settings.judging.concurrency)
     engine = JudgeEngine(
         identity.digest,
         backend,
@@ -87,25 +83,18 @@ def open_judge(
     return OpenedJudge(model, identity, engine)
 
 
-def _served(settings: Settings, spec: str, served: ServedModel) -> tuple[Identity, Backend]:
-    from harness.engines.server import ServerBackend
-    from harness.engines.server_identity import server_identity
-
-    return server_identity(parse_model_spec(spec)), ServerBackend(served, concurrency=settings.judging.concurrency)
-
-
-def _own(model: ResolvedModel, options: LoadOptions) -> tuple[Identity, Backend]:
-    from harness.engines.local import LocalBackend
-    from harness.models.loading import load_model
-
-    @cache
-    def load() -> LoadedModel:
-        return load_model(model.directory, options)
-
-    identity = model_identity(
-        model.directory,
+def _identity(model: ResolvedModel, options: LoadOptions) -> Identity:
+    if isinstance(model.place, ServedModel):
+        return served_identity(model.place)
+    return model_identity(
+        model.place,
         dtype=options.dtype,
         quantization=options.quantization,
         trust_remote_code=options.trust_remote_code,
     )
-    return identity, LocalBackend(load, adapter=False)
+
+
+def _load(model: ResolvedModel, options: LoadOptions) -> LoadedModel:
+    from harness.models.loading import load_model
+
+    return load_model(model.directory, options)

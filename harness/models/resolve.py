@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from harness.errors import AdapterError, AssayError, ModelError, first_line
 from harness.models.embedded import ensure_embedded_model
@@ -15,29 +16,13 @@ _SAFE_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja",
 
 
 @dataclass(frozen=True)
-class ResolvedModel:
-    """A base model, on disk or served. `name` is what reports and adapter configs call it."""
+class _Resolved:
+    """What was found for a spec: on disk, or served. `name` is what reports and adapter configs call it."""
 
     name: str
     place: Path | ServedModel
-
-    @property
-    def directory(self) -> Path:
-        """Where its files are.
-
-        Raises:
-            ModelError: it is served: only its answers can be had.
-        """
-        return _on_disk(self.place, ModelError, "--model")
-
-
-@dataclass(frozen=True)
-class ResolvedAdapter:
-    """An adapter, on disk or served merged or beside its base; `recipe` names what it was trained from, where known."""
-
-    name: str
-    place: Path | ServedModel
-    recipe: str | None = None
+    _option: ClassVar[str]
+    _error: ClassVar[type[AssayError]]
 
     @property
     def is_served(self) -> bool:
@@ -49,9 +34,28 @@ class ResolvedAdapter:
         """Where its files are.
 
         Raises:
-            AdapterError: it is served: only its answers can be had.
+            ModelError, AdapterError: it is served: only its answers can be had.
         """
-        return _on_disk(self.place, AdapterError, "--adapter")
+        if isinstance(self.place, ServedModel):
+            raise self._error(f"{self.place} is served: its files are not at hand", f"pass {self._option}=DIRECTORY")
+        return self.place
+
+
+@dataclass(frozen=True)
+class ResolvedModel(_Resolved):
+    """A base model."""
+
+    _option: ClassVar[str] = "--model"
+    _error: ClassVar[type[AssayError]] = ModelError
+
+
+@dataclass(frozen=True)
+class ResolvedAdapter(_Resolved):
+    """An adapter, served merged or beside its base if not on disk; `recipe` names what it was trained from, where known."""
+
+    _option: ClassVar[str] = "--adapter"
+    _error: ClassVar[type[AssayError]] = AdapterError
+    recipe: str | None = None
 
 
 def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> ResolvedModel:
@@ -98,12 +102,6 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     recipe = directory / "recipe.json"
     trained_by = str(_read_json(recipe, AdapterError).get("name")) if recipe.is_file() else None
     return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, trained_by)
-
-
-def _on_disk(place: Path | ServedModel, error: type[AssayError], option: str) -> Path:
-    if isinstance(place, ServedModel):
-        raise error(f"{place} is served: its files are not at hand", f"pass {option}=DIRECTORY")
-    return place
 
 
 def _read_json(path: Path, error: type[AssayError]) -> dict[str, object]:

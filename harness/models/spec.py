@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,7 +12,6 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from harness.errors import ConfigError
 
 EMBEDDED_NAME = "smollm2-135m"
-SERVED_PREFIX = "openai:"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 # A name may hold an "@" itself ("owner/name@main"), so the one before the scheme divides.
 _SERVED = re.compile(r"(?P<name>[^\s@](?:\S*?\S)?)@(?P<url>https?://\S+)", re.IGNORECASE)
@@ -21,13 +21,19 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A name on an OpenAI-compatible server. `url` is the API's root, without credentials, query or final slash."""
+    """A model that another program answers for: its name there, and where that is.
+
+    Attributes:
+        url: of an OpenAI-compatible server the API's root, without credentials, query or final slash.
+        scheme: how such models are written (SCHEME:...), which tells the engine that asks for them.
+    """
 
     name: str
     url: str
+    scheme: str = "openai"
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.url}"
+        return f"{self.name}@{self.url}" if self.url else self.name
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,8 @@ def parse_model_spec(text: str) -> ModelSpec:
     """
     if text == EMBEDDED_NAME:
         return ModelSpec("embedded", text)
-    if text.startswith(SERVED_PREFIX):
-        served = _served(text, option="--model")
+    served = _parse_served(text, "--model")
+    if served is not None:
         return ModelSpec("server", str(served), served)
     kind, value = _directory_or_hub(text, option="--model", also=f"`{EMBEDDED_NAME}`, `openai:NAME@URL`, ")
     return ModelSpec(kind, value)
@@ -75,8 +81,8 @@ def parse_adapter_spec(text: str) -> AdapterSpec:
     Raises:
         ConfigError: it is neither `recipe:NAME`, `openai:NAME@URL`, an existing directory, nor shaped like a hub id.
     """
-    if text.startswith(SERVED_PREFIX):
-        served = _served(text, option="--adapter")
+    served = _parse_served(text, "--adapter")
+    if served is not None:
         return AdapterSpec("server", str(served), served)
     if text.startswith("recipe:"):
         name = text.removeprefix("recipe:")
@@ -89,8 +95,18 @@ def parse_adapter_spec(text: str) -> AdapterSpec:
     return AdapterSpec(kind, value)
 
 
-def _served(text: str, *, option: str) -> ServedModel:
-    match = _SERVED.fullmatch(text.removeprefix(SERVED_PREFIX))
+def _parse_served(text: str, option: str) -> ServedModel | None:
+    scheme, colon, _ = text.partition(":")
+    return SCHEMES[scheme](text, option) if colon and scheme in SCHEMES else None
+
+
+def parse_openai(text: str, option: str) -> ServedModel:
+    """Read `openai:NAME@URL`, given to an option.
+
+    Raises:
+        ConfigError: it names no model or no URL, or holds credentials.
+    """
+    match = _SERVED.fullmatch(text.removeprefix("openai:"))
     if match is None:
         raise ConfigError(f"{option}={_masked(text)} names no model on a server", _SERVED_REMEDY)
     try:
@@ -112,6 +128,10 @@ def _served(text: str, *, option: str) -> ServedModel:
     if not host:
         raise ConfigError(f"{option}={_masked(text)} names no host", _SERVED_REMEDY)
     return ServedModel(match["name"], _canonical(url, host, port))
+
+
+SCHEMES: dict[str, Callable[[str, str], ServedModel]] = {"openai": parse_openai}
+"""How models that others answer for are read, by scheme, each from the whole text and the name of its option."""
 
 
 def _canonical(url: SplitResult, host: str, port: int | None) -> str:

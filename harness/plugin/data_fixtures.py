@@ -62,11 +62,10 @@ def items_in_use(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
 def row_lengths(assay: Session, training_data: Corpus, data_rules: DataRules) -> TokenLengths:
     """The training rows in tokens of the base; skips where the base is served and its tokenizer not at hand."""
     from harness.data import token_lengths
-    from harness.models import ServedModel
     from harness.models.loading import load_tokenizer
     from harness.training.arguments import max_length_tokens
 
-    if isinstance(assay.base.place, ServedModel):
+    if assay.base.is_served:
         pytest.skip(f"{assay.base.place} is served: its tokenizer is not at hand")
     tokenizer = load_tokenizer(assay.base.directory, trust_remote_code=assay.settings.trust_remote_code)
     bound = data_rules.max_length if assay.recipe is None else max_length_tokens(assay.recipe)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.config import FILE_NAME
 from harness.engines import AnswerCache, Backend, Engine
+from harness.engines.backends import make_backend, served_identity
 from harness.errors import AdapterError, ConfigError
 from harness.models import (
     Identity,
@@ -137,11 +138,11 @@ class Contestants:
         Raises:
             ConfigError: one is served and the other is not, or both are the same served name.
         """
-        base, adapter = self.base.place, self.adapter.place
-        if isinstance(base, ServedModel) != isinstance(adapter, ServedModel) or base == adapter:
+        same = self.base.place == self.adapter.place
+        if self.base.is_served != self.adapter.is_served or same:
             raise ConfigError(
                 f"--model={self.base.name} and --adapter={self.adapter.name} cannot be compared: "
-                + ("both are the same served model" if base == adapter else "one is served, the other is not"),
+                + ("both are the same served model" if same else "one is served, the other is not"),
                 "pass two names of one server (openai:NAME@URL), or two that are on disk",
             )
         return {role: self.identity(role) for role in ROLES}
@@ -181,14 +182,10 @@ class Contestants:
         return self._engines[role]
 
     def _backend(self, role: Role) -> Backend:
-        place = self.base.place if role == "base" else self.adapter.place
-        if isinstance(place, ServedModel):
-            from harness.engines.server import ServerBackend
+        return make_backend(self._judged(role).place, lambda: self.loaded, adapter=role == "candidate")
 
-            return ServerBackend(place)
-        from harness.engines.local import LocalBackend
-
-        return LocalBackend(lambda: self.loaded, adapter=role == "candidate")
+    def _judged(self, role: Role) -> ResolvedModel | ResolvedAdapter:
+        return self.base if role == "base" else self.adapter
 
     @cached_property
     def _device(self) -> str:
@@ -204,11 +201,9 @@ class Contestants:
 
     def identity(self, role: Role) -> Identity:
         """Identity of one of the two; that of the base needs no adapter."""
-        spec = parse_model_spec(self._model_text) if role == "base" else parse_adapter_spec(self.settings.adapter or "")
-        if spec.served is not None:
-            from harness.engines.server_identity import server_identity
-
-            return server_identity(spec)
+        place = self._judged(role).place
+        if isinstance(place, ServedModel):
+            return served_identity(place)
         return model_identity(
             self.base.directory,
             dtype=self._dtype,

@@ -10,8 +10,7 @@ from faulty_server import FaultyServer, chat_answer
 
 from harness.engines import AnswerCache, Choice, ChoiceRequest, Engine, Prompt, ScoreRequest
 from harness.engines.local import LocalBackend
-from harness.engines.server import ServerBackend
-from harness.engines.server_choice import NoLogprobsError
+from harness.engines.server import NoLogprobsError, ServerBackend
 from harness.errors import EngineError
 from harness.models.loading import LoadedModel
 from harness.models.spec import ServedModel
@@ -54,7 +53,7 @@ def test_what_is_no_choice_is_refused(choices: tuple[str, ...]) -> None:
 def ask(server: FaultyServer, request: ChoiceRequest) -> Choice:
     backend = ServerBackend(ServedModel("m", server.url))
     [batch] = backend.plan([request])
-    [(_, answer)] = backend.run([request], batch)
+    [(_, answer)] = batch.run()
     assert isinstance(answer, Choice)
     return answer
 

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from harness.engines import GenerateRequest, Prompt, Score, ScoreRequest
 from harness.engines.local import LocalBackend
-from harness.engines.work import BatchLimits
+from harness.engines.strategy import BatchLimits
 from harness.errors import EngineError
 from harness.models.loading import LoadedModel
 
@@ -39,7 +39,7 @@ def answers(loaded: LoadedModel, requests, *, adapter: bool = False, rows: int =
     backend = LocalBackend(lambda: loaded, adapter=adapter, limits=limits, share_prefixes=SHARE)
     found = {}
     for batch in backend.plan(requests):
-        for index, answer in backend.run(requests, batch):
+        for index, answer in batch.run():
             assert index not in found
             found[index] = answer
     assert sorted(found) == list(range(len(requests)))

@@ -9,8 +9,7 @@ import pytest
 from faulty_server import FaultyServer
 
 from harness.engines import AnswerCache
-from harness.engines.server import ServerBackend
-from harness.engines.server_retry import RetryPolicy
+from harness.engines.server import RetryPolicy, ServerBackend
 from harness.judging.engine import JudgeEngine
 from harness.models.spec import ServedModel
 

@@ -53,7 +53,7 @@ def test_the_embedded_model_answers_the_same_with_and_without_shared_prefixes():
     texts = []
     for share in (True, False):
         backend = LocalBackend(lambda: loaded, adapter=False, share_prefixes=share)
-        answers = dict(a for batch in backend.plan(requests) for a in backend.run(requests, batch))
+        answers = dict(a for batch in backend.plan(requests) for a in batch.run())
         texts.append([answers[i].text for i in range(3)])
     assert texts[0] == texts[1]
     assert "Paris" in texts[0][0]

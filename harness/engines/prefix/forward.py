@@ -1,0 +1,148 @@
+"""Forwards over packs of tree nodes, every shared prefix read and none computed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.engines.prefix.attention import Block, Pack, Read, prefix_attention, segments, starts_of
+from harness.engines.prefix.tree import Chunk, Node
+
+if TYPE_CHECKING:
+    import torch
+
+# A forward this long keeps two cores busy; a longer one gains nothing and holds more memory.
+PACK_TOKENS = 2048
+# Rows of vocabulary-sized logits alive at once: 512 x 150,000 floats are 300 MB.
+_PACK_LOGITS = 512
+
+Chain = tuple[Block, ...]
+"""The blocks before a node, outermost first."""
+
+Wanted = Callable[[Node], Sequence[int]]
+"""Positions of a node's tokens (counted in the whole sequence) whose logits are wanted."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """A node after its forward.
+
+    Attributes:
+        logits: shape (wanted positions, vocabulary), in the order they were wanted.
+        chain: the blocks of all tokens up to the node's end; empty where nothing reads them.
+    """
+
+    node: Node
+    logits: torch.Tensor
+    chain: Chain
+
+
+class PrefixForward:
+    """Computes chunks for one model, keeping the heavy nodes on the way to the last chunk.
+
+    One of these serves one setting of the adapter: a kept block must never cross from base to candidate.
+    """
+
+    def __init__(self, device: torch.device, *, pack_tokens: int = PACK_TOKENS) -> None:
+        self._device = device
+        self._pack_tokens = pack_tokens
+        self._path: dict[Node, Block] = {}
+
+    def run(self, model: Any, chunk: Chunk, wanted: Wanted, *, keep_leaves: bool = False) -> Iterator[Computed]:
+        """Compute a chunk's nodes.
+
+        Args:
+            model: with the adapter set as this object's first call had it.
+            keep_leaves: give every node its chain, not only nodes with children.
+        """
+        with prefix_attention(model):
+            chain = self._path_blocks(model, chunk.path)
+            yield from self._below(model, [(node, chain) for node in chunk.nodes], wanted, keep_leaves)
+
+    def _path_blocks(self, model: Any, path: Sequence[Node]) -> Chain:
+        """The blocks of the heavy nodes above a chunk, each computed alone and once while chunks need it."""
+        self._path = {node: block for node, block in self._path.items() if node in path}
+        chain: Chain = ()
+        for node in path:
+            if node not in self._path:
+                pack = self._forward(model, [(node, chain)], positions=[], keep=True)[1]
+                self._path[node] = _block(pack, 0, len(node.tokens))
+            chain = (*chain, self._path[node])
+        return chain
+
+    def _below(
+        self, model: Any, nodes: Sequence[tuple[Node, Chain]], wanted: Wanted, keep_leaves: bool
+    ) -> Iterator[Computed]:
+        """Pack by pack; the children of a pack before the next pack, so that few blocks live at once."""
+        for members in self._packs(nodes, wanted):
+            keep = keep_leaves or any(node.children for node, _ in members)
+            places = [list(wanted(node)) for node, _ in members]
+            starts = starts_of([len(node.tokens) for node, _ in members])
+            flat = [
+                start + position - node.start
+                for (node, _), start, positions in zip(members, starts, places, strict=True)
+                for position in positions
+            ]
+            logits, pack = self._forward(model, members, flat, keep=keep)
+            children: list[tuple[Node, Chain]] = []
+            done = 0
+            for (node, chain), start, positions in zip(members, starts, places, strict=True):
+                if keep_leaves or node.children:
+                    chain = (*chain, _block(pack, start, start + len(node.tokens)))
+                    children += [(child, chain) for child in node.children]
+                else:
+                    chain = ()
+                yield Computed(node, logits[done : done + len(positions)], chain)
+                done += len(positions)
+            del logits, pack
+            yield from self._below(model, children, wanted, keep_leaves)
+
+    def _packs(self, nodes: Sequence[tuple[Node, Chain]], wanted: Wanted) -> Iterator[list[tuple[Node, Chain]]]:
+        members: list[tuple[Node, Chain]] = []
+        tokens = rows = 0
+        for node, chain in nodes:
+            more, more_rows = len(node.tokens), len(wanted(node))
+            if members and (tokens + more > self._pack_tokens or rows + more_rows > _PACK_LOGITS):
+                yield members
+                members, tokens, rows = [], 0, 0
+            members.append((node, chain))
+            tokens, rows = tokens + more, rows + more_rows
+        if members:
+            yield members
+
+    def _forward(
+        self, model: Any, members: Sequence[tuple[Node, Chain]], positions: Sequence[int], *, keep: bool
+    ) -> tuple[torch.Tensor, Pack]:
+        import torch
+
+        lengths = [len(node.tokens) for node, _ in members]
+        pack = Pack(segments(lengths, self._device), _reads(members, starts_of(lengths)), keep)
+        ids = torch.tensor([[t for node, _ in members for t in node.tokens]], device=self._device)
+        places = torch.tensor([[p for node, _ in members for p in range(node.start, node.stop)]], device=self._device)
+        # An empty selection would select all: ask for one position and use none of it.
+        kept = torch.tensor(positions or [0], device=self._device)
+        logits = model(input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=kept, pack=pack).logits[0]
+        return logits[: len(positions)], pack
+
+
+def _reads(members: Sequence[tuple[Node, Chain]], starts: Sequence[int]) -> list[Read]:
+    """One read for each run of members that share a block."""
+    reads: list[Read] = []
+    for (node, chain), start in zip(members, starts, strict=True):
+        stop = start + len(node.tokens)
+        for block in chain:
+            same = next((i for i, r in enumerate(reads) if r.block is block and r.stop == start), None)
+            if same is None:
+                reads.append(Read(start, stop, block))
+            else:
+                reads[same] = Read(reads[same].start, stop, block)
+    return reads
+
+
+def _block(pack: Pack, start: int, stop: int) -> Block:
+    """The keys and values of some of a pack's tokens, copied so that the pack's own can be freed."""
+    return Block([
+        (pack.kept[i][0][:, :, start:stop].clone(), pack.kept[i][1][:, :, start:stop].clone())
+        for i in range(len(pack.kept))
+    ])  # fmt: skip

@@ -1,0 +1,158 @@
+"""Which token sequences share which beginnings: a compressed trie, cut into chunks of work.
+
+A shared beginning becomes a node only where computing it once saves enough. A node that saves much is
+*heavy*: it is computed alone, kept while the sequences below it are computed chunk by chunk, and never
+holds a position whose logits are wanted, so that every request belongs to one chunk. Both are decided
+from all sequences together, so that a resumed run computes each chunk exactly as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+# Below this a shared beginning costs more in small forwards than it saves.
+_MIN_SHARED_TOKENS = 8
+_HEAVY_SAVED_TOKENS = 1024
+
+
+@dataclass(eq=False)
+class Node:
+    """A piece of one or more sequences.
+
+    Attributes:
+        start: position of the first of `tokens` in the sequences.
+        rows: sequences that end with this piece.
+        n_rows: sequences that run through it.
+    """
+
+    tokens: Sequence[int]
+    start: int
+    n_rows: int
+    heavy: bool = False
+    rows: list[int] = field(default_factory=list)
+    children: list[Node] = field(default_factory=list)
+
+    @property
+    def stop(self) -> int:
+        """Position after the last token."""
+        return self.start + len(self.tokens)
+
+    def walk(self) -> Iterator[Node]:
+        """This node and all below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    @property
+    def size(self) -> int:
+        """Tokens of this node and all below it: what computing the subtree costs."""
+        return sum(len(node.tokens) for node in self.walk())
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What is computed together: light subtrees below a path of heavy nodes, outermost first."""
+
+    path: tuple[Node, ...]
+    nodes: tuple[Node, ...]
+
+    @property
+    def rows(self) -> list[int]:
+        """The sequences that end in this chunk."""
+        return [row for root in self.nodes for node in root.walk() for row in node.rows]
+
+
+def distinct(sequences: Iterable[Sequence[int]]) -> tuple[list[tuple[int, ...]], list[list[int]]]:
+    """Each sequence once, in order of first appearance, and for each the numbers of those that are equal to it."""
+    numbers: dict[tuple[int, ...], list[int]] = {}
+    for number, sequence in enumerate(sequences):
+        numbers.setdefault(tuple(sequence), []).append(number)
+    return list(numbers), list(numbers.values())
+
+
+def build_tree(sequences: Sequence[Sequence[int]], first_wanted: Sequence[int]) -> list[Node]:
+    """The trie of the sequences, as its roots.
+
+    Args:
+        sequences: token ids; no two equal, none empty.
+        first_wanted: for each, the first position whose logits are wanted; heavy nodes end before it.
+    """
+    if not sequences:
+        return []
+    order = sorted(range(len(sequences)), key=lambda i: tuple(sequences[i]))
+    ordered = [sequences[i] for i in order]
+    common = [_common_length(a, b) for a, b in pairwise(ordered)]
+    return _Builder(ordered, order, common, [first_wanted[i] for i in order]).nodes(0, len(order), 0)
+
+
+def cut_chunks(roots: Sequence[Node], *, max_tokens: int, max_rows: int) -> list[Chunk]:
+    """Chunks of at most so many tokens and sequences, where a single subtree is not larger itself."""
+    return list(_chunks(roots, (), max_tokens, max_rows))
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Sequences in lexicographic order; `common[i]` is how much number i shares with its successor."""
+
+    sequences: Sequence[Sequence[int]]
+    names: Sequence[int]
+    common: Sequence[int]
+    first_wanted: Sequence[int]
+
+    def nodes(self, low: int, high: int, depth: int) -> list[Node]:
+        """Nodes for the sequences low..high, which agree up to `depth`."""
+        if high - low == 1:
+            return [self._leaf(low, depth)]
+        shared = min(self.common[low : high - 1])
+        saved = (shared - depth) * (high - low - 1)
+        heavy = saved >= _HEAVY_SAVED_TOKENS
+        end = min(shared, *self.first_wanted[low:high]) if heavy else shared
+        if end - depth < _MIN_SHARED_TOKENS:
+            return self._split(low, high, shared, depth)
+        node = Node(self.sequences[low][depth:end], depth, high - low, heavy)
+        if len(self.sequences[low]) == end:  # the shortest sorts first; it is unique, so it is the only one
+            node.rows.append(self.names[low])
+            low += 1
+        node.children = self.nodes(low, high, end) if heavy else self._split(low, high, shared, end)
+        return [node]
+
+    def _split(self, low: int, high: int, shared: int, depth: int) -> list[Node]:
+        """One part for each way of going on after `shared`; each part's nodes begin at `depth`."""
+        found: list[Node] = []
+        begin = low
+        for i in range(low, high):
+            if i == high - 1 or self.common[i] <= shared:
+                found += self.nodes(begin, i + 1, depth)
+                begin = i + 1
+        return found
+
+    def _leaf(self, place: int, depth: int) -> Node:
+        return Node(self.sequences[place][depth:], depth, 1, rows=[self.names[place]])
+
+
+def _chunks(nodes: Sequence[Node], path: tuple[Node, ...], max_tokens: int, max_rows: int) -> Iterator[Chunk]:
+    waiting: list[Node] = []
+    tokens = rows = 0
+    for node in nodes:
+        if node.heavy:
+            yield from _chunks(node.children, (*path, node), max_tokens, max_rows)
+            continue
+        size = node.size
+        if waiting and (tokens + size > max_tokens or rows + node.n_rows > max_rows):
+            yield Chunk(path, tuple(waiting))
+            waiting, tokens, rows = [], 0, 0
+        waiting.append(node)
+        tokens, rows = tokens + size, rows + node.n_rows
+    if waiting:
+        yield Chunk(path, tuple(waiting))
+
+
+def _common_length(a: Sequence[int], b: Sequence[int]) -> int:
+    length = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        length += 1
+    return length

@@ -1,0 +1,132 @@
+"""The engine over an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from harness.engines.engine import Batch
+from harness.engines.requests import Answer, ChoiceRequest, GenerateRequest, Request, ScoreRequest
+from harness.engines.server.choice import ask_choice, refuse_choices
+from harness.engines.server.client import open_client
+from harness.engines.server.generation import ask_generation
+from harness.engines.server.retry import RetryPolicy, call_with_retries
+from harness.engines.server.scoring import ask_score, refuse_conversation
+from harness.errors import EngineError
+from harness.models.spec import ServedModel
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+Ask = Callable[["OpenAI"], Answer]
+"""Asks a server once for the answer to one request."""
+
+CONCURRENCY = 8
+# Long enough to keep every connection busy, short enough that a killed run loses little.
+_ROUNDS_PER_BATCH = 4
+
+
+class ServerBackend:
+    """Computes answers by asking a server, several requests at a time.
+
+    Chat prompts are rendered by the server's own template, and greedy decoding is temperature 0 under
+    whatever other defaults the server sets: the model is judged as it is served. `truncate` of a request
+    has no counterpart in the API: a prompt that is too long is the server's to refuse.
+
+    Args:
+        served: name and URL.
+        concurrency: requests under way at once, at the most.
+        timeout_s: how long one call may keep silent.
+        retry: what to do about faults that pass.
+    """
+
+    def __init__(
+        self,
+        served: ServedModel,
+        *,
+        concurrency: int = CONCURRENCY,
+        timeout_s: float = 600.0,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self._served = served
+        self._concurrency = concurrency
+        self._timeout_s = timeout_s
+        self._retry = retry or RetryPolicy()
+        self._client: OpenAI | None = None
+        self._context_lengths: dict[str, int] = {}
+
+    def plan(self, requests: Sequence[Request]) -> list[Batch]:
+        """Batches of requests in order.
+
+        Raises:
+            EngineError: a request is of a kind that no server answers; nothing has been asked yet.
+        """
+        asks = [(index, self._how_to_ask(request)) for index, request in enumerate(requests)]
+        size = self._concurrency * _ROUNDS_PER_BATCH
+        parts = [asks[start : start + size] for start in range(0, len(asks), size)]
+        return [Batch([index for index, _ in part], partial(self._run, part)) for part in parts]
+
+    def _run(self, asks: Sequence[tuple[int, Ask]]) -> Iterator[tuple[int, Answer]]:
+        """Answer one batch, yielding (index, answer) as each finishes, every index once.
+
+        Raises:
+            ConfigError: there is no key for a server on another machine.
+            EngineError: a request is refused, or was not answered in as many tries as the policy allows.
+        """
+        client = self._open()
+        waiting: SimpleQueue[tuple[int, Ask]] = SimpleQueue()
+        finished: SimpleQueue[tuple[int, Answer | BaseException]] = SimpleQueue()
+        stopped = threading.Event()
+        for pair in asks:
+            waiting.put(pair)
+
+        def work() -> None:
+            while not stopped.is_set():
+                try:
+                    index, ask = waiting.get_nowait()
+                except Empty:
+                    return
+                try:
+                    call = partial(ask, client)
+                    answer = call_with_retries(call, self._retry, served=self._served, stopped=stopped)
+                    finished.put((index, answer))
+                except BaseException as exc:  # handed over: raised where the batch is awaited
+                    finished.put((index, exc))
+
+        for _ in range(min(self._concurrency, len(asks))):
+            # Daemons: after an interrupt, a call under way must not hold up the end of the process.
+            threading.Thread(target=work, name="assay-server", daemon=True).start()
+        try:
+            for _ in asks:
+                index, outcome = finished.get()
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                yield index, outcome
+        finally:
+            stopped.set()
+
+    def _open(self) -> OpenAI:
+        if self._client is None:
+            self._client = open_client(self._served, timeout_s=self._timeout_s)
+        return self._client
+
+    def _how_to_ask(self, request: Request) -> Ask:
+        name = self._served.name
+        match request:
+            case GenerateRequest():
+                return partial(ask_generation, name=name, request=request)
+            case ScoreRequest():
+                refuse_conversation(request)
+                return partial(ask_score, name=name, request=request, context_lengths=self._context_lengths)
+            case ChoiceRequest():
+                refuse_choices(request)
+                return partial(ask_choice, name=name, request=request)
+            case _:
+                raise EngineError(
+                    f"a server cannot answer a {type(request).__name__}: it gives no distributions over a whole text",
+                    "leave out measures of general text and divergence, or judge the model in process "
+                    "(--model=DIRECTORY)",
+                )

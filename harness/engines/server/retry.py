@@ -1,0 +1,149 @@
+"""Trying again: which faults of a server pass, how long to wait, when to give up."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from harness.engines.server.client import KEY_VARIABLE, MalformedAnswerError, redact
+from harness.errors import EngineError
+from harness.models.spec import ServedModel
+
+if TYPE_CHECKING:
+    import openai
+
+T = TypeVar("T")
+
+_PASSING_STATUSES = frozenset({408, 409, 429})
+_MESSAGE_CHARS = 300
+_REMEDIES = {
+    401: f"set {KEY_VARIABLE} in the environment to a key of that server",
+    403: f"set {KEY_VARIABLE} in the environment to a key that may use this model",
+    404: "check the model's name, and that the URL is the API's root (most end in /v1)",
+}
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how patiently to try; the defaults outlast a server's restart of about a minute.
+
+    Attributes:
+        tries: calls of one request at the most.
+        first_wait_s: wait after the first fault; it doubles with each further one.
+        longest_wait_s: where the doubling ends.
+        longest_retry_after_s: a server that asks for a longer pause than this is given up.
+    """
+
+    tries: int = 8
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 30.0
+    longest_retry_after_s: float = 300.0
+
+    def backoff_s(self, failures: int) -> float:
+        """Seconds to wait after so many faults, drawn from the upper half so that callers spread out."""
+        return min(self.first_wait_s * 2.0 ** (failures - 1), self.longest_wait_s) * random.uniform(0.5, 1.0)
+
+
+class StoppedError(Exception):
+    """The caller wants no more answers."""
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """What went wrong with one call; `status` is None where no HTTP answer came."""
+
+    text: str
+    passing: bool
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+def call_with_retries(
+    call: Callable[[], T], policy: RetryPolicy, *, served: ServedModel, stopped: threading.Event
+) -> T:
+    """The result of `call`, tried again after timeouts, lost connections, malformed answers, 408, 409, 429 and 5xx.
+
+    Raises:
+        EngineError: the server refuses the request (any other status), asks for too long a pause, or
+            failed at every try.
+        StoppedError: `stopped` was set before there was an answer.
+    """
+    import openai
+
+    failures = 0
+    while not stopped.is_set():
+        try:
+            return call()
+        except (openai.OpenAIError, MalformedAnswerError) as exc:
+            fault = _read_fault(exc)
+            failures += 1
+            if not fault.passing:
+                raise EngineError(
+                    f"{served} refuses a request: {fault.text}",
+                    _REMEDIES.get(fault.status or 0, "change what the message names; the same request fails again"),
+                ) from exc
+            if failures >= policy.tries:
+                raise EngineError(
+                    f"{served} gave no answer in {failures} tries; the last: {fault.text}",
+                    "see that the server is up and not overloaded; batches answered before are kept for the next run",
+                ) from exc
+            asked_s = fault.retry_after_s or 0.0
+            if asked_s > policy.longest_retry_after_s:
+                raise EngineError(
+                    f"{served} asks for a pause of {asked_s:.0f} s: {fault.text}",
+                    "run again after it; batches answered before are kept",
+                ) from exc
+            stopped.wait(max(asked_s, policy.backoff_s(failures)))
+    raise StoppedError
+
+
+def retry_after_s(value: str | None, *, now: float) -> float | None:
+    """Seconds a `Retry-After` header asks for: a number or an HTTP date (RFC 9110, section 10.2.3).
+
+    Args:
+        now: Unix time to count a date from.
+
+    Returns:
+        Never negative; None without a header that can be read.
+    """
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
+        except ValueError:
+            return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _read_fault(exc: openai.OpenAIError | MalformedAnswerError) -> _Fault:
+    import openai
+
+    if isinstance(exc, openai.APITimeoutError):
+        return _Fault("no answer within the time limit", passing=True)
+    if isinstance(exc, openai.APIConnectionError):
+        return _Fault(redact(f"the connection failed: {exc.__cause__ or exc}"), passing=True)
+    if isinstance(exc, openai.APIStatusError):
+        status = exc.status_code
+        return _Fault(
+            redact(f"HTTP {status}: {_message(exc)}"),
+            passing=status in _PASSING_STATUSES or status >= 500,
+            status=status,
+            retry_after_s=retry_after_s(exc.response.headers.get("retry-after"), now=time.time()),
+        )
+    return _Fault(redact(f"the answer is malformed: {exc}"), passing=isinstance(exc, MalformedAnswerError))
+
+
+def _message(exc: openai.APIStatusError) -> str:
+    """What the server says, in whichever field: `error.message` by the API, `detail` by FastAPI."""
+    body = exc.body
+    said = (body.get("message") or body.get("detail")) if isinstance(body, dict) else body
+    return str(said or exc.response.text or exc.response.reason_phrase)[:_MESSAGE_CHARS]
