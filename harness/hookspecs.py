@@ -36,7 +36,7 @@ def register_tasks(register: Register) -> None:
 
 @hookspec
 def register_data_formats(register: Register) -> None:
-    """Add formats of training and test rows (`format:`): each a `harness.tasks.formats.DataFormat`."""
+    """Add formats of training and test rows (`format:`): each a `harness.tasks.layouts.DataFormat`."""
 
 
 @hookspec
@@ -56,7 +56,7 @@ def register_scorers(register: Register) -> None:
 
 @hookspec
 def register_engines(register: Register) -> None:
-    """Add engines (`--model=SCHEME:NAME`, `--adapter=SCHEME:NAME`): each a `harness.engines.kinds.EngineKind`."""
+    """Add engines (`--model=SCHEME:NAME`, `--adapter=SCHEME:NAME`): each a `harness.engines.backends.ServingEngine`."""
 
 
 @hookspec

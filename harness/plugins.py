@@ -26,6 +26,7 @@ _SHIPPED = (
     "harness.judging.shipped",
     "harness.metrics.shipped",
     "harness.gates.rule_kinds",
+    "harness.engines.backends",
     "harness.report.shipped",
 )
 
