@@ -33,7 +33,7 @@ from harness.plugin.fixtures import (
     task_name,
 )
 from harness.plugin.options import add_options
-from harness.plugin.precedence import note_failures, place, skip_if_broken
+from harness.plugin.precedence import SUITES, mark_by_name, note_failures, place, skip_if_broken
 from harness.plugin.reports import VerdictCollector, annotate_report, carried_verdicts, measures, owns
 from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
@@ -97,7 +97,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start this session's state; the process that reports to the user also collects verdicts."""
+    """Name the suites' markers and start this session's state; the process that reports also collects verdicts."""
+    for name, asks in SUITES.items():
+        config.addinivalue_line("markers", f"{name}: {asks}")
     state = config.stash[STATE] = State(config)
     if not state.is_worker:
         config.pluginmanager.register(VerdictCollector(state), "assay-verdicts")
@@ -132,8 +134,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("further_task", params or [_NO_FURTHER_TASK], indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects by the markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Data before training, integrity before what costs more; and tell a wrong option once, instead of once a test."""
+    mark_by_name([item for item in items if measures(item)])
     items.sort(key=lambda item: place(item) if measures(item) else 0)
     state = config.stash[STATE]
     if not state.usage_error and any(measures(item) for item in items):
