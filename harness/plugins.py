@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, Protocol, TypeVar
 
 import pluggy
@@ -120,28 +120,29 @@ def plugin_manager() -> pluggy.PluginManager:
     manager.add_hookspecs(hookspecs)
     for path in _SHIPPED:
         manager.register(import_module(path), f"{_SHIPPED_BY} ({path})")
-    if os.environ.get(DISABLE_VARIABLE, "0") == "0":
-        for owner, load in _installed().items():
-            try:
-                manager.register(load(), owner)
-                manager.check_pending()  # a hook that does not exist, as a misspelt one does not
-            except Exception as exc:
-                raise _broken(owner, first_line(exc)) from exc
+    for point in _installed():
+        owner = f"{' '.join(_distribution(point))} ({point.value})"
+        try:
+            manager.register(point.load(), owner)
+            manager.check_pending()  # a hook that does not exist, as a misspelt one does not
+        except Exception as exc:
+            raise _broken(owner, first_line(exc)) from exc
     return manager
 
 
-def _installed() -> dict[str, Callable[[], object]]:
-    """Owner -> what loads its plugin, of every other distribution's entry points."""
-    found = {}
-    for point in sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: point.name):
-        by = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown distribution"
-        found[f"{by} ({point.value})"] = point.load
-    return found
+def plugin_versions() -> dict[str, str]:
+    """Name -> version of the other distributions whose plugins are in use: results depend on them."""
+    return dict(_distribution(point) for point in _installed())
 
 
-def installed_plugins() -> list[str]:
-    """The plugins of other distributions that are loaded, by distribution and version; empty where none are."""
-    return [name for name, _ in plugin_manager().list_name_plugin() if not name.startswith(_SHIPPED_BY)]
+def _installed() -> list[EntryPoint]:
+    if os.environ.get(DISABLE_VARIABLE, "0") != "0":
+        return []
+    return sorted(entry_points(group=hookspecs.PROJECT), key=lambda point: (*_distribution(point), point.name))
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist is not None else ("an unknown distribution", "")
 
 
 def nearest(name: str, known: list[str]) -> str:

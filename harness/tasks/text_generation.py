@@ -12,7 +12,7 @@ from harness.metrics import overlap
 from harness.metrics.base import Metric
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
-from harness.tasks.build import AnswerKeys, Source, item_kind
+from harness.tasks.build import AnswerKeys, item_kind
 from harness.tasks.records import Record
 from harness.tasks.references import read_references
 
@@ -57,8 +57,4 @@ class TextGrader(Generates):
         return read_references(record, field, value)
 
 
-def _grader(source: Source[AnswerKeys]) -> TextGrader:
-    return TextGrader(**source.keys.asking())
-
-
-GENERATION = item_kind("generation", AnswerKeys, _grader, metrics=TextGrader().metrics)
+GENERATION = item_kind("generation", AnswerKeys, TextGrader.of, metrics=TextGrader().metrics)
