@@ -19,16 +19,7 @@ DISABLE_VARIABLE = "ASSAY_DISABLE_PLUGINS"
 """Set to anything but 0, it leaves the plugins of other distributions out."""
 
 _SHIPPED_BY = "adapter-assay"
-_SHIPPED = (
-    "harness.tasks.shipped",
-    "harness.lm_eval_bridge.specification",
-    "harness.safety.shipped",
-    "harness.judging.shipped",
-    "harness.metrics.shipped",
-    "harness.gates.rule_kinds",
-    "harness.engines.backends",
-    "harness.report.shipped",
-)
+_SHIPPED = "harness.shipped"
 
 
 class Named(Protocol):
@@ -118,8 +109,7 @@ def plugin_manager() -> pluggy.PluginManager:
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    for path in _SHIPPED:
-        manager.register(import_module(path), f"{_SHIPPED_BY} ({path})")
+    manager.register(import_module(_SHIPPED), _SHIPPED_BY)
     for point in _installed():
         owner = f"{' '.join(_distribution(point))} ({point.value})"
         try:

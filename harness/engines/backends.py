@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from harness.engines.engine import Backend
 from harness.engines.server import ServerBackend, server_identity
 from harness.engines.server.backend import CONCURRENCY
-from harness.hookspecs import Register, hookimpl
 from harness.models.identity import Identity
 from harness.models.spec import ServedModel, parse_openai
 from harness.plugins import Registry
@@ -40,12 +39,7 @@ def _openai_backend(served: ServedModel, concurrency: int) -> Backend:
     return ServerBackend(served, concurrency=concurrency)
 
 
-@hookimpl
-def register_engines(register: Register) -> None:
-    """Servers that speak OpenAI's API."""
-    register(ServingEngine("openai", parse_openai, server_identity, _openai_backend))
-
-
+OPENAI = ServingEngine("openai", parse_openai, server_identity, _openai_backend)
 ENGINES: Registry[ServingEngine] = Registry("register_engines", "engine")
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import methodcaller
 from typing import TYPE_CHECKING
 
-from harness.hookspecs import Register, hookimpl
 from harness.plugins import Registry
 
 if TYPE_CHECKING:
@@ -37,15 +35,10 @@ class RuleKind:
 RULE_KINDS: Registry[RuleKind] = Registry("register_gate_rules", "gate rule")
 
 
-@hookimpl
-def register_gate_rules(register: Register) -> None:
-    """Two that compare with the base, and two on the candidate's own level."""
-
-    def put(name: str) -> Callable[[Measurement, float], Gateable]:
-        return lambda measurement, threshold: methodcaller(name, threshold)(measurement)
-
-    gain, loss = "the least gain as a number of 0 or more", "the largest tolerable loss as a number above 0"
-    register(RuleKind("superior", put("superior"), lambda by: by >= 0, gain, relative=True))
-    register(RuleKind("non_inferior", put("non_inferior"), lambda margin: margin > 0, loss, relative=True))
-    register(RuleKind("at_least", put("at_least")))
-    register(RuleKind("at_most", put("at_most")))
+_GAIN, _LOSS = "the least gain as a number of 0 or more", "the largest tolerable loss as a number above 0"
+SHIPPED = (
+    RuleKind("superior", lambda measured, by: measured.superior(by), lambda by: by >= 0, _GAIN, relative=True),
+    RuleKind("non_inferior", lambda measured, by: measured.non_inferior(by), lambda by: by > 0, _LOSS, relative=True),
+    RuleKind("at_least", lambda measured, bound: measured.at_least(bound)),
+    RuleKind("at_most", lambda measured, bound: measured.at_most(bound)),
+)

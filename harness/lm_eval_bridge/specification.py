@@ -7,7 +7,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.hookspecs import Register, hookimpl
 from harness.lm_eval_bridge.options import LM_EVAL_SEED, LmEvalOptions
 from harness.lm_eval_bridge.task import LmEvalTask
 from harness.tasks.keys import TaskKeys, Text
@@ -51,7 +50,5 @@ def _with_fewshot(name: str, spec: Spec, shots: int) -> Spec:
     return {"task": name, **spec, "fewshot": shots}  # the task's new name says the count, lm-eval knows the old one
 
 
-@hookimpl
-def register_task_kinds(register: Register) -> None:
-    """Tasks of lm-eval; their answers may be probabilities."""
-    register(TaskKind("lm_eval", LmEvalKeys, _build, generates=False, with_fewshot=_with_fewshot))
+# its answers may be probabilities
+LM_EVAL = TaskKind("lm_eval", LmEvalKeys, _build, generates=False, with_fewshot=_with_fewshot)

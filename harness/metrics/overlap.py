@@ -8,12 +8,11 @@ is divided by 100 so that one margin means one thing for every metric.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
-SentenceScore = Callable[[str, Sequence[str]], float]
 _WORDS = re.compile(r"[^\W_]+")
 
 

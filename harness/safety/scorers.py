@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from harness.config import Safety
 from harness.errors import ConfigError
 from harness.plugins import Registry
 from harness.safety.scoring import Rater, Scorer
 from harness.safety.toxicity import ToxicityScorer
+
+M = TypeVar("M")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,16 @@ class Wanted:
     value: str
     safety: Safety
     judge: Callable[[], Rater] | None = None
+
+    def need_judge(self) -> Callable[[], Rater]:
+        """What makes the judge.
+
+        Raises:
+            ConfigError: no judge can be had.
+        """
+        if self.judge is None:
+            raise ConfigError("safety.scorer is judge, and there is no judge", "name one: `judge: {model: ...}`")
+        return self.judge
 
 
 @dataclass(frozen=True)
@@ -53,11 +66,8 @@ def make_scorer(safety: Safety, judge: Callable[[], Rater] | None) -> Scorer:
     Raises:
         ConfigError: there is no such scorer, or it lacks what it needs.
     """
-    scheme, _, value = safety.scorer.partition(":")
-    make = SCORERS.get(scheme).refusals if scheme in SCORERS else None
-    if make is None:
-        usages = [one.usage for one in SCORERS if one.refusals is not None]
-        raise ConfigError(f"safety.scorer is {safety.scorer!r}", f"choose one of: {', '.join(usages)}")
+    makers = {one.name: (one.usage, one.refusals) for one in SCORERS if one.refusals is not None}
+    make, value = _find("safety.scorer", safety.scorer, makers)
     return make(Wanted(value, safety, judge))
 
 
@@ -67,11 +77,14 @@ def make_toxicity_scorer(safety: Safety) -> ToxicityScorer:
     Raises:
         ConfigError: there is no such scorer.
     """
-    scheme, _, value = safety.toxicity_scorer.partition(":")
-    make = SCORERS.get(scheme).toxicity if scheme in SCORERS else None
-    if make is None:
-        usages = [one.usage for one in SCORERS if one.toxicity is not None]
-        raise ConfigError(
-            f"safety.toxicity_scorer is {safety.toxicity_scorer!r}", f"choose one of: {', '.join(usages)}"
-        )
+    makers = {one.name: (one.usage, one.toxicity) for one in SCORERS if one.toxicity is not None}
+    make, value = _find("safety.toxicity_scorer", safety.toxicity_scorer, makers)
     return make(Wanted(value, safety))
+
+
+def _find(key: str, text: str, makers: Mapping[str, tuple[str, M]]) -> tuple[M, str]:
+    """What makes the scorer that `SCHEME` or `SCHEME:VALUE` names, and the value."""
+    scheme, _, value = text.partition(":")
+    if scheme not in makers:
+        raise ConfigError(f"{key} is {text!r}", f"choose one of: {', '.join(usage for usage, _ in makers.values())}")
+    return makers[scheme][1], value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TypeVar
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Divergence, GenerateRequest, Generation, Request, Score
@@ -12,9 +12,6 @@ from harness.errors import TaskError
 from harness.metrics.answers import AnswerMetric
 from harness.metrics.base import Metric
 from harness.tasks.base import Grade, Grader, Item
-
-if TYPE_CHECKING:
-    from harness.tasks.build import Source
 
 A = TypeVar("A", Generation, Score, Divergence)
 
@@ -30,11 +27,6 @@ class Generates:
 
     max_new_tokens: int
     stop: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, source: Source[Any]) -> Self:
-        """A grader whose settings are those of `GeneratingKeys` alone."""
-        return cls(**source.keys.asking())
 
     def requests(self, item: Item) -> Sequence[Request]:
         """The one request an item becomes."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from pydantic import Field
 
@@ -41,10 +41,6 @@ class GeneratingKeys(ItemKeys):
     max_new_tokens: Count | None = Field(None, description="Cap on the answer's tokens.")
     stop: Texts = Field((), description="Texts that end the answer.")
 
-    def asking(self) -> dict[str, Any]:
-        """The settings of `Generates` that are given; the kind's own defaults stand for the others."""
-        return {key: value for key, value in (("max_new_tokens", self.max_new_tokens), ("stop", self.stop)) if value}
-
 
 class AnswerKeys(GeneratingKeys):
     """Answers that are held against one right text or several."""
@@ -54,7 +50,7 @@ class AnswerKeys(GeneratingKeys):
 
 @dataclass(frozen=True)
 class Source(Generic[K]):
-    """What a grader is made from: the task's keys, and the rows of its file with how they are read."""
+    """What a grader is completed from: the task's keys, and the rows of its file with how they are read."""
 
     task: str
     keys: K
@@ -63,49 +59,42 @@ class Source(Generic[K]):
     reader: ItemReader
 
 
-def item_task(
-    name: str,
-    keys: K,
-    context: TaskContext,
-    make_grader: Callable[[Source[K]], G],
-    fit: Callable[[G, Sequence[Item]], G] = lambda grader, items: grader,
-) -> Task:
-    """The task of a data file's rows.
-
-    Args:
-        fit: completes the grader by the items that are asked.
-
-    Raises:
-        TaskError: keys contradict each other, or name a metric that is not there.
-        DataError: the data cannot be read, or a row does not fit.
-    """
-    path = context.root / keys.data
-    records = read_records(path)
-    reader = ItemReader.from_keys(name, keys, records[0], target_field=keys.target_field)
-    grader = make_grader(Source(name, keys, context.root, records, reader))
-    items = context.sample(reader.read(records, grader.target), keys)
-    graded: Grader = fit(grader, items)
-    if isinstance(keys, AnswerKeys) and keys.metrics:
-        graded = WithMetrics(graded, tuple(_metric(name, graded, metric) for metric in dict.fromkeys(keys.metrics)))
-    return Task(name, tuple(items), graded, data_digest=digest_file(path))
-
-
 def item_kind(
     name: str,
     keys: type[K],
-    make_grader: Callable[[Source[K]], G],
+    grader: Callable[..., G],
     *,
-    metrics: Sequence[Metric],
+    metrics: Sequence[Metric] | None = None,
+    complete: Callable[[G, Source[K]], G] = lambda grader, source: grader,
     fit: Callable[[G, Sequence[Item]], G] = lambda grader, items: grader,
     generates: bool = True,
     with_fewshot: Callable[[str, Spec, int], Spec | None] = lambda name, spec, shots: None,
 ) -> TaskKind[K]:
-    """The kind of task whose items are rows of a data file; arguments as of `TaskKind` and `item_task`."""
+    """The kind of task whose items are rows of a data file.
+
+    Args:
+        grader: a dataclass; of its fields those are set that a task has keys for.
+        metrics: of the grader; None: those of one whose fields are not set.
+        complete: sets what takes more than a key, before items are read.
+        fit: sets what depends on the items that are asked.
+        generates, with_fewshot: as of `TaskKind`.
+    """
+    settings = {field.name for field in fields(cast(Any, grader))}
 
     def build(task: str, given: K, context: TaskContext) -> Task:
-        return item_task(task, given, context, make_grader, fit)
+        path = context.root / given.data
+        records = read_records(path)
+        reader = ItemReader.from_keys(task, given, records[0], target_field=given.target_field)
+        chosen = {key: getattr(given, key) for key in settings & given.model_fields_set}
+        made = complete(grader(**chosen), Source(task, given, context.root, records, reader))
+        items = context.sample(reader.read(records, made.target), given)
+        graded: Grader = fit(made, items)
+        if isinstance(given, AnswerKeys) and given.metrics:
+            graded = WithMetrics(graded, tuple(_metric(task, graded, one) for one in dict.fromkeys(given.metrics)))
+        return Task(task, tuple(items), graded, data_digest=digest_file(path))
 
-    return TaskKind(name, keys, build, tuple(metric.name for metric in metrics), generates, with_fewshot)
+    named = tuple(metric.name for metric in (grader().metrics if metrics is None else metrics))
+    return TaskKind(name, keys, build, named, generates, with_fewshot)
 
 
 def _metric(task: str, grader: Grader, name: str) -> AnswerMetric:

@@ -123,14 +123,14 @@ def _plain(text: str) -> str:
     return text.casefold().strip(string.whitespace + string.punctuation)
 
 
-def _grader(source: Source[ClassificationKeys]) -> ClassificationGrader:
-    labels, field = source.keys.labels, source.keys.target_field
+def _with_labels(grader: ClassificationGrader, source: Source[ClassificationKeys]) -> ClassificationGrader:
+    labels, field = grader.labels, source.keys.target_field
     if not labels:
         if field is None:
             raise TaskError(f"task {source.task!r} has no 'labels'", "list them, or give target_field")
         texts = {label_text(record.get(field)) for record in source.records}
         labels = tuple(sorted(text for text in texts if text is not None))
-    return ClassificationGrader(**source.keys.asking(), labels=check_labels(labels))
+    return replace(grader, labels=check_labels(labels))
 
 
 def _with_majority(grader: ClassificationGrader, items: Sequence[Item]) -> ClassificationGrader:
@@ -140,7 +140,8 @@ def _with_majority(grader: ClassificationGrader, items: Sequence[Item]) -> Class
 CLASSIFICATION = item_kind(
     "classification",
     ClassificationKeys,
-    _grader,
-    fit=_with_majority,
+    ClassificationGrader,
     metrics=ClassificationGrader(labels=("yes", "no")).metrics,
+    complete=_with_labels,
+    fit=_with_majority,
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 from harness.engines.requests import Message
 from harness.errors import DataError
-from harness.hookspecs import Register, hookimpl
 from harness.plugins import Registry
 from harness.tasks.records import Record, show
 
@@ -98,15 +97,6 @@ def parse_example(record: Record, format_name: str) -> Example:
     return Example(prompt, completion, record.row, record.fields)
 
 
-@hookimpl
-def register_data_formats(register: Register) -> None:
-    """The four that trainers know, in the order in which a row is held against them."""
-    register(DataFormat("messages", ("messages",), _messages))
-    register(DataFormat("sharegpt", ("conversations",), _sharegpt))
-    register(DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion))
-    register(DataFormat("alpaca", ("instruction", "output"), _alpaca))
-
-
 def _alpaca(record: Record) -> tuple[tuple[Message, ...], str]:
     instruction = _filled(record, "instruction", record.get("instruction"))
     extra = record.text("input").strip() if record.fields.get("input") is not None else ""
@@ -176,3 +166,11 @@ def _filled(record: Record, field: str, value: Any) -> str:
     if not text.strip():
         raise record.error(f"field {field!r} is empty", "fill it in or remove the row")
     return text
+
+
+SHIPPED = (
+    DataFormat("messages", ("messages",), _messages),
+    DataFormat("sharegpt", ("conversations",), _sharegpt),
+    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion),
+    DataFormat("alpaca", ("instruction", "output"), _alpaca),
+)

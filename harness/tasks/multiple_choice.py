@@ -114,21 +114,12 @@ class ChoiceGrader:
         return string.ascii_uppercase[: len(choices)] if self.style == "letters" else choices
 
 
-def _grader(source: Source[ChoiceKeys]) -> ChoiceGrader:
-    grader = ChoiceGrader(style=source.keys.style, choices_field=source.keys.choices_field)
+def _complete(grader: ChoiceGrader, source: Source[ChoiceKeys]) -> ChoiceGrader:
     counts = [len(item.target["choices"]) for item in source.reader.read(source.records, grader.target)]
-    return replace(
-        grader,
-        preamble=read_preamble(source, grader.target, grader.solved),
-        chance=sum(1 / count for count in counts) / len(counts),
-    )
+    preamble = read_preamble(source, grader.target, grader.solved)
+    return replace(grader, preamble=preamble, chance=sum(1 / count for count in counts) / len(counts))
 
 
 MULTIPLE_CHOICE = item_kind(
-    "multiple_choice",
-    ChoiceKeys,
-    _grader,
-    metrics=ChoiceGrader().metrics,
-    generates=False,
-    with_fewshot=with_shots,
+    "multiple_choice", ChoiceKeys, ChoiceGrader, complete=_complete, generates=False, with_fewshot=with_shots
 )

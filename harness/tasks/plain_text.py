@@ -12,7 +12,7 @@ from harness.engines.requests import Answer, Divergence, DivergenceRequest, Roll
 from harness.metrics.base import Metric
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
-from harness.tasks.build import Source, item_kind
+from harness.tasks.build import item_kind
 from harness.tasks.items import ItemKeys
 from harness.tasks.records import Record, show
 
@@ -61,8 +61,4 @@ class PlainTextGrader:
         return value
 
 
-def _grader(source: Source[ItemKeys]) -> PlainTextGrader:
-    return PlainTextGrader()
-
-
-PLAIN_TEXT = item_kind("plain_text", ItemKeys, _grader, metrics=PlainTextGrader().metrics, generates=False)
+PLAIN_TEXT = item_kind("plain_text", ItemKeys, PlainTextGrader, generates=False)

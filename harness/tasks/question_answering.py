@@ -15,7 +15,7 @@ from harness.metrics.overlap import as_references
 from harness.metrics.short_answers import normalize_space, normalize_squad, token_f1
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
-from harness.tasks.build import AnswerKeys, Source, item_kind
+from harness.tasks.build import AnswerKeys, item_kind
 from harness.tasks.records import Record
 from harness.tasks.references import read_references
 
@@ -69,8 +69,4 @@ class AnswerGrader(Generates):
         return read_references(record, field, value)
 
 
-def _grader(source: Source[ShortAnswerKeys]) -> AnswerGrader:
-    return AnswerGrader(**source.keys.asking(), normalize=source.keys.normalize)
-
-
-EXACT_MATCH = item_kind("exact_match", ShortAnswerKeys, _grader, metrics=AnswerGrader().metrics)
+EXACT_MATCH = item_kind("exact_match", ShortAnswerKeys, AnswerGrader)

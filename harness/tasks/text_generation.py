@@ -57,4 +57,4 @@ class TextGrader(Generates):
         return read_references(record, field, value)
 
 
-GENERATION = item_kind("generation", AnswerKeys, TextGrader.of, metrics=TextGrader().metrics)
+GENERATION = item_kind("generation", AnswerKeys, TextGrader)

@@ -15,7 +15,7 @@ from harness.metrics.base import Metric
 from harness.metrics.calls import argument_f1, same_arguments
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
-from harness.tasks.build import GeneratingKeys, Source, item_kind
+from harness.tasks.build import GeneratingKeys, item_kind
 from harness.tasks.call_text import Call, find_call
 from harness.tasks.keys import Text
 from harness.tasks.records import Record, show
@@ -127,8 +127,4 @@ def _read_call(value: Any) -> Call | None:
         return None
 
 
-def _grader(source: Source[ToolCallKeys]) -> ToolCallGrader:
-    return ToolCallGrader(**source.keys.asking(), no_call=source.keys.no_call)
-
-
-TOOL_CALLS = item_kind("tool_calls", ToolCallKeys, _grader, metrics=ToolCallGrader().metrics)
+TOOL_CALLS = item_kind("tool_calls", ToolCallKeys, ToolCallGrader)

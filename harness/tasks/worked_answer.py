@@ -108,11 +108,10 @@ def final_number(text: str) -> int | float | None:
     return int(number) if number.is_integer() else number
 
 
-def _grader(source: Source[WorkedAnswerKeys]) -> WorkedAnswerGrader:
-    grader = WorkedAnswerGrader(**source.keys.asking(), solution_field=source.keys.solution_field)
+def _complete(grader: WorkedAnswerGrader, source: Source[WorkedAnswerKeys]) -> WorkedAnswerGrader:
     return replace(grader, preamble=read_preamble(source, grader.target, grader.solved))
 
 
 WORKED_ANSWER = item_kind(
-    "worked_answer", WorkedAnswerKeys, _grader, metrics=WorkedAnswerGrader().metrics, with_fewshot=with_shots
+    "worked_answer", WorkedAnswerKeys, WorkedAnswerGrader, complete=_complete, with_fewshot=with_shots
 )
