@@ -56,26 +56,15 @@ class ItemReader:
     Attributes:
         format: `fields` takes the prompt from `template`, the others from the conversation before its last
             assistant turn.
-        target_field: holds the target; None: the last assistant turn is the target.
-        system: system prompt for rows that bring none.
-        id_field: names the item; None: its row number does.
     """
 
+    keys: RowKeys
     format: str
     template: Template | None
-    target_field: str | None
-    system: str | None
-    id_field: str | None
-    cluster_field: str | None
-    tag_fields: tuple[str, ...]
 
     @classmethod
-    def from_keys(cls, task: str, keys: RowKeys, first: Record, *, target_field: str | None = None) -> ItemReader:
-        """How the rows of a file are read.
-
-        Args:
-            target_field: as `ItemKeys` gives it; None where the task says what is right of all rows alike, or the last
-                assistant turn does.
+    def from_keys(cls, task: str, keys: RowKeys, first: Record) -> ItemReader:
+        """How the rows of a file are read that begins with `first`.
 
         Raises:
             TaskError: a key has a wrong value, or two contradict each other.
@@ -89,20 +78,12 @@ class ItemReader:
             chosen = FIELDS if template is not None else detect_format(first)
         if chosen == FIELDS and template is None:
             raise TaskError(f"task {task!r} has no 'prompt'", "add `prompt: ...` or `prompt_field: ...`")
-        if chosen == FIELDS and target_field is None and isinstance(keys, ItemKeys):
+        if chosen == FIELDS and isinstance(keys, ItemKeys) and keys.target_field is None:
             raise TaskError(f"task {task!r} has no 'target_field'", "add `target_field: ...` to the task")
         if chosen != FIELDS and template is not None:
             remedy = "leave the prompt out, or use format: fields"
             raise TaskError(f"task {task!r}: a prompt is given, but format {chosen} brings its own", remedy)
-        return cls(
-            format=chosen,
-            template=template,
-            target_field=target_field,
-            system=keys.system,
-            id_field=keys.id_field,
-            cluster_field=keys.cluster_field,
-            tag_fields=keys.tag_fields,
-        )
+        return cls(keys, chosen, template)
 
     def read(self, records: Sequence[Record], read_target: ReadTarget) -> list[Item]:
         """All rows as items.
@@ -119,7 +100,7 @@ class ItemReader:
             item = self._item(record, read_target)
             if item.id in rows:
                 raise record.error(
-                    f"field {self.id_field!r} repeats the id {item.id!r} of row {rows[item.id]}", "make ids unique"
+                    f"field {self.keys.id_field!r} repeats the id {item.id!r} of row {rows[item.id]}", "make ids unique"
                 )
             rows[item.id] = record.row
             items.append(item)
@@ -127,18 +108,19 @@ class ItemReader:
 
     def _item(self, record: Record, read_target: ReadTarget) -> Item:
         messages, completion_field, completion = self._conversation(record)
-        if self.system is not None and messages[0].role != "system":
-            messages = (Message("system", self.system), *messages)
-        if self.target_field is not None:
-            target = read_target(record, self.target_field, record.get(self.target_field))
+        if self.keys.system is not None and messages[0].role != "system":
+            messages = (Message("system", self.keys.system), *messages)
+        target_field = self.keys.target_field if isinstance(self.keys, ItemKeys) else None
+        if target_field is not None:
+            target = read_target(record, target_field, record.get(target_field))
         else:
             target = read_target(record, completion_field, completion)
         return Item(
-            id=f"row-{record.row}" if self.id_field is None else scalar_text(record, self.id_field),
+            id=f"row-{record.row}" if self.keys.id_field is None else scalar_text(record, self.keys.id_field),
             prompt=Prompt(messages=messages),
             target=target,
-            cluster=None if self.cluster_field is None else scalar_text(record, self.cluster_field),
-            tags={field: _tag(record, field) for field in self.tag_fields},
+            cluster=None if self.keys.cluster_field is None else scalar_text(record, self.keys.cluster_field),
+            tags={field: _tag(record, field) for field in self.keys.tag_fields},
         )
 
     def _conversation(self, record: Record) -> tuple[tuple[Message, ...], str, str]:

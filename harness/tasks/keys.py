@@ -23,7 +23,7 @@ def _one_or_several(value: object) -> tuple[str, ...]:
 
 Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, Field(ge=1)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_several)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_several, json_schema_input_type=str | tuple[str, ...])]
 """A list of texts, or one."""
 
 
