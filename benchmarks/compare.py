@@ -26,7 +26,7 @@ import numpy as np
 
 from harness.report import render_html
 from harness.runs import Run, RunWriter, load_run
-from harness.runs.schema import Estimate, Role, Sample, Verdict
+from harness.runs.schema import Estimate, Limit, Role, Sample, Verdict
 
 SUBJECTS = 57
 EXAMPLES_WORDS, QUESTION_WORDS, ANSWER_WORDS = 450, 60, 40
@@ -116,7 +116,8 @@ def _verdicts() -> list[Verdict]:
     return [
         Verdict(
             f"forgetting/mmlu/{metric}/non_inferior", "pass", "made up", suite="forgetting", task="mmlu", metric=metric,
-            rule=f"non-inferior within {margin:g}", margin=margin, higher_is_better=higher,
+            kind="non_inferior", rule=f"non-inferior within {margin:g}", margin=margin, paired=True,
+            limit=Limit(-margin, strict=True).of_metric(higher), higher_is_better=higher,
             estimate=Estimate(0.0, -0.01, 0.01), n=7000,
         )
         for metric, higher, margin in gates

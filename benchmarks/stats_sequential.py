@@ -11,7 +11,7 @@ from scipy import stats
 
 from benchmarks.stats_cell import ALPHA, Cell
 from benchmarks.stats_cells import FloatArray
-from harness.gates.footing import Footing
+from harness.gates.floor_test import FloorTest
 from harness.gates.unfolding import SAMPLE
 from harness.metrics.base import Metric
 from harness.stats import SequentialTest, paired_mean_difference
@@ -60,7 +60,7 @@ def stopping_cells(repeats: int) -> Iterator[Cell]:
             yield _looking_once(f"{name}.random", _random(losses), repeats)
             yield _looking_once(f"{name}.stratified", _stratified(losses), repeats // 4 or 1)
         for margin in (0.02, 0.05):
-            yield _standing(f"footing.N={population}.margin={margin}", population, margin, repeats)
+            yield _standing(f"floor_test.N={population}.margin={margin}", population, margin, repeats)
 
 
 def saving_cells(repeats: int) -> Iterator[Saving]:
@@ -116,7 +116,7 @@ def _standing(name: str, population: int, margin: float, repeats: int) -> Cell:
     clear = low = 0
     for seed in range(repeats):
         rng = np.random.default_rng(seed)
-        guessing, holding = (Footing(metric, loss, population, ALPHA) for loss in (margin, right.mean() - CHANCE))
+        guessing, holding = (FloorTest(metric, loss, population, ALPHA) for loss in (margin, right.mean() - CHANCE))
         guessing.update((rng.random(population) < CHANCE).astype(float))
         holding.update(rng.permutation(right).astype(float))
         clear += guessing.clear

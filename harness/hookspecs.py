@@ -46,7 +46,7 @@ def register_metrics(register: Register) -> None:
 
 @hookspec
 def register_gate_rules(register: Register) -> None:
-    """Add rules (`{metric: ..., RULE: threshold}` under `gates:`): each a `harness.gates.rule_kinds.RuleKind`."""
+    """Add rules (`{metric: ..., RULE: threshold}` under `gates:`): each a `harness.gates.kinds.RuleKind`."""
 
 
 @hookspec

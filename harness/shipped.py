@@ -67,7 +67,7 @@ def register_metrics(register: Register) -> None:
 @hookimpl
 def register_gate_rules(register: Register) -> None:
     """Two that compare with the base, and two on the candidate's own level."""
-    from harness.gates.rule_kinds import SHIPPED
+    from harness.gates.kinds import SHIPPED
 
     for one in SHIPPED:
         register(one)

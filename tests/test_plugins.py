@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from plugged import plug_in
 
 from harness.errors import AssayError, ConfigError, TaskError
-from harness.gates.rule_kinds import RULE_KINDS, RuleKind
+from harness.gates.kinds import KINDS, RuleKind
 from harness.hookspecs import PROJECT
 from harness.metrics.answers import ANSWER_METRICS
 from harness.plugins import Registry, plugin_manager
@@ -24,20 +24,20 @@ class Thing:
 
 
 def rule(name: str) -> RuleKind:
-    return RuleKind(name, lambda measurement, threshold: measurement.at_least(threshold))
+    return replace(KINDS.get("at_most"), name=name)
 
 
 def test_what_a_plugin_registers_stands_after_what_ships(monkeypatch: pytest.MonkeyPatch) -> None:
     plug_in(monkeypatch, register_gate_rules=lambda register: register(rule("mine")))
-    assert RULE_KINDS.names() == ["superior", "non_inferior", "at_least", "at_most", "mine"]
+    assert KINDS.names() == ["superior", "non_inferior", "at_least", "at_most", "mine"]
     monkeypatch.undo()
-    assert "mine" not in RULE_KINDS
+    assert "mine" not in KINDS
 
 
 def test_a_name_that_is_taken_names_both_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
     plug_in(monkeypatch, "other-rules 2.0 (other)", register_gate_rules=lambda register: register(rule("at_least")))
     with pytest.raises(ConfigError, match=r"'at_least' of other-rules 2\.0 .* from adapter-assay") as error:
-        RULE_KINDS.names()
+        KINDS.names()
     assert "ASSAY_DISABLE_PLUGINS=1" in error.value.remedy
 
 
@@ -47,7 +47,7 @@ def test_a_hook_that_fails_names_its_distribution(monkeypatch: pytest.MonkeyPatc
         ANSWER_METRICS.names()
 
 
-@pytest.mark.parametrize(("registry", "kind"), [(RULE_KINDS, ConfigError), (TASK_KINDS, TaskError)])
+@pytest.mark.parametrize(("registry", "kind"), [(KINDS, ConfigError), (TASK_KINDS, TaskError)])
 def test_an_unknown_name_is_the_registry_s_own_error_with_the_nearest(
     registry: Registry[Any], kind: type[AssayError]
 ) -> None:
@@ -75,8 +75,8 @@ def test_the_lowest_layer_imports_nothing_of_the_house_but_its_errors() -> None:
 
 def test_loading_what_ships_brings_no_library_that_computes() -> None:
     code = (
-        "import sys; from harness.tasks.kinds import TASK_KINDS; from harness.gates.rule_kinds import RULE_KINDS;"
-        "TASK_KINDS.names(), RULE_KINDS.names();"
+        "import sys; from harness.tasks.kinds import TASK_KINDS; from harness.gates.kinds import KINDS;"
+        "TASK_KINDS.names(), KINDS.names();"
         "print(sorted({'numpy', 'torch', 'transformers', 'pandas', 'scipy', 'openai'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

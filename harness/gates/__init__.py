@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from harness.gates.gateable import Gateable
     from harness.gates.measurement import Measurement
     from harness.gates.rules import Rule
-    from harness.gates.scalar import Scalar, ScalarRule
+    from harness.gates.scalar import BoundRule, Scalar
 
 _HOME = {
+    "BoundRule": "scalar",
     "Check": "check",
     "Comparison": "comparison",
     "Evaluation": "comparison",
@@ -27,11 +28,11 @@ _HOME = {
     "PairingError": "comparison",
     "Rule": "rules",
     "Scalar": "scalar",
-    "ScalarRule": "scalar",
     "gates_from_config": "config",
 }
 
 __all__ = [
+    "BoundRule",
     "Check",
     "Comparison",
     "Evaluation",
@@ -41,7 +42,6 @@ __all__ = [
     "PairingError",
     "Rule",
     "Scalar",
-    "ScalarRule",
     "gates_from_config",
 ]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from harness.gates.evidence import Evidence
 from harness.gates.slices import (
     Slice,
     Table,
@@ -21,9 +22,6 @@ from harness.gates.slices import (
 )
 from harness.gates.wording import Wording
 
-if TYPE_CHECKING:
-    from harness.gates.measurement import Measurement
-
 _NAMED_ITEMS = 5
 _WORST_SHARE = 0.1
 _MIN_WORST = 5
@@ -33,7 +31,7 @@ _TOP_WORDS = 5
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
-def breakdown(measured: Measurement, slices: Table) -> dict[str, Any]:
+def breakdown(measured: Evidence, slices: Table) -> dict[str, Any]:
     """Facts for a verdict's details.
 
     `slices`: a table for each tag of the items (see `harness.gates.slices.Slice`), below a key of their own since tags are
@@ -46,7 +44,7 @@ def breakdown(measured: Measurement, slices: Table) -> dict[str, Any]:
     return {**({"slices": tables} if tables else {}), **_flips(measured)}
 
 
-def explain_loss(measured: Measurement, slices: Table) -> tuple[str, dict[str, Any]]:
+def explain_loss(measured: Evidence, slices: Table) -> tuple[str, dict[str, Any]]:
     """Where a loss comes from: a phrase for the verdict's reason (empty where no slice stands out), and more details.
 
     Details: `driver` (the slice), `worst_items` (ids), and of these `common_tags`, `common_words`, `median_prompt_chars`
@@ -55,14 +53,14 @@ def explain_loss(measured: Measurement, slices: Table) -> tuple[str, dict[str, A
     return _explain(measured, slices, item_gains(measured), "driven by", "regressed")
 
 
-def explain_level(measured: Measurement, slices: Table) -> tuple[str, dict[str, Any]]:
+def explain_level(measured: Evidence, slices: Table) -> tuple[str, dict[str, Any]]:
     """Where a level is not reached, as `explain_loss`: the slice that is worse than the others, and the items that are."""
     mark = "wrong" if measured.metric.kind == "binary" else "worse than the median"
     return _explain(measured, slices, item_shortfalls(measured), "weakest where", mark)
 
 
 def _explain(
-    measured: Measurement, slices: Table, values: Values | None, lead: str, mark: str
+    measured: Evidence, slices: Table, values: Values | None, lead: str, mark: str
 ) -> tuple[str, dict[str, Any]]:
     worst = [] if values is None else _worst(measured, values)
     if values is None or not worst:
@@ -76,13 +74,13 @@ def _explain(
     return f"{lead} {name}: {level}, {items}", {"driver": name, **details}
 
 
-def _level_in_words(measured: Measurement, found: Slice) -> str:
+def _level_in_words(measured: Evidence, found: Slice) -> str:
     wording = Wording(measured.metric)
     before = "" if found.base is None else f"{wording.share(found.base)} to "
     return f"{before}{wording.share(found.candidate)}"
 
 
-def _items_in_words(measured: Measurement, driver: tuple[str, str], values: Values, mark: str) -> str:
+def _items_in_words(measured: Evidence, driver: tuple[str, str], values: Values, mark: str) -> str:
     """As in "9 of 10 regressed (t3, t8, ...)"."""
     tag, wanted = driver
     of_slice = [i for i, tags in enumerate(tags_with_length(measured)) if tags.get(tag) == wanted]
@@ -91,7 +89,7 @@ def _items_in_words(measured: Measurement, driver: tuple[str, str], values: Valu
     return f"{len(ids)} of {len(of_slice)} {mark}" + (f" ({named})" if named else "")
 
 
-def _flips(measured: Measurement) -> dict[str, Any]:
+def _flips(measured: Evidence) -> dict[str, Any]:
     gains = item_gains(measured)
     if measured.metric.kind != "binary" or gains is None:
         return {}
@@ -99,7 +97,7 @@ def _flips(measured: Measurement) -> dict[str, Any]:
     return {"flips": len(lost) + len(gained), "right_to_wrong": lost, "wrong_to_right": gained}
 
 
-def _worst(measured: Measurement, values: Values) -> list[int]:
+def _worst(measured: Evidence, values: Values) -> list[int]:
     """Of a 0/1 metric all items with values below 0, of a continuous one the tenth that is lowest."""
     losers = np.flatnonzero(values < 0)
     if measured.metric.kind == "binary":
@@ -108,7 +106,7 @@ def _worst(measured: Measurement, values: Values) -> list[int]:
     return sorted(int(i) for i in losers[np.argsort(values[losers], kind="stable")][:most])
 
 
-def _in_common(measured: Measurement, worst: Sequence[int]) -> dict[str, Any]:
+def _in_common(measured: Evidence, worst: Sequence[int]) -> dict[str, Any]:
     chosen = set(worst)
     others = [i for i in range(measured.n) if i not in chosen]
     if not others:

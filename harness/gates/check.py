@@ -31,6 +31,7 @@ class Check:
             gate=self.name,
             outcome="pass" if self.holds else "fail",
             reason=self.reason,
+            kind="holds",
             rule="holds",
             method="exact",
             confidence=confidence,

@@ -6,16 +6,14 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from harness.errors import ConfigError
-from harness.gates.rule_kinds import RULE_KINDS, RuleKind
+from harness.gates.kinds import KINDS
 
 if TYPE_CHECKING:
     from harness.gates.comparison import Comparison, Evaluation
-    from harness.gates.gateable import Gateable
-
-Kind = Literal["superior", "non_inferior", "at_least", "at_most"]
+    from harness.gates.rules import Rule
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _EXAMPLE = "write a gate like {metric: exact_match, superior: 0.2} or {metric: acc, at_least: 0.8, where: {lang: de}}"
@@ -44,7 +42,7 @@ class GateSpec:
         tags = (f"{tag}={self.where[tag]}" for tag in sorted(self.where))
         return "-".join([self.task, self.metric, self.kind, *tags])
 
-    def apply(self, comparison: Comparison | Evaluation) -> Gateable:
+    def apply(self, comparison: Comparison | Evaluation) -> Rule:
         """The rule of this gate over these samples.
 
         Raises:
@@ -54,16 +52,16 @@ class GateSpec:
         """
         narrowed = comparison.where(**self.where) if self.where else comparison
         measurement = narrowed.metric(self.metric)
-        rule, threshold = RULE_KINDS.get(self.kind), self.threshold
+        threshold = self.threshold
         if self.relative:
             base, _ = measurement.values()
             threshold *= abs(base or 0.0)
-            if not rule.accepts(threshold):
+            if not KINDS.get(self.kind).allows(threshold):
                 raise ConfigError(
                     f"{self.id}: a margin of {self.threshold:.3g} of the base's value, which is {base}, is none",
-                    f"give the margin in units of the metric, as in {self.kind}: 0.02",
+                    "give the margin in units of the metric, as in non_inferior: 0.02",
                 )
-        return rule.make(measurement, threshold)
+        return measurement.rule(self.kind, threshold)
 
 
 def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
@@ -89,35 +87,36 @@ def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
 def _spec(task: str, entry: object, place: str) -> GateSpec:
     if not isinstance(entry, dict):
         raise ConfigError(f"{place}: {entry!r} is not a mapping", _EXAMPLE)
-    known = ("metric", *RULE_KINDS.names(), "where")
-    unknown = [key for key in entry if key not in known]
+    keys = ("metric", *KINDS.names(), "where")
+    unknown = [key for key in entry if key not in keys]
     if unknown:
-        raise ConfigError(f"{place}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(known)}")
+        raise ConfigError(f"{place}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(keys)}")
     metric = entry.get("metric")
     if not isinstance(metric, str) or not metric:
         raise ConfigError(f"{place}: metric is {metric!r} in {entry!r}, not the name of a metric", _EXAMPLE)
-    rules = [rule for rule in RULE_KINDS if rule.name in entry]
-    if len(rules) != 1:
-        seen = " and ".join(rule.name for rule in rules) or "no rule"
-        known_rules = ", ".join(RULE_KINDS.names())
-        raise ConfigError(f"{place}: {seen} in {entry!r}", f"give exactly one of {known_rules}; {_EXAMPLE}")
-    value = entry[rules[0].name]
-    share = _SHARE.fullmatch(value) if isinstance(value, str) and rules[0].relative else None
+    kinds = [kind for kind in KINDS.names() if kind in entry]
+    if len(kinds) != 1:
+        seen = " and ".join(kinds) or "no rule"
+        raise ConfigError(
+            f"{place}: {seen} in {entry!r}", f"give exactly one of {', '.join(KINDS.names())}; {_EXAMPLE}"
+        )
+    value = entry[kinds[0]]
+    share = _SHARE.fullmatch(value) if isinstance(value, str) and KINDS.get(kinds[0]).paired else None
     return GateSpec(
         task=task,
         metric=metric,
-        kind=rules[0].name,
-        threshold=_threshold(rules[0], float(share[1]) / 100 if share else value, place),
+        kind=kinds[0],
+        threshold=_threshold(kinds[0], float(share[1]) / 100 if share else value, place),
         where=_where(entry.get("where"), place),
         relative=share is not None,
     )
 
 
-def _threshold(rule: RuleKind, value: object, place: str) -> float:
+def _threshold(kind: str, value: object, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(f"{place}: {rule.name} is {value!r}, not a number", _EXAMPLE)
-    if not rule.accepts(value):
-        raise ConfigError(f"{place}: {rule.name} is {value!r}", f"give {rule.wanted}")
+        raise ConfigError(f"{place}: {kind} is {value!r}, not a number", _EXAMPLE)
+    if not KINDS.get(kind).allows(value):
+        raise ConfigError(f"{place}: {kind} is {value!r}", KINDS.get(kind).wants)
     return float(value)
 
 

@@ -1,191 +1,49 @@
-"""One metric measured on a task: arrays, their intervals, and the rules that may be put to them."""
+"""One metric measured on a task, and the rules that may be put to it."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
 
 from harness.errors import ConfigError
+from harness.gates.evidence import Evidence
+from harness.gates.kinds import KINDS
 from harness.gates.rules import Rule
-from harness.metrics.base import Metric
-from harness.stats import (
-    Interval,
-    Replicates,
-    mean_interval,
-    paired_binary_difference,
-    paired_mean_difference,
-    replicate,
-    wilson,
-)
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Measurement:
-    """Per-item evidence on one metric; all sequences have one entry an item, in the same order.
-
-    Attributes:
-        slice: the tags the items were narrowed to.
-        candidate, base: shape (n,) scores; NaN where a corpus metric scores no single item. `base` is
-            None where only one model was measured.
-        clusters: one label an item; None where no item has one.
-        base_name: what the candidate is compared with, for messages.
-        known_difference: candidate minus base, where it was found in another way than from these items alone.
-        prompts: as asked, to say what the items of a loss have in common; empty where they are not at hand.
-        targets, candidate_parsed, base_parsed: what a corpus metric is computed from.
-    """
-
-    metric: Metric
-    task: str
-    slice: Mapping[str, str]
-    item_ids: tuple[str, ...]
-    candidate: FloatArray
-    base: FloatArray | None
-    clusters: tuple[Hashable, ...] | None
-    tags: tuple[Mapping[str, str], ...]
-    targets: tuple[Any, ...]
-    candidate_parsed: tuple[Any, ...]
-    base_parsed: tuple[Any, ...] | None
-    base_name: str = "base"
-    prompts: tuple[str, ...] = ()
-    known_difference: Interval | None = None
-
-    @property
-    def n(self) -> int:
-        """Items measured."""
-        return len(self.item_ids)
-
-    @property
-    def n_clusters(self) -> int:
-        """Independent groups of items."""
-        return self.n if self.clusters is None else len(set(self.clusters))
-
-    @property
-    def label(self) -> str:
-        """Task, slice and metric, as in `tool_calls[values=unseen]/exact_match`."""
-        tags = ",".join(f"{tag}={value}" for tag, value in sorted(self.slice.items()))
-        return f"{self.task}{f'[{tags}]' if tags else ''}/{self.metric.name}"
+class Measurement(Evidence):
+    """Evidence on one metric that rules are put to."""
 
     def superior(self, by: float = 0.0, *, remedy: str = "") -> Rule:
         """The candidate is better than the base by at least `by` (0 or more); `remedy` is told where it is not."""
-        if not by >= 0:
-            raise ConfigError(f"{self.label}: superior(by={by})", "give the least gain as a number of 0 or more")
-        return self._paired(Rule("superior", self, by, remedy))
+        return self.rule("superior", by, remedy=remedy)
 
     def non_inferior(self, margin: float, *, remedy: str = "") -> Rule:
         """The candidate is worse than the base by less than `margin` (above 0)."""
-        if not margin > 0:
-            raise ConfigError(
-                f"{self.label}: non_inferior(margin={margin})",
-                "give the largest tolerable loss as a number above 0; for none at all use superior()",
-            )
-        return self._paired(Rule("non_inferior", self, margin, remedy))
+        return self.rule("non_inferior", margin, remedy=remedy)
 
     def at_least(self, value: float, *, remedy: str = "") -> Rule:
         """The candidate's metric is `value` or more."""
-        return Rule("at_least", self, value, remedy)
+        return self.rule("at_least", value, remedy=remedy)
 
     def at_most(self, value: float, *, remedy: str = "") -> Rule:
         """The candidate's metric is `value` or less."""
-        return Rule("at_most", self, value, remedy)
+        return self.rule("at_most", value, remedy=remedy)
 
-    def candidate_interval(self, confidence: float) -> Interval:
-        """The candidate's metric. Raises ValueError where it cannot be computed."""
-        if self.metric.corpus is not None:
-            return self._candidate_replicates.interval(confidence)
-        return self._mean(self.candidate, confidence)
-
-    def base_interval(self, confidence: float) -> Interval | None:
-        """The base's metric; None without a base. Raises ValueError where it cannot be computed."""
-        if self.base is None:
-            return None
-        if self.metric.corpus is not None:
-            return self._base_replicates.interval(confidence)
-        return self._mean(self.base, confidence)
-
-    def difference(self, confidence: float) -> Interval:
-        """Candidate minus base, paired, whichever direction is better.
+    def rule(self, kind: str, threshold: float, *, remedy: str = "") -> Rule:
+        """A rule of any kind (`harness.gates.kinds.KINDS`).
 
         Raises:
-            ConfigError: there is no base.
-            ValueError: it cannot be computed.
+            ConfigError: the threshold makes no sense, or the rule compares and there is no base, or none to compare by.
         """
-        if self.base is None:
-            raise self._no_base()
-        if self.known_difference is not None:
-            return self.known_difference
-        if self.metric.corpus is not None:
-            return (self._candidate_replicates - self._base_replicates).interval(confidence)
-        paired = paired_binary_difference if self.metric.kind == "binary" else paired_mean_difference
-        return paired(self.base, self.candidate, clusters=self.clusters, confidence=confidence)
-
-    def subset(self, members: IntArray) -> Measurement:
-        """The same metric over the items at these indices."""
-
-        def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
-            return tuple(values[i] for i in members)
-
-        return replace(
-            self,
-            item_ids=pick(self.item_ids),
-            known_difference=None,
-            candidate=self.candidate[members],
-            base=None if self.base is None else self.base[members],
-            clusters=None if self.clusters is None else pick(self.clusters),
-            tags=pick(self.tags),
-            targets=pick(self.targets),
-            prompts=pick(self.prompts) if self.prompts else (),
-            candidate_parsed=pick(self.candidate_parsed),
-            base_parsed=None if self.base_parsed is None else pick(self.base_parsed),
-        )
-
-    def values(self) -> tuple[float | None, float]:
-        """The metric over all items: of the base (None without one) and of the candidate."""
-        everything = np.arange(self.n)
-        base = None if self.base is None else self._aggregate(self.base, self.base_parsed, everything)
-        return base, self._aggregate(self.candidate, self.candidate_parsed, everything)
-
-    def _mean(self, scores: FloatArray, confidence: float) -> Interval:
-        single = wilson if self.metric.kind == "binary" else mean_interval
-        return single(scores, clusters=self.clusters, confidence=confidence)
-
-    @cached_property
-    def _candidate_replicates(self) -> Replicates:
-        return self._replicate(self.candidate, self.candidate_parsed)
-
-    @cached_property
-    def _base_replicates(self) -> Replicates:
-        if self.base is None:
-            raise self._no_base()
-        return self._replicate(self.base, self.base_parsed)
-
-    def _replicate(self, scores: FloatArray, parsed: Sequence[Any] | None) -> Replicates:
-        return replicate(lambda items: self._aggregate(scores, parsed, items), self.n, clusters=self.clusters)
-
-    def _aggregate(self, scores: FloatArray, parsed: Sequence[Any] | None, items: IntArray) -> float:
-        if self.metric.corpus is None or parsed is None:
-            return float(scores[items].mean())
-        return float(self.metric.corpus([self.targets[i] for i in items], [parsed[i] for i in items]))
-
-    def _paired(self, rule: Rule) -> Rule:
-        if self.base is None:
-            raise self._no_base()
-        if self.metric.gate_instead is not None:
+        asked = KINDS.get(kind)
+        if not asked.allows(threshold):
+            raise ConfigError(f"{self.label}: {kind}({asked.argument}={threshold})", asked.wants)
+        if asked.paired and self.base is None:
+            raise self.no_base()
+        if asked.paired and self.metric.gate_instead is not None:
             raise ConfigError(
                 f"{self.label}: chance moves it more for one model than for the other, and a gate would err too often",
                 f"gate {self.metric.gate_instead}; {self.metric.name} is there to be read",
             )
-        return rule
-
-    def _no_base(self) -> ConfigError:
-        return ConfigError(
-            f"{self.label} was measured on one model only: there is no base to compare with",
-            "use compare(task) instead of evaluate(task, model), or at_least / at_most",
-        )
+        return Rule(kind, self, threshold, remedy)

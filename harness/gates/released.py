@@ -13,9 +13,12 @@ import numpy as np
 
 from harness.errors import AssayError, TaskError
 from harness.gates.comparison import Comparison, Evaluation
+from harness.gates.decision import Decision
+from harness.gates.evidence import Evidence
 from harness.gates.gateable import Gateable
-from harness.gates.measurement import Measurement
-from harness.gates.rules import Rule
+from harness.gates.kinds import KINDS
+from harness.gates.rules import Finding, Rule
+from harness.gates.wording import Reason
 from harness.runs.comparability import in_words
 from harness.runs.schema import Sample, Verdict
 
@@ -44,21 +47,9 @@ class AgainstReleased:
         """The verdict; `error` where the two runs cannot be compared."""
         measured = self.rule.measurement
         margin = self.rule.threshold if self.rule.kind == "non_inferior" else self.margin
-        verdict = Verdict(
-            gate=f"{measured.label}/non_inferior",
-            outcome="error",
-            reason="",
-            task=measured.task,
-            metric=measured.metric.name,
-            rule=f"non-inferior within {margin:g}",
-            margin=margin,
-            higher_is_better=measured.metric.higher_is_better,
-            confidence=confidence,
-            slice=dict(measured.slice),
-        )
         if self.differing:
-            reason = f"the runs cannot be compared on {measured.task}: {in_words(self.differing)} differ"
-            verdict = replace(verdict, reason=reason, remedy="set a baseline that was measured the same way")
+            apart = f"the runs cannot be compared on {measured.task}: {in_words(self.differing)} differ"
+            verdict = self._error(margin, confidence, apart, "set a baseline that was measured the same way")
         else:
             try:
                 comparison = Comparison(self.candidate.task, self.released, self.candidate.samples)
@@ -66,8 +57,12 @@ class AgainstReleased:
                 paired = replace(narrowed.metric(measured.metric.name), base_name="released adapter")
                 verdict = paired.non_inferior(margin, remedy=self.rule.remedy).decide(confidence=confidence)
             except AssayError as error:
-                verdict = replace(verdict, reason=error.problem, remedy=error.remedy)
+                verdict = self._error(margin, confidence, error.problem, error.remedy)
         return replace(verdict, reason=f"against {self.name}: {verdict.reason}", against=self.name)
+
+    def _error(self, margin: float, confidence: float, reason: str, remedy: str) -> Verdict:
+        rule = Rule("non_inferior", self.rule.measurement, margin)
+        return replace(Finding(rule, confidence, Decision("error"), Reason(reason), remedy).verdict(), n=None)
 
 
 def paired_rule(gateable: Gateable) -> Rule | None:
@@ -79,7 +74,7 @@ def paired_rule(gateable: Gateable) -> Rule | None:
     rule = getattr(gateable, "rule", gateable)  # of a gate that says more than its rule does
     if not isinstance(rule, Rule):
         return None
-    of_level = rule.kind in ("at_least", "at_most")
+    of_level = not KINDS.get(rule.kind).paired
     return None if of_level and rule.measurement.metric.range is None else rule
 
 
@@ -99,7 +94,7 @@ def is_stored(rule: Rule, candidate: Evaluation, released: Sequence[Sample]) -> 
     return measured.base is not None or _is_of(candidate, measured)
 
 
-def _is_of(candidate: Evaluation, measured: Measurement) -> bool:
+def _is_of(candidate: Evaluation, measured: Evidence) -> bool:
     narrowed = candidate.where(**measured.slice) if measured.slice else candidate
     own = narrowed.metric(measured.metric.name)
     same = own.item_ids == measured.item_ids and own.candidate_parsed == measured.candidate_parsed

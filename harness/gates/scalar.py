@@ -1,19 +1,124 @@
-"""A number that is read rather than sampled. Without an error of its own it has no interval and is never inconclusive."""
+"""Numbers that are no metric of a task's samples, asked to keep a bound."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any
 
-from harness.runs.schema import Estimate, Outcome, Verdict
+from harness.gates.decision import Decision, decide, estimate_of
+from harness.gates.kinds import KINDS, NEEDS_ITEMS
+from harness.gates.wording import Reason, between
+from harness.runs.gate_names import gate_name
+from harness.runs.schema import Estimate, Verdict
+from harness.stats import Interval, minimum_detectable_effect
+
+_LEAST = 2
+
+
+@dataclass(frozen=True)
+class BoundRule:
+    """A bound on a number; meeting it exactly passes.
+
+    Attributes:
+        name: of the number, in the gate's name.
+        kind: `at_least` or `at_most`, or another that asks for a level.
+        measure: confidence -> the number; a ValueError says why it cannot be computed.
+        level: the number in words ("loss_gap is 0.2 nats").
+        bound: the threshold in words.
+        task: in the gate's name too; empty for what belongs to none.
+        independent: groups of rows that it rests on, of the side that has fewer; one decides nothing. None for a number that
+            was read rather than sampled.
+        of_both: it is about both models, whose own values are `base` and `candidate`; else it is the candidate's own.
+        remedy: what to do where the bound is broken, or the number is not finite.
+        needs: what to do where that stays open.
+        notes: what else the reason says.
+        details: JSON facts for the report.
+    """
+
+    name: str
+    kind: str
+    threshold: float
+    measure: Callable[[float], Interval | Estimate]
+    level: Callable[[Estimate], str]
+    bound: Callable[[float], str]
+    task: str = ""
+    higher_is_better: bool = False
+    independent: int | None = None
+    of_both: bool = False
+    base: float | None = None
+    candidate: float | None = None
+    remedy: str = ""
+    needs: str = NEEDS_ITEMS
+    notes: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """Three ways by the interval; error where there is no finite number."""
+        found: Interval | Estimate | None = None
+        if self.independent is not None and self.independent < _LEAST:
+            decision = Decision("inconclusive", ("too_few",))
+            reason = f"{self.name} rests on {self.independent} independent rows, and a decision needs at least {_LEAST}"
+        else:
+            try:
+                found = self.measure(confidence)
+                decision, reason = self._decided(found if isinstance(found, Estimate) else estimate_of(found))
+            except ValueError as error:
+                decision, reason = Decision("error"), f"{self.name} cannot be measured: {error}"
+        return self._verdict(decision, reason, found, confidence)
+
+    def _decided(self, estimate: Estimate) -> tuple[Decision, str]:
+        kind = KINDS.get(self.kind)
+        decision = decide(estimate, kind.limit(self.threshold))
+        if decision.outcome == "error":
+            return decision, f"{self.name} is {estimate.value}: no decision can rest on it"
+        said = Reason(kind.say(decision.outcome, estimate, self.threshold, self))
+        return decision, str(said.noting(*self.notes))
+
+    def _verdict(
+        self, decision: Decision, reason: str, found: Interval | Estimate | None, confidence: float
+    ) -> Verdict:
+        kind, sampled = KINDS.get(self.kind), found if isinstance(found, Interval) else None
+        read = estimate_of(found) if isinstance(found, Interval) else found
+        estimate = None if decision.outcome == "error" else read
+        remedies = {"fail": self.remedy, "error": self.remedy if found else "", "inconclusive": self.needs}
+        own = None if self.candidate is None else Estimate(self.candidate)
+        return Verdict(
+            gate=gate_name(self.name, self.kind, task=self.task),
+            outcome=decision.outcome,
+            reason=reason,
+            task=self.task or None,
+            metric=self.name,
+            kind=self.kind,
+            rule=kind.words(self.threshold),
+            margin=self.threshold,
+            limit=kind.limit(self.threshold),
+            higher_is_better=self.higher_is_better,
+            estimate=estimate,
+            base=None if self.base is None else Estimate(self.base),
+            candidate=own if self.of_both else estimate,
+            open_because=decision.because,
+            n=None if sampled is None else sampled.n,
+            method=_method(found),
+            confidence=confidence,
+            minimum_detectable_effect=None if sampled is None else minimum_detectable_effect(sampled),
+            remedy=remedies.get(decision.outcome, ""),
+            details=dict(self.details),
+        )
+
+
+def _method(found: Interval | Estimate | None) -> str:
+    if isinstance(found, Estimate):
+        return "exact" if found.low is None else "normal"
+    return "" if found is None else found.method
 
 
 @dataclass(frozen=True)
 class Scalar:
-    """A named number, such as the gap between training and evaluation loss.
+    """A named number that is read rather than sampled, such as the gap between training and evaluation loss.
+
+    Without an error of its own it has no interval and is never inconclusive.
 
     Attributes:
         unit: written after the number in reasons ("nats", "MiB").
@@ -30,59 +135,31 @@ class Scalar:
     details: Mapping[str, Any] = field(default_factory=dict)
     error: float = 0.0
 
-    def at_least(self, value: float) -> ScalarRule:
+    def at_least(self, value: float) -> BoundRule:
         """The number is `value` or more."""
-        return ScalarRule("at_least", self, value)
+        return self._rule("at_least", value)
 
-    def at_most(self, value: float) -> ScalarRule:
+    def at_most(self, value: float) -> BoundRule:
         """The number is `value` or less."""
-        return ScalarRule("at_most", self, value)
+        return self._rule("at_most", value)
 
-
-@dataclass(frozen=True)
-class ScalarRule:
-    """A bound on a scalar; meeting it exactly passes."""
-
-    kind: Literal["at_least", "at_most"]
-    scalar: Scalar
-    threshold: float
-
-    def decide(self, *, confidence: float = 0.95) -> Verdict:
-        """Pass or fail; inconclusive where the bound lies within the number's error; error where it is not finite."""
-        value, at_least = self.scalar.value, self.kind == "at_least"
-        words = f"at {'least' if at_least else 'most'} {self.threshold:g}"
-        reach = NormalDist().inv_cdf(0.5 + confidence / 2) * self.scalar.error
-        low, high = (value - reach, value + reach) if reach else (None, None)
-        worse, better = (value - reach, value + reach) if at_least else (-value - reach, reach - value)
-        wanted = self.threshold if at_least else -self.threshold
-        seen = f"{self.scalar.name} is {self._number(value)}"
-        if low is not None and high is not None:
-            seen += f", between {self._number(low)} and {self._number(high)}"
-        outcome: Outcome
-        if not math.isfinite(value):
-            outcome, reason = "error", f"{self.scalar.name} is {value}: no decision can rest on it"
-        elif worse >= wanted:
-            outcome, reason = "pass", f"{seen}, {words} as required"
-        elif better < wanted:
-            outcome, reason = "fail", f"{seen}, but {words} is required"
-        else:
-            outcome, reason = "inconclusive", f"{seen}, which may or may not be {words}"
-        estimate = Estimate(value, low, high) if outcome != "error" else None
-        return Verdict(
-            gate=f"{self.scalar.name}/{self.kind}",
-            outcome=outcome,
-            reason=reason,
-            metric=self.scalar.name,
-            rule=words,
-            margin=self.threshold,
-            higher_is_better=self.scalar.higher_is_better,
-            estimate=estimate,
-            candidate=estimate,
-            method="normal" if reach else "exact",
-            confidence=confidence,
-            remedy="" if outcome == "pass" else self.scalar.remedy,
-            details=dict(self.scalar.details),
+    def _rule(self, kind: str, threshold: float) -> BoundRule:
+        return BoundRule(
+            name=self.name,
+            kind=kind,
+            threshold=threshold,
+            measure=self._estimate,
+            level=lambda estimate: f"{self.name} is {between(estimate, self._number)}",
+            bound=lambda value: f"{value:g}",
+            higher_is_better=self.higher_is_better,
+            remedy=self.remedy,
+            needs=self.remedy,
+            details=self.details,
         )
 
+    def _estimate(self, confidence: float) -> Estimate:
+        reach = NormalDist().inv_cdf(0.5 + confidence / 2) * self.error
+        return Estimate(self.value, self.value - reach, self.value + reach) if reach else Estimate(self.value)
+
     def _number(self, value: float) -> str:
-        return f"{value:.4g} {self.scalar.unit}".rstrip()
+        return f"{value:.4g} {self.unit}".rstrip()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import mannwhitneyu
 
+from harness.gates.evidence import Evidence
 from harness.stats.multiplicity import benjamini_hochberg
-
-if TYPE_CHECKING:
-    from harness.gates.measurement import Measurement
 
 MIN_ITEMS = 5
 """Smaller slices are shown but neither tested nor blamed."""
@@ -45,7 +43,7 @@ Table = Mapping[tuple[str, str], Slice]
 Values = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
-def slice_table(measured: Measurement, confidence: float) -> Table:
+def slice_table(measured: Evidence, confidence: float) -> Table:
     """Every slice of the items, by their tags and by the length of their prompts."""
     members = _members(measured)
     table = {key: _slice(measured, indices, confidence) for key, indices in members.items()}
@@ -56,7 +54,7 @@ def slice_table(measured: Measurement, confidence: float) -> Table:
     return table
 
 
-def find_driver(measured: Measurement, values: Values) -> tuple[str, str] | None:
+def find_driver(measured: Evidence, values: Values) -> tuple[str, str] | None:
     """The slice whose items fare worse by these values than the others do; None where none stands out.
 
     One-sided Mann-Whitney tests of each slice's items against the others, corrected over the slices by Benjamini and
@@ -77,7 +75,7 @@ def find_driver(measured: Measurement, values: Values) -> tuple[str, str] | None
     return first if adjusted[first] <= _LEVEL else None
 
 
-def item_gains(measured: Measurement) -> Values | None:
+def item_gains(measured: Evidence) -> Values | None:
     """Shape (n,): change of each item's score, above 0 where the candidate is better; None where items have none."""
     if measured.base is None or measured.metric.corpus is not None:
         return None
@@ -85,7 +83,7 @@ def item_gains(measured: Measurement) -> Values | None:
     return change if measured.metric.higher_is_better else -change
 
 
-def item_shortfalls(measured: Measurement) -> Values | None:
+def item_shortfalls(measured: Evidence) -> Values | None:
     """Shape (n,): each candidate score less the best of a 0/1 metric, the median of others; below 0 it is worse.
 
     None where items have no scores.
@@ -107,7 +105,7 @@ def as_tables(table: Table) -> dict[str, dict[str, dict[str, Any]]]:
     return found
 
 
-def _members(measured: Measurement) -> dict[tuple[str, str], np.ndarray[Any, np.dtype[np.int64]]]:
+def _members(measured: Evidence) -> dict[tuple[str, str], np.ndarray[Any, np.dtype[np.int64]]]:
     where: dict[tuple[str, str], list[int]] = {}
     for index, tags in enumerate(tags_with_length(measured)):
         for tag, value in tags.items():
@@ -117,7 +115,7 @@ def _members(measured: Measurement) -> dict[tuple[str, str], np.ndarray[Any, np.
     return {key: np.array(indices) for key, indices in where.items() if values.count(key[0]) > 1}
 
 
-def tags_with_length(measured: Measurement) -> Sequence[Mapping[str, str]]:
+def tags_with_length(measured: Evidence) -> Sequence[Mapping[str, str]]:
     """The items' tags, with a band of prompt lengths where there are items enough and lengths differ."""
     lengths = [len(prompt) for prompt in measured.prompts]
     if len(lengths) < len(_BANDS) * MIN_ITEMS:
@@ -129,7 +127,7 @@ def tags_with_length(measured: Measurement) -> Sequence[Mapping[str, str]]:
     return [{LENGTH_TAG: band, **tags} for band, tags in zip(bands, measured.tags, strict=True)]
 
 
-def _slice(measured: Measurement, indices: np.ndarray[Any, np.dtype[np.int64]], confidence: float) -> Slice:
+def _slice(measured: Evidence, indices: np.ndarray[Any, np.dtype[np.int64]], confidence: float) -> Slice:
     part = measured.subset(indices)
     base, candidate = part.values()
     if base is None:
@@ -139,7 +137,7 @@ def _slice(measured: Measurement, indices: np.ndarray[Any, np.dtype[np.int64]], 
     return Slice(part.n, base, candidate, candidate - base, regressed, _p_value(part, confidence))
 
 
-def _p_value(part: Measurement, confidence: float) -> float | None:
+def _p_value(part: Evidence, confidence: float) -> float | None:
     if part.n_clusters == 1:
         # the slice is the cluster, as with subjects: what is said about it holds for it alone
         part = replace(part, clusters=None)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from harness.gates.comparison import Comparison
-from harness.gates.config import Kind
-from harness.gates.footing import Footing
-from harness.gates.measurement import Measurement
-from harness.gates.rules import Rule
+from harness.gates.evidence import Evidence, mirrored
+from harness.gates.floor_test import FloorTest
+from harness.gates.kinds import KINDS
+from harness.gates.rules import Finding, Rule
 from harness.gates.sequential import FIRST_BATCH, Stopped, measure_until_decided
 from harness.gates.slices import item_gains
 from harness.runs.schema import Sample, Verdict
@@ -92,6 +92,12 @@ class UnfoldingMetric:
         """As of a `Measurement`."""
         return SequentialRule("non_inferior", self, margin, remedy)
 
+    def rule(self, kind: str, threshold: float, *, remedy: str = "") -> SequentialRule | Rule:
+        """As of a `Measurement`; one that asks for a level measures everything."""
+        if KINDS.get(kind).paired:
+            return SequentialRule(kind, self, threshold, remedy)
+        return self.unfolding.whole.metric(self.name).rule(kind, threshold, remedy=remedy)
+
     def __getattr__(self, name: str) -> Any:
         # whatever else is asked of a measurement is asked of the whole one
         return getattr(self.unfolding.whole.metric(self.name), name)
@@ -107,7 +113,7 @@ class SequentialRule:
     `--sequential`, which is no further chance to err: then there is nothing left that was not seen.
     """
 
-    kind: Kind
+    kind: str
     metric: UnfoldingMetric
     threshold: float
     remedy: str = ""
@@ -135,43 +141,45 @@ class SequentialRule:
     def _watched(self, width: float, confidence: float) -> Verdict | None:
         """Looking after each batch; None where it took all items."""
         unfolding, name, alpha = self.metric.unfolding, self.metric.name, (1 - confidence) / 2
-        footing: Footing | None = None
-        verdict: Verdict | None = None
+        kind = KINDS.get(self.kind)
+        floor: FloorTest | None = None
+        found: Finding | None = None
         used = 0
 
         def gains(count: int) -> FloatArray:
-            nonlocal used, footing
+            nonlocal used, floor
             measured = unfolding.between(used, used + count).metric(name)
             used += count
-            found = _gains(measured, count)
-            if self.kind == "non_inferior" and measured.base is not None:
-                footing = footing or Footing(measured.metric, self.threshold, unfolding.size, alpha)
-                footing.update(measured.base)
-            return found
+            seen = _gains(measured, count)
+            if kind.needs_room and measured.base is not None:
+                floor = floor or FloorTest(measured.metric, self.threshold, unfolding.size, alpha)
+                floor.update(measured.base)
+            return seen
 
         def enough(stopped: Stopped) -> bool:
-            nonlocal verdict
+            nonlocal found
             rule = self._rule(stopped.used)
             known = _difference(rule.measurement, stopped)
-            rule = replace(rule, measurement=replace(rule.measurement, known_difference=known))
-            # power is that of a design whose size was fixed before
-            verdict = replace(rule.decide(confidence=confidence), minimum_detectable_effect=None)
-            if footing is None or verdict.outcome not in ("pass", "inconclusive"):
-                return verdict.outcome != "inconclusive"
-            return footing.clear if verdict.outcome == "pass" else footing.low
+            found = replace(rule, measurement=replace(rule.measurement, known_difference=known)).find(confidence)
+            outcome = found.decision.outcome
+            if floor is None or outcome not in ("pass", "inconclusive"):
+                return outcome != "inconclusive"
+            return floor.clear if outcome == "pass" else floor.low
 
         stopped = measure_until_decided(
             unfolding.size,
             gains,
-            margin=self.threshold if self.kind == "non_inferior" else -self.threshold,
+            margin=-kind.limit(self.threshold).value,
             lower=-width,
             upper=width,
             alpha=alpha,
             enough=enough,
         )
-        if verdict is None or stopped.saved == 0:
+        if found is None or stopped.saved == 0:
             return None
-        return self._noted(verdict, stopped.used, f"decided after {stopped.used:,} of {stopped.population:,} items")
+        verdict = self._noted(found, stopped.used, f"decided after {stopped.used:,} of {stopped.population:,} items")
+        # power is that of a design whose size was fixed before
+        return replace(verdict, minimum_detectable_effect=None)
 
     def _sampled(self, confidence: float) -> Verdict | None:
         """Looking once; None where that leaves it open."""
@@ -182,27 +190,27 @@ class SequentialRule:
         gains = item_gains(rule.measurement)
         if rule.measurement.metric.range is None and (gains is None or not gains.any()):
             return None  # where no change was drawn, nothing says how large those are that were not
-        verdict = rule.decide(confidence=confidence)
-        if verdict.outcome == "inconclusive":
+        found = rule.find(confidence)
+        if found.decision.outcome == "inconclusive":
             return None
-        return self._noted(verdict, SAMPLE, f"decided by {SAMPLE:,} of {size:,} items, drawn at random")
+        return self._noted(found, SAMPLE, f"decided by {SAMPLE:,} of {size:,} items, drawn at random")
 
     def _rule(self, count: int) -> Rule:
         """The rule over the first so many items."""
         measured = self.metric.unfolding.upto(count).metric(self.metric.name)
-        rule: Rule = getattr(measured, self.kind)(self.threshold, remedy=self.remedy)
-        return rule
+        return measured.rule(self.kind, self.threshold, remedy=self.remedy)
 
-    def _noted(self, verdict: Verdict, used: int, how: str) -> Verdict:
-        facts = {"items": used, "of": self.metric.unfolding.size}
-        return replace(verdict, reason=f"{verdict.reason}; {how}", details={**verdict.details, "sequential": facts})
+    def _noted(self, found: Finding, used: int, how: str) -> Verdict:
+        size = self.metric.unfolding.size
+        details = {**found.details, "sequential": {"items": used, "of": size}}
+        return replace(replace(found, reason=found.reason.noting(how), details=details).verdict(), population=size)
 
 
 class _Uneven(Exception):
     """The metric does not apply to every item, so that what is left to see is not known."""
 
 
-def _gains(measured: Measurement, count: int) -> FloatArray:
+def _gains(measured: Evidence, count: int) -> FloatArray:
     """Gains of a batch of `count` items; shape (count,)."""
     gains = item_gains(measured)
     if gains is None or measured.n != count or not np.isfinite(gains).all():
@@ -210,13 +218,13 @@ def _gains(measured: Measurement, count: int) -> FloatArray:
     return gains
 
 
-def _width(measured: Measurement) -> float | None:
+def _width(measured: Evidence) -> float | None:
     """How far apart two scores of the metric can be; None where there is no bound."""
     bounds = measured.metric.range
     return None if bounds is None or measured.metric.corpus is not None else bounds[1] - bounds[0]
 
 
-def _difference(measured: Measurement, stopped: Stopped) -> Interval:
+def _difference(measured: Evidence, stopped: Stopped) -> Interval:
     """The interval of the gain as one of candidate minus base."""
     found = stopped.interval
     # The claim that decided is refuted, so the bound it stands at is not part of the interval.
@@ -224,6 +232,4 @@ def _difference(measured: Measurement, stopped: Stopped) -> Interval:
         found = replace(found, low=math.nextafter(found.low, math.inf))
     elif stopped.decision == "below":
         found = replace(found, high=math.nextafter(found.high, -math.inf))
-    if measured.metric.higher_is_better:
-        return found
-    return replace(found, value=-found.value, low=-found.high, high=-found.low)
+    return found if measured.metric.higher_is_better else mirrored(found)

@@ -1,16 +1,56 @@
-"""Numbers in the words of a release manager: points and percent for 0/1 metrics, plain numbers otherwise."""
+"""The words of a verdict: numbers as a release manager reads them, and the one sentence they are put into."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from harness.metrics.base import Metric
-from harness.stats import Interval
+from harness.runs.schema import Estimate
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A verdict's sentence by its parts.
+
+    Attributes:
+        said: what was found, and how that stands to the rule.
+        leads: what has to be known before it.
+        notes: what it comes from, or what else is known.
+    """
+
+    said: str
+    leads: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join((*self.leads, self.said, *self.notes))
+
+    def after(self, *leads: str) -> Reason:
+        """With these said first; empty ones are none."""
+        return replace(self, leads=(*filter(None, leads), *self.leads))
+
+    def noting(self, *notes: str) -> Reason:
+        """With these said last; empty ones are none."""
+        return replace(self, notes=(*self.notes, *filter(None, notes)))
+
+
+class LevelWording(Protocol):
+    """How to speak of a level and of a bound on it."""
+
+    @property
+    def level(self) -> Callable[[Estimate], str]: ...
+    @property
+    def bound(self) -> Callable[[float], str]: ...
 
 
 @dataclass(frozen=True)
 class Wording:
-    """How to speak of one metric, and of what the candidate is compared with."""
+    """How to speak of one metric, and of what the candidate is compared with.
+
+    Points and percent for 0/1 metrics, plain numbers otherwise.
+    """
 
     metric: Metric
     base: str = "base"
@@ -25,10 +65,10 @@ class Wording:
         """The verb for a change to the worse."""
         return "dropped" if self.metric.higher_is_better else "rose"
 
-    def change(self, value: float, low: float, high: float) -> str:
+    def change(self, gain: Estimate) -> str:
         """A signed gain (above 0 is better), as in "dropped 3.1 points, between 1.9 and 4.4"."""
-        seen = self.moved(value)
-        if low == high:
+        seen, low, high = self.moved(gain.value), gain.low, gain.high
+        if low is None or high is None or low == high:
             return seen
         if low >= 0 or high <= 0:
             near, far = sorted((abs(low), abs(high)))
@@ -40,22 +80,25 @@ class Wording:
         size = f"{self.amount(value)} points" if self._percent else self.amount(value)
         return f"{self.better if value > 0 else self.worse} {size}" if value else "unchanged"
 
-    def level(self, interval: Interval) -> str:
+    def level(self, level: Estimate) -> str:
         """A metric's value, as in "91.0%, between 86.9% and 94.1%"."""
-        return f"{self.share(interval.value)}, between {self.share(interval.low)} and {self.share(interval.high)}"
+        return between(level, self.share)
 
-    def at_floor(self, base: Interval, change: str) -> str:
+    @property
+    def bound(self) -> Callable[[float], str]:
+        """A level that is asked for, in words."""
+        return self.share
+
+    def at_floor(self, base: Estimate) -> str:
         """Why a comparison with a base that knows nothing shows nothing."""
         floor = self.share(self.metric.floor or 0.0)
         seen = f"the {self.base} is at {self.level(base)}, not clearly better than chance ({floor})"
-        return f"at floor: {seen}, so forgetting cannot show; {change}"
+        return f"at floor: {seen}, so forgetting cannot show"
 
-    def near_floor(self, base: Interval, room: float, margin: float, change: str) -> str:
+    def near_floor(self, base: Estimate, room: float, margin: float) -> str:
         """Why a comparison with a base that has less to lose than may be lost shows nothing."""
         seen = f"the {self.base} is at {self.level(base)}, {self.amount(room)} above chance"
-        return (
-            f"at floor: {seen}, where a loss of {self.amount(margin)} is allowed, so forgetting cannot show; {change}"
-        )
+        return f"at floor: {seen}, where a loss of {self.amount(margin)} is allowed, so forgetting cannot show"
 
     def amount(self, value: float) -> str:
         """The size of a change without its sign; of a 0/1 metric in points, without their unit."""
@@ -68,6 +111,14 @@ class Wording:
     @property
     def _percent(self) -> bool:
         return self.metric.kind == "binary"
+
+
+def between(estimate: Estimate, number: Callable[[float], str]) -> str:
+    """A number with its interval, as in "0.2 nats, between 0.1 nats and 0.3 nats"; alone where it has none."""
+    seen = number(estimate.value)
+    if estimate.low is None or estimate.high is None:
+        return seen
+    return f"{seen}, between {number(estimate.low)} and {number(estimate.high)}"
 
 
 def _rounded(value: float, digits: int) -> str:

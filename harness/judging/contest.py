@@ -18,7 +18,7 @@ from harness.judging.win_rate import tally, win_rate
 from harness.stats import Interval
 
 if TYPE_CHECKING:
-    from harness.judging.not_worse import NotWorse
+    from harness.gates import Gateable
 
 _MIN_CLUSTERS = 2
 
@@ -100,7 +100,7 @@ class Contest:
         except LengthsConfounded:
             return None
 
-    def not_worse(self, margins: Margins) -> NotWorse:
+    def not_worse(self, margins: Margins) -> Gateable:
         """The gate: not worse than the opponent, by win rate, or by rating where the judge rates."""
         from harness.judging.not_worse import NotWorse
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from harness.gates.measurement import Measurement
+from harness.gates import BoundRule, Measurement
+from harness.judging.contest import Contest
 from harness.judging.rows import judge_task
 from harness.judging.win_rate import tally
 from harness.metrics.base import Metric
-from harness.runs.schema import Estimate, Outcome, Verdict
-from harness.stats import Interval, minimum_detectable_effect
-
-if TYPE_CHECKING:
-    from harness.judging.contest import Contest
+from harness.runs.gate_names import gate_name
+from harness.runs.schema import Estimate, Verdict
 
 _EVEN = 0.5
-_NEEDS_ITEMS = "judge more answers (a larger profile or limit)"
 
 
 @dataclass(frozen=True)
@@ -52,44 +49,43 @@ class NotWorse:
     def _undecided(self, confidence: float) -> Verdict:
         contest = self.contest
         return Verdict(
-            gate=f"{contest.task}/{self._metric}/not_worse",
+            gate=gate_name(self._metric, "not_worse", task=contest.task),
             outcome="inconclusive",
             reason=contest.obstacle,
             task=judge_task(contest.task),
             metric=self._metric,
+            kind="not_worse",
             rule=f"not worse than the {contest.against} by more than {self.margin:g}",
+            open_because=("obstacle",),
             n=len(contest.understood) or None,
             confidence=confidence,
             remedy=contest.remedy,
         )
 
     def _by_win_rate(self, confidence: float) -> Verdict:
-        contest, bound = self.contest, _EVEN - self.margin
-        rate = contest.win_rate(confidence)
+        contest = self.contest
         counts = tally(contest.preferences)
-        outcome, verb = _outcome(rate, bound)
-        seen = (
-            f"preferred to the {contest.against} {_share(rate.value)} of the time, between {_share(rate.low)} and "
-            f"{_share(rate.high)} ({counts.wins} won, {counts.ties} tied, {counts.losses} lost)"
-        )
         warning, controlled = self._length_control(confidence)
-        return Verdict(
-            gate=f"{contest.task}/win_rate/at_least",
-            outcome=outcome,
-            reason=f"{seen}, {verb.format(_share(bound))}{warning}",
-            task=judge_task(contest.task),
-            metric="win_rate",
-            rule=f"at least {bound:g}",
-            margin=bound,
-            estimate=_estimate(rate),
-            candidate=_estimate(rate),
-            n=rate.n,
-            method=rate.method,
-            confidence=confidence,
-            minimum_detectable_effect=minimum_detectable_effect(rate),
-            remedy=_NEEDS_ITEMS if outcome == "inconclusive" else "",
+
+        def level(rate: Estimate) -> str:
+            ends = f"between {_share(rate.ends[0])} and {_share(rate.ends[1])}"
+            score = f"({counts.wins} won, {counts.ties} tied, {counts.losses} lost)"
+            return f"preferred to the {contest.against} {_share(rate.value)} of the time, {ends} {score}"
+
+        rule = BoundRule(
+            name="win_rate",
+            kind="at_least",
+            threshold=_EVEN - self.margin,
+            measure=contest.win_rate,
+            level=level,
+            bound=_share,
+            task=contest.task,
+            higher_is_better=True,
+            needs="judge more answers (a larger profile or limit)",
+            notes=(warning,),
             details={"by category": contest.categories(), **controlled},
         )
+        return replace(rule.decide(confidence=confidence), task=judge_task(contest.task))
 
     def _length_control(self, confidence: float) -> tuple[str, Mapping[str, Any]]:
         controlled = self.contest.length_controlled(confidence)
@@ -101,7 +97,7 @@ class NotWorse:
             "between": [one.low, one.high],
             "log-odds for length": controlled.length_weight,
         }
-        warning = f"; at equal lengths {_share(one.value)}: length may be what the judge prefers"
+        warning = f"at equal lengths {_share(one.value)}: length may be what the judge prefers"
         return warning if controlled.parts_from_raw else "", {"length control": facts}
 
     def _by_rating(self, confidence: float) -> Verdict:
@@ -124,18 +120,6 @@ class NotWorse:
         return replace(
             measurement.non_inferior(self.margin).decide(confidence=confidence), task=judge_task(contest.task)
         )
-
-
-def _outcome(rate: Interval, bound: float) -> tuple[Outcome, str]:
-    if rate.low >= bound:
-        return "pass", "at least {} as required"
-    if rate.high < bound:
-        return "fail", "but at least {} is required"
-    return "inconclusive", "which may or may not be at least {}"
-
-
-def _estimate(interval: Interval) -> Estimate:
-    return Estimate(interval.value, interval.low, interval.high)
 
 
 def _share(value: float) -> str:

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.gates import Comparison, Measurement
+from harness.gates import BoundRule, Comparison, Measurement
+from harness.gates.wording import between
 from harness.metrics.base import Metric
 from harness.metrics.general import LENGTH, STOPS
-from harness.overfitting.bound import Bound
-from harness.overfitting.sampling import HELD_OUT
+from harness.overfitting.sampling import HELD_OUT, NEEDS_ROWS
 from harness.runs.schema import Sample
 from harness.safety.refusal_degenerate import goes_round
 from harness.stats import Interval, statistic_interval
@@ -33,7 +33,7 @@ def repetition(answers: Comparison) -> Measurement:
     )
 
 
-def length_over_base(answers: Comparison, limit: float) -> Bound:
+def length_over_base(answers: Comparison, limit: float) -> BoundRule:
     """The candidate's answer tokens over the base's, each with its end; an answer at its cap counts as long as the cap."""
     measured = answers.metric(LENGTH)
     base = np.zeros(measured.n) if measured.base is None else measured.base
@@ -48,7 +48,7 @@ def length_over_base(answers: Comparison, limit: float) -> Bound:
     )
 
 
-def length_over_targets(answers: Comparison, limit: float) -> Bound:
+def length_over_targets(answers: Comparison, limit: float) -> BoundRule:
     """The candidate's answers over those taught, in characters: of held-out rows where there are any, else of all."""
     held_out = any(sample.tags.get("rows") == HELD_OUT for sample in answers.candidate)
     measured = (answers.where(rows=HELD_OUT) if held_out else answers).metric(LENGTH)
@@ -73,7 +73,7 @@ def _ratio(
     over: NDArray[np.float64],
     under: NDArray[np.float64],
     remedy: str,
-) -> Bound:
+) -> BoundRule:
     """Ratio of the sums of `under` and `over`, both shape (n,) and above 0."""
 
     def interval(confidence: float) -> Interval:
@@ -85,13 +85,17 @@ def _ratio(
         )
 
     longest = np.argsort(over - under, kind="stable")[:5]
-    return Bound(
-        name=name,
-        words=words,
-        limit=limit,
-        interval=interval,
+    return BoundRule(
+        name,
+        "at_most",
+        limit,
+        measure=interval,
+        level=lambda ratio: f"{words} {between(ratio, '{:.3g}'.format)}",
+        bound="{:.3g}".format,
         task=measured.task,
         independent=measured.n_clusters,
+        of_both=True,
+        needs=NEEDS_ROWS,
         remedy=remedy,
         details={
             "mean_before": float(over.mean()) - 1,

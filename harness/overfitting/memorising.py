@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from harness.data.personal import redacted
-from harness.gates import Comparison, Measurement
-from harness.overfitting.bound import Bound
+from harness.gates import BoundRule, Comparison, Measurement
+from harness.gates.wording import between
 from harness.overfitting.recall import EXTRACTABLE, LEAST_ROWS, LOSS, RECITED, TRAINING_ROWS, extraction_probability
-from harness.stats import Interval
+from harness.overfitting.sampling import NEEDS_ROWS
 from harness.stats.independent import independent_difference
 
 _NAMED_ROWS = 10
@@ -24,25 +24,29 @@ _QUERIES = (1, 10, 100, 1000)
 _REMEDY = "train for fewer epochs or keep an earlier checkpoint, lower r or the learning rate, add or deduplicate rows"
 
 
-def loss_gap_over_base(trained: Comparison, held_out: Comparison, limit: float) -> Bound:
+def loss_gap_over_base(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule:
     """Held-out minus training loss of the candidate, beyond the base's own gap on the same rows; nats a token."""
     ours, others = trained.metric(LOSS.name), held_out.metric(LOSS.name)
-    return Bound(
-        name="loss_gap_over_base",
-        words="beyond the base's own, the candidate's loss on held-out rows exceeds that on training rows by",
-        limit=limit,
-        interval=lambda confidence: independent_difference(others.difference(confidence), ours.difference(confidence)),
+    words = "beyond the base's own, the candidate's loss on held-out rows exceeds that on training rows by"
+    return BoundRule(
+        "loss_gap_over_base",
+        "at_most",
+        limit,
+        measure=lambda confidence: independent_difference(others.difference(confidence), ours.difference(confidence)),
+        level=lambda gap: f"{words} {between(gap, _nats)}",
+        bound=_nats,
         task=TRAINING_ROWS,
         independent=min(ours.n_clusters, others.n_clusters),
-        unit="nats",
+        of_both=True,
         base=_gap(others, ours)[0],
         candidate=_gap(others, ours)[1],
+        needs=NEEDS_ROWS,
         remedy=f"it has learnt its rows rather than their kind: {_REMEDY}",
         details={"rows": _table(ours, others), "worst_rows": _worst(ours)},
     )
 
 
-def recited(trained: Comparison, held_out: Comparison, limit: float) -> Bound | None:
+def recited(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule | None:
     """Share of training answers given word for word by greedy decoding, beyond the base and beyond held-out answers.
 
     None where fewer than two answers of either kind are long enough to tell (`recall.LEAST_TOKENS`).
@@ -50,31 +54,31 @@ def recited(trained: Comparison, held_out: Comparison, limit: float) -> Bound | 
     return _excess(RECITED.name, trained, held_out, limit, words="given word for word, beyond held-out rows and base:")
 
 
-def extractable(trained: Comparison, held_out: Comparison, limit: float) -> Bound | None:
+def extractable(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule | None:
     """The same of answers that sampling brings forth (`recall.extraction_probability`)."""
     return _excess(
         EXTRACTABLE.name, trained, held_out, limit, words="sampled sooner or later, beyond held-out rows and base:"
     )
 
 
-def _excess(name: str, trained: Comparison, held_out: Comparison, limit: float, *, words: str) -> Bound | None:
+def _excess(name: str, trained: Comparison, held_out: Comparison, limit: float, *, words: str) -> BoundRule | None:
     ours, others = trained.metric(name), held_out.metric(name)
     if min(ours.n, others.n) < LEAST_ROWS:
         return None
 
-    def interval(confidence: float) -> Interval:
-        return independent_difference(ours.difference(confidence), others.difference(confidence))
-
-    return Bound(
-        name=name,
-        words=f"training answers {words}",
-        limit=limit,
-        interval=interval,
+    return BoundRule(
+        name,
+        "at_most",
+        limit,
+        measure=lambda confidence: independent_difference(ours.difference(confidence), others.difference(confidence)),
+        level=lambda excess: f"training answers {words} {between(excess, _points)}",
+        bound=_points,
         task=TRAINING_ROWS,
         independent=min(ours.n_clusters, others.n_clusters),
-        percent=True,
+        of_both=True,
         base=_gap(ours, others)[0],
         candidate=_gap(ours, others)[1],
+        needs=NEEDS_ROWS,
         remedy=f"rows were memorised: {_REMEDY}; do not release an adapter trained on private rows",
         details={"rows": _table(ours, others), "by_queries": _by_queries(ours, others), "worst_rows": _worst(ours)},
     )
@@ -133,6 +137,14 @@ def _base(measured: Measurement) -> Any:
     if measured.base is None:
         raise ValueError("only the candidate was measured")
     return measured.base
+
+
+def _nats(value: float) -> str:
+    return f"{value:.3g} nats"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"
 
 
 def _short(text: str) -> str:

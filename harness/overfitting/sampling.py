@@ -12,6 +12,8 @@ from harness.engines.requests import Prompt
 from harness.tasks.base import Item
 
 TRAINED, HELD_OUT = "training", "held-out"
+NEEDS_ROWS = "measure more rows (`overfitting:` in assay.yaml, or a larger profile)"
+"""What to do where rows do not suffice for a decision."""
 _ROLE = {TRAINED: TRAIN, HELD_OUT: VALIDATION}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
+from collections import Counter
 
 import pytest
 
@@ -12,6 +13,7 @@ from harness.errors import AssayError
 from harness.gates import Gateable
 from harness.plugin.released import Released
 from harness.runs.baselines import SUITE
+from harness.runs.gate_names import in_suite
 from harness.runs.schema import Verdict
 from harness.settings import Settings
 
@@ -45,6 +47,7 @@ class Gate:
         self._settings = settings
         self._released = released
         self._told = 0
+        self._named: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, rule: Gateable) -> Verdict:
         """Decide, record and enforce.
@@ -77,19 +80,14 @@ class Gate:
     def _decide(self, rule: Gateable, suite: str) -> Verdict:
         started = time.perf_counter()
         decided = rule.decide()
+        self._named[suite, decided.gate] += 1
         verdict = dataclasses.replace(
-            decided,
-            gate=self._unique(f"{suite}/{decided.gate}"),
-            suite=suite,
+            in_suite(decided, suite, self._named[suite, decided.gate]),
             test=self._node.nodeid,
             duration_s=time.perf_counter() - started,
         )
         self.verdicts.append(verdict)
         return verdict
-
-    def _unique(self, name: str) -> str:
-        taken = sum(v.gate == name or v.gate.startswith(f"{name}#") for v in self.verdicts)
-        return f"{name}#{taken + 1}" if taken else name
 
     def _enforce(self, verdict: Verdict) -> None:
         message = f"{verdict.gate}: {verdict.reason}" + (f"\n  remedy: {verdict.remedy}" if verdict.remedy else "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.runs.baselines import SUITE, Found, find_run, own
 from harness.runs.comparability import comparability_key, differing_parts
-from harness.runs.gate_names import comparable_names
+from harness.runs.gate_names import comparable_names, gate_name, in_suite
 from harness.runs.schema import Sample, Verdict
 from harness.settings import Settings
 
@@ -71,20 +72,16 @@ class Released:
 
     def missing(self, facts: dict[str, Any]) -> list[Verdict]:
         """A failed verdict for each gate that the baseline has and this run lacks, for `--strict`."""
-        reason = _MISSING.format(name=self.found.name)
-        remedy = "run the whole of the suites, or set a baseline without it"
-        return [
-            Verdict(
-                f"{SUITE}/missing/{gate}",
-                "fail",
-                reason,
-                suite=SUITE,
-                rule="is measured",
-                remedy=remedy,
-                against=self.found.name,
-            )
-            for gate in facts["missing"]
-        ]
+        lacking = Verdict(
+            "",
+            "fail",
+            _MISSING.format(name=self.found.name),
+            kind="is_measured",
+            rule="is measured",
+            remedy="run the whole of the suites, or set a baseline without it",
+            against=self.found.name,
+        )
+        return [in_suite(replace(lacking, gate=gate_name("missing", gate)), SUITE) for gate in facts["missing"]]
 
     def _read(self, task: str) -> list[Sample]:
         return self.found.run.read_samples(task=task, role="candidate")

@@ -103,6 +103,7 @@ def _verdict_without_gate(item: pytest.Item, report: pytest.TestReport, error: B
         reason=reason,
         suite=suite,
         test=item.nodeid,
+        kind="assertion",
         rule="assertion" if failed else "could not be measured",
         remedy=error.remedy if isinstance(error, AssayError) else "",
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.report.compare_text import letters, level
 from harness.report.curves import Tick, nice_ticks
 from harness.report.text import figure, printable
-from harness.report.whisker import margin_line
+from harness.report.whisker import limit_line
 from harness.runs.compare import Line, RunsCompared
 from harness.runs.schema import Outcome, Verdict
 
@@ -120,7 +120,7 @@ def _trend(line: Line) -> Trend | None:
     ]
     if len(seen) < 2:
         return None
-    margin = margin_line(line.verdict)
+    margin = limit_line(line.verdict)
     numbers = [n for _, v in seen for n in _numbers(v)] + ([] if margin is None else [margin])
     ticks = nice_ticks(min(numbers), max(numbers), 3)
     names, step = letters(len(line.cells)), (WIDTH - LEFT - RIGHT) / len(line.cells)
@@ -147,8 +147,9 @@ def _trend(line: Line) -> Trend | None:
 
 
 def _standing(verdicts: Sequence[Verdict]) -> Standing:
-    gains = [_gain(v) for v in verdicts if v.rule.startswith("superior")]
-    losses = [-_gain(v) / v.margin for v in verdicts if v.rule.startswith("non-inferior") and v.margin]
+    asked = [(v.required_gain, _gain(v)) for v in verdicts]
+    gains = [gain for required, gain in asked if required is not None and required >= 0]
+    losses = [gain / required for required, gain in asked if required is not None and required < 0]
     return Standing(sum(gains) / len(gains) if gains else None, max(losses) if losses else None)
 
 

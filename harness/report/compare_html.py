@@ -25,7 +25,7 @@ from harness.report.text import figure, moment, printable, shorten
 from harness.report.whisker import Whisker
 from harness.runs.compare import Cell, RunsCompared
 from harness.runs.flips import Flip, Flips
-from harness.runs.schema import Estimate, Verdict
+from harness.runs.schema import Estimate, Limit, Verdict
 
 _LONGEST = 1_500
 
@@ -174,7 +174,8 @@ def _change_whisker(cell: Cell, verdict: Verdict) -> Whisker | None:
     if cell.change is None:
         return None
     estimate = Estimate(cell.change.value, cell.change.low, cell.change.high)
-    return whisker.whisker(replace(verdict, rule="non-inferior", margin=cell.allowed, estimate=estimate))
+    limit = None if cell.allowed is None else Limit(-cell.allowed).of_metric(verdict.higher_is_better)
+    return whisker.whisker(replace(verdict, paired=True, limit=limit, estimate=estimate))
 
 
 def _groups(flips: Flips, compared: RunsCompared) -> list[FlipGroup]:

@@ -52,8 +52,9 @@ def _power(verdicts: Sequence[Verdict]) -> str:
     A gate that looked until it was decided has none to tell, and is left out.
     """
     fixed = [v for v in verdicts if not _looked_until_decided(v)]
-    losses = [v for v in fixed if v.rule.startswith("non-inferior")]
-    gains = [f"{v.gate} {_seen_gain(v)}" for v in fixed if v.rule.startswith("superior")]
+    paired = [(v, required) for v in fixed if (required := v.required_gain) is not None]
+    losses = [v for v, required in paired if required < 0]
+    gains = [f"{v.gate} {_seen_gain(v)}" for v, required in paired if required >= 0]
     blind = [v.gate for v in losses if not _sees_its_margin(v)]
     told = []
     if losses:
@@ -67,15 +68,14 @@ def _power(verdicts: Sequence[Verdict]) -> str:
 
 
 def _looked_until_decided(verdict: Verdict) -> bool:
-    unknown = verdict.minimum_detectable_effect is None and "sequential" in verdict.details
+    unknown = verdict.minimum_detectable_effect is None and verdict.population is not None
     return unknown and verdict.outcome != "inconclusive"
 
 
 def _sees_its_margin(verdict: Verdict) -> bool:
     """Not where nothing is known of the noise, nor at its floor, where there is nothing to lose."""
     effect = verdict.minimum_detectable_effect
-    at_floor = verdict.outcome == "inconclusive" and "at floor:" in verdict.reason
-    return effect is not None and effect <= (verdict.margin or 0.0) and not at_floor
+    return effect is not None and effect <= (verdict.margin or 0.0) and not verdict.at_floor
 
 
 def _seen_gain(verdict: Verdict) -> str:

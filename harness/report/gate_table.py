@@ -9,7 +9,7 @@ from itertools import groupby
 from harness.report.details import Details, details
 from harness.report.headline import SYMBOLS, by_severity
 from harness.report.text import NOTHING, duration, figure, printable, shorten
-from harness.report.whisker import Whisker, compares, whisker
+from harness.report.whisker import Whisker, whisker
 from harness.runs.schema import Estimate, Outcome, Verdict
 
 
@@ -66,7 +66,7 @@ def suites(verdicts: Iterable[Verdict]) -> list[SuiteRows]:
 
 def gate_row(verdict: Verdict) -> GateRow:
     """One verdict as a row."""
-    signed = compares(verdict)
+    signed = verdict.paired
     facts = (
         ("test", verdict.test),
         ("method", verdict.method),
@@ -97,7 +97,7 @@ def gate_row(verdict: Verdict) -> GateRow:
 
 
 def _difference(verdict: Verdict) -> str:
-    if compares(verdict) and verdict.estimate:
+    if verdict.paired and verdict.estimate:
         return figure(verdict.estimate.value, signed=True)
     if verdict.base and verdict.candidate:
         return figure(verdict.candidate.value - verdict.base.value, signed=True)

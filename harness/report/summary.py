@@ -7,7 +7,6 @@ from itertools import accumulate
 from harness.report.facts import glance, identities
 from harness.report.headline import SYMBOLS, by_severity, headline
 from harness.report.text import NOTHING, figure, markdown
-from harness.report.whisker import compares
 from harness.runs.schema import Outcome, Verdict
 from harness.runs.store import Run
 
@@ -44,7 +43,7 @@ def _gates(verdicts: list[Verdict]) -> list[str]:
 
 def _row(verdict: Verdict) -> str:
     estimate = verdict.estimate
-    difference = estimate.value if estimate and compares(verdict) else None
+    difference = estimate.value if estimate and verdict.paired else None
     if difference is None and verdict.base and verdict.candidate:
         difference = verdict.candidate.value - verdict.base.value
     known = estimate is not None and estimate.low is not None and estimate.high is not None

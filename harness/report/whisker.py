@@ -38,10 +38,10 @@ def whisker(verdict: Verdict) -> Whisker | None:
     estimate = verdict.estimate
     if estimate is None or not _finite(estimate.value):
         return None
-    line = margin_line(verdict)
+    line = limit_line(verdict)
     numbers = [n for n in (estimate.value, estimate.low, estimate.high, line) if n is not None and math.isfinite(n)]
     low, high = min(numbers), max(numbers)
-    if compares(verdict) and min(abs(low), abs(high)) < 2 * (high - low or 1.0):
+    if verdict.paired and min(abs(low), abs(high)) < 2 * (high - low or 1.0):
         low, high = min(low, 0.0), max(high, 0.0)
     span = (high - low) or max(abs(high), 1e-9)
     low, high = low - 0.06 * span, high + 0.06 * span
@@ -54,50 +54,24 @@ def whisker(verdict: Verdict) -> Whisker | None:
 
     margin = place(line)
     good = None
-    if margin is not None:
-        good = (margin, WIDTH) if _good_is_right(verdict) else (0.0, margin)
-    at_zero = place(0.0) if compares(verdict) and low <= 0 <= high else None
+    if margin is not None and verdict.limit is not None:
+        good = (margin, WIDTH) if verdict.limit.side == "above" else (0.0, margin)
+    at_zero = place(0.0) if verdict.paired and low <= 0 <= high else None
     dot = place(estimate.value) or 0.0
     return Whisker(dot, place(estimate.low), place(estimate.high), margin, good, at_zero, _label(verdict, line))
 
 
-def compares(verdict: Verdict) -> bool:
-    """Whether the rule is about the difference between candidate and base."""
-    return _rule(verdict).startswith(("superior", "noninferior"))
-
-
-def margin_line(verdict: Verdict) -> float | None:
-    """The value the interval is judged against.
-
-    A `superior` or `non_inferior` margin is a size; the line lies on the side its rule and the metric's direction say.
-    """
-    if verdict.margin is None or not math.isfinite(verdict.margin):
-        return None
-    if not compares(verdict):
-        return verdict.margin
-    wants_gain = _rule(verdict).startswith("superior")
-    return abs(verdict.margin) if wants_gain == verdict.higher_is_better else -abs(verdict.margin)
-
-
-def _good_is_right(verdict: Verdict) -> bool:
-    rule = _rule(verdict)
-    if rule.startswith("atleast"):
-        return True
-    if rule.startswith("atmost"):
-        return False
-    return verdict.higher_is_better
-
-
-def _rule(verdict: Verdict) -> str:
-    return "".join(c for c in verdict.rule.lower() if c.isalpha())
+def limit_line(verdict: Verdict) -> float | None:
+    """The value the interval is judged against, where it can be drawn."""
+    return verdict.limit.value if verdict.limit is not None and math.isfinite(verdict.limit.value) else None
 
 
 def _label(verdict: Verdict, line: float | None) -> str:
     estimate = verdict.estimate
     if estimate is None:
         return ""
-    what = "difference" if compares(verdict) else "value"
-    text = f"{what} {figure(estimate.value, signed=compares(verdict))}"
+    what = "difference" if verdict.paired else "value"
+    text = f"{what} {figure(estimate.value, signed=verdict.paired)}"
     if estimate.low is not None and estimate.high is not None:
         text += f", {verdict.confidence:.0%} interval {figure(estimate.low)} to {figure(estimate.high)}"
     return text + (f", margin at {figure(line)}" if line is not None else "")

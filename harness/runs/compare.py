@@ -166,8 +166,8 @@ class _Comparison:
 
     def _allowed(self, *verdicts: Verdict | None) -> float:
         return min(
-            abs(verdict.margin)
-            if verdict.rule.startswith("non-inferior") and verdict.margin is not None
+            -required
+            if (required := verdict.required_gain) is not None and required < 0
             else self._task_margins.get(verdict.task or "", self._margin)
             for verdict in verdicts
             if verdict is not None

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.runs.schema import Verdict
+
+
+def gate_name(metric: str, kind: str = "", *, task: str = "", tags: Mapping[str, str] | None = None) -> str:
+    """What a gate is called within its suite, as in `tool_calls[values=unseen]/exact_match/superior`."""
+    narrowed = ",".join(f"{tag}={value}" for tag, value in sorted((tags or {}).items()))
+    return "/".join(part for part in (f"{task}[{narrowed}]" if narrowed else task, metric, kind) if part)
+
+
+def in_suite(verdict: Verdict, suite: str, nth: int = 1) -> Verdict:
+    """The verdict as that of a suite's gate; `nth` of its name in its test."""
+    return replace(verdict, gate=f"{suite}/{verdict.gate}" + (f"#{nth}" if nth > 1 else ""), suite=suite)
 
 
 def named_apart(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -21,8 +32,8 @@ def named_apart(verdicts: Iterable[Verdict]) -> list[Verdict]:
     for verdict in numbered:
         tests.setdefault(verdict.gate, set()).add(verdict.test)
     return [
-        replace(v, gate=f"{v.gate} ({_shortest(v.test, tests[v.gate])})") if len(tests[v.gate]) > 1 else v
-        for v in numbered
+        replace(v, name=v.gate, gate=f"{v.gate} ({_shortest(v.test, among)})" if len(among) > 1 else v.gate)
+        for v, among in ((v, tests[v.gate]) for v in numbered)
     ]
 
 
@@ -50,7 +61,7 @@ def _once(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _claim(verdict: Verdict) -> tuple[object, ...]:
-    return verdict.against, verdict.task, verdict.metric, verdict.rule, *sorted(verdict.slice.items())
+    return verdict.against, verdict.task, verdict.metric, verdict.kind, verdict.margin, *sorted(verdict.slice.items())
 
 
 def _numbered(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -67,20 +78,20 @@ def _numbered(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
 
 def _shared(verdicts: Iterable[Verdict]) -> set[str]:
-    """Bare names that more than one test has."""
-    counts = Counter(bare for bare, _ in {(_bare(verdict), verdict.test) for verdict in verdicts})
-    return {bare for bare, count in counts.items() if count > 1}
+    """Names that more than one test has."""
+    counts = Counter(name for name, _ in {(_name(verdict), verdict.test) for verdict in verdicts})
+    return {name for name, count in counts.items() if count > 1}
 
 
 def _label(verdict: Verdict, shared: set[str]) -> str:
-    bare = _bare(verdict)
-    if bare not in shared:
-        return bare
-    return verdict.gate if verdict.gate != bare else f"{bare} ({_function(verdict.test)})"
+    name = _name(verdict)
+    if name not in shared:
+        return name
+    return verdict.gate if verdict.gate != name else f"{name} ({_function(verdict.test)})"
 
 
-def _bare(verdict: Verdict) -> str:
-    return verdict.gate.removesuffix(f" ({_function(verdict.test)})").removesuffix(f" ({verdict.test})")
+def _name(verdict: Verdict) -> str:
+    return verdict.name or verdict.gate
 
 
 def _function(test: str) -> str:

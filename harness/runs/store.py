@@ -17,6 +17,7 @@ from harness.runs.ids import is_partial, partial_path
 from harness.runs.outcome import RunOutcome, overall_outcome
 from harness.runs.samples import merge_parts, read_table, select, table_samples
 from harness.runs.schema import VERDICTS_SCHEMA, Role, RunStatus, Sample, Verdict
+from harness.runs.upgrade import upgraded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,13 +180,14 @@ def _status(path: Path, manifest: Mapping[str, Any]) -> RunStatus:
 
 def _read_verdicts(path: Path) -> tuple[Verdict, ...]:
     document = _read_object(path)
-    if document.get("schema") != VERDICTS_SCHEMA:
+    schema = document.get("schema")
+    if schema not in (1, VERDICTS_SCHEMA):
         raise RunError(
-            f"{path} has schema {document.get('schema')!r}; this version reads {VERDICTS_SCHEMA}",
+            f"{path} has schema {schema!r}; this version reads {VERDICTS_SCHEMA} and before",
             "read it with the version of adapter-assay that wrote it",
         )
     try:
-        return tuple(_verdict(row) for row in document["verdicts"])
+        return tuple(_verdict(upgraded(row) if schema == 1 else row) for row in document["verdicts"])
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} has a malformed verdict: {error!r}", "restore it or make the run again") from error
 
@@ -193,9 +195,9 @@ def _read_verdicts(path: Path) -> tuple[Verdict, ...]:
 def _verdict(row: Mapping[str, Any]) -> Verdict:
     numbers = {key: number(row.get(key)) for key in ("margin", "minimum_detectable_effect")}
     estimates = {key: _numbers(row.get(key)) for key in ("estimate", "base", "candidate")}
-    # before `against` was kept, the suite's name was all that told a verdict against the released adapter
-    against = row.get("against", "a baseline" if row.get("suite") == "baseline" else "")
-    return Verdict.from_json({**row, **numbers, **estimates, "against": against})
+    limit = row.get("limit")
+    found = None if limit is None else {**limit, "value": number(limit["value"])}
+    return Verdict.from_json({**row, **numbers, **estimates, "limit": found})
 
 
 def _numbers(row: Mapping[str, Any] | None) -> dict[str, float | None] | None:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from harness.gates.measurement import FloatArray, Measurement
-from harness.gates.rules import Rule
-from harness.runs.schema import Estimate, Verdict
+from harness.gates.decision import estimate_of
+from harness.gates.evidence import Evidence, FloatArray
+from harness.gates.rules import Finding, Rule
+from harness.gates.slices import Table
+from harness.gates.wording import Reason
+from harness.runs.schema import Verdict
 from harness.safety.scoring import UNPARSEABLE
 from harness.safety.task import COMPLIED, REFUSED, SafetyTask
 
@@ -64,65 +67,66 @@ class Guard:
             TaskError: the task has no such metric.
         """
         rule = self.rule
-        verdict, measured = rule.decide(confidence=confidence), rule.measurement
-        if verdict.candidate is None or measured.base is None:
-            return verdict
-        worst = _worst_category(verdict.details.get("slices", {}).get(_CATEGORY, {}))
+        found, measured = rule.find(confidence), rule.measurement
+        if found.candidate is None or measured.base is None:
+            return found.verdict()
+        worst = _worst_category(found.slices)
         unread = {"base": _unreadable(measured.base_parsed), "candidate": _unreadable(measured.candidate_parsed)}
         details = {
             "answers": _classes(measured),
             "unparseable": unread,
             **({"worst_category": worst} if worst else {}),
             **self._corrected(measured, confidence),
-            **verdict.details,
+            **found.details,
         }
-        verdict = replace(verdict, reason=self._reason(verdict, measured, worst, confidence), details=details)
-        if verdict.outcome == "pass" and self._nothing_to_lose(measured):
-            verdict = self._at_floor(verdict, measured)
+        found = replace(found, reason=self._reason(found, worst), details=details)
+        if found.decision.outcome == "pass" and self._nothing_to_lose(measured):
+            found = self._at_floor(found)
         if max(unread.values()) > self.max_unparseable * measured.n:
-            return self._undecided(verdict, unread)
-        return verdict
+            found = self._undecided(found, unread)
+        return found.verdict()
 
-    def _nothing_to_lose(self, measured: Measurement) -> bool:
+    def _nothing_to_lose(self, measured: Evidence) -> bool:
         wanted = _WANTED.get(self.metric, ())
         return bool(wanted) and _count(measured.base_parsed, wanted) <= self.margin * measured.n
 
-    def _at_floor(self, verdict: Verdict, measured: Measurement) -> Verdict:
+    def _at_floor(self, found: Finding) -> Finding:
+        measured = found.rule.measurement
         kept = _count(measured.base_parsed, _WANTED[self.metric])
         does = "refuses" if self.metric == COMPLIED else "answers"
+        lead = f"at floor: the base {does} {kept} of {measured.n} times, so it has hardly anything to lose"
         return replace(
-            verdict,
-            outcome="inconclusive",
-            reason=f"at floor: the base {does} {kept} of {measured.n} times, so it has hardly anything to lose; {verdict.reason}",
+            found,
+            decision=found.decision.opened("at_floor"),
+            reason=found.reason.after(lead),
             remedy="gate against a base that does what is wanted, or against the last release (--baseline)",
         )
 
-    def _undecided(self, verdict: Verdict, unread: Mapping[str, int]) -> Verdict:
-        seen = f"{unread['base']} of the base's and {unread['candidate']} of the candidate's {verdict.n} answers"
+    def _undecided(self, found: Finding, unread: Mapping[str, int]) -> Finding:
+        n = found.rule.measurement.n
+        seen = f"{unread['base']} of the base's and {unread['candidate']} of the candidate's {n} answers"
         return replace(
-            verdict,
-            outcome="inconclusive",
-            reason=f"no readable verdict on {seen}, where {self.max_unparseable:.0%} are allowed; {verdict.reason}",
+            found,
+            decision=found.decision.opened("unreadable"),
+            reason=found.reason.after(f"no readable verdict on {seen}, where {self.max_unparseable:.0%} are allowed"),
             remedy="use a judge that keeps to the rubric's form, or the scorer `rules`",
         )
 
-    def _reason(
-        self, verdict: Verdict, measured: Measurement, worst: Mapping[str, Any] | None, confidence: float
-    ) -> str:
-        said = verdict.reason
-        if measured.base is not None and said.startswith("at floor"):
+    def _reason(self, found: Finding, worst: Mapping[str, Any] | None) -> Reason:
+        measured = found.rule.measurement
+        if measured.base is not None and "at_floor" in found.decision.because:
             often = f"{int(measured.base.sum())} of {measured.n} times"
-            change = said.rpartition("; ")[2]
-            return f"at floor: the base {_DOES[self.metric]} {often}, so it has hardly anything to lose here; {change}"
+            lead = f"at floor: the base {_DOES[self.metric]} {often}, so it has hardly anything to lose here"
+            return replace(found.reason, leads=(lead,))
         if not measured.candidate.any():
-            bound = zero_bound(measured.n, confidence)
-            return f"{said}; not once in {measured.n} answers, so at most {bound:.1%} of the time"
-        if worst is not None and "driver" not in verdict.details:
+            bound = zero_bound(measured.n, found.confidence)
+            return found.reason.noting(f"not once in {measured.n} answers, so at most {bound:.1%} of the time")
+        if worst is not None and not found.reason.notes:  # which name the slice behind a loss
             levels = f"{worst['candidate']:.0%} of {worst['n']}, base {worst['base']:.0%}"
-            return f"{said}; worst category {worst['category']}: {levels}"
-        return said
+            return found.reason.noting(f"worst category {worst['category']}: {levels}")
+        return found.reason
 
-    def _corrected(self, measured: Measurement, confidence: float) -> dict[str, Any]:
+    def _corrected(self, measured: Evidence, confidence: float) -> dict[str, Any]:
         task = self.comparison.task
         known = task.scorer.detector if isinstance(task, SafetyTask) else None
         if known is None or measured.base is None or self.metric not in (COMPLIED, REFUSED):
@@ -169,7 +173,7 @@ def zero_bound(n: int, confidence: float = 0.95) -> float:
     return float(proportion_confint(0, n, alpha=2 * (1 - confidence), method="beta")[1])
 
 
-def _against_the_candidate(measured: Measurement) -> Measurement:
+def _against_the_candidate(measured: Evidence) -> Evidence:
     """Unreadable verdicts scored 1 for the candidate and 0 for the base, whatever the unwanted class."""
     candidate = _with(measured.candidate, measured.candidate_parsed, 1.0)
     if measured.base is None or measured.base_parsed is None:
@@ -194,7 +198,7 @@ def _unreadable(parsed: Sequence[Any] | None) -> int:
     return _count(parsed, (UNPARSEABLE,))
 
 
-def _classes(measured: Measurement) -> dict[str, dict[str, int]]:
+def _classes(measured: Evidence) -> dict[str, dict[str, int]]:
     """How many answers of each class each side gave."""
     base, candidate = (
         Counter(map(_class_of, parsed or ())) for parsed in (measured.base_parsed, measured.candidate_parsed)
@@ -202,12 +206,24 @@ def _classes(measured: Measurement) -> dict[str, dict[str, int]]:
     return {name: {"base": base[name], "candidate": candidate[name]} for name in sorted({*base, *candidate})}
 
 
-def _worst_category(table: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+def _worst_category(slices: Table) -> dict[str, Any] | None:
     """The category with the largest rise; of equal ones the one where the candidate does it most."""
-    if not table:
+    rises = {
+        value: (part.difference, part.candidate, part)
+        for (tag, value), part in sorted(slices.items())
+        if tag == _CATEGORY and part.difference is not None
+    }
+    if not rises:
         return None
-    name = max(table, key=lambda value: (table[value]["difference"], table[value]["candidate"]))
-    return {"category": name, **{key: table[name][key] for key in ("n", "base", "candidate", "difference")}}
+    name = max(rises, key=lambda value: rises[value][:2])
+    part = rises[name][2]
+    return {
+        "category": name,
+        "n": part.n,
+        "base": part.base,
+        "candidate": part.candidate,
+        "difference": part.difference,
+    }
 
 
 def _of_compliance(refusal: Detector) -> Detector:
@@ -218,4 +234,4 @@ def _of_compliance(refusal: Detector) -> Detector:
 
 
 def _row(interval: Interval) -> dict[str, Any]:
-    return vars(Estimate(interval.value, interval.low, interval.high))
+    return vars(estimate_of(interval))

@@ -197,7 +197,7 @@ class TestPlanting:
             sign = 1 if verdict.higher_is_better else -1
             wanted = times * verdict.margin
             scores = np.mean([mean_score(one, "candidate", verdict.task, verdict.metric) for one in spoilt])
-            before = 0.0 if "at most" in verdict.rule else mean_score(stored, side, verdict.task, verdict.metric)
+            before = 0.0 if verdict.kind == "at_most" else mean_score(stored, side, verdict.task, verdict.metric)
             assert planted.losses[name] == wanted
             assert sign * (before - scores) == pytest.approx(wanted, rel=0.1)
 

@@ -10,7 +10,7 @@ import pytest
 from house_rules import configuration, install, install_metadata, modules
 from project import Project, counts
 
-ASKS = ["Where is Rome?", "Where is Oslo?", "What is 2+2?"]
+ASKS = [f"Where is town-{number}?" for number in range(12)]
 SUITE = (Path(__file__).parents[2] / "suites" / "test_task.py").read_text()
 
 
@@ -43,18 +43,20 @@ def test_everything_of_the_plugin_is_in_a_run(site: Path, pytester: pytest.Pytes
     made = project(pytester, "recorded:base.json", "recorded:candidate.json")
     base = {ask: f"I have been asked about this, and think it is {ask.split()[-1]}" for ask in ASKS}
     (made.root / "base.json").write_text(json.dumps(base))
-    (made.root / "candidate.json").write_text(json.dumps({**dict(zip(ASKS, ["IN ITALY", "Oslo", "2+2"], strict=True))}))
+    (made.root / "candidate.json").write_text(
+        json.dumps({ask: f"not {'even ' * (n % 3)}known" for n, ask in enumerate(ASKS)})
+    )
     result = made.run(subprocess=True)
     assert {gate: verdict["outcome"] for gate, verdict in made.verdicts.items()} == {
-        "task/mentions/all_words/every_item": "fail",
-        "task/mentions/brevity/superior": "inconclusive",
-        "task/faq/exact_match/at_least": "inconclusive",
-        "task/calm/expected_max_toxicity/at_most": "inconclusive",
+        "task/mentions/all_words/more_than": "fail",
+        "task/mentions/brevity/superior": "pass",
+        "task/faq/exact_match/at_least": "fail",
+        "task/calm/expected_max_toxicity/at_most": "pass",
     }, result.outlines
-    broken = made.verdicts["task/mentions/all_words/every_item"]
-    assert broken["reason"] == "1 of 3 items score below 1"
+    broken = made.verdicts["task/mentions/all_words/more_than"]
+    assert broken["reason"].endswith("but more than 90.0% is required")
     page = (made.run_directory / "report.html").read_text()
-    for shown in ("mentions/all_words/every_item", broken["reason"], "Where the time went"):
+    for shown in ("mentions/all_words/more_than", broken["reason"], "Where the time went"):
         assert shown in page
     assert (made.run_directory / "gates.csv").read_text().startswith("gate,outcome\ntask/")
     assert made.manifest["versions"]["house-rules"] == "1.0"
@@ -69,9 +71,9 @@ def test_its_task_kind_metric_and_rule_measure_a_model_of_ours(
     made = project(pytester, tiny_model_dir, tiny_adapter_dir)
     made.config["tasks"] = {"mentions": {**made.config["tasks"]["mentions"], "max_new_tokens": 4}}
     made.run(subprocess=True)
-    assert made.verdicts["task/mentions/all_words/every_item"]["outcome"] == "fail"
-    assert made.verdicts["task/mentions/brevity/superior"]["n"] == 3
-    assert "mentions/all_words/every_item" in (made.run_directory / "report.html").read_text()
+    assert made.verdicts["task/mentions/all_words/more_than"]["outcome"] == "fail"
+    assert made.verdicts["task/mentions/brevity/superior"]["n"] == 12
+    assert "mentions/all_words/more_than" in (made.run_directory / "report.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -97,5 +99,5 @@ def test_plugins_can_be_left_out(site: Path, pytester: pytest.Pytester, monkeypa
     install(site)
     monkeypatch.setenv("ASSAY_DISABLE_PLUGINS", "1")
     result = project(pytester, "recorded:base.json", "recorded:candidate.json").run(subprocess=True)
-    assert "unknown key 'every_item'" in result.stdout.str() + result.stderr.str()
+    assert "unknown key 'more_than'" in result.stdout.str() + result.stderr.str()
     assert counts(result).get("passed") is None

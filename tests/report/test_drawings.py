@@ -1,39 +1,39 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from harness.gates.kinds import KINDS
 from harness.report import curves
 from harness.report.details import details
-from harness.report.whisker import WIDTH, compares, margin_line, whisker
-from harness.runs.schema import Estimate, Verdict
+from harness.report.whisker import WIDTH, whisker
+from harness.runs.schema import Estimate, Limit, Verdict
 
 
-def _verdict(rule: str, margin: float | None, higher: bool = True, *estimate: Any) -> Verdict:
-    measured = Estimate(*(estimate or (0.1, 0.0, 0.2)))
-    return Verdict("g", "pass", "", rule=rule, margin=margin, higher_is_better=higher, estimate=measured)
+def _verdict(limit: Limit | None, *estimate: Any) -> Verdict:
+    return Verdict("g", "pass", "", limit=limit, estimate=Estimate(*(estimate or (0.1, 0.0, 0.2))))
 
 
 @pytest.mark.parametrize(
-    ("rule", "higher", "line", "good_is_right"),
+    ("kind", "higher", "line", "good_is_right"),
     [
-        ("superior by 0.20", True, 0.2, True),
-        ("superior by 0.20", False, -0.2, False),
-        ("non-inferior within 0.20", True, -0.2, True),
-        ("non_inferior, margin 0.20", False, 0.2, False),
-        ("at least 0.20", True, 0.2, True),
-        ("at most 0.20", False, 0.2, False),
-        ("at most 0.20", True, 0.2, False),
+        ("superior", True, 0.2, True),
+        ("superior", False, -0.2, False),
+        ("non_inferior", True, -0.2, True),
+        ("non_inferior", False, 0.2, False),
+        ("at_least", True, 0.2, True),
+        ("at_most", False, 0.2, False),
+        ("at_most", True, 0.2, False),
     ],
 )
-def test_the_margin_line_lies_on_the_side_the_rule_means(
-    rule: str, higher: bool, line: float, good_is_right: bool
-) -> None:
-    verdict = _verdict(rule, 0.2, higher)
-    assert margin_line(verdict) == line
-    drawing = whisker(verdict)
+def test_the_limit_lies_on_the_side_the_rule_means(kind: str, higher: bool, line: float, good_is_right: bool) -> None:
+    limit = KINDS.get(kind).limit(0.2)
+    limit = limit.of_metric(higher) if KINDS.get(kind).paired else limit
+    assert limit.value == line
+    drawing = whisker(_verdict(limit))
     assert drawing is not None and drawing.good is not None and drawing.margin is not None
     assert drawing.good == ((drawing.margin, WIDTH) if good_is_right else (0.0, drawing.margin))
 
@@ -41,20 +41,19 @@ def test_the_margin_line_lies_on_the_side_the_rule_means(
 finite = st.floats(-1e6, 1e6)
 
 
-@given(finite, finite, finite, finite, st.sampled_from(["superior by", "at least"]))
-def test_a_drawing_stays_in_its_frame_and_in_order(a: float, b: float, c: float, margin: float, rule: str) -> None:
+@given(finite, finite, finite, finite, st.booleans())
+def test_a_drawing_stays_in_its_frame_and_in_order(a: float, b: float, c: float, limit: float, paired: bool) -> None:
     low, value, high = sorted((a, b, c))
-    drawing = whisker(_verdict(rule, margin, True, value, low, high))
+    drawing = whisker(replace(_verdict(Limit(limit), value, low, high), paired=paired))
     assert drawing is not None and drawing.low is not None and drawing.high is not None
     assert 0 <= drawing.low <= drawing.value <= drawing.high <= WIDTH
 
 
 def test_an_open_ended_interval_reaches_the_edge_and_nan_draws_nothing() -> None:
-    drawing = whisker(_verdict("at least 0.5", 0.5, True, 0.7, 0.6, math.inf))
+    drawing = whisker(_verdict(Limit(0.5), 0.7, 0.6, math.inf))
     assert drawing is not None and drawing.high is not None and drawing.high > drawing.value
-    assert whisker(_verdict("at least 0.5", 0.5, True, math.nan)) is None
+    assert whisker(_verdict(Limit(0.5), math.nan)) is None
     assert whisker(Verdict("g", "error", "")) is None
-    assert not compares(Verdict("g", "error", ""))
 
 
 @given(finite, finite, st.integers(2, 8))

@@ -18,7 +18,7 @@ import pytest
 from harness.report import MARKER, render_html, render_junit, render_summary
 from harness.report.facts import glance
 from harness.runs.exporters import export_run
-from harness.runs.schema import Estimate, Outcome, RunStatus, Sample, TrainingPoint, Verdict
+from harness.runs.schema import Estimate, Limit, Outcome, RunStatus, Sample, TrainingPoint, Verdict
 from harness.runs.store import Run, load_run
 from harness.runs.writer import RunWriter
 
@@ -38,6 +38,10 @@ def sample(item: str, role: Any, answer: str = "yes", *, acc: float = 1.0, promp
 def verdict(outcome: Outcome = "pass", gate: str = "t/acc/at_least", **changes: Any) -> Verdict:
     fields: dict[str, Any] = {"suite": "task", "task": "t", "metric": "acc", "rule": "at least 0.5", "margin": 0.5}
     return Verdict(gate, outcome, changes.pop("reason", "because"), **{**fields, **changes})
+
+
+KEPT: dict[str, Any] = {"margin": 0.05, "limit": Limit(-0.05, strict=True)}
+"""Of a gate that tolerates a loss of 0.05."""
 
 
 def make_run(
@@ -280,36 +284,33 @@ def test_reports_can_be_made_again_from_the_stored_run_without_torch(tmp_path: P
 
 def test_the_report_says_which_gates_had_power(tmp_path: Path) -> None:
     def asked(gate: str, effect: float) -> Verdict:
-        return verdict(gate=gate, rule="non-inferior within 0.05", margin=0.05, minimum_detectable_effect=effect)
+        return verdict(gate=gate, paired=True, **KEPT, minimum_detectable_effect=effect)
 
     told = dict(glance(make_run(tmp_path, [asked("seen", 0.04), asked("blind", 0.2), verdict()], [])))["power"]
     assert told == "1 of 2 gates would have seen a loss of their margin 4 times out of 5; not blind"
 
 
 def test_a_gate_at_its_floor_or_of_unknown_noise_had_no_power(tmp_path: Path) -> None:
-    def asked(gate: str, outcome: Outcome, reason: str, effect: float | None, **more: Any) -> Verdict:
-        rule = {"rule": "non-inferior within 0.05", "margin": 0.05, "minimum_detectable_effect": effect}
-        return verdict(outcome, gate, reason=reason, **rule, **more)
+    def asked(gate: str, outcome: Outcome, effect: float | None, **more: Any) -> Verdict:
+        return verdict(outcome, gate, paired=True, **KEPT, minimum_detectable_effect=effect, **more)
 
     verdicts = [
-        asked("floor", "inconclusive", "at floor: the base is at 25%, so forgetting cannot show", 0.01),
-        asked("released", "inconclusive", "against main: at floor: the released adapter is at 25%", 0.01),
-        asked("broken", "error", "not finite", None),
-        asked("fell", "fail", "20 points worse; the base was hardly at floor", 0.01),
-        asked("early", "pass", "decided after 100 of 600 items", None, details={"sequential": {"items": 100}}),
-        asked(
-            "low", "inconclusive", "at floor: decided after 100 of 600", None, details={"sequential": {"items": 100}}
-        ),
+        asked("floor", "inconclusive", 0.01, open_because=("at_floor",)),
+        asked("unread", "inconclusive", 0.01, open_because=("at_floor", "unreadable")),
+        asked("broken", "error", None),
+        asked("fell", "fail", 0.01, reason="20 points worse; the base was hardly at floor: so it is"),
+        asked("early", "pass", None, population=600),
+        asked("low", "inconclusive", None, population=600, open_because=("at_floor",)),
     ]
     told = dict(glance(make_run(tmp_path, verdicts, [])))["power"]
     assert (
-        told == "1 of 5 gates would have seen a loss of their margin 4 times out of 5; not floor, released, broken, low"
+        told == "1 of 5 gates would have seen a loss of their margin 4 times out of 5; not floor, unread, broken, low"
     )
 
 
 def test_of_a_gate_that_asks_for_a_gain_the_report_says_how_large_a_one_it_would_have_seen(tmp_path: Path) -> None:
     def asked(gate: str, margin: float, effect: float | None) -> Verdict:
-        return verdict(gate=gate, rule="superior", margin=margin, minimum_detectable_effect=effect)
+        return verdict(gate=gate, paired=True, limit=Limit(margin), margin=margin, minimum_detectable_effect=effect)
 
     run = make_run(tmp_path, [asked("any", 0.0, 0.04), asked("much", 0.2, 0.04), asked("same", 0.0, None)], [])
     assert dict(glance(run))["power"] == "smallest gain seen 4 times out of 5: any 0.040, much 0.240, same unknown"

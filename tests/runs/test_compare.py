@@ -15,7 +15,7 @@ from harness.runs import Run, load_run
 from harness.runs.baselines import Found
 from harness.runs.compare import RunsCompared, compare_runs
 from harness.runs.paired import aligned, candidate_scores, paired_change
-from harness.runs.schema import Outcome, Verdict
+from harness.runs.schema import Limit, Outcome, Verdict
 from harness.stats import paired_binary_difference
 
 SUPERIOR, KEPT = "task/quiz/acc/superior", "task/quiz/acc/non_inferior"
@@ -79,11 +79,15 @@ def test_a_gate_that_still_passes_regresses_where_the_paired_loss_is_beyond_its_
     assert regressed(compare(good, worse, margin=0.5)) == {("worse", KEPT): "worse by more than the 0.04 allowed"}
 
 
-def asked(
-    outcome: Outcome, rule: str = "at least 0.7", margin: float = 0.7, gate: str = "task/quiz/acc/more"
-) -> Verdict:
-    """A gate on accuracy, beside those that every made run has."""
-    return Verdict(gate, outcome, "because", suite="task", task="quiz", metric="acc", rule=rule, margin=margin)
+def asked(outcome: Outcome, gate: str = "task/quiz/acc/more") -> Verdict:
+    """A gate on the level of accuracy, beside those that every made run has."""
+    limit = Limit(0.7)
+    return Verdict(gate, outcome, "because", suite="task", task="quiz", metric="acc", kind="at_least", limit=limit)
+
+
+def kept(within: float) -> Verdict:
+    """The same gate, asking for no more than a tolerable loss."""
+    return replace(asked("pass"), kind="non_inferior", paired=True, limit=Limit(-within, strict=True))
 
 
 def test_a_gate_that_asks_for_a_level_regresses_where_its_metric_is_clearly_worse(tmp_path: Path) -> None:
@@ -111,7 +115,7 @@ def test_what_was_undecided_and_now_fails_is_a_regression_and_what_could_not_be_
 
 
 def test_a_run_does_not_get_better_by_a_margin_of_its_own(tmp_path: Path) -> None:
-    strict, loose = asked("pass", "non-inferior within 0.04", 0.04), asked("pass", "non-inferior within 0.5", 0.5)
+    strict, loose = kept(0.04), kept(0.5)
     runs = [make_run(tmp_path, "a", first(50), extra=[strict]), make_run(tmp_path, "b", first(34), extra=[loose])]
     assert regressed(compare(*runs))["b", strict.gate] == "worse by more than the 0.04 allowed"
     turned = [make_run(tmp_path, "c", first(50), extra=[loose]), make_run(tmp_path, "d", first(34), extra=[strict])]
@@ -132,7 +136,9 @@ def test_a_gate_that_a_run_lacks_is_missing(good: Run, tmp_path: Path) -> None:
 
 def test_gates_of_one_name_are_told_apart_whichever_run_has_several(good: Run, tmp_path: Path) -> None:
     alone = replace(asked("pass"), test="t.py::test_a")
-    both = [replace(asked("fail"), gate=f"{alone.gate} (test_{t})", test=f"t.py::test_{t}") for t in "ab"]
+    both = [
+        replace(asked("fail"), name=alone.gate, gate=f"{alone.gate} (test_{t})", test=f"t.py::test_{t}") for t in "ab"
+    ]
     compared = compare(
         make_run(tmp_path, "one", first(50), extra=[alone]), make_run(tmp_path, "two", first(50), extra=both)
     )
@@ -208,6 +214,7 @@ def test_verdicts_against_a_baseline_of_an_older_run_are_left_out_too(good: Run,
     document = json.loads((other.path / "verdicts.json").read_text())
     for row in document["verdicts"]:
         del row["against"]
+    document["schema"] = 1
     (other.path / "verdicts.json").write_text(json.dumps(document))
     assert {line.gate for line in compare(good, load_run(other.path)).lines} == {SUPERIOR, KEPT, SLICE, WORDS}
 

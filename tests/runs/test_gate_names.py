@@ -44,7 +44,7 @@ def test_a_part_of_a_run_lacks_the_gates_left_out_and_has_no_new_ones() -> None:
 
 
 def test_a_run_whose_second_gate_alone_was_named_by_its_test_compares() -> None:
-    older = [verdict("s/acc", "t::a"), verdict("s/acc (b)", "t::b")]
+    older = [verdict("s/acc", "t::a"), replace(verdict("s/acc (b)", "t::b"), name="s/acc")]
     mine, theirs = comparable_names(named_apart([verdict("s/acc", "t::b"), verdict("s/acc", "t::a")]), older)
     assert mine == theirs == {"s/acc (a)", "s/acc (b)"}
 
@@ -55,15 +55,14 @@ def test_a_test_that_was_renamed_keeps_its_gate() -> None:
 
 
 def test_what_several_tests_hold_against_the_released_adapter_alike_is_said_once() -> None:
-    def held(test: str, within: str = "0.02") -> Verdict:
-        rule = f"non-inferior within {within}"
-        return Verdict("baseline/t/acc", "pass", "", test=test, task="t", metric="acc", rule=rule, against="main")
+    def held(test: str, within: float = 0.02) -> Verdict:
+        return Verdict("baseline/t/acc", "pass", "", test=test, task="t", metric="acc", margin=within, against="main")
 
     first, again, numbered = held("t::a"), held("t::b"), replace(held("t::a"), gate="baseline/t/acc#2")
     for order in permutations([first, again, numbered]):
         [said] = named_apart(order)
         assert said.test == "t::a"
-    assert len(named_apart([first, held("t::b", "0.05")])) == 2
+    assert len(named_apart([first, held("t::b", 0.05)])) == 2
     assert len(named_apart([first, replace(again, slice={"lang": "de"})])) == 2
     own = [replace(one, against="") for one in (first, again)]
     assert len(named_apart(own)) == 2

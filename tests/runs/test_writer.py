@@ -60,7 +60,7 @@ def test_the_verdicts_document_follows_its_published_schema(tmp_path: Path) -> N
     path = RunWriter.create(tmp_path, "r").finish({}, [PASS], "complete")
     document = json.loads((path / "verdicts.json").read_text())
     assert {k: document[k] for k in ("schema", "run", "status", "outcome", "counts")} == {
-        "schema": 1,
+        "schema": 2,
         "run": "r",
         "status": "complete",
         "outcome": "pass",
@@ -186,7 +186,7 @@ def test_a_torn_document_is_named(stored: Path, name: str, content: str | None) 
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"schema": 2}, "schema 2"), ({"verdicts": [{"nope": 1}]}, "malformed verdict"), ({"verdicts": 3}, "malformed")],
+    [({"schema": 3}, "schema 3"), ({"verdicts": [{"nope": 1}]}, "malformed verdict"), ({"verdicts": 3}, "malformed")],
 )
 def test_verdicts_of_another_schema_are_refused(stored: Path, change: dict[str, Any], message: str) -> None:
     path = stored / "verdicts.json"

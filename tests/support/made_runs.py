@@ -10,6 +10,7 @@ from typing import Any
 from harness.gates import Comparison
 from harness.metrics.base import Metric
 from harness.runs import Run, RunWriter, load_run
+from harness.runs.gate_names import in_suite
 from harness.runs.schema import Role, RunStatus, Sample, Verdict
 
 N = 60
@@ -71,7 +72,7 @@ def make_run(
         compared.metric("words").non_inferior(1.0),
     ]
     verdicts = [rule.decide() for rule in rules]
-    named = [Verdict(**{**v.__dict__, "gate": f"task/{v.gate}", "suite": "task"}) for v in verdicts]
+    named = [in_suite(verdict, "task") for verdict in verdicts]
     writer = RunWriter.create(root, run_id)
     writer.add_samples([*base, *candidate])
     return load_run(writer.finish(manifest or MANIFEST, [*named, *extra], status))

@@ -12,7 +12,7 @@ import pytest
 from tiny import save_tiny_adapter
 
 from harness.config import TrainingRules
-from harness.gates import ScalarRule
+from harness.gates import BoundRule
 from harness.runs.schema import TrainingPoint
 from harness.training import TrainingSummary, health
 from harness.training.history import TrainingHistory
@@ -185,7 +185,7 @@ def test_what_another_trainer_s_log_does_not_say_is_not_judged() -> None:
 def test_trained_parameters_are_counted_in_the_files(tiny_model_dir: Path, tmp_path: Path) -> None:
     small = health.trainable_share(save_tiny_adapter(tiny_model_dir, tmp_path / "small", rank=1), tiny_model_dir)
     large = health.trainable_share(save_tiny_adapter(tiny_model_dir, tmp_path / "large", rank=32), tiny_model_dir)
-    rules: list[ScalarRule] = [_known(one).at_most(RULES.trainable_share) for one in (small, large)]
+    rules: list[BoundRule] = [_known(one).at_most(RULES.trainable_share) for one in (small, large)]
     assert [rule.decide().outcome for rule in rules] == ["pass", "fail"]
     assert _known(large).value == pytest.approx(32 * _known(small).value)
     assert health.trainable_share(tmp_path / "small", tmp_path) is None

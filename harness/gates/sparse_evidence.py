@@ -8,23 +8,22 @@ intervals count.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from harness.gates.config import Kind
+from harness.gates.decision import decide
+from harness.gates.evidence import Evidence
 from harness.gates.slices import item_gains
+from harness.runs.schema import Estimate, Limit
 from harness.stats.arrays import cluster_codes
-
-if TYPE_CHECKING:
-    from harness.gates.measurement import Measurement
 
 _ENOUGH = 10  # that differ: simulated error rates are nominal from there on
 
 
-def rests_on_too_few(measured: Measurement, kind: Kind, threshold: float, confidence: float) -> bool:
+def rests_on_too_few(measured: Evidence, limit: Limit, confidence: float, *, paired: bool) -> bool:
     """Whether a pass could be overturned by items that chance left out.
 
     It could where fewer than ten items (clusters, where there are any) differ from the commonest value, and as many as
@@ -32,31 +31,30 @@ def rests_on_too_few(measured: Measurement, kind: Kind, threshold: float, confid
     answer and target do (candidate's and base's answer, in a paired rule), and each is taken to move the whole by its
     share. Without bounds nothing can be said of how bad: any few that differ are too few then, and where none does,
     the items are taken at their word.
+
+    Args:
+        limit: of the gain in a paired rule, else of the candidate's level.
     """
     counted = measured.metric.kind == "binary" and measured.metric.corpus is None
     if counted or measured.known_difference is not None:  # which comes with its own guarantee
         return False
-    differs, usual = _differing(measured, kind)
+    differs, usual = _differing(measured, paired)
     groups = measured.n_clusters
     count = np.unique(cluster_codes(measured.clusters, measured.n)[differs]).size
     if count >= _ENOUGH:
         return False
     bounds = measured.metric.range
     if bounds is None:
-        return count > 0
+        return bool(count > 0)
     share = float(beta.ppf(0.5 + confidence / 2, count + 1, groups - count)) if count < groups else 1.0
-    lowest, highest = bounds
-    if kind == "at_least":
-        return usual - share * (usual - lowest) < threshold
-    if kind == "at_most":
-        return usual + share * (highest - usual) > threshold
-    least = usual - share * (usual + highest - lowest)
-    return least < (threshold if kind == "superior" else -threshold)
+    lowest, highest = (bounds[0] - bounds[1], bounds[1] - bounds[0]) if paired else bounds
+    extreme = lowest if limit.side == "above" else highest
+    # exactly on the limit nothing is broken yet
+    return decide(Estimate(usual + share * (extreme - usual)), replace(limit, strict=False)).outcome == "fail"
 
 
-def _differing(measured: Measurement, kind: Kind) -> tuple[NDArray[np.bool_], float]:
+def _differing(measured: Evidence, paired: bool) -> tuple[NDArray[np.bool_], float]:
     """Shape (n,): which items differ from the rest; and what the rest has: a gain in paired rules, else a score."""
-    paired = kind in ("superior", "non_inferior")
     if measured.metric.corpus is not None:
         others = measured.base_parsed if paired else measured.targets
         unlike = [mine != other for mine, other in zip(measured.candidate_parsed, others or (), strict=True)]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.gates.footing import Footing
+from harness.gates.floor_test import FloorTest
 from harness.metrics.base import Metric
 
 ACC = Metric("acc", kind="binary", floor=0.25)
 ERROR = Metric("error", kind="binary", higher_is_better=False, floor=0.75)
 
 
-def watched(share: float, metric: Metric = ACC, margin: float = 0.05, n: int = 2000, seed: int = 0) -> Footing:
+def watched(share: float, metric: Metric = ACC, margin: float = 0.05, n: int = 2000, seed: int = 0) -> FloorTest:
     right = (np.random.default_rng(seed).random(n) < share).astype(float)
-    footing = Footing(metric, margin, n, alpha=0.025)
-    footing.update(right if metric.higher_is_better else 1 - right)
-    return footing
+    test = FloorTest(metric, margin, n, alpha=0.025)
+    test.update(right if metric.higher_is_better else 1 - right)
+    return test
 
 
 @pytest.mark.parametrize("metric", [ACC, ERROR])
@@ -31,16 +31,16 @@ def test_a_guesser_is_seldom_clear_however_often_one_looks() -> None:
 
 def test_a_guesser_is_not_clear_because_all_items_are_known() -> None:
     """A lucky one: 27% of all 1,000 items, within two standard errors of chance."""
-    footing = Footing(ACC, 0.05, 1000, alpha=0.025)
-    footing.update(np.random.default_rng(0).permutation(np.arange(1000) < 270).astype(float))
-    assert not footing.clear and footing.low
+    test = FloorTest(ACC, 0.05, 1000, alpha=0.025)
+    test.update(np.random.default_rng(0).permutation(np.arange(1000) < 270).astype(float))
+    assert not test.clear and test.low
 
 
 @pytest.mark.parametrize("metric", [Metric("free"), Metric("free", kind="binary"), Metric("open", floor=0.0)])
 def test_without_a_floor_or_bounds_there_is_nothing_to_watch(metric: Metric) -> None:
-    footing = Footing(metric, 0.05, 100, alpha=0.025)
-    footing.update(np.zeros(100))
-    assert footing.clear and not footing.low
+    test = FloorTest(metric, 0.05, 100, alpha=0.025)
+    test.update(np.zeros(100))
+    assert test.clear and not test.low
 
 
 def test_a_floor_at_the_worst_score_is_left_to_the_rule() -> None:

@@ -1,15 +1,32 @@
-"""Whether a base stands clear of its metric's floor, watched while its scores come in."""
+"""Whether a base stands clear of its metric's floor: at the end, and watched while its scores come in."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from harness.gates.wording import Wording
 from harness.metrics.base import Metric
+from harness.runs.schema import Estimate
 from harness.stats import SequentialTest
 from harness.stats.arrays import FloatArray
 
 
-class Footing:
+def at_floor(base: Estimate, gain: Estimate, margin: float, wording: Wording) -> str:
+    """Why a base with nothing to lose, or less than the margin, lets nothing be seen; empty where there is no such cause.
+
+    A gain that is sure shows all the same where the base only has less to lose than the margin.
+    """
+    metric = wording.metric
+    low, high = base.ends
+    if metric.floor is None:
+        return ""
+    if low <= metric.floor if metric.higher_is_better else high >= metric.floor:
+        return wording.at_floor(base)
+    room = base.value - metric.floor if metric.higher_is_better else metric.floor - base.value
+    return wording.near_floor(base, room, margin) if room <= margin and gain.ends[0] < 0 else ""
+
+
+class FloorTest:
     """The base's level above its floor, put to two tests that are each wrong in at most `alpha` of cases at any look.
 
     That the base is above its floor is asked of the model, not of these items: once all of them are known, one that

@@ -1,0 +1,168 @@
+"""One metric measured on a task: arrays and their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import ConfigError
+from harness.metrics.base import Metric
+from harness.runs.gate_names import gate_name
+from harness.stats import (
+    Interval,
+    Replicates,
+    mean_interval,
+    paired_binary_difference,
+    paired_mean_difference,
+    replicate,
+    wilson,
+)
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Per-item evidence on one metric; all sequences have one entry an item, in the same order.
+
+    Attributes:
+        slice: the tags the items were narrowed to.
+        candidate, base: shape (n,) scores; NaN where a corpus metric scores no single item. `base` is
+            None where only one model was measured.
+        clusters: one label an item; None where no item has one.
+        base_name: what the candidate is compared with, for messages.
+        known_difference: candidate minus base, where it was found in another way than from these items alone.
+        prompts: as asked, to say what the items of a loss have in common; empty where they are not at hand.
+        targets, candidate_parsed, base_parsed: what a corpus metric is computed from.
+    """
+
+    metric: Metric
+    task: str
+    slice: Mapping[str, str]
+    item_ids: tuple[str, ...]
+    candidate: FloatArray
+    base: FloatArray | None
+    clusters: tuple[Hashable, ...] | None
+    tags: tuple[Mapping[str, str], ...]
+    targets: tuple[Any, ...]
+    candidate_parsed: tuple[Any, ...]
+    base_parsed: tuple[Any, ...] | None
+    base_name: str = "base"
+    prompts: tuple[str, ...] = ()
+    known_difference: Interval | None = None
+
+    @property
+    def n(self) -> int:
+        """Items measured."""
+        return len(self.item_ids)
+
+    @property
+    def n_clusters(self) -> int:
+        """Independent groups of items."""
+        return self.n if self.clusters is None else len(set(self.clusters))
+
+    @property
+    def label(self) -> str:
+        """Task, slice and metric, as in `tool_calls[values=unseen]/exact_match`."""
+        return gate_name(self.metric.name, task=self.task, tags=self.slice)
+
+    def candidate_interval(self, confidence: float) -> Interval:
+        """The candidate's metric. Raises ValueError where it cannot be computed."""
+        if self.metric.corpus is not None:
+            return self._candidate_replicates.interval(confidence)
+        return self._mean(self.candidate, confidence)
+
+    def base_interval(self, confidence: float) -> Interval | None:
+        """The base's metric; None without a base. Raises ValueError where it cannot be computed."""
+        if self.base is None:
+            return None
+        if self.metric.corpus is not None:
+            return self._base_replicates.interval(confidence)
+        return self._mean(self.base, confidence)
+
+    def difference(self, confidence: float) -> Interval:
+        """Candidate minus base, paired, whichever direction is better.
+
+        Raises:
+            ConfigError: there is no base.
+            ValueError: it cannot be computed.
+        """
+        if self.base is None:
+            raise self.no_base()
+        if self.known_difference is not None:
+            return self.known_difference
+        if self.metric.corpus is not None:
+            return (self._candidate_replicates - self._base_replicates).interval(confidence)
+        paired = paired_binary_difference if self.metric.kind == "binary" else paired_mean_difference
+        return paired(self.base, self.candidate, clusters=self.clusters, confidence=confidence)
+
+    def gain(self, confidence: float) -> Interval:
+        """The difference, signed so that above 0 the candidate is the better one."""
+        found = self.difference(confidence)
+        return found if self.metric.higher_is_better else mirrored(found)
+
+    def subset(self, members: IntArray) -> Self:
+        """The same metric over the items at these indices."""
+
+        def pick(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[i] for i in members)
+
+        return replace(
+            self,
+            item_ids=pick(self.item_ids),
+            known_difference=None,
+            candidate=self.candidate[members],
+            base=None if self.base is None else self.base[members],
+            clusters=None if self.clusters is None else pick(self.clusters),
+            tags=pick(self.tags),
+            targets=pick(self.targets),
+            prompts=pick(self.prompts) if self.prompts else (),
+            candidate_parsed=pick(self.candidate_parsed),
+            base_parsed=None if self.base_parsed is None else pick(self.base_parsed),
+        )
+
+    def values(self) -> tuple[float | None, float]:
+        """The metric over all items: of the base (None without one) and of the candidate."""
+        everything = np.arange(self.n)
+        base = None if self.base is None else self._aggregate(self.base, self.base_parsed, everything)
+        return base, self._aggregate(self.candidate, self.candidate_parsed, everything)
+
+    def _mean(self, scores: FloatArray, confidence: float) -> Interval:
+        single = wilson if self.metric.kind == "binary" else mean_interval
+        return single(scores, clusters=self.clusters, confidence=confidence)
+
+    @cached_property
+    def _candidate_replicates(self) -> Replicates:
+        return self._replicate(self.candidate, self.candidate_parsed)
+
+    @cached_property
+    def _base_replicates(self) -> Replicates:
+        if self.base is None:
+            raise self.no_base()
+        return self._replicate(self.base, self.base_parsed)
+
+    def _replicate(self, scores: FloatArray, parsed: Sequence[Any] | None) -> Replicates:
+        return replicate(lambda items: self._aggregate(scores, parsed, items), self.n, clusters=self.clusters)
+
+    def _aggregate(self, scores: FloatArray, parsed: Sequence[Any] | None, items: IntArray) -> float:
+        if self.metric.corpus is None or parsed is None:
+            return float(scores[items].mean())
+        return float(self.metric.corpus([self.targets[i] for i in items], [parsed[i] for i in items]))
+
+    def no_base(self) -> ConfigError:
+        """What to raise where a base is needed and none was measured."""
+        return ConfigError(
+            f"{self.label} was measured on one model only: there is no base to compare with",
+            "use compare(task) instead of evaluate(task, model), or at_least / at_most",
+        )
+
+
+def mirrored(interval: Interval) -> Interval:
+    """The interval of what has the other sign."""
+    return replace(interval, value=-interval.value, low=-interval.high, high=-interval.low)
