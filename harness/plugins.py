@@ -77,17 +77,18 @@ class Registry(Generic[T]):
         manager = plugin_manager()
         if self._manager is not manager:
             self._entries, self._owners = {}, {}
+            self._manager = manager  # a hook may look at what was registered before it
             plugins = dict(manager.list_name_plugin())
             for owner, plugin in plugins.items():
                 others = [other for other in plugins.values() if other is not plugin]
                 call = manager.subset_hook_caller(self._hook, others)
                 try:
                     call(register=partial(self._register, owner))
-                except AssayError:
-                    raise
                 except Exception as exc:
+                    self._manager = None
+                    if isinstance(exc, AssayError):
+                        raise
                     raise _broken(owner, f"{self._hook} failed: {first_line(exc)}") from exc
-            self._manager = manager
         return self._entries
 
     def _register(self, owner: str, entry: T) -> None:
