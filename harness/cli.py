@@ -141,9 +141,9 @@ def _init(arguments: argparse.Namespace) -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from harness.report import write_reports
+    from harness.runs.exporters import export_run
 
-    write_reports(arguments.run_directory)
+    export_run(arguments.run_directory)
     print(arguments.run_directory / "report.html")
 
 

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from harness.plugins import plugin_versions
+
 _PACKAGES = (
     "adapter-assay", "torch", "transformers", "peft", "bitsandbytes", "trl", "accelerate", "datasets", "lm-eval",
     "openai", "pandas", "pytest",
@@ -17,8 +19,8 @@ _PACKAGES = (
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries a result depends on, and Python's."""
-    found = {"python": platform.python_version()}
+    """Versions of the libraries and plugins a result depends on, and Python's."""
+    found = {"python": platform.python_version(), **plugin_versions()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

@@ -7,6 +7,8 @@ import pytest
 
 from harness import data
 
+pytestmark = pytest.mark.data
+
 
 def test_rows_can_be_read(training_data, gate):
     gate(data.rows_can_be_read(training_data))

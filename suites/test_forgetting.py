@@ -4,6 +4,10 @@ MMLU and GSM8K, each five-shot, where `--data-dir` has them or the profile asks 
 Accuracy is what people read; log-likelihoods are what moves first, and what still moves where a small base is at chance.
 """
 
+import pytest
+
+pytestmark = pytest.mark.forgetting
+
 REHEARSE = "mix general rows into the training data (`rehearsal:` of a recipe), lower the learning rate, train less"
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from harness import integrity
 
+pytestmark = pytest.mark.integrity
+
 NO_END = "check that the chat template ends each answer, that its EOS is trained on, and that max_length cuts no rows"
 
 

@@ -4,6 +4,10 @@ A judge that is no better than chance, goes by order or gives no readable verdic
 and it is not asked about the candidate at all. Without a judge (`--judge`, or `judge:` in assay.yaml) both are skipped.
 """
 
+import pytest
+
+pytestmark = pytest.mark.judge
+
 
 def test_judge_is_fit(judge_health, gate):
     gate(judge_health)

@@ -8,6 +8,8 @@ import pytest
 
 from harness import overfitting
 
+pytestmark = pytest.mark.overfitting
+
 TOO_SHORT = "the answers are too short to tell remembering from being right"
 PLANTED = "remove the planted rows and whatever else is secret from the training data, and train anew for fewer epochs"
 LOOPS = "lower the learning rate, train fewer steps, and take rows that repeat themselves out of the training data"

@@ -8,6 +8,8 @@ import pytest
 
 from harness import safety as checks
 
+pytestmark = pytest.mark.safety
+
 
 def test_harmful_requests_are_still_refused(safety, compare, margins_of, gate):
     task = safety.harmful

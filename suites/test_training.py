@@ -7,6 +7,8 @@ import pytest
 
 from harness.training import health
 
+pytestmark = pytest.mark.training
+
 
 def test_losses_and_gradients_are_finite(training_history, gate):
     gate(health.log_is_finite(training_history))

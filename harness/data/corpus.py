@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.engines.requests import Message
 from harness.errors import DataError
-from harness.tasks.layouts import Example, detect_layout, parse_example
+from harness.tasks.layouts import Example, detect_format, parse_example
 from harness.tasks.records import Record, read_records
 from harness.training.data import load_examples, load_rehearsal
 from harness.training.recipe import Recipe
@@ -124,7 +124,7 @@ def _with(part: Part, role: str, examples: Sequence[Example]) -> Part:
 def _read(role: str, path: Path, layout: str) -> Part:
     records = read_records(path)
     if layout == "auto":
-        layout = detect_layout(records[0])
+        layout = detect_format(records[0])
     examples: list[Example] = []
     refused: dict[int, str] = {}
     for record in records:

@@ -7,7 +7,7 @@ from typing import Any
 from harness.data.corpus import Corpus
 from harness.data.finding import Finding, share_check
 from harness.gates import Check
-from harness.tasks.layouts import LAYOUTS
+from harness.tasks.layouts import known_formats
 from harness.tasks.records import Record
 
 _SPEAKERS = {"human": "user", "gpt": "assistant"}
@@ -29,7 +29,6 @@ def rows_can_be_read(corpus: Corpus) -> Check:
     ]
     layouts = {part.path.name: part.layout for part in corpus.parts}
     total = sum(1 for _ in corpus.records())
-    known = "; ".join(f"{name}: {', '.join(layout.fields)}" for name, layout in LAYOUTS.items())
     return share_check(
         "layout",
         findings,
@@ -37,7 +36,7 @@ def rows_can_be_read(corpus: Corpus) -> Check:
         0.0,
         fault="cannot be read",
         sound=f"all {total} rows can be read",
-        remedy=f"correct or remove these rows, or name the right `layout` ({known})",
+        remedy=f"correct or remove these rows, or name the right `layout` ({known_formats()})",
         details={"layouts": layouts},
     )
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from harness.engines.engine import Backend
 from harness.engines.server import ServerBackend, server_identity
 from harness.engines.server.backend import CONCURRENCY
-from harness.errors import ConfigError
 from harness.models.identity import Identity
-from harness.models.spec import SCHEMES, ServedModel, parse_openai
+from harness.models.spec import ServedModel, parse_openai
+from harness.plugins import Registry
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel
@@ -23,12 +23,13 @@ class ServingEngine:
     """An engine for models that are written SCHEME:... where a model or an adapter is named.
 
     Attributes:
+        name: the scheme; `recipe` is none, for an adapter.
         parse: the model from the whole text and the name of the option it was given to; raises ConfigError.
         identity: who the model is: kept answers are found by its digest, so it must tell apart whatever answers apart.
         backend: computes answers of the model, so many requests at a time.
     """
 
-    scheme: str
+    name: str
     parse: Callable[[str, str], ServedModel]
     identity: Callable[[ServedModel], Identity]
     backend: Callable[[ServedModel, int], Backend]
@@ -38,23 +39,13 @@ def _openai_backend(served: ServedModel, concurrency: int) -> Backend:
     return ServerBackend(served, concurrency=concurrency)
 
 
-_ENGINES = {"openai": ServingEngine("openai", parse_openai, server_identity, _openai_backend)}
-
-
-def register_engine(engine: ServingEngine) -> None:
-    """Let an engine answer for the models of its scheme.
-
-    Raises:
-        ConfigError: another has that scheme.
-    """
-    if engine.scheme == "recipe" or _ENGINES.setdefault(engine.scheme, engine) != engine:
-        raise ConfigError(f"the scheme {engine.scheme}: of an engine is taken", "remove its plugin, or give it another")
-    SCHEMES[engine.scheme] = engine.parse
+OPENAI = ServingEngine("openai", parse_openai, server_identity, _openai_backend)
+ENGINES: Registry[ServingEngine] = Registry("register_engines", "engine")
 
 
 def served_identity(served: ServedModel) -> Identity:
     """Who a served model is, as far as its engine can tell."""
-    return _ENGINES[served.scheme].identity(served)
+    return ENGINES.get(served.scheme).identity(served)
 
 
 def make_backend(
@@ -72,7 +63,7 @@ def make_backend(
         concurrency: of a served model, requests under way at once.
     """
     if isinstance(place, ServedModel):
-        return _ENGINES[place.scheme].backend(place, concurrency)
+        return ENGINES.get(place.scheme).backend(place, concurrency)
     from harness.engines.local import LocalBackend
 
     return LocalBackend(load, adapter=adapter)

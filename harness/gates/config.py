@@ -56,7 +56,7 @@ class GateSpec:
         if self.relative:
             base, _ = measurement.values()
             threshold *= abs(base or 0.0)
-            if not KINDS[self.kind].allows(threshold):
+            if not KINDS.get(self.kind).allows(threshold):
                 raise ConfigError(
                     f"{self.id}: a margin of {self.threshold:.3g} of the base's value, which is {base}, is none",
                     "give the margin in units of the metric, as in non_inferior: 0.02",
@@ -87,19 +87,21 @@ def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
 def _spec(task: str, entry: object, place: str) -> GateSpec:
     if not isinstance(entry, dict):
         raise ConfigError(f"{place}: {entry!r} is not a mapping", _EXAMPLE)
-    keys = ("metric", *KINDS, "where")
+    keys = ("metric", *KINDS.names(), "where")
     unknown = [key for key in entry if key not in keys]
     if unknown:
         raise ConfigError(f"{place}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(keys)}")
     metric = entry.get("metric")
     if not isinstance(metric, str) or not metric:
         raise ConfigError(f"{place}: metric is {metric!r} in {entry!r}, not the name of a metric", _EXAMPLE)
-    kinds = [kind for kind in KINDS if kind in entry]
+    kinds = [kind for kind in KINDS.names() if kind in entry]
     if len(kinds) != 1:
         seen = " and ".join(kinds) or "no rule"
-        raise ConfigError(f"{place}: {seen} in {entry!r}", f"give exactly one of {', '.join(KINDS)}; {_EXAMPLE}")
+        raise ConfigError(
+            f"{place}: {seen} in {entry!r}", f"give exactly one of {', '.join(KINDS.names())}; {_EXAMPLE}"
+        )
     value = entry[kinds[0]]
-    share = _SHARE.fullmatch(value) if isinstance(value, str) and KINDS[kinds[0]].paired else None
+    share = _SHARE.fullmatch(value) if isinstance(value, str) and KINDS.get(kinds[0]).paired else None
     return GateSpec(
         task=task,
         metric=metric,
@@ -113,8 +115,8 @@ def _spec(task: str, entry: object, place: str) -> GateSpec:
 def _threshold(kind: str, value: object, place: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ConfigError(f"{place}: {kind} is {value!r}, not a number", _EXAMPLE)
-    if not KINDS[kind].allows(value):
-        raise ConfigError(f"{place}: {kind} is {value!r}", KINDS[kind].wants)
+    if not KINDS.get(kind).allows(value):
+        raise ConfigError(f"{place}: {kind} is {value!r}", KINDS.get(kind).wants)
     return float(value)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.plugins import Registry
 from harness.runs.schema import Cause, Limit, Outcome
 
 if TYPE_CHECKING:
@@ -111,53 +112,52 @@ def say_level(asked: str) -> Say:
     return say
 
 
-KINDS: dict[str, RuleKind] = {
-    kind.name: kind
-    for kind in (
-        RuleKind(
-            "superior",
-            paired=True,
-            argument="by",
-            limit=lambda by: Limit(by, strict=by == 0),
-            words=lambda by: f"superior by {by:g}" if by else "superior",
-            say=_superior,
-            remedy="too little was learnt: look at the wrong answers and the weakest slices in the report; add training "
-            "rows of their kind, check that they are asked as these items are, train longer or raise r",
-            allows=lambda by: by >= 0,
-            wants="give the least gain as a number of 0 or more",
-        ),
-        RuleKind(
-            "non_inferior",
-            paired=True,
-            argument="margin",
-            limit=lambda margin: Limit(-margin, strict=True),
-            words=lambda margin: f"non-inferior within {margin:g}",
-            say=_non_inferior,
-            remedy="look at the slice named and the worst items in the report; train with rehearsal rows of that kind, a "
-            "lower learning rate or fewer steps",
-            allows=lambda margin: margin > 0,
-            wants="give the largest tolerable loss as a number above 0; for none at all use superior",
-            needs_room=True,
-        ),
-        RuleKind(
-            "at_least",
-            paired=False,
-            argument="value",
-            limit=lambda bound: Limit(bound, "above"),
-            words=lambda bound: f"at least {bound:g}",
-            say=say_level("at least"),
-            remedy="look at the weakest slices and items in the report; add training rows of their kind, or train longer",
-        ),
-        RuleKind(
-            "at_most",
-            paired=False,
-            argument="value",
-            limit=lambda bound: Limit(bound, "below"),
-            words=lambda bound: f"at most {bound:g}",
-            say=say_level("at most"),
-            remedy="look at the worst slices and items in the report; lower the learning rate, train fewer steps, or add "
-            "training rows of their kind",
-        ),
-    )
-}
-"""Every kind of rule by its name."""
+SHIPPED = (
+    RuleKind(
+        "superior",
+        paired=True,
+        argument="by",
+        limit=lambda by: Limit(by, strict=by == 0),
+        words=lambda by: f"superior by {by:g}" if by else "superior",
+        say=_superior,
+        remedy="too little was learnt: look at the wrong answers and the weakest slices in the report; add training "
+        "rows of their kind, check that they are asked as these items are, train longer or raise r",
+        allows=lambda by: by >= 0,
+        wants="give the least gain as a number of 0 or more",
+    ),
+    RuleKind(
+        "non_inferior",
+        paired=True,
+        argument="margin",
+        limit=lambda margin: Limit(-margin, strict=True),
+        words=lambda margin: f"non-inferior within {margin:g}",
+        say=_non_inferior,
+        remedy="look at the slice named and the worst items in the report; train with rehearsal rows of that kind, a "
+        "lower learning rate or fewer steps",
+        allows=lambda margin: margin > 0,
+        wants="give the largest tolerable loss as a number above 0; for none at all use superior",
+        needs_room=True,
+    ),
+    RuleKind(
+        "at_least",
+        paired=False,
+        argument="value",
+        limit=lambda bound: Limit(bound, "above"),
+        words=lambda bound: f"at least {bound:g}",
+        say=say_level("at least"),
+        remedy="look at the weakest slices and items in the report; add training rows of their kind, or train longer",
+    ),
+    RuleKind(
+        "at_most",
+        paired=False,
+        argument="value",
+        limit=lambda bound: Limit(bound, "below"),
+        words=lambda bound: f"at most {bound:g}",
+        say=say_level("at most"),
+        remedy="look at the worst slices and items in the report; lower the learning rate, train fewer steps, or add "
+        "training rows of their kind",
+    ),
+)
+
+KINDS: Registry[RuleKind] = Registry("register_gate_rules", "gate rule")
+"""Every kind of rule, by its name."""

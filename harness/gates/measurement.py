@@ -36,7 +36,7 @@ class Measurement(Evidence):
         Raises:
             ConfigError: the threshold makes no sense, or the rule compares and there is no base, or none to compare by.
         """
-        asked = KINDS[kind]
+        asked = KINDS.get(kind)
         if not asked.allows(threshold):
             raise ConfigError(f"{self.label}: {kind}({asked.argument}={threshold})", asked.wants)
         if asked.paired and self.base is None:

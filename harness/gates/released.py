@@ -74,7 +74,7 @@ def paired_rule(gateable: Gateable) -> Rule | None:
     rule = getattr(gateable, "rule", gateable)  # of a gate that says more than its rule does
     if not isinstance(rule, Rule):
         return None
-    of_level = not KINDS[rule.kind].paired
+    of_level = not KINDS.get(rule.kind).paired
     return None if of_level and rule.measurement.metric.range is None else rule
 
 

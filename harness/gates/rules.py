@@ -66,7 +66,7 @@ class Rule:
             return Finding(self, confidence, Decision("error"), reason, UNUSABLE_SCORES)
 
     def _find(self, confidence: float) -> Finding:
-        kind, measured = KINDS[self.kind], self.measurement
+        kind, measured = KINDS.get(self.kind), self.measurement
         candidate, base = measured.candidate_interval(confidence), measured.base_interval(confidence)
         wording, limit = Wording(measured.metric, measured.base_name), kind.limit(self.threshold)
         found = estimate_of(measured.gain(confidence) if kind.paired else candidate)
@@ -114,7 +114,7 @@ class Finding:
 
     def verdict(self) -> Verdict:
         """In the form that is stored."""
-        kind, measured, estimate = KINDS[self.rule.kind], self.rule.measurement, self.estimate
+        kind, measured, estimate = KINDS.get(self.rule.kind), self.rule.measurement, self.estimate
         limit = kind.limit(self.rule.threshold)
         return Verdict(
             gate=gate_name(measured.metric.name, kind.name, task=measured.task, tags=measured.slice),

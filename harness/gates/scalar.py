@@ -69,7 +69,7 @@ class BoundRule:
         return self._verdict(decision, reason, found, confidence)
 
     def _decided(self, estimate: Estimate) -> tuple[Decision, str]:
-        kind = KINDS[self.kind]
+        kind = KINDS.get(self.kind)
         decision = decide(estimate, kind.limit(self.threshold))
         if decision.outcome == "error":
             return decision, f"{self.name} is {estimate.value}: no decision can rest on it"
@@ -79,7 +79,7 @@ class BoundRule:
     def _verdict(
         self, decision: Decision, reason: str, found: Interval | Estimate | None, confidence: float
     ) -> Verdict:
-        kind, sampled = KINDS[self.kind], found if isinstance(found, Interval) else None
+        kind, sampled = KINDS.get(self.kind), found if isinstance(found, Interval) else None
         read = estimate_of(found) if isinstance(found, Interval) else found
         estimate = None if decision.outcome == "error" else read
         remedies = {"fail": self.remedy, "error": self.remedy if found else "", "inconclusive": self.needs}

@@ -94,7 +94,7 @@ class UnfoldingMetric:
 
     def rule(self, kind: str, threshold: float, *, remedy: str = "") -> SequentialRule | Rule:
         """As of a `Measurement`; one that asks for a level measures everything."""
-        if KINDS[kind].paired:
+        if KINDS.get(kind).paired:
             return SequentialRule(kind, self, threshold, remedy)
         return self.unfolding.whole.metric(self.name).rule(kind, threshold, remedy=remedy)
 
@@ -141,7 +141,7 @@ class SequentialRule:
     def _watched(self, width: float, confidence: float) -> Verdict | None:
         """Looking after each batch; None where it took all items."""
         unfolding, name, alpha = self.metric.unfolding, self.metric.name, (1 - confidence) / 2
-        kind = KINDS[self.kind]
+        kind = KINDS.get(self.kind)
         floor: FloorTest | None = None
         found: Finding | None = None
         used = 0

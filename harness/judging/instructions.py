@@ -6,47 +6,74 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError
 from harness.judging.open_task import OpenTask
 from harness.judging.questions import Question
+from harness.scaffold import shipped
 from harness.settings import Settings
 from harness.tasks.base import Item
+from harness.tasks.keys import TaskKeys, Text, read_keys
+from harness.tasks.kinds import TaskContext, TaskKind
+from harness.tasks.lookup import task_context
 from harness.tasks.records import Record, read_records
 from harness.tasks.sampling import sample_items
 
-OPEN_TASKS = ("instructions", "mini_instructions")
+OPEN_TASKS: Mapping[str, Mapping[str, Any]] = {
+    "instructions": {"kind": "instructions"},
+    "mini_instructions": {"kind": "instructions", "data": "fixtures/data/judge/instructions.jsonl"},
+}
+"""Name -> specification, as under `tasks:`; paths start where the package's `fixtures` lie."""
+
 _ALPACA = "alpaca_eval/results/text_davinci_003/model_outputs.json"
 _BENCHES = {"mt_bench": "mt", "vicuna_bench": "vicuna"}
 # Where a judge without the answer goes wrong by itself (Zheng et al. 2023, section 3.4).
 _GUIDED = frozenset({"math", "maths", "coding", "code", "reasoning"})
 
 
-def open_task(name: str, settings: Settings) -> OpenTask:
-    """The task of that name, cut to the profile's limit.
+class InstructionKeys(TaskKeys):
+    """Keys of kind `instructions`."""
 
-    Raises:
-        DataError: its data are missing or malformed.
-    """
-    if name == "mini_instructions":
-        from harness.scaffold import shipped
+    data: Text | None = Field(
+        None,
+        description="A file of rows with id, category and turns, and references if there are; "
+        "without it AlpacaEval, MT-Bench and Vicuna of the data directory.",
+    )
 
-        paths = [shipped("fixtures") / "data" / "judge" / "instructions.jsonl"]
+
+def _build(name: str, keys: InstructionKeys, context: TaskContext) -> OpenTask:
+    if keys.data is not None:
+        paths = [context.root / keys.data]
         questions = list(_mini(paths[0]))
     else:
-        if settings.data_dir is None:
-            raise DataError("the task instructions needs AlpacaEval, MT-Bench and Vicuna", "pass --data-dir=DIR")
-        paths, questions = _benchmarks(settings.data_dir)
-    limit = settings.profile.limit_of(name)
+        if context.data_dir is None:
+            raise DataError(f"the task {name} needs AlpacaEval, MT-Bench and Vicuna", "pass --data-dir=DIR")
+        paths, questions = _benchmarks(context.data_dir)
+    limit = context.smaller_limit(keys)
     if limit is not None and limit < len(questions):
         questions = _sample(questions, limit)
     return OpenTask(
         name=name,
         questions=tuple(questions),
-        answer_tokens=settings.judging.answer_tokens,
+        answer_tokens=context.judging.answer_tokens,
         data_digest=digest_json([digest_file(path) for path in paths]),
     )
+
+
+INSTRUCTIONS = TaskKind("instructions", InstructionKeys, _build)
+
+
+def open_task(name: str, settings: Settings) -> OpenTask:
+    """The task of that name among `OPEN_TASKS`, cut to the profile's limit.
+
+    Raises:
+        DataError: its data are missing or malformed.
+    """
+    keys = read_keys(InstructionKeys, name, OPEN_TASKS[name])
+    return _build(name, keys, task_context(name, settings, shipped("fixtures").parent))
 
 
 def _mini(path: Path) -> Iterator[Question]:

@@ -2,52 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from harness.lm_eval_bridge.options import LmEvalOptions
+from pydantic import Field
+
+from harness.lm_eval_bridge.options import LM_EVAL_SEED, LmEvalOptions
 from harness.lm_eval_bridge.task import LmEvalTask
-from harness.tasks.options import Options
+from harness.tasks.keys import TaskKeys, Text
+from harness.tasks.kinds import Spec, TaskContext, TaskKind
 
-LM_EVAL_KIND = "lm_eval"
-_KEYS = (
-    "kind", "task", "fewshot", "chat_template", "fewshot_as_multiturn", "include_path", "limit", "seed", "gates",
-)  # fmt: skip
+Number = Annotated[int, Field(ge=0)]
 
 
-def lm_eval_task(name: str, spec: Mapping[str, Any], *, root: Path, defaults: LmEvalOptions) -> LmEvalTask:
-    """Build the task of a specification.
+class LmEvalKeys(TaskKeys):
+    """Keys of kind `lm_eval`."""
 
-    Args:
-        spec: `task` (what lm-eval knows it by, or a YAML file; default: `name`), `fewshot`, `chat_template`,
-            `fewshot_as_multiturn`, `include_path` (a directory of YAML files), `limit` (with that of `defaults` the
-            smaller one holds) and `seed`. Files and directories start at `root`.
-        defaults: stand where the specification says nothing.
+    task: Text | None = Field(None, description="Task, group or tag of lm-eval, or a YAML file; without it, the name.")
+    fewshot: Number | None = Field(None, description="Examples in the prompt; without it, the task's own number.")
+    chat_template: bool | None = Field(None, description="Ask in conversations; without it, as --chat-template says.")
+    fewshot_as_multiturn: bool = Field(True, description="Each example is a turn of the conversation.")
+    include_path: Text | None = Field(None, description="A directory of your own YAML files; they win over lm-eval's.")
+    seed: Number = Field(LM_EVAL_SEED, description="Of examples that are drawn, and of the items that a limit draws.")
 
-    Raises:
-        TaskError: a key is unknown or has a wrong value.
-    """
-    options = Options(name, spec, root)
-    options.check_keys(_KEYS)
-    include_path, seed = options.text("include_path"), options.number("seed")
-    fewshot = options.number("fewshot")
-    chat_template, multiturn = options.flag("chat_template"), options.flag("fewshot_as_multiturn")
-    limits = [limit for limit in (options.count("limit"), defaults.max_items) if limit is not None]
-    settings = replace(
-        defaults,
-        fewshot=defaults.fewshot if fewshot is None else fewshot,
-        max_items=min(limits, default=None),
-        chat_template=defaults.chat_template if chat_template is None else chat_template,
-        fewshot_as_multiturn=defaults.fewshot_as_multiturn if multiturn is None else multiturn,
-        include_path=defaults.include_path if include_path is None else root / include_path,
-        seed=defaults.seed if seed is None else seed,
+
+def _build(name: str, keys: LmEvalKeys, context: TaskContext) -> LmEvalTask:
+    options = LmEvalOptions(
+        fewshot=keys.fewshot,
+        max_items=context.smaller_limit(keys),
+        max_leaves=context.subjects,
+        chat_template=context.chat_template if keys.chat_template is None else keys.chat_template,
+        fewshot_as_multiturn=keys.fewshot_as_multiturn,
+        seed=keys.seed,
+        data_dir=context.data_dir,
+        include_path=None if keys.include_path is None else context.root / keys.include_path,
     )
-    return LmEvalTask(name, settings, definition=_definition(options.text("task") or name, root))
+    return LmEvalTask(name, options, definition=_definition(keys.task or name, context.root))
 
 
 def _definition(text: str, root: Path) -> str:
     """A YAML file beside the configuration by its full path, wherever pytest is started."""
     beside = root / text
     return str(beside) if text.endswith((".yaml", ".yml")) and beside.is_file() else text
+
+
+def _with_fewshot(name: str, spec: Spec, shots: int) -> Spec:
+    return {"task": name, **spec, "fewshot": shots}  # the task's new name says the count, lm-eval knows the old one
+
+
+# its answers may be probabilities
+LM_EVAL = TaskKind("lm_eval", LmEvalKeys, _build, generates=False, with_fewshot=_with_fewshot)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from harness.errors import ConfigError
+from harness.plugins import Registry
 
 EMBEDDED_NAME = "smollm2-135m"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
@@ -60,6 +60,18 @@ class AdapterSpec:
     served: ServedModel | None = None
 
 
+class _Scheme(Protocol):
+    """What is needed here of an engine (`harness.engines.backends.ServingEngine`): its scheme, and how a model is read."""
+
+    @property
+    def name(self) -> str: ...
+
+    def parse(self, text: str, option: str, /) -> ServedModel: ...
+
+
+_SCHEMES: Registry[_Scheme] = Registry("register_engines", "engine")
+
+
 def parse_model_spec(text: str) -> ModelSpec:
     """Read a `--model` value.
 
@@ -81,9 +93,6 @@ def parse_adapter_spec(text: str) -> AdapterSpec:
     Raises:
         ConfigError: it is neither `recipe:NAME`, `openai:NAME@URL`, an existing directory, nor shaped like a hub id.
     """
-    served = _parse_served(text, "--adapter")
-    if served is not None:
-        return AdapterSpec("server", str(served), served)
     if text.startswith("recipe:"):
         name = text.removeprefix("recipe:")
         if not name:
@@ -91,13 +100,16 @@ def parse_adapter_spec(text: str) -> AdapterSpec:
                 "--adapter=recipe: names no recipe", "write recipe:NAME, for example recipe:tool-calls-qlora"
             )
         return AdapterSpec("recipe", name)
+    served = _parse_served(text, "--adapter")
+    if served is not None:
+        return AdapterSpec("server", str(served), served)
     kind, value = _directory_or_hub(text, option="--adapter", also="`recipe:NAME`, `openai:NAME@URL`, ")
     return AdapterSpec(kind, value)
 
 
 def _parse_served(text: str, option: str) -> ServedModel | None:
     scheme, colon, _ = text.partition(":")
-    return SCHEMES[scheme](text, option) if colon and scheme in SCHEMES else None
+    return _SCHEMES.get(scheme).parse(text, option) if colon and scheme in _SCHEMES else None
 
 
 def parse_openai(text: str, option: str) -> ServedModel:
@@ -128,10 +140,6 @@ def parse_openai(text: str, option: str) -> ServedModel:
     if not host:
         raise ConfigError(f"{option}={_masked(text)} names no host", _SERVED_REMEDY)
     return ServedModel(match["name"], _canonical(url, host, port))
-
-
-SCHEMES: dict[str, Callable[[str, str], ServedModel]] = {"openai": parse_openai}
-"""How models that others answer for are read, by scheme, each from the whole text and the name of its option."""
 
 
 def _canonical(url: SplitResult, host: str, port: int | None) -> str:

@@ -33,7 +33,7 @@ from harness.plugin.fixtures import (
     task_name,
 )
 from harness.plugin.options import add_options
-from harness.plugin.precedence import note_failures, place, skip_if_broken
+from harness.plugin.precedence import SUITES, mark_by_name, note_failures, place, skip_if_broken
 from harness.plugin.reports import VerdictCollector, annotate_report, carried_verdicts, measures, owns
 from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
@@ -89,8 +89,6 @@ __all__ = [
 ]
 
 _NO_FURTHER_TASK = pytest.param("", marks=pytest.mark.skip(reason="--tasks names no further task"), id="none")
-# kinds whose answers are probabilities, lm-eval's, which may be, and those that are cut short on purpose
-_NOT_GENERATED = ("multiple_choice", "plain_text", "lm_eval", "safety", "toxic_continuation")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -99,7 +97,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start this session's state; the process that reports to the user also collects verdicts."""
+    """Name the suites' markers and start this session's state; the process that reports also collects verdicts."""
+    for name, asks in SUITES.items():
+        config.addinivalue_line("markers", f"{name}: {asks}")
     state = config.stash[STATE] = State(config)
     if not state.is_worker:
         config.pluginmanager.register(VerdictCollector(state), "assay-verdicts")
@@ -108,6 +108,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each gate, task or further task it takes: of assay.yaml, `further_task` of `--tasks`."""
     from harness.gates.config import gates_from_config
+    from harness.tasks.kinds import generates
 
     parametrized = ("task_gate", "task_name", "further_task", "answers")
     wanted = {name for name in parametrized if owns(metafunc._arg2fixturedefs.get(name))}
@@ -118,12 +119,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         tasks = state.settings.config.tasks
         gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates"))]
         further = list(state.settings.tasks)
+        names = [name for name, spec in tasks.items() if generates(spec)]
     except ConfigError as exc:
         state.usage_error = str(exc)  # told once, at the end of the collection
-        tasks, gates, further = {}, [], []
+        names, gates, further = [], [], []
     if "task_gate" in wanted:
         metafunc.parametrize("task_gate", gates, indirect=True, ids=[gate.id for gate in gates])
-    names = [name for name, spec in tasks.items() if spec.get("kind") not in _NOT_GENERATED]
     if "task_name" in wanted:
         metafunc.parametrize("task_name", names, indirect=True, ids=names)
     if "answers" in wanted:
@@ -133,8 +134,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("further_task", params or [_NO_FURTHER_TASK], indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m selects by the markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Data before training, integrity before what costs more; and tell a wrong option once, instead of once a test."""
+    mark_by_name([item for item in items if measures(item)])
     items.sort(key=lambda item: place(item) if measures(item) else 0)
     state = config.stash[STATE]
     if not state.usage_error and any(measures(item) for item in items):

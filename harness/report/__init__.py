@@ -3,6 +3,5 @@
 from harness.report.html import render_html
 from harness.report.junit import render_junit
 from harness.report.summary import MARKER, render_summary
-from harness.report.write import write_reports
 
-__all__ = ["MARKER", "render_html", "render_junit", "render_summary", "write_reports"]
+__all__ = ["MARKER", "render_html", "render_junit", "render_summary"]

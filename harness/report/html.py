@@ -15,6 +15,7 @@ from harness.report.gate_table import suites
 from harness.report.headline import SYMBOLS, WORDS, headline
 from harness.report.page import asset, content_policy, environment
 from harness.report.pairs import metric_facts, pair_samples
+from harness.report.panels import added_panels
 from harness.runs.outcome import count_outcomes
 from harness.runs.store import Run
 
@@ -45,6 +46,7 @@ def render_html(run: Run) -> str:
         suites=suites(run.verdicts),
         panels=curves.panels(run.training),
         chart=curves,
+        added=list(added_panels(run)),
         whisker_width=whisker.WIDTH,
         recipe=details(_as_object(training.get("recipe"), "recipe")),
         training_summary=details(_as_object(training.get("summary"), "summary")),

@@ -16,6 +16,7 @@ from typing import Any
 from harness.errors import RunError
 from harness.runs.codec import dump_json
 from harness.runs.comparability import comparability_key
+from harness.runs.exporters import export_run
 from harness.runs.files import write_atomically, write_error
 from harness.runs.ids import check_run_id, partial_path
 from harness.runs.outcome import count_outcomes, overall_outcome
@@ -89,7 +90,7 @@ class RunWriter:
         status: RunStatus,
         training: Mapping[str, Any] | None = None,
     ) -> Path:
-        """Merge the parts, write every document and report, and move the run into place.
+        """Merge the parts, write every document, have the exporters make theirs, and move the run into place.
 
         Args:
             manifest: added to what `create` wrote; `run`, `status` and `schema` are set here.
@@ -101,8 +102,6 @@ class RunWriter:
         Raises:
             RunError: something could not be written; the unfinished run stays as it was, nothing is lost.
         """
-        from harness.report import write_reports
-
         started = load_run(self.path, partial=True).manifest
         merged = merge_parts(sorted((self.path / PARTS).glob("*.parquet")))
         write_atomically(self.path / SAMPLES, encode_table(merged))
@@ -112,7 +111,7 @@ class RunWriter:
         head = {"schema": MANIFEST_SCHEMA, "run": self.run_id, "status": status}
         key = comparability_key(manifest, asked_of_candidate(merged))
         self._write(MANIFEST, {**started, "finished": _now(), **manifest, "comparability": key, **head})
-        write_reports(self.path)
+        export_run(self.path)
         return self._move_into_place()
 
     def _verdicts_document(self, verdicts: Sequence[Verdict], status: RunStatus) -> dict[str, Any]:

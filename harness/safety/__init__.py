@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.safety.build import safety_task
     from harness.safety.continuation import ContinuationTask
     from harness.safety.guard import Guard
     from harness.safety.refusals import AnswerClass, classify_answer
@@ -21,10 +20,9 @@ _HOME = {
     "Guard": "guard",
     "SafetyTask": "task",
     "classify_answer": "refusals",
-    "safety_task": "build",
 }
 
-__all__ = ["AnswerClass", "ContinuationTask", "Guard", "SafetyTask", "classify_answer", "safety_task"]
+__all__ = ["AnswerClass", "ContinuationTask", "Guard", "SafetyTask", "classify_answer"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,108 +1,88 @@
-"""Safety tasks out of their specifications: of the package, or under `tasks:` of a user's configuration."""
+"""The kinds of task that safety is measured by, out of their specifications, and the sets that ship."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import Field
 
 from harness.digests import digest_file
 from harness.engines.requests import Prompt
 from harness.errors import TaskError
-from harness.safety.continuation import ContinuationTask
-from harness.safety.scoring import Rater, make_scorer
+from harness.safety.continuation import MAX_TOXICITY, ContinuationTask
+from harness.safety.scorers import make_scorer, make_toxicity_scorer
 from harness.safety.sets import CONTINUATION_KIND, SAFETY_KIND, SOURCES
 from harness.safety.sources import read_sources, sources_digest
-from harness.safety.task import SafetyTask, Wanted, asked_by_user
-from harness.safety.toxicity import make_toxicity_scorer
-from harness.settings import Settings
+from harness.safety.task import CLASS_METRICS, SafetyTask, Wanted, asked_by_user
 from harness.tasks.base import Item
-from harness.tasks.items import ITEM_KEYS, ItemReader
-from harness.tasks.options import Options
+from harness.tasks.items import ItemReader, RowKeys
+from harness.tasks.keys import Count, Text, Texts
+from harness.tasks.kinds import TaskContext, TaskKind
 from harness.tasks.records import read_records
-from harness.tasks.sampling import sample_items
-
-SAFETY_KINDS = (SAFETY_KIND, CONTINUATION_KIND)
-
-_WANTED: tuple[Wanted, ...] = ("refusal", "compliance")
-_COMMON_KEYS = (
-    "kind",
-    "data",
-    "sources",
-    "limit",
-    "gates",
-    "max_new_tokens",
-    *(k for k in ITEM_KEYS if k != "target_field"),
-)
 
 
-def safety_task(
-    name: str,
-    spec: Mapping[str, Any],
-    settings: Settings,
-    *,
-    root: Path,
-    limit: int | None = None,
-    judge: Callable[[], Rater] | None = None,
-) -> SafetyTask | ContinuationTask:
-    """Build a task of kind `safety` or `toxic_continuation`.
+class PromptKeys(RowKeys):
+    """Prompts: of a file, or of public sets in the data directory. Keys of kind `toxic_continuation`."""
 
-    Args:
-        spec: `kind`; `data` (a file, relative to `root`) with what a task's rows are read by (`prompt` or `prompt_field`,
-            `id_field`, `tag_fields` ...), or `sources` (sets of the data directory); `limit`, `max_new_tokens`; of
-            `safety` also `wanted`: refusal or compliance.
-        limit: at most so many items; with the specification's own `limit`, the smaller of the two holds.
-        judge: makes the judge, where the scorer is one.
+    data: Text | None = Field(None, description="The data file; the path starts at assay.yaml.")
+    sources: Texts = Field((), description=f"Sets of the data directory: {', '.join(SOURCES)}.")
+    max_new_tokens: Count | None = Field(None, description="Cap on the answer's tokens.")
 
-    Raises:
-        TaskError: a key is unknown or missing, or has a wrong value.
-        ConfigError: the scorer cannot be had.
-        DataError: the data cannot be read.
-    """
-    options = Options(name, spec, root)
-    asks = options.choice("kind", SAFETY_KINDS, options.required("kind")) == SAFETY_KIND
-    options.check_keys((*_COMMON_KEYS, "wanted") if asks else _COMMON_KEYS)
-    wanted = options.choice("wanted", _WANTED, options.required("wanted")) if asks else None
-    items, digest = _items(options, settings, wanted)
-    limits = [n for n in (limit, options.count("limit")) if n is not None]
-    if limits and min(limits) < len(items):
-        items = sample_items(items, min(limits), seed=0)
-    asked: dict[str, Any] = {"data_digest": digest, "sources": options.texts("sources")}
-    if options.count("max_new_tokens"):
-        asked["max_new_tokens"] = options.count("max_new_tokens")
-    safety = settings.safety
-    if wanted is None:
-        scorer = make_toxicity_scorer(safety)
-        return ContinuationTask(name, _as_texts(items), scorer, safety.samples, **asked)
-    return SafetyTask(name, items, _WANTED[_WANTED.index(wanted)], make_scorer(safety, judge), **asked)
+    def asked(self, digest: str) -> dict[str, Any]:
+        """What both kinds are asked with."""
+        cap = {"max_new_tokens": self.max_new_tokens} if self.max_new_tokens else {}
+        return {"data_digest": digest, "sources": self.sources, **cap}
 
 
-def _items(options: Options, settings: Settings, wanted: str | None) -> tuple[list[Item], str]:
-    sources = options.texts("sources")
-    if bool(sources) == bool(options.text("data")):
+class SafetyKeys(PromptKeys):
+    """Keys of kind `safety`."""
+
+    wanted: Wanted = Field(description="What a careful assistant does: refusal, or compliance.")
+
+
+def _build_safety(name: str, keys: SafetyKeys, context: TaskContext) -> SafetyTask:
+    items, digest = _items(name, keys, context, keys.wanted)
+    return SafetyTask(name, items, keys.wanted, make_scorer(context.safety, context.judge), **keys.asked(digest))
+
+
+def _build_continuation(name: str, keys: PromptKeys, context: TaskContext) -> ContinuationTask:
+    items, digest = _items(name, keys, context, None)
+    scorer, safety = make_toxicity_scorer(context.safety), context.safety
+    return ContinuationTask(name, _as_texts(items), scorer, safety.samples, **keys.asked(digest))
+
+
+# their answers are cut short on purpose
+SAFETY = TaskKind(SAFETY_KIND, SafetyKeys, _build_safety, tuple(m.name for m in CLASS_METRICS), generates=False)
+CONTINUATION = TaskKind(CONTINUATION_KIND, PromptKeys, _build_continuation, (MAX_TOXICITY.name,), generates=False)
+
+
+def _items(task: str, keys: PromptKeys, context: TaskContext, wanted: str | None) -> tuple[list[Item], str]:
+    if bool(keys.sources) == bool(keys.data):
         raise TaskError(
-            f"task {options.task!r} has {'both' if sources else 'neither'} data and sources",
+            f"task {task!r} has {'both' if keys.sources else 'neither'} data and sources",
             f"give `data: FILE`, or `sources:` a list of {', '.join(SOURCES)}",
         )
-    if sources:
-        return _from_sources(options, sources, settings.data_dir, wanted)
-    path = options.root / options.required("data")
-    records = read_records(path)
-    reader = ItemReader.from_options(options, records[0], needs_target=False)
-    return reader.read(records, lambda record, field, value: wanted), digest_file(path)
+    if keys.data is None:
+        items, digest = _from_sources(task, keys.sources, context.data_dir, wanted)
+    else:
+        path = context.root / keys.data
+        records = read_records(path)
+        reader = ItemReader.from_keys(task, keys, records[0])
+        items, digest = reader.read(records, lambda record, field, value: wanted), digest_file(path)
+    return context.sample(items, keys), digest
 
 
 def _from_sources(
-    options: Options, sources: Sequence[str], data_dir: Path | None, wanted: str | None
+    task: str, sources: Sequence[str], data_dir: Path | None, wanted: str | None
 ) -> tuple[list[Item], str]:
     unknown = [name for name in sources if name not in SOURCES]
     if unknown:
-        raise TaskError(
-            f"task {options.task!r}: sources has {', '.join(unknown)}", f"choose from: {', '.join(SOURCES)}"
-        )
+        raise TaskError(f"task {task!r}: sources has {', '.join(unknown)}", f"choose from: {', '.join(SOURCES)}")
     if data_dir is None:
         raise TaskError(
-            f"task {options.task!r} is read from local files ({', '.join(SOURCES[name] for name in sources)}), "
+            f"task {task!r} is read from local files ({', '.join(SOURCES[name] for name in sources)}), "
             "and there is no data directory",
             "pass --data-dir=DIRECTORY that holds them",
         )

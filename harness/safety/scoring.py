@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from harness.config import Safety
 from harness.digests import digest_json
 from harness.engines.requests import GenerateRequest, Generation
-from harness.errors import ConfigError
 from harness.metrics.base import Metric
 from harness.safety.refusals import (
     COMPLIANCES,
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from harness.stats.prevalence import Detector
 
 UNPARSEABLE: Literal["unparseable"] = "unparseable"
-HUB = "hub:"
 
 
 @dataclass(frozen=True)
@@ -114,27 +111,3 @@ class RulesScorer:
         """Classify each by itself."""
         found = [judge_answer(one.answer, prompt=one.prompt) for one in exchanges]
         return [Scored(one.label, said=one.evidence) for one in found]
-
-
-def make_scorer(safety: Safety, judge: Callable[[], Rater] | None) -> Scorer:
-    """The scorer that the configuration names.
-
-    Args:
-        judge: makes the judge, when it is first needed; None where no judge can be had.
-
-    Raises:
-        ConfigError: there is no such scorer, or it lacks what it needs.
-    """
-    if safety.scorer == "rules":
-        return RulesScorer()
-    if safety.scorer == "judge":
-        from harness.safety.rubric import RubricScorer
-
-        if judge is None:
-            raise ConfigError("safety.scorer is judge, and there is no judge", "name one: `judge: {model: ...}`")
-        return RubricScorer(judge)
-    if safety.scorer.startswith(HUB):
-        from harness.safety.hub import HubScorer
-
-        return HubScorer(safety.scorer.removeprefix(HUB), safety.labels)
-    raise ConfigError(f"safety.scorer is {safety.scorer!r}", "choose rules, judge, or hub:ID of a text classifier")

@@ -8,11 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.config import Safety
 from harness.digests import digest_json
 from harness.errors import ConfigError
 from harness.safety.hub import TextClassifier
-from harness.safety.scoring import HUB
 
 
 class ToxicityScorer(Protocol):
@@ -105,16 +103,3 @@ class HubToxicity:
             )
         place = labels.index(self.label)
         return [row[place] for row in self.classifier.probabilities(texts)]
-
-
-def make_toxicity_scorer(safety: Safety) -> ToxicityScorer:
-    """The scorer that the configuration names.
-
-    Raises:
-        ConfigError: there is no such scorer.
-    """
-    if safety.toxicity_scorer == "lexicon":
-        return LexiconScorer()
-    if safety.toxicity_scorer.startswith(HUB):
-        return HubToxicity(safety.toxicity_scorer.removeprefix(HUB), safety.toxicity_label)
-    raise ConfigError(f"safety.toxicity_scorer is {safety.toxicity_scorer!r}", "choose lexicon, or hub:ID")

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from harness.digests import digest_json
 from harness.engines.requests import Answer, Divergence, GenerateRequest, Generation, Request, Score
 from harness.errors import TaskError
-from harness.tasks.base import Item
+from harness.metrics.answers import AnswerMetric
+from harness.metrics.base import Metric
+from harness.tasks.base import Grade, Grader, Item
 
 A = TypeVar("A", Generation, Score, Divergence)
 
@@ -28,6 +31,34 @@ class Generates:
     def requests(self, item: Item) -> Sequence[Request]:
         """The one request an item becomes."""
         return (GenerateRequest(item.prompt, max_new_tokens=self.max_new_tokens, stop=self.stop),)
+
+
+@dataclass(frozen=True)
+class WithMetrics:
+    """A grader whose generated answers are scored by further metrics."""
+
+    grader: Grader
+    further: tuple[AnswerMetric, ...]
+
+    @property
+    def metrics(self) -> Sequence[Metric]:
+        """The grader's own, then the further ones."""
+        return (*self.grader.metrics, *(one.metric for one in self.further))
+
+    @property
+    def digest(self) -> str:
+        """Digest of the grader, and of which metrics there are."""
+        return digest_json(["metrics", self.grader.digest, [[one.name, one.revision] for one in self.further]])
+
+    def requests(self, item: Item) -> Sequence[Request]:
+        """As the grader asks."""
+        return self.grader.requests(item)
+
+    def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
+        """As the grader grades, with the further scores."""
+        grade, text = self.grader.grade(item, answers), generated_text(item, answers).strip()
+        scores = {one.name: one.score(text, item.target) for one in self.further}
+        return Grade({**grade.scores, **scores}, grade.parsed)
 
 
 def generated_text(item: Item, answers: Sequence[Answer]) -> str:

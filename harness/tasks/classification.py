@@ -6,8 +6,10 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from pydantic import Field
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer
@@ -16,7 +18,15 @@ from harness.metrics.base import Metric
 from harness.metrics.classification import macro_f1, macro_precision, macro_recall
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
+from harness.tasks.build import AnswerKeys, Source, item_kind
+from harness.tasks.keys import Texts
 from harness.tasks.records import Record, show
+
+
+class ClassificationKeys(AnswerKeys):
+    """Keys of kind `classification`."""
+
+    labels: Texts = Field((), description="The labels; without them, those that target_field holds.")
 
 
 @dataclass(frozen=True)
@@ -111,3 +121,27 @@ def find_label(answer: str, labels: Sequence[str]) -> str | None:
 
 def _plain(text: str) -> str:
     return text.casefold().strip(string.whitespace + string.punctuation)
+
+
+def _with_labels(grader: ClassificationGrader, source: Source[ClassificationKeys]) -> ClassificationGrader:
+    labels, field = grader.labels, source.keys.target_field
+    if not labels:
+        if field is None:
+            raise TaskError(f"task {source.task!r} has no 'labels'", "list them, or give target_field")
+        texts = {label_text(record.get(field)) for record in source.records}
+        labels = tuple(sorted(text for text in texts if text is not None))
+    return replace(grader, labels=check_labels(labels))
+
+
+def _with_majority(grader: ClassificationGrader, items: Sequence[Item]) -> ClassificationGrader:
+    return replace(grader, majority=majority_share([item.target for item in items]))
+
+
+CLASSIFICATION = item_kind(
+    "classification",
+    ClassificationKeys,
+    ClassificationGrader,
+    metrics=ClassificationGrader(labels=("yes", "no")).metrics,
+    complete=_with_labels,
+    fit=_with_majority,
+)

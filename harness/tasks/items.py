@@ -7,20 +7,46 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import AliasChoices, Field
+
 from harness.engines.requests import Message, Prompt
 from harness.errors import TaskError
+from harness.plugins import nearest
 from harness.tasks.base import Item
-from harness.tasks.layouts import LAYOUTS, detect_layout, parse_example
-from harness.tasks.options import Options
+from harness.tasks.keys import TaskKeys, Text, Texts
+from harness.tasks.layouts import DATA_FORMATS, detect_format, parse_example
 from harness.tasks.records import Record, show
 from harness.tasks.templates import Template, scalar_text
 
-LAYOUT_NAMES = ("auto", "fields", *LAYOUTS)
-ITEM_KEYS = (
-    "layout", "prompt", "prompt_field", "target_field", "system", "id_field", "cluster_field", "tag_fields"
-)  # fmt: skip
+AUTO, FIELDS = "auto", "fields"
 
 ReadTarget = Callable[[Record, str, Any], Any]
+
+
+class RowKeys(TaskKeys):
+    """How the rows of a data file are read."""
+
+    format: Text = Field(
+        AUTO,
+        validation_alias=AliasChoices("format", "layout"),
+        description="Format of the rows; auto tells it from the first, fields takes the prompt from prompt or prompt_field.",
+    )
+    prompt: Text | None = Field(None, description="The prompt, with a row's fields in it: {field}.")
+    prompt_field: Text | None = Field(None, description="The field that is the prompt.")
+    system: Text | None = Field(None, description="System prompt of rows that bring none.")
+    id_field: Text | None = Field(None, description="The field that names an item; without it, the row's number does.")
+    cluster_field: Text | None = Field(None, description="Items with the same value here are not independent evidence.")
+    tag_fields: Texts = Field((), description="Fields by which the report shows slices, and gates narrow by `where:`.")
+
+
+class ItemKeys(RowKeys):
+    """A data file, its rows, and where in them the right answer stands."""
+
+    data: Text = Field(description="The data file, .jsonl, .json or .csv; the path starts at assay.yaml.")
+    target_field: Text | None = Field(
+        None,
+        description="The field that holds the right answer; of a conversation, its last turn where this is not given.",
+    )
 
 
 @dataclass(frozen=True)
@@ -28,53 +54,36 @@ class ItemReader:
     """How a row becomes an item.
 
     Attributes:
-        layout: `fields` takes the prompt from `template`, the others from the conversation before its last
+        format: `fields` takes the prompt from `template`, the others from the conversation before its last
             assistant turn.
-        target_field: holds the target; None: the last assistant turn is the target.
-        system: system prompt for rows that bring none.
-        id_field: names the item; None: its row number does.
     """
 
-    layout: str
+    keys: RowKeys
+    format: str
     template: Template | None
-    target_field: str | None
-    system: str | None
-    id_field: str | None
-    cluster_field: str | None
-    tag_fields: tuple[str, ...]
 
     @classmethod
-    def from_options(cls, options: Options, first: Record, *, needs_target: bool = True) -> ItemReader:
-        """Read the keys of `ITEM_KEYS`.
-
-        Args:
-            needs_target: rows of layout `fields` hold what is right; False where the task says it of all rows alike.
+    def from_keys(cls, task: str, keys: RowKeys, first: Record) -> ItemReader:
+        """How the rows of a file are read that begins with `first`.
 
         Raises:
             TaskError: a key has a wrong value, or two contradict each other.
-            DataError: `layout: auto` cannot tell the layout of the first row.
+            DataError: `format: auto` cannot tell the format of the first row.
         """
-        layout = options.choice("layout", LAYOUT_NAMES, "auto")
-        template = _template(options)
-        if layout == "auto":
-            layout = "fields" if template is not None else detect_layout(first)
-        if layout == "fields":
-            if needs_target:
-                options.required("target_field")
-            if template is None:
-                raise TaskError(f"task {options.task!r} has no 'prompt'", "add `prompt: ...` or `prompt_field: ...`")
-        elif template is not None:
-            remedy = "leave the prompt out, or use layout: fields"
-            raise TaskError(f"task {options.task!r}: a prompt is given, but layout {layout} brings its own", remedy)
-        return cls(
-            layout=layout,
-            template=template,
-            target_field=options.text("target_field"),
-            system=options.text("system"),
-            id_field=options.text("id_field"),
-            cluster_field=options.text("cluster_field"),
-            tag_fields=options.texts("tag_fields"),
-        )
+        template, chosen = _template(task, keys), keys.format
+        known = [AUTO, FIELDS, *DATA_FORMATS.names()]
+        if chosen not in known:
+            raise TaskError(f"task {task!r}: format is {chosen!r}", nearest(chosen, known))
+        if chosen == AUTO:
+            chosen = FIELDS if template is not None else detect_format(first)
+        if chosen == FIELDS and template is None:
+            raise TaskError(f"task {task!r} has no 'prompt'", "add `prompt: ...` or `prompt_field: ...`")
+        if chosen == FIELDS and isinstance(keys, ItemKeys) and keys.target_field is None:
+            raise TaskError(f"task {task!r} has no 'target_field'", "add `target_field: ...` to the task")
+        if chosen != FIELDS and template is not None:
+            remedy = "leave the prompt out, or use format: fields"
+            raise TaskError(f"task {task!r}: a prompt is given, but format {chosen} brings its own", remedy)
+        return cls(keys, chosen, template)
 
     def read(self, records: Sequence[Record], read_target: ReadTarget) -> list[Item]:
         """All rows as items.
@@ -91,7 +100,7 @@ class ItemReader:
             item = self._item(record, read_target)
             if item.id in rows:
                 raise record.error(
-                    f"field {self.id_field!r} repeats the id {item.id!r} of row {rows[item.id]}", "make ids unique"
+                    f"field {self.keys.id_field!r} repeats the id {item.id!r} of row {rows[item.id]}", "make ids unique"
                 )
             rows[item.id] = record.row
             items.append(item)
@@ -99,42 +108,42 @@ class ItemReader:
 
     def _item(self, record: Record, read_target: ReadTarget) -> Item:
         messages, completion_field, completion = self._conversation(record)
-        if self.system is not None and messages[0].role != "system":
-            messages = (Message("system", self.system), *messages)
-        if self.target_field is not None:
-            target = read_target(record, self.target_field, record.get(self.target_field))
+        if self.keys.system is not None and messages[0].role != "system":
+            messages = (Message("system", self.keys.system), *messages)
+        target_field = self.keys.target_field if isinstance(self.keys, ItemKeys) else None
+        if target_field is not None:
+            target = read_target(record, target_field, record.get(target_field))
         else:
             target = read_target(record, completion_field, completion)
         return Item(
-            id=f"row-{record.row}" if self.id_field is None else scalar_text(record, self.id_field),
+            id=f"row-{record.row}" if self.keys.id_field is None else scalar_text(record, self.keys.id_field),
             prompt=Prompt(messages=messages),
             target=target,
-            cluster=None if self.cluster_field is None else scalar_text(record, self.cluster_field),
-            tags={field: _tag(record, field) for field in self.tag_fields},
+            cluster=None if self.keys.cluster_field is None else scalar_text(record, self.keys.cluster_field),
+            tags={field: _tag(record, field) for field in self.keys.tag_fields},
         )
 
     def _conversation(self, record: Record) -> tuple[tuple[Message, ...], str, str]:
         """The prompt, and the completion with the name of the field it stands in."""
         if self.template is None:
-            example = parse_example(record, self.layout)
-            return example.prompt, LAYOUTS[self.layout].fields[-1], example.completion
+            example = parse_example(record, self.format)
+            return example.prompt, DATA_FORMATS.get(self.format).fields[-1], example.completion
         user = self.template.render(record)
         if not user.strip():
             raise record.error("gives an empty prompt", "fill in the prompt's field or remove the row")
         return (Message("user", user),), "", ""
 
 
-def _template(options: Options) -> Template | None:
-    prompt, prompt_field = options.text("prompt"), options.text("prompt_field")
-    if prompt is not None and prompt_field is not None:
-        raise TaskError(f"task {options.task!r} has both 'prompt' and 'prompt_field'", "leave one of them out")
-    if prompt_field is not None:
-        return Template((("", prompt_field),))
-    if prompt is None:
+def _template(task: str, keys: RowKeys) -> Template | None:
+    if keys.prompt is not None and keys.prompt_field is not None:
+        raise TaskError(f"task {task!r} has both 'prompt' and 'prompt_field'", "leave one of them out")
+    if keys.prompt_field is not None:
+        return Template((("", keys.prompt_field),))
+    if keys.prompt is None:
         return None
-    template = Template.parse(prompt)
+    template = Template.parse(keys.prompt)
     if all(field is None for _, field in template.parts):
-        raise options.wrong("prompt", "a template with at least one {field}")
+        raise TaskError(f"task {task!r}: prompt is {keys.prompt!r}", "give a template with at least one {field}")
     return template
 
 

@@ -1,4 +1,4 @@
-"""The layouts that training data comes in, each turned into a prompt and its completion."""
+"""The formats that data rows come in, each turned into a prompt and its completion."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.engines.requests import Message
 from harness.errors import DataError
+from harness.plugins import Registry
 from harness.tasks.records import Record, show
 
 _ROLES = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
@@ -42,29 +43,57 @@ class Example:
     fields: Mapping[str, Any]
 
 
-def detect_layout(record: Record) -> str:
-    """The first layout whose fields the row has.
+@dataclass(frozen=True)
+class DataFormat:
+    """How rows of a data file hold a prompt and its completion.
+
+    Attributes:
+        name: as `format:` gives it.
+        fields: that every row has; the last holds the completion.
+        parse: a row -> the turns of its prompt, and the completion. Raises DataError (`record.error`) where it cannot.
+        detect: whether a row is of this format; None: it is where it has all `fields`.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    parse: Callable[[Record], tuple[tuple[Message, ...], str]]
+    detect: Callable[[Record], bool] | None = None
+
+    def fits(self, record: Record) -> bool:
+        """Whether a row is of this format."""
+        return self.detect(record) if self.detect is not None else all(field in record.fields for field in self.fields)
+
+
+DATA_FORMATS: Registry[DataFormat] = Registry("register_data_formats", "data format", DataError)
+
+
+def detect_format(record: Record) -> str:
+    """The first format that the row fits.
 
     Raises:
-        DataError: it has those of none.
+        DataError: it fits none.
     """
-    for name, layout in LAYOUTS.items():
-        if all(field in record.fields for field in layout.fields):
-            return name
-    wanted = "; ".join(f"{name}: {', '.join(layout.fields)}" for name, layout in LAYOUTS.items())
+    for one in DATA_FORMATS:
+        if one.fits(record):
+            return one.name
     seen = ", ".join(record.fields)
-    raise record.error(f"fits no layout: its fields are {seen}", f"rename the fields to one of these ({wanted})")
+    raise record.error(
+        f"fits no format: its fields are {seen}", f"rename the fields to one of these ({known_formats()})"
+    )
 
 
-def parse_example(record: Record, layout: str) -> Example:
-    """Read one row in the named layout.
+def known_formats() -> str:
+    """Each format with its fields, for messages."""
+    return "; ".join(f"{one.name}: {', '.join(one.fields)}" for one in DATA_FORMATS)
+
+
+def parse_example(record: Record, format_name: str) -> Example:
+    """Read one row in the named format.
 
     Raises:
-        DataError: the layout is unknown, or a field is missing or malformed; the message names file, row and field.
+        DataError: the format is unknown, or a field is missing or malformed; the message names file, row and field.
     """
-    if layout not in LAYOUTS:
-        raise DataError(f"unknown layout {layout!r}", f"use auto or one of: {', '.join(LAYOUTS)}")
-    prompt, completion = LAYOUTS[layout].parse(record)
+    prompt, completion = DATA_FORMATS.get(format_name).parse(record)
     return Example(prompt, completion, record.row, record.fields)
 
 
@@ -139,15 +168,9 @@ def _filled(record: Record, field: str, value: Any) -> str:
     return text
 
 
-@dataclass(frozen=True)
-class _Layout:
-    fields: tuple[str, ...]
-    parse: Callable[[Record], tuple[tuple[Message, ...], str]]
-
-
-LAYOUTS: Mapping[str, _Layout] = {
-    "messages": _Layout(("messages",), _messages),
-    "sharegpt": _Layout(("conversations",), _sharegpt),
-    "prompt_completion": _Layout(("prompt", "completion"), _prompt_completion),
-    "alpaca": _Layout(("instruction", "output"), _alpaca),
-}
+SHIPPED = (
+    DataFormat("messages", ("messages",), _messages),
+    DataFormat("sharegpt", ("conversations",), _sharegpt),
+    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion),
+    DataFormat("alpaca", ("instruction", "output"), _alpaca),
+)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from pydantic import Field
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Prompt, Score, ScoreRequest
@@ -13,11 +15,19 @@ from harness.metrics.base import Metric
 from harness.metrics.choices import choice_metrics, choice_scores
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
-from harness.tasks.few_shot import question_text
+from harness.tasks.build import Source, item_kind
+from harness.tasks.few_shot import FewShotKeys, question_text, read_preamble, with_shots
+from harness.tasks.keys import Text
 from harness.tasks.records import Record, show
 
 Style = Literal["letters", "cloze"]
-STYLES: tuple[Style, ...] = ("letters", "cloze")
+
+
+class ChoiceKeys(FewShotKeys):
+    """Keys of kind `multiple_choice`."""
+
+    style: Style = Field("letters", description="letters scores the choices' letters, cloze their texts.")
+    choices_field: Text = Field("choices", description="The field that lists a row's choices.")
 
 
 @dataclass(frozen=True)
@@ -102,3 +112,14 @@ class ChoiceGrader:
     def _continuations(self, target: Mapping[str, Any]) -> Sequence[str]:
         choices: Sequence[str] = target["choices"]
         return string.ascii_uppercase[: len(choices)] if self.style == "letters" else choices
+
+
+def _complete(grader: ChoiceGrader, source: Source[ChoiceKeys]) -> ChoiceGrader:
+    counts = [len(item.target["choices"]) for item in source.reader.read(source.records, grader.target)]
+    preamble = read_preamble(source, grader.target, grader.solved)
+    return replace(grader, preamble=preamble, chance=sum(1 / count for count in counts) / len(counts))
+
+
+MULTIPLE_CHOICE = item_kind(
+    "multiple_choice", ChoiceKeys, ChoiceGrader, complete=_complete, generates=False, with_fewshot=with_shots
+)

@@ -12,6 +12,8 @@ from harness.engines.requests import Answer, Divergence, DivergenceRequest, Roll
 from harness.metrics.base import Metric
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
+from harness.tasks.build import item_kind
+from harness.tasks.items import ItemKeys
 from harness.tasks.records import Record, show
 
 
@@ -57,3 +59,6 @@ class PlainTextGrader:
         if not isinstance(value, str) or not value.strip():
             raise record.error(f"field {field!r} is {show(value)}, not a text to measure")
         return value
+
+
+PLAIN_TEXT = item_kind("plain_text", ItemKeys, PlainTextGrader, generates=False)

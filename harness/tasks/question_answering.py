@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer
@@ -13,10 +15,19 @@ from harness.metrics.overlap import as_references
 from harness.metrics.short_answers import normalize_space, normalize_squad, token_f1
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
+from harness.tasks.build import AnswerKeys, item_kind
 from harness.tasks.records import Record
 from harness.tasks.references import read_references
 
 NORMALIZERS = {"squad": normalize_squad, "space": normalize_space}
+
+
+class ShortAnswerKeys(AnswerKeys):
+    """Keys of kind `exact_match`."""
+
+    normalize: Literal["squad", "space"] = Field(
+        "squad", description="What does not count: squad case, punctuation and articles; space only white space."
+    )
 
 
 @dataclass(frozen=True)
@@ -56,3 +67,6 @@ class AnswerGrader(Generates):
             DataError: it is neither text, a number nor a list of these.
         """
         return read_references(record, field, value)
+
+
+EXACT_MATCH = item_kind("exact_match", ShortAnswerKeys, AnswerGrader)

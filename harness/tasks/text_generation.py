@@ -12,6 +12,7 @@ from harness.metrics import overlap
 from harness.metrics.base import Metric
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
+from harness.tasks.build import AnswerKeys, item_kind
 from harness.tasks.records import Record
 from harness.tasks.references import read_references
 
@@ -54,3 +55,6 @@ class TextGrader(Generates):
             DataError: it is neither text, a number nor a list of these.
         """
         return read_references(record, field, value)
+
+
+GENERATION = item_kind("generation", AnswerKeys, TextGrader)

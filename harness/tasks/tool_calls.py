@@ -7,17 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
 from harness.digests import digest_json
 from harness.engines.requests import Answer
 from harness.metrics.base import Metric
 from harness.metrics.calls import argument_f1, same_arguments
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
+from harness.tasks.build import GeneratingKeys, item_kind
 from harness.tasks.call_text import Call, find_call
+from harness.tasks.keys import Text
 from harness.tasks.records import Record, show
 
 NO_CALL = "No function fits this request."
 """How the data set of this project says that no function fits."""
+
+
+class ToolCallKeys(GeneratingKeys):
+    """Keys of kind `tool_calls`."""
+
+    no_call: Text = Field(NO_CALL, description="The right answer where no function fits.")
 
 
 @dataclass(frozen=True)
@@ -115,3 +125,6 @@ def _read_call(value: Any) -> Call | None:
         return Call.from_json(json.loads(value))
     except (ValueError, RecursionError):
         return None
+
+
+TOOL_CALLS = item_kind("tool_calls", ToolCallKeys, ToolCallGrader)

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from pydantic import Field
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer, GenerateRequest, Generation, Prompt, Request, Score, ScoreRequest
 from harness.metrics.base import Metric
 from harness.tasks.answers import Generates, expect
 from harness.tasks.base import Grade, Item
-from harness.tasks.few_shot import question_text
+from harness.tasks.build import GeneratingKeys, Source, item_kind
+from harness.tasks.few_shot import FewShotKeys, question_text, read_preamble, with_shots
+from harness.tasks.keys import Text
 from harness.tasks.records import Record, show
 
 _NUMBER = re.compile(r"(?<![\d.])-?\d+(?:,\d{3})*(?:\.\d+)?")
 _ANNOUNCED = re.compile(r"answer\s*(?:is|:|=)", re.IGNORECASE)
+
+
+class WorkedAnswerKeys(GeneratingKeys, FewShotKeys):
+    """Keys of kind `worked_answer`."""
+
+    solution_field: Text = Field("solution", description="The field of the worked solution, which ends in the answer.")
 
 
 @dataclass(frozen=True)
@@ -96,3 +106,12 @@ def final_number(text: str) -> int | float | None:
         return None
     number = float(found[0].replace(",", ""))
     return int(number) if number.is_integer() else number
+
+
+def _complete(grader: WorkedAnswerGrader, source: Source[WorkedAnswerKeys]) -> WorkedAnswerGrader:
+    return replace(grader, preamble=read_preamble(source, grader.target, grader.solved))
+
+
+WORKED_ANSWER = item_kind(
+    "worked_answer", WorkedAnswerKeys, WorkedAnswerGrader, complete=_complete, with_fewshot=with_shots
+)

@@ -4,15 +4,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from plugged import plug_in
 
-from harness.engines import Batch, Engine, GenerateRequest, Generation, Prompt, backends
-from harness.engines.backends import ServingEngine, make_backend, register_engine, served_identity
+from harness.engines import Batch, Engine, GenerateRequest, Generation, Prompt
+from harness.engines.backends import ServingEngine, make_backend, served_identity
 from harness.engines.cache import AnswerCache
 from harness.engines.local import LocalBackend
 from harness.engines.server import ServerBackend
 from harness.errors import ConfigError
 from harness.models import Identity, ServedModel, parse_adapter_spec, parse_model_spec, resolve_adapter, resolve_model
-from harness.models.spec import SCHEMES
 
 
 class Echo:
@@ -39,9 +39,7 @@ ECHO = ServingEngine("echo", read_echo, lambda served: Identity({"echo": served.
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine, registered for one test."""
-    monkeypatch.setattr(backends, "_ENGINES", dict(backends._ENGINES))
-    monkeypatch.setitem(SCHEMES, "echo", read_echo)
-    register_engine(ECHO)
+    plug_in(monkeypatch, register_engines=lambda register: register(ECHO))
 
 
 def never_loaded():
@@ -65,16 +63,10 @@ def test_a_served_engine_is_told_how_much_to_ask_at_once(echo) -> None:
     assert make_backend(read_echo("echo:one", "--judge"), never_loaded, concurrency=3).concurrency == 3
 
 
-@pytest.mark.parametrize("scheme", ["openai", "recipe"])
-def test_a_scheme_that_is_taken_is_refused(scheme: str) -> None:
-    with pytest.raises(ConfigError, match=f"the scheme {scheme}: of an engine is taken"):
-        register_engine(ServingEngine(scheme, read_echo, ECHO.identity, Echo))
-    assert SCHEMES.keys() == {"openai"}
-
-
-def test_registering_an_engine_twice_changes_nothing(echo) -> None:
-    register_engine(ECHO)
-    assert parse_model_spec("echo:one").value == "one"
+def test_a_recipe_stays_a_recipe_whatever_a_plugin_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = ServingEngine("recipe", read_echo, ECHO.identity, Echo)
+    plug_in(monkeypatch, register_engines=lambda register: register(recipe))
+    assert parse_adapter_spec("recipe:mine").kind == "recipe"
 
 
 def test_a_model_on_disk_is_answered_for_in_process_and_one_on_a_server_by_it(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_pairs_of_ones_own_are_read_and_a_wrong_label_is_named(tmp_path: Path) -
 def test_the_benchmarks_are_read_whole_and_without_doubles(tmp_path: Path) -> None:
     given = settings(tmp_path, profile="release", data_dir=DATA_DIR)
     assert (given.judging.task, given.judging.gold) == ("instructions", "llmbar")
-    questions = open_task(OPEN_TASKS[0], given).questions
+    questions = open_task(next(iter(OPEN_TASKS)), given).questions
     sources = {source: sum(q.source == source for q in questions) for source in {q.source for q in questions}}
     assert sources == {"mt_bench": 160, "vicuna_bench": 80, "alpaca_eval": 725}
     assert len({q.id for q in questions}) == len(questions)

@@ -12,7 +12,10 @@ from project import FAILS, PASSES, Project, counts, gate_test
 from harness.paths import cache_dir
 
 _CHECK = """
+import pytest
 from harness.gates import Check
+
+pytestmark = pytest.mark.integrity
 
 def test_holds(assay, gate):
     gate(Check("sound", holds=True, reason="it is sound"))
@@ -22,8 +25,8 @@ def test_broken(assay, gate):
 """
 
 
-def integrity(project: Project, *, holds: bool) -> None:
-    project.write_tests(_CHECK.format(holds=holds), name="test_integrity.py")
+def integrity(project: Project, *, holds: bool, name: str = "test_integrity.py") -> None:
+    project.write_tests(_CHECK.format(holds=holds), name=name)
 
 
 def test_a_failed_integrity_gate_skips_what_measures_and_says_why(project: Project) -> None:
@@ -38,6 +41,33 @@ def test_a_failed_integrity_gate_skips_what_measures_and_says_why(project: Proje
     assert skipped["test"] == "test_pets.py::test_passes"
     assert "integrity/broken" in skipped["reason"]
     assert project.manifest["answers"] == {"cached": 0, "computed": 0}
+
+
+def test_a_renamed_integrity_suite_keeps_its_guard_and_its_place(project: Project) -> None:
+    integrity(project, holds=False, name="test_zzz_is_it_sound.py")
+    project.write_tests(gate_test("passes", PASSES))
+    result = project.run("-rs")
+    assert counts(result) == {"failed": 1, "passed": 1, "skipped": 1}
+    result.stdout.fnmatch_lines(["*SKIPPED*integrity failed: zzz_is_it_sound/broken*"])
+
+
+def test_a_suite_copied_before_there_were_markers_is_known_by_its_name_and_told_so(project: Project) -> None:
+    unmarked = _CHECK.format(holds=False).replace("pytestmark", "_")
+    project.write_tests(unmarked, name="test_integrity.py")
+    project.write_tests(gate_test("passes", PASSES))
+    result = project.run()
+    assert counts(result) == {"failed": 1, "passed": 1, "skipped": 1}
+    result.stdout.fnmatch_lines(
+        ["*test_integrity.py is taken for the integrity suite by its name*pytest.mark.integrity*"]
+    )
+
+
+def test_suites_are_chosen_by_their_markers(project: Project) -> None:
+    integrity(project, holds=True)
+    safe = "import pytest\npytestmark = [pytest.mark.safety]\n\n" + gate_test("passes", PASSES)
+    project.write_tests(safe, name="test_ours.py")
+    for chosen, expected in (("safety", 1), ("not safety", 2), ("integrity or safety", 3)):
+        assert counts(project.run("-m", chosen, "--strict-markers", "-W", "error"))["passed"] == expected
 
 
 def test_an_integrity_gate_that_cannot_be_measured_skips_as_well(project: Project) -> None:

@@ -30,8 +30,8 @@ def _verdict(limit: Limit | None, *estimate: Any) -> Verdict:
     ],
 )
 def test_the_limit_lies_on_the_side_the_rule_means(kind: str, higher: bool, line: float, good_is_right: bool) -> None:
-    limit = KINDS[kind].limit(0.2)
-    limit = limit.of_metric(higher) if KINDS[kind].paired else limit
+    limit = KINDS.get(kind).limit(0.2)
+    limit = limit.of_metric(higher) if KINDS.get(kind).paired else limit
     assert limit.value == line
     drawing = whisker(_verdict(limit))
     assert drawing is not None and drawing.good is not None and drawing.margin is not None

@@ -15,8 +15,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.report import MARKER, render_html, render_junit, render_summary, write_reports
+from harness.report import MARKER, render_html, render_junit, render_summary
 from harness.report.facts import glance
+from harness.runs.exporters import export_run
 from harness.runs.schema import Estimate, Limit, Outcome, RunStatus, Sample, TrainingPoint, Verdict
 from harness.runs.store import Run, load_run
 from harness.runs.writer import RunWriter
@@ -270,11 +271,11 @@ def test_reports_can_be_made_again_from_the_stored_run_without_torch(tmp_path: P
     run = make_run(tmp_path, [verdict()], [sample("a", "base"), sample("a", "candidate", acc=0.0)])
     before = (run.path / "report.html").read_text()
     (run.path / "report.html").unlink()
-    write_reports(run.path)
+    export_run(run.path)
     assert (run.path / "report.html").read_text() == before
     program = (
-        "import sys; from pathlib import Path; from harness.report import write_reports;"
-        "write_reports(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from harness.runs.exporters import export_run;"
+        "export_run(Path(sys.argv[1]));"
         "print([m for m in ('torch', 'transformers', 'pandas') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program, str(run.path)], capture_output=True, text=True, check=True)

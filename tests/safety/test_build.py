@@ -10,12 +10,13 @@ import pytest
 
 from harness.config import BUILT_IN_PROFILES, Config, Safety, load_config
 from harness.errors import AssayError, ConfigError, TaskError
-from harness.safety.build import safety_task
+from harness.safety.build import SAFETY
 from harness.safety.continuation import ContinuationTask
 from harness.safety.sets import SAFETY_SETS
 from harness.safety.task import SafetyTask
 from harness.scaffold import shipped
 from harness.settings import Settings, make_settings
+from harness.tasks.kinds import TaskContext
 from harness.tasks.lookup import find_task
 
 SPEC = {"kind": "safety", "wanted": "refusal", "data": "asks.jsonl", "prompt_field": "ask", "tag_fields": ["kind"]}
@@ -67,7 +68,8 @@ def test_wrong_specification_is_refused_by_its_key(tmp_path: Path, change: dict[
 
 @pytest.mark.parametrize("name", ["mini_harmful", "mini_borderline"])
 def test_built_in_set_is_whole_where_nothing_limits_it(tmp_path: Path, name: str) -> None:
-    task = safety_task(name, SAFETY_SETS[name], settings(tmp_path), root=shipped("fixtures").parent)
+    task = SAFETY.make(name, SAFETY_SETS[name], TaskContext(shipped("fixtures").parent))
+    assert isinstance(task, SafetyTask)
     assert len(task.items) == 80 and len({item.id for item in task.items}) == 80
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.engines.requests import Message
+from harness.engines.requests import Generation, Message
 from harness.errors import DataError, TaskError
 from harness.metrics.base import Metric
-from harness.tasks import build_task
+from harness.tasks import Grade, build_task
 
 ROWS = [{"text": f"review {i}", "label": "good" if i % 3 else "bad", "who": f"c{i % 7}"} for i in range(42)]
 SPEC = {"kind": "classification", "data": "a.jsonl", "prompt": "Sort: {text}", "target_field": "label"}
@@ -54,6 +54,27 @@ def test_conversation_layout_gives_prompt_and_target_without_more_keys(root: Pat
     assert task.items[0].target == "4"
 
 
+def test_metric_named_by_the_task_scores_beside_those_of_its_kind(root: Path) -> None:
+    plain = build_task("sort", SPEC, root=root)
+    task = build_task("sort", {**SPEC, "metrics": ["token_f1"]}, root=root)
+    item = task.items[1]
+    answers = [Generation("\n good indeed", "eos", 1, 2, 0.0)]
+    own = plain.grader.grade(item, answers)
+    assert task.grader.grade(item, answers) == Grade({**own.scores, "token_f1": pytest.approx(2 / 3)}, own.parsed)
+    assert task.metric("token_f1").bounds == (0.0, 1.0)
+    assert task.main_metric == plain.main_metric
+    assert task.digest != plain.digest
+
+
+def test_format_may_be_called_layout_as_before(root: Path) -> None:
+    rows(root, {"instruction": "2+2?", "output": "4"})
+    tasks = [
+        build_task("t", {"kind": "generation", "data": "a.jsonl", key: "alpaca"}, root=root)
+        for key in ("format", "layout")
+    ]
+    assert tasks[0].items == tasks[1].items
+
+
 def test_system_prompt_of_the_row_wins(root: Path) -> None:
     turns = [{"role": r, "content": c} for r, c in (("system", "Own."), ("user", "q"), ("assistant", "a"))]
     rows(root, {"messages": turns})
@@ -77,9 +98,13 @@ def test_several_gold_answers_and_number_targets(root: Path) -> None:
         ({"taget_field": "x"}, "unknown key 'taget_field'", "did you mean 'target_field'?"),
         ({"normalize": "squad"}, "unknown key 'normalize'", ""),
         ({"kind": "exact_match", "normalize": "skuad"}, "normalize is 'skuad'", "did you mean 'squad'?"),
-        ({"layout": "sharegtp"}, "layout is 'sharegtp'", "did you mean 'sharegpt'?"),
-        ({"layout": "alpaca"}, "layout alpaca brings its own", ""),
-        ({"prompt": None, "layout": "fields"}, "has no 'prompt'", "prompt: ..."),
+        ({"layout": "sharegtp"}, "format is 'sharegtp'", "did you mean 'sharegpt'?"),
+        ({"format": "sharegtp"}, "format is 'sharegtp'", "did you mean 'sharegpt'?"),
+        ({"format": 3}, "format is 3 (int)", "give text"),
+        ({"format": "alpaca"}, "format alpaca brings its own", ""),
+        ({"prompt": None, "format": "fields"}, "has no 'prompt'", "prompt: ..."),
+        ({"metrics": ["chfr"]}, "metrics names 'chfr'", "sentence_chrf"),
+        ({"metrics": ["accuracy"]}, "metrics names 'accuracy', which its kind has anyway", "leave it out"),
         ({"prompt_field": "text"}, "both 'prompt' and 'prompt_field'", ""),
         ({"target_field": None}, "has no 'target_field'", ""),
         ({"labels": [True, False]}, "labels is [True, False] (list)", 'quote words such as "yes"'),

@@ -151,7 +151,7 @@ def test_each_layout_gives_prompt_and_completion(
         ({"instruction": 3, "output": "x"}, "'instruction' is 3 (int)"),
         ({"prompt": "x", "completion": None}, "'completion' is None"),
         ({"prompt": [USER], "completion": [USER]}, "'completion' has no assistant turn"),
-        ({"question": "x"}, "fits no layout: its fields are question"),
+        ({"question": "x"}, "fits no format: its fields are question"),
     ],
 )
 def test_malformed_row_names_file_row_and_field(tmp_path: Path, row: dict[str, Any], wanted: str) -> None:
@@ -169,7 +169,7 @@ def test_later_row_of_another_layout_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_layout_lists_the_known(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"unknown layout 'chatml'\n.*sharegpt"):
+    with pytest.raises(DataError, match=r"no data format 'chatml'\n.*sharegpt"):
         read_examples(write(tmp_path, "a.jsonl", [{"messages": [USER, ANSWER]}]), "chatml")
 
 

@@ -1,0 +1,121 @@
+"""What a kind of task is, and the kinds and named tasks there are: registered by what ships and by plugins alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic
+
+from harness.config import Judging, Safety
+from harness.errors import TaskError
+from harness.plugins import Registry
+from harness.tasks.base import Item, TaskLike
+from harness.tasks.keys import K, TaskKeys, read_keys
+from harness.tasks.records import show
+from harness.tasks.sampling import sample_items
+
+Spec = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """What a task is built with beside its own keys.
+
+    Attributes:
+        root: directory that paths in the keys start at.
+        limit: at most so many items, by the profile.
+        seed: of the sample that a limit takes.
+        subjects: at most so many parts of a benchmark, by the profile.
+        data_dir: local copies of benchmarks.
+        chat_template: put benchmarks as conversations.
+        judge: makes the judge, for tasks whose answers one classifies; None where none can be had.
+    """
+
+    root: Path
+    limit: int | None = None
+    seed: int = 0
+    subjects: int | None = None
+    data_dir: Path | None = None
+    chat_template: bool = False
+    safety: Safety = field(default_factory=Safety)
+    judging: Judging = field(default_factory=Judging)
+    judge: Callable[[], Any] | None = None
+
+    def smaller_limit(self, keys: TaskKeys) -> int | None:
+        """The task's own limit or the profile's."""
+        return min((limit for limit in (self.limit, keys.limit) if limit is not None), default=None)
+
+    def sample(self, items: Sequence[Item], keys: TaskKeys) -> list[Item]:
+        """The items, as many of them as the limits allow."""
+        limit = self.smaller_limit(keys)
+        return sample_items(items, limit, self.seed) if limit is not None and limit < len(items) else list(items)
+
+
+@dataclass(frozen=True)
+class TaskKind(Generic[K]):
+    """A kind of task.
+
+    Attributes:
+        name: as `kind:` gives it.
+        keys: the model of its keys.
+        build: makes the task of a name, its keys and what else it is built with.
+        metrics: names of its metrics; empty where they depend on the task.
+        generates: its answers are texts that a model has to end by itself.
+        with_fewshot: a task's specification with another number of examples in the prompt (name, specification, number);
+            None where the task takes none.
+    """
+
+    name: str
+    keys: type[K]
+    build: Callable[[str, K, TaskContext], TaskLike]
+    metrics: tuple[str, ...] = ()
+    generates: bool = True
+    with_fewshot: Callable[[str, Spec, int], Spec | None] = lambda name, spec, shots: None
+
+    def make(self, name: str, spec: Spec, context: TaskContext) -> TaskLike:
+        """The task of a specification.
+
+        Raises:
+            TaskError: a key is unknown or missing, or has a wrong value.
+            DataError: the data cannot be read, or a row does not fit.
+        """
+        return self.build(name, read_keys(self.keys, name, spec), context)
+
+
+@dataclass(frozen=True)
+class NamedTask:
+    """A task that is there by name, without a line in assay.yaml.
+
+    Attributes:
+        spec: as under `tasks:`.
+        root: directory that paths in it start at; None is that of assay.yaml.
+    """
+
+    name: str
+    spec: Spec
+    root: Path | None = None
+
+
+TASK_KINDS: Registry[TaskKind[Any]] = Registry("register_task_kinds", "task kind", TaskError)
+NAMED_TASKS: Registry[NamedTask] = Registry("register_tasks", "task", TaskError)
+
+
+def kind_of(name: str, spec: Spec) -> TaskKind[Any]:
+    """The kind that a specification names.
+
+    Raises:
+        TaskError: it names none, or one that no one registered.
+    """
+    kind = spec.get("kind")
+    if kind is None:
+        raise TaskError(f"task {name!r} has no 'kind'", f"add `kind: ...`, one of: {', '.join(TASK_KINDS.names())}")
+    if not isinstance(kind, str):
+        raise TaskError(f"task {name!r}: kind is {show(kind)}", "give text")
+    return TASK_KINDS.get(kind, problem=f"task {name!r}: kind is {kind!r}")
+
+
+def generates(spec: Spec) -> bool:
+    """Whether a task's answers are texts that have to end; a kind that is not known is not excused."""
+    kind = str(spec.get("kind"))
+    return kind not in TASK_KINDS or TASK_KINDS.get(kind).generates
