@@ -15,6 +15,7 @@ from harness.cache_cli import add_cache_command
 from harness.compare_cli import add_compare_command
 from harness.errors import AssayError
 from harness.runs_cli import add_run_commands
+from harness.schema_cli import add_schema_commands
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add_run_commands(commands)
     add_compare_command(commands)
     add_annotate_command(commands)
+    add_schema_commands(commands)
     return parser
 
 
@@ -146,8 +148,8 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def _session(**given: Any) -> Any:
     from harness.config import find_config
+    from harness.config.settings import make_settings
     from harness.session import Session
-    from harness.settings import make_settings
 
     return Session(make_settings(find_config(None, [Path.cwd()]), **given))
 

@@ -13,11 +13,11 @@ import pytest
 from scripted import knower
 
 from harness.config import BUILT_IN_PROFILES, Config, Forgetting, Margins, load_config
+from harness.config.settings import make_settings
 from harness.engines import Engine
 from harness.errors import ConfigError
 from harness.gates import Comparison, Gateable
 from harness.runs.schema import Verdict
-from harness.settings import make_settings
 from harness.tasks import Task, build_task
 from harness.tasks.built_in import BENCHMARKS, BUILT_IN
 
@@ -54,7 +54,7 @@ def verdict(test: str, base: tuple[float, float], candidate: tuple[float, float]
         decided.append(rule.decide())
 
     fixtures = {
-        "forgetting": Forgetting("mini_knowledge", "mini_math"),
+        "forgetting": Forgetting(knowledge="mini_knowledge", math="mini_math"),
         "further_task": "mini_knowledge",
         "compare": lambda name: comparison(name, base, candidate),
         "margins_of": lambda name: Margins(),

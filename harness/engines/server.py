@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from harness.config.spec import ServedModel
 from harness.engines.engine import Batch
 from harness.engines.requests import Answer, ChoiceRequest, GenerateRequest, Request, ScoreRequest
 from harness.engines.server_choice import ask_choice, refuse_choices
@@ -15,7 +16,6 @@ from harness.engines.server_generation import ask_generation
 from harness.engines.server_retry import RetryPolicy, call_with_retries
 from harness.engines.server_scoring import ask_score, refuse_conversation
 from harness.errors import EngineError
-from harness.models.spec import ServedModel
 
 if TYPE_CHECKING:
     from openai import OpenAI

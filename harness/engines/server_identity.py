@@ -9,11 +9,11 @@ import threading
 import time
 from typing import Any, cast
 
+from harness.config.spec import AdapterSpec, ModelSpec, ServedModel
 from harness.engines.server_client import MalformedAnswerError, RawResponse, open_client, read_body
 from harness.engines.server_retry import RetryPolicy, call_with_retries
 from harness.errors import ConfigError
 from harness.models.identity import Identity
-from harness.models.spec import AdapterSpec, ModelSpec, ServedModel
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.config.settings import Settings
 from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError
 from harness.judging.open_task import OpenTask
 from harness.judging.questions import Question
-from harness.settings import Settings
 from harness.tasks.base import Item
 from harness.tasks.records import Record, read_records
 from harness.tasks.sampling import sample_items

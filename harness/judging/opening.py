@@ -8,11 +8,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
+from harness.config.settings import Settings
 from harness.engines import AnswerCache, Backend
 from harness.errors import ConfigError
 from harness.judging.engine import JudgeEngine
-from harness.models import Identity, ResolvedModel, ServedModel, model_identity, parse_model_spec, resolve_model
-from harness.settings import Settings
+from harness.models import Identity, ModelSpec, ResolvedModel, ServedModel, model_identity, resolve_model
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions
@@ -69,13 +69,13 @@ def open_judge(
         ConfigError: none is named.
         ModelError: it cannot be found.
     """
-    if settings.judge is None:
+    if settings.judge_spec is None:
         raise ConfigError("there is no judge", f"pass --judge=MODEL, or name `judge: model:` in {FILE_NAME}")
-    model = resolve_model(parse_model_spec(settings.judge), trust_remote_code=settings.trust_remote_code)
+    model = resolve_model(settings.judge_spec, trust_remote_code=settings.trust_remote_code)
     if model.place == base.model.place:
         identity, backend = base.identity(), base.backend()
     elif isinstance(model.place, ServedModel):
-        identity, backend = _served(settings, settings.judge, model.place)
+        identity, backend = _served(settings.judge_spec, model.place, settings.judging.concurrency)
     else:
         identity, backend = _own(model, options)
     engine = JudgeEngine(
@@ -87,11 +87,11 @@ def open_judge(
     return OpenedJudge(model, identity, engine)
 
 
-def _served(settings: Settings, spec: str, served: ServedModel) -> tuple[Identity, Backend]:
+def _served(spec: ModelSpec, served: ServedModel, concurrency: int) -> tuple[Identity, Backend]:
     from harness.engines.server import ServerBackend
     from harness.engines.server_identity import server_identity
 
-    return server_identity(parse_model_spec(spec)), ServerBackend(served, concurrency=settings.judging.concurrency)
+    return server_identity(spec), ServerBackend(served, concurrency=concurrency)
 
 
 def _own(model: ResolvedModel, options: LoadOptions) -> tuple[Identity, Backend]:

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.config.spec import AdapterSpec, ModelSpec, ServedModel
 from harness.errors import AdapterError, AssayError, ModelError, first_line
 from harness.models.embedded import ensure_embedded_model
-from harness.models.spec import AdapterSpec, ModelSpec, ServedModel
 
 # Never a pickle: what the hub may hand us of a repository.
 _SAFE_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]

@@ -8,12 +8,12 @@ import warnings
 
 import pytest
 
+from harness.config.settings import Settings
 from harness.errors import AssayError
 from harness.gates import Gateable
 from harness.plugin.released import Released
 from harness.runs.baselines import SUITE
 from harness.runs.schema import Verdict
-from harness.settings import Settings
 
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 

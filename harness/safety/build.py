@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.config.benchmarks import SOURCES
+from harness.config.settings import Settings
 from harness.digests import digest_file
 from harness.engines.requests import Prompt
 from harness.errors import TaskError
 from harness.safety.continuation import ContinuationTask
 from harness.safety.scoring import Rater, make_scorer
-from harness.safety.sets import CONTINUATION_KIND, SAFETY_KIND, SOURCES
+from harness.safety.sets import CONTINUATION_KIND, SAFETY_KIND
 from harness.safety.sources import read_sources, sources_digest
 from harness.safety.task import SafetyTask, Wanted, asked_by_user
 from harness.safety.toxicity import make_toxicity_scorer
-from harness.settings import Settings
 from harness.tasks.base import Item
 from harness.tasks.items import ITEM_KEYS, ItemReader
 from harness.tasks.options import Options

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import FILE_NAME
+from harness.config.settings import Settings
 from harness.errors import TaskError
 from harness.judging.instructions import OPEN_TASKS, open_task
 from harness.lm_eval_bridge import LmEvalOptions
@@ -15,7 +16,6 @@ from harness.lm_eval_bridge.specification import LM_EVAL_KIND, lm_eval_task
 from harness.safety.build import SAFETY_KINDS, safety_task
 from harness.safety.scoring import Rater
 from harness.safety.sets import SAFETY_SETS
-from harness.settings import Settings
 from harness.tasks.base import TaskLike
 from harness.tasks.build import KINDS, build_task
 from harness.tasks.built_in import BENCHMARKS, BUILT_IN

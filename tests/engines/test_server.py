@@ -21,13 +21,13 @@ from faulty_server import (
     text_answer,
 )
 
+from harness.config.spec import ServedModel, parse_model_spec
 from harness.engines import AnswerCache, Engine, GenerateRequest, Prompt, Score, ScoreRequest
 from harness.engines.requests import DivergenceRequest, RollingRequest
 from harness.engines.server import ServerBackend
 from harness.engines.server_identity import server_identity
 from harness.engines.server_retry import RetryPolicy, retry_after_s
 from harness.errors import ConfigError, EngineError
-from harness.models.spec import ServedModel, parse_model_spec
 
 QUICK = RetryPolicy(tries=4, first_wait_s=0.001, longest_wait_s=0.01)
 SECRET = "sk-a-secret-of-many-letters"

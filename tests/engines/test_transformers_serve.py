@@ -12,6 +12,7 @@ import pytest
 from faulty_server import FaultyServer, random_faults
 from serving import transformers_serve
 
+from harness.config.spec import ServedModel, parse_model_spec
 from harness.engines import ChoiceRequest, GenerateRequest, Generation, Prompt, ScoreRequest
 from harness.engines.local import LocalBackend
 from harness.engines.server import ServerBackend
@@ -20,7 +21,6 @@ from harness.engines.server_identity import server_identity
 from harness.engines.server_retry import RetryPolicy
 from harness.errors import EngineError
 from harness.models.loading import LoadedModel
-from harness.models.spec import ServedModel, parse_model_spec
 
 pytestmark = pytest.mark.real_process
 

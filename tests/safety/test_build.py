@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from harness.config import BUILT_IN_PROFILES, Config, Safety, load_config
+from harness.config.settings import Settings, make_settings
 from harness.errors import AssayError, ConfigError, TaskError
 from harness.safety.build import safety_task
 from harness.safety.continuation import ContinuationTask
 from harness.safety.sets import SAFETY_SETS
 from harness.safety.task import SafetyTask
 from harness.scaffold import shipped
-from harness.settings import Settings, make_settings
 from harness.tasks.lookup import find_task
 
 SPEC = {"kind": "safety", "wanted": "refusal", "data": "asks.jsonl", "prompt_field": "ask", "tag_fields": ["kind"]}

@@ -54,6 +54,9 @@ class AdapterSpec:
     served: ServedModel | None = None
 
 
+EMBEDDED = ModelSpec("embedded", EMBEDDED_NAME)
+
+
 def parse_model_spec(text: str) -> ModelSpec:
     """Read a `--model` value.
 
@@ -61,7 +64,7 @@ def parse_model_spec(text: str) -> ModelSpec:
         ConfigError: it is neither the embedded model, a served one, an existing directory, nor shaped like a hub id.
     """
     if text == EMBEDDED_NAME:
-        return ModelSpec("embedded", text)
+        return EMBEDDED
     if text.startswith(SERVED_PREFIX):
         served = _served(text, option="--model")
         return ModelSpec("server", str(served), served)

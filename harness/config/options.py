@@ -1,0 +1,72 @@
+"""The options of pytest, each once: `--NAME`, `--assay-NAME` and the ini key `assay_NAME` are made from a field here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic.json_schema import SkipJsonSchema
+
+from harness.config.base import Section
+from harness.config.profiles import Inconclusive
+from harness.config.sections import Dtype, Quantization
+
+
+NotGiven = SkipJsonSchema[None]
+
+
+@dataclass(frozen=True)
+class Metavar:
+    """How the value is called in `--help`."""
+
+    name: str
+
+
+class PlainOptions(Section):
+    """Options that hold as they are given; the settings have each under the same name."""
+
+    dtype: Dtype = "auto"
+    """precision (auto: bfloat16 where the hardware has it)"""
+    device: Annotated[str, Metavar("DEVICE")] = "auto"
+    """auto, cpu, cuda, cuda:N or mps"""
+    quantization: Quantization | NotGiven = None
+    """quantization of the base while measuring"""
+    baseline: Annotated[str | NotGiven, Metavar("RUN")] = None
+    """released adapter to hold the candidate against too: a baseline's name, a run id, a path or a URL"""
+    sequential: bool = False
+    """ask large benchmarks in random order and stop as soon as a gate is decided"""
+    chat_template: bool = False
+    """put lm-eval's tasks as conversations, each few-shot example a turn"""
+    strict: bool = False
+    """fail where a gate of the baseline is missing from this run, as --strict asks too"""
+    keep_going: bool = False
+    """measure on where the integrity suite has failed, in place of skipping what costs more"""
+    trust_remote_code: bool = False
+    """run Python code out of the model's repository"""
+
+
+class Options(PlainOptions):
+    """All options; those here are resolved over the configuration file."""
+
+    model: Annotated[str | NotGiven, Metavar("BASE")] = None
+    """base model: smollm2-135m, a local directory or a hub id"""
+    adapter: Annotated[str | NotGiven, Metavar("ADAPTER")] = None
+    """adapter under test: a local directory, a hub id or recipe:NAME"""
+    profile: Annotated[str | NotGiven, Metavar("NAME")] = None
+    """sizes and strictness: smoke, release, or one of assay.yaml"""
+    inconclusive: Inconclusive | NotGiven = None
+    """what an inconclusive gate does to its test (default: as the profile says)"""
+    reports_dir: Annotated[str | NotGiven, Metavar("DIR")] = None
+    """where run directories are written (default: reports/ beside assay.yaml)"""
+    data_dir: Annotated[str | NotGiven, Metavar("DIR")] = None
+    """local copies of benchmarks: mmlu/, gsm8k/ ... (default: $ASSAY_DATA_DIR, else the hub)"""
+    tasks: Annotated[str, Metavar("A,B")] = ""
+    """further tasks that must not get worse: names of assay.yaml or lm-eval, separated by commas"""
+    baseline_store: Annotated[str | NotGiven, Metavar("STORE")] = None
+    """where baselines are kept: a directory or a URL like s3://... (default: with the runs)"""
+    judge: Annotated[str | NotGiven, Metavar("JUDGE")] = None
+    """model that judges open answers: openai:NAME@URL, a directory, a hub id or smollm2-135m"""
+    judge_budget: Annotated[str | NotGiven, Metavar("N")] = None
+    """most to spend on new judgements: tokens, or 5USD where `judge:` has prices; a hard stop"""
+    config: Annotated[str | NotGiven, Metavar("FILE")] = None
+    """configuration file (default: the nearest assay.yaml)"""
