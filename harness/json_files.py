@@ -17,6 +17,8 @@ def read_json_object(path: Path, error: type[AssayError], remedy: str) -> dict[s
     """
     try:
         data = path.read_bytes()
+    except FileNotFoundError as exc:
+        raise error(f"{path} is missing", remedy) from exc
     except OSError as exc:
         raise error(f"{path} cannot be read: {exc.strerror}", remedy) from exc
     return parse_json_object(data, path, error, remedy)
@@ -25,7 +27,7 @@ def read_json_object(path: Path, error: type[AssayError], remedy: str) -> dict[s
 def parse_json_object(data: bytes, path: Path, error: type[AssayError], remedy: str) -> dict[str, Any]:
     """The same of the bytes of a file."""
     try:
-        value = json.loads(data)
+        value = json.loads(data.decode())
     except (ValueError, RecursionError) as exc:
         raise error(f"{path} cannot be read: it is torn or no JSON: {exc}", remedy) from exc
     if not isinstance(value, dict):

@@ -13,6 +13,7 @@ import pytest
 from harness.config import find_config
 from harness.config.options import Metavar, Options, PlainOptions
 from harness.config.settings import Settings, make_settings
+from harness.errors import ConfigError
 
 # --config is too common a word to take, and --strict is pytest's: it asks for all strictness there is
 _ALIAS_ONLY = ("config", "strict")
@@ -90,4 +91,7 @@ def read_settings(config: pytest.Config) -> Settings:
 
 
 def _value(config: pytest.Config, dest: str) -> Any:
-    return config.getoption(dest) or config.getini(dest) or None
+    try:
+        return config.getoption(dest) or config.getini(dest) or None
+    except (ValueError, pytest.UsageError) as exc:  # of a flag in the ini file
+        raise ConfigError(f"{dest}: {exc}", "choose true or false") from exc

@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import data
-from harness.config import DataRules
 from harness.data import EvaluationItem
 from harness.data.near import NearIndex
 from harness.data.words import words
-from harness.errors import ConfigError
 
 SUBJECTS = ["sparrow", "otter", "maple", "granite", "kettle", "lantern", "harbour", "violin", "comet", "meadow"]
 

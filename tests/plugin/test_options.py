@@ -130,6 +130,7 @@ def test_a_model_named_in_assay_yaml_starts_at_that_file(pytester: pytest.Pytest
         (["-o", "assay_dtype=float8"], "--dtype is 'float8'*remedy: choose one of: auto, float32*"),
         (["-o", "assay_quantization=nf3"], "--quantization is 'nf3'*remedy: choose one of: none, nf4, int8*"),
         (["-o", "assay_inconclusive=shrug"], "--inconclusive is 'shrug'*remedy: choose one of: fail, warn*"),
+        (["-o", "assay_sequential=maybe"], "assay_sequential: *'maybe'*remedy: choose true or false*"),
         (["--data-dir=nowhere"], "--data-dir=nowhere: no such directory*remedy: give the directory that holds mmlu/*"),
         (["--assay-config=nowhere.yaml"], "--assay-config=nowhere.yaml: no such file*remedy: give the path*"),
     ],
