@@ -93,5 +93,5 @@ def read_settings(config: pytest.Config) -> Settings:
 def _value(config: pytest.Config, dest: str) -> Any:
     try:
         return config.getoption(dest) or config.getini(dest) or None
-    except (ValueError, pytest.UsageError) as exc:  # of a flag in the ini file
+    except pytest.UsageError as exc:  # of a flag in the ini file
         raise ConfigError(f"{dest}: {exc}", "choose true or false") from exc
