@@ -144,6 +144,15 @@ def test_a_mistake_names_file_key_and_value(tmp_path: Path, old: str, new: str, 
     assert error.value.remedy
 
 
+def test_all_complaints_about_a_file_are_told_at_once_each_with_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, "recipie: a\njudge: {mode: pair, price_input: -1}\nsafety: {labels: {NO: full_refusal}}\n")
+    told = [line.replace(f"{tmp_path / 'assay.yaml'}: ", "") for line in str(error.value).splitlines()]
+    assert told[0] == "safety.labels has the key False (bool)"
+    assert told[2::2] == ["judge.mode is 'pair'", "judge.price_input is -1", "unknown key 'recipie'"]
+    assert all(line.startswith("  remedy: ") for line in told[1::2])
+
+
 @pytest.mark.parametrize("text", ["margins: {baseline: 0}", "margins: {tasks: {pets: {baseline: 0}}}"])
 def test_no_loss_at_all_against_the_released_adapter_is_refused_when_read(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"margins\.(tasks\.pets\.)?baseline is 0: ") as error:

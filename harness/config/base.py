@@ -17,7 +17,8 @@ RENAMED_TO = "x-renamed-to"
 class Section(BaseModel):
     """A mapping with known keys. Its fields are the schema: type, default, and a docstring that says what each means."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    # built on first use: a pytest session that gates nothing does not pay for it
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, defer_build=True)
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """Old spelling of a key -> the one it has now; the old one is read with a warning, and `assay migrate` rewrites it."""
