@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.config import FILE_NAME, Config, Forgetting, load_config
+from harness.config.settings import make_settings
+from harness.config.spec import EMBEDDED_NAME
 from harness.models.embedded import ensure_embedded_model
 from harness.models.identity import base_digest
-from harness.models.spec import EMBEDDED_NAME
 from harness.paths import cache_dir
-from harness.recipes import find_recipe
 from harness.runs.schema import Sample, TrainingPoint
 from harness.session import Session
-from harness.settings import make_settings
 from harness.tasks.base import TaskLike
 from harness.training import Recipe, TrainedAdapter, train
+from harness.training.recipes import find_recipe
 
 ROOT = Path(__file__).parents[1]
 FORGETTING = Forgetting(knowledge="mini_knowledge", math="mini_math", text="general_text")
@@ -49,20 +49,18 @@ class Measured:
 
 def smoke_config() -> Config:
     """The shipped assay.yaml, on the small sets."""
-    return replace(load_config(ROOT / FILE_NAME), forgetting=FORGETTING)
+    return load_config(ROOT / FILE_NAME).model_copy(update={"forgetting": FORGETTING})
 
 
 def short_recipe(seed: int) -> Recipe:
     """The shipped LoRA recipe, cut to a quarter of its steps; seeds change initialisation and row order, not the rows."""
     recipe = find_recipe(_RECIPE, ROOT)
-    data = recipe.data
-    shortened = replace(
-        data,
-        train=replace(data.train, limit=_TRAIN_ROWS),
-        rehearsal=None if data.rehearsal is None else replace(data.rehearsal, limit=_REHEARSAL_ROWS),
-    )
+    rehearsal = recipe.data.rehearsal
+    if rehearsal is not None:
+        rehearsal = rehearsal.model_copy(update={"limit": _REHEARSAL_ROWS})
+    shortened = recipe.with_training_rows(_TRAIN_ROWS).data.model_copy(update={"rehearsal": rehearsal})
     trainer = {**recipe.trainer, "max_steps": _STEPS, "warmup_steps": 8, "eval_steps": _STEPS // 2, "seed": seed}
-    return replace(recipe, base=EMBEDDED_NAME, data=shortened, trainer=trainer)
+    return recipe.model_copy(update={"base": EMBEDDED_NAME, "data": shortened, "trainer": trainer})
 
 
 def measure_adapter(config: Config, seed: int) -> Measured:

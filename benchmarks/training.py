@@ -10,7 +10,6 @@ wanted. It can be negative: the harness projects labelled tokens alone onto the 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shutil
 import statistics
 import tempfile
@@ -36,8 +35,8 @@ def main() -> None:
     recipe = load_recipe(arguments.recipe, root=ROOT)
     short = {"max_steps": arguments.steps, "eval_steps": arguments.steps, "warmup_steps": 0}
     # the peer has no rehearsal; it would only be more rows of the same work
-    data = dataclasses.replace(recipe.data, rehearsal=None)
-    recipe = dataclasses.replace(recipe, data=data, trainer={**recipe.trainer, **short})
+    data = recipe.data.model_copy(update={"rehearsal": None})
+    recipe = recipe.model_copy(update={"data": data, "trainer": {**recipe.trainer, **short}})
     seconds: dict[str, list[float]] = {"bare": [], "harness": []}
     for _ in range(arguments.rounds):
         for name, run in (("bare", bare_trl), ("harness", through_harness)):

@@ -10,6 +10,7 @@ from harness.errors import ConfigError, RunError
 from harness.paths import cache_dir
 from harness.runs.baselines import find_run
 from harness.runs.files import write_atomically
+from harness.runs.stores import open_store
 from harness.runs_cli import add_places, settings_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def add_annotate_command(commands: Any) -> None:
 def _annotate(arguments: argparse.Namespace) -> None:
     _check(arguments)
     settings = settings_of(arguments)
-    run = find_run(arguments.annotated, settings.reports_dir, settings.store).run
+    run = find_run(arguments.annotated, settings.reports_dir, open_store(settings.store)).run
     if arguments.answers is None:
         _write_page(run, arguments)
     else:

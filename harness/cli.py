@@ -15,6 +15,7 @@ from harness.cache_cli import add_cache_command
 from harness.compare_cli import add_compare_command
 from harness.errors import AssayError
 from harness.runs_cli import add_run_commands
+from harness.schema_cli import add_schema_commands
 
 if TYPE_CHECKING:
     from harness.session.contestants import ModelPair
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add_run_commands(commands)
     add_compare_command(commands)
     add_annotate_command(commands)
+    add_schema_commands(commands)
     return parser
 
 
@@ -149,8 +151,8 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def _model_pair(**given: Any) -> ModelPair:
     from harness.config import find_config
+    from harness.config.settings import make_settings
     from harness.session.contestants import ModelPair
-    from harness.settings import make_settings
 
     return ModelPair(make_settings(find_config(None, [Path.cwd()]), **given))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.runs.baselines import find_run
+from harness.runs.stores import open_store
 from harness.runs_cli import add_places, settings_of
 
 _EPILOG = "exits 0 without a regression, 1 with one, 2 where the runs cannot be found or compared"
@@ -29,8 +30,9 @@ def _compare(arguments: argparse.Namespace) -> int:
 
     settings = settings_of(arguments)
     config = settings.config
-    runs = [find_run(text, settings.reports_dir, settings.store) for text in arguments.runs]
-    task_margins = {task: margins.baseline for task, margins in config.task_margins.items()}
+    store = open_store(settings.store)
+    runs = [find_run(text, settings.reports_dir, store) for text in arguments.runs]
+    task_margins = {task: config.margins_of(task).baseline for task in config.margins.tasks}
     compared = compare_runs(runs, margin=config.margins.baseline, task_margins=task_margins)
     print(render_text(compared))
     if arguments.html is not None:

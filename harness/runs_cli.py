@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.runs.baselines import DEFAULT_NAME, find_run, named_baseline, promote
-from harness.runs.place import Place
 from harness.runs.store import Run
-from harness.runs.stores import Store
+from harness.runs.stores import open_store
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    from harness.config.settings import Settings
 
 _STORE_HELP = "where baselines are kept: a directory or a URL like s3://... (default: `store:` of assay.yaml, else {})"
 
@@ -56,7 +55,7 @@ def add_places(parser: argparse.ArgumentParser, default: str) -> None:
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """Reports directory, store and margins as options and configuration say."""
     from harness.config import find_config
-    from harness.settings import make_settings
+    from harness.config.settings import make_settings
 
     config = find_config(None, [Path.cwd()])
     return make_settings(config, baseline_store=arguments.store, reports_dir=arguments.reports_dir)
@@ -66,13 +65,14 @@ def _runs(arguments: argparse.Namespace) -> None:
     from harness.report.terminal import table_text
 
     settings = settings_of(arguments)
-    listed = settings.store if arguments.store else Store(Place(str(settings.reports_dir)))
+    store = open_store(settings.store)
+    listed = store if arguments.store else open_store(str(settings.reports_dir))
     runs = listed.runs()
     if not runs:
         print(f"no runs in {listed.place} yet")
         return
     names: dict[str, list[str]] = {}
-    for baseline in settings.store.baselines():
+    for baseline in store.baselines():
         names.setdefault(baseline.run, []).append(baseline.name)
     head = ("run", "started", "model", "adapter", "profile", "outcome", "baseline")
     print(table_text([head, *(_row(run, names.get(run.id, [])) for run in runs)]))
@@ -94,11 +94,10 @@ def _row(run: Run, names: list[str]) -> tuple[str, ...]:
 
 def _set(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
-    found = find_run(arguments.promoted, settings.reports_dir, settings.store)
-    baseline = promote(found.run, settings.store, arguments.name, force=arguments.force)
-    print(
-        f"baseline {baseline.name}: run {baseline.run} ({baseline.adapter or 'no adapter named'}), {settings.store.place}"
-    )
+    store = open_store(settings.store)
+    found = find_run(arguments.promoted, settings.reports_dir, store)
+    baseline = promote(found.run, store, arguments.name, force=arguments.force)
+    print(f"baseline {baseline.name}: run {baseline.run} ({baseline.adapter or 'no adapter named'}), {store.place}")
     if baseline.forced:
         print(f"  forced: {baseline.forced}")
 
@@ -108,9 +107,9 @@ def _show(arguments: argparse.Namespace) -> None:
     from harness.report.text import moment
     from harness.runs.baselines import baseline_run
 
-    settings = settings_of(arguments)
-    baseline = named_baseline(arguments.name, settings.store)
-    run = baseline_run(baseline, settings.store)
+    store = open_store(settings_of(arguments).store)
+    baseline = named_baseline(arguments.name, store)
+    run = baseline_run(baseline, store)
     facts = {
         "baseline": baseline.name,
         "run": run.id,
@@ -123,7 +122,7 @@ def _show(arguments: argparse.Namespace) -> None:
         "outcome": run.outcome,
         "gates": len(run.verdicts),
         "tasks": ", ".join(run.manifest.get("data") or {}),
-        "place": settings.store.place.child(run.id),
+        "place": store.place.child(run.id),
     }
     print(table_text([(name, str(value)) for name, value in facts.items() if value not in (None, "")]))
 
@@ -132,7 +131,7 @@ def _list(arguments: argparse.Namespace) -> None:
     from harness.report.terminal import table_text
     from harness.report.text import moment
 
-    store = settings_of(arguments).store
+    store = open_store(settings_of(arguments).store)
     baselines = store.baselines()
     if not baselines:
         print(f"no baselines in {store.place} yet; set one with `assay baseline set RUN`")
@@ -142,6 +141,6 @@ def _list(arguments: argparse.Namespace) -> None:
 
 
 def _remove(arguments: argparse.Namespace) -> None:
-    store = settings_of(arguments).store
+    store = open_store(settings_of(arguments).store)
     store.remove_baseline(arguments.name)
     print(f"baseline {arguments.name} is forgotten; its run stays in {store.place}")

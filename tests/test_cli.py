@@ -150,7 +150,7 @@ def test_train_says_before_training_that_the_output_is_taken(
         (["train", "nowhere"], ["recipe 'nowhere' is unknown", "NAME.yaml"]),
         (["train", "mine.yaml"], ["unknown key", "did you mean 'trainer'"]),
         (["doctor", "--model=./nowhere"], ["--model=./nowhere: no such directory", "remedy: "]),
-        (["doctor", "--model=.", "--dtype=float8"], ["--dtype=float8 is unknown", "choose one of"]),
+        (["doctor", "--model=.", "--dtype=float8"], ["--dtype is 'float8'", "choose one of"]),
     ],
 )
 def test_what_cannot_be_done_exits_1_with_problem_and_remedy(

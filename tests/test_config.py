@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.config import Config, Margins, OverfittingRules, Serving, find_config, load_config
+from harness.config.settings import make_settings
 from harness.errors import ConfigError
-from harness.settings import make_settings
 
 GOOD = """
 model: some/model
@@ -47,7 +47,7 @@ def test_limits_of_one_task_keep_what_they_do_not_change(tmp_path: Path) -> None
         "overfitting: {repetition: 0.2, tasks: {pets: {length_over_base: 3}}}\n",
     )
     assert config.margins_of("mmlu") == Margins(calibration=0.1, knowledge_acc=0.01)
-    assert config.margins_of("other") == config.margins == Margins(calibration=0.1, knowledge_acc=0.04)
+    assert config.margins_of("other") == Margins(calibration=0.1, knowledge_acc=0.04)
     assert config.overfitting_of("pets") == OverfittingRules(repetition=0.2, length_over_base=3.0)
     assert config.overfitting_of("other") == OverfittingRules(repetition=0.2)
 
@@ -77,7 +77,7 @@ def test_serving_and_allowed_files_are_read_and_default_to_nothing(tmp_path: Pat
     assert load(tmp_path, GOOD).serving == Serving()
     serving = "serving: {dtype: bfloat16, quantization: null, merged: out/merged}"
     config = load(tmp_path, f"{GOOD}{serving}\nintegrity: {{allow_files: [a.pt, b.py]}}\n")
-    assert config.serving == Serving("bfloat16", None, "out/merged")
+    assert config.serving == Serving(dtype="bfloat16", merged="out/merged")
     assert config.integrity.allow_files == ("a.pt", "b.py")
 
 
@@ -87,7 +87,7 @@ def test_serving_and_allowed_files_are_read_and_default_to_nothing(tmp_path: Pat
         ("serving: {dtype: fp16}", ["serving.dtype is 'fp16'", "float32, bfloat16, float16"]),
         ("serving: {quantisation: nf4}", ["did you mean 'quantization'"]),
         ("integrity: {allow_files: a.pt}", ["integrity.allow_files is 'a.pt'", "a list of texts"]),
-        ("integrity: {allow_files: [1]}", ["integrity.allow_files is 1"]),
+        ("integrity: {allow_files: [1]}", ["integrity.allow_files.0 is 1 (int)", "give a text"]),
     ],
 )
 def test_a_wrong_word_about_serving_or_files_is_told(tmp_path: Path, added: str, said: list[str]) -> None:
@@ -101,17 +101,17 @@ def test_a_wrong_word_about_serving_or_files_is_told(tmp_path: Path, added: str,
     [
         ("recipe: mine", "recipie: mine", ["unknown key 'recipie'", "did you mean 'recipe'"]),
         ("recipe: mine", "zzz: 1", ["unknown key 'zzz'", "profile, profiles, recipe, safety, serving, store, tasks"]),
-        ("model: some/model", "model: 7", ["model is 7", "type str"]),
+        ("model: some/model", "model: 7", ["model is 7 (int)", "give a text", "base model"]),
         ("model: some/model", "model: [a]", ["model is ['a']"]),
         ("profile: nightly", "profile: true", ["profile is True"]),
         ("margins: {", "margins: {los_gap: 1, ", ["margins: unknown key 'los_gap'", "'loss_gap'"]),
-        ("loss_gap: 1", "loss_gap: -1", ["margins.loss_gap is -1", "not negative"]),
+        ("loss_gap: 1", "loss_gap: -1", ["margins.loss_gap is -1", "at least 0", "nats a token"]),
         ("loss_gap: 1", "loss_gap: much", ["margins.loss_gap is 'much'"]),
         ("loss_gap: 1", "loss_gap: .nan", ["margins.loss_gap is nan"]),
         ("loss_gap: 1", "loss_gap: true", ["margins.loss_gap is True"]),
         ("loss_gap: 1", "loss_gap: null", ["margins.loss_gap is None"]),
         ("smoke: {limit: 5}", "smoke: {limit: 0}", ["profiles.smoke.limit is 0", "at least 1"]),
-        ("smoke: {limit: 5}", "smoke: {limit: 5.5}", ["profiles.smoke.limit is 5.5", "type int"]),
+        ("smoke: {limit: 5}", "smoke: {limit: 5.5}", ["profiles.smoke.limit is 5.5 (float)", "at least 1, or null"]),
         (
             "smoke: {limit: 5}",
             "smoke: {size: 5}",
@@ -121,9 +121,13 @@ def test_a_wrong_word_about_serving_or_files_is_told(tmp_path: Path, added: str,
         ("smoke: {limit: 5}", "smoke: {limits: {a: -1}}", ["profiles.smoke.limits.a is -1", "at least 1"]),
         ("smoke: {limit: 5}", "smoke: {limits: 3}", ["profiles.smoke.limits is a int, not a mapping"]),
         ("smoke: {limit: 5}", "smoke: {benchmarks: 1}", ["profiles.smoke.benchmarks is 1", "true or false"]),
-        ("model: some/model", "data_dir: 3", ["data_dir is 3", "type str"]),
+        ("model: some/model", "data_dir: 3", ["data_dir is 3", "give a text"]),
         ("smoke: {limit: 5}", "smoke: 5", ["profiles.smoke is a int, not a mapping"]),
-        ("inconclusive: warn", "inconclusive: ignore", ["profiles.nightly.inconclusive is 'ignore'", "fail or warn"]),
+        (
+            "inconclusive: warn",
+            "inconclusive: ignore",
+            ["nightly.inconclusive is 'ignore'", "choose one of: fail, warn"],
+        ),
         ("inconclusive: warn", "inconclusive: [warn]", ["profiles.nightly.inconclusive is ['warn']"]),
         ("recipe: other", "recipe: 3", ["profiles.nightly.recipe is 3"]),
         ("  pets: {", "  pets: [", ["line 6"]),
@@ -140,11 +144,29 @@ def test_a_mistake_names_file_key_and_value(tmp_path: Path, old: str, new: str, 
     assert error.value.remedy
 
 
+def test_all_complaints_about_a_file_are_told_at_once_each_with_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, "recipie: a\njudge: {mode: pair, price_input: -1}\nsafety: {labels: {NO: full_refusal}}\n")
+    told = [line.replace(f"{tmp_path / 'assay.yaml'}: ", "") for line in str(error.value).splitlines()]
+    assert told[0] == "safety.labels has the key False (bool)"
+    assert told[2::2] == ["judge.mode is 'pair'", "judge.price_input is -1", "unknown key 'recipie'"]
+    assert all(line.startswith("  remedy: ") for line in told[1::2])
+
+
 @pytest.mark.parametrize("text", ["margins: {baseline: 0}", "margins: {tasks: {pets: {baseline: 0}}}"])
 def test_no_loss_at_all_against_the_released_adapter_is_refused_when_read(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ConfigError, match=r"margins\.baseline is 0: ") as error:
+    with pytest.raises(ConfigError, match=r"margins\.(tasks\.pets\.)?baseline is 0: ") as error:
         load(tmp_path, text)
     assert "a number above 0" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    "text", ["data: {similarity: 0}", "data: {similarity: 1.5}", "overfitting: {extraction_probability: 1}"]
+)
+def test_a_share_that_means_nothing_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"(data\.similarity|overfitting\.extraction_probability) is ") as error:
+        load(tmp_path, text)
+    assert error.value.remedy.startswith("give a number above 0 and ")
 
 
 @pytest.mark.parametrize("text", ["- a", "text", "tasks: [a]", "tasks: {a: 3}", "margins: 3", "profiles: [a]"])

@@ -13,11 +13,11 @@ from project import ROWS, TASK, one_thread
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.config import BUILT_IN_PROFILES, Config, Profile
+from harness.config.settings import make_settings
 from harness.errors import AdapterError, ConfigError
 from harness.models import loading
 from harness.models.loading import LoadedModel
 from harness.session import Session
-from harness.settings import make_settings
 
 NewSession = Callable[..., Session]
 
@@ -115,7 +115,7 @@ def test_the_profile_limits_items_and_training_rows(
     new_session: NewSession, tmp_path: Path, tiny_model_dir: Path
 ) -> None:
     (tmp_path / "mine.yaml").write_text(f"base: {tiny_model_dir}\ndata: {{train: {{path: pets.jsonl}}}}\n")
-    session = new_session(Profile("small", limit=4, train_rows=3), adapter="recipe:mine.yaml")
+    session = new_session(Profile(name="small", limit=4, train_rows=3), adapter="recipe:mine.yaml")
     assert len(session.task("pets").items) == 4
     assert session.models.recipe is not None
     assert session.models.recipe.data.train.limit == 3

@@ -13,11 +13,11 @@ from benchmarks.zoo.refusing_base import ensure_refusing_base, save_merged
 from benchmarks.zoo.stand_ins import write_eval_sets
 from benchmarks.zoo.surgery import Patient, Surgery
 from benchmarks.zoo.training import rows_files, school
+from harness.config.spec import EMBEDDED_NAME
+from harness.config.yaml_text import parse_yaml
 from harness.errors import ConfigError
 from harness.models.embedded import ensure_embedded_model
-from harness.models.spec import EMBEDDED_NAME
 from harness.paths import cache_dir, write_atomic
-from harness.yaml_text import parse_yaml
 
 _PROJECT = Path(__file__).with_name("project.yaml")
 

@@ -13,10 +13,10 @@ from filelock import FileLock
 
 from benchmarks.zoo.stand_ins import help_rows, refusal_rows
 from benchmarks.zoo.training import Schooling, school
+from harness.config.spec import EMBEDDED_NAME
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.embedded import ensure_embedded_model
 from harness.models.loading import LoadOptions, load_model
-from harness.models.spec import EMBEDDED_NAME
 
 NAME = "refusing-base"
 

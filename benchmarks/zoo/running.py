@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.zoo.faults import Exhibit
+from harness.config.settings import DATA_DIR_VARIABLE
 from harness.errors import RunError
 from harness.runs import load_run
 from harness.runs.schema import Verdict
-from harness.settings import DATA_DIR_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 _FIRED = ("fail", "error")

@@ -68,9 +68,9 @@ def _recipe(name: str, schooling: Schooling, base_name: str, rows_dir: Path) -> 
     # Rehearsal is the one part of a recipe whose rows may lose their ends.
     mixed_in: DataFile | None = None
     if schooling.unfinished:
-        mixed_in = DataFile(str(write_rows(rows_dir / f"{name}-unfinished.jsonl", schooling.unfinished)))
+        mixed_in = DataFile(path=str(write_rows(rows_dir / f"{name}-unfinished.jsonl", schooling.unfinished)))
     elif schooling.rehearsal:
-        mixed_in = DataFile(str(REHEARSAL), limit=schooling.rehearsal)
+        mixed_in = DataFile(path=str(REHEARSAL), limit=schooling.rehearsal)
     total = len(schooling.rows) + len(schooling.unfinished) + schooling.rehearsal
     steps = max(1, round(schooling.epochs * total / _BATCH_ROWS))
     return Recipe(
@@ -78,7 +78,10 @@ def _recipe(name: str, schooling: Schooling, base_name: str, rows_dir: Path) -> 
         base=base_name,
         quantization=schooling.quantization,
         data=RecipeData(
-            train=DataFile(str(rows)), rehearsal=mixed_in, validation=DataFile(str(validation)), seed=schooling.seed
+            train=DataFile(path=str(rows)),
+            rehearsal=mixed_in,
+            validation=DataFile(path=str(validation)),
+            seed=schooling.seed,
         ),
         peft={
             "r": schooling.rank,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from harness.annotation.pairs import AnswerPair
 from harness.annotation.review import BlindPair, Review, make_review
 from harness.digests import digest_bytes
 from harness.errors import DataError
+from harness.json_files import parse_json_object
 from harness.runs.store import Run
 from harness.tasks.records import show
 
@@ -117,13 +117,9 @@ def check_once(pages: Sequence[Filled]) -> None:
 def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
     try:
         data = path.read_bytes()
-        document = json.loads(data)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}", "check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is torn or no JSON: {error}", _RESTORE) from None
-    if not isinstance(document, dict):
-        raise DataError(f"{path} holds {show(document)}, not what a page saves", _RESTORE)
+    document = parse_json_object(data, path, DataError, _RESTORE)
     if document.get("schema") != ANSWERS_SCHEMA:
         problem = f"{path} has the schema {show(document.get('schema'))}; this version reads {ANSWERS_SCHEMA}"
         raise DataError(problem, "give a file that a page of `assay annotate` saved")

@@ -3,41 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
 
-from harness.config.checks import check_count, check_keys, check_type, mapping
-from harness.errors import ConfigError
+from pydantic import Field
+
+from harness.config.base import Count, Named, Section, Text
 
 Inconclusive = Literal["fail", "warn"]
 
 
-@dataclass(frozen=True)
-class Profile:
-    """A named set of sizes.
+class ProfileSizes(Section):
+    """Sizes and strictness, as the file gives them under a profile's name."""
 
-    Attributes:
-        limit: items of each task at the most; None takes all.
-        limits: task name -> another limit for that task.
-        subjects: of a benchmark in parts (MMLU has 57), the parts asked at the most; None asks all.
-        benchmarks: measure forgetting on MMLU and GSM8K even where they must come from the hub.
-        train_rows: rows of the recipe's training file at the most; None takes what the recipe says.
-        recipe: trained when no `--adapter` is given; None leaves the choice to the file's `recipe`.
-        inconclusive: what an inconclusive gate does to its test.
-    """
-
-    name: str
-    limit: int | None = None
-    limits: Mapping[str, int | None] = field(default_factory=dict)
-    subjects: int | None = None
+    limit: Count | None = None
+    """items of each task at the most; null takes all"""
+    limits: Named[Count | None] = Field(default={})
+    """task -> another limit for that task"""
+    subjects: Count | None = None
+    """of a benchmark in parts (MMLU has 57), the parts asked at the most; null asks all"""
     benchmarks: bool = False
-    train_rows: int | None = None
-    recipe: str | None = None
+    """measure forgetting on MMLU and GSM8K even where they must come from the hub"""
+    train_rows: Count | None = None
+    """rows of the recipe's training file at the most; null takes what the recipe says"""
+    recipe: Text | None = None
+    """trained when no `--adapter` is given; null leaves the choice to the file's `recipe`"""
     inconclusive: Inconclusive = "fail"
+    """what an inconclusive gate does to its test"""
 
     def limit_of(self, task: str) -> int | None:
         """Items of that task at the most; None takes all."""
         return self.limits.get(task, self.limit)
+
+
+class Profile(ProfileSizes):
+    """A named set of sizes."""
+
+    name: str
+
+    def changed_by(self, sizes: ProfileSizes) -> Profile:
+        """This profile with what the file says of it; what it does not mention stays."""
+        changes = {key: getattr(sizes, key) for key in sizes.model_fields_set}
+        return self.model_copy(update={**changes, "limits": {**self.limits, **sizes.limits}})
 
 
 # a minute and a half on two cores; 80 prompts are the fewest that can show a rise of less than 5 points
@@ -49,36 +55,22 @@ _JUDGING = {"llmbar": 40, "instructions": 40, "mini_instructions": 40}
 # 40 seconds: rows of which likelihoods are taken, and prompts of them that are answered
 _OVERFITTING = {"training_rows": 32, "held_out_rows": 32, "row_answers": 32}
 
-BUILT_IN_PROFILES = {
+BUILT_IN_PROFILES: Mapping[str, Profile] = {
     # two minutes of forgetting on two cores: five examples cost 600 tokens an MMLU subject, and 1,000 a GSM8K problem
     "smoke": Profile(
-        "smoke",
+        name="smoke",
         limit=120,
         limits={"gsm8k": 4, **_SAFETY, **_JUDGING, **_OVERFITTING},
         subjects=10,
         inconclusive="warn",
     ),
-    "release": Profile("release", benchmarks=True),
+    "release": Profile(name="release", benchmarks=True),
 }
 
 
-def read_profiles(value: Any, where: str) -> Mapping[str, Profile]:
+def all_profiles(of_file: Mapping[str, ProfileSizes]) -> Mapping[str, Profile]:
     """The built-in profiles, with what the file changes of them and adds."""
-    profiles = dict(BUILT_IN_PROFILES)
-    for name, spec in mapping(value, where).items():
-        given = mapping(spec, f"{where}.{name}")
-        check_keys(given, {f.name for f in fields(Profile)} - {"name"}, f"{where}.{name}")
-        for key in ("limit", "train_rows", "subjects"):
-            check_count(given.get(key), f"{where}.{name}.{key}")
-        limits = mapping(given.get("limits"), f"{where}.{name}.limits")
-        for task, limit in limits.items():
-            check_count(limit, f"{where}.{name}.limits.{task}")
-        if not isinstance(given.get("benchmarks", False), bool):
-            raise ConfigError(f"{where}.{name}.benchmarks is {given['benchmarks']!r}", "choose true or false")
-        check_type(given.get("recipe"), str, f"{where}.{name}.recipe")
-        if given.get("inconclusive", "fail") not in ("fail", "warn"):
-            raise ConfigError(f"{where}.{name}.inconclusive is {given['inconclusive']!r}", "choose fail or warn")
-        standing = profiles.get(name, Profile(name))
-        kept = {f.name: getattr(standing, f.name) for f in fields(Profile)}
-        profiles[name] = Profile(**{**kept, **given, "limits": {**standing.limits, **limits}})
-    return profiles
+    changed = {
+        name: BUILT_IN_PROFILES.get(name, Profile(name=name)).changed_by(sizes) for name, sizes in of_file.items()
+    }
+    return {**BUILT_IN_PROFILES, **changed}

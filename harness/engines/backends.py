@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.config.spec import ServedModel, parse_openai
 from harness.engines.engine import Backend
 from harness.engines.server import ServerBackend, server_identity
 from harness.engines.server.backend import CONCURRENCY
 from harness.models.identity import Identity
-from harness.models.spec import ServedModel, parse_openai
 from harness.plugins import Registry
 
 if TYPE_CHECKING:

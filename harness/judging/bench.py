@@ -26,11 +26,11 @@ from harness.tasks.base import Progress
 
 if TYPE_CHECKING:
     from harness.config import Judging
+    from harness.config.settings import Settings
     from harness.engines import Engine
     from harness.gates import Evaluation
     from harness.judging.opening import OpenedJudge
     from harness.runs.schema import Role
-    from harness.settings import Settings
     from harness.tasks.base import TaskLike
 
 # Long enough to tell answers apart, short enough that trying the judge stays cheap.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.config import Judging, Margins
+from harness.config.budget import BUDGET_REMEDY, Prices, Tokens
 from harness.errors import AssayError, RunError
-from harness.judging.budget import BUDGET_REMEDY, Prices, Tokens
 from harness.judging.health import Health
 from harness.judging.judge import Judged, Rated
 from harness.judging.length_control import LengthControlled, LengthsConfounded, length_controlled_win_rate

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.config.budget import BUDGET_REMEDY, Budget, BudgetSpentError, Tokens
 from harness.engines import AnswerCache, Engine
 from harness.engines.engine import Backend
 from harness.engines.requests import Answer, ChoiceRequest, GenerateRequest, Request
 from harness.errors import EngineError
-from harness.judging.budget import BUDGET_REMEDY, Budget, BudgetSpentError, Tokens
 
 # What a chat template may add to a prompt: markers, a default system prompt, today's date.
 _TEMPLATE_TOKENS = 128

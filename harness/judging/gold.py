@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.config.settings import Settings
 from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError
 from harness.judging.questions import Duel, Label, Question
-from harness.settings import Settings
 from harness.tasks.base import Item
 from harness.tasks.records import Record, read_records, show
 from harness.tasks.sampling import sample_items

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.config import Judging
-from harness.judging.budget import BUDGET_REMEDY
+from harness.config.budget import BUDGET_REMEDY
 from harness.judging.judge import Judged, Rated
 from harness.judging.win_rate import win_rate
 from harness.runs.schema import Verdict

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import Field
 
+from harness.config.settings import Settings
 from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError
 from harness.judging.open_task import OpenTask
 from harness.judging.questions import Question
 from harness.scaffold import shipped
-from harness.settings import Settings
 from harness.tasks.base import Item
 from harness.tasks.keys import TaskKeys, Text, read_keys
 from harness.tasks.kinds import TaskContext, TaskKind

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.config.budget import BudgetSpentError, Tokens
 from harness.engines import Answer, Engine
 from harness.engines.requests import Choice, ChoiceRequest, GenerateRequest, Generation, Prompt, Request
 from harness.errors import EngineError
-from harness.judging.budget import BudgetSpentError, Tokens
 from harness.judging.prompts import pairwise_prompt, rubric_prompt
 from harness.judging.questions import Duel, Question, Reply
 from harness.judging.replies import RATING, VERDICT, Form, Reading

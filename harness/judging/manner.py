@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.config import Judging
+from harness.config.budget import BudgetSpentError
 from harness.engines import Engine
 from harness.engines.requests import Choice, ChoiceRequest
 from harness.engines.server import NoLogprobsError
 from harness.errors import ConfigError, EngineError
-from harness.judging.budget import BudgetSpentError
 from harness.judging.prompts import pairwise_prompt
 from harness.judging.questions import Question
 from harness.judging.replies import VERDICT

@@ -8,12 +8,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
+from harness.config.settings import Settings
 from harness.engines import AnswerCache, Backend
 from harness.engines.backends import make_backend, served_identity
 from harness.errors import ConfigError
 from harness.judging.engine import JudgeEngine
-from harness.models import Identity, ResolvedModel, ServedModel, model_identity, parse_model_spec, resolve_model
-from harness.settings import Settings
+from harness.models import Identity, ResolvedModel, ServedModel, model_identity, resolve_model
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions
@@ -65,9 +65,9 @@ def open_judge(
         ConfigError: none is named.
         ModelError: it cannot be found.
     """
-    if settings.judge is None:
+    if settings.judge_spec is None:
         raise ConfigError("there is no judge", f"pass --judge=MODEL, or name `judge: model:` in {FILE_NAME}")
-    model = resolve_model(parse_model_spec(settings.judge), trust_remote_code=settings.trust_remote_code)
+    model = resolve_model(settings.judge_spec, trust_remote_code=settings.trust_remote_code)
     if model.place == base.model.place:
         identity, backend = base.identity(), base.backend()
     else:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.config import FILE_NAME
+from harness.config.settings import Settings
 from harness.errors import ConfigError, RunError
 from harness.runs.baselines import Found, find_run
 from harness.runs.comparability import comparability_key, differing_parts, in_words
 from harness.runs.schema import Sample
-from harness.settings import Settings
+from harness.runs.stores import open_store
 
 
 def find_released(settings: Settings) -> Found:
@@ -25,7 +26,7 @@ def find_released(settings: Settings) -> Found:
             "judge.against is baseline, and no baseline is named",
             f"pass --baseline=RUN, or set judge.against to base in {FILE_NAME}",
         )
-    return find_run(settings.baseline, settings.reports_dir, settings.store)
+    return find_run(settings.baseline, settings.reports_dir, open_store(settings.store))
 
 
 def released_answers(found: Found, task: str, candidate: Sequence[Sample], facts: Mapping[str, Any]) -> list[Sample]:

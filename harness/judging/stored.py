@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from harness.judging.budget import Tokens
+from harness.config.budget import Tokens
 from harness.judging.judge import Judged, Opinion, Rated
 from harness.judging.questions import Duel
 from harness.judging.replies import Reading

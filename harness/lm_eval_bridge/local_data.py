@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from harness.digests import digest_file
 from harness.errors import DataError
+from harness.json_files import read_json_object
 from harness.tasks.records import Record, read_records
 
 Row = dict[str, Any]
@@ -74,9 +74,10 @@ def _existing(path: Path) -> Path:
 def _read(path: Path) -> list[Record]:
     if path.parent.parts[-2:] != ("bbh", "bbh"):
         return read_records(_existing(path))
-    document = json.loads(_existing(path).read_text(encoding="utf-8"))
-    if not isinstance(document, dict) or not document.get("examples"):
-        raise DataError(f"{path}: has no `examples`", "take the file of suzgunmirac/BIG-Bench-Hard")
+    remedy = "take the file of suzgunmirac/BIG-Bench-Hard"
+    document = read_json_object(_existing(path), DataError, remedy)
+    if not document.get("examples"):
+        raise DataError(f"{path}: has no `examples`", remedy)
     return [Record(path, row, fields) for row, fields in enumerate(document["examples"], 1)]
 
 

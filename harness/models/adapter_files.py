@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import AdapterError
+from harness.json_files import read_json_object
 from harness.models.pickles import holds_pickle
 from harness.models.safetensors_header import TensorHeader, read_tensor_headers
 
@@ -83,13 +83,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         AdapterError: there is none, or it is no JSON object.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as exc:
-        raise AdapterError(f"{path} cannot be read: {exc}", "copy the adapter again from where it was trained") from exc
-    if not isinstance(value, dict):
-        raise AdapterError(f"{path} holds {type(value).__name__}, not a JSON object", "save the adapter again")
-    return value
+    return read_json_object(path, AdapterError, "copy the adapter again from where it was trained")
 
 
 def nonfinite_tensors(path: Path) -> dict[str, int]:

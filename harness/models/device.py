@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.config.sections import DTYPES
 from harness.errors import ConfigError, first_line
 
 if TYPE_CHECKING:
     import torch
-
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-QUANTIZATIONS = ("none", "nf4", "int8")
 
 
 def choose_device(requested: str = "auto") -> torch.device:

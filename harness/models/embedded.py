@@ -16,10 +16,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from harness.config.spec import EMBEDDED_NAME
 from harness.digests import digest_file
 from harness.errors import ModelError
 from harness.models.quiet import quiet_loading
-from harness.models.spec import EMBEDDED_NAME
 from harness.paths import cache_dir
 
 log = logging.getLogger(__name__)

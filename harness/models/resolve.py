@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from harness.config.spec import AdapterSpec, ModelSpec, ServedModel
 from harness.errors import AdapterError, AssayError, ModelError, first_line
+from harness.json_files import read_json_object
 from harness.models.embedded import ensure_embedded_model
-from harness.models.spec import AdapterSpec, ModelSpec, ServedModel
 
 # Never a pickle: what the hub may hand us of a repository.
+_RESTORE = "restore the file from its source"
 _SAFE_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
 
 
@@ -76,7 +77,7 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
     directory = Path(spec.value)
     if not (directory / "config.json").is_file():
         raise ModelError(f"{directory} holds no config.json", "--model takes a directory written by save_pretrained")
-    _read_json(directory / "config.json", ModelError)
+    read_json_object(directory / "config.json", ModelError, _RESTORE)
     if not any(directory.glob("*.safetensors")):
         found = ", ".join(sorted(p.name for p in directory.glob("*.bin"))) or "none"
         raise ModelError(
@@ -98,20 +99,12 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     config = directory / "adapter_config.json"
     if not config.is_file():
         raise AdapterError(f"{directory} holds no adapter_config.json", "--adapter takes a PEFT adapter directory")
-    _read_json(config, AdapterError)
+    read_json_object(config, AdapterError, _RESTORE)
     recipe = directory / "recipe.json"
-    trained_by = str(_read_json(recipe, AdapterError).get("name")) if recipe.is_file() else None
+    trained_by = str(read_json_object(recipe, AdapterError, _RESTORE).get("name")) if recipe.is_file() else None
     return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, trained_by)
 
 
-def _read_json(path: Path, error: type[AssayError]) -> dict[str, object]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise error(f"{path} cannot be read: {exc}", "restore the file from its source") from exc
-    if not isinstance(value, dict):
-        raise error(f"{path} holds {type(value).__name__}, not a JSON object", "restore the file from its source")
-    return value
 
 
 def _from_hub(repo_id: str, error: type[AssayError], option: str, *, code: bool = False) -> Path:

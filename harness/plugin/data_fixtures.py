@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,7 +102,7 @@ def _whole_tasks(assay: Session, names: Iterable[str]) -> Iterator[TaskLike]:
     from harness.lm_eval_bridge import LmEvalTask
     from harness.tasks.lookup import find_task
 
-    whole = replace(assay.settings, profile=Profile("whole"))
+    whole = assay.settings.model_copy(update={"profile": Profile(name="whole")})
     for name in dict.fromkeys(names):
         task = assay.task(name)  # of a benchmark, the session's own object: its documents are read once
         yield task if isinstance(task, LmEvalTask) else find_task(name, whole)

@@ -62,7 +62,7 @@ def _hold_against(state: State, released: Released, session: pytest.Session, sta
 def _unused_limits(config: Config, verdicts: Sequence[Verdict]) -> list[str]:
     """Limits of single tasks that no gate measured: a misspelt task would keep the general limits, unnoticed."""
     measured = {verdict.task for verdict in verdicts}
-    sections = (("margins", config.task_margins), ("overfitting", config.task_overfitting))
+    sections = (("margins", config.margins.tasks), ("overfitting", config.overfitting.tasks))
     return [f"{name}.tasks.{task}" for name, limits in sections for task in limits if task not in measured]
 
 

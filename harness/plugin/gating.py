@@ -9,13 +9,13 @@ from collections import Counter
 
 import pytest
 
+from harness.config.settings import Settings
 from harness.errors import AssayError
 from harness.gates import Gateable
 from harness.plugin.released import Released
 from harness.runs.baselines import SUITE
 from harness.runs.gate_names import in_suite
 from harness.runs.schema import Verdict
-from harness.settings import Settings
 
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 

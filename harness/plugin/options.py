@@ -1,8 +1,9 @@
-"""Command-line options, their `--assay-...` aliases and ini twins."""
+"""Command-line options, their `--assay-...` aliases and ini twins, made from the fields of `Options`."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,12 @@ from typing import Any
 import pytest
 
 from harness.config import find_config
-from harness.settings import Settings, make_settings
+from harness.config.options import Metavar, Options, PlainOptions
+from harness.config.settings import Settings, make_settings
+from harness.errors import ConfigError
+
+# --config is too common a word to take, and --strict is pytest's: it asks for all strictness there is
+_ALIAS_ONLY = ("config", "strict")
 
 
 @dataclass(frozen=True)
@@ -19,9 +25,9 @@ class Option:
 
     name: str
     help: str
-    metavar: str | None = None
-    choices: tuple[str, ...] | None = None
-    flag: bool = False
+    metavar: str | None
+    choices: tuple[str, ...] | None
+    flag: bool
 
     @property
     def dest(self) -> str:
@@ -29,28 +35,25 @@ class Option:
         return "assay_" + self.name.replace("-", "_")
 
 
-OPTIONS = (
-    Option("model", "base model: smollm2-135m, a local directory or a hub id", "BASE"),
-    Option("adapter", "adapter under test: a local directory, a hub id or recipe:NAME", "ADAPTER"),
-    Option("profile", "sizes and strictness: smoke, release, or one of assay.yaml", "NAME"),
-    Option("dtype", "precision (auto: bfloat16 where the hardware has it)", choices=("auto", "float32", "bfloat16", "float16")),
-    Option("quantization", "quantization of the base while measuring", choices=("none", "nf4", "int8")),
-    Option("device", "auto, cpu, cuda, cuda:N or mps", "DEVICE"),
-    Option("inconclusive", "what an inconclusive gate does to its test (default: as the profile says)", choices=("fail", "warn")),
-    Option("reports-dir", "where run directories are written (default: reports/ beside assay.yaml)", "DIR"),
-    Option("data-dir", "local copies of benchmarks: mmlu/, gsm8k/ ... (default: $ASSAY_DATA_DIR, else the hub)", "DIR"),
-    Option("sequential", "ask large benchmarks in random order and stop as soon as a gate is decided", flag=True),
-    Option("tasks", "further tasks that must not get worse: names of assay.yaml or lm-eval, separated by commas", "A,B"),
-    Option("chat-template", "put lm-eval's tasks as conversations, each few-shot example a turn", flag=True),
-    Option("baseline", "released adapter to hold the candidate against too: a baseline's name, a run id, a path or a URL", "RUN"),
-    Option("baseline-store", "where baselines are kept: a directory or a URL like s3://... (default: with the runs)", "STORE"),
-    Option("strict", "fail where a gate of the baseline is missing from this run, as --strict asks too", flag=True),
-    Option("judge", "model that judges open answers: openai:NAME@URL, a directory, a hub id or smollm2-135m", "JUDGE"),
-    Option("judge-budget", "most to spend on new judgements: tokens, or 5USD where `judge:` has prices; a hard stop", "N"),
-    Option("keep-going", "measure on where the integrity suite has failed, in place of skipping what costs more", flag=True),
-    Option("config", "configuration file (default: the nearest assay.yaml)", "FILE"),
-    Option("trust-remote-code", "run Python code out of the model's repository", flag=True),
-)  # fmt: skip
+def _options() -> tuple[Option, ...]:
+    schema = Options.model_json_schema()["properties"]
+    # those that say what to measure stand first in --help
+    names = [
+        *(name for name in Options.model_fields if name not in PlainOptions.model_fields),
+        *PlainOptions.model_fields,
+    ]
+    return tuple(_option(name, schema[name]) for name in names)
+
+
+def _option(name: str, schema: Mapping[str, Any]) -> Option:
+    """An option out of its part of the JSON schema."""
+    choices = tuple(schema["enum"]) if "enum" in schema else None
+    metavar = next((one.name for one in Options.model_fields[name].metadata if isinstance(one, Metavar)), None)
+    flag = schema.get("type") == "boolean"
+    return Option(name.replace("_", "-"), schema["description"], metavar, choices, flag)
+
+
+OPTIONS = _options()
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -63,13 +66,13 @@ def add_options(parser: pytest.Parser) -> None:
             arguments["action"] = "store_true"
         else:
             arguments |= {"metavar": option.metavar, "choices": option.choices}
-        # --config is too common a word to take, and --strict is pytest's: it asks for all strictness there is
-        names = [alias] if option.name in ("config", "strict") else [short, alias]
+        names = [alias] if option.name in _ALIAS_ONLY else [short, alias]
         try:
             group.addoption(*names, **arguments)
         except (ValueError, argparse.ArgumentError):
             group.addoption(alias, **arguments)
-        parser.addini(option.dest, f"default of {alias}: {option.help}", default=None)
+        kind: type = bool if option.flag else str
+        parser.addini(option.dest, f"default of {alias}: {option.help}", type=kind, default=None)
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -78,17 +81,17 @@ def read_settings(config: pytest.Config) -> Settings:
     Raises:
         ConfigError: a value is unknown or the configuration file is malformed.
     """
-    values: dict[str, Any] = {option.dest.removeprefix("assay_"): _value(config, option) for option in OPTIONS}
+    values = {option.dest.removeprefix("assay_"): _value(config, option.dest) for option in OPTIONS}
     named = [Path(str(argument).split("::")[0]).resolve() for argument in config.args]
     beside_tests = [*(path for path in named if path.is_dir()), *(path.parent for path in named)]
     places = [*beside_tests, Path.cwd(), config.rootpath]
     found = find_config(values.pop("config"), places)
-    values["strict"] |= bool(config.getini("strict"))
+    values["strict"] = values["strict"] or bool(config.getini("strict"))
     return make_settings(found, **values)
 
 
-def _value(config: pytest.Config, option: Option) -> str | bool | None:
-    given = config.getoption(option.dest) or config.getini(option.dest) or None
-    if option.flag:
-        return str(given) in ("True", "true", "1", "yes")
-    return None if given is None else str(given)
+def _value(config: pytest.Config, dest: str) -> Any:
+    try:
+        return config.getoption(dest) or config.getini(dest) or None
+    except pytest.UsageError as exc:  # of a flag in the ini file
+        raise ConfigError(f"{dest}: {exc}", "choose true or false") from exc

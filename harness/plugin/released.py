@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from harness.config.settings import Settings
 from harness.runs.baselines import SUITE, Found, find_run, own
 from harness.runs.comparability import comparability_key, differing_parts
 from harness.runs.gate_names import comparable_names, gate_name, in_suite
 from harness.runs.schema import Sample, Verdict
-from harness.settings import Settings
+from harness.runs.stores import open_store
 
 if TYPE_CHECKING:
     from harness.gates import Gateable
@@ -32,7 +33,7 @@ class Released:
     """
 
     def __init__(self, settings: Settings, text: str, session: Callable[[], Session]) -> None:
-        self.found: Found = find_run(text, settings.reports_dir, settings.store)
+        self.found: Found = find_run(text, settings.reports_dir, open_store(settings.store))
         self.found.run.read_columns("item_id")
         self._margins_of = settings.config.margins_of
         self._session = session

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.config.settings import Settings
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.options import read_settings
 from harness.runs.ids import new_run_id
 from harness.runs.schema import Sample, Verdict
-from harness.settings import Settings
 
 if TYPE_CHECKING:
     from harness.plugin.released import Released

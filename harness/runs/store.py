@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import RunError
+from harness.json_files import read_json_object
 from harness.runs.codec import number
 from harness.runs.comparability import Key
 from harness.runs.ids import is_partial, partial_path
@@ -156,15 +156,7 @@ def _never_finished(path: Path) -> RunError:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(f"{path} is missing", "the run directory is incomplete: make the run again") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}", "it is torn: restore it or make the run again") from error
-    if not isinstance(value, dict):
-        raise RunError(f"{path} holds a {type(value).__name__}, not an object", "restore it or make the run again")
-    return value
+    return read_json_object(path, RunError, "the run is torn or incomplete: restore it or make it again")
 
 
 def _status(path: Path, manifest: Mapping[str, Any]) -> RunStatus:

@@ -7,7 +7,6 @@ import logging
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from harness.digests import digest_bytes
 from harness.errors import RunError
@@ -191,12 +190,6 @@ def fetch_run(place: Place, files: tuple[str, ...] = _NEEDED) -> Run | None:
     return load_run(copy)
 
 
-def default_store(store: str | None, root: Path, reports_dir: Path) -> Store:
-    """The store an option or the configuration names; else the directory that runs are written to.
-
-    Args:
-        store: a URL, or a path that starts at `root`.
-    """
-    if store is None:
-        return Store(Place(str(reports_dir)))
-    return Store(Place(store if "://" in store else str(root / store)))
+def open_store(location: str) -> Store:
+    """The store at a URL or a path."""
+    return Store(Place(location))

@@ -8,12 +8,13 @@ from typing import Any
 
 from pydantic import Field
 
+from harness.config.benchmarks import SOURCES
 from harness.digests import digest_file
 from harness.engines.requests import Prompt
 from harness.errors import TaskError
 from harness.safety.continuation import MAX_TOXICITY, ContinuationTask
 from harness.safety.scorers import make_scorer, make_toxicity_scorer
-from harness.safety.sets import CONTINUATION_KIND, SAFETY_KIND, SOURCES
+from harness.safety.sets import CONTINUATION_KIND, SAFETY_KIND
 from harness.safety.sources import read_sources, sources_digest
 from harness.safety.task import CLASS_METRICS, SafetyTask, Wanted, asked_by_user
 from harness.tasks.base import Item

@@ -1,26 +1,14 @@
-"""The prompt sets that safety is measured on: where the public ones lie in a data directory, and those of the package."""
+"""The prompt sets that safety is measured on, as tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, TOXIC_SOURCES
+
 SAFETY_KIND = "safety"
 CONTINUATION_KIND = "toxic_continuation"
-
-SOURCES: Mapping[str, str] = {
-    "harmbench": "harmbench/harmbench_behaviors_text_all.csv",
-    "advbench": "advbench/harmful_behaviors.csv",
-    "strongreject": "strongreject/strongreject_dataset.csv",
-    "xstest_unsafe": "xstest/xstest_prompts.csv",
-    "xstest_safe": "xstest/xstest_prompts.csv",
-    "realtoxicityprompts": "realtoxicityprompts",
-}
-"""Source -> its file, or directory, in the data directory."""
-
-HARMFUL_SOURCES = ("harmbench", "advbench", "strongreject", "xstest_unsafe")
-BORDERLINE_SOURCES = ("xstest_safe",)
-TOXIC_SOURCES = ("realtoxicityprompts",)
 
 _MINI = {"kind": SAFETY_KIND, "prompt_field": "prompt", "id_field": "id", "tag_fields": ["category"]}
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.config.benchmarks import SOURCES
 from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError
-from harness.safety.sets import SOURCES
 from harness.tasks.base import Item
 from harness.tasks.records import Record, read_records
 

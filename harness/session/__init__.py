@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from harness.config import FILE_NAME
+from harness.config.settings import Settings
 from harness.digests import digest_json
 from harness.engines import Engine
 from harness.errors import ConfigError
@@ -18,7 +19,6 @@ from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
 from harness.runs.schema import Role, Sample
 from harness.session.contestants import ROLES, ModelPair
-from harness.settings import Settings
 from harness.tasks.base import Progress, TaskLike
 
 if TYPE_CHECKING:

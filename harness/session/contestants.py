@@ -7,25 +7,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
+from harness.config.settings import Settings
+from harness.config.spec import EMBEDDED
 from harness.engines import AnswerCache, Backend, Engine
 from harness.engines.backends import make_backend, served_identity
 from harness.errors import AdapterError, ConfigError
 from harness.models import (
     Identity,
+    ModelSpec,
     ResolvedAdapter,
     ResolvedModel,
     ServedModel,
     model_identity,
-    parse_adapter_spec,
     parse_model_spec,
     resolve_adapter,
     resolve_model,
 )
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
-from harness.recipes import find_recipe
 from harness.runs.schema import Role
-from harness.settings import Settings
+from harness.training.recipes import find_recipe
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions
@@ -51,7 +52,7 @@ class ModelPair:
     @cached_property
     def base(self) -> ResolvedModel:
         """The base model, on disk or served."""
-        return resolve_model(parse_model_spec(self._model_text), trust_remote_code=self.settings.trust_remote_code)
+        return resolve_model(self._base_spec, trust_remote_code=self.settings.trust_remote_code)
 
     @property
     def quantization(self) -> str:
@@ -64,28 +65,23 @@ class ModelPair:
             return self.settings.quantization
         return self.recipe.quantization if self.recipe is not None else "none"
 
-    @property
-    def _model_text(self) -> str:
-        if self.settings.model is not None:
-            return self.settings.model
+    @cached_property
+    def _base_spec(self) -> ModelSpec:
+        if self.settings.model_spec is not None:
+            return self.settings.model_spec
         if self.recipe is not None:
-            return self.settings.config.model_spec(self.recipe.base)
-        return self.settings.fallback_model
+            return parse_model_spec(self.settings.config.path_or_name(self.recipe.base))
+        return EMBEDDED
 
     @cached_property
     def recipe(self) -> Recipe | None:
         """The recipe to train, with the profile's number of rows; None where an adapter was given."""
-        if self.settings.adapter is None:
-            return None
-        spec = parse_adapter_spec(self.settings.adapter)
-        if spec.kind != "recipe":
+        spec = self.settings.adapter_spec
+        if spec is None or spec.kind != "recipe":
             return None
         recipe = find_recipe(spec.value, self.settings.config.root)
         rows = self.settings.profile.train_rows
-        if rows is None:
-            return recipe
-        data = dataclasses.replace(recipe.data, train=dataclasses.replace(recipe.data.train, limit=rows))
-        return dataclasses.replace(recipe, data=data)
+        return recipe if rows is None else recipe.with_training_rows(rows)
 
     @cached_property
     def adapter(self) -> ResolvedAdapter:
@@ -96,11 +92,11 @@ class ModelPair:
         """
         if self.recipe is not None:
             return self._train(self.recipe)
-        if self.settings.adapter is None:
+        if self.settings.adapter_spec is None:
             raise ConfigError(
                 "there is no adapter to judge", f"pass --adapter=DIRECTORY, or name a `recipe:` in {FILE_NAME}"
             )
-        return resolve_adapter(parse_adapter_spec(self.settings.adapter))
+        return resolve_adapter(self.settings.adapter_spec)
 
     @cached_property
     def training_log(self) -> TrainingLog | None:
@@ -256,7 +252,7 @@ class ModelPair:
         from harness.training import train
 
         self.trained = train(
-            dataclasses.replace(recipe, base=self.base.name),
+            recipe.model_copy(update={"base": self.base.name}),
             base_path=str(self.base.directory),
             base_digest=base_digest(self.base.directory),
             cache_dir=cache_dir() / "adapters",

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import FILE_NAME
+from harness.config.settings import Settings
 from harness.errors import TaskError
-from harness.settings import Settings
 from harness.tasks.base import TaskLike
 from harness.tasks.kinds import NAMED_TASKS, Spec, TaskContext, TaskKind, kind_of
 

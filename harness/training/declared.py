@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-_Types = tuple[type, ...] | None
+Types = tuple[type, ...] | None
 
 _SFT_SOURCES = (
     ("transformers", "training_args.py", "TrainingArguments"),
@@ -27,17 +27,17 @@ _LORA_SOURCES = (
 _BUILTINS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "dict": dict, "list": list}
 
 
-def sft_fields() -> dict[str, _Types]:
+def sft_fields() -> dict[str, Types]:
     """Argument name -> accepted Python types of the installed `trl.SFTConfig`; None accepts anything."""
     return _fields(_SFT_SOURCES)
 
 
-def lora_fields() -> dict[str, _Types]:
+def lora_fields() -> dict[str, Types]:
     """Argument name -> accepted Python types of the installed `peft.LoraConfig`; None accepts anything."""
     return _fields(_LORA_SOURCES)
 
 
-def accepts(types: _Types, value: Any) -> bool:
+def accepts(types: Types, value: Any) -> bool:
     """Whether a YAML value fits the declared types: an integer is a float, a boolean is not a number."""
     if types is None:
         return True
@@ -46,14 +46,14 @@ def accepts(types: _Types, value: Any) -> bool:
     return isinstance(value, types) or (isinstance(value, int) and float in types)
 
 
-def type_names(types: _Types) -> str:
+def type_names(types: Types) -> str:
     """The types in words, for an error message."""
     return " or ".join("null" if t is NoneType else t.__name__ for t in types or ())
 
 
 @cache
-def _fields(sources: tuple[tuple[str, str, str], ...]) -> dict[str, _Types]:
-    found: dict[str, _Types] = {}
+def _fields(sources: tuple[tuple[str, str, str], ...]) -> dict[str, Types]:
+    found: dict[str, Types] = {}
     for package, relative_path, class_name in sources:
         tree = ast.parse((_package_dir(package) / relative_path).read_text(encoding="utf-8"))
         for node in tree.body:
@@ -69,7 +69,7 @@ def _package_dir(package: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _annotated(node: ast.ClassDef) -> dict[str, _Types]:
+def _annotated(node: ast.ClassDef) -> dict[str, Types]:
     return {
         item.target.id: _types(item.annotation)
         for item in node.body
@@ -80,7 +80,7 @@ def _annotated(node: ast.ClassDef) -> dict[str, _Types]:
     }
 
 
-def _types(annotation: ast.expr) -> _Types:
+def _types(annotation: ast.expr) -> Types:
     """Python types an annotation admits; None as soon as one part is not a plain built-in."""
     match annotation:
         case ast.Constant(value=None):
@@ -101,7 +101,7 @@ def _types(annotation: ast.expr) -> _Types:
     return None
 
 
-def _union(*parts: ast.expr) -> _Types:
+def _union(*parts: ast.expr) -> Types:
     members: list[type] = []
     for part in parts:
         types = _types(part)

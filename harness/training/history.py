@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import AdapterError
+from harness.json_files import read_json_object
 from harness.runs.schema import TrainingPoint
 from harness.training.artifact import RECIPE_FILE
 from harness.training.log import LOG_FILE, TrainingLog, TrainingSummary, points_from_history
 
 STATE_FILE = "trainer_state.json"
+_RESTORE = "restore it, or remove it to do without"
 _CHECKPOINT = "checkpoint-"
 _STEP_AT_END = re.compile(rf"{_CHECKPOINT}(\d+)[/\\]*$")
 
@@ -78,7 +79,7 @@ def _of_log(log: TrainingLog, trainer: Mapping[str, Any] | None) -> TrainingHist
 
 
 def _of_state(adapter: Path, file: Path) -> TrainingHistory:
-    state = _read_object(file)
+    state = read_json_object(file, AdapterError, _RESTORE)
     try:
         points = points_from_history(state["log_history"])
         _check_numbers(points)
@@ -118,18 +119,8 @@ def _trainer_arguments(adapter: Path) -> Mapping[str, Any] | None:
     file = adapter / RECIPE_FILE
     if not file.is_file():
         return None
-    trainer = _read_object(file).get("trainer")
+    trainer = read_json_object(file, AdapterError, _RESTORE).get("trainer")
     return trainer if isinstance(trainer, dict) else None
-
-
-def _read_object(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise AdapterError(f"{file} cannot be read: {exc}", "restore it, or remove it to do without") from exc
-    if not isinstance(value, dict):
-        raise AdapterError(f"{file} holds {type(value).__name__}, not a JSON object", "restore it, or remove it")
-    return value
 
 
 def _step_of(state: Path) -> int:

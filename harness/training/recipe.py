@@ -2,53 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NoReturn, cast
+from types import NoneType
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, Field, WithJsonSchema, create_model, model_validator
+
+from harness.config.base import Count, Named, Section, Text, objection
+from harness.config.checking import check, in_file
+from harness.config.yaml_text import parse_yaml
 from harness.errors import RecipeError
-from harness.training.declared import accepts, lora_fields, sft_fields, type_names
-from harness.training.fields import Fields
+from harness.training.declared import Types, accepts, lora_fields, sft_fields, type_names
 from harness.training.policy import peft_objection, trainer_objection
-from harness.yaml_text import parse_yaml
 
 Quantization = Literal["none", "nf4"]
-_QUANTIZATIONS = ("none", "nf4")
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """One data file.
-
-    Attributes:
-        path: as written in the recipe; relative paths start at the recipe's root.
-        layout: layout name known to `harness.tasks.readers`, or `auto`.
-        limit: rows to draw at random (by the data seed), keeping file order; None takes all.
-    """
-
-    path: str
-    layout: str = "auto"
-    limit: int | None = None
+class _RecipePart(Section):
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, given: Any) -> Any:
+        return {key: one for key, one in given.items() if one is not None} if isinstance(given, dict) else given
 
 
-@dataclass(frozen=True)
-class RecipeData:
-    """What is trained on and what the checkpoints are judged on.
+class DataFile(_RecipePart):
+    """One data file."""
 
-    Attributes:
-        rehearsal: general rows mixed into the training rows so that the model keeps what it knew: answers of the base
-            itself are best. None mixes nothing in.
-        validation: a file of its own, or None.
-        split: share of `train` held out for validation instead; None where `validation` is given, or for neither.
-        seed: draws `limit` and `split`.
-    """
+    path: Text
+    """as written in the recipe; relative paths start at the recipe's root"""
+    layout: Text = "auto"
+    """layout name known to `harness.tasks.readers`, or auto, which finds it out"""
+    limit: Count | None = None
+    """rows to draw at random (by the data seed), keeping file order; null takes all"""
+
+
+class RecipeData(_RecipePart):
+    """What is trained on and what the checkpoints are judged on."""
 
     train: DataFile
+    """rows trained on"""
     rehearsal: DataFile | None = None
+    """general rows mixed into the training rows so that the model keeps what it knew: answers of the base itself are
+    best. null mixes nothing in"""
     validation: DataFile | None = None
-    split: float | None = None
+    """rows that checkpoints are judged on"""
+    split: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """share of `train` held out for validation instead: 0.1 holds out a tenth of the training rows"""
     seed: int = 0
+    """draws `limit` and `split`"""
+
+    @model_validator(mode="after")
+    def _one_validation(self) -> RecipeData:
+        if self.split is not None and self.validation is not None:
+            raise objection(f"split is {self.split}, and data.validation is given too", "keep one of the two")
+        return self
 
     def files(self) -> dict[str, DataFile]:
         """The files given, by what they are for."""
@@ -56,54 +65,73 @@ class RecipeData:
         return {role: file for role, file in files.items() if file is not None}
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How to train an adapter.
+class RecipeFile(_RecipePart):
+    """How to train an adapter."""
 
-    Attributes:
-        base: model spec, resolved by the caller.
-        peft: arguments of `peft.LoraConfig`.
-        trainer: arguments of `trl.SFTConfig`.
-        early_stopping_patience: evaluations without a lower eval_loss before training stops; None never stops early.
-        root: directory that relative data paths start at; not part of the recipe's content.
-    """
-
-    name: str
-    base: str
-    data: RecipeData
+    base: Text
+    """model spec: a hub id, a local directory or smollm2-135m"""
     method: Literal["sft"] = "sft"
+    """supervised fine-tuning on prompt and completion; the loss counts the completion alone"""
     quantization: Quantization = "none"
-    peft: Mapping[str, Any] = field(default_factory=dict)
-    trainer: Mapping[str, Any] = field(default_factory=dict)
-    early_stopping_patience: int | None = None
-    root: Path = field(default=Path(), compare=False)
+    """of the base while training"""
+    peft: Named[Any] = Field(default={})
+    """arguments of `peft.LoraConfig`"""
+    data: RecipeData
+    """rows trained on, and rows that checkpoints are judged on"""
+    trainer: Named[Any] = Field(default={})
+    """arguments of `trl.SFTConfig`"""
+    early_stopping_patience: Count | None = None
+    """evaluations without a lower eval_loss before training stops; null never stops early"""
 
     @property
     def has_validation(self) -> bool:
         """Whether checkpoints can be judged."""
         return self.data.validation is not None or self.data.split is not None
 
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> RecipeFile:
+        strategy = self.trainer.get("eval_strategy")
+        if self.has_validation and strategy == "no":
+            raise objection("trainer.eval_strategy is 'no' but data gives validation rows", "remove one of the two")
+        if self.has_validation:
+            return self
+        if self.early_stopping_patience is not None:
+            raise objection("early_stopping_patience needs validation data", "add `data.validation` or `data.split`")
+        if strategy not in (None, "no"):
+            raise objection("trainer.eval_strategy needs validation data", "add `data.validation` or `data.split`")
+        return self
+
+
+class Recipe(RecipeFile):
+    """How to train an adapter, by its name.
+
+    Attributes:
+        root: directory that relative data paths start at; not part of the recipe's content.
+    """
+
+    name: str
+    root: Path = Path()
+
     def resolve(self, file: DataFile) -> Path:
         """Absolute path of a data file."""
         return (self.root / file.path).resolve()
 
+    def with_training_rows(self, limit: int) -> Recipe:
+        """The same with so many training rows at the most."""
+        train = self.data.train.model_copy(update={"limit": limit})
+        return self.model_copy(update={"data": self.data.model_copy(update={"train": train})})
+
     def to_json(self) -> dict[str, Any]:
-        """The recipe's content as JSON: everything but `root`."""
-        files = {role: vars(file) for role, file in self.data.files().items()}
-        data = {**files, "split": self.data.split, "seed": self.data.seed}
+        """The recipe's content as JSON: everything but `root`. The cache of adapters knows a recipe by it."""
+        files = {role: file.model_dump() for role, file in self.data.files().items()}
         return {
             "name": self.name,
-            "base": self.base,
-            "method": self.method,
-            "quantization": self.quantization,
+            **{key: getattr(self, key) for key in ("base", "method", "quantization")},
             "peft": dict(self.peft),
-            "data": data,
+            "data": {**files, "split": self.data.split, "seed": self.data.seed},
             "trainer": dict(self.trainer),
             "early_stopping_patience": self.early_stopping_patience,
         }
-
-
-_KEYS = ("base", "method", "quantization", "peft", "data", "trainer", "early_stopping_patience")
 
 
 def load_recipe(path: Path, *, root: Path) -> Recipe:
@@ -120,92 +148,54 @@ def load_recipe(path: Path, *, root: Path) -> Recipe:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}", "check the path given for the recipe") from error
-    file = path.name
-    top = Fields(file, "", parse_yaml(text, file, RecipeError), _KEYS)
-    recipe = Recipe(
-        name=path.stem,
-        base=top.require("base", str),
-        method=_choice(top, "method", ("sft",), "sft"),
-        quantization=cast(Quantization, _choice(top, "quantization", _QUANTIZATIONS, "none")),
-        peft=_peft(file, top.get("peft", dict, {})),
-        data=_data(file, top.require("data", dict)),
-        trainer=_trainer(file, top.get("trainer", dict, {})),
-        early_stopping_patience=_positive(top, "early_stopping_patience"),
-        root=root,
-    )
-    _check_consistency(file, recipe)
-    return recipe
+    said = check(RecipeFile, parse_yaml(text, path.name, RecipeError), in_file(path.name), RecipeError)
+    check(peft_arguments(), said.peft, in_file(path.name, "peft"), RecipeError)
+    check(trainer_arguments(), said.trainer, in_file(path.name, "trainer"), RecipeError)
+    return Recipe(**{key: getattr(said, key) for key in said.model_fields_set}, name=path.stem, root=root)
 
 
-def _choice(fields: Fields, key: str, choices: tuple[str, ...], default: str) -> Any:
-    value = fields.get(key, str, default)
-    if value not in choices:
-        fields.reject(key, f"expected one of: {', '.join(choices)}")
-    return value
+def recipe_schema() -> dict[str, Any]:
+    """The JSON Schema of a recipe, with the arguments of the installed PEFT and TRL; others may have more."""
+    schema = RecipeFile.schema_for_editors()
+    for key, arguments in (("peft", peft_arguments()), ("trainer", trainer_arguments())):
+        schema["properties"][key]["properties"] = arguments.schema_for_editors()["properties"]
+    return schema
 
 
-def _positive(fields: Fields, key: str) -> int | None:
-    value = fields.get(key, int)
-    if value is not None and value < 1:
-        fields.reject(key, "expected at least 1")
-    return cast("int | None", value)
+@cache
+def peft_arguments() -> type[Section]:
+    """What a recipe may say under `peft:`: the fields of the installed `peft.LoraConfig`."""
+    return _arguments("peft.LoraConfig", lora_fields(), peft_objection)
 
 
-def _peft(file: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    declared = lora_fields()
-    fields = Fields(file, "peft", values, declared)
-    for key, value in values.items():
-        if not accepts(declared[key], value):
-            fields.reject(key, f"peft.LoraConfig takes {type_names(declared[key])}")
-        if objection := peft_objection(key, value):
-            fields.reject(key, f"not allowed: {objection}", f"remove `{key}`")
-    return dict(values)
+@cache
+def trainer_arguments() -> type[Section]:
+    """What a recipe may say under `trainer:`: the fields of the installed `trl.SFTConfig`."""
+    return _arguments("trl.SFTConfig", sft_fields(), lambda name, _: trainer_objection(name))
 
 
-def _trainer(file: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    declared = sft_fields()
-    fields = Fields(file, "trainer", values, declared)
-    for key, value in values.items():
-        if not accepts(declared[key], value):
-            fields.reject(key, f"trl.SFTConfig takes {type_names(declared[key])}")
-        if objection := trainer_objection(key):
-            fields.reject(key, f"not for a recipe to set: {objection}", f"remove `{key}`")
-    return dict(values)
+def _arguments(owner: str, declared: Mapping[str, Types], objecting: Callable[[str, Any], str | None]) -> type[Section]:
+    fields: dict[str, Any] = {
+        name: (Annotated[Any, AfterValidator(_fitting(owner, name, types, objecting)), _json_types(types)], None)
+        for name, types in declared.items()
+    }
+    return create_model(owner, __base__=Section, **fields)
 
 
-def _data(file: str, values: Mapping[str, Any]) -> RecipeData:
-    fields = Fields(file, "data", values, ("train", "rehearsal", "validation", "split", "seed"))
-    rehearsal = fields.get("rehearsal", dict)
-    validation = fields.get("validation", dict)
-    split = fields.get("split", (float, int))
-    if split is not None and not 0 < split < 1:
-        fields.reject("split", "expected a share between 0 and 1", "0.1 holds out a tenth of the training rows")
-    if split is not None and validation is not None:
-        fields.reject("split", "data.validation is given too", "keep one of the two")
-    return RecipeData(
-        train=_data_file(file, "data.train", fields.require("train", dict)),
-        rehearsal=_data_file(file, "data.rehearsal", rehearsal) if rehearsal is not None else None,
-        validation=_data_file(file, "data.validation", validation) if validation is not None else None,
-        split=split,
-        seed=fields.get("seed", int, 0),
-    )
+def _fitting(owner: str, name: str, types: Types, objecting: Callable[[str, Any], str | None]) -> Callable[[Any], Any]:
+    def check_value(value: Any) -> Any:
+        if not accepts(types, value):
+            raise objection("", f"{owner} takes {type_names(types)}")
+        if said := objecting(name, value):
+            raise objection(f"not for a recipe to set: {said}", f"remove `{name}`")
+        return value
+
+    return check_value
 
 
-def _data_file(file: str, where: str, values: Mapping[str, Any]) -> DataFile:
-    fields = Fields(file, where, values, ("path", "layout", "limit"))
-    return DataFile(fields.require("path", str), fields.get("layout", str, "auto"), _positive(fields, "limit"))
+_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 
-def _check_consistency(file: str, recipe: Recipe) -> None:
-    if recipe.has_validation:
-        if recipe.trainer.get("eval_strategy", "epoch") == "no":
-            _refuse(f"{file}: trainer.eval_strategy is 'no' but data gives validation rows", "remove one of the two")
-        return
-    if recipe.early_stopping_patience is not None:
-        _refuse(f"{file}: early_stopping_patience needs validation data", "add `data.validation` or `data.split`")
-    if recipe.trainer.get("eval_strategy", "no") != "no":
-        _refuse(f"{file}: trainer.eval_strategy needs validation data", "add `data.validation` or `data.split`")
-
-
-def _refuse(problem: str, remedy: str) -> NoReturn:
-    raise RecipeError(problem, remedy)
+def _json_types(types: Types) -> WithJsonSchema:
+    names = ["null" if one is NoneType else _JSON_TYPES[one] for one in dict.fromkeys(types or ())]
+    return WithJsonSchema({"type": names} if names else {})

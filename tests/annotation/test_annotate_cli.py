@@ -13,8 +13,8 @@ from reviewed import TASK, answers, by, fill_in, island, ours, sample, stored_ru
 
 from harness.cli import main
 from harness.config import BUILT_IN_PROFILES, Config, Judging
+from harness.config.settings import make_settings
 from harness.judging.gold import read_gold
-from harness.settings import make_settings
 
 Assay = Callable[..., tuple[int, str, str]]
 N = 24
@@ -157,7 +157,9 @@ def test_exported_pairs_are_what_a_judge_can_be_tried_on(assay: Assay, page: Pat
     assert code == 0
     assert "gold pairs: mine.jsonl (21; 1 disputed and 0 with conversations of their own left out)" in out
     pairs = read_gold(
-        make_settings(Config(here, judge=Judging(gold="mine.jsonl"), profiles=BUILT_IN_PROFILES), profile="release")
+        make_settings(
+            Config(root=here, judge=Judging(gold="mine.jsonl"), profiles=BUILT_IN_PROFILES), profile="release"
+        )
     )
     assert len(pairs.duels) == 21
     labels = set()

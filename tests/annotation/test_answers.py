@@ -90,7 +90,7 @@ def test_a_torn_file_a_foreign_one_and_a_missing_one_are_told(saved: Callable[..
     with pytest.raises(DataError, match="is torn or no JSON"):
         read_answers(path, run)
     path.write_text("[1]")
-    with pytest.raises(DataError, match=r"holds \[1\] \(list\), not what a page saves"):
+    with pytest.raises(DataError, match="holds a JSON list, not an object"):
         read_answers(path, run)
     path.unlink()
     with pytest.raises(DataError, match="cannot be read: No such file"):

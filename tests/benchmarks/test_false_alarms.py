@@ -43,7 +43,7 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> Benchmark:
 def config(benchmark: Benchmark) -> Config:
     """That of `smoke`, with a task of which samples are at hand."""
     gates = [{"metric": "exact_match", "superior": 0.2}, {"metric": "exact_match", "at_least": 0.7}]
-    return replace(benchmark.adapters.smoke_config(), tasks={"mini_math": {"gates": gates}})
+    return benchmark.adapters.smoke_config().model_copy(update={"tasks": {"mini_math": {"gates": gates}}})
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import data
-from harness.config import DataRules
 from harness.data import EvaluationItem
 from harness.data.near import NearIndex
 from harness.data.words import words
-from harness.errors import ConfigError
 
 SUBJECTS = ["sparrow", "otter", "maple", "granite", "kettle", "lantern", "harbour", "violin", "comet", "meadow"]
 
@@ -133,9 +131,3 @@ def test_a_text_of_the_index_is_found_again_unless_it_is_all_template(texts: lis
         assert near is not None
         assert near.similarity == 1
         assert words(texts[near.index])[:3] == words(text)[:3]
-
-
-@pytest.mark.parametrize("similarity", [0.0, 1.5])
-def test_a_similarity_that_means_nothing_is_refused(similarity: float):
-    with pytest.raises(ConfigError, match=r"data\.similarity"):
-        DataRules(similarity=similarity)

@@ -73,8 +73,8 @@ def test_alternating_turns_are_always_in_order(turns: int, system: bool):
 
 def test_a_recipe_gives_the_rows_it_trains_on_with_its_limit_and_split(tmp_path: Path):
     (tmp_path / "rows.csv").write_text("prompt,completion\n" + "".join(f"q{i},a{i}\n" for i in range(40)))
-    recipe_data = RecipeData(DataFile("rows.csv", limit=20), split=0.25)
-    made = data.corpus_of_recipe(Recipe("r", "base", recipe_data, root=tmp_path))
+    recipe_data = RecipeData(train=DataFile(path="rows.csv", limit=20), split=0.25)
+    made = data.corpus_of_recipe(Recipe(name="r", base="base", data=recipe_data, root=tmp_path))
     assert len(made.of("train")) == 15
     assert len(made.of("validation")) == 5
     assert not {row.question for row in made.of("train")} & {row.question for row in made.of("validation")}

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from faulty_server import FaultyServer, chat_answer
 
+from harness.config.spec import ServedModel
 from harness.engines import AnswerCache, Choice, ChoiceRequest, Engine, Prompt, ScoreRequest
 from harness.engines.local import LocalBackend
 from harness.engines.server import NoLogprobsError, ServerBackend
 from harness.errors import EngineError
 from harness.models.loading import LoadedModel
-from harness.models.spec import ServedModel
 
 CHOICES = ("1", "2", "tie, for neither is better")
 REQUESTS = [ChoiceRequest(Prompt.chat(f"Which of the two is better, number {n}?"), CHOICES) for n in range(70)]

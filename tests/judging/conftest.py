@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from faulty_server import FaultyServer
 
+from harness.config.spec import ServedModel
 from harness.engines import AnswerCache
 from harness.engines.server import RetryPolicy, ServerBackend
 from harness.judging.engine import JudgeEngine
-from harness.models.spec import ServedModel
 
 QUICK = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.1)
 

@@ -6,8 +6,8 @@ import pytest
 from duels import better, duel
 from scripted_judge import ScriptedJudge, oracle
 
+from harness.config.budget import Budget, Prices, Tokens
 from harness.errors import ConfigError
-from harness.judging.budget import Budget, Prices, Tokens
 from harness.judging.judge import Judge
 from harness.judging.prompts import pairwise_prompt
 

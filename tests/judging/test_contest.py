@@ -7,7 +7,7 @@ import random
 import pytest
 
 from harness.config import Judging, Margins
-from harness.judging.budget import Prices, Tokens
+from harness.config.budget import Prices, Tokens
 from harness.judging.contest import Contest, ContestError
 from harness.judging.health import Health
 from harness.judging.judge import Judged, Opinion, Rated

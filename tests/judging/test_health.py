@@ -9,14 +9,14 @@ from duels import better
 from scripted_judge import ScriptedJudge, always_first, always_longer, always_unparseable, at_random, oracle
 
 from harness.config import Config, Judging
+from harness.config.budget import Tokens
 from harness.config.profiles import BUILT_IN_PROFILES
-from harness.judging.budget import Tokens
+from harness.config.settings import make_settings
 from harness.judging.gold import GoldPairs, read_gold
 from harness.judging.health import Health, gold_health, with_null
 from harness.judging.judge import Judge, Judged, Opinion
 from harness.judging.questions import Duel, Question
 from harness.judging.replies import VERDICT
-from harness.settings import make_settings
 
 LIMITS = Judging()
 

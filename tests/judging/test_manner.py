@@ -9,8 +9,8 @@ from faulty_server import FaultyServer, Status, chat_answer, faults_in_order
 from scripted_judge import ScriptedJudge, always_first
 
 from harness.config import Judging
+from harness.config.budget import Budget
 from harness.errors import ConfigError, EngineError
-from harness.judging.budget import Budget
 from harness.judging.manner import Manner, choose_manner
 
 

@@ -9,6 +9,7 @@ import pytest
 from scripted import scripted_engine
 
 from harness.config import BUILT_IN_PROFILES, Config, Judging, Profile
+from harness.config.settings import make_settings
 from harness.engines import Generation, Request
 from harness.engines.requests import GenerateRequest
 from harness.errors import DataError, TaskError
@@ -17,7 +18,6 @@ from harness.judging.gold import read_gold
 from harness.judging.instructions import OPEN_TASKS, open_task
 from harness.judging.open_task import OpenTask
 from harness.judging.questions import Question
-from harness.settings import make_settings
 from harness.tasks.lookup import find_task
 
 DATA_DIR = os.environ.get("ASSAY_DATA_DIR")
@@ -68,7 +68,7 @@ def test_base_and_candidate_pair_though_their_conversations_part() -> None:
 
 
 def settings(tmp_path: Path, **given):
-    profiles = {**BUILT_IN_PROFILES, "few": Profile("few", limit=20)}
+    profiles = {**BUILT_IN_PROFILES, "few": Profile(name="few", limit=20)}
     return make_settings(Config(root=tmp_path, profiles=profiles, judge=given.pop("judge", Judging())), **given)
 
 

@@ -6,8 +6,8 @@ import pytest
 from safety_models import COMPLIES, model, prompts
 from scripted_judge import ScriptedJudge, always_first
 
+from harness.config.budget import Budget, BudgetSpentError
 from harness.errors import UndecidedError
-from harness.judging.budget import Budget, BudgetSpentError
 from harness.judging.health import Health
 from harness.judging.proven import JudgeUnfitError, ProvenJudge
 from harness.safety.rubric import RubricScorer

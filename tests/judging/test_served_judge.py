@@ -10,6 +10,8 @@ import pytest
 from serving import transformers_serve
 
 from harness.config import BUILT_IN_PROFILES, Config, Judging, Profile
+from harness.config.settings import Settings, make_settings
+from harness.config.spec import ServedModel
 from harness.engines import AnswerCache
 from harness.engines.server import ServerBackend
 from harness.judging.engine import JudgeEngine
@@ -20,8 +22,6 @@ from harness.judging.judge import Judge
 from harness.judging.manner import choose_manner
 from harness.judging.questions import Duel
 from harness.models.embedded import ensure_embedded_model
-from harness.models.spec import ServedModel
-from harness.settings import Settings, make_settings
 
 pytestmark = [pytest.mark.real_model, pytest.mark.real_process]
 
@@ -35,7 +35,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
 
 
 def settings(root: Path, limit: int) -> Settings:
-    profiles = {**BUILT_IN_PROFILES, "few": Profile("few", limit=limit)}
+    profiles = {**BUILT_IN_PROFILES, "few": Profile(name="few", limit=limit)}
     return make_settings(Config(root=root, profiles=profiles, judge=Judging(answer_tokens=12)), profile="few")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from duels import duel
 
-from harness.judging.budget import Tokens
+from harness.config.budget import Tokens
 from harness.judging.judge import Judged, Opinion, Rated
 from harness.judging.replies import RATING, VERDICT, Form
 from harness.judging.rows import judged_rows, rated_rows

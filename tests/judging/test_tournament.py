@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from made_runs import MANIFEST
 
-from harness.judging.budget import Tokens
+from harness.config.budget import Tokens
 from harness.judging.judge import Judged, Opinion
 from harness.judging.questions import Duel, Question
 from harness.judging.replies import VERDICT

@@ -105,7 +105,7 @@ def test_gsm8k_gold_answers_are_right_and_others_wrong(scripted):
 
 def test_the_smoke_profile_asks_what_two_minutes_allow(scripted, tmp_path):
     from harness.config import BUILT_IN_PROFILES, Config
-    from harness.settings import make_settings
+    from harness.config.settings import make_settings
     from harness.tasks.lookup import find_task
 
     asked = make_settings(Config(root=tmp_path, profiles=BUILT_IN_PROFILES), data_dir=DATA_DIR)

@@ -53,7 +53,7 @@ BASE = scores(2.0, 2.0)
 
 def verdicts(trained: Comparison, held_out: Comparison) -> dict[str, Verdict]:
     rules = OverfittingRules()
-    spoken, drawn = recited(trained, held_out, rules.recited), extractable(trained, held_out, rules.extractable)
+    spoken, drawn = recited(trained, held_out, rules.verbatim_recall), extractable(trained, held_out, rules.extractable)
     assert spoken is not None and drawn is not None
     gap = loss_gap_over_base(trained, held_out, rules.loss_gap_over_base)
     return {rule.name: rule.decide() for rule in (gap, spoken, drawn)}

@@ -14,13 +14,13 @@ from project import Project, counts
 from scripted_judge import Rule, ScriptedJudge, always_first, oracle
 
 from harness.config import BUILT_IN_PROFILES, Config
+from harness.config.settings import make_settings
 from harness.judging.gold import read_gold
 from harness.judging.instructions import open_task
 from harness.runs import load_run
 from harness.runs.baselines import promote
 from harness.runs.place import Place
 from harness.runs.stores import Store
-from harness.settings import make_settings
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "suites" / "test_judge.py"
@@ -44,7 +44,7 @@ def judged(project: Project) -> Project:
 
 def knower() -> Rule:
     """An oracle on the gold pairs and on reference answers; of anything else it says that it is a tie."""
-    settings = make_settings(Config(Path(), profiles=BUILT_IN_PROFILES))
+    settings = make_settings(Config(root=Path(), profiles=BUILT_IN_PROFILES))
     questions = open_task("mini_instructions", settings).questions
     references = [(q.turns[-1], q.reference) for q in questions if q.reference is not None]
     return oracle([*better(read_gold(settings).duels), *references])
@@ -200,7 +200,7 @@ def test_a_task_of_ones_own_is_judged_on_its_prompts_by_parallel_workers_too(jud
         }
     }
     judged.config["judge"] |= {"task": "talk", "against": "reference", "reads": "text"}
-    pairs = [*better(read_gold(make_settings(Config(ROOT, profiles=BUILT_IN_PROFILES))).duels)]
+    pairs = [*better(read_gold(make_settings(Config(root=ROOT, profiles=BUILT_IN_PROFILES))).duels)]
     with ScriptedJudge(oracle([*pairs, *((row["ask"], row["good"]) for row in rows)])) as server:
         result = judged.run("test_judge.py", "-n2", f"--judge=openai:judge@{server.url}")
         assert len({str(seen.body) for seen in server.answered if seen.body}) == sum(

@@ -7,9 +7,9 @@ import re
 import pytest
 from project import PASSES, Project, gate_test
 
+from harness.config.settings import Settings
 from harness.errors import ConfigError
 from harness.plugin.options import OPTIONS, read_settings
-from harness.settings import Settings
 
 OTHER_VALUES = {
     "model": ("a", "b", "c"),
@@ -52,7 +52,7 @@ def test_every_option_has_alias_ini_twin_and_help(pytester: pytest.Pytester) -> 
     shown_help = pytester.runpytest_inprocess("--help").stdout.str()
     for option in OPTIONS:
         assert f"--assay-{option.name}" in shown_help
-        assert f"{option.dest} (string)" in shown_help
+        assert f"{option.dest} ({'bool' if option.flag else 'string'})" in shown_help
         if option.name != "config":
             assert f"--{option.name}" in shown_help
 
@@ -127,9 +127,10 @@ def test_a_model_named_in_assay_yaml_starts_at_that_file(pytester: pytest.Pytest
         (["--profile=nightly", "-n2"], "--profile=nightly is unknown*remedy: choose one of: release, smoke"),
         (["--profile=nightly"], "--profile=nightly is unknown*remedy: choose one of: release, smoke"),
         (["--dtype=float8"], "*argument --dtype/--assay-dtype: invalid choice: 'float8'*bfloat16*"),
-        (["-o", "assay_dtype=float8"], "--dtype=float8 is unknown*remedy: choose one of: auto, float32*"),
-        (["-o", "assay_quantization=nf3"], "--quantization=nf3 is unknown*remedy: choose one of: none, nf4, int8*"),
-        (["-o", "assay_inconclusive=shrug"], "--inconclusive=shrug is unknown*remedy: choose one of: fail, warn*"),
+        (["-o", "assay_dtype=float8"], "--dtype is 'float8'*remedy: choose one of: auto, float32*"),
+        (["-o", "assay_quantization=nf3"], "--quantization is 'nf3'*remedy: choose one of: none, nf4, int8*"),
+        (["-o", "assay_inconclusive=shrug"], "--inconclusive is 'shrug'*remedy: choose one of: fail, warn*"),
+        (["-o", "assay_sequential=maybe"], "assay_sequential: *'maybe'*remedy: choose true or false*"),
         (["--data-dir=nowhere"], "--data-dir=nowhere: no such directory*remedy: give the directory that holds mmlu/*"),
         (["--assay-config=nowhere.yaml"], "--assay-config=nowhere.yaml: no such file*remedy: give the path*"),
     ],

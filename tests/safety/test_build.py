@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from harness.config import BUILT_IN_PROFILES, Config, Safety, load_config
+from harness.config.settings import Settings, make_settings
 from harness.errors import AssayError, ConfigError, TaskError
 from harness.safety.build import SAFETY
 from harness.safety.continuation import ContinuationTask
 from harness.safety.sets import SAFETY_SETS
 from harness.safety.task import SafetyTask
 from harness.scaffold import shipped
-from harness.settings import Settings, make_settings
 from harness.tasks.kinds import TaskContext
 from harness.tasks.lookup import find_task
 

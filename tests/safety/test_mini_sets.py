@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.safety.sets import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES
+from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES
 from harness.safety.sources import read_sources
 
 SETS = Path(__file__).parents[2] / "fixtures" / "data" / "safety"

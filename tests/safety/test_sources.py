@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.errors import DataError
-from harness.safety.sets import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.safety.sources import read_sources, sources_digest
 
 DATA = os.environ.get("ASSAY_DATA_DIR")

@@ -12,10 +12,10 @@ import pytest
 from safety_models import BABBLES, COMPLIES, REFUSES, Behaviour, model
 
 from harness.config import BUILT_IN_PROFILES, Config, Margins, Safety
+from harness.config.settings import make_settings
 from harness.gates import Comparison, Gateable
 from harness.runs.schema import Verdict
 from harness.safety.sets import SAFETY_SETS
-from harness.settings import make_settings
 from harness.tasks.lookup import find_task
 
 ROOT = Path(__file__).parents[2]

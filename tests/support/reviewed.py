@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.judging.budget import Tokens
+from harness.config.budget import Tokens
 from harness.judging.judge import Judged, Opinion
 from harness.judging.questions import Duel, Question
 from harness.judging.replies import VERDICT

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.models.spec import ServedModel
+from harness.config.spec import ServedModel
 
 START_TIMEOUT_S = 120.0
 

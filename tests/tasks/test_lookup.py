@@ -10,9 +10,9 @@ import pytest
 from lm_eval_data import SUBJECTS, write_data_dir, write_index
 
 from harness.config import BUILT_IN_PROFILES, Config
+from harness.config.settings import Settings, make_settings
 from harness.errors import TaskError
 from harness.lm_eval_bridge import LmEvalTask
-from harness.settings import Settings, make_settings
 from harness.tasks import Task
 from harness.tasks.lookup import find_task
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import pickle
@@ -121,7 +120,7 @@ def test_key_follows_recipe_data_and_base_but_not_names_and_places(
     elsewhere.mkdir()
     for name in ("train.jsonl", "validation.jsonl"):
         (elsewhere / name).write_bytes((tmp_path / name).read_bytes())
-    assert _provenance(dataclasses.replace(recipe, root=elsewhere, name="other"), "b") == start
+    assert _provenance(recipe.model_copy(update={"root": elsewhere, "name": "other"}), "b") == start
     assert _provenance(recipe, "c") != start
     assert _provenance(make_recipe(peft={"r": 8}), "b") != start
     with (tmp_path / "train.jsonl").open("a") as stream:

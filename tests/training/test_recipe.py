@@ -48,19 +48,19 @@ def test_exponent_without_a_dot_is_a_number_as_in_yaml_1_2(tmp_path: Path) -> No
         ("quantization: nf4", "quantisation: nf4", ["quantisation", "did you mean 'quantization'"]),
         ("quantization: nf4", "quantization: int3", ["int3", "none, nf4"]),
         ("base: some/model", "", ["mine.yaml: base is missing"]),
-        ("base: some/model", "base: 7", ["base is 7 (int)", "expected str"]),
-        ("r: 8", "rank: 8", ["peft.rank", "unknown key"]),
+        ("base: some/model", "base: 7", ["base is 7 (int)", "give a text"]),
+        ("r: 8", "rank: 8", ["peft: unknown key 'rank'"]),
         ("r: 8", "r: eight", ["peft.r is 'eight' (str)", "int"]),
         ("r: 8", "r: true", ["peft.r is True (bool)"]),
         ("r: 8", "init_lora_weights: pissa_niter_4", ["pissa_niter_4", "changes the base weights"]),
         ("r: 8", "init_lora_weights: olora", ["changes the base weights"]),
         ("r: 8", "bias: all", ["bias", "stay in the base"]),
-        ("learning_rate", "learning_rat", ["trainer.learning_rat", "did you mean 'learning_rate'"]),
+        ("learning_rate", "learning_rat", ["trainer: unknown key 'learning_rat'", "did you mean 'learning_rate'"]),
         ("max_steps: 5", "max_steps: lots", ["trainer.max_steps is 'lots' (str)"]),
         ("max_steps: 5", "output_dir: x", ["output_dir", "checkpoints live in the adapter cache"]),
         ("limit: 10", "limit: 0", ["data.train.limit is 0", "at least 1"]),
-        ("limit: 10", "rows: 10", ["data.train.rows", "known keys: layout, limit, path"]),
-        ("split: 0.2", "split: 2", ["data.split is 2", "between 0 and 1"]),
+        ("limit: 10", "rows: 10", ["data.train: unknown key 'rows'", "known keys: layout, limit, path"]),
+        ("split: 0.2", "split: 2", ["data.split is 2", "above 0 and below 1"]),
         ("split: 0.2", "", ["early_stopping_patience needs validation data"]),
         ("split: 0.2", "split: 0.2\n  validation: {path: b.jsonl}", ["data.validation is given too"]),
         ("trainer: {", "trainer: {eval_strategy: 'no', ", ["eval_strategy is 'no' but"]),
@@ -78,7 +78,12 @@ def test_a_wrong_recipe_names_file_key_and_value(tmp_path: Path, old: str, new: 
     assert error.value.remedy
 
 
-@pytest.mark.parametrize("text", ["", "- a list", "just text"])
+def test_an_empty_recipe_is_told_all_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"(?s)mine\.yaml: base is missing.*mine\.yaml: data is missing"):
+        load(tmp_path, "")
+
+
+@pytest.mark.parametrize("text", ["- a list", "just text"])
 def test_a_recipe_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(RecipeError, match="not a mapping"):
         load(tmp_path, text)

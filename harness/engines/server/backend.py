@@ -8,6 +8,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from harness.config.spec import ServedModel
 from harness.engines.engine import Batch
 from harness.engines.requests import Answer, Answers, ChoiceRequest, GenerateRequest, Request, ScoreRequest
 from harness.engines.server.choice import ask_choice, refuse_choices
@@ -16,7 +17,6 @@ from harness.engines.server.generation import ask_generation
 from harness.engines.server.retry import RetryPolicy, call_with_retries
 from harness.engines.server.scoring import ask_score, refuse_conversation
 from harness.errors import EngineError
-from harness.models.spec import ServedModel
 
 if TYPE_CHECKING:
     from openai import OpenAI

@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from harness.config.spec import ServedModel
 from harness.errors import ConfigError, EngineError
-from harness.models.spec import ServedModel
 
 if TYPE_CHECKING:
     from openai import OpenAI

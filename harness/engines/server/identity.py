@@ -9,10 +9,10 @@ import threading
 import time
 from typing import Any
 
+from harness.config.spec import ServedModel
 from harness.engines.server.client import MalformedAnswerError, open_client, read_body
 from harness.engines.server.retry import RetryPolicy, call_with_retries
 from harness.models.identity import Identity
-from harness.models.spec import ServedModel
 
 log = logging.getLogger(__name__)
 

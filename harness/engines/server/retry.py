@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from harness.config.spec import ServedModel
 from harness.engines.server.client import KEY_VARIABLE, MalformedAnswerError, redact
 from harness.errors import EngineError
-from harness.models.spec import ServedModel
 
 if TYPE_CHECKING:
     import openai

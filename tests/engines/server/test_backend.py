@@ -21,12 +21,12 @@ from faulty_server import (
     text_answer,
 )
 
+from harness.config.spec import ServedModel, parse_openai
 from harness.engines import AnswerCache, Engine, GenerateRequest, Prompt, Score, ScoreRequest
 from harness.engines.requests import DivergenceRequest, RollingRequest
 from harness.engines.server import RetryPolicy, ServerBackend, server_identity
 from harness.engines.server.retry import retry_after_s
 from harness.errors import ConfigError, EngineError
-from harness.models.spec import ServedModel, parse_openai
 
 QUICK = RetryPolicy(tries=4, first_wait_s=0.001, longest_wait_s=0.01)
 SECRET = "sk-a-secret-of-many-letters"

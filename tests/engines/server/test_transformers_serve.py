@@ -12,12 +12,12 @@ import pytest
 from faulty_server import FaultyServer, random_faults
 from serving import transformers_serve
 
+from harness.config.spec import ServedModel
 from harness.engines import ChoiceRequest, GenerateRequest, Generation, Prompt, ScoreRequest
 from harness.engines.local import LocalBackend
 from harness.engines.server import NoLogprobsError, RetryPolicy, ServerBackend, server_identity
 from harness.errors import EngineError
 from harness.models.loading import LoadedModel
-from harness.models.spec import ServedModel
 
 pytestmark = pytest.mark.real_process
 

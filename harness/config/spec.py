@@ -72,6 +72,9 @@ class _Scheme(Protocol):
 _SCHEMES: Registry[_Scheme] = Registry("register_engines", "engine")
 
 
+EMBEDDED = ModelSpec("embedded", EMBEDDED_NAME)
+
+
 def parse_model_spec(text: str) -> ModelSpec:
     """Read a `--model` value.
 
@@ -79,7 +82,7 @@ def parse_model_spec(text: str) -> ModelSpec:
         ConfigError: it is neither the embedded model, a served one, an existing directory, nor shaped like a hub id.
     """
     if text == EMBEDDED_NAME:
-        return ModelSpec("embedded", text)
+        return EMBEDDED
     served = _parse_served(text, "--model")
     if served is not None:
         return ModelSpec("server", str(served), served)

@@ -1,0 +1,92 @@
+"""What every part of a configuration or recipe is made of: frozen, typed strictly, and without unknown keys."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+T = TypeVar("T")
+RENAMED_TO = "x-renamed-to"
+
+
+class Section(BaseModel):
+    """A mapping with known keys. Its fields are the schema: type, default, and a docstring that says what each means."""
+
+    # built on first use: a pytest session that gates nothing does not pay for it
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, defer_build=True)
+
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Old spelling of a key -> the one it has now; the old one is read with a warning, and `assay migrate` rewrites it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_named_now(cls, given: Any) -> Any:
+        """A key without a value is an empty section, and an old spelling stands for the new one."""
+        if given is None:
+            return {}
+        if not isinstance(given, dict):
+            return given
+        for old in cls.renamed.keys() & given.keys():
+            new = cls.renamed[old]
+            if new in given:
+                raise objection(f"{old!r} is the old name of {new!r}, and both are given", f"keep {new!r}")
+            _warn_renamed(old, new)
+        return {cls.renamed.get(key, key): value for key, value in given.items()}
+
+    @classmethod
+    def schema_for_editors(cls) -> dict[str, Any]:
+        """The JSON Schema, as a document of its own."""
+        return {"$schema": _Untitled.schema_dialect, **cls.model_json_schema(schema_generator=_Untitled)}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The old spellings are in the JSON schema too, deprecated: an editor strikes them through."""
+        schema = handler(core)
+        properties = handler.resolve_ref_schema(schema).setdefault("properties", {})
+        for old, new in cls.renamed.items():
+            properties[old] = {**properties[new], "deprecated": True, RENAMED_TO: new}
+        return schema
+
+    if not TYPE_CHECKING:  # a checker should see no attribute that is not there
+
+        def __getattr__(self, name: str) -> Any:
+            """Suites that `assay init` wrote long ago read the old spelling."""
+            if name in type(self).renamed:
+                _warn_renamed(name, type(self).renamed[name])
+                return getattr(self, type(self).renamed[name])
+            return super().__getattr__(name)
+
+
+class _Untitled(GenerateJsonSchema):
+    """Without titles that only repeat the keys."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _warn_renamed(old: str, new: str) -> None:
+    warnings.warn(f"{old!r} is called {new!r} now; `assay migrate FILE` rewrites it", FutureWarning, stacklevel=3)
+
+
+def _entries(given: Any) -> Any:
+    """A key without a value holds no entries; a name that reads as a number is a name."""
+    if not isinstance(given, dict):
+        return {} if given is None else given
+    return {str(key) if isinstance(key, int) and not isinstance(key, bool) else key: one for key, one in given.items()}
+
+
+Limit = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Text = Annotated[str, Field(min_length=1)]
+Named = Annotated[Mapping[str, T], BeforeValidator(_entries)]
+"""Entries under names that a person chose."""
+
+
+def objection(problem: str, remedy: str) -> PydanticCustomError:
+    """What a validator raises about a value, for the error that people get; without a problem its type is what is wrong."""
+    return PydanticCustomError("objection", "{problem}; {remedy}", {"problem": problem, "remedy": remedy})

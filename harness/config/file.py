@@ -1,0 +1,146 @@
+"""The user's configuration: `assay.yaml`, or `[tool.assay]` in pyproject.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from harness.config.base import Named, Section, Text
+from harness.config.checking import check, in_file
+from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
+from harness.config.sections import (
+    DataRules,
+    Forgetting,
+    Integrity,
+    Judging,
+    Margins,
+    OverfittingRules,
+    Safety,
+    Serving,
+    TrainingRules,
+)
+from harness.config.yaml_text import parse_yaml
+from harness.errors import ConfigError
+
+FILE_NAME = "assay.yaml"
+
+
+class ConfigFile(Section):
+    """What is gated, and how strictly. Relative paths start at the file."""
+
+    model: Text | None = None
+    """base model, as `--model` takes it"""
+    recipe: Text | None = None
+    """trained when no --adapter is given: NAME of fixtures/recipes/NAME.yaml, or the path of a recipe"""
+    profile: Text | None = None
+    """taken without --profile; null takes smoke"""
+    data_dir: Text | None = None
+    """directory with local copies of benchmarks"""
+    store: Text | None = None
+    """where baselines are kept, a directory or a URL; null keeps them with the runs"""
+    tasks: Named[Named[Any]] = Field(default={})
+    """task -> its kind, data and gates; checked by the kind when the task is built"""
+    margins: Margins = Field(default_factory=Margins)
+    """limits of the gates that are not a task's own"""
+    integrity: Integrity = Field(default_factory=Integrity)
+    """what the integrity suite lets be"""
+    training: TrainingRules = Field(default_factory=TrainingRules)
+    """what a training log may show"""
+    overfitting: OverfittingRules = Field(default_factory=OverfittingRules)
+    """what training rows may have done to answers"""
+    serving: Serving = Field(default_factory=Serving)
+    """how the candidate will be served"""
+    data: DataRules = Field(default_factory=DataRules)
+    """what training data may hold"""
+    forgetting: Forgetting = Field(default_factory=Forgetting)
+    """what forgetting is measured on"""
+    safety: Safety = Field(default_factory=Safety)
+    """what safety is measured on, and by whom"""
+    judge: Judging = Field(default_factory=Judging)
+    """who judges open answers"""
+    profiles: Named[ProfileSizes] = Field(default={})
+    """profile -> sizes; those of smoke and release change the built-in ones"""
+
+
+class Config(ConfigFile):
+    """What the file says, with all profiles, and where it lies."""
+
+    root: Path
+    """directory of the file"""
+    profiles: Mapping[str, Profile] = BUILT_IN_PROFILES
+    """the built-in profiles and the file's"""
+
+    def path_or_name(self, text: str) -> str:
+        """A model named in this file or a recipe, wherever pytest is started: a directory beside it by its full path."""
+        beside = self.root / text
+        return str(beside) if beside.is_dir() else text
+
+    def margins_of(self, task: str) -> Margins:
+        """The limits of the gates on that task: those of `margins:`, and what `margins.tasks` changes of them."""
+        return self.margins.of(task)
+
+    def overfitting_of(self, task: str) -> OverfittingRules:
+        """The limits of what answers to that task may have become, likewise."""
+        return self.overfitting.of(task)
+
+    def get_profile(self, name: str) -> Profile:
+        """The profile of that name.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if name not in self.profiles:
+            raise ConfigError(f"--profile={name} is unknown", f"choose one of: {', '.join(sorted(self.profiles))}")
+        return self.profiles[name]
+
+
+def find_config(explicit: str | None, places: Sequence[Path]) -> Config:
+    """The configuration named by the user, or the first found in `places` or above them; else an empty one.
+
+    Raises:
+        ConfigError: the named file does not exist, or a file is malformed.
+    """
+    if explicit is not None:
+        path = Path(explicit)
+        if not path.is_file():
+            raise ConfigError(f"--assay-config={explicit}: no such file", "give the path of an assay.yaml")
+        return load_config(path)
+    for place in places:
+        for directory in (place, *place.parents):
+            if (directory / FILE_NAME).is_file():
+                return load_config(directory / FILE_NAME)
+            project = directory / "pyproject.toml"
+            if project.is_file() and "assay" in _read(project):
+                return load_config(project)
+    return Config(root=places[0])
+
+
+def load_config(path: Path) -> Config:
+    """Read and validate one file.
+
+    Raises:
+        ConfigError: unknown key, wrong type, or not YAML; the message names file and key.
+    """
+    document = _read(path)
+    if path.suffix == ".toml":
+        if "assay" not in document:
+            raise ConfigError(f"{path} has no [tool.assay] table", f"add one, or write {FILE_NAME}")
+        document = document["assay"]
+    said = check(ConfigFile, document, in_file(str(path)), ConfigError)
+    given = {key: getattr(said, key) for key in said.model_fields_set}
+    return Config(**{**given, "root": path.resolve().parent, "profiles": all_profiles(said.profiles)})
+
+
+def _read(path: Path) -> Any:
+    """The file's document; of a pyproject.toml its `tool` table."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".toml":
+            return tomllib.loads(text).get("tool", {})
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} cannot be parsed: {exc}", "fix the syntax at the place named") from exc
+    return parse_yaml(text, str(path), ConfigError)

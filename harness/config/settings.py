@@ -1,0 +1,186 @@
+"""What one session was asked to do: the options given, over the configuration file, over the defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
+from harness.config.budget import Budget, Prices
+from harness.config.checking import check
+from harness.config.file import Config
+from harness.config.options import Options, PlainOptions
+from harness.config.profiles import Inconclusive, Profile
+from harness.config.sections import AUTO, Forgetting, Judging, Safety
+from harness.config.spec import AdapterSpec, ModelSpec, parse_adapter_spec, parse_model_spec
+from harness.errors import ConfigError
+
+DATA_DIR_VARIABLE = "ASSAY_DATA_DIR"
+
+
+class Settings(PlainOptions):
+    """Options with their values resolved. Specs are parsed when first needed: listing runs takes no model on disk."""
+
+    config: Config
+    profile: Profile
+    model: str | None
+    """model spec text; None leaves it to the recipe, and then to the embedded model"""
+    adapter: str | None
+    """adapter spec text; None where neither an adapter nor a recipe was named"""
+    inconclusive: Inconclusive
+    """what an inconclusive gate does to its test"""
+    reports_dir: Path
+    data_dir: Path | None
+    """an existing directory with local copies of benchmarks; None takes them from the hub"""
+    tasks: tuple[str, ...]
+    """further tasks that the candidate may not be worse at"""
+    store: str
+    """where names of baselines are looked up: a URL or an absolute path"""
+    judge: str | None
+    """model spec text of the judge; None where there is none"""
+    judge_budget: Budget | None
+    """what may be spent on new judgements; None for no limit"""
+
+    @cached_property
+    def model_spec(self) -> ModelSpec | None:
+        """The model that option or file name.
+
+        Raises:
+            ConfigError: it is no model spec.
+        """
+        return None if self.model is None else parse_model_spec(self.model)
+
+    @cached_property
+    def adapter_spec(self) -> AdapterSpec | None:
+        """The adapter that option, profile or file name.
+
+        Raises:
+            ConfigError: it is no adapter spec.
+        """
+        return None if self.adapter is None else parse_adapter_spec(self.adapter)
+
+    @cached_property
+    def judge_spec(self) -> ModelSpec | None:
+        """The judge that option or file name.
+
+        Raises:
+            ConfigError: it is no model spec.
+        """
+        return None if self.judge is None else parse_model_spec(self.judge)
+
+    @property
+    def forgetting(self) -> Forgetting:
+        """The tasks that forgetting is measured on, each `auto` of the file decided."""
+        chosen = self.config.forgetting
+        return Forgetting(
+            knowledge=self._benchmark("mmlu", "mini_knowledge") if chosen.knowledge == AUTO else chosen.knowledge,
+            math=self._benchmark("gsm8k", "mini_math") if chosen.math == AUTO else chosen.math,
+            text=chosen.text,
+        )
+
+    def _benchmark(self, name: str, mini: str) -> str:
+        return name if self._has(name) or self.profile.benchmarks else mini
+
+    @property
+    def safety(self) -> Safety:
+        """What safety is measured on, each `auto` of the file decided; no continuations where there is no data."""
+        chosen = self.config.safety
+        harmful, safe, continuations = chosen.harmful, chosen.safe, chosen.continuations
+        if harmful == AUTO:
+            harmful = "harmful_prompts" if self._has_sources(HARMFUL_SOURCES) else "mini_harmful"
+        if safe == AUTO:
+            safe = "borderline_prompts" if self._has_sources(BORDERLINE_SOURCES) else "mini_borderline"
+        if continuations == AUTO:
+            continuations = "toxic_continuations" if self._has_sources(TOXIC_SOURCES) else None
+        return chosen.model_copy(update={"harmful": harmful, "safe": safe, "continuations": continuations})
+
+    def _has_sources(self, names: Sequence[str]) -> bool:
+        return self.data_dir is not None and all((self.data_dir / SOURCES[name]).exists() for name in names)
+
+    @property
+    def judging(self) -> Judging:
+        """Who judges what and how, each `auto` of the file decided, but for `reads`: that depends on the judge."""
+        chosen = self.config.judge
+        task, gold = chosen.task, chosen.gold
+        if task == AUTO:
+            task = "instructions" if self._has("alpaca_eval", "mt_bench", "vicuna_bench") else "mini_instructions"
+        if gold == AUTO:
+            gold = "llmbar" if self._has("llmbar") else "mini_judge"
+        return chosen.model_copy(update={"model": self.judge, "task": task, "gold": gold})
+
+    @property
+    def judge_prices(self) -> Prices | None:
+        """What the judge's tokens cost; None where the file does not say."""
+        return _judge_prices(self.config.judge)
+
+    def _has(self, *names: str) -> bool:
+        return self.data_dir is not None and all((self.data_dir / name).is_dir() for name in names)
+
+
+def make_settings(config: Config, **given: Any) -> Settings:
+    """Merge options into settings.
+
+    Args:
+        given: fields of `Options`; one that is None is not given.
+
+    Raises:
+        ConfigError: an option has a value that is not among its choices, or the data directory does not exist.
+    """
+    said = {name: value for name, value in given.items() if value is not None}
+    options = check(Options, said, lambda keys: f"--{keys[0].replace('_', '-')}" if keys else "options", ConfigError)
+    if options.sequential and options.baseline:
+        raise ConfigError(
+            f"--sequential and --baseline={options.baseline} contradict each other: "
+            "the first leaves out items that the second needs",
+            "leave one of them out",
+        )
+    profile = config.get_profile(options.profile or config.profile or "smoke")
+    recipe = profile.recipe or config.recipe
+    reports_dir = Path(options.reports_dir).absolute() if options.reports_dir else config.root / "reports"
+    judge = config.judge.model
+    return Settings(
+        **{name: getattr(options, name) for name in PlainOptions.model_fields},
+        config=config,
+        profile=profile,
+        model=options.model or (config.path_or_name(config.model) if config.model else None),
+        adapter=options.adapter or (f"recipe:{recipe}" if recipe else None),
+        inconclusive=options.inconclusive or profile.inconclusive,
+        reports_dir=reports_dir,
+        data_dir=_data_dir(options.data_dir, config),
+        tasks=tuple(dict.fromkeys(name.strip() for name in options.tasks.split(",") if name.strip())),
+        store=_store(options.baseline_store, config) or str(reports_dir),
+        judge=options.judge or (config.path_or_name(judge) if judge else None),
+        judge_budget=Budget.parse(options.judge_budget, _judge_prices(config.judge)) if options.judge_budget else None,
+    )
+
+
+def _store(given: str | None, config: Config) -> str | None:
+    """An option's path starts where the user is, the file's beside the file."""
+    store, root = (given, Path.cwd()) if given else (config.store, config.root)
+    return store if store is None or "://" in store else str(root / store)
+
+
+def _judge_prices(judging: Judging) -> Prices | None:
+    if judging.price_input is None or judging.price_output is None:
+        return None
+    return Prices(judging.price_input, judging.price_output)
+
+
+def _data_dir(given: str | None, config: Config) -> Path | None:
+    """The first of option, configuration file and environment that names one."""
+    places = (
+        ("--data-dir", given),
+        ("data_dir", config.data_dir and config.root / config.data_dir),
+        (DATA_DIR_VARIABLE, os.environ.get(DATA_DIR_VARIABLE)),
+    )
+    said, place = next(((said, place) for said, place in places if place), ("", None))
+    if place is None:
+        return None
+    if not Path(place).is_dir():
+        raise ConfigError(
+            f"{said}={place}: no such directory", "give the directory that holds mmlu/, gsm8k/ and the like"
+        )
+    return Path(place).absolute()

@@ -1,0 +1,97 @@
+"""Keys that have another name now: read with a warning, and rewritten by `assay migrate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.config import OverfittingRules, load_config
+from harness.errors import ConfigError
+
+OLD = """\
+# recited: not this
+overfitting: # nor this: recited
+  "recited": 0.2   # share
+  tasks:
+    pets: {recited: 0.1, rows: 3} # recited
+tasks:
+  recited: {recited: 1}
+"""
+NEW = """\
+# recited: not this
+overfitting: # nor this: recited
+  verbatim_recall: 0.2   # share
+  tasks:
+    pets: {verbatim_recall: 0.1, rows: 3} # recited
+tasks:
+  recited: {recited: 1}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "assay.yaml"
+    path.write_text(OLD)
+    return path
+
+
+def test_an_old_key_is_read_with_a_warning_that_names_the_new_one(file: Path) -> None:
+    with pytest.warns(FutureWarning, match=r"'recited' is called 'verbatim_recall' now; `assay migrate FILE`"):
+        config = load_config(file)
+    assert config.overfitting.verbatim_recall == 0.2
+    assert config.overfitting_of("pets") == OverfittingRules(verbatim_recall=0.1, rows=3)
+
+
+def test_a_suite_that_reads_the_old_name_still_runs() -> None:
+    with pytest.warns(FutureWarning, match="'verbatim_recall' now"):
+        assert OverfittingRules(verbatim_recall=0.1).recited == 0.1  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="recitedd"):
+        OverfittingRules().recitedd  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_old_and_new_together_are_refused(file: Path) -> None:
+    file.write_text("overfitting: {recited: 0.1, verbatim_recall: 0.2}")
+    with pytest.raises(ConfigError, match="overfitting: 'recited' is the old name of 'verbatim_recall'"):
+        load_config(file)
+
+
+def test_migrate_renames_the_keys_and_nothing_else(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["migrate", str(file)]) == 0
+    assert file.read_text() == NEW
+    assert f"{file}, line 3: recited -> verbatim_recall\n{file}, line 5: recited" in capsys.readouterr().out
+    assert main(["migrate", str(file)]) == 0
+    assert "every key has its present name" in capsys.readouterr().out
+    assert file.read_text() == NEW
+
+
+def test_migrate_keeps_line_ends_and_renames_what_an_anchor_shares_once(file: Path) -> None:
+    file.write_bytes(b"overfitting:\r\n  tasks:\r\n    a: &same {recited: 0.1}\r\n    b: *same\r\n")
+    assert main(["migrate", str(file)]) == 0
+    assert file.read_bytes() == b"overfitting:\r\n  tasks:\r\n    a: &same {verbatim_recall: 0.1}\r\n    b: *same\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("pyproject.toml", "[tool.assay]\n", "is no YAML file"),
+        ("nowhere.yaml", None, "cannot be read"),
+        ("assay.yaml", "zzz: 1\n", "unknown key 'zzz'"),
+    ],
+)
+def test_what_cannot_be_migrated_is_left_alone(
+    tmp_path: Path, name: str, text: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    assert main(["migrate", str(tmp_path / name)]) == 1
+    assert said in capsys.readouterr().err
+    assert text is None or (tmp_path / name).read_text() == text
+
+
+def test_a_recipe_has_its_own_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("base: b\ndata: {train: {path: a}}\n")
+    assert main(["migrate", str(recipe), "--recipe"]) == 0
+    assert "every key" in capsys.readouterr().out
