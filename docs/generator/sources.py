@@ -15,7 +15,8 @@ from typing import Any
 
 from harness import cli, plugin
 from harness.errors import AssayError
-from harness.gates.remedies import remedy_for
+from harness.gates.kinds import KINDS as RULE_KINDS
+from harness.gates.kinds import needs
 from harness.judging.contest import Contest
 from harness.judging.health import Health
 from harness.metrics.base import Metric
@@ -63,22 +64,11 @@ def command_parser() -> argparse.ArgumentParser:
     return cli._parser()
 
 
-_STUB: dict[str, Any] = {
-    "properties": {
-        section: {"type": "object", "properties": {"limit": {"type": "number", "default": 0.1}}}
-        for section in ("margins", "data", "training", "overfitting", "safety")
-    }
-}
-
-
 def schema(*arguments: str) -> dict[str, Any]:
     """The JSON Schema that `assay schema` prints: of assay.yaml, or with `--recipe` of a recipe."""
     printed = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
-            cli.main(["schema", *arguments])
-    except SystemExit:  # remove with _STUB once `assay schema` is merged
-        return _STUB
+    with contextlib.redirect_stdout(printed):
+        cli.main(["schema", *arguments])
     document: dict[str, Any] = json.loads(printed.getvalue())
     return document
 
@@ -128,8 +118,7 @@ def _load(path: Path) -> ModuleType:
 
 
 def general_remedies() -> Iterator[tuple[str, str, str]]:
-    """Of each rule that has no remedy of its own: the rule, what came out, what to do."""
-    for kind in ("superior", "non_inferior", "at_least", "at_most"):
-        yield kind, "fail", remedy_for(kind, "fail", "")
-    yield "any", "inconclusive", remedy_for("superior", "inconclusive", "")
-    yield "any", "inconclusive: at floor", remedy_for("superior", "inconclusive", "at floor")
+    """Of each kind of rule where its gate has no remedy of its own: the kind, what came out, what to do."""
+    yield from ((kind.name, "fail", kind.remedy) for kind in RULE_KINDS.values())
+    yield "any", "inconclusive", needs(())
+    yield "any", "inconclusive: at floor", needs(("at_floor",))
