@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from generator import commands, fixtures, gates, metrics, options, schema, sources
+from generator import commands, fixtures, gates, metrics, options, schema, sources, tasks
 
 _CONFIGURATION = """The file beside your suites, or `[tool.assay]` in `pyproject.toml`. An unknown key is an error that names
 the nearest known one. `assay schema` prints this as JSON Schema, for your editor.
@@ -30,6 +30,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/commands.md": commands.page,
     "reference/configuration.md": configuration,
     "reference/recipes.md": recipes,
+    "reference/tasks.md": tasks.page,
     "reference/fixtures.md": fixtures.page,
     "reference/metrics.md": metrics.page,
     "reference/gates.md": gates.page,

@@ -28,6 +28,11 @@ def page(title: str, schema: Schema, intro: str) -> str:
     return "\n".join([f"# {title}\n", intro, *_sections(schema, schema, described)])
 
 
+def keys(schema: Schema) -> str:
+    """The keys of one object whose values hold no others."""
+    return _keys(schema, schema, "", {})
+
+
 def _sections(schema: Schema, root: Schema, described: Mapping[str, str]) -> Iterator[str]:
     """The keys of the document, then a section for each object in it. A definition is described where it is first used."""
     yield _keys(schema, root, "", described)

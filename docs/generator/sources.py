@@ -23,7 +23,8 @@ from harness.metrics.base import Metric
 from harness.metrics.general import GENERAL_METRICS
 from harness.plugin.options import OPTIONS, Option
 from harness.safety.sets import CONTINUATION_KIND, SAFETY_KIND
-from harness.tasks.build import KINDS, build_task
+from harness.tasks.build import build_task
+from harness.tasks.kinds import TASK_KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,14 +86,16 @@ def metrics_by_kind(directory: Path) -> dict[str, Sequence[Metric]]:
         AssayError: a kind has no sample here.
     """
     found: dict[str, Sequence[Metric]] = {}
-    for kind in KINDS:
+    safety = _safety_metrics()
+    rows = [kind.name for kind in TASK_KINDS if kind.metrics and kind.name not in safety]
+    for kind in rows:
         if kind not in _SAMPLES:
             raise AssayError(f"the reference has no sample row for tasks of kind {kind!r}", f"add one in {__file__}")
         row, spec = _SAMPLES[kind]
         (directory / "row.jsonl").write_text(json.dumps(row), encoding="utf-8")
         task = build_task(kind, {"kind": kind, "data": "row.jsonl", **spec}, root=directory)
         found[kind] = task.grader.metrics
-    return {**found, **_safety_metrics(), "": GENERAL_METRICS}
+    return {**found, **safety, "": GENERAL_METRICS}
 
 
 def _safety_metrics() -> dict[str, Sequence[Metric]]:
@@ -100,6 +103,11 @@ def _safety_metrics() -> dict[str, Sequence[Metric]]:
     from harness.safety.task import CLASS_METRICS
 
     return {SAFETY_KIND: CLASS_METRICS, CONTINUATION_KIND: (MAX_TOXICITY,)}
+
+
+def task_keys() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each kind's keys under `tasks:`."""
+    return {kind.name: kind.keys.model_json_schema() for kind in TASK_KINDS}
 
 
 def suites() -> dict[str, ModuleType]:
