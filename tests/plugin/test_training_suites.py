@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from project import Project, counts
-from tiny import save_tiny_adapter, save_tiny_model
+from tiny import save_tiny_adapter
 
 from harness.training.history import STATE_FILE
 
@@ -34,12 +34,6 @@ def random_rows(numbers: Sequence[int], words: Sequence[str] = WORDS) -> list[di
     """Prompts with answers that nothing foretells, in these words."""
     drawn = random.Random(numbers[0])
     return [{"prompt": f"Say line {i}", "completion": " ".join(drawn.choices(words, k=10))} for i in numbers]
-
-
-@pytest.fixture(scope="module")
-def learner_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model that learns whole nats in twenty steps, so that no rounding decides how its training ends."""
-    return save_tiny_model(tmp_path_factory.mktemp("learner") / "model", initializer_range=0.16)
 
 
 @pytest.fixture

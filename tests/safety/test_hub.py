@@ -13,7 +13,7 @@ from harness.safety.hub import HubScorer, TextClassifier
 from harness.safety.scoring import Exchange, make_scorer
 from harness.safety.toxicity import HubToxicity, LexiconScorer, make_toxicity_scorer
 
-pytestmark = pytest.mark.usefixtures("heavy_libraries")  # one thread: several only wait for each other here
+pytestmark = pytest.mark.usefixtures("heavy_libraries")
 
 LABELS = {"REFUSAL": "full_refusal", "PARTIAL": "partial_refusal", "ANSWER": "full_compliance"}
 
