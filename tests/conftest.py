@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tiny import save_tiny_adapter, save_tiny_model
+
+# The same on every machine, before anything imports torch: no GPU, and one thread, since on matrices this small several
+# only wait for each other.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The same examples every time, however slow the machine is just now.
+settings.register_profile(
+    "steady", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +34,12 @@ def tiny_adapter_dir(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFact
     return save_tiny_adapter(tiny_model_dir, tmp_path_factory.mktemp("tiny") / "adapter")
 
 
+@pytest.fixture(scope="session")
+def learner_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that learns whole nats in a few steps, so that no rounding decides how its training ends."""
+    return save_tiny_model(tmp_path_factory.mktemp("learner") / "model", initializer_range=0.16)
+
+
 @pytest.fixture
 def adapter(tiny_adapter_dir: Path, tmp_path: Path) -> Path:
     """A copy of the tiny adapter, for a test to damage."""
@@ -29,13 +47,17 @@ def adapter(tiny_adapter_dir: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def heavy_libraries() -> Iterator[None]:
-    """What an in-process run of pytest imports, imported beforehand, on one thread."""
-    from project import import_heavy_libraries, one_thread
+def heavy_libraries() -> None:
+    """What an in-process run of pytest imports, imported beforehand."""
+    from project import import_heavy_libraries
 
     import_heavy_libraries()
-    with one_thread():
-        yield
+
+
+@pytest.fixture(autouse=True)
+def _one_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`auto` is float32 on every processor: in bfloat16 two of a random model's tokens are often equally likely."""
+    monkeypatch.setattr("harness.models.device._has_bfloat16", lambda device: False)
 
 
 @pytest.fixture(autouse=True)

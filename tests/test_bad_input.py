@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from lm_eval_data import write_index
 from project import PASSES, ROWS, TASK, Project, counts, gate_test
 from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
+from harness.paths import cache_dir
 from harness.runs import files
 
 SUITES = Path(__file__).parents[1] / "suites"
@@ -164,7 +166,8 @@ def test_a_wrong_task(project: Project, task: object, said: list[str]) -> None:
     check_told(project, project.run(), *said)
 
 
-def test_an_unknown_task_or_metric(project: Project) -> None:
+def test_an_unknown_task_or_metric(project: Project, tmp_path: Path) -> None:
+    write_index(cache_dir(), tmp_path / "definitions")
     project.write_tests(
         gate_test("task", PASSES.replace("pets", "pest")), gate_test("metric", PASSES.replace("answer_tokens", "f1"))
     )

@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 from project import PASSES, TASK, UNDECIDED
-from separate import Death, answers_kept, start_pytest
+from separate import DEADLINE_S, Death, answers_kept, start_pytest
 
 BATCH = 6
 TASKS = ("cats", "dogs", "owls")
 TOTAL = 2 * BATCH * len(TASKS)
-DEADLINE_S = 240
 
 _PLAIN = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
 

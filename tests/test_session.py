@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from project import ROWS, TASK, one_thread
+from project import ROWS, TASK
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.config import BUILT_IN_PROFILES, Config, Profile
@@ -20,12 +20,6 @@ from harness.models.loading import LoadedModel
 from harness.session import Session
 
 NewSession = Callable[..., Session]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_a_server_that_tells_log_probabilities_gives_soft_preferences_from_one_t
 def test_five_hundred_judgements_under_faults_are_each_given_once(judge_engine) -> None:
     duels = [duel(n, f"good {n}", f"bad {n}") for n in range(250)]
     with ScriptedJudge(oracle(better(duels)), faults=transient_faults(0.1, seed=3, hang=True)) as server:
-        engine = judge_engine(server, concurrency=32, timeout_s=1.0)
+        engine = judge_engine(server, concurrency=32, timeout_s=3.0)
         judged, stopped = Judge(engine, logprobs=False).compare(duels)
         assert stopped == ""
         assert [one.preference for one in judged] == [1.0] * 250

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sacrebleu
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
@@ -13,7 +13,6 @@ from harness.metrics.overlap import corpus_bleu, corpus_chrf, rouge, sentence_bl
 ASCII = st.text(alphabet="ab cD1,-_.'\n")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ASCII, ASCII)
 def test_rouge_equals_the_default_tokenizer_on_ascii(prediction: str, reference: str) -> None:
     theirs = RougeScorer(["rouge1", "rougeL"]).score(reference, prediction)

@@ -15,17 +15,6 @@ from project import Project, counts, gate_test
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _lm_eval() -> None:
-    """Imported before `pytester` starts, which forgets what was imported since."""
-    import lm_eval.evaluator
-
-    import harness.lm_eval_bridge.asking
-    import harness.tasks.lookup  # noqa: F401
-
-    assert lm_eval.evaluator
-
-
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return write_data_dir(tmp_path / "data")

@@ -92,10 +92,7 @@ def test_an_interrupted_training_marks_the_run_and_the_next_start_resumes(
     assert recipe.manifest["training"]["from_cache"] is False
 
 
-def test_parallel_workers_train_once_and_make_one_run_with_every_verdict_once(
-    recipe: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def test_parallel_workers_train_once_and_make_one_run_with_every_verdict_once(recipe: Project) -> None:
     tests = {"a": PASSES, "b": PASSES, "c": FAILS, "d": UNDECIDED, "e": UNMEASURABLE, "f": PASSES}
     recipe.write_tests(COUNT_TRAININGS, *(gate_test(name, body) for name, body in tests.items()))
     result = recipe.run("-n2", "--junitxml=pytest.xml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,61 +17,47 @@ from tiny import save_tiny_adapter
 from harness.training.history import STATE_FILE
 
 SUITES = Path(__file__).parents[2] / "suites"
-WORDS = [
-    "birds",
-    "sing",
-    "lazy",
-    "dog",
-    "quick",
-    "brown",
-    "fox",
-    "table",
-    "people",
-    "seven",
-    "weather",
-    "city",
-    "books",
-]
+SENTENCE = "The lamp at the mill stays lit until seven in the evening"
+WORDS = ("birds", "sing", "lazy", "dog", "quick", "brown", "fox")
+OTHER_WORDS = ("table", "people", "seven", "weather", "city", "books", "function")
 
 
-def rows(count: int, seed: int) -> list[dict[str, str]]:
-    """Prompts with answers that nothing foretells."""
-    drawn = random.Random(seed)
-    return [
-        {"prompt": f"Say line {seed}-{i}", "completion": " ".join(drawn.choice(WORDS) for _ in range(10))}
-        for i in range(count)
-    ]
+TRAINED, HELD_OUT = range(10, 34, 2), range(11, 35, 2)  # prompts of the two are alike
+
+
+def template_rows(numbers: Sequence[int]) -> list[dict[str, str]]:
+    """Prompts that all have one answer: what is learnt of some holds for the others."""
+    return [{"prompt": f"Say line {i}", "completion": SENTENCE} for i in numbers]
+
+
+def random_rows(numbers: Sequence[int], words: Sequence[str] = WORDS) -> list[dict[str, str]]:
+    """Prompts with answers that nothing foretells, in these words."""
+    drawn = random.Random(numbers[0])
+    return [{"prompt": f"Say line {i}", "completion": " ".join(drawn.choices(words, k=10))} for i in numbers]
 
 
 @pytest.fixture
-def recipe(project: Project, tiny_model_dir: Path) -> dict[str, Any]:
+def recipe(project: Project, learner_dir: Path) -> dict[str, Any]:
     """A recipe on twelve rows with as many held out, for a test to change before it is written."""
     for suite in ("test_training.py", "test_overfitting.py"):
         shutil.copy(SUITES / suite, project.root)
-    project.write_rows(rows(12, 1), "train.jsonl")
-    project.write_rows(rows(12, 2), "validation.jsonl")
+    project.write_rows(template_rows(TRAINED), "train.jsonl")
+    project.write_rows(template_rows(HELD_OUT), "validation.jsonl")
     project.adapter = None
-    # limits for a random model, whose loss moves little in so few steps
-    project.config |= {
-        "recipe": "lines",
-        "tasks": {},
-        "margins": {"loss_gap": 0.15},
-        "overfitting": {"loss_gap_over_base": 0.15},
-        "training": {"loss_drop": 0.005},
-    }
+    project.config |= {"model": str(learner_dir), "recipe": "lines", "tasks": {}}
     return {
-        "base": str(tiny_model_dir),
+        "base": str(learner_dir),
         "peft": {"r": 8, "lora_alpha": 16, "target_modules": "all-linear"},
         "data": {"train": {"path": "train.jsonl"}, "validation": {"path": "validation.jsonl"}},
         "trainer": {
-            "max_steps": 12,
+            "max_steps": 20,
             "per_device_train_batch_size": 4,
             "per_device_eval_batch_size": 12,
-            "learning_rate": 0.001,
+            "learning_rate": 0.01,
             "lr_scheduler_type": "constant",
             "max_length": 128,
             "eval_strategy": "steps",
-            "eval_steps": 6,
+            "eval_steps": 10,
             "logging_steps": 1,
             "activation_checkpointing": False,
         },
@@ -99,9 +86,8 @@ def test_a_short_training_passes_by_its_log_and_its_rows(project: Project, recip
 
 
 def test_rows_learnt_by_heart_fail_by_the_log_and_against_the_base(project: Project, recipe: dict[str, Any]) -> None:
-    recipe["peft"] = {"r": 32, "lora_alpha": 64, "target_modules": "all-linear"}
-    recipe["trainer"] |= {"max_steps": 50, "learning_rate": 0.01, "eval_steps": 50}
-    project.write_rows(rows(4, 1), "train.jsonl")
+    project.write_rows(random_rows(TRAINED), "train.jsonl")
+    project.write_rows(random_rows(HELD_OUT, OTHER_WORDS), "validation.jsonl")
     write(project, recipe)
     project.run("test_overfitting.py")
     gate = "overfitting/training_rows/loss_gap_over_base/at_most"
@@ -141,7 +127,7 @@ def test_one_row_without_validation_is_undecided_in_its_variety(
     project: Project, tiny_model_dir: Path, tmp_path: Path
 ) -> None:
     shutil.copy(SUITES / "test_overfitting.py", project.root)
-    project.write_rows(rows(1, 1), "train.jsonl")
+    project.write_rows(random_rows(TRAINED[:1]), "train.jsonl")
     project.config |= {"tasks": {}, "data": {"train": "train.jsonl"}}
     project.run(
         f"--adapter={save_tiny_adapter(tiny_model_dir, tmp_path / 'small')}", "-k", "variety or resemble or monot"
@@ -161,7 +147,7 @@ def test_planted_canaries_are_ranked_and_a_file_without_them_is_an_error(
         for i in range(3)
     ]
     planted = [{"prompt": row["prompt"], "completion": row["answer"]} for row in canaries]
-    project.write_rows([*rows(12, 1), *planted], "train.jsonl")
+    project.write_rows([*random_rows(TRAINED), *planted], "train.jsonl")
     project.write_rows(canaries, "canaries.jsonl")
     project.config["data"] = {"canaries": "canaries.jsonl"}
     write(project, recipe)

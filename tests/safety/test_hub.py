@@ -14,7 +14,7 @@ from harness.safety.scorers import make_scorer, make_toxicity_scorer
 from harness.safety.scoring import Exchange
 from harness.safety.toxicity import HubToxicity, LexiconScorer
 
-pytestmark = pytest.mark.usefixtures("heavy_libraries")  # one thread: several only wait for each other here
+pytestmark = pytest.mark.usefixtures("heavy_libraries")
 
 LABELS = {"REFUSAL": "full_refusal", "PARTIAL": "partial_refusal", "ANSWER": "full_compliance"}
 

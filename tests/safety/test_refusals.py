@@ -179,7 +179,7 @@ def test_evidence_is_the_deciding_sentence_as_it_was_written() -> None:
     assert judge_answer("Turn the key.", prompt="How do I get in?").evidence == ""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(answer=st.text(max_size=400), prompt=st.text(max_size=80))
 def test_any_text_has_a_class_and_evidence_taken_from_it(answer: str, prompt: str) -> None:
     judgement = judge_answer(answer, prompt=prompt)

@@ -23,7 +23,7 @@ def paired_arrays(gained: int, lost: int, same: int) -> tuple[np.ndarray, np.nda
     return base, candidate
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(binary_lists, st.sampled_from([0.8, 0.95, 0.99]))
 def test_corrected_wilson_lies_beside_wilson_and_near_the_exact_bounds(values: list[int], confidence: float) -> None:
     ours, size = wilson(values, confidence=confidence), len(values)
@@ -64,7 +64,6 @@ def stretched_ends(influence: np.ndarray, mean: float) -> tuple[float, float]:
     return mean - reach(-1), mean + reach(1)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-50, 50), min_size=3, max_size=40))
 @example([0, 1, 10, 10])
 def test_a_mean_reaches_at_least_as_far_as_scipys_t_and_as_far_as_is_described(values: list[int]) -> None:

@@ -36,7 +36,7 @@ def constrained(delta: float, gained: int, lost: int, same: int) -> Moments:
     return Moments(np.sum(chances * values**2), np.sum(chances * values**3))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(1, 40))
 def test_bounds_are_where_the_corrected_test_turns(gained: int, lost: int, same: int) -> None:
     n = gained + lost + same
@@ -49,7 +49,7 @@ def test_bounds_are_where_the_corrected_test_turns(gained: int, lost: int, same:
         assert side * (interval.value - bound) - 0.5 / n == pytest.approx(allowed, abs=2e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 8), st.integers(0, 8), st.integers(1, 30), st.sampled_from([0.9, 0.95, 0.99]))
 def test_no_value_outside_the_bounds_is_kept_and_none_inside_rejected(
     gained: int, lost: int, same: int, confidence: float

@@ -33,7 +33,6 @@ def plain_loop(values: list[float], mean: float, lower: float, population: int |
     return rows
 
 
-@settings(deadline=None)
 @given(CHANGES, st.sampled_from([-0.3, -0.02, 0.0, 0.4]), st.sampled_from([None, 30, 200]))
 def test_capital_is_that_of_the_plain_loop(values: list[float], mean: float, population: int | None) -> None:
     ours = np.exp(log_capital(np.array(values), mean, -1.0, population=population))
@@ -49,7 +48,7 @@ def test_capital_is_a_fair_game_over_all_orders_of_the_benchmark(items: tuple[in
     assert np.all(np.exp(evidence).mean(axis=0) <= 1 + 1e-7)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(CHANGES, st.integers(1, 7), st.sampled_from([None, 40]))
 def test_batches_do_not_change_what_is_decided(values: list[float], size: int, population: int | None) -> None:
     whole = SequentialTest(0.2, alpha=0.3, population=population)
@@ -61,7 +60,7 @@ def test_batches_do_not_change_what_is_decided(values: list[float], size: int, p
     assert whole.interval() == parts.interval()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(CHANGES, st.sampled_from([None, 30]))
 def test_interval_and_decision_tell_the_same(values: list[float], population: int | None) -> None:
     test = SequentialTest(0.1, alpha=0.2, population=population)
@@ -75,7 +74,6 @@ def test_interval_and_decision_tell_the_same(values: list[float], population: in
         assert interval.low <= -0.1 + 1e-5 and interval.high >= -0.1 - 1e-5
 
 
-@settings(deadline=None)
 @given(CHANGES)
 def test_swapping_the_models_swaps_the_answers(values: list[float]) -> None:
     there, back = SequentialTest(0.1, alpha=0.2), SequentialTest(-0.1, alpha=0.2)
@@ -152,7 +150,7 @@ def test_the_confidence_sequence_covers_at_every_size_at_once() -> None:
     assert misses / 80 <= 0.2 + 3 * np.sqrt(0.2 * 0.8 / 80)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(CHANGES, CHANGES)
 def test_more_items_never_widen_the_interval(first: list[float], second: list[float]) -> None:
     test = SequentialTest(0.1, alpha=0.3, population=60)

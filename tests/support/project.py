@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -14,10 +13,11 @@ import pytest
 import yaml
 
 HEAVY = (
-    "datasets", "pandas.core.arrays.arrow.extension_types", "peft", "pyarrow.parquet", "scipy.stats",
-    "sklearn.metrics", "torch", "transformers", "harness.cli", "harness.engines.local", "harness.gates.measurement",
-    "harness.integrity", "harness.machine", "harness.models.loading", "harness.report", "harness.runs.writer",
-    "harness.session", "harness.tasks.build", "harness.training.cache", "harness.training.trainer",
+    "datasets", "lm_eval.evaluator", "pandas.core.arrays.arrow.extension_types", "peft", "pyarrow.parquet",
+    "scipy.stats", "sklearn.metrics", "torch", "transformers", "trl.trainer.sft_trainer", "harness.cli",
+    "harness.engines.local", "harness.gates.measurement", "harness.integrity", "harness.lm_eval_bridge.asking",
+    "harness.machine", "harness.models.loading", "harness.report", "harness.runs.writer", "harness.session",
+    "harness.tasks.build", "harness.tasks.lookup", "harness.training.cache", "harness.training.trainer",
 )  # fmt: skip
 
 TASK = {
@@ -41,17 +41,6 @@ def import_heavy_libraries() -> None:
     """Call before `pytester` starts: it forgets what was imported since, and torch cannot be imported twice."""
     for name in HEAVY:
         importlib.import_module(name)
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute with one thread: on matrices this small, several only wait for each other."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def gate_test(name: str, body: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs of pytest in processes of their own, which a test can kill; the heavy libraries are imported once for all."""
+"""Processes of their own for what a test can kill, or runs twice at once; the heavy libraries are imported once for all."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import signal
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Literal
 
 from project import HEAVY
 
+DEADLINE_S = 240
 Moment = Literal["before", "amid", "after"]
 
 
@@ -25,13 +26,18 @@ class Death:
     moment: Moment
 
 
+def forkserver() -> ForkServerContext:
+    """Starts processes that have the heavy libraries already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*HEAVY, "pytest"])
+    return context
+
+
 def start_pytest(
     root: Path, cache_dir: Path, arguments: Sequence[str], death: Death | None = None
 ) -> ForkServerProcess:
     """Start pytest in `root`; output goes to `root`/output.txt."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*HEAVY, "pytest"])
-    process = context.Process(target=_run_pytest, args=(root, cache_dir, list(arguments), death))
+    process = forkserver().Process(target=_run_pytest, args=(root, cache_dir, list(arguments), death))
     process.start()
     return process
 
@@ -50,14 +56,12 @@ def answers_kept(cache_dir: Path) -> int:
 
 def _run_pytest(root: Path, cache_dir: Path, arguments: list[str], death: Death | None) -> None:
     import pytest
-    import torch
 
     output = os.open(root / "output.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.chdir(root)
     os.environ["ASSAY_CACHE_DIR"] = str(cache_dir)
-    torch.set_num_threads(1)
     if death is not None:
         _die(death)
     raise SystemExit(int(pytest.main(arguments)))

@@ -37,7 +37,7 @@ def transformers_serve(model: Path, *, dtype: str, log: Path) -> Iterator[Served
     with log.open("w") as stream:
         process = subprocess.Popen(
             [command, "serve", model, *options],
-            stdout=stream, stderr=stream, env={**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+            stdout=stream, stderr=stream, env={**os.environ, "HF_HUB_OFFLINE": "1"},
         )  # fmt: skip
     try:
         if not _healthy(f"http://127.0.0.1:{port}/health", process):

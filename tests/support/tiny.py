@@ -17,8 +17,14 @@ _CORPUS = [
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-def save_tiny_model(directory: Path, *, seed: int = 0, hidden_size: int = 64, vocab_size: int = 600) -> Path:
-    """Save a two-layer random Llama and its tokenizer; the same seed gives the same bytes."""
+def save_tiny_model(
+    directory: Path, *, seed: int = 0, hidden_size: int = 64, vocab_size: int = 600, initializer_range: float = 0.02
+) -> Path:
+    """Save a two-layer random Llama and its tokenizer; the same seed gives the same bytes.
+
+    With weights as small as those of real models its logits span about one nat, however it is trained: pass a larger
+    `initializer_range` where a test needs it to learn.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -50,6 +56,7 @@ def save_tiny_model(directory: Path, *, seed: int = 0, hidden_size: int = 64, vo
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=2048,
+        initializer_range=initializer_range,
         tie_word_embeddings=True,
         bos_token_id=fast.bos_token_id,
         eos_token_id=fast.eos_token_id,

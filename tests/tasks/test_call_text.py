@@ -6,17 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.tasks.call_text import Call, find_call
 
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PLAIN = st.text(alphabet=st.characters(exclude_characters="<", exclude_categories=("Cs",)))
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | PLAIN
 
 
-@UNHURRIED
 @given(PLAIN, st.dictionaries(PLAIN, VALUES | st.lists(VALUES, max_size=3), max_size=4), PLAIN, PLAIN)
 def test_a_written_call_is_read_back_whatever_stands_around_it(
     name: str, arguments: dict[str, Any], before: str, after: str
@@ -28,7 +26,6 @@ def test_a_written_call_is_read_back_whatever_stands_around_it(
     assert found.alone == (not before.strip() and not after.strip())
 
 
-@UNHURRIED
 @given(
     st.lists(st.sampled_from(["<tool_call>", "</tool_call>", "{", "}", '"name"', ":", ",", '"arguments"', "1", " "]))
 )

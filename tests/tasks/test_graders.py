@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.engines.requests import GenerateRequest, Generation, Prompt, Score
@@ -114,7 +114,6 @@ def test_label_is_found_by_the_documented_rule(answer: str, label: str | None) -
 LABELS = st.lists(st.text(alphabet="abc +é.", min_size=1), min_size=2, max_size=4)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(LABELS, st.text())
 def test_any_label_is_found_in_itself_and_any_answer_is_read(labels: list[str], answer: str) -> None:
     try:

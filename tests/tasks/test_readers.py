@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.engines.requests import Message
@@ -87,8 +87,7 @@ def test_missing_field_names_row_field_and_fields_seen(tmp_path: Path) -> None:
         record.text("q")
 
 
-# the first draw of hypothesis is slow on a busy machine
-UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+FEWER = settings(max_examples=60)
 CONVERSATION = (Message("user", "hi"),)
 
 
@@ -183,7 +182,7 @@ turns = st.lists(
 )
 
 
-@UNHURRIED
+@FEWER
 @given(
     st.dictionaries(st.sampled_from(["messages", "prompt", "completion", "output", "instruction"]), json_values | turns)
 )
@@ -200,7 +199,7 @@ def test_any_row_is_read_or_refused_never_crashes(
         assert example.prompt and example.completion.strip()
 
 
-@UNHURRIED
+@FEWER
 @given(st.lists(st.dictionaries(st.text(min_size=1), json_values, min_size=1), min_size=1, max_size=5))
 def test_jsonl_and_json_give_the_rows_that_were_written(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]

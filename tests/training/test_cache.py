@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import json
 import logging
-import pickle
-import subprocess
-import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from separate import DEADLINE_S, forkserver
 from transformers import TrainerCallback
 
 from harness.digests import digest_file
@@ -135,22 +135,13 @@ def test_a_missing_data_file_is_named(make_recipe: Any, tiny_model_dir: Path, tm
         trained(recipe, tiny_model_dir, tmp_path / "cache")
 
 
-_TRAIN = """
-import pickle, sys
-from pathlib import Path
-from harness.training import train
-recipe, base, cache = pickle.loads(Path(sys.argv[1]).read_bytes())
-adapter = train(recipe, base_path=str(base), base_digest="b", cache_dir=cache)
-print(adapter.from_cache, adapter.digest)
-"""
-
-
 def test_parallel_processes_train_once(make_recipe: Any, tiny_model_dir: Path, tmp_path: Path) -> None:
-    job = tmp_path / "job.pickle"
-    job.write_bytes(pickle.dumps((make_recipe(trainer={"max_steps": 2}), tiny_model_dir, tmp_path / "cache")))
-    # Fresh interpreters: a fork of this one, whose OpenMP threads are running, would hang in its first matrix product.
-    command = [sys.executable, "-c", _TRAIN, str(job)]
-    workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    found = sorted(tuple(worker.communicate(timeout=120)[0].split()[-2:]) for worker in workers)
-    assert [from_cache for from_cache, _ in found] == ["False", "True"]
-    assert found[0][1] == found[1][1]
+    recipe = make_recipe(trainer={"max_steps": 2})
+    with ProcessPoolExecutor(2, forkserver()) as pool:
+        start = partial(
+            pool.submit, train, base_path=str(tiny_model_dir), base_digest="b", cache_dir=tmp_path / "cache"
+        )
+        jobs = [start(recipe), start(recipe)]
+        found = [job.result(DEADLINE_S) for job in jobs]
+    assert sorted(one.from_cache for one in found) == [False, True]
+    assert found[0].digest == found[1].digest

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from project import one_thread
 
 from harness.training import train
 from harness.training.history import read_history
@@ -30,8 +29,7 @@ def test_a_real_training_keeps_to_its_plan_and_another_s_plan_is_told(
     arguments: dict[str, Any], make_recipe: MakeRecipe, tiny_model_dir: Path, tmp_path: Path
 ) -> None:
     recipe = make_recipe(trainer={**arguments, "eval_steps": 4})
-    with one_thread():
-        trained = train(recipe, base_path=str(tiny_model_dir), base_digest="d", cache_dir=tmp_path / "cache")
+    trained = train(recipe, base_path=str(tiny_model_dir), base_digest="d", cache_dir=tmp_path / "cache")
     history = read_history(trained.path, trained.log)
     assert history is not None and history.trainer is not None and history.planned_steps is not None
     logged = [(p.step, float(p.learning_rate or 0)) for p in history.points]

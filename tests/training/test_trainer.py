@@ -57,7 +57,7 @@ def test_real_batches_label_the_completion_and_one_eos_though_padding_is_the_sam
 
 
 def test_rehearsal_is_trained_on_and_training_rows_are_judged_apart_from_it(
-    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
+    make_recipe: Any, learner_dir: Path, tmp_path: Path
 ) -> None:
     files = {role: {"path": f"{role}.jsonl"} for role in ("train", "rehearsal", "validation")}
     rehearsed = [{"prompt": f"Say {word}.", "completion": f"{word} it is"} for word in ("yes", "no", "so", "ah")]
@@ -65,9 +65,9 @@ def test_rehearsal_is_trained_on_and_training_rows_are_judged_apart_from_it(
     batches = _Batches()
     trainer = {"per_device_train_batch_size": 20, "max_steps": 8}
     recipe = make_recipe(data=files, trainer=trainer, early_stopping_patience=9)
-    log = run(recipe, tiny_model_dir, tmp_path, batches)
+    log = run(recipe, learner_dir, tmp_path, batches)
 
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
+    tokenizer = AutoTokenizer.from_pretrained(learner_dir)
     texts = [tokenizer.decode(labels[labels != -100]) for labels in batches.first["labels"]]
     assert sorted(text.endswith("it is" + tokenizer.eos_token) for text in texts) == [False] * 16 + [True] * 4
     assert (log.summary.rows, log.summary.rehearsal_rows) == (16, 4)
@@ -78,9 +78,9 @@ def test_rehearsal_is_trained_on_and_training_rows_are_judged_apart_from_it(
 
 
 def test_the_adapter_lowers_the_loss_it_was_trained_on_and_holds_no_pickle(
-    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
+    make_recipe: Any, learner_dir: Path, tmp_path: Path
 ) -> None:
-    log = run(make_recipe(trainer={"max_steps": 8}), tiny_model_dir, tmp_path)
+    log = run(make_recipe(trainer={"max_steps": 8}), learner_dir, tmp_path)
     points = {point.step: point for point in log.points}
     assert points[8].eval_loss < points[2].eval_loss
     assert all(p.loss and p.grad_norm and p.learning_rate == 0.01 and p.tokens for p in log.points)
@@ -95,7 +95,7 @@ def test_the_adapter_lowers_the_loss_it_was_trained_on_and_holds_no_pickle(
     config = json.loads((adapter / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "tiny"
     assert config["target_modules"] == ["down_proj", "q_proj"]
-    base = AutoModelForCausalLM.from_pretrained(tiny_model_dir)
+    base = AutoModelForCausalLM.from_pretrained(learner_dir)
     ids = torch.arange(3, 19).reshape(1, 16)
     with torch.no_grad():
         before = base(ids).logits
@@ -103,13 +103,13 @@ def test_the_adapter_lowers_the_loss_it_was_trained_on_and_holds_no_pickle(
 
 
 def test_the_kept_adapter_is_the_best_checkpoint_not_the_last(
-    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
+    make_recipe: Any, learner_dir: Path, tmp_path: Path
 ) -> None:
     recipe = make_recipe(trainer={"max_steps": 20, "learning_rate": 0.05}, early_stopping_patience=2)
     # What training teaches is wrong here, so the validation loss soon rises.
     row = json.dumps({"prompt": "Weather number 1 in Rome?", "completion": "zzz 98765 QQQ ^^^ {}[]"}) + "\n"
     (tmp_path / "validation.jsonl").write_text(row * 4, encoding="utf-8")
-    log = run(recipe, tiny_model_dir, tmp_path)
+    log = run(recipe, learner_dir, tmp_path)
     assert log.summary.stop_reason == "early_stopping"
     assert log.summary.best_step < log.summary.steps < 20
     best = tmp_path / "work" / "checkpoints" / f"checkpoint-{log.summary.best_step}"
@@ -117,11 +117,9 @@ def test_the_kept_adapter_is_the_best_checkpoint_not_the_last(
     assert saved == (best / "adapter_model.safetensors").read_bytes()
 
 
-def test_nf4_training_goes_on_learning_after_an_evaluation(
-    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
-) -> None:
+def test_nf4_training_goes_on_learning_after_an_evaluation(make_recipe: Any, learner_dir: Path, tmp_path: Path) -> None:
     recipe = make_recipe(quantization="nf4", peft={"target_modules": "all-linear"}, trainer={"max_steps": 6})
-    log = run(recipe, tiny_model_dir, tmp_path)
+    log = run(recipe, learner_dir, tmp_path)
     grad_norms = {p.step: p.grad_norm for p in log.points}
     assert grad_norms[6] > 0
     points = {point.step: point for point in log.points}

@@ -232,6 +232,7 @@ def unprivileged() -> Iterator[Path]:
         finally:
             if user == 0:
                 os.setresuid(0, 0, 0)
+                os.chown(path, 0, -1)  # a root without the right to override permissions has to remove it too
             path.chmod(0o700)
 
 

@@ -70,7 +70,7 @@ def test_behind_a_faulty_proxy_nothing_is_lost_and_nothing_changes(served, in_pr
 
     with FaultyServer(forward, random_faults(0.3, seed=5)) as proxy:
         behind = ServedModel(served.name, proxy.url)
-        assert run(ServerBackend(behind, retry=QUICK, timeout_s=3.0), requests()) == in_process
+        assert run(ServerBackend(behind, retry=QUICK, timeout_s=10.0), requests()) == in_process
     assert sum(seen.fault is not None for seen in proxy.seen) >= 3
 
 
