@@ -105,8 +105,6 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, trained_by)
 
 
-
-
 def _from_hub(repo_id: str, error: type[AssayError], option: str, *, code: bool = False) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError

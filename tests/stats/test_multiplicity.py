@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from harness.stats import benjamini_hochberg
 
-# statsmodels collects garbage in each Holm call, 0.1 s with torch loaded
-FEW = settings(max_examples=8)
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from safety_models import BABBLES, COMPLIES, REFUSES, below, compared, number, prompts
 
 from harness.config import Judging, Margins
+from harness.config.budget import Tokens
 from harness.gates import Check, Comparison, Evaluation, Gateable, Scalar
 from harness.gates.released import AgainstReleased
 from harness.gates.unfolding import Unfolding
-from harness.judging.budget import Tokens
 from harness.judging.contest import Contest
 from harness.judging.health import Health
 from harness.judging.judge import Judged, Opinion, Rated
