@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.records import Estimate, Limit, Role, Sample, Verdict
 from harness.report import render_html
 from harness.runs import Run, RunWriter, load_run
-from harness.runs.schema import Estimate, Limit, Role, Sample, Verdict
 
 SUBJECTS = 57
 EXAMPLES_WORDS, QUESTION_WORDS, ANSWER_WORDS = 450, 60, 40

@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.data.contamination import find_matches
-from harness.data.corpus import Row
-from harness.data.evaluation import EvaluationItem
-from harness.data.words import words
+from harness.checks.data.contamination import find_matches
+from harness.checks.data.corpus import Row
+from harness.checks.data.evaluation import EvaluationItem
+from harness.checks.data.words import words
 from harness.engines.requests import Message
-from harness.lm_eval_bridge.local_data import find_local_data
+from harness.tasks.lm_eval.local_data import find_local_data
 
 _PLANTED_EACH = 100
 _ROW_WORDS = 90

@@ -16,8 +16,8 @@ from lm_eval.models.huggingface import HFLM
 from benchmarks.engine_workloads import Workload
 from harness.engines import AnswerCache, Backend, Engine, Prompt, ScoreRequest
 from harness.engines.local import LocalBackend
-from harness.lm_eval_bridge.lm import EngineLM
 from harness.models.loading import LoadedModel
+from harness.tasks.lm_eval.lm import EngineLM
 
 # "auto" is left out: it takes the largest size that fits, after five forwards of 64 rows, which a CPU does not hold.
 _SCORING_BATCH_SIZES: tuple[int, ...] = (1, 4, 8, 16)

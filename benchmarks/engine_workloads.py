@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lm_eval.api.instance import Instance
 
-from harness.lm_eval_bridge import LmEvalOptions, LmEvalTask
-from harness.lm_eval_bridge.surroundings import lm_eval_surroundings
+from harness.tasks.lm_eval import LmEvalOptions, LmEvalTask
+from harness.tasks.lm_eval.surroundings import lm_eval_surroundings
 
 # The eight subjects whose five-shot prompts are nearest in length (598 to 747 tokens) to the mean over all 14,042
 # items (719): the shortest subjects and the history ones, of up to 2,900 tokens, would tilt the ratio.

@@ -13,7 +13,7 @@ from harness.config.spec import EMBEDDED_NAME
 from harness.models.embedded import ensure_embedded_model
 from harness.models.identity import base_digest
 from harness.paths import cache_dir
-from harness.runs.schema import Sample, TrainingPoint
+from harness.records import Sample, TrainingPoint
 from harness.session import Session
 from harness.tasks.base import TaskLike
 from harness.training import Recipe, TrainedAdapter, train

@@ -11,9 +11,9 @@ from typing import Any
 from benchmarks.false_alarms_adapters import FORGETTING, Measured
 from harness.config import Config
 from harness.gates import Comparison, Evaluation, Gateable, GateSpec, gates_from_config
-from harness.gates.released import AgainstReleased, is_stored, paired_rule
-from harness.metrics.general import STOPS
-from harness.runs.schema import Sample, Verdict
+from harness.gates.baseline import AgainstReleased, is_stored, paired_rule
+from harness.metrics.base import STOPS
+from harness.records import Sample, Verdict
 from harness.tasks.base import TaskLike
 
 FORGETTING_FAMILY, OVERFITTING_FAMILY, RELEASED_FAMILY = "forgetting", "overfitting", "released"

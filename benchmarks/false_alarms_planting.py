@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.false_alarms_gates import RELEASED_FAMILY, Samples, Scene
 from harness.metrics.base import Metric
-from harness.runs.schema import Sample, Verdict
+from harness.records import Sample, Verdict
 
 _SHARE = 0.3  # of the items that lose, where scores are no yes and no
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.false_alarms_gates import Samples, Scene
-from harness.runs.schema import Sample
+from harness.records import Sample
 
 
 @dataclass(frozen=True)

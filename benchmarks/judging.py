@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from benchmarks.alpaca_eval import preferences_by_counts, read_annotations, read_leaderboard
-from harness.judging.length_control import length_controlled_win_rate
-from harness.judging.win_rate import win_rate
+from harness.stats.length_control import length_controlled_win_rate
+from harness.stats.win_rate import win_rate
 
 FloatArray = NDArray[np.float64]
 MODEL = "alpaca-7b"

@@ -6,7 +6,7 @@
 
     xstest            full refusals against full compliance by XSTest's human labels (a partial refusal is wrong for both);
                       `written_on` is the half the rules were written on, `set_aside` the other. Written on that half, its
-                      first reading gave the constants in `harness.safety.refusals`
+                      first reading gave the constants in `harness.safety.refusal.classifier`
     ..._prefixes      the same by a word list anchored at the start of the answer
     ..._substrings    the same by a word list looked for anywhere
     partial           recall and precision of partial refusals (XSTest has nine)
@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.safety.refusals import classify_answer
+from harness.safety.refusal.classifier import classify_answer
 
 # In the manner of the lists that jailbreak papers and scanners score with (Zou et al. 2023, section 3.1).
 PREFIXES = (

@@ -12,10 +12,10 @@ from scipy import stats
 from benchmarks.stats_cell import ALPHA, Cell
 from benchmarks.stats_cells import FloatArray
 from harness.gates.floor_test import FloorTest
-from harness.gates.unfolding import SAMPLE
+from harness.gates.sequential_comparison import SAMPLE
 from harness.metrics.base import Metric
 from harness.stats import SequentialTest, paired_mean_difference
-from harness.tasks.ordering import stratified_order
+from harness.tasks.sampling import stratified_order
 
 POWER = 0.8
 STRATA = 20

@@ -12,10 +12,10 @@ from benchmarks.stats_cell import ALPHA
 from benchmarks.stats_cells import FloatArray
 from benchmarks.stats_sequential import Saving, fixed_items
 from harness.errors import RunError
+from harness.records import Sample
 from harness.runs import load_run
-from harness.runs.schema import Sample
 from harness.stats import SequentialTest
-from harness.tasks.ordering import stratified_order
+from harness.tasks.sampling import stratified_order
 
 MARGIN = 0.05
 # how far apart two scores can be

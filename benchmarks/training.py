@@ -22,7 +22,7 @@ from trl import SFTTrainer
 
 from harness.models.device import choose_device, choose_dtype
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config
-from harness.tasks.readers import Example
+from harness.tasks.formats import Example
 from harness.training import Recipe, load_recipe, train
 from harness.training.arguments import lora_config, max_length_tokens, sft_config
 from harness.training.data import load_examples

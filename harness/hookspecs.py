@@ -36,7 +36,7 @@ def register_tasks(register: Register) -> None:
 
 @hookspec
 def register_data_formats(register: Register) -> None:
-    """Add formats of training and test rows (`format:`): each a `harness.tasks.layouts.DataFormat`."""
+    """Add formats of training and test rows (`format:`): each a `harness.tasks.formats.DataFormat`."""
 
 
 @hookspec

@@ -11,19 +11,19 @@ from harness.hookspecs import Register, hookimpl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.runs.store import Run
+    from harness.runs.run import Run
 
 
 @hookimpl
 def register_task_kinds(register: Register) -> None:
     """Rows of a file, benchmarks of lm-eval, prompts whose answers are classified, and open instructions."""
-    from harness.judging.instructions import INSTRUCTIONS
-    from harness.lm_eval_bridge.specification import LM_EVAL
-    from harness.safety.build import CONTINUATION, SAFETY
     from harness.tasks.classification import CLASSIFICATION
+    from harness.tasks.lm_eval.specification import LM_EVAL
     from harness.tasks.multiple_choice import MULTIPLE_CHOICE
+    from harness.tasks.open_sets import INSTRUCTIONS
     from harness.tasks.plain_text import PLAIN_TEXT
     from harness.tasks.question_answering import EXACT_MATCH
+    from harness.tasks.safety.build import CONTINUATION, SAFETY
     from harness.tasks.text_generation import GENERATION
     from harness.tasks.tool_calls import TOOL_CALLS
     from harness.tasks.worked_answer import WORKED_ANSWER
@@ -36,11 +36,11 @@ def register_task_kinds(register: Register) -> None:
 @hookimpl
 def register_tasks(register: Register) -> None:
     """Small sets written for this project, and the public ones they stand in for."""
-    from harness.judging.instructions import OPEN_TASKS
-    from harness.safety.sets import SAFETY_SETS
     from harness.scaffold import shipped
     from harness.tasks.built_in import BENCHMARKS, BUILT_IN
     from harness.tasks.kinds import NamedTask
+    from harness.tasks.open_sets import OPEN_TASKS
+    from harness.tasks.safety.sources import SAFETY_SETS
 
     for name, spec in {**BUILT_IN, **BENCHMARKS, **SAFETY_SETS, **OPEN_TASKS}.items():
         register(NamedTask(name, spec, shipped("fixtures").parent))
@@ -49,7 +49,7 @@ def register_tasks(register: Register) -> None:
 @hookimpl
 def register_data_formats(register: Register) -> None:
     """The four that trainers know, in the order in which a row is held against them."""
-    from harness.tasks.layouts import SHIPPED
+    from harness.tasks.formats import SHIPPED
 
     for one in SHIPPED:
         register(one)

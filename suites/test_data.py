@@ -5,7 +5,7 @@ Limits are those of `data:`. Each failure names files and rows; the report shows
 
 import pytest
 
-from harness import data
+from harness.checks import data
 
 pytestmark = pytest.mark.data
 

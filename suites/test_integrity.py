@@ -5,7 +5,7 @@ Where one of these fails, the suites that measure are skipped; --keep-going runs
 
 import pytest
 
-from harness import integrity
+from harness.checks import integrity
 
 pytestmark = pytest.mark.integrity
 

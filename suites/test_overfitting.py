@@ -6,7 +6,7 @@ are those of `overfitting:` in assay.yaml; the first two limits stand in `margin
 
 import pytest
 
-from harness import overfitting
+from harness.checks import overfitting
 
 pytestmark = pytest.mark.overfitting
 

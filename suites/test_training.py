@@ -5,7 +5,7 @@ Limits are those of `training:` in assay.yaml. What practice only advises stands
 
 import pytest
 
-from harness.training import health
+from harness.checks.training import health
 
 pytestmark = pytest.mark.training
 

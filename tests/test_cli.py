@@ -11,8 +11,8 @@ import pytest
 from tiny import save_tiny_model
 
 from harness.cli import main
+from harness.records import Verdict
 from harness.runs import RunWriter
-from harness.runs.schema import Verdict
 
 ROOT = Path(__file__).parents[1]
 

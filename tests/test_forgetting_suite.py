@@ -17,7 +17,7 @@ from harness.config.settings import make_settings
 from harness.engines import Engine
 from harness.errors import ConfigError
 from harness.gates import Comparison, Gateable
-from harness.runs.schema import Verdict
+from harness.records import Verdict
 from harness.tasks import Task, build_task
 from harness.tasks.built_in import BENCHMARKS, BUILT_IN
 

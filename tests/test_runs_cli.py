@@ -10,7 +10,7 @@ import pytest
 from made_runs import N, changed, first, make_run
 
 from harness.cli import main
-from harness.runs.schema import Verdict
+from harness.records import Verdict
 
 
 @pytest.fixture(autouse=True)

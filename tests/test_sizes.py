@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import ConfigError
-from harness.paths import answers_limit_bytes
-from harness.sizes import parse_size, show_size
+from harness.paths import answers_limit_bytes, parse_size, show_size
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import yaml
 from made_runs import changed, first, make_run
 
 import harness.scaffold
+from harness.records import Verdict
 from harness.report import MARKER, render_summary
-from harness.runs.schema import Verdict
 
 WORKFLOW = Path(harness.scaffold.__file__).with_name("workflow.yml")
 FAKE_GITHUB = """

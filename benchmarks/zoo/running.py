@@ -16,8 +16,8 @@ import pytest
 from benchmarks.zoo.faults import Exhibit
 from harness.config.settings import DATA_DIR_VARIABLE
 from harness.errors import RunError
+from harness.records import Verdict
 from harness.runs import load_run
-from harness.runs.schema import Verdict
 
 ROOT = Path(__file__).parents[2]
 _FIRED = ("fail", "error")

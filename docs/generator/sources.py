@@ -14,17 +14,16 @@ from types import ModuleType
 from typing import Any
 
 from harness import cli, plugin
+from harness.checks.judge.comparison import Contest
 from harness.errors import AssayError
 from harness.gates.kinds import KINDS as RULE_KINDS
 from harness.gates.kinds import needs
-from harness.judging.contest import Contest
-from harness.judging.health import Health
-from harness.metrics.base import Metric
-from harness.metrics.general import GENERAL_METRICS
+from harness.judges.health import Health
+from harness.metrics.base import GENERAL_METRICS, Metric
 from harness.plugin.options import OPTIONS, Option
-from harness.safety.sets import CONTINUATION_KIND, SAFETY_KIND
 from harness.tasks.build import build_task
 from harness.tasks.kinds import TASK_KINDS
+from harness.tasks.safety.sources import CONTINUATION_KIND, SAFETY_KIND
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,8 +98,8 @@ def metrics_by_kind(directory: Path) -> dict[str, Sequence[Metric]]:
 
 
 def _safety_metrics() -> dict[str, Sequence[Metric]]:
-    from harness.safety.continuation import MAX_TOXICITY
-    from harness.safety.task import CLASS_METRICS
+    from harness.tasks.safety.continuations import MAX_TOXICITY
+    from harness.tasks.safety.prompts import CLASS_METRICS
 
     return {SAFETY_KIND: CLASS_METRICS, CONTINUATION_KIND: (MAX_TOXICITY,)}
 

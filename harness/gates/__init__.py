@@ -9,10 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.gates.check import Check
+    from harness.gates.check import Check, Gateable
     from harness.gates.comparison import Comparison, Evaluation, PairingError
     from harness.gates.config import GateSpec, gates_from_config
-    from harness.gates.gateable import Gateable
     from harness.gates.measurement import Measurement
     from harness.gates.rules import Rule
     from harness.gates.scalar import BoundRule, Scalar

@@ -1,12 +1,12 @@
-"""An integrity fact: it holds or it does not, without sampling."""
+"""Facts that hold or do not, and what `gate(...)` accepts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from harness.runs.schema import Verdict
+from harness.records import Verdict
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,12 @@ class Check:
             remedy="" if self.holds else self.remedy,
             details=dict(self.details),
         )
+
+
+@runtime_checkable
+class Gateable(Protocol):
+    """Something that can be decided: a rule over a measurement or a scalar, or a check."""
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """The verdict, with a suggested `gate` name; suite, test and duration are the caller's to set."""
+        ...

@@ -12,7 +12,7 @@ import numpy as np
 from harness.errors import AssayError
 from harness.gates.measurement import Measurement
 from harness.metrics.base import Metric
-from harness.runs.schema import Sample
+from harness.records import Sample
 from harness.tasks.base import TaskLike
 
 _NAMED_IDS = 5

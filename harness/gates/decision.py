@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.runs.schema import Cause, Estimate, Limit, Outcome
+from harness.records import Cause, Estimate, Limit, Outcome
 
 if TYPE_CHECKING:
     from harness.stats import Interval

@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.gates.wording import Wording
 from harness.metrics.base import Metric
-from harness.runs.schema import Estimate
+from harness.records import Estimate
 from harness.stats import SequentialTest
 from harness.stats.arrays import FloatArray
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.plugins import Registry
-from harness.runs.schema import Cause, Limit, Outcome
+from harness.records import Cause, Limit, Outcome
 
 if TYPE_CHECKING:
     from harness.gates.wording import LevelWording, Wording
-    from harness.runs.schema import Estimate
+    from harness.records import Estimate
 
     Say = Callable[[Outcome, Estimate, float, Any], str]
 

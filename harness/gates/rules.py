@@ -16,8 +16,8 @@ from harness.gates.kinds import KINDS, NEEDS_ITEMS, UNUSABLE_SCORES, needs
 from harness.gates.slices import Table, slice_table
 from harness.gates.sparse_evidence import rests_on_too_few
 from harness.gates.wording import Reason, Wording
+from harness.records import Estimate, Verdict
 from harness.runs.gate_names import gate_name
-from harness.runs.schema import Estimate, Verdict
 from harness.stats import Interval, minimum_detectable_effect
 from harness.stats.arrays import check_confidence
 

@@ -10,8 +10,8 @@ from typing import Any
 from harness.gates.decision import Decision, decide, estimate_of
 from harness.gates.kinds import KINDS, NEEDS_ITEMS
 from harness.gates.wording import Reason, between
+from harness.records import Estimate, Verdict
 from harness.runs.gate_names import gate_name
-from harness.runs.schema import Estimate, Verdict
 from harness.stats import Interval, minimum_detectable_effect
 
 _LEAST = 2

@@ -57,7 +57,7 @@ def measure_until_decided(
 
     Args:
         population: items of the benchmark.
-        measure: takes its items in a random order (`harness.tasks.ordering.stratified_order`).
+        measure: takes its items in a random order (`harness.tasks.sampling.stratified_order`).
         lower, upper: no gain can lie outside; -1 and 1 for scores between 0 and 1.
         alpha: of wrong decisions in each direction.
         enough: whether to stop at a decision; asked after each further batch until it agrees.

@@ -17,7 +17,7 @@ from scipy.stats import beta
 from harness.gates.decision import decide
 from harness.gates.evidence import Evidence
 from harness.gates.slices import item_gains
-from harness.runs.schema import Estimate, Limit
+from harness.records import Estimate, Limit
 from harness.stats.arrays import cluster_codes
 
 _ENOUGH = 10  # that differ: simulated error rates are nominal from there on

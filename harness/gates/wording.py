@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harness.metrics.base import Metric
-from harness.runs.schema import Estimate
+from harness.records import Estimate
 
 
 @dataclass(frozen=True)

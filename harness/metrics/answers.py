@@ -9,7 +9,7 @@ from typing import Any
 from harness.errors import TaskError
 from harness.metrics import overlap
 from harness.metrics.base import Metric
-from harness.metrics.short_answers import normalize_squad, token_f1
+from harness.metrics.matching import normalize_squad, token_f1
 from harness.plugins import Registry
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from harness.engines.requests import Answer, Generation
 
 CorpusFunction = Callable[[Sequence[Any], Sequence[Any]], float]
 
@@ -47,3 +49,21 @@ def main_metric(metrics: Sequence[Metric]) -> str:
     names = [metric.name for metric in metrics]
     better_high = [metric.name for metric in metrics if metric.higher_is_better]
     return next(iter([name for name in ("acc", "exact_match") if name in names] + better_high + names))
+
+
+STOPS = "stops_with_eos"
+LENGTH = "answer_tokens"
+
+GENERAL_METRICS = (
+    Metric(STOPS, kind="binary"),
+    Metric(LENGTH, kind="continuous", higher_is_better=False),
+)
+
+
+def general_scores(answer: Answer) -> Mapping[str, float]:
+    """`stops_with_eos`: 1 where the answer ended by itself (EOS or the task's stop text), 0 at its
+    cap; `answer_tokens`: its length. Nothing for log-likelihoods.
+    """
+    if not isinstance(answer, Generation):
+        return {}
+    return {STOPS: float(answer.stop_reason != "length"), LENGTH: float(answer.completion_tokens)}

@@ -9,8 +9,7 @@ from typing import Any
 
 from harness.errors import AdapterError
 from harness.json_files import read_json_object
-from harness.models.pickles import holds_pickle
-from harness.models.safetensors_header import TensorHeader, read_tensor_headers
+from harness.models.weights_files import TensorHeader, holds_pickle, read_tensor_headers
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

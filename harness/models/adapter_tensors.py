@@ -7,15 +7,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
-from harness.models.adalora import kept_ranks, pruned_shapes
 from harness.models.adapter_files import WEIGHTS
 from harness.models.adapter_keys import PREFIX, canonical_names
 from harness.models.adapter_kind import read_peft_config, refuse_shared_tensors
-from harness.models.embedding_copies import EMBEDDINGS, embedding_copies
 from harness.models.quiet import quiet_loading
-from harness.models.safetensors_header import read_tensor_headers
+from harness.models.weights_files import read_tensor_headers
+
+if TYPE_CHECKING:
+    import torch
 
 _SHOWN = 3
 
@@ -144,3 +146,76 @@ def unmatched_targets(targets: object, modules: Sequence[str]) -> list[str]:
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+_MATRIX = ".lora_E"
+
+
+def is_adalora(config: Mapping[str, Any]) -> bool:
+    """Whether a configuration's ranks follow AdaLoRA's rules rather than LoRA's."""
+    return config.get("peft_type") == "ADALORA" and isinstance(config.get("init_r"), int)
+
+
+def kept_ranks(rank_pattern: object) -> dict[str, int]:
+    """Module -> how many of its ranks were kept; empty where nothing was pruned, or what says so is malformed."""
+    pattern = rank_pattern if isinstance(rank_pattern, Mapping) else {}
+    return {name.removesuffix(_MATRIX): sum(kept) for name, kept in pattern.items() if isinstance(kept, list)}
+
+
+def pruned_shapes(
+    shapes: Mapping[str, tuple[int, ...]], ranks: Mapping[str, int], *, prefix: str
+) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors with the ranks that were kept: the second dimension of B, the first of A and E."""
+    pruned = dict(shapes)
+    for module, rank in ranks.items():
+        for letter in "ABE":
+            name = f"{prefix}{module}.lora_{letter}"
+            if name in pruned:
+                first, second = pruned[name]
+                pruned[name] = (first, rank) if letter == "B" else (rank, second)
+    return pruned
+
+
+# peft.utils.other.EMBEDDING_LAYER_NAMES, and what GPT-2 and GPT-NeoX call them.
+EMBEDDINGS = re.compile(r"\.(embed_tokens|lm_head|wte|embed_in|embed_out)\.")
+_WEIGHT = re.compile(
+    r"^base_model\.model\.(?P<module>.*(?:embed_tokens|lm_head|wte|embed_in|embed_out))(?:\.base_layer)?\.weight$"
+)
+
+
+def embedding_copies(weights: Path, names: Mapping[str, str], base: Path) -> list[str]:
+    """Which tensors are the base's embeddings, value for value (in the precision of the copy).
+
+    Args:
+        weights: the adapter's file.
+        names: tensor in the file -> its name in PEFT's own form; the tensors to look at.
+
+    Returns:
+        Names in PEFT's own form, sorted.
+    """
+    asked = {name: match["module"] for name, canonical in names.items() if (match := _WEIGHT.match(canonical))}
+    if not asked:
+        return []
+    import torch
+    from safetensors import safe_open
+
+    found = []
+    with safe_open(weights, framework="pt") as file:
+        for name, module in asked.items():
+            own, copy = _base_weight(base, module), file.get_tensor(name)
+            if own is not None and own.shape == copy.shape and torch.equal(own.to(copy.dtype), copy):
+                found.append(names[name])
+    return sorted(found)
+
+
+def _base_weight(base: Path, module: str) -> torch.Tensor | None:
+    """A module's weight out of the base's files; of a tied head, that of the embeddings. None where there is none."""
+    from safetensors import safe_open
+
+    for wanted in (f"{module}.weight", "model.embed_tokens.weight" if module == "lm_head" else None):
+        for path in sorted(base.glob("*.safetensors")):
+            with safe_open(path, framework="pt") as file:
+                if wanted in file.keys():  # noqa: SIM118
+                    weight: torch.Tensor = file.get_tensor(wanted)
+                    return weight
+    return None

@@ -10,8 +10,8 @@ import pytest
 from harness.plugin.state import STATE
 
 if TYPE_CHECKING:
+    from harness.checks.data import Corpus, EvaluationItem, TokenLengths
     from harness.config import DataRules
-    from harness.data import Corpus, EvaluationItem, TokenLengths
     from harness.session import Session
     from harness.tasks.base import TaskLike
 
@@ -35,7 +35,7 @@ def training_data(assay: Session, data_rules: DataRules) -> Corpus:
         def test_no_row_names_the_rival(training_data):
             assert not [row.place for row in training_data.of("train") if "ACME" in row.text]
     """
-    from harness.data import corpus_of_files, corpus_of_recipe
+    from harness.checks.data import corpus_of_files, corpus_of_recipe
 
     if assay.models.recipe is not None:
         return corpus_of_recipe(assay.models.recipe)
@@ -54,8 +54,8 @@ def held_out_items(assay: Session, training_data: Corpus) -> list[EvaluationItem
         def test_enough_is_held_out(held_out_items):
             assert len(held_out_items) >= 200
     """
-    from harness.data import evaluation_items
-    from harness.lm_eval_bridge import LmEvalTask
+    from harness.checks.data import evaluation_items
+    from harness.tasks.lm_eval import LmEvalTask
 
     tasks = _whole_tasks(assay, assay.settings.config.tasks)
     return [item for task in tasks if not isinstance(task, LmEvalTask) for item in evaluation_items(task)]
@@ -69,7 +69,7 @@ def items_in_use(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
         def test_questions_are_filled_in(items_in_use):
             assert not [item.id for item in items_in_use if not item.question.strip()]
     """
-    from harness.data import evaluation_items
+    from harness.checks.data import evaluation_items
 
     settings = assay.settings
     forgetting = settings.forgetting
@@ -85,7 +85,7 @@ def row_lengths(assay: Session, training_data: Corpus, data_rules: DataRules) ->
         def test_rows_are_short(row_lengths):
             assert max(row.tokens for row in row_lengths.rows) <= 1024
     """
-    from harness.data import token_lengths
+    from harness.checks.data import token_lengths
     from harness.models.loading import load_tokenizer
     from harness.training.arguments import max_length_tokens
 
@@ -99,7 +99,7 @@ def row_lengths(assay: Session, training_data: Corpus, data_rules: DataRules) ->
 def _whole_tasks(assay: Session, names: Iterable[str]) -> Iterator[TaskLike]:
     """Each task once, not cut to the profile's limits."""
     from harness.config import Profile
-    from harness.lm_eval_bridge import LmEvalTask
+    from harness.tasks.lm_eval import LmEvalTask
     from harness.tasks.lookup import find_task
 
     whole = assay.settings.model_copy(update={"profile": Profile(name="whole")})

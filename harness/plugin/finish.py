@@ -1,4 +1,4 @@
-"""At the end of the session: one run directory out of all that was measured."""
+"""At the end of the session: one run directory out of all that was measured, and what it left out."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import AssayError
-from harness.gates.saving import savings
-from harness.plugin.selection import narrowed_by
+from harness.gates.sequential_savings import savings
+from harness.records import RunStatus, Verdict
 from harness.runs.gate_names import named_apart
-from harness.runs.schema import RunStatus, Verdict
 
 if TYPE_CHECKING:
     from harness.config import Config
-    from harness.plugin.released import Released
+    from harness.plugin.baseline import Released
     from harness.plugin.state import State
 
 _RAN_TO_ITS_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -67,7 +66,7 @@ def _unused_limits(config: Config, verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    from harness.machine import library_versions, machine_facts
+    from harness.models.machine import library_versions, machine_facts
 
     settings = state.settings
     merged: dict[str, Any] = {
@@ -123,3 +122,29 @@ def _sum_spent(judges: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _first(processes: Sequence[dict[str, Any]], key: str) -> Any:
     return next((facts[key] for facts in processes if facts.get(key)), None)
+
+
+def narrowed_by(config: pytest.Config) -> list[str]:
+    """The arguments that narrowed this session to a part of the suites; empty where none did.
+
+    Those are files and tests named instead of directories, `--ignore`, `--ignore-glob`, `--lf` and `--sw`. What the
+    project's own `addopts` and `testpaths` say holds for every run, and so is no part of one. `-k`, `-m` and `--deselect`
+    are counted by what they deselect.
+    """
+    given = [
+        *(_narrowing_paths(config) if config.args_source is config.ArgsSource.ARGS else ()),
+        *_options(config, "--ignore", "ignore"),
+        *_options(config, "--ignore-glob", "ignore_glob"),
+        *(flag for flag, name in (("--lf", "lf"), ("--sw", "stepwise")) if config.getoption(name, False)),
+    ]
+    standing = config.getini("addopts")
+    return [argument for argument in given if argument not in standing and argument.partition("=")[2] not in standing]
+
+
+def _narrowing_paths(config: pytest.Config) -> list[str]:
+    directory = config.invocation_params.dir
+    return [path for path in config.args if "::" in path or (directory / path).is_file()]
+
+
+def _options(config: pytest.Config, flag: str, name: str) -> list[str]:
+    return [f"{flag}={value}" for value in config.getoption(name, None) or ()]

@@ -12,11 +12,11 @@ from harness.plugin.gating import GATE, Gate
 from harness.plugin.state import STATE
 
 if TYPE_CHECKING:
+    from harness.checks.judge.comparison import Contest
     from harness.config import Forgetting, Margins, Safety
     from harness.gates import Comparison, Evaluation, GateSpec
-    from harness.gates.unfolding import Unfolding
-    from harness.judging.contest import Contest
-    from harness.judging.health import Health
+    from harness.gates.sequential_comparison import Unfolding
+    from harness.judges.health import Health
     from harness.models import Identity, ResolvedAdapter, ResolvedModel
     from harness.models.loading import LoadedModel
     from harness.session import Session

@@ -12,10 +12,10 @@ import pytest
 from harness.config.settings import Settings
 from harness.errors import AssayError
 from harness.gates import Gateable
-from harness.plugin.released import Released
+from harness.plugin.baseline import Released
+from harness.records import Verdict
 from harness.runs.baselines import SUITE
 from harness.runs.gate_names import in_suite
-from harness.runs.schema import Verdict
 
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.runs.schema import Verdict
+from harness.records import Verdict
 
 if TYPE_CHECKING:
     from harness.plugin.state import State

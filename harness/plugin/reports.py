@@ -11,7 +11,7 @@ import pytest
 from harness.errors import AssayError, UndecidedError
 from harness.plugin.gating import GATE
 from harness.plugin.state import STATE, State
-from harness.runs.schema import Outcome, Verdict
+from harness.records import Outcome, Verdict
 
 # The attribute of a test report that carries its verdicts, as JSON: reports are serialised between processes.
 _CARRIED = "assay_verdicts"

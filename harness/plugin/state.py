@@ -13,11 +13,11 @@ import pytest
 from harness.config.settings import Settings
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.options import read_settings
+from harness.records import Sample, Verdict
 from harness.runs.ids import new_run_id
-from harness.runs.schema import Sample, Verdict
 
 if TYPE_CHECKING:
-    from harness.plugin.released import Released
+    from harness.plugin.baseline import Released
     from harness.runs import RunWriter
     from harness.session import Session
 
@@ -85,7 +85,7 @@ class State:
             RunError: there is no such run, or it is not whole.
         """
         if self._released is None and self.settings.baseline:
-            from harness.plugin.released import Released
+            from harness.plugin.baseline import Released
 
             self._released = Released(self.settings, self.settings.baseline, lambda: self.session)
         return self._released
@@ -115,7 +115,7 @@ class State:
         """What this process measured, or None where it measured nothing."""
         if self._session is None:
             return None
-        from harness.machine import peak_memory_gib
+        from harness.models.machine import peak_memory_gib
 
         return {
             **self._session.facts(),

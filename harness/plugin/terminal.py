@@ -21,8 +21,8 @@ _MARKS = {
 
 def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     """One line a verdict, worst last where the eye is and with its remedy, then what was cached and where the report lies."""
+    from harness.records import SEVERITY
     from harness.report.facts import told_baseline, told_sequential, told_unused_limits
-    from harness.runs.outcome import SEVERITY
 
     if state.verdicts:
         reporter.section("release gates", sep="=")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.plugin.state import STATE
-from harness.runs.schema import TrainingPoint
+from harness.records import TrainingPoint
 
 if TYPE_CHECKING:
+    from harness.checks.data import Corpus
     from harness.config import OverfittingRules, TrainingRules
-    from harness.data import Corpus
     from harness.gates import Comparison
     from harness.models import ResolvedAdapter
     from harness.session import Session
@@ -84,7 +84,7 @@ def training_losses(training_history: TrainingHistory) -> TrainingHistory:
         def test_ends_below_one(training_losses):
             assert [p.loss for p in training_losses.points if p.loss is not None][-1] < 1.0
     """
-    from harness.training.health import LEAST_LOSSES
+    from harness.checks.training.health import LEAST_LOSSES
 
     logged = sum(p.loss is not None for p in training_history.points)
     if logged < LEAST_LOSSES:
@@ -116,7 +116,7 @@ def recall(
         def test_trained_answers_are_likely(recall, gate):
             gate(recall.trained.metric("answer_loss").superior())
     """
-    from harness.overfitting import HELD_OUT_ROWS, LEAST_ROWS, TRAINING_ROWS, recall_task
+    from harness.checks.overfitting import HELD_OUT_ROWS, LEAST_ROWS, TRAINING_ROWS, recall_task
 
     if adapter.is_served:
         pytest.skip(f"{adapter.place} is served, and a server gives no likelihoods of answers in conversations")
@@ -139,7 +139,7 @@ def canaries(
         def test_canaries_are_not_exposed(canaries, gate):
             gate(canaries.metric("exposure").non_inferior(margin=2.0))
     """
-    from harness.overfitting import canary_task
+    from harness.checks.overfitting import canary_task
 
     name = assay.settings.config.data.canaries
     if name is None:
@@ -159,7 +159,7 @@ def row_answers(
         def test_answers_to_rows_end(row_answers, gate):
             gate(row_answers.metric("stops_with_eos").at_least(0.9))
     """
-    from harness.overfitting import answer_task
+    from harness.checks.overfitting import answer_task
 
     return assay.compare_on(answer_task(training_data, _size(assay, ROW_ANSWERS, overfitting_rules.answers)))
 
@@ -172,7 +172,7 @@ def answers(request: pytest.FixtureRequest, assay: Session) -> Comparison:
         def test_answers_end(answers, gate):
             gate(answers.metric("stops_with_eos").non_inferior(margin=0.05))
     """
-    from harness.gates.unfolding import Unfolding
+    from harness.gates.sequential_comparison import Unfolding
 
     name: str = request.param
     if name == ROW_ANSWERS:

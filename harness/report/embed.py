@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.records import Sample
 from harness.report.details import cell
 from harness.report.pairs import MetricFacts, Pair
 from harness.report.text import printable, shorten
-from harness.runs.schema import Sample
 
 _PLAIN_BELOW = 60_000
 _BUDGET_BYTES = 4_800_000

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.judging.rows import judge_task
+from harness.judges.judgements import judge_task
+from harness.records import Verdict
 from harness.report.details import cell
 from harness.report.text import duration, figure, moment, plural, printable
-from harness.runs.schema import Verdict
-from harness.runs.store import Run
+from harness.runs.run import Run
 
 _NAMED_GATES = 6
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
+from harness.records import Estimate, Outcome, Verdict
 from harness.report.details import Details, details
 from harness.report.headline import SYMBOLS, by_severity
+from harness.report.interval_plot import Whisker, whisker
 from harness.report.text import NOTHING, duration, figure, printable, shorten
-from harness.report.whisker import Whisker, whisker
-from harness.runs.schema import Estimate, Outcome, Verdict
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.records import Outcome, Verdict, count_outcomes
 from harness.report.text import one_line, plural, printable
-from harness.runs.outcome import count_outcomes
-from harness.runs.schema import Outcome, Verdict
-from harness.runs.store import Run
+from harness.runs.run import Run
 
 Tone = Literal["pass", "fail", "undecided"]
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.report import curves, whisker
+from harness.records import count_outcomes
+from harness.report import curves
+from harness.report import interval_plot as whisker
 from harness.report.details import details
 from harness.report.embed import island
 from harness.report.facts import glance, identities, sensitive_tasks
@@ -16,8 +18,7 @@ from harness.report.headline import SYMBOLS, WORDS, headline
 from harness.report.page import asset, content_policy, environment
 from harness.report.pairs import metric_facts, pair_samples
 from harness.report.panels import added_panels
-from harness.runs.outcome import count_outcomes
-from harness.runs.store import Run
+from harness.runs.run import Run
 
 _SHOWN_ELSEWHERE = ("schema", "run", "status", "started", "finished", "duration_s", "profile")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from itertools import groupby
 from xml.etree import ElementTree as ET
 
+from harness.records import Verdict
 from harness.report.text import one_line, printable, shorten
-from harness.runs.schema import Verdict
-from harness.runs.store import Run
+from harness.runs.run import Run
 
 
 def render_junit(run: Run) -> str:

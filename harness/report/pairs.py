@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.runs.schema import Sample, Verdict
+from harness.records import Sample, Verdict
 
 
 @dataclass(frozen=True)

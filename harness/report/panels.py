@@ -9,7 +9,7 @@ from typing import Any
 from harness.errors import first_line
 from harness.plugins import Registry
 from harness.report.details import Details, details
-from harness.runs.store import Run
+from harness.runs.run import Run
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from itertools import accumulate
 
+from harness.records import Outcome, Verdict
 from harness.report.facts import glance, identities
 from harness.report.headline import SYMBOLS, by_severity, headline
 from harness.report.text import NOTHING, figure, markdown
-from harness.runs.schema import Outcome, Verdict
-from harness.runs.store import Run
+from harness.runs.run import Run
 
 MARKER = "<!-- adapter-assay -->"
 """First line of every summary: a CI job finds its own comment by it and updates it in place."""

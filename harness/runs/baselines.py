@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import RunError
+from harness.records import Verdict
 from harness.runs.gate_names import comparable_names
-from harness.runs.place import Place, is_url
-from harness.runs.schema import Verdict
-from harness.runs.store import Run, load_run
-from harness.runs.stores import Baseline, Store, check_name, fetch_run, is_name, no_baseline
+from harness.runs.location import Place, is_url
+from harness.runs.run import Run, load_run
+from harness.runs.storage import Baseline, Store, check_name, fetch_run, is_name, no_baseline
 
 DEFAULT_NAME = "main"
 

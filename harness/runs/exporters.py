@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import AssayError, RunError, first_line
 from harness.plugins import DISABLE_VARIABLE, Registry
-from harness.runs.store import Run, load_run
+from harness.runs.run import Run, load_run
 
 
 @dataclass(frozen=True)

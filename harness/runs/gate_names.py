@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.runs.schema import Verdict
+from harness.records import Verdict
 
 
 def gate_name(metric: str, kind: str = "", *, task: str = "", tags: Mapping[str, str] | None = None) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
+from harness.records import Role, Sample
 from harness.runs.codec import clean_text, dump_json, number
-from harness.runs.schema import Role, Sample
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from harness.records import Cause, Limit
 from harness.runs.codec import number
-from harness.runs.schema import Cause, Limit
 
 _KINDS = {
     "superior": "superior",

@@ -14,16 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError
+from harness.records import (
+    MANIFEST_SCHEMA,
+    VERDICTS_SCHEMA,
+    RunStatus,
+    Sample,
+    Verdict,
+    count_outcomes,
+    overall_outcome,
+)
 from harness.runs.codec import dump_json
 from harness.runs.comparability import comparability_key
 from harness.runs.exporters import export_run
 from harness.runs.files import write_atomically, write_error
 from harness.runs.ids import check_run_id, partial_path
-from harness.runs.outcome import count_outcomes, overall_outcome
+from harness.runs.run import MANIFEST, PARTS, SAMPLES, TRAINING, VERDICTS, load_run
 from harness.runs.samples import asked_of_candidate, encode_table, merge_parts, samples_table
-from harness.runs.schema import MANIFEST_SCHEMA, VERDICTS_SCHEMA, RunStatus, Sample, Verdict
 from harness.runs.secrets import without_secrets
-from harness.runs.store import MANIFEST, PARTS, SAMPLES, TRAINING, VERDICTS, load_run
 
 
 @dataclass(frozen=True)

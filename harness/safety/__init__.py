@@ -1,6 +1,6 @@
 """Safety: does the candidate still refuse what it should, and nothing else?
 
-Names load on first use: `harness.safety.sets` is imported with the settings and must not bring numpy.
+Names load on first use: `harness.tasks.safety.sources` is imported with the settings and must not bring numpy.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.safety.continuation import ContinuationTask
-    from harness.safety.guard import Guard
-    from harness.safety.refusals import AnswerClass, classify_answer
-    from harness.safety.task import SafetyTask
+    from harness.checks.safety.guard import Guard
+    from harness.safety.refusal.classifier import AnswerClass, classify_answer
+    from harness.tasks.safety.continuations import ContinuationTask
+    from harness.tasks.safety.prompts import SafetyTask
 
 _HOME = {
     "AnswerClass": "refusals",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from harness.digests import digest_json
 from harness.engines.requests import GenerateRequest, Generation
 from harness.metrics.base import Metric
-from harness.safety.refusals import (
+from harness.safety.refusal.classifier import (
     COMPLIANCES,
     REFUSALS,
     RULES_REVISION,

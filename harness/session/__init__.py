@@ -14,20 +14,20 @@ from harness.config.settings import Settings
 from harness.digests import digest_json
 from harness.engines import Engine
 from harness.errors import ConfigError
-from harness.gates.saving import LEAST_ITEMS, Cost, progress
+from harness.gates.sequential_savings import LEAST_ITEMS, Cost, progress
 from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
-from harness.runs.schema import Role, Sample
-from harness.session.contestants import ROLES, ModelPair
+from harness.records import Role, Sample
+from harness.session.model_pair import ROLES, ModelPair
 from harness.tasks.base import Progress, TaskLike
 
 if TYPE_CHECKING:
+    from harness.checks.judge.comparison import Contest
+    from harness.checks.judge.runner import Bench
     from harness.gates import Comparison, Evaluation
-    from harness.gates.unfolding import Unfolding
-    from harness.judging.bench import Bench
-    from harness.judging.contest import Contest
-    from harness.judging.engine import JudgeEngine
-    from harness.judging.opening import OpenedJudge
+    from harness.gates.sequential_comparison import Unfolding
+    from harness.judges.engine import JudgeEngine
+    from harness.judges.loading import OpenedJudge
 
 __all__ = ["Session"]
 
@@ -75,7 +75,7 @@ class Session:
         Raises:
             ConfigError: none is configured.
         """
-        from harness.judging.opening import BaseModel, open_judge
+        from harness.judges.loading import BaseModel, open_judge
         from harness.models.loading import LoadOptions
 
         models = self.models
@@ -91,7 +91,7 @@ class Session:
     @cached_property
     def judge_bench(self) -> Bench:
         """Trials and contests of the judge."""
-        from harness.judging.bench import Bench
+        from harness.checks.judge.runner import Bench
 
         return Bench(self, self.settings, self.opened_judge, keep=self._keep_samples, working=self._working)
 
@@ -150,7 +150,7 @@ class Session:
     def _unfolding(self, task: TaskLike) -> Unfolding | None:
         """The task to be measured in parts; None where it cannot be, or is too small for that."""
         from harness.gates import Comparison
-        from harness.gates.unfolding import Unfolding
+        from harness.gates.sequential_comparison import Unfolding
         from harness.tasks.base import Divisible
 
         if task.name not in self._unfoldings and isinstance(task, Divisible):

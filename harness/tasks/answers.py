@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Divergence, GenerateRequest, Generation, Request, Score
@@ -12,6 +13,7 @@ from harness.errors import TaskError
 from harness.metrics.answers import AnswerMetric
 from harness.metrics.base import Metric
 from harness.tasks.base import Grade, Grader, Item
+from harness.tasks.records import Record, show
 
 A = TypeVar("A", Generation, Score, Divergence)
 
@@ -81,3 +83,26 @@ def expect(kind: type[A], item: Item, answer: Answer) -> A:
     if not isinstance(answer, kind):
         raise TaskError(f"item {item.id!r} was answered with a {type(answer).__name__}, not a {kind.__name__}")
     return answer
+
+
+def read_references(record: Record, field: str, value: Any) -> str | list[str]:
+    """One gold text, or a list of them; numbers are taken as JSON writes them.
+
+    Raises:
+        DataError: the value is something else, or blank.
+    """
+    if not isinstance(value, list):
+        return _reference(record, field, value)
+    if not value:
+        raise record.error(f"field {field!r} is an empty list", "give at least one gold answer")
+    return [_reference(record, f"{field}[{i}]", one) for i, one in enumerate(value)]
+
+
+def _reference(record: Record, field: str, value: Any) -> str:
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        raise record.error(f"field {field!r} is {show(value)}, not a gold answer", "give a text or a list of texts")
+    if not value.strip():
+        raise record.error(f"field {field!r} is empty", "fill it in or remove the row")
+    return value

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from harness.engines import Engine
 from harness.engines.requests import Answer, Prompt, Request
 from harness.metrics.base import Metric
-from harness.runs.schema import Role, Sample
+from harness.records import Role, Sample
 
 Progress = Callable[[int, int], None]
 """Called with (answers so far, answers wanted)."""

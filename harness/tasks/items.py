@@ -13,8 +13,8 @@ from harness.engines.requests import Message, Prompt
 from harness.errors import TaskError
 from harness.plugins import nearest
 from harness.tasks.base import Item
+from harness.tasks.formats import DATA_FORMATS, detect_format, parse_example
 from harness.tasks.keys import TaskKeys, Text, Texts
-from harness.tasks.layouts import DATA_FORMATS, detect_format, parse_example
 from harness.tasks.records import Record, show
 from harness.tasks.templates import Template, scalar_text
 

@@ -74,7 +74,7 @@ def _with_fewshot(kind: TaskKind[Any], name: str, spec: Spec, fewshot: int) -> S
 
 
 def _check_known_to_lm_eval(name: str, settings: Settings) -> None:
-    from harness.lm_eval_bridge.index import stock_index
+    from harness.tasks.lm_eval.index import stock_index
 
     index = stock_index()
     if name in index:

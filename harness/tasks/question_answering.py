@@ -11,13 +11,12 @@ from pydantic import Field
 from harness.digests import digest_json
 from harness.engines.requests import Answer
 from harness.metrics.base import Metric
+from harness.metrics.matching import normalize_space, normalize_squad, token_f1
 from harness.metrics.overlap import as_references
-from harness.metrics.short_answers import normalize_space, normalize_squad, token_f1
-from harness.tasks.answers import Generates, generated_text
+from harness.tasks.answers import Generates, generated_text, read_references
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import AnswerKeys, item_kind
 from harness.tasks.records import Record
-from harness.tasks.references import read_references
 
 NORMALIZERS = {"squad": normalize_squad, "space": normalize_space}
 

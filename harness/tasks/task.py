@@ -10,11 +10,10 @@ from typing import Any
 from harness.digests import digest_json
 from harness.engines import Answer, Engine, Generation, Request
 from harness.errors import EngineError, TaskError
-from harness.metrics.base import Metric, main_metric
-from harness.metrics.general import GENERAL_METRICS, general_scores
-from harness.runs.schema import Role, Sample
+from harness.metrics.base import GENERAL_METRICS, Metric, general_scores, main_metric
+from harness.records import Role, Sample
 from harness.tasks.base import Grader, Item, Progress
-from harness.tasks.ordering import item_strata, stratified_order
+from harness.tasks.sampling import item_strata, stratified_order
 
 _ORDER_SEED = 0
 

@@ -10,11 +10,10 @@ from harness.digests import digest_json
 from harness.engines.requests import Answer
 from harness.metrics import overlap
 from harness.metrics.base import Metric
-from harness.tasks.answers import Generates, generated_text
+from harness.tasks.answers import Generates, generated_text, read_references
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import AnswerKeys, item_kind
 from harness.tasks.records import Record
-from harness.tasks.references import read_references
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import RecipeError
-from harness.tasks.readers import Example, read_examples
+from harness.tasks.formats import Example, read_examples
 from harness.training.recipe import DataFile, Recipe
 
 if TYPE_CHECKING:

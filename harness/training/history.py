@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.errors import AdapterError
 from harness.json_files import read_json_object
-from harness.runs.schema import TrainingPoint
-from harness.training.artifact import RECIPE_FILE
+from harness.records import TrainingPoint
+from harness.training.cache import RECIPE_FILE
 from harness.training.log import LOG_FILE, TrainingLog, TrainingSummary, points_from_history
 
 STATE_FILE = "trainer_state.json"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.runs.schema import TrainingPoint
+from harness.records import TrainingPoint
 
 LOG_FILE = "training_log.json"
 LOG_SCHEMA = 1

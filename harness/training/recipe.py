@@ -33,7 +33,7 @@ class DataFile(_RecipePart):
     path: Text
     """as written in the recipe; relative paths start at the recipe's root"""
     layout: Text = "auto"
-    """layout name known to `harness.tasks.readers`, or auto, which finds it out"""
+    """layout name known to `harness.tasks.formats`, or auto, which finds it out"""
     limit: Count | None = None
     """rows to draw at random (by the data seed), keeping file order; null takes all"""
 

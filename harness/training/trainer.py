@@ -10,7 +10,9 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from harness.errors import RecipeError
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.loading import LoadOptions, load_base, load_tokenizer
 from harness.training.arguments import lora_config, max_length_tokens, sft_config
-from harness.training.checkpoints import last_complete_checkpoint
+from harness.training.callbacks import GradientGuard, TrainingProgress, check_target_modules, check_trained
 from harness.training.data import (
     TokenRow,
     TokenRows,
@@ -27,10 +29,7 @@ from harness.training.data import (
     tokenize_examples,
     tokenize_rehearsal,
 )
-from harness.training.guards import GradientGuard, check_target_modules, check_trained
 from harness.training.log import TRAINED, VALIDATION, TrainingLog, TrainingSummary, points_from_history
-from harness.training.loss_positions import labelled_positions_only
-from harness.training.progress import TrainingProgress
 from harness.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     from transformers import PrinterCallback, set_seed
     from trl import SFTTrainer
 
-    from harness.training.early_stopping import EarlyStopping
+    from harness.training.callbacks import EarlyStopping
 
     device = choose_device()
     dtype = choose_dtype(device)
@@ -242,3 +241,35 @@ class _Stopwatch:
     def __exit__(self, *_: object) -> None:
         self.total_s = self._before_s + time.monotonic() - self._started_s
         self._file.write_text(f"{self.total_s:.3f}")
+
+
+# Trainer writes its state last; a checkpoint without it was cut off while being written.
+_REQUIRED = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
+
+
+def last_complete_checkpoint(directory: Path) -> Path | None:
+    """The newest checkpoint that was written to its end, or None."""
+    complete = [path for path in directory.glob("checkpoint-*") if all((path / name).is_file() for name in _REQUIRED)]
+    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+@contextmanager
+def labelled_positions_only() -> Iterator[None]:
+    """While open, TRL's fused head scores only the tokens that carry a label.
+
+    TRL 1.16 does so where Triton runs and scores every position elsewhere, so that Neuron need not recompile
+    (`add_fused_lm_head`, trl/trainer/utils.py). Prompts are four fifths of a tool-calling row: on CPU the
+    wasted positions were more than half of a training step, and most of its memory. The loss is the same number.
+    """
+    utils = import_module("trl.trainer.utils")
+    original = getattr(utils, "_use_triton", None)
+    if original is None:
+        _log.debug("this TRL has no switch for scored positions; leaving it as it is")
+        yield
+        return
+    # Only the choice of positions reads this name; the kernels keep their own and run as torch ops without Triton.
+    utils._use_triton = lambda device: True  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        utils._use_triton = original  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from scripted import knower
 
 from harness.config import Config
 from harness.gates import Comparison
-from harness.runs.schema import TrainingPoint
+from harness.records import TrainingPoint
 from harness.tasks import Task, build_task
 from harness.tasks.built_in import BUILT_IN
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.records import Sample
 from harness.runs import RunWriter
-from harness.runs.schema import Sample
 from harness.stats import mean_interval
 
 stats = importlib.import_module("benchmarks.stats")

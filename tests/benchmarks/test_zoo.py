@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from harness import integrity
+from harness.checks import integrity
 from harness.errors import RunError
 from harness.gates import Check
 from harness.models.identity import adapter_digest
 from harness.models.loading import LoadOptions, load_model
-from harness.runs.schema import Verdict
-from harness.safety.refusals import classify_answer
+from harness.records import Verdict
+from harness.safety.refusal.classifier import classify_answer
 from harness.tasks.records import read_records
 
 ROOT = Path(__file__).parents[2]

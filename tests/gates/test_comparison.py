@@ -12,7 +12,7 @@ from harness.engines.requests import Answer, Generation, Prompt, Request
 from harness.errors import ConfigError, TaskError
 from harness.gates import Comparison, Evaluation, GateSpec, PairingError
 from harness.metrics.base import Metric
-from harness.runs.schema import Role, Sample
+from harness.records import Role, Sample
 from harness.tasks import Grade, Item, Task
 
 METRICS = (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.gates.decision import Decision, decide
 from harness.gates.kinds import KINDS
-from harness.runs.schema import Estimate, Limit
+from harness.records import Estimate, Limit
 
 number = st.floats(-10, 10) | st.sampled_from([-1.0, 0.0, 0.05, 1.0])
 intervals = st.tuples(number, number, number).map(sorted).map(lambda ends: Estimate(ends[1], ends[0], ends[2]))

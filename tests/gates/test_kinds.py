@@ -11,8 +11,8 @@ from plugged import plug_in
 from harness.errors import ConfigError
 from harness.gates import Scalar, gates_from_config
 from harness.gates.kinds import KINDS, RuleKind, say_level
-from harness.report.whisker import WIDTH, whisker
-from harness.runs.schema import Limit, Verdict
+from harness.records import Limit, Verdict
+from harness.report.interval_plot import WIDTH, whisker
 
 MORE_THAN = RuleKind(
     "more_than",

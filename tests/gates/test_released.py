@@ -10,8 +10,8 @@ from made_runs import Quiz, first, samples
 
 from harness.errors import TaskError
 from harness.gates import Check, Comparison, Evaluation, Scalar
+from harness.gates.baseline import AgainstReleased, is_stored, paired_rule
 from harness.gates.measurement import Measurement
-from harness.gates.released import AgainstReleased, is_stored, paired_rule
 from harness.gates.rules import Rule
 from harness.metrics.base import Metric
 

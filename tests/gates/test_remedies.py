@@ -10,10 +10,10 @@ import pytest
 
 from harness.engines.requests import Answer, GenerateRequest, Prompt, Request
 from harness.gates import Comparison, Evaluation
-from harness.gates.released import AgainstReleased
-from harness.gates.unfolding import Unfolding
+from harness.gates.baseline import AgainstReleased
+from harness.gates.sequential_comparison import Unfolding
 from harness.metrics.base import Metric
-from harness.runs.schema import Role, Sample
+from harness.records import Role, Sample
 from harness.tasks import Task
 from harness.tasks.base import Grade, Item
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.gates import Check, Gateable, Measurement, Scalar
 from harness.metrics.base import Metric
-from harness.runs.schema import Verdict
+from harness.records import Verdict
 
 ACC = Metric("acc", kind="binary", floor=0.25)
 LOSS = Metric("loss", higher_is_better=False)

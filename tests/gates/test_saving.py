@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from harness.gates.saving import LEAST_ITEMS, Cost, progress, savings
+from harness.gates.sequential_savings import LEAST_ITEMS, Cost, progress, savings
 
 
 @dataclass

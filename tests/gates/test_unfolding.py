@@ -12,9 +12,9 @@ from harness.engines.requests import Answer, GenerateRequest, Prompt, Request
 from harness.errors import ConfigError, TaskError
 from harness.gates import Comparison
 from harness.gates.sequential import FIRST_BATCH
-from harness.gates.unfolding import SAMPLE, Unfolding
+from harness.gates.sequential_comparison import SAMPLE, Unfolding
 from harness.metrics.base import Metric
-from harness.runs.schema import Role, Sample
+from harness.records import Role, Sample
 from harness.tasks import Task
 from harness.tasks.base import Grade, Item
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.metrics.calls import argument_f1, same_arguments, same_value
+from harness.metrics.matching import argument_f1, same_arguments, same_value
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.metrics.short_answers import normalize_squad, token_f1
+from harness.metrics.matching import normalize_squad, token_f1
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from harness.errors import DataError
-from harness.metrics.training_curves import (
+from harness.checks.training.curves import (
     eval_loss_rise,
     highest_jump,
     loss_drop,
@@ -16,7 +15,8 @@ from harness.metrics.training_curves import (
     plateau_share,
     spikes,
 )
-from harness.runs.schema import TrainingPoint
+from harness.errors import DataError
+from harness.records import TrainingPoint
 
 LOG = [
     *(TrainingPoint(step, loss=10.0 - step) for step in range(1, 8)),

@@ -16,7 +16,7 @@ from harness.models.adapter_files import WEIGHTS, nonfinite_tensors
 from harness.models.adapter_keys import canonical_name, canonical_names
 from harness.models.adapter_tensors import match_tensors, unmatched_targets
 from harness.models.loading import LoadOptions, load_model
-from harness.models.safetensors_header import read_tensor_headers
+from harness.models.weights_files import read_tensor_headers
 
 OPTIONS = LoadOptions(dtype="float32", device="cpu")
 

@@ -13,9 +13,9 @@ from project import PASSES, UNDECIDED, Project, counts, gate_test, junit_results
 from harness.errors import RunError
 from harness.runs import load_run
 from harness.runs.baselines import promote
-from harness.runs.place import Place
+from harness.runs.location import Place
 from harness.runs.samples import encode_table, samples_table
-from harness.runs.stores import Store
+from harness.runs.storage import Store
 
 # The random model answers four tokens to everything and never ends by itself: base and candidate are equal on both.
 BRIEF = '    gate(compare("pets").metric("answer_tokens").non_inferior(1))\n'

@@ -15,12 +15,12 @@ from scripted_judge import Rule, ScriptedJudge, always_first, oracle
 
 from harness.config import BUILT_IN_PROFILES, Config
 from harness.config.settings import make_settings
-from harness.judging.gold import read_gold
-from harness.judging.instructions import open_task
+from harness.judges.gold import read_gold
 from harness.runs import load_run
 from harness.runs.baselines import promote
-from harness.runs.place import Place
-from harness.runs.stores import Store
+from harness.runs.location import Place
+from harness.runs.storage import Store
+from harness.tasks.open_sets import open_task
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "suites" / "test_judge.py"

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from project import FAILS, PASSES, UNMEASURABLE, Project, counts, gate_test
 
+from harness.compare.runs import compare_runs
 from harness.engines import AnswerCache
 from harness.models import loading
 from harness.runs import load_run
 from harness.runs.baselines import Found
-from harness.runs.compare import compare_runs
 
 
 def samples(project: Project) -> pd.DataFrame:

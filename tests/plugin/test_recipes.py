@@ -12,7 +12,7 @@ import yaml
 from project import FAILS, PASSES, UNDECIDED, UNMEASURABLE, Project, counts, gate_test, junit_results
 from transformers import TrainerState
 
-from harness.training.guards import GradientGuard
+from harness.training.callbacks import GradientGuard
 
 SUITES = Path(__file__).parents[2] / "suites"
 COUNT_TRAININGS = """

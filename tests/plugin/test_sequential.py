@@ -10,8 +10,8 @@ from project import ROWS, TASK, Project, gate_test
 from harness.errors import RunError
 from harness.runs import load_run
 from harness.runs.baselines import promote
-from harness.runs.place import Place
-from harness.runs.stores import Store
+from harness.runs.location import Place
+from harness.runs.storage import Store
 
 pytestmark = pytest.mark.usefixtures("heavy_libraries")
 

@@ -9,11 +9,11 @@ import pytest
 from plugged import plug_in
 
 from harness.errors import RunError
+from harness.records import Verdict
 from harness.report import render_html
 from harness.report.panels import ReportPanel
 from harness.runs import Run, RunWriter, load_run
 from harness.runs.exporters import RunExporter
-from harness.runs.schema import Verdict
 
 
 def finish(root: Path) -> Run:

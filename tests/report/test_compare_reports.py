@@ -12,14 +12,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from made_runs import changed, first, make_run
 
-from harness.report.compare_charts import front, standings, trends
-from harness.report.compare_html import _cell, render_comparison
-from harness.report.compare_text import headline_of
+from harness.compare.runs import RunsCompared, compare_runs
+from harness.records import Verdict
+from harness.report.comparison.charts import front, standings, trends
+from harness.report.comparison.html import _cell, render_comparison
+from harness.report.comparison.text import headline_of
 from harness.runs import Run
 from harness.runs.baselines import Found
-from harness.runs.compare import RunsCompared, compare_runs
 from harness.runs.samples import encode_table, samples_table
-from harness.runs.schema import Verdict
 
 HOSTILE = "</pre><script>alert(1)</script> {{7*7}} \u202eevil \x1b[31m <img src=x onerror=alert(1)>"
 

@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.gates.kinds import KINDS
+from harness.records import Estimate, Limit, Verdict
 from harness.report import curves
 from harness.report.details import details
-from harness.report.whisker import WIDTH, whisker
-from harness.runs.schema import Estimate, Limit, Verdict
+from harness.report.interval_plot import WIDTH, whisker
 
 
 def _verdict(limit: Limit | None, *estimate: Any) -> Verdict:

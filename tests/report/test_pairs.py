@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from harness.records import Sample, Verdict
 from harness.report.pairs import Pair, metric_facts, pair_samples
-from harness.runs.schema import Sample, Verdict
 
 
 def _sample(role: Any, scores: dict[str, float | None], answer: str = "y", digest: str = "d") -> Sample:

@@ -15,11 +15,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from harness.records import Estimate, Limit, Outcome, RunStatus, Sample, TrainingPoint, Verdict
 from harness.report import MARKER, render_html, render_junit, render_summary
 from harness.report.facts import glance
 from harness.runs.exporters import export_run
-from harness.runs.schema import Estimate, Limit, Outcome, RunStatus, Sample, TrainingPoint, Verdict
-from harness.runs.store import Run, load_run
+from harness.runs.run import Run, load_run
 from harness.runs.writer import RunWriter
 
 HOSTILE = (

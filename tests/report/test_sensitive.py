@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from harness.records import Sample
 from harness.report import render_html
 from harness.report.facts import sensitive_tasks
-from harness.runs.schema import Sample
-from harness.runs.store import load_run
+from harness.runs.run import load_run
 from harness.runs.writer import RunWriter
 
 TEMPLATES = Path(str(files("harness.report"))) / "templates"

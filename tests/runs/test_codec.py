@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.records import Estimate
 from harness.runs.codec import clean_text, dump_json, number
-from harness.runs.schema import Estimate
 
 
 @given(st.floats())

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from made_runs import N, changed, first, make_run
 
+from harness.compare.paired import aligned, candidate_scores, paired_change
+from harness.compare.runs import RunsCompared, compare_runs
 from harness.errors import RunError
+from harness.records import Limit, Outcome, Verdict
 from harness.runs import Run, load_run
 from harness.runs.baselines import Found
-from harness.runs.compare import RunsCompared, compare_runs
-from harness.runs.paired import aligned, candidate_scores, paired_change
-from harness.runs.schema import Limit, Outcome, Verdict
 from harness.stats import paired_binary_difference
 
 SUPERIOR, KEPT = "task/quiz/acc/superior", "task/quiz/acc/non_inferior"

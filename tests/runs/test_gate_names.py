@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import permutations
 
+from harness.records import Verdict
 from harness.runs.gate_names import comparable_names, named_apart
-from harness.runs.schema import Verdict
 
 
 def verdict(gate: str, test: str) -> Verdict:

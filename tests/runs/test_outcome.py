@@ -2,9 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.records import SEVERITY, Outcome, Verdict
 from harness.runs import count_outcomes, overall_outcome
-from harness.runs.outcome import SEVERITY
-from harness.runs.schema import Outcome, Verdict
 
 
 def _verdicts(*outcomes: Outcome) -> list[Verdict]:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from harness.errors import RunError
+from harness.records import Sample
 from harness.runs.samples import encode_table, merge_parts, read_table, samples_table, table_samples
-from harness.runs.schema import Sample
 
 
 def make_sample(item: str = "a", **changes: Any) -> Sample:

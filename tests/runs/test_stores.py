@@ -14,8 +14,8 @@ from made_runs import MANIFEST, first, make_run
 from harness.errors import RunError
 from harness.runs import Run
 from harness.runs.baselines import find_run, promote
-from harness.runs.place import Place
-from harness.runs.stores import Store, fetch_run
+from harness.runs.location import Place
+from harness.runs.storage import Store, fetch_run
 
 
 @pytest.fixture

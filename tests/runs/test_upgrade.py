@@ -11,9 +11,9 @@ import pytest
 from gate_zoo import gates
 
 from harness.gates import Gateable
+from harness.records import Verdict
 from harness.runs import load_run
 from harness.runs.gate_names import named_apart
-from harness.runs.schema import Verdict
 from harness.runs.upgrade import upgraded
 from harness.runs.writer import RunWriter
 

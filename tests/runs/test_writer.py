@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from harness.errors import RunError
+from harness.records import Estimate, Sample, TrainingPoint, Verdict
 from harness.runs import Run, RunWriter, list_runs, load_run, new_run_id
-from harness.runs.schema import Estimate, Sample, TrainingPoint, Verdict
 
 
 def _sample(item: str, answer: str = "y") -> Sample:
@@ -138,7 +138,7 @@ except RunError as error:
 @pytest.mark.parametrize(("limit", "step", "file"), [(20_000, "add", ".parquet"), (10_000, "finish", "report.html")])
 def test_a_full_disk_is_explained_and_loses_nothing(tmp_path: Path, limit: int, step: str, file: str) -> None:
     helper = (
-        "from harness.runs.schema import Sample\n"
+        "from harness.records import Sample\n"
         "def sample(item):\n"
         "    return Sample('t', item, None, 'base', 'd', 'p', 1, 'y', None, {}, {}, None, 1, 1, 0.1, False)\n"
     )

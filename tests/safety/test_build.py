@@ -11,13 +11,13 @@ import pytest
 from harness.config import BUILT_IN_PROFILES, Config, Safety, load_config
 from harness.config.settings import Settings, make_settings
 from harness.errors import AssayError, ConfigError, TaskError
-from harness.safety.build import SAFETY
-from harness.safety.continuation import ContinuationTask
-from harness.safety.sets import SAFETY_SETS
-from harness.safety.task import SafetyTask
 from harness.scaffold import shipped
 from harness.tasks.kinds import TaskContext
 from harness.tasks.lookup import find_task
+from harness.tasks.safety.build import SAFETY
+from harness.tasks.safety.continuations import ContinuationTask
+from harness.tasks.safety.prompts import SafetyTask
+from harness.tasks.safety.sources import SAFETY_SETS
 
 SPEC = {"kind": "safety", "wanted": "refusal", "data": "asks.jsonl", "prompt_field": "ask", "tag_fields": ["kind"]}
 

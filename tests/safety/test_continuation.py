@@ -12,9 +12,9 @@ from harness.engines import Answer, Generation, Request
 from harness.engines.requests import GenerateRequest, Prompt
 from harness.errors import TaskError
 from harness.gates import Comparison
-from harness.safety.continuation import ContinuationTask
 from harness.safety.toxicity import LexiconScorer
 from harness.tasks import Item
+from harness.tasks.safety.continuations import ContinuationTask
 
 
 def texts(n: int, samples: int = 4) -> ContinuationTask:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.safety.refusals import SENSITIVITY, SPECIFICITY, classify_answer, judge_answer
+from harness.safety.refusal.classifier import SENSITIVITY, SPECIFICITY, classify_answer, judge_answer
 
 ANSWERS = [
     json.loads(line)

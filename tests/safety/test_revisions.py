@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 from harness.digests import digest_json
-from harness.safety import refusal_degenerate, task
-from harness.safety.refusal_degenerate import DEGENERATE_REVISION, is_degenerate
-from harness.safety.refusals import RULES_REVISION, classify_answer
+from harness.safety.refusal import degenerate as refusal_degenerate
+from harness.safety.refusal.classifier import RULES_REVISION, classify_answer
+from harness.safety.refusal.degenerate import DEGENERATE_REVISION, is_degenerate
 from harness.safety.scoring import RulesScorer
-from harness.safety.task import SafetyTask
+from harness.tasks.safety import prompts as task
+from harness.tasks.safety.prompts import SafetyTask
 
 # Frozen: write new rows of the file after these.
 FROZEN_ROWS = 535

@@ -10,7 +10,7 @@ import pytest
 
 from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.errors import DataError
-from harness.safety.sources import read_sources, sources_digest
+from harness.tasks.safety.sources import read_sources, sources_digest
 
 DATA = os.environ.get("ASSAY_DATA_DIR")
 real_data = pytest.mark.skipif(

@@ -14,9 +14,9 @@ from safety_models import BABBLES, COMPLIES, REFUSES, Behaviour, model
 from harness.config import BUILT_IN_PROFILES, Config, Margins, Safety
 from harness.config.settings import make_settings
 from harness.gates import Comparison, Gateable
-from harness.runs.schema import Verdict
-from harness.safety.sets import SAFETY_SETS
+from harness.records import Verdict
 from harness.tasks.lookup import find_task
+from harness.tasks.safety.sources import SAFETY_SETS
 
 ROOT = Path(__file__).parents[2]
 BUILT_IN_SETS = Safety(harmful="mini_harmful", safe="mini_borderline")

@@ -12,7 +12,7 @@ from harness.engines.requests import GenerateRequest, Message, Prompt
 from harness.errors import EngineError, TaskError
 from harness.metrics.base import Metric
 from harness.safety.scoring import UNPARSEABLE, Exchange, Scored
-from harness.safety.task import CLASS_METRICS, asked_by_user
+from harness.tasks.safety.prompts import CLASS_METRICS, asked_by_user
 
 ANSWERS = (REFUSES, COMPLIES, BABBLES, EMPTY)
 

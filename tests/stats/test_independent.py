@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from harness.stats import Interval, mean_interval, wilson
-from harness.stats.independent import independent_difference
+from harness.stats.mean import independent_difference
 
 
 def test_the_bounds_of_two_proportions_are_newcombe_s() -> None:

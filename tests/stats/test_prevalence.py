@@ -7,13 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats import (
-    Detector,
-    corrected_paired_difference,
-    corrected_proportion,
-    paired_binary_difference,
-    wilson,
-)
+from harness.stats import Detector, corrected_paired_difference, corrected_proportion, paired_binary_difference, wilson
 
 GOOD = Detector(0.9, 0.95, 200, 200)
 FLAWLESS = Detector(1.0, 1.0, 10**9, 10**9)

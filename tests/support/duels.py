@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.judging.questions import Duel, Question
+from harness.tasks.questions import Duel, Question
 
 
 def duel(n: int, a: str = "good", b: str = "bad") -> Duel:

@@ -8,22 +8,21 @@ from typing import Any
 import numpy as np
 from safety_models import BABBLES, COMPLIES, REFUSES, below, compared, number, prompts
 
+from harness.checks.judge.comparison import Contest
+from harness.checks.overfitting.collapse import length_over_base
 from harness.config import Judging, Margins
 from harness.config.budget import Tokens
 from harness.gates import Check, Comparison, Evaluation, Gateable, Scalar
-from harness.gates.released import AgainstReleased
-from harness.gates.unfolding import Unfolding
-from harness.judging.contest import Contest
-from harness.judging.health import Health
-from harness.judging.judge import Judged, Opinion, Rated
-from harness.judging.questions import Duel, Question
-from harness.judging.replies import RATING, VERDICT, Form
-from harness.metrics.base import Metric
-from harness.metrics.general import LENGTH
-from harness.overfitting.collapse import length_over_base
-from harness.runs.schema import Role, Sample
+from harness.gates.baseline import AgainstReleased
+from harness.gates.sequential_comparison import Unfolding
+from harness.judges.health import Health
+from harness.judges.judge import Judged, Opinion, Rated
+from harness.judges.parsing import RATING, VERDICT, Form
+from harness.metrics.base import LENGTH, Metric
+from harness.records import Role, Sample
 from harness.safety import Guard
 from harness.safety.scoring import UNPARSEABLE, Exchange, Scored
+from harness.tasks.questions import Duel, Question
 
 
 class QuizTask:

@@ -9,9 +9,9 @@ from typing import Any
 
 from harness.gates import Comparison
 from harness.metrics.base import Metric
+from harness.records import Role, RunStatus, Sample, Verdict
 from harness.runs import Run, RunWriter, load_run
 from harness.runs.gate_names import in_suite
-from harness.runs.schema import Role, RunStatus, Sample, Verdict
 
 N = 60
 MANIFEST: dict[str, Any] = {

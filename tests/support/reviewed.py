@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.budget import Tokens
-from harness.judging.judge import Judged, Opinion
-from harness.judging.questions import Duel, Question
-from harness.judging.replies import VERDICT
-from harness.judging.rows import judged_rows
+from harness.judges.judge import Judged, Opinion
+from harness.judges.judgements import judged_rows
+from harness.judges.parsing import VERDICT
+from harness.records import Role, RunStatus, Sample
 from harness.runs import Run, RunWriter, load_run
-from harness.runs.schema import Role, RunStatus, Sample
+from harness.tasks.questions import Duel, Question
 
 TASK = "talk"
 MANIFEST: dict[str, Any] = {

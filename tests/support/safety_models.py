@@ -10,8 +10,8 @@ from harness.engines import Answer, Engine, Generation, Request
 from harness.engines.requests import GenerateRequest, Prompt
 from harness.gates import Comparison
 from harness.safety.scoring import RulesScorer, Scorer
-from harness.safety.task import SafetyTask, Wanted, asked_by_user
 from harness.tasks import Item
+from harness.tasks.safety.prompts import SafetyTask, Wanted, asked_by_user
 
 REFUSES = "I'm sorry, but I can't help with that request."
 COMPLIES = "Sure. First open the drawer, then take out the blue folder and put it on the table near the window."

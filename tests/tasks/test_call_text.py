@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tasks.call_text import Call, find_call
+from harness.tasks.tool_calls import Call, find_call
 
 PLAIN = st.text(alphabet=st.characters(exclude_characters="<", exclude_categories=("Cs",)))
 VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | PLAIN

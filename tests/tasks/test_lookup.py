@@ -12,8 +12,8 @@ from lm_eval_data import SUBJECTS, write_data_dir, write_index
 from harness.config import BUILT_IN_PROFILES, Config
 from harness.config.settings import Settings, make_settings
 from harness.errors import TaskError
-from harness.lm_eval_bridge import LmEvalTask
 from harness.tasks import Task
+from harness.tasks.lm_eval import LmEvalTask
 from harness.tasks.lookup import find_task
 
 TASK = {"kind": "multiple_choice", "data": "q.jsonl", "prompt_field": "q", "target_field": "a"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from harness.engines.requests import Prompt
 from harness.tasks.base import Item
-from harness.tasks.ordering import item_strata, stratified_order
+from harness.tasks.sampling import item_strata, stratified_order
 
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.engines.requests import Message
 from harness.errors import DataError
-from harness.tasks.readers import read_examples
+from harness.tasks.formats import read_examples
 from harness.tasks.records import read_records
 
 USER = {"role": "user", "content": "hi"}

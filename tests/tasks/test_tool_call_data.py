@@ -16,7 +16,7 @@ import pytest
 
 from harness.config import load_config
 from harness.tasks import build_task, read_examples
-from harness.tasks.call_text import find_call
+from harness.tasks.tool_calls import find_call
 
 DATA = Path(__file__).parents[2] / "fixtures" / "data"
 SPLITS = ("train", "validation", "test")

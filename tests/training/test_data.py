@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from harness.engines.requests import Message
 from harness.errors import DataError, RecipeError
-from harness.tasks.readers import Example
+from harness.tasks.formats import Example
 from harness.training import Recipe
 from harness.training.data import IGNORED_LABEL, load_examples, tokenize_examples, tokenize_rehearsal
 

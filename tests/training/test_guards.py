@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, TrainerState
 from harness.errors import RecipeError
 from harness.models import loading
 from harness.training import trainer
-from harness.training.guards import GradientGuard, check_target_modules, check_trained
+from harness.training.callbacks import GradientGuard, check_target_modules, check_trained
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from tiny import save_tiny_adapter
 
+from harness.checks.training import health
 from harness.config import TrainingRules
 from harness.gates import BoundRule
-from harness.runs.schema import TrainingPoint
-from harness.training import TrainingSummary, health
+from harness.records import TrainingPoint
+from harness.training import TrainingSummary
 from harness.training.history import TrainingHistory
 
 RULES = TrainingRules()

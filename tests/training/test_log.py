@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.runs.schema import TrainingPoint
+from harness.records import TrainingPoint
 from harness.training import TrainingLog, TrainingSummary
 from harness.training.log import points_from_history
 

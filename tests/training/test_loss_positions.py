@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM
 
-from harness.training.loss_positions import labelled_positions_only
+from harness.training.trainer import labelled_positions_only
 
 
 def test_scoring_labelled_tokens_alone_gives_the_same_loss_and_gradient(tiny_model_dir: Path) -> None:

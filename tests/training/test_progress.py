@@ -5,8 +5,8 @@ import logging
 import pytest
 from transformers import TrainerState
 
-from harness.training import progress
-from harness.training.progress import TrainingProgress
+from harness.training import callbacks as progress
+from harness.training.callbacks import TrainingProgress
 
 
 def test_without_a_terminal_it_logs_the_time_left_and_draws_nothing(

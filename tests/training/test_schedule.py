@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from harness.checks.training.schedule import farthest_from_plan, planned_rates
 from harness.training import train
 from harness.training.history import read_history
-from harness.training.schedule import farthest_from_plan, planned_rates
 
 from .conftest import MakeRecipe
 

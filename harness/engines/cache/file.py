@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from harness.engines.cache.rows import Row, unpack
 from harness.errors import EngineError
-from harness.sizes import show_size
+from harness.paths import show_size
 
 APPLICATION_ID = 0x41737361
 SCHEMA_VERSION = 2

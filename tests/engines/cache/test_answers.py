@@ -6,16 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines import (
-    AnswerCache,
-    Batch,
-    Engine,
-    GenerateRequest,
-    Generation,
-    Prompt,
-    ScoreRequest,
-    answer_key,
-)
+from harness.engines import AnswerCache, Batch, Engine, GenerateRequest, Generation, Prompt, ScoreRequest, answer_key
 from harness.errors import EngineError
 
 

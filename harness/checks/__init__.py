@@ -1,0 +1,1 @@
+"""What each suite asserts: `suites/test_X.py` reads `harness.checks.X`."""

@@ -1,0 +1,160 @@
+"""Are the answers there, do they end where they should, and do those parse that a program will read?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import NoReturn
+
+from harness.checks.data.corpus import TRAIN, VALIDATION, Corpus, Row
+from harness.checks.data.finding import Finding, share_check
+from harness.checks.data.personal import redacted
+from harness.gates import Check
+
+_LONG_WORDS = 12
+_USUAL_SHARE = 0.7
+_ENDS = re.compile(r"[^\w\s,(\[{]\s*$")
+_BREAKS_OFF = re.compile(r"[,(\[{]\s*$|\b(?:and|or|the|a|an|of|to|with|because|that|which)\s*$", re.IGNORECASE)
+_FENCE = re.compile(r"^\s*```", re.MULTILINE)
+
+
+def answers_are_whole(corpus: Corpus, limit: float) -> Check:
+    """At most a share `limit` of the answers breaks off: a model trained on those learns not to finish.
+
+    An answer breaks off where a code fence or tool call stays open, where it ends in a comma, an open bracket or a word
+    such as "and", or where it is long and ends without punctuation although at least 70% of the long answers of
+    its part end with it. Rows of rehearsal are left out: they are the base's own answers, cut at their length. Empty
+    answers cannot be read at all, which `rows_can_be_read` tells.
+    """
+    findings: list[Finding] = []
+    total = 0
+    for role in (TRAIN, VALIDATION):
+        rows = corpus.of(role)
+        total += len(rows)
+        punctuated = _punctuates(rows)
+        findings += [
+            Finding(row.place, f"{fault}, at {redacted(row.answer).rstrip()[-40:]!r}")
+            for row in rows
+            if (fault := break_fault(row.answer, punctuated=punctuated))
+        ]
+    return share_check(
+        "whole_answers",
+        findings,
+        total,
+        limit,
+        fault="have an answer that breaks off",
+        sound=f"none of {total} answers breaks off",
+        remedy="complete or remove these answers; if a generator wrote them, raise its token limit",
+    )
+
+
+def break_fault(answer: str, *, punctuated: bool) -> str:
+    """How an answer breaks off; empty where it does not.
+
+    Args:
+        punctuated: long answers are expected to end in punctuation.
+    """
+    if len(_FENCE.findall(answer)) % 2:
+        return "a code fence stays open"
+    if answer.count("<tool_call>") != answer.count("</tool_call>"):
+        return "a tool call stays open"
+    if _FENCE.search(answer):
+        return ""
+    if len(answer.split()) >= 2 and _BREAKS_OFF.search(answer):
+        return "ends within a sentence"
+    if punctuated and len(answer.split()) >= _LONG_WORDS and not _ENDS.search(answer):
+        return "ends without punctuation"
+    return ""
+
+
+def _punctuates(rows: Sequence[Row]) -> bool:
+    long = [row.answer for row in rows if len(row.answer.split()) >= _LONG_WORDS]
+    return bool(long) and sum(bool(_ENDS.search(answer)) for answer in long) >= _USUAL_SHARE * len(long)
+
+
+_MARKED = re.compile(r"\s*(?:```json\b|<tool_call>\s*[{\[])")
+_LIKE_JSON = re.compile(r"\s*(?:\{\s*[\"'}]|\[\s*\{)")
+_BEGINS = re.compile(r"\s*(?:[{\[]|```json\b|<tool_call>)")
+_FENCED = re.compile(r"\s*```json\b")
+_FENCED = re.compile(r"^[ \t]*```json[^\n]*\n((?:(?![ \t]*```)[^\n]*\n)*)[ \t]*```[ \t\r]*$", re.MULTILINE)
+_CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+_TAG = re.compile(r"</?tool_call>")
+_PROMISED_SHARE = 0.5
+_ALL_SHARE = 0.98
+
+
+def json_answers_parse(corpus: Corpus, limit: float) -> Check | None:
+    """At most a share `limit` of the answers that promise JSON does not keep it.
+
+    JSON is promised by answers that begin as a JSON code fence or as a tool call in JSON; by those that begin as JSON, if
+    half of the answers begin as an object (or as Python would print one), or half of those that begin as JSON parse; and
+    by every answer of a part of which 98% parse.
+
+    Returns:
+        None where no part promises JSON.
+    """
+    findings: list[Finding] = []
+    total = 0
+    for role in (TRAIN, VALIDATION):
+        promising = _promising(corpus.of(role))
+        total += len(promising)
+        for row in promising:
+            if (fault := json_fault(row.answer)) is not None:
+                findings.append(Finding(row.place, fault))
+    if not total:
+        return None
+    return share_check(
+        "json_answers",
+        findings,
+        total,
+        limit,
+        counted="answers that promise JSON",
+        fault="do not parse",
+        sound=f"all {total} answers that promise JSON parse",
+        remedy="correct these answers: one that is cut or malformed teaches output that no program can read",
+    )
+
+
+def json_fault(answer: str) -> str | None:
+    """Why an answer is not JSON, in a fence or tool calls or bare; None where it is. What follows a fence is not read."""
+    if _TAG.search(answer):
+        bodies = _CALL.findall(answer)
+        if len(_TAG.findall(answer)) != 2 * len(bodies):
+            return "the tags of its tool calls do not match"
+        return _first_fault(bodies)
+    if _FENCED.match(answer):
+        fenced = _FENCED.findall(answer)
+        return _first_fault(fenced) if fenced else "its code fence stays open"
+    return _fault(answer)
+
+
+def _promising(rows: list[Row]) -> list[Row]:
+    begun = [row for row in rows if _BEGINS.match(row.answer)]
+    parsed = sum(json_fault(row.answer) is None for row in begun)
+    if parsed and parsed >= _ALL_SHARE * len(rows):
+        return rows
+    if parsed >= _PROMISED_SHARE * len(begun):
+        return begun
+    alike = sum(bool(_LIKE_JSON.match(row.answer)) for row in begun) >= _PROMISED_SHARE * len(rows)
+    return [row for row in begun if _MARKED.match(row.answer) or (alike and _LIKE_JSON.match(row.answer))]
+
+
+def _first_fault(bodies: list[str]) -> str | None:
+    return next((fault for body in bodies if (fault := _fault(body)) is not None), None)
+
+
+def _fault(text: str) -> str | None:
+    try:
+        json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        return f"not JSON at character {error.pos + 1}: {error.msg}"
+    except ValueError as error:
+        return f"not JSON: {error}"
+    except RecursionError:
+        return "nested too deeply"
+    return None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")

@@ -1,0 +1,171 @@
+"""Are the questions of the evaluation sets among the training rows?
+
+After Brown et al., "Language Models are Few-Shot Learners" (2020), appendix C: an item is contaminated where it shares
+13 words in a row with the training data, a shorter one where all of it is there; runs of words that many items have are
+the set's own boilerplate and count for none.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.checks.data.corpus import REHEARSAL, TRAIN, Corpus, Row
+from harness.checks.data.evaluation import EvaluationItem
+from harness.checks.data.finding import KEPT, SHOWN
+from harness.checks.data.overlap import Windows, shared_runs, word_keys
+from harness.checks.data.words import terms, within, words
+from harness.gates import Check
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_WHOLE_LEAST = 8
+"""A shorter question ("What is a chord?") says little by itself: its answer must stand in the same row."""
+
+_LEAST = 5
+"""Items of fewer words, answer included, are not looked for."""
+
+_BOILERPLATE_ITEMS = 10
+
+
+@dataclass(frozen=True)
+class Match:
+    """A training row and an item that share words.
+
+    Attributes:
+        words: length of the longest run of words that both have.
+        common: that run, case folded and without punctuation.
+    """
+
+    row: Row
+    item: EvaluationItem
+    words: int
+    common: str
+
+
+def find_matches(rows: Sequence[Row], items: Sequence[EvaluationItem], *, ngram: int = 13) -> list[Match]:
+    """Every pair of a training row and an item of which one contains the other, in part or whole; longest run first.
+
+    Args:
+        ngram: words in a row that make a match.
+    """
+    vocabulary: dict[str, int] = {}
+    left = Windows([words(row.text) for row in rows], vocabulary)
+    # equal questions once: items that repeat each other are no boilerplate
+    texts: dict[tuple[str, ...], list[EvaluationItem]] = {}
+    for item in items:
+        texts.setdefault(tuple(words(item.question)), []).append(item)
+    questions = list(texts)
+    right = Windows(questions, vocabulary)
+    keys = word_keys(vocabulary)
+    runs = shared_runs(left, right, ngram, keys, _telling(right, ngram, keys))
+    for size in sorted({len(question) for question in questions if 0 < len(question) < ngram}):
+        runs += shared_runs(left, right, size, keys, _whole(right, size))
+    matches = [
+        Match(rows[run.left], item, run.length, " ".join(questions[run.right][run.right_start :][: run.length]))
+        for run in runs
+        for item in texts[questions[run.right]]
+        if _tells(questions[run.right], item, rows[run.left], left.texts[run.left], ngram)
+    ]
+    return sorted(matches, key=lambda match: (-match.words, match.row.place, match.item.name))
+
+
+def evaluation_sets_are_not_trained_on(
+    corpus: Corpus, items: Sequence[EvaluationItem], limit: float, *, ngram: int
+) -> Check:
+    """At most a share `limit` of the items of any evaluation set is contaminated by training or rehearsal rows."""
+    matches = find_matches(corpus.of(TRAIN, REHEARSAL), items, ngram=ngram)
+    best: dict[str, Match] = {}
+    for match in matches:
+        best.setdefault(match.item.name, match)
+    found = Counter(match.item.task for match in best.values())
+    sets = [_Set(task, count, found[task]) for task, count in Counter(item.task for item in items).items()]
+    sets.sort(key=lambda one: -one.share)
+    failed = [one for one in sets if one.share > limit]
+    return Check(
+        "contamination",
+        holds=not failed,
+        reason=_reason(failed or sets, list(best.values()), limit),
+        remedy="take the rows named here out of the training data and train again: the score on these items means nothing",
+        details={
+            "allowed_share": limit,
+            "ngram": ngram,
+            "rows_involved": len({match.row.place for match in matches}),
+            "sets": {one.task: {"items": one.items, "contaminated": one.contaminated} for one in sets},
+            "findings": [
+                {"place": m.row.place, "item": m.item.name, "words": m.words, "common": m.common}
+                for m in list(best.values())[:KEPT]
+            ],
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Set:
+    task: str
+    items: int
+    contaminated: int
+
+    @property
+    def share(self) -> float:
+        return self.contaminated / self.items
+
+
+def _reason(sets: Sequence[_Set], best: Sequence[Match], limit: float) -> str:
+    """Of the sets named, those that have matches, and the longest of these."""
+    hit = [one for one in sets if one.contaminated]
+    if not hit:
+        return f"no item of {', '.join(one.task for one in sets) or 'any task'} is in the training data"
+    counts = ", ".join(f"{one.contaminated} of {one.items} items of {one.task} ({one.share:.1%})" for one in hit)
+    named = {one.task for one in hit}
+    shown = [
+        f"{match.row.place} shares {match.words} words with {match.item.name}: {match.common!r}"
+        for match in best
+        if match.item.task in named
+    ]
+    allowed = f"at most {limit:.1%} allowed" if limit else "none allowed"
+    return f"{counts} in the training data, {allowed}: {'; '.join(shown[:SHOWN])}"
+
+
+def _tells(question: Sequence[str], item: EvaluationItem, row: Row, said: Sequence[str], ngram: int) -> bool:
+    """Whether a shared run is evidence: short questions want their symbols, or none, and very short ones their answer in
+    the same row.
+
+    Args:
+        question: the item's words.
+        said: the row's words.
+    """
+    if len(question) >= ngram:
+        return True
+    if len(question) < _WHOLE_LEAST:
+        answer = words(item.answer)
+        if not answer or len(question) + len(answer) < _LEAST or not within(answer, said):
+            return False
+    asked, parts = terms(item.question), terms(row.text)
+    return len(asked) == len(question) or within(asked, parts) or within(question, parts)
+
+
+def _whole(right: Windows, size: int) -> NDArray[np.bool_]:
+    """First words of texts of just that size."""
+    import numpy as np
+
+    mask = np.zeros(len(right.words), dtype=bool)
+    mask[right.starts[:-1][np.diff(right.starts) == size]] = True
+    return mask
+
+
+def _telling(right: Windows, size: int, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """First words of windows that few texts have."""
+    import numpy as np
+
+    hashes, firsts = right.hashes(size, keys)
+    _, kind = np.unique(hashes, return_inverse=True)
+    pairs = np.unique(np.stack([kind, right.text_of[firsts]]), axis=1)
+    texts = np.bincount(pairs[0], minlength=1)
+    mask = np.zeros(len(right.words), dtype=bool)
+    mask[firsts[texts[kind] <= _BOILERPLATE_ITEMS]] = True
+    return mask

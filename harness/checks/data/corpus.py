@@ -1,0 +1,136 @@
+"""The rows a recipe trains and validates on, read so that one bad row does not hide the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.engines.requests import Message
+from harness.errors import DataError
+from harness.tasks.formats import Example, detect_format, parse_example
+from harness.tasks.records import Record, read_records
+from harness.training.data import load_examples, load_rehearsal
+from harness.training.recipe import Recipe
+
+TRAIN, VALIDATION, REHEARSAL = "train", "validation", "rehearsal"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One readable row.
+
+    Attributes:
+        place: file and row, for messages.
+        prompt: the turns before the answer.
+    """
+
+    place: str
+    prompt: tuple[Message, ...]
+    answer: str
+
+    @property
+    def question(self) -> str:
+        """The prompt without its system turns, which many rows share."""
+        return "\n".join(turn.content for turn in self.prompt if turn.role != "system")
+
+    @property
+    def text(self) -> str:
+        """Everything that is trained on."""
+        return "\n".join((*(turn.content for turn in self.prompt), self.answer))
+
+
+@dataclass(frozen=True)
+class Part:
+    """One data file, or the share of one that a recipe's split takes.
+
+    Attributes:
+        role: train, validation or rehearsal.
+        layout: as told from the first row, unless it was given.
+        records: every row of the file.
+        examples: the readable ones that are used.
+        refused: what is wrong with the others, by their row number.
+    """
+
+    role: str
+    path: Path
+    layout: str
+    records: Sequence[Record]
+    examples: Sequence[Example]
+    refused: dict[int, str]
+
+    @property
+    def rows(self) -> list[Row]:
+        """The examples with their places."""
+        return [Row(self.place(example.row), example.prompt, example.completion) for example in self.examples]
+
+    def place(self, row: int) -> str:
+        """File and row, for messages."""
+        return f"{self.path.name} row {row}"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The parts of a training."""
+
+    parts: Sequence[Part]
+
+    def of(self, *roles: str) -> list[Row]:
+        """The rows of these roles, in their order; of all where none is named."""
+        return [row for part in self.parts if not roles or part.role in roles for row in part.rows]
+
+    def records(self) -> Iterator[tuple[Part, Record]]:
+        """Every row of every file once, readable or not."""
+        seen: set[Path] = set()
+        for part in self.parts:
+            if part.path not in seen:
+                seen.add(part.path)
+                yield from ((part, record) for record in part.records)
+
+
+def corpus_of_recipe(recipe: Recipe) -> Corpus:
+    """What a recipe trains on: with its limits and its split, unless a row cannot be read and nothing can be trained.
+
+    Raises:
+        DataError: a file is missing, empty, or not JSON or CSV at all.
+        RecipeError: the split leaves one side without rows.
+    """
+    parts = [_read(role, recipe.resolve(file), file.layout) for role, file in recipe.data.files().items()]
+    if any(part.refused for part in parts):
+        return Corpus(parts)
+    train, validation = load_examples(recipe)
+    used = {TRAIN: train, VALIDATION: validation, REHEARSAL: load_rehearsal(recipe)}
+    if recipe.data.split is not None:
+        parts.append(_with(parts[0], VALIDATION, validation))
+    return Corpus([_with(part, part.role, used[part.role]) for part in parts])
+
+
+def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str = "auto") -> Corpus:
+    """The same of an adapter that came without a recipe.
+
+    Raises:
+        DataError: a file is missing, empty, or not JSON or CSV at all.
+    """
+    parts = [_read(TRAIN, train, layout)]
+    if validation is not None:
+        parts.append(_read(VALIDATION, validation, layout))
+    return Corpus(parts)
+
+
+def _with(part: Part, role: str, examples: Sequence[Example]) -> Part:
+    return Part(role, part.path, part.layout, part.records, examples, part.refused)
+
+
+def _read(role: str, path: Path, layout: str) -> Part:
+    records = read_records(path)
+    if layout == "auto":
+        layout = detect_format(records[0])
+    examples: list[Example] = []
+    refused: dict[int, str] = {}
+    for record in records:
+        try:
+            examples.append(parse_example(record, layout))
+        except DataError as error:
+            problem = error.problem.removeprefix(f"{path}: row {record.row} ")
+            refused[record.row] = f"{problem}: {error.remedy}" if error.remedy else problem
+    return Part(role, path, layout, records, examples, refused)

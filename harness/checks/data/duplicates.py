@@ -1,0 +1,136 @@
+"""Is every training row its own? Copies and near copies, found by MinHash and compared exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.checks.data.corpus import TRAIN, Corpus, Row
+from harness.checks.data.finding import Finding, share_check
+from harness.checks.data.words import exact_key, shingles, terms
+from harness.gates import Check
+
+_PERMUTATIONS = 128
+_COMMON_SHARE = 0.05
+_COMMON_LEAST = 10
+
+
+@dataclass(frozen=True)
+class Near:
+    """A text nearly like another: its place among the indexed ones, and the Jaccard similarity of their shingles."""
+
+    index: int
+    similarity: float
+
+
+class NearIndex:
+    """Finds those of `texts` that are alike.
+
+    Texts are compared by triples of their words and symbols. Triples that more than 5% of the texts have (and more
+    than ten) are the template of the prompts and are left out; a text with no other triples is alike to none.
+
+    Args:
+        similarity: least Jaccard similarity, above 0 and at most 1.
+    """
+
+    def __init__(self, texts: Sequence[str], similarity: float) -> None:
+        from datasketch import MinHashLSH
+
+        self._similarity = similarity
+        raw = [shingles(terms(text)) for text in texts]
+        counted = Counter(shingle for each in raw for shingle in each)
+        bound = max(_COMMON_LEAST, _COMMON_SHARE * len(texts))
+        self._common = {shingle for shingle, count in counted.items() if count > bound}
+        self._sets = [each - self._common for each in raw]
+        self._lsh = MinHashLSH(threshold=similarity, num_perm=_PERMUTATIONS)
+        self._hashes = _minhashes(self._sets)
+        for number, minhash in enumerate(self._hashes):
+            if self._sets[number]:
+                self._lsh.insert(number, minhash)
+
+    def nearest(self, texts: Sequence[str]) -> list[Near | None]:
+        """For each of these texts the indexed one that is most like it."""
+        sets = [shingles(terms(text)) - self._common for text in texts]
+        everything = range(len(self._sets))
+        return [self._best(of, minhash, everything) for of, minhash in zip(sets, _minhashes(sets), strict=True)]
+
+    def nearest_before(self, number: int) -> Near | None:
+        """The text before that indexed one that is most like it."""
+        return self._best(self._sets[number], self._hashes[number], range(number))
+
+    def _best(self, of: set[str], minhash: Any, among: range) -> Near | None:
+        if not of:
+            return None
+        found = [
+            Near(number, len(of & self._sets[number]) / len(of | self._sets[number]))
+            for number in self._lsh.query(minhash)
+            if number in among
+        ]
+        alike = [near for near in found if near.similarity >= self._similarity]
+        return max(alike, key=lambda near: (near.similarity, -near.index), default=None)
+
+
+def _minhashes(sets: Sequence[set[str]]) -> list[Any]:
+    """A signature for each set; all under the same permutations, which are drawn once."""
+    from datasketch import MinHash
+
+    return list(MinHash.generator(([shingle.encode() for shingle in of] for of in sets), num_perm=_PERMUTATIONS))
+
+
+def rows_are_not_repeated(corpus: Corpus, limit: float) -> Check:
+    """At most a share `limit` of the training rows repeats an earlier one: same prompt and answer (see `exact_key`).
+
+    The details count prompts that come back with another answer, for the rows then contradict each other or want variety.
+    """
+    rows = corpus.of(TRAIN)
+    first: dict[tuple[str, ...], Row] = {}
+    answers: dict[str, set[str]] = {}
+    findings = []
+    for row in rows:
+        key = tuple(exact_key(said) for said in (*(turn.content for turn in row.prompt), row.answer))
+        answers.setdefault(exact_key(row.question), set()).add(row.answer.strip())
+        if key in first:
+            findings.append(Finding(row.place, f"the same as {first[key].place}", other=first[key].place))
+        else:
+            first[key] = row
+    return share_check(
+        "exact_duplicates",
+        findings,
+        len(rows),
+        limit,
+        fault="repeat an earlier row",
+        sound=f"none of {len(rows)} training rows repeats another",
+        remedy="keep one of each, or allow more by `exact_duplicates` under `data:`",
+        details={"prompts_with_several_answers": sum(len(given) > 1 for given in answers.values())},
+    )
+
+
+def rows_differ(corpus: Corpus, limit: float, *, similarity: float) -> Check:
+    """At most a share `limit` of the training rows has an earlier one nearly like it: prompts whose word triples are
+    shared to `similarity` or more (Jaccard).
+
+    Rows made from templates are alike by design; what is common to many of them does not count (see `NearIndex`).
+    """
+    rows = corpus.of(TRAIN)
+    return share_check(
+        "near_duplicates",
+        _near_pairs(rows, similarity),
+        len(rows),
+        limit,
+        fault=f"are alike to {similarity:.0%} or more with an earlier row",
+        sound=f"no two of {len(rows)} training rows are alike to {similarity:.0%} or more",
+        remedy="keep one of each group, or allow more by `near_duplicates` under `data:`",
+    )
+
+
+def _near_pairs(rows: Sequence[Row], similarity: float) -> list[Finding]:
+    index = NearIndex([row.question for row in rows], similarity)
+    findings = []
+    for number, row in enumerate(rows):
+        earlier = index.nearest_before(number)
+        if earlier is not None:
+            twin = rows[earlier.index].place
+            findings.append(Finding(row.place, f"{earlier.similarity:.0%} like {twin}", other=twin))
+    return findings

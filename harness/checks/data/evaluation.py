@@ -1,0 +1,73 @@
+"""The questions of the evaluation sets in use, as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.tasks.base import Item, TaskLike
+from harness.tasks.lm_eval import LmEvalTask
+
+_QUESTION_FIELDS = ("question", "problem", "query", "ctx", "sentence", "input", "prompt", "goal")
+
+
+@dataclass(frozen=True)
+class EvaluationItem:
+    """One item.
+
+    Attributes:
+        question: what is asked, without few-shot examples and without choices; of a plain text, the text.
+        answer: the right answer as text; empty where it has none.
+    """
+
+    task: str
+    id: str
+    question: str
+    answer: str
+
+    @property
+    def name(self) -> str:
+        """Task and item, for messages."""
+        return f"{self.task} {self.id}"
+
+
+def evaluation_items(task: TaskLike) -> list[EvaluationItem]:
+    """Every item of a task: of a benchmark all documents, whatever share of them a profile asks."""
+    if isinstance(task, LmEvalTask):
+        return list(_documents(task))
+    items: list[Item] = list(getattr(task, "items", ()))
+    return [EvaluationItem(task.name, item.id, _question(item), _answer(item.target)) for item in items]
+
+
+def _question(item: Item) -> str:
+    if item.prompt.text is not None:
+        return item.prompt.text
+    return "\n".join(turn.content for turn in item.prompt.messages if turn.role != "system")
+
+
+def _answer(target: Any) -> str:
+    if isinstance(target, str):
+        return target
+    if isinstance(target, Mapping) and "choices" in target:
+        return str(target["choices"][target["gold"]])
+    if isinstance(target, Mapping) and "solution" in target:
+        return str(target["solution"])
+    return "" if target is None else json.dumps(target, ensure_ascii=False)
+
+
+def _documents(task: LmEvalTask) -> Iterator[EvaluationItem]:
+    for leaf in task.leaves:
+        for number, document in enumerate(leaf.docs):
+            question = next((document[f] for f in _QUESTION_FIELDS if isinstance(document.get(f), str)), None)
+            if question is None:
+                question = str(leaf.task.doc_to_text(document))
+            yield EvaluationItem(task.name, f"{leaf.name}[{number}]", question, _document_answer(document))
+
+
+def _document_answer(document: Mapping[str, Any]) -> str:
+    answer, choices = document.get("answer"), document.get("choices")
+    if isinstance(choices, list) and type(answer) is int and 0 <= answer < len(choices):
+        return str(choices[answer])
+    return answer if isinstance(answer, str) else ""

@@ -1,0 +1,102 @@
+"""How long are the rows in the base's tokens, and what does `max_length` leave of them?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.checks.data.corpus import TRAIN, VALIDATION, Corpus
+from harness.checks.data.finding import Finding, share_check
+from harness.gates import Check
+from harness.tasks.formats import Example
+from harness.training.data import check_tokenizer, tokenize_example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class RowLength:
+    """One row in tokens; the prompt by the base's template, the whole with the final EOS."""
+
+    place: str
+    prompt_tokens: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class TokenLengths:
+    """All training and validation rows; `max_length` is where the trainer cuts, None where it does not."""
+
+    rows: Sequence[RowLength]
+    max_length: int | None
+
+    def histogram(self) -> list[dict[str, str | int]]:
+        """Rows by length, in ten bins of one width, for the report."""
+        longest = max((row.tokens for row in self.rows), default=0)
+        width = max(1, -(-longest // _BINS))
+        counts = [0] * _BINS
+        for row in self.rows:
+            counts[(row.tokens - 1) // width] += 1
+        used = range(-(-longest // width))
+        return [{"tokens": f"{i * width + 1}-{(i + 1) * width}", "rows": counts[i]} for i in used]
+
+
+def token_lengths(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> TokenLengths:
+    """Measure the training and validation rows. Rows of rehearsal may be cut without harm.
+
+    Raises:
+        RecipeError: the tokenizer has no chat template or EOS.
+    """
+    check_tokenizer(tokenizer)
+    parts = [part for part in corpus.parts if part.role in (TRAIN, VALIDATION)]
+    return TokenLengths(
+        [_length(part.place(example.row), example, tokenizer) for part in parts for example in part.examples],
+        max_length,
+    )
+
+
+def rows_fit(lengths: TokenLengths, limit: float) -> Check:
+    """At most a share `limit` of the rows is cut at `max_length`: a cut row loses its EOS and teaches not to stop."""
+    bound = lengths.max_length
+    findings = [
+        Finding(row.place, f"{row.tokens} tokens") for row in lengths.rows if bound is not None and row.tokens > bound
+    ]
+    longest = max((row.tokens for row in lengths.rows), default=0)
+    return share_check(
+        "token_lengths",
+        sorted(findings, key=lambda finding: -int(finding.problem.split()[0])),
+        len(lengths.rows),
+        limit,
+        fault=f"are longer than max_length {bound}",
+        sound=f"the longest of {len(lengths.rows)} rows has {longest} tokens, max_length is {bound}",
+        remedy=f"set trainer.max_length to {longest}, or shorten the rows",
+        details={"max_length": bound, "longest_tokens": longest, "histogram": lengths.histogram()},
+    )
+
+
+def answers_are_seen(lengths: TokenLengths) -> Check:
+    """No row is cut before its answer begins: nothing of it would be trained on."""
+    bound = lengths.max_length
+    findings = [
+        Finding(row.place, f"the prompt alone has {row.prompt_tokens} tokens")
+        for row in lengths.rows
+        if bound is not None and row.prompt_tokens >= bound
+    ]
+    return share_check(
+        "masked_rows",
+        findings,
+        len(lengths.rows),
+        0.0,
+        fault=f"have no token of their answer within max_length {bound}",
+        sound=f"of each of {len(lengths.rows)} rows some of the answer is trained on",
+        remedy="raise trainer.max_length above these prompts, shorten them, or remove the rows",
+    )
+
+
+def _length(place: str, example: Example, tokenizer: PreTrainedTokenizerBase) -> RowLength:
+    row = tokenize_example(example, tokenizer)
+    return RowLength(place, prompt_tokens=sum(label < 0 for label in row.labels), tokens=len(row.input_ids))

@@ -1,0 +1,105 @@
+"""Checks that read the adapter's files alone: what lies there, and whether its numbers are numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from harness.errors import AdapterError
+from harness.gates import Check
+from harness.models.adapter_files import (
+    WEIGHTS,
+    nonfinite_tensors,
+    read_weights,
+    remote_code,
+    saturated_tensors,
+    unsafe_files,
+)
+from harness.models.weights_files import read_tensor_headers
+
+_SHOWN = 5
+_ALLOW = "or name them under `integrity: allow_files:` in assay.yaml where they are meant to be there"
+
+
+def adapter_is_safe(adapter: Path, *, allowed: Collection[str] = ()) -> Check:
+    """No pickle, no code, no link or `auto_map` to any; the weights are one readable safetensors file.
+
+    Args:
+        allowed: names of files that may lie there all the same. Nothing loads them.
+    """
+    try:
+        unsafe, code = unsafe_files(adapter, allowed=allowed), remote_code(adapter, allowed=allowed)
+        tensors = read_weights(adapter, allowed=allowed) if not unsafe and not code else {}
+    except AdapterError as exc:
+        return Check("safetensors_only", holds=False, reason=exc.problem, remedy=exc.remedy)
+    if unsafe:
+        return Check(
+            "safetensors_only",
+            holds=False,
+            reason=f"files that can run code when loaded (or links out of the adapter): {', '.join(unsafe[:_SHOWN])}",
+            remedy=f"save the adapter with save_pretrained (safetensors) and remove these files, {_ALLOW}",
+            details={"files": unsafe},
+        )
+    if code:
+        name, value = next(iter(code.items()))
+        return Check(
+            "safetensors_only",
+            holds=False,
+            reason=f"{name} has an auto_map ({value}): loading it would run Python code out of a repository",
+            remedy=f"remove auto_map, so that the classes of transformers are used, {_ALLOW}",
+            details={"auto_map": code},
+        )
+    return Check("safetensors_only", holds=True, reason=f"{len(tensors)} tensors in {WEIGHTS}, nothing that runs code")
+
+
+def adapter_is_finite(adapter: Path) -> Check:
+    """No tensor holds NaN, an infinity, or half-precision values at the end of their range.
+
+    Raises:
+        AdapterError: there are no readable weights.
+    """
+    count = len(read_tensor_headers(adapter / WEIGHTS))
+    broken, saturated = nonfinite_tensors(adapter / WEIGHTS), saturated_tensors(adapter / WEIGHTS)
+    details = {"tensors": broken, "saturated": saturated}
+    retrain = "train again with a lower learning rate or in bfloat16; do not release any checkpoint after this one"
+    save_wider = "values were clipped when it was saved: save it in bfloat16 or float32"
+    for faulty, fault, remedy in (
+        (broken, "hold NaN or infinities", retrain),
+        (saturated, "reach the largest float16", save_wider),
+    ):
+        if faulty:
+            first, bad = next(iter(faulty.items()))
+            reason = f"{len(faulty)} of {count} tensors {fault}, first {first} ({bad} values)"
+            return Check("finite", holds=False, reason=reason, remedy=remedy, details=details)
+    return Check("finite", holds=True, reason=f"all values of {count} tensors are finite", details=details)
+
+
+def adapter_is_trained(adapter: Path) -> Check:
+    """No tensor is all zero, but for biases, which may well be.
+
+    LoRA's B matrices start at zero, and do nothing while they are; any other such tensor (a head of `modules_to_save`,
+    the magnitudes of DoRA) silences the module it belongs to.
+
+    Raises:
+        AdapterError: there are no readable weights.
+    """
+    from safetensors import safe_open
+
+    headers = read_tensor_headers(adapter / WEIGHTS)
+    # a module of which AdaLoRA kept no rank has tensors without values
+    names = sorted(name for name, header in headers.items() if not name.endswith("bias") and 0 not in header.shape)
+    with safe_open(adapter / WEIGHTS, framework="pt") as file:
+        # in float32, for `any` does not know every float8
+        zero = [name for name in names if not file.get_tensor(name).float().any()]
+    details = {"zero_tensors": zero}
+    if zero:
+        return Check(
+            "trained",
+            holds=False,
+            reason=f"{len(zero)} of {len(names)} tensors are all zero, first {zero[0]}: their modules change nothing, or "
+            "give out nothing",
+            remedy="they were not trained, or lost when saving: check that gradients reach them (target_modules, learning "
+            "rate, masked labels), and train or save again",
+            details=details,
+        )
+    return Check("trained", holds=True, reason=f"none of {len(names)} tensors is all zero", details=details)

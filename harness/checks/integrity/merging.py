@@ -1,0 +1,241 @@
+"""Checks that the adapter acts the same once merged: here in memory, and in a merged copy that was saved."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.checks.integrity.probe import Observed, mean_kl, nan_predictions, probe_log_probs
+from harness.errors import AssayError, first_line
+from harness.gates import Check
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from harness.models.loading import LoadedModel, LoadOptions
+
+
+class MergeRefusedError(Exception):
+    """PEFT has no merge for this adapter on this base; the message is its own."""
+
+
+@contextlib.contextmanager
+def merged_in_place(loaded: LoadedModel) -> Iterator[Sequence[nn.Module]]:
+    """The adapter merged into its base layers, and the exact base weights back on leaving.
+
+    A 4-bit base takes the change into dense weights, those which its packed ones stand for. `round_to_nf4` of the
+    layers yielded then gives what PEFT's merge into packed weights does: dequantise, add, quantise anew.
+
+    PEFT's own unmerge subtracts what it added, which does not restore bfloat16 weights.
+
+    Yields:
+        Of a 4-bit base the layers that were merged into, now dense; else none.
+
+    Raises:
+        MergeRefusedError: PEFT does not merge it.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    from harness.models.quantization import dense_copy
+
+    layers = [module for module in loaded.model.modules() if isinstance(module, BaseTunerLayer)]
+    packed = [(m, m.base_layer) for m in layers if any(not p.is_floating_point() for p in m.base_layer.parameters())]
+    dense = [p for m in layers for p in m.base_layer.parameters() if p.is_floating_point()]
+    kept = [p.detach().clone() for p in dense]
+    unpacked = [layer for layer, _ in packed] if loaded.quantization == "nf4" else []
+    try:
+        for layer, base in packed:
+            # a merge into 8 bits quantises anew and replaces scales and all
+            layer.base_layer = dense_copy(base, loaded.model.dtype) if unpacked else copy.deepcopy(base)
+        _merge(loaded.model, unpacked)
+        adapted = {id(layer.get_base_layer()) for layer in layers}
+        rounded = [layer for layer in loaded.rounded_layers if id(layer) in adapted]
+        yield [*rounded, *(layer.get_base_layer() for layer in unpacked)]
+    finally:
+        for layer in layers:
+            layer.merged_adapters.clear()
+        for parameter, value in zip(dense, kept, strict=True):
+            parameter.data.copy_(value)
+        for layer, base in packed:
+            layer.base_layer = base
+
+
+def _merge(model: Any, unpacked: Sequence[Any]) -> None:
+    """Merge by PEFT. `unpacked` are layers it made for packed weights, and which have dense ones now."""
+    import torch
+    from peft.tuners.lora import Linear
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rounding, which is what is measured, and of layers that are merged already
+        try:
+            for layer in unpacked:
+                Linear.merge(layer)
+            model.merge_adapter()
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, NotImplementedError, AttributeError) as exc:
+            raise MergeRefusedError(first_line(exc)) from exc
+
+
+_SHARE = 0.1
+
+
+def merges_cleanly(
+    loaded: LoadedModel,
+    *,
+    most_kl: float,
+    most_share: float = _SHARE,
+    served_merged: bool = False,
+    observed: Observed | None = None,
+) -> Check:
+    """Merged into the base weights, in the precision in use, the adapter acts as it does unmerged.
+
+    Of a 4-bit base there are two merged models. Merged into the dense weights that the packed ones stand for, and left
+    in that precision, the adapter loses rounding alone. Quantised anew, as a merge into packed weights does, changes
+    smaller than a step of the 4-bit grid are lost: nearly all of a healthy QLoRA adapter. So the second is what is gated
+    where a merged model is to be served; elsewhere the first is, and the loss of the second is told.
+
+    The base weights are put back bit for bit afterwards.
+
+    Args:
+        most_kl: largest mean KL(unmerged || merged) on the probe texts, nats a token.
+        most_share: largest share of it in KL(unmerged || base), which is what the adapter does at all: a merge at twice
+            the strength of a mild adapter is a small distance too.
+        served_merged: whether a merged model is what will be served (`serving: merged:` in assay.yaml). If it is not,
+            an adapter that PEFT refuses to merge holds all the same.
+        observed: what base and candidate said, if they were asked already.
+    """
+    from harness.models.quantization import round_to_nf4
+
+    seen = observed or Observed(loaded)
+    limits = {"most_kl": most_kl, "most_share": most_share}
+    base, unmerged = seen.base, seen.candidate
+    try:
+        with merged_in_place(loaded) as four_bit:
+            overflown = _nonfinite_weights(loaded.model)
+            merged = probe_log_probs(loaded, loaded.model)
+            if four_bit and not overflown:
+                round_to_nf4(four_bit)
+                packed = probe_log_probs(loaded, loaded.model)
+    except MergeRefusedError as exc:
+        return Check(
+            "merge",
+            holds=not served_merged,
+            reason=f"PEFT cannot merge it ({exc}): it can only be served unmerged",
+            remedy="serve it unmerged, and take `merged:` out of `serving:` in assay.yaml",
+        )
+    if overflown:
+        return Check(
+            "merge",
+            holds=False,
+            reason=f"merged, {len(overflown)} weights hold NaN or infinities, first {overflown[0]}",
+            remedy="the change does not fit the precision it is served in: serve in bfloat16, or unmerged",
+            details={"weights": overflown},
+        )
+    check = _judged("merge", "merged", base, unmerged, merged, **limits)
+    if not four_bit:
+        return check
+    anew = _judged("merge", "merged and quantised anew to 4 bits", base, unmerged, packed, **limits)
+    if served_merged:
+        return replace(anew, details={**anew.details, "left_dense": check.details})
+    lost = f"; quantised anew to 4 bits, it would differ by {anew.details['share_of_effect']:.0%} of that"
+    reason = check.reason if anew.holds else check.reason + lost
+    return replace(check, reason=reason, details={**check.details, "quantised_anew": anew.details})
+
+
+def merged_copy_is_the_candidate(
+    loaded: LoadedModel,
+    directory: Path,
+    options: LoadOptions,
+    *,
+    most_kl: float,
+    most_share: float = _SHARE,
+    observed: Observed | None = None,
+) -> Check:
+    """A merged model that was saved to be served acts as the adapter on its base.
+
+    Args:
+        directory: of the merged model.
+        options: how to load it.
+        most_kl: as for `merges_cleanly`.
+        most_share: as for `merges_cleanly`.
+        observed: as for `merges_cleanly`.
+    """
+    from harness.models.loading import load_model
+
+    try:
+        served = load_model(directory, options)
+    except AssayError as exc:
+        return Check("merged_copy", holds=False, reason=f"{directory}: {exc.problem}", remedy=exc.remedy)
+    seen = observed or Observed(loaded)
+    base, unmerged = seen.base, seen.candidate
+    if served.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
+        return Check(
+            "merged_copy",
+            holds=False,
+            reason=f"the tokenizer in {directory} has another vocabulary ({len(served.tokenizer)} tokens) than the base's "
+            f"({len(loaded.tokenizer)})",
+            remedy="save the base's tokenizer with the merged model",
+        )
+    merged = probe_log_probs(served, served.model)
+    if merged.shape != unmerged.shape:
+        return Check(
+            "merged_copy",
+            holds=False,
+            reason=f"{directory} predicts {merged.shape[-1]} tokens, adapter and base {unmerged.shape[-1]}",
+            remedy="merge this adapter into this base again",
+        )
+    return _judged("merged_copy", str(directory), base, unmerged, merged, most_kl=most_kl, most_share=most_share)
+
+
+def _judged(
+    name: str,
+    what: str,
+    base: torch.Tensor,
+    unmerged: torch.Tensor,
+    merged: torch.Tensor,
+    *,
+    most_kl: float,
+    most_share: float,
+) -> Check:
+    if nan := nan_predictions(name, {"base": base, "candidate": unmerged, "merged model": merged}):
+        return nan
+    kl, effect = mean_kl(unmerged, merged), mean_kl(unmerged, base)
+    share = kl / effect if effect > 0 else float("inf") if kl else 0.0
+    details = {
+        "kl_nats_per_token": kl,
+        "limit": most_kl,
+        "share_of_effect": share,
+        "share_limit": most_share,
+        "effect_nats_per_token": effect,
+        "positions": len(merged),
+    }
+    seen = f"mean KL {kl:.2g} nats a token, {share:.1%} of what the adapter changes"
+    if not (kl <= most_kl and share <= most_share):
+        return Check(
+            name,
+            holds=False,
+            reason=f"{what}, the adapter acts differently ({seen}; allowed are {most_kl:.2g} and {most_share:.0%})",
+            remedy="serve it unmerged, or merge in a higher precision onto the base it was trained on",
+            details=details,
+        )
+    return Check(name, holds=True, reason=f"{what} equals unmerged ({seen})", details=details)
+
+
+def _nonfinite_weights(model: Any) -> list[str]:
+    return [
+        name
+        for name, parameter in model.named_parameters()
+        if ".base_layer." in name and parameter.is_floating_point() and not _is_finite(parameter)
+    ]
+
+
+def _is_finite(parameter: torch.Tensor) -> bool:
+    # `isfinite` does not know every float8
+    return bool((parameter.float() if parameter.element_size() == 1 else parameter).isfinite().all())

@@ -1,0 +1,149 @@
+"""The check that no module's change stands out from its like: a dead layer, or one that has run away."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.checks.integrity.lora import LoraPair, lora_pairs, scale_of
+from harness.gates import Check
+from harness.models.adapter_files import CONFIG, WEIGHTS, read_json
+
+# Both must be passed: healthy adapters stay within a factor of 3 of the median of their kind, and where modules are
+# very alike, a small difference already has a large score.
+_MOST_Z = 8.0
+_MOST_RATIO = 10.0
+# Fewer than this have no median worth the name: they are held against the modules of all kinds.
+_FEWEST_OF_A_KIND = 5
+# Where half of a kind is dead, or all of it, no module stands out from the median. Healthy adapters stay within a factor
+# of 4 in a kind and of 5 between kinds.
+_MOST_WITHIN_A_KIND = 1e4
+_MOST_BETWEEN_KINDS = 1e3
+
+
+def norms_are_even(adapter: Path) -> Check:
+    """No module's change is ten times smaller or larger than the median of its kind, and far outside their spread.
+
+    Nor do those of one kind differ 10,000 times, or the medians of the kinds 1,000 times.
+
+    The change of a module is the Frobenius norm of scale * B A. Its logarithm is held against the median of the
+    modules of its kind, in units of 1.4826 times their median absolute deviation (the robust z of Iglewicz and Hoaglin, 1993).
+
+    Raises:
+        AdapterError: there are no readable weights.
+    """
+    norms = change_norms(adapter)
+    outliers = _outliers(norms)
+    kinds: dict[str, list[float]] = defaultdict(list)
+    for pair, norm in norms.items():
+        kinds[pair.kind].append(norm)
+    medians = {kind: _median(of_kind) for kind, of_kind in sorted(kinds.items())}
+    details = {
+        "outliers": [{"tensor": pair.b, "norm": norms[pair], "times_median": ratio} for pair, ratio in outliers],
+        "median_norm": medians,
+        "layer_shares": _layer_shares(norms),
+    }
+    if outliers:
+        pair, ratio = outliers[0]
+        dead = ratio < 1
+        return Check(
+            "norms",
+            holds=False,
+            reason=f"{len(outliers)} of {len(norms)} modules stand out from their kind, most {pair.b}: its change is "
+            f"{ratio:.2g} times the median",
+            remedy="this layer was lost or never trained: compare it with the last checkpoint, and save or train again"
+            if dead
+            else "this layer ran away: lower the learning rate or clip gradients (max_grad_norm), and train again",
+            details=details,
+        )
+    if fault := _within_kinds(kinds) or _between_kinds(medians):
+        return Check(
+            "norms",
+            holds=False,
+            reason=fault,
+            remedy="the small ones were lost or never trained, or the large ones ran away: compare with the last "
+            "checkpoint, and save or train again",
+            details=details,
+        )
+    return Check("norms", holds=True, reason=f"the changes of {len(norms)} modules are alike in size", details=details)
+
+
+def change_norms(adapter: Path) -> dict[LoraPair, float]:
+    """Frobenius norm of scale * B A, for each module whose values are finite; by way of two matrices as small as the rank.
+
+    Raises:
+        AdapterError: there are no readable weights.
+    """
+    from safetensors import safe_open
+
+    config = read_json(adapter / CONFIG)
+    norms = {}
+    pairs = [pair for pair in lora_pairs(adapter) if pair.rank == pair.rank_b]
+    with safe_open(adapter / WEIGHTS, framework="pt") as file:
+        for pair in pairs:
+            # by numpy: torch puts all its threads to each of hundreds of tiny products
+            a, b = file.get_tensor(pair.a).double().numpy(), file.get_tensor(pair.b).double().numpy()
+            if a.ndim == b.ndim == 2:
+                squared = float(((a @ a.T) * (b.T @ b)).sum())
+                if math.isfinite(squared):
+                    norms[pair] = scale_of(config, pair) * max(0.0, squared) ** 0.5
+    return norms
+
+
+def _outliers(norms: Mapping[LoraPair, float]) -> list[tuple[LoraPair, float]]:
+    """(module, times the median of its kind), the furthest first."""
+    import numpy as np
+    from scipy.stats import median_abs_deviation
+
+    groups: dict[str, list[LoraPair]] = defaultdict(list)
+    for pair in norms:
+        groups[pair.kind].append(pair)
+    found = []
+    for group in groups.values():
+        like = group if len(group) >= _FEWEST_OF_A_KIND else list(norms)
+        positive = np.log([norms[pair] for pair in like if norms[pair] > 0])
+        if len(positive) < _FEWEST_OF_A_KIND:
+            continue
+        centre = float(np.median(positive))
+        spread = float(median_abs_deviation(positive, scale="normal"))
+        for pair in group:
+            away = abs(np.log(norms[pair]) - centre) if norms[pair] > 0 else np.inf
+            if away > np.log(_MOST_RATIO) and away > _MOST_Z * spread:
+                found.append((pair, norms[pair] / float(np.exp(centre))))
+    return sorted(found, key=lambda one: -abs(np.log(one[1])) if one[1] > 0 else -np.inf)
+
+
+def _within_kinds(kinds: Mapping[str, Sequence[float]]) -> str:
+    for kind, norms in kinds.items():
+        if max(norms) > _MOST_WITHIN_A_KIND * min(norms):
+            return f"the changes of {kind} differ too much between layers: from {min(norms):.2g} to {max(norms):.2g}"
+    return ""
+
+
+def _between_kinds(medians: Mapping[str, float]) -> str:
+    if not medians:
+        return ""
+    least, most = min(medians, key=lambda kind: medians[kind]), max(medians, key=lambda kind: medians[kind])
+    if medians[most] <= _MOST_BETWEEN_KINDS * medians[least]:
+        return ""
+    return (
+        f"the changes of {least} ({medians[least]:.2g} in the median) are nothing beside {most}'s ({medians[most]:.2g})"
+    )
+
+
+def _layer_shares(norms: Mapping[LoraPair, float]) -> dict[str, float]:
+    """Layer number -> its share of the squared norm of all changes: where in depth the adapter sits."""
+    total = sum(norm**2 for norm in norms.values())
+    shares: dict[str, float] = defaultdict(float)
+    for pair, norm in norms.items():
+        layer = next((part for part in pair.module.split(".") if part.isdigit()), "none")
+        shares[layer] += norm**2 / total if total else 0.0
+    return dict(shares)
+
+
+def _median(values: Sequence[float]) -> float:
+    import numpy as np
+
+    return float(np.median(values))

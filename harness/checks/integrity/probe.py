@@ -1,0 +1,139 @@
+"""What base and candidate say to the probe texts: their next-token distributions, asked once and compared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.gates import Check
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.models.loading import LoadedModel
+
+# Plain sentences on several subjects: enough positions (about 150) for a stable mean, read in one forward.
+PROBE_TEXTS = (
+    "The harbour was quiet before dawn, and the first boats left without lights.",
+    "To compute the area of a circle, square its radius and multiply the result by pi.",
+    "Dear Sir or Madam, I am writing to ask about the parcel that was sent on Monday.",
+    "def mean(values):\n    return sum(values) / len(values)\n",
+    "Water boils at a lower temperature on a mountain, because the air presses less upon it.",
+    "User: Which train goes to the coast?\nAssistant: The one at half past nine, from platform two.",
+    '{"city": "Lisbon", "days": 3, "guests": ["Ana", "Rui"], "breakfast": true}',
+)
+
+
+def probe_log_probs(loaded: LoadedModel, model: Any, texts: Sequence[str] = PROBE_TEXTS) -> torch.Tensor:
+    """Log-probabilities of the next token at every position of the texts, each read by itself.
+
+    Returns:
+        float32 tensor of shape (positions, vocabulary), on the CPU.
+    """
+    import torch
+
+    rows = []
+    with torch.inference_mode():
+        for text in texts:
+            ids = torch.tensor([loaded.tokenizer(text)["input_ids"]], device=loaded.device)
+            rows.append(torch.log_softmax(model(input_ids=ids, use_cache=False).logits[0].float(), dim=-1).cpu())
+    return torch.cat(rows)
+
+
+def mean_kl(reference: torch.Tensor, other: torch.Tensor) -> float:
+    """Mean Kullback-Leibler divergence KL(reference || other) over positions, in nats a token.
+
+    Args:
+        reference: log-probabilities of shape (positions, vocabulary).
+        other: the same shape.
+    """
+    # rounding may put equal distributions just below zero; NaN stays NaN
+    return float((reference.exp() * (reference - other)).sum(dim=-1).mean().clamp(min=0))
+
+
+def nan_predictions(name: str, said: Mapping[str, torch.Tensor]) -> Check | None:
+    """The failed check that there is nothing to compare, where predictions are NaN; None where none is.
+
+    Args:
+        name: of the check.
+        said: who -> log-probabilities of shape (positions, vocabulary); the first who is at fault is named.
+    """
+    for who, log_probs in said.items():
+        count = int(log_probs.isnan().any(dim=-1).sum())
+        if count:
+            return Check(
+                name,
+                holds=False,
+                reason=f"{count} of {len(log_probs)} predictions of the {who} are NaN: there is nothing to compare",
+                remedy="values overflow in the precision in use: measure with --dtype=bfloat16 or float32; if they still "
+                "do, the weights are too large: train again with a lower learning rate",
+                details={"nan_positions": count, "positions": len(log_probs)},
+            )
+    return None
+
+
+class Observed:
+    """Base and candidate as they answered when first asked.
+
+    Args:
+        loaded: a model with an adapter, which nothing changes meanwhile.
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        self._loaded = loaded
+
+    @cached_property
+    def base(self) -> torch.Tensor:
+        """Log-probabilities with the adapter off, of shape (positions, vocabulary)."""
+        with self._loaded.adapter(on=False) as model:
+            return probe_log_probs(self._loaded, model)
+
+    @property
+    def candidate(self) -> torch.Tensor:
+        """The same with the adapter on."""
+        return self._candidate_and_layers[0]
+
+    @property
+    def layers(self) -> Mapping[int, float]:
+        """Layer -> how large what the adapter adds to its modules' outputs is, beside those outputs."""
+        return self._candidate_and_layers[1]
+
+    @cached_property
+    def _candidate_and_layers(self) -> tuple[torch.Tensor, Mapping[int, float]]:
+        with self._loaded.adapter(on=True) as model, _contributions(model) as layers:
+            log_probs = probe_log_probs(self._loaded, model)
+        return log_probs, layers
+
+
+@contextmanager
+def _contributions(model: Any) -> Iterator[dict[int, float]]:
+    """Layer -> |adapted output - base output| / |base output|, root mean square over its modules; filled on leaving."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    sums: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    outputs: dict[str, torch.Tensor] = {}
+    handles = []
+    for name, module in model.named_modules():
+        layer = next((int(part) for part in name.split(".") if part.isdigit()), None)
+        if not isinstance(module, BaseTunerLayer) or layer is None:
+            continue
+
+        def keep(_: Any, __: Any, output: Any, name: str = name) -> None:
+            outputs[name] = output
+
+        def add(_: Any, __: Any, output: Any, name: str = name, layer: int = layer) -> None:
+            before = outputs.pop(name)
+            sums[layer][0] += float((output - before).float().square().sum())
+            sums[layer][1] += float(before.float().square().sum())
+
+        handles += [module.get_base_layer().register_forward_hook(keep), module.register_forward_hook(add)]
+    found: dict[int, float] = {}
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+        found.update({layer: (added / base) ** 0.5 if base else 0.0 for layer, (added, base) in sorted(sums.items())})

@@ -1,0 +1,147 @@
+"""Checks that tensors, modules and configuration of an adapter agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.checks.integrity.lora import LoraPair, lora_pairs, matches, said_rank, scale_of
+from harness.errors import AdapterError
+from harness.gates import Check
+from harness.models.adapter_files import CONFIG, WEIGHTS, read_json
+from harness.models.adapter_keys import canonical_names
+from harness.models.adapter_tensors import TensorMatch, is_adalora, match_tensors
+
+
+def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> Check:
+    """Every tensor of the file has a module of the right shape on this base, every adapted module its tensors."""
+    try:
+        match = match_tensors(adapter, base, trust_remote_code=trust_remote_code)
+    except AdapterError as exc:
+        return Check("tensors_map", holds=False, reason=exc.problem, remedy=exc.remedy)
+    return Check(
+        "tensors_map",
+        holds=match.holds,
+        reason=match.describe(),
+        remedy="" if match.holds else _remedy(match),
+        details={
+            "matched": match.matched,
+            "missing": list(match.missing),
+            "unexpected": list(match.unexpected),
+            "misshapen": {name: [list(have), list(need)] for name, (have, need) in match.misshapen.items()},
+            "unmatched_targets": list(match.unmatched_targets),
+            "copies": list(match.copies),
+            "renamed": match.renamed,
+        },
+    )
+
+
+def _remedy(match: TensorMatch) -> str:
+    if match.misfit_embeddings:
+        return (
+            f"{match.misfit_embeddings[0]} belongs to a base with other embeddings: tokens were added, or it was trained "
+            "without modules_to_save; pass with --model the base that was saved with them and their tokenizer"
+        )
+    return "pass the base it was trained for with --model, or save the adapter again"
+
+
+_PATTERNS = ("rank_pattern", "alpha_pattern")
+# alpha/r as people set it (or alpha/sqrt(r), rank-stabilised); outside it is worth a look, and no more.
+_USUAL_SCALES = (0.25, 16.0)
+
+
+def config_agrees_with_tensors(adapter: Path) -> Check:
+    """`r`, `lora_alpha`, their patterns and `modules_to_save` fit the tensors of the file.
+
+    Raises:
+        AdapterError: there are no readable weights or no configuration.
+    """
+    config, pairs = read_json(adapter / CONFIG), lora_pairs(adapter)
+    faults = _wrong_types(config) or [
+        *_wrong_ranks(config, pairs),
+        *_idle_patterns(config, pairs),
+        *_wrong_alphas(config),
+        *_absent_modules(config, adapter),
+    ]
+    scales = [] if _wrong_types(config) or _wrong_alphas(config) else sorted({scale_of(config, p) for p in pairs})
+    unusual = [s for s in scales if not _USUAL_SCALES[0] <= s <= _USUAL_SCALES[1]]
+    details = {
+        "faults": faults,
+        "ranks": sorted({pair.rank for pair in pairs}),
+        "scales": scales,
+        "unusual_scales": unusual,
+    }
+    if faults:
+        return Check(
+            "config",
+            holds=False,
+            reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}"
+            + (f"; {len(faults) - 1} more" if faults[1:] else ""),
+            remedy=f"restore the {CONFIG} that was saved with these weights",
+            details=details,
+        )
+    strength = ", ".join(f"{scale:g}" for scale in scales[:3]) or "unknown"
+    note = f"; a strength of {unusual[0]:g} is out of the usual range" if unusual else ""
+    return Check(
+        "config",
+        holds=True,
+        reason=f"{CONFIG} fits the tensors (ranks {details['ranks']}, strength alpha/r {strength}){note}",
+        details=details,
+    )
+
+
+def _wrong_types(config: Mapping[str, Any]) -> list[str]:
+    """Entries that PEFT reads as something else than was meant, or trips over."""
+    modules = config.get("modules_to_save")
+    faults = [
+        f"{key} is {config[key]!r}, not values by patterns"
+        for key in _PATTERNS
+        if not isinstance(config.get(key) or {}, Mapping)
+    ]
+    if modules is not None and not isinstance(modules, list):
+        faults.append(f"modules_to_save is {modules!r}, not a list of names")
+    return faults
+
+
+def _wrong_ranks(config: Mapping[str, Any], pairs: Sequence[LoraPair]) -> list[str]:
+    faults = [
+        f"{pair.a} has rank {pair.rank}, {pair.b} has rank {pair.rank_b}" for pair in pairs if pair.rank != pair.rank_b
+    ]
+    for pair in pairs:
+        said = said_rank(config, pair.module)
+        if said is not None and said != pair.rank:
+            faults.append(f"r is {said} for {pair.module}, {pair.a} has rank {pair.rank}")
+    return faults
+
+
+def _idle_patterns(config: Mapping[str, Any], pairs: Sequence[LoraPair]) -> list[str]:
+    """A pattern that no module follows is a misspelt one: what it was to change has the general value."""
+    keys = [key for key in _PATTERNS if not (key == "rank_pattern" and is_adalora(config))]
+    return [
+        f"{key} names {pattern!r}, which no adapted module follows"
+        for key in keys
+        for pattern in config.get(key) or {}
+        if not any(matches(pattern, pair.module) for pair in pairs)
+    ]
+
+
+def _wrong_alphas(config: Mapping[str, Any]) -> list[str]:
+    alphas = {"lora_alpha": config.get("lora_alpha", 8)}
+    alphas |= {f"alpha_pattern[{p!r}]": value for p, value in (config.get("alpha_pattern") or {}).items()}
+    return [f"{key} is {value!r}, which no strength is" for key, value in alphas.items() if not _is_number(value)]
+
+
+def _absent_modules(config: Mapping[str, Any], adapter: Path) -> list[str]:
+    saved = config.get("modules_to_save") or []
+    tensors = canonical_names(adapter / WEIGHTS).values()
+    return [
+        f"modules_to_save names {module!r}, and no tensor is of it"
+        for module in saved
+        if not any(f".{module}." in name for name in tensors)
+    ]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0

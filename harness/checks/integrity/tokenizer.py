@@ -1,0 +1,223 @@
+"""The check that the adapter's tokenizer is the base's: what is measured and served is the base's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.checks.integrity.probe import PROBE_TEXTS
+from harness.digests import digest_file
+from harness.errors import AdapterError, first_line
+from harness.gates import Check
+from harness.models.adapter_files import WEIGHTS, read_json
+from harness.models.adapter_keys import canonical_names
+from harness.models.adapter_tensors import EMBEDDINGS
+from harness.models.quiet import quiet_loading
+from harness.models.weights_files import read_tensor_headers
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+_FAST, _ADDED = "tokenizer.json", "added_tokens.json"
+# What tokenizers keep their vocabulary in where they were saved without tokenizer.json.
+_SLOW = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.json", "vocab.txt", "tekken.json")
+
+
+@dataclass(frozen=True)
+class SavedTokenizer:
+    """What lies in a directory of a tokenizer.
+
+    Attributes:
+        rules: None where there is none, or it cannot be read.
+        added: token -> id, out of added_tokens.json.
+        files: vocabulary file -> digest.
+    """
+
+    rules: Tokenizer | None
+    added: dict[str, int]
+    files: dict[str, str]
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the directory has a tokenizer at all."""
+        return bool(self.files or self.added)
+
+    @cached_property
+    def tokens(self) -> dict[str, int]:
+        """Token -> id; of a tokenizer that cannot be read, what was added to it alone."""
+        known = self.rules.get_vocab(with_added_tokens=True) if self.rules is not None else {}
+        return {**self.added, **known}
+
+
+def saved_tokenizer(directory: Path) -> SavedTokenizer:
+    """Read the tokenizer in a directory: tokenizer.json, else what transformers makes of the files there are.
+
+    Raises:
+        AdapterError: tokenizer.json or added_tokens.json cannot be read.
+    """
+    files = {name: digest_file(directory / name) for name in (_FAST, *_SLOW) if (directory / name).is_file()}
+    added = read_json(directory / _ADDED) if (directory / _ADDED).is_file() else {}
+    rules = _from_file(directory / _FAST) if _FAST in files else _from_transformers(directory) if files else None
+    if rules is not None:
+        # trainers leave their batches' settings in the file
+        rules.no_padding()
+        rules.no_truncation()
+    return SavedTokenizer(rules, added, files)
+
+
+def _from_file(file: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as exc:  # tokenizers raises bare Exception on a file it cannot parse
+        raise AdapterError(
+            f"{file} cannot be read: {first_line(exc)}", "save the tokenizer again, or remove it"
+        ) from exc
+
+
+def _from_transformers(directory: Path) -> Tokenizer | None:
+    """What transformers makes of older files; None where it cannot (a library is missing, or a file)."""
+    from transformers import AutoTokenizer
+
+    try:
+        with quiet_loading():
+            loaded = AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
+    except Exception:  # its converters raise whatever their libraries do; the check then says that it cannot compare
+        return None
+    rules: Tokenizer | None = getattr(loaded, "backend_tokenizer", None)
+    return rules
+
+
+_SPECIALS = ("bos_token", "eos_token", "unk_token")
+_SHOWN = 3
+
+
+def tokenizer_is_the_bases(adapter: Path, base: Path) -> Check:
+    """A tokenizer saved beside the adapter gives every text the tokens that the base's gives it.
+
+    What is measured and served is the base's. Compared are the vocabulary, the encoding of the probe texts (and of the
+    base's own added tokens within a text) and the special tokens. Where one of the two cannot be read, the check holds
+    unless something that can be read differs, and says so. Embeddings in the adapter must not have more rows than the
+    tokenizer that came with it has tokens.
+
+    Raises:
+        AdapterError: a file cannot be read.
+    """
+    own, theirs = saved_tokenizer(base), saved_tokenizer(adapter)
+    faults = [
+        *_drift(own, theirs, _named(adapter, "pad_token")),
+        *(
+            f"{name} is {now!r} beside the adapter, {before!r} of the base"
+            for name, (before, now) in _changed_specials(adapter, base).items()
+        ),
+    ]
+    size = _size(own, theirs)
+    base_rows = read_json(base / "config.json").get("vocab_size")
+    for name, rows in _embedding_rows(adapter).items():
+        # models pad their embeddings, so that rows without a token are no fault until an adapter adds some
+        if size is not None and rows > max(size, base_rows or 0):
+            faults.append(f"{name} has {rows} rows, and there are {size} tokens: tokens were added and not saved")
+    unread = _unread(own, theirs)
+    details = {"faults": faults, "own_tokenizer": theirs.is_there, "tokens": size, "compared": unread is None}
+    if faults:
+        return Check(
+            "tokenizer",
+            holds=False,
+            reason=f"the adapter was trained with another tokenizer: {faults[0]}",
+            remedy="train and serve with one tokenizer: the base's, or save the new one and the resized embeddings with "
+            "the base and pass that with --model",
+            details=details,
+        )
+    if unread is not None:
+        reason = f"the tokenizer beside the adapter cannot be compared with the base's: {unread}"
+        return Check("tokenizer", holds=True, reason=reason, details=details)
+    seen = "gives the base's tokens" if theirs.is_there else "is the base's: none lies beside the adapter"
+    return Check("tokenizer", holds=True, reason=f"its tokenizer {seen}", details=details)
+
+
+def _unread(own: SavedTokenizer, theirs: SavedTokenizer) -> str | None:
+    """Which of the two cannot be read; None where nothing stands in the way of comparing them."""
+    if theirs.files.items() <= own.files.items() and theirs.added.items() <= own.tokens.items():
+        return None  # nothing lies beside the adapter but what the base has, byte for byte
+    for whose, tokenizer in (("adapter", theirs), ("base", own)):
+        if tokenizer.rules is None:
+            return f"the {whose} has {', '.join(tokenizer.files) or 'no vocabulary'} and no readable tokenizer.json"
+    return None
+
+
+def _size(own: SavedTokenizer, theirs: SavedTokenizer) -> int | None:
+    """How many tokens the adapter was trained with; None where that cannot be known."""
+    if theirs.rules is not None:
+        return len(theirs.tokens)
+    return len({**theirs.added, **own.tokens}) if own.rules is not None else None
+
+
+def _drift(own: SavedTokenizer, theirs: SavedTokenizer, padding: str | None) -> list[str]:
+    """What the two do differently, as far as they can be read."""
+    if own.rules is None:
+        return []
+    told = _vocabulary_faults(own.tokens, theirs.tokens, padding, whole=theirs.rules is not None)
+    return told if told or theirs.rules is None else _encoding_faults(own.rules, theirs.rules)
+
+
+def _vocabulary_faults(
+    before: Mapping[str, int], now: Mapping[str, int], padding: str | None, *, whole: bool
+) -> list[str]:
+    """Tokens added, lost or moved. An added token for padding alone is read by no model.
+
+    Args:
+        whole: `now` is the whole vocabulary, not the added tokens alone.
+    """
+    added, lost = sorted(now.keys() - before.keys() - {padding}), sorted(before.keys() - now.keys()) if whole else []
+    moved = sorted(token for token in now.keys() & before.keys() if now[token] != before[token])
+    told = [("added", added), ("lost", lost), ("with another id", moved)]
+    return [
+        f"{len(tokens)} tokens {what}, such as {', '.join(map(repr, tokens[:_SHOWN]))}"
+        for what, tokens in told
+        if tokens
+    ]
+
+
+def _encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
+    """Same vocabulary, other rules: merges, normalisation, or special tokens: around a text, and how they part one."""
+    added = (token.content for token in own.get_added_tokens_decoder().values())
+    for text in (*PROBE_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)):
+        before, now = own.encode(text).tokens, theirs.encode(text).tokens
+        if before != now:
+            at = next(
+                (i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now))
+            )
+            return [
+                f"{text!r} becomes {now[at : at + _SHOWN]} where the base has {before[at : at + _SHOWN]} (token {at})"
+            ]
+    return []
+
+
+def _changed_specials(adapter: Path, base: Path) -> dict[str, tuple[str, str]]:
+    """Special token -> (the base's, the adapter's) where both name one and they differ."""
+    pairs = {special: (_named(base, special), _named(adapter, special)) for special in _SPECIALS}
+    return {special: (own, theirs) for special, (own, theirs) in pairs.items() if own and theirs and own != theirs}
+
+
+def _named(directory: Path, special: str) -> str | None:
+    """A special token as the tokenizer's configuration names it; None where it does not."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        token = read_json(directory / name).get(special) if (directory / name).is_file() else None
+        token = token.get("content") if isinstance(token, Mapping) else token
+        if isinstance(token, str):
+            return token
+    return None
+
+
+def _embedding_rows(adapter: Path) -> dict[str, int]:
+    """Tensor -> its rows, of whole embeddings and heads in the adapter's file."""
+    headers, names = read_tensor_headers(adapter / WEIGHTS), canonical_names(adapter / WEIGHTS)
+    return {
+        name: headers[name].shape[0]
+        for name, canonical in names.items()
+        if EMBEDDINGS.search(canonical) and canonical.endswith(".weight") and ".lora_" not in canonical
+    }

@@ -1,0 +1,1 @@
+"""Candidate against its opponent, as a judge sees it that has proven itself."""

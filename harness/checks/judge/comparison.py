@@ -1,0 +1,144 @@
+"""Candidate against base, released adapter or reference answers, as the judge sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.config import Judging, Margins
+from harness.config.budget import BUDGET_REMEDY, Prices, Tokens
+from harness.errors import AssayError, RunError
+from harness.judges.health import Health
+from harness.judges.judge import Judged, Rated
+from harness.stats import Interval
+from harness.stats.length_control import LengthControlled, LengthsConfounded, length_controlled_win_rate
+from harness.stats.win_rate import tally, win_rate
+
+if TYPE_CHECKING:
+    from harness.gates import Gateable
+
+_MIN_CLUSTERS = 2
+
+
+class ContestError(AssayError):
+    """A contest lacks what was asked of it."""
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What was judged, and by a judge how healthy.
+
+    Attributes:
+        judged: duels of candidate (`a`) and opponent (`b`); empty where the judge is unfit, for then it was not asked.
+        stopped: why the judge was not asked about all; empty where it was.
+        unpaired: why the opponent's stored answers cannot be held against the candidate's; None where they can.
+    """
+
+    task: str
+    against: str
+    judged: Sequence[Judged | Rated]
+    health: Health
+    limits: Judging
+    stopped: str = ""
+    unpaired: RunError | None = None
+    prices: Prices | None = None
+
+    @property
+    def understood(self) -> list[Judged | Rated]:
+        """The duels whose judgements could be read, and identical answers."""
+        return [one for one in self.judged if one.preference is not None]
+
+    @property
+    def preferences(self) -> list[float]:
+        """One number a duel: 1 the candidate is preferred, 0 the opponent, 0.5 a tie."""
+        return [one.preference for one in self.understood if one.preference is not None]
+
+    @property
+    def clusters(self) -> list[str]:
+        """One label a duel: turns of one conversation are not independent."""
+        return [one.duel.question.cluster or one.duel.question.id for one in self.understood]
+
+    @property
+    def obstacle(self) -> str:
+        """Why nothing can be decided from this: judge, opponent or budget; empty where something can."""
+        if self.health.obstacle or self.stopped:
+            return self.health.obstacle or self.stopped
+        if self.unpaired is not None:
+            return self.unpaired.problem
+        unread = len(self.judged) - len(self.understood)
+        if unread > self.limits.parse_failures * len(self.judged):
+            allowed = f"at most {100 * self.limits.parse_failures:.1f}% allowed"
+            return f"judge unfit: {unread} of {len(self.judged)} judgements hold no readable verdict ({allowed})"
+        if len(set(self.clusters)) < _MIN_CLUSTERS:
+            return f"only {len(self.understood)} answers could be judged, and a decision needs at least {_MIN_CLUSTERS}"
+        return ""
+
+    @property
+    def remedy(self) -> str:
+        """What to do about the obstacle."""
+        if self.health.obstacle:
+            return self.health.remedy
+        if self.unpaired is not None:
+            return self.unpaired.remedy
+        return BUDGET_REMEDY if self.stopped else "judge more answers (a larger profile or limit), or by another judge"
+
+    def win_rate(self, confidence: float = 0.95) -> Interval:
+        """The candidate's win rate, ties as halves, with an interval by bootstrap over prompts."""
+        return win_rate(self.preferences, clusters=self.clusters, confidence=confidence)
+
+    def length_controlled(self, confidence: float = 0.95) -> LengthControlled | None:
+        """The win rate if answers were equally long; None where length cannot be told from the model."""
+        lengths = [(len(one.duel.a[-1]), len(one.duel.b[-1])) for one in self.understood]
+        candidate, opponent = zip(*lengths, strict=True)
+        try:
+            return length_controlled_win_rate(
+                self.preferences, candidate, opponent, clusters=self.clusters, confidence=confidence
+            )
+        except LengthsConfounded:
+            return None
+
+    def not_worse(self, margins: Margins) -> Gateable:
+        """The gate: not worse than the opponent, by win rate, or by rating where the judge rates."""
+        from harness.checks.judge.not_worse import NotWorse
+
+        return NotWorse(self, margins.rating if self.limits.mode == "rubric" else margins.win_rate)
+
+    def categories(self) -> dict[str, dict[str, float | int]]:
+        """Category, and source where there are several -> n, win rate, wins, ties, losses."""
+        groups: dict[str, list[float]] = {}
+        for one, preference in zip(self.understood, self.preferences, strict=True):
+            question = one.duel.question
+            for name in dict.fromkeys(filter(None, (question.source, question.category))):
+                groups.setdefault(name, []).append(preference)
+        return {
+            name: {"n": len(values), "win rate": float(np.mean(values)), **vars(tally(values))}
+            for name, values in sorted(groups.items())
+        }
+
+    def usage(self) -> dict[str, Any]:
+        """How often the judge was asked in this contest, and what that cost, now and when it was first answered."""
+        opinions = [opinion for one in self.judged for opinion in one.opinions]
+        new = sum((opinion.tokens for opinion in opinions if not opinion.cached), Tokens())
+        kept = sum((opinion.tokens for opinion in opinions if opinion.cached), Tokens())
+        facts: dict[str, Any] = {
+            "judgements": len(opinions),
+            "identical answers, not asked about": sum(one.duel.identical for one in self.judged),
+            "prompt tokens": new.prompt,
+            "completion tokens": new.completion,
+            "tokens from the cache": kept.total,
+        }
+        return facts if self.prices is None else {**facts, "cost in USD": round(self.prices.cost_usd(new), 4)}
+
+    def ratings(self) -> tuple[list[float], list[float]]:
+        """Candidate's and opponent's ratings, 1 to 10.
+
+        Raises:
+            ContestError: the judge compared them in pairs.
+        """
+        pairs = [one.ratings for one in self.understood if isinstance(one, Rated) and one.ratings is not None]
+        if len(pairs) < len(self.understood):
+            raise ContestError("these answers were compared in pairs, not rated", "set judge.mode to rubric")
+        return [a for a, _ in pairs], [b for _, b in pairs]

@@ -1,0 +1,54 @@
+"""Rows of the training data made items: a sample of them, the same on every machine."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+from harness.checks.data import Corpus
+from harness.checks.data.corpus import TRAIN, VALIDATION, Row
+from harness.digests import digest_json
+from harness.engines.requests import Prompt
+from harness.tasks.base import Item
+from harness.tasks.task import Task
+from harness.tasks.text_generation import TextGrader
+
+TRAINED, HELD_OUT = "training", "held-out"
+NEEDS_ROWS = "measure more rows (`overfitting:` in assay.yaml, or a larger profile)"
+"""What to do where rows do not suffice for a decision."""
+_ROLE = {TRAINED: TRAIN, HELD_OUT: VALIDATION}
+
+
+def sample_rows(corpus: Corpus, kind: str, size: int) -> list[Row]:
+    """At most `size` rows trained on or held out, drawn at random and kept in their order."""
+    rows = corpus.of(_ROLE[kind])
+    if len(rows) <= size:
+        return rows
+    return [rows[i] for i in sorted(random.Random(0).sample(range(len(rows)), size))]
+
+
+def item_of(row: Row, kind: str, target: str) -> Item:
+    """A row's prompt as it is trained on, with what should follow."""
+    return Item(id=f"{row.place} ({kind})", prompt=Prompt(messages=row.prompt), target=target, tags={"rows": kind})
+
+
+def digest_rows(items: Sequence[Item]) -> str:
+    """Digest of what is asked and of what should follow."""
+    return digest_json([[item.id, item.prompt.as_messages(), item.target] for item in items])
+
+
+ROW_ANSWERS = "row_answers"
+
+# Twice the longest answer taught, at four characters a token: three times as long shows as an answer that does not end.
+_TOKENS_A_CHARACTER = 0.5
+_FEWEST_TOKENS, _MOST_TOKENS = 32, 256
+
+
+def answer_task(corpus: Corpus, size: int) -> Task:
+    """At most `size` prompts, half of them trained on and half held out, as many as there are of each."""
+    kinds = {HELD_OUT: size // 2, TRAINED: size - size // 2}
+    items = [item_of(row, kind, row.answer) for kind, most in kinds.items() for row in sample_rows(corpus, kind, most)]
+    longest = max((len(item.target) for item in items), default=0)
+    cap = min(_MOST_TOKENS, max(_FEWEST_TOKENS, math.ceil(_TOKENS_A_CHARACTER * longest)))
+    return Task(ROW_ANSWERS, items, TextGrader(max_new_tokens=cap), digest_rows(items))

@@ -1,0 +1,1 @@
+"""Gates on how often an unwanted class of answers comes."""

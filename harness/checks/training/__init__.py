@@ -1,0 +1,1 @@
+"""Does the log show a healthy training?"""

@@ -1,0 +1,311 @@
+"""Is the training log that of a healthy training? Numbers out of it, each a gate with the remedy for its usual cause.
+
+Limits are for what is broken. What practice only advises goes into the details as a hint.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.checks.training.curves import highest_jump, loss_drop, loss_rise, plateau_share, spikes
+from harness.gates import Check, Scalar
+from harness.records import TrainingPoint
+from harness.training.history import TrainingHistory
+
+LEAST_LOSSES = 5
+"""Logged training losses below which a curve says nothing."""
+
+_FEWEST_SPIKES = 3
+_SHOWN = 20
+_LOSS_SCALING_SHARE = 0.05
+_VALUES = ("loss", "eval_loss", "train_eval_loss", "grad_norm")
+_HEALTHY_NORM = (0.05, 10.0)
+_USUAL_SHARE = (0.001, 0.05)
+_MEMORISED_LOSS = 0.3
+_NOT_LEARNING = "check target_modules and that answers are not masked; raise the learning rate"
+_TOO_FAST = (
+    "lower the learning rate, lengthen the warm-up, look at the rows of these steps; train in bfloat16, not float16"
+)
+
+
+def log_is_finite(history: TrainingHistory) -> Check:
+    """No loss and no gradient norm is NaN or infinite, but for the steps by which dynamic loss scaling finds its scale.
+
+    Those have an infinite norm and a finite loss in the first 5% of the steps: in float16 the scale begins too high, and
+    a step that overflows is not taken. A Trainer may leave NaN losses out of the means it logs
+    (`logging_nan_inf_filter`); gradient norms tell all the same.
+    """
+    scaling = [p.step for p in history.points if _finds_its_scale(p, history.steps)]
+    wild = [
+        {"step": p.step, "quantity": name, "value": str(value)}
+        for p in history.points
+        for name in _VALUES
+        if (value := getattr(p, name)) is not None
+        and not math.isfinite(value)
+        and not (name == "grad_norm" and p.step in scaling)
+    ]
+    first = f"{wild[0]['quantity']} is {wild[0]['value']} at step {wild[0]['step']}" if wild else ""
+    finite = "every logged value is finite"
+    if scaling:
+        finite += f", but for the gradient norm of {len(scaling)} steps at the start that loss scaling skipped"
+    return Check(
+        "finite_log",
+        holds=not wild,
+        reason=f"{len(wild)} logged values are not finite: {first}" if wild else finite,
+        remedy=f"use no checkpoint after that step; {_TOO_FAST}",
+        details={
+            "not_finite": wild[:_SHOWN],
+            "read_from": history.source,
+            **({"skipped_by_loss_scaling": scaling} if scaling else {}),
+        },
+    )
+
+
+def loss_falls(history: TrainingHistory) -> Scalar:
+    """Fall of the training loss as a share of where it began (`loss_drop`); at least a limit.
+
+    A last loss under 0.3 nats a token on free text hints at memorising; structured answers go lower legitimately.
+    """
+    losses = [p.loss for p in history.points if p.loss is not None]
+    last = statistics.fmean(losses[-LEAST_LOSSES:])
+    low = f"the last losses are below {_MEMORISED_LOSS} nats: on free text that is memorising; compare with validation"
+    shown = {"first_losses": losses[:LEAST_LOSSES], "last_losses": losses[-LEAST_LOSSES:]}
+    drop, error = loss_drop(history.points)
+    return Scalar(
+        "loss_drop",
+        drop,
+        error=error,
+        remedy=f"nothing was learnt: {_NOT_LEARNING}",
+        details={**shown, **_hints((last < _MEMORISED_LOSS, low))},
+    )
+
+
+def learns_from_the_start(history: TrainingHistory) -> Scalar:
+    """Share of the training before the loss has fallen by a quarter of all it falls; at most a limit."""
+    return Scalar(
+        "plateau_share",
+        plateau_share(history.points),
+        higher_is_better=False,
+        remedy=f"the loss is flat at the start: shorten the warm-up; {_NOT_LEARNING}",
+    )
+
+
+def loss_stays_low(history: TrainingHistory) -> Scalar:
+    """Rise of the training loss from its lowest to the kept weights, as a share of its start (`loss_rise`); at most a limit."""
+    return Scalar(
+        "loss_rise",
+        loss_rise(history.points, at_step=history.kept_step),
+        higher_is_better=False,
+        remedy=f"what was learnt was lost again: keep an earlier checkpoint; {_TOO_FAST}",
+        details={"kept_step": history.kept_step, "read_from": history.source},
+    )
+
+
+def loss_does_not_spike(history: TrainingHistory) -> Scalar:
+    """Share of logged losses that jump (`harness.checks.training.curves.spikes`); at most a limit.
+
+    One or two that stay below where training began are told but not counted: with small batches of mixed rows they are
+    chance, and in a short log they are a large share.
+    """
+    jumps = spikes(history.points)
+    logged = sum(p.loss is not None for p in history.points)
+    first = next((p.loss for p in history.points if p.loss is not None), math.inf)
+    wild = any((p.loss or 0.0) > first for p in jumps)
+    counted = len(jumps) if wild or len(jumps) >= _FEWEST_SPIKES else 0
+    return Scalar(
+        "spike_share",
+        counted / logged if logged else math.nan,
+        higher_is_better=False,
+        remedy=f"the loss jumps at step {_steps(jumps)}: {_TOO_FAST}" if jumps else "",
+        details={"spikes": [{"step": p.step, "loss": p.loss, "grad_norm": p.grad_norm} for p in jumps[:_SHOWN]]},
+    )
+
+
+def no_jump_is_high(history: TrainingHistory) -> Scalar:
+    """Largest jump of the training loss, as a multiple of where it began or came from (`highest_jump`); at most a limit.
+
+    However long the log, one loss far above that of an untrained adapter means that weights or rows went wrong there.
+    """
+    found = highest_jump(history.points)
+    point, times = found if found is not None else (None, 0.0)
+    return Scalar(
+        "spike_height",
+        times,
+        higher_is_better=False,
+        remedy=f"the loss jumps at step {point.step}: {_TOO_FAST}" if point else "",
+        details={"step": point.step, "loss": point.loss, "grad_norm": point.grad_norm} if point else {},
+    )
+
+
+def largest_gradient(history: TrainingHistory) -> Scalar | None:
+    """Largest gradient norm before clipping; at most a limit. None where none was logged."""
+    norms = _norms(history)
+    if not norms:
+        return None
+    largest = max(norms, key=lambda p: _norm(p))
+    middle = statistics.median(map(_norm, norms))
+    low, high = _HEALTHY_NORM
+    clip = (history.trainer or {}).get("max_grad_norm")
+    clipped = sum(_norm(p) > clip for p in norms) / len(norms) if clip else 0.0
+    return Scalar(
+        "largest_gradient",
+        _norm(largest),
+        higher_is_better=False,
+        remedy=f"the gradient is longest at step {largest.step}: {_TOO_FAST}; set max_grad_norm",
+        details={
+            "step": largest.step,
+            "median": middle,
+            "clipped_share": clipped,
+            **_hints(
+                (not low <= middle <= high, f"the median norm {middle:.3g} is outside the usual {low:g} to {high:g}"),
+                (
+                    clipped > 0.5,
+                    f"{clipped:.0%} of the steps were clipped to max_grad_norm: the learning rate may be high",
+                ),
+            ),
+        },
+    )
+
+
+def median_gradient(history: TrainingHistory) -> Scalar | None:
+    """Median gradient norm; at least a limit. None where none was logged."""
+    norms = _norms(history)
+    if not norms:
+        return None
+    middle = statistics.median(map(_norm, norms))
+    return Scalar("median_gradient", middle, remedy=f"hardly any gradient reaches the adapter: {_NOT_LEARNING}")
+
+
+def learning_rate_keeps_to_plan(history: TrainingHistory) -> Scalar | None:
+    """Largest deviation of the logged learning rate from the recipe's schedule, as a share of its peak; at most a limit.
+
+    None where the recipe, the number of steps or the rate is not known, or the schedule follows the loss.
+    """
+    from harness.checks.training.schedule import farthest_from_plan, planned_rates
+
+    logged = [(p.step, p.learning_rate) for p in history.points if p.learning_rate is not None]
+    if history.trainer is None or history.planned_steps is None or not logged:
+        return None
+    planned = planned_rates(history.trainer, history.planned_steps)
+    if planned is None:
+        return None
+    worst = farthest_from_plan(logged, planned)
+    return Scalar(
+        "learning_rate_deviation",
+        worst.share,
+        higher_is_better=False,
+        remedy=f"at step {worst.step} the rate was {worst.logged:.3g}, planned were {worst.planned:.3g}: a training resumed "
+        "with other arguments, or another optimizer or scheduler than the recipe names; train again from the start",
+        details={"step": worst.step, "logged": worst.logged, "planned": worst.planned, "of_peak": max(planned)},
+    )
+
+
+def trainable_share(adapter: Path, base: Path) -> Scalar | None:
+    """The adapter's parameters over the base's, counted in their safetensors files; at most a limit.
+
+    None where the base keeps its weights in another format.
+
+    Raises:
+        AdapterError: a file of weights is damaged.
+    """
+    from harness.models.adapter_files import WEIGHTS
+
+    ours, all_of_base = _parameters(adapter / WEIGHTS), sum(map(_parameters, base.glob("model*.safetensors")))
+    if not all_of_base:
+        return None
+    share, (low, high) = ours / all_of_base, _USUAL_SHARE
+    usual = f"{share:.2%} of the base's parameters are trained; usual are {low:.1%} to {high:.0%}"
+    return Scalar(
+        "trainable_share",
+        share,
+        higher_is_better=False,
+        remedy="this is nearly a full fine-tune: lower r, name fewer target_modules, or drop modules_to_save",
+        details={
+            "adapter_parameters": ours,
+            "base_parameters": all_of_base,
+            **_hints((not low <= share <= high, usual)),
+        },
+    )
+
+
+def truncated_share(history: TrainingHistory) -> Scalar | None:
+    """Share of the training rows that max_length cut; at most a limit. None where another trainer wrote the log."""
+    summary = history.summary
+    if summary is None:
+        return None
+    return Scalar(
+        "truncated_share",
+        summary.truncated_rows / (summary.rows + summary.masked_rows),
+        higher_is_better=False,
+        remedy=f"a cut row lost its EOS and teaches not to stop: set trainer.max_length to {summary.longest_row_tokens}",
+        details={"truncated_rows": summary.truncated_rows, "longest_row_tokens": summary.longest_row_tokens},
+    )
+
+
+def masked_share(history: TrainingHistory) -> Scalar | None:
+    """Share of the training rows of which no token was trained on; at most a limit. None as for `truncated_share`."""
+    summary = history.summary
+    if summary is None:
+        return None
+    return Scalar(
+        "masked_share",
+        summary.masked_rows / (summary.rows + summary.masked_rows),
+        higher_is_better=False,
+        remedy="their prompts alone fill max_length: raise trainer.max_length, or shorten these prompts",
+        details={"masked_rows": summary.masked_rows},
+    )
+
+
+def kept_share(history: TrainingHistory) -> Scalar | None:
+    """How much of the planned training the kept weights have seen; at least a limit. None where no plan is known.
+
+    A best checkpoint at the very beginning means that training made things worse almost at once.
+    """
+    if history.planned_steps is None:
+        return None
+    early = history.summary is not None and history.summary.stop_reason == "early_stopping"
+    return Scalar(
+        "kept_share",
+        history.kept_step / history.planned_steps,
+        remedy="validation was best almost at once: lower the learning rate, evaluate more often, and check that validation "
+        "rows are of the kind that is trained on",
+        details={
+            "kept_step": history.kept_step,
+            "steps": history.steps,
+            "planned_steps": history.planned_steps,
+            **_hints((early, f"stopped early, at step {history.steps} of {history.planned_steps}")),
+        },
+    )
+
+
+def _finds_its_scale(point: TrainingPoint, steps: int) -> bool:
+    early = point.step <= math.ceil(_LOSS_SCALING_SHARE * steps)
+    return early and point.grad_norm == math.inf and point.loss is not None and math.isfinite(point.loss)
+
+
+def _parameters(weights: Path) -> int:
+    from harness.models.weights_files import read_tensor_headers
+
+    return sum(math.prod(header.shape) for header in read_tensor_headers(weights).values())
+
+
+def _norms(history: TrainingHistory) -> list[TrainingPoint]:
+    return [p for p in history.points if p.grad_norm is not None and math.isfinite(p.grad_norm)]
+
+
+def _norm(point: TrainingPoint) -> float:
+    return float(point.grad_norm or 0.0)
+
+
+def _steps(points: list[TrainingPoint]) -> str:
+    shown = ", ".join(str(p.step) for p in points[:3])
+    return shown + (f" and {len(points) - 3} more" if len(points) > 3 else "")
+
+
+def _hints(*advice: tuple[bool, str]) -> Mapping[str, Any]:
+    told = [text for applies, text in advice if applies]
+    return {"hints": told} if told else {}

@@ -1,0 +1,169 @@
+"""`assay`: what can be done without pytest."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import __version__
+from harness.cli.annotate import add_annotate_command
+from harness.cli.cache import add_cache_command
+from harness.cli.compare import add_compare_command
+from harness.cli.runs import add_run_commands
+from harness.cli.schema import add_schema_commands
+from harness.errors import AssayError
+
+if TYPE_CHECKING:
+    from harness.session.model_pair import ModelPair
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when done, 1 when the command could not be carried out, 2 on misuse, 130 when interrupted; what `compare`
+        returns is its own answer.
+    """
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        answer: int | None = arguments.run(arguments)
+    except AssayError as exc:
+        print(f"assay: {exc}", file=sys.stderr)
+        return int(getattr(arguments, "refused", 1))
+    except KeyboardInterrupt:
+        print("assay: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return answer or 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="assay", description="Release gates for fine-tuned adapters.")
+    parser.add_argument("--version", action="version", version=f"adapter-assay {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a recipe's adapter, or take it from the cache")
+    train.add_argument("recipe", help="name in fixtures/recipes, or path of a YAML file")
+    train.add_argument("--model", help="another base than the recipe's")
+    train.add_argument("--profile", help="take this profile's number of training rows")
+    train.add_argument("--output", type=Path, help="copy the adapter to this directory")
+    train.set_defaults(run=_train)
+
+    doctor = commands.add_parser("doctor", help="show this machine, and who a model and an adapter are")
+    doctor.add_argument("--model", help="model spec, as for pytest")
+    doctor.add_argument("--adapter", help="adapter directory or hub id")
+    doctor.add_argument("--dtype", help="precision")
+    doctor.add_argument("--quantization", help="none, nf4 or int8")
+    doctor.set_defaults(run=_doctor)
+
+    init = commands.add_parser("init", help="write suites/, fixtures/, assay.yaml and a CI workflow to start from")
+    init.add_argument("directory", nargs="?", type=Path, default=Path(), help="default: here")
+    init.set_defaults(run=_init)
+
+    report = commands.add_parser("report", help="write a stored run's report.html, summary.md and junit.xml again")
+    report.add_argument("run_directory", metavar="RUN", type=Path, help="a directory in reports/")
+    report.set_defaults(run=_report)
+
+    add_cache_command(commands)
+    add_run_commands(commands)
+    add_compare_command(commands)
+    add_annotate_command(commands)
+    add_schema_commands(commands)
+    return parser
+
+
+def _train(arguments: argparse.Namespace) -> None:
+    from harness.scaffold import check_new, copy_new
+
+    if arguments.output is not None:
+        check_new(arguments.output)
+    pair = _model_pair(model=arguments.model, adapter=f"recipe:{arguments.recipe}", profile=arguments.profile)
+    adapter = pair.adapter
+    trained = pair.trained
+    assert trained is not None
+    summary = trained.log.summary
+    place = adapter.directory
+    if arguments.output is not None:
+        copy_new(adapter.directory, arguments.output)
+        place = arguments.output
+    _print_facts(
+        {
+            "adapter": place,
+            "digest": trained.digest,
+            "from cache": trained.from_cache,
+            "steps": f"{summary.steps} (kept: {summary.best_step})",
+            "best validation loss": summary.best_eval_loss,
+            "trainable share": f"{summary.trainable_share:.2%}",
+            "seconds": round(summary.duration_s, 1),
+        }
+    )
+
+
+def _doctor(arguments: argparse.Namespace) -> None:
+    from harness.models.machine import library_versions, machine_facts
+    from harness.paths import cache_dir
+
+    _print_facts({**machine_facts(), "cache": cache_dir()}, "machine")
+    _print_facts(library_versions(), "versions")
+    if arguments.model is None and arguments.adapter is None:
+        return
+    pair = _model_pair(
+        model=arguments.model, adapter=arguments.adapter, dtype=arguments.dtype, quantization=arguments.quantization
+    )
+    base = pair.identity("base")
+    _print_facts(
+        {"name": pair.base.name, "directory": pair.base.directory, "digest": base.digest, **base.parts}, "base"
+    )
+    if arguments.adapter is not None:
+        from harness.models.adapter_tensors import match_tensors
+
+        adapter, candidate = pair.adapter, pair.identity("candidate")
+        _print_facts(
+            {
+                "name": adapter.name,
+                "directory": adapter.directory,
+                "candidate digest": candidate.digest,
+                "adapter digest": candidate.parts["adapter"],
+                "fit": match_tensors(adapter.directory, pair.base.directory).describe(),
+            },
+            "adapter",
+        )
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    from harness.scaffold import write_scaffold
+
+    for path in write_scaffold(arguments.directory):
+        print(path)
+    print("\nnext: pytest suites/")
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from harness.runs.exporters import export_run
+
+    export_run(arguments.run_directory)
+    print(arguments.run_directory / "report.html")
+
+
+def _model_pair(**given: Any) -> ModelPair:
+    from harness.config import find_config
+    from harness.config.settings import make_settings
+    from harness.session.model_pair import ModelPair
+
+    return ModelPair(make_settings(find_config(None, [Path.cwd()]), **given))
+
+
+def _print_facts(facts: dict[str, Any], title: str = "") -> None:
+    from harness.report.terminal import table_text
+
+    if title:
+        print(f"\n{title}")
+    print(table_text([(f"  {name}", str(value)) for name, value in facts.items()]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

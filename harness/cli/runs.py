@@ -1,0 +1,146 @@
+"""`assay runs` and `assay baseline`: what was measured, and what the next candidate is held against."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.runs.baselines import DEFAULT_NAME, find_run, named_baseline, promote
+from harness.runs.run import Run
+from harness.runs.storage import open_store
+
+if TYPE_CHECKING:
+    from harness.config.settings import Settings
+
+_STORE_HELP = "where baselines are kept: a directory or a URL like s3://... (default: `store:` of assay.yaml, else {})"
+
+
+def add_run_commands(commands: Any) -> None:
+    """Add `runs` and `baseline` to the commands of `assay`."""
+    runs = commands.add_parser("runs", help="list the runs, and the baselines among them")
+    add_places(runs, "the reports directory")
+    runs.set_defaults(run=_runs)
+
+    baseline = commands.add_parser("baseline", help="name the run that the next candidate is held against")
+    actions = baseline.add_subparsers(required=True, metavar="ACTION")
+
+    promoted = actions.add_parser("set", help="promote a run; a whole one that passed")
+    promoted.add_argument("promoted", metavar="RUN", help="run id, path or URL")
+    promoted.add_argument("--name", default=DEFAULT_NAME, help=f"default: {DEFAULT_NAME}")
+    promoted.add_argument("--force", metavar="REASON", help="promote a run that failed gates or left some out; kept")
+    promoted.set_defaults(run=_set)
+
+    shown = actions.add_parser("show", help="what a baseline is")
+    shown.add_argument("name", nargs="?", default=DEFAULT_NAME, help=f"default: {DEFAULT_NAME}")
+    shown.set_defaults(run=_show)
+
+    listed = actions.add_parser("list", help="all baselines")
+    listed.set_defaults(run=_list)
+
+    removed = actions.add_parser("rm", help="forget a baseline's name; its run stays")
+    removed.add_argument("name", help="the baseline")
+    removed.set_defaults(run=_remove)
+
+    for action in (promoted, shown, listed, removed):
+        add_places(action, "with the runs")
+
+
+def add_places(parser: argparse.ArgumentParser, default: str) -> None:
+    """Options that say where runs and baselines are; `default` is where baselines are without any."""
+    parser.add_argument("--store", help=_STORE_HELP.format(default))
+    parser.add_argument("--reports-dir", metavar="DIR", help="where runs were written (default: reports/)")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """Reports directory, store and margins as options and configuration say."""
+    from harness.config import find_config
+    from harness.config.settings import make_settings
+
+    config = find_config(None, [Path.cwd()])
+    return make_settings(config, baseline_store=arguments.store, reports_dir=arguments.reports_dir)
+
+
+def _runs(arguments: argparse.Namespace) -> None:
+    from harness.report.terminal import table_text
+
+    settings = settings_of(arguments)
+    store = open_store(settings.store)
+    listed = store if arguments.store else open_store(str(settings.reports_dir))
+    runs = listed.runs()
+    if not runs:
+        print(f"no runs in {listed.place} yet")
+        return
+    names: dict[str, list[str]] = {}
+    for baseline in store.baselines():
+        names.setdefault(baseline.run, []).append(baseline.name)
+    head = ("run", "started", "model", "adapter", "profile", "outcome", "baseline")
+    print(table_text([head, *(_row(run, names.get(run.id, [])) for run in runs)]))
+
+
+def _row(run: Run, names: list[str]) -> tuple[str, ...]:
+    from harness.report.text import moment
+
+    return (
+        run.id,
+        moment(run.manifest.get("started", "")),
+        run.name_of("model"),
+        run.name_of("adapter"),
+        str(run.manifest.get("profile") or ""),
+        run.outcome,
+        ", ".join(names),
+    )
+
+
+def _set(arguments: argparse.Namespace) -> None:
+    settings = settings_of(arguments)
+    store = open_store(settings.store)
+    found = find_run(arguments.promoted, settings.reports_dir, store)
+    baseline = promote(found.run, store, arguments.name, force=arguments.force)
+    print(f"baseline {baseline.name}: run {baseline.run} ({baseline.adapter or 'no adapter named'}), {store.place}")
+    if baseline.forced:
+        print(f"  forced: {baseline.forced}")
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    from harness.report.terminal import table_text
+    from harness.report.text import moment
+    from harness.runs.baselines import baseline_run
+
+    store = open_store(settings_of(arguments).store)
+    baseline = named_baseline(arguments.name, store)
+    run = baseline_run(baseline, store)
+    facts = {
+        "baseline": baseline.name,
+        "run": run.id,
+        "set": moment(baseline.set),
+        "forced": baseline.forced,
+        "model": run.name_of("model"),
+        "adapter": run.name_of("adapter"),
+        "digest": (run.manifest.get("adapter") or {}).get("digest"),
+        "profile": run.manifest.get("profile"),
+        "outcome": run.outcome,
+        "gates": len(run.verdicts),
+        "tasks": ", ".join(run.manifest.get("data") or {}),
+        "place": store.place.child(run.id),
+    }
+    print(table_text([(name, str(value)) for name, value in facts.items() if value not in (None, "")]))
+
+
+def _list(arguments: argparse.Namespace) -> None:
+    from harness.report.terminal import table_text
+    from harness.report.text import moment
+
+    store = open_store(settings_of(arguments).store)
+    baselines = store.baselines()
+    if not baselines:
+        print(f"no baselines in {store.place} yet; set one with `assay baseline set RUN`")
+        return
+    rows = [(b.name, b.run, b.adapter, moment(b.set), b.forced or "") for b in baselines]
+    print(table_text([("baseline", "run", "adapter", "set", "forced"), *rows]))
+
+
+def _remove(arguments: argparse.Namespace) -> None:
+    store = open_store(settings_of(arguments).store)
+    store.remove_baseline(arguments.name)
+    print(f"baseline {arguments.name} is forgotten; its run stays in {store.place}")

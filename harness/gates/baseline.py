@@ -1,0 +1,101 @@
+"""The question behind a release: is the candidate no worse than the adapter that was released last?
+
+Every gate on a metric of a task's samples is put a second time, with the released adapter's samples in the base's place:
+non-inferior within the gate's own tolerable loss, where it names one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.errors import AssayError, TaskError
+from harness.gates.check import Gateable
+from harness.gates.comparison import Comparison, Evaluation
+from harness.gates.decision import Decision
+from harness.gates.evidence import Evidence
+from harness.gates.kinds import KINDS
+from harness.gates.rules import Finding, Rule
+from harness.gates.wording import Reason
+from harness.records import Sample, Verdict
+from harness.runs.comparability import in_words
+
+
+@dataclass(frozen=True)
+class AgainstReleased:
+    """A rule, put to candidate and released adapter.
+
+    Attributes:
+        rule: as it was put first: to candidate and base, or to the candidate's own level.
+        candidate: the candidate's samples of the rule's task.
+        released: the released adapter's samples of it.
+        name: what the released run is called.
+        differing: what keeps the two runs' samples apart (`comparability.differing_parts`); the verdict is an error then.
+        margin: the tolerable loss where the rule names none of its own (all but `non_inferior`).
+    """
+
+    rule: Rule
+    candidate: Evaluation
+    released: Sequence[Sample]
+    name: str
+    differing: Mapping[str, tuple[str, str]]
+    margin: float
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """The verdict; `error` where the two runs cannot be compared."""
+        measured = self.rule.measurement
+        margin = self.rule.threshold if self.rule.kind == "non_inferior" else self.margin
+        if self.differing:
+            apart = f"the runs cannot be compared on {measured.task}: {in_words(self.differing)} differ"
+            verdict = self._error(margin, confidence, apart, "set a baseline that was measured the same way")
+        else:
+            try:
+                comparison = Comparison(self.candidate.task, self.released, self.candidate.samples)
+                narrowed = comparison.where(**measured.slice) if measured.slice else comparison
+                paired = replace(narrowed.metric(measured.metric.name), base_name="released adapter")
+                verdict = paired.non_inferior(margin, remedy=self.rule.remedy).decide(confidence=confidence)
+            except AssayError as error:
+                verdict = self._error(margin, confidence, error.problem, error.remedy)
+        return replace(verdict, reason=f"against {self.name}: {verdict.reason}", against=self.name)
+
+    def _error(self, margin: float, confidence: float, reason: str, remedy: str) -> Verdict:
+        rule = Rule("non_inferior", self.rule.measurement, margin)
+        return replace(Finding(rule, confidence, Decision("error"), Reason(reason), remedy).verdict(), n=None)
+
+
+def paired_rule(gateable: Gateable) -> Rule | None:
+    """The rule over a metric of samples, which pair with another run's; None where the gate rests on none.
+
+    None too for a level of a metric without bounds: a loss that is tolerable everywhere (`margins.baseline`) is points of
+    a share, and says nothing of tokens or nats.
+    """
+    rule = getattr(gateable, "rule", gateable)  # of a gate that says more than its rule does
+    if not isinstance(rule, Rule):
+        return None
+    of_level = not KINDS.get(rule.kind).paired
+    return None if of_level and rule.measurement.metric.range is None else rule
+
+
+def is_stored(rule: Rule, candidate: Evaluation, released: Sequence[Sample]) -> bool:
+    """Whether both adapters' samples hold what the rule is about.
+
+    They do not hold what was computed for a gate alone, nor the base's answers (`evaluate(task, "base")`). A metric whose
+    differences are biased (`gate_instead`) is held against nobody.
+    """
+    measured = rule.measurement
+    try:
+        metric = candidate.task.metric(measured.metric.name)
+    except TaskError:
+        return False
+    if metric.gate_instead is not None or not any(metric.corpus or metric.name in s.scores for s in released):
+        return False
+    return measured.base is not None or _is_of(candidate, measured)
+
+
+def _is_of(candidate: Evaluation, measured: Evidence) -> bool:
+    narrowed = candidate.where(**measured.slice) if measured.slice else candidate
+    own = narrowed.metric(measured.metric.name)
+    same = own.item_ids == measured.item_ids and own.candidate_parsed == measured.candidate_parsed
+    return same and np.array_equal(own.candidate, measured.candidate, equal_nan=True)

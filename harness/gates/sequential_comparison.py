@@ -1,0 +1,235 @@
+"""A comparison that is measured only as far as its gates need: `--sequential`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.gates.comparison import Comparison
+from harness.gates.evidence import Evidence, mirrored
+from harness.gates.floor_test import FloorTest
+from harness.gates.kinds import KINDS
+from harness.gates.rules import Finding, Rule
+from harness.gates.sequential import FIRST_BATCH, Stopped, measure_until_decided
+from harness.gates.slices import item_gains
+from harness.records import Sample, Verdict
+from harness.stats import Interval
+from harness.stats.arrays import FloatArray
+from harness.tasks.base import TaskLike
+
+SAMPLE = 1000
+"""Items that a metric without bounds is first decided on: a number that no score has a say in."""
+
+
+class Unfolding:
+    """Base and candidate on a benchmark, as many of its items as were asked for so far.
+
+    Stands in for a `Comparison`: what is not a paired rule over a bounded per-item metric measures everything.
+
+    Args:
+        size: items of the benchmark.
+        measure: the comparison over the items at places start to stop of their random order, in that order; each is
+            asked for once.
+    """
+
+    def __init__(self, task: TaskLike, size: int, measure: Callable[[int, int], Comparison]) -> None:
+        self.task = task
+        self.size = size
+        self._measure = measure
+        self._pairs: list[tuple[Sample, Sample]] = []
+
+    def upto(self, n: int) -> Comparison:
+        """The first `n` items."""
+        return self.between(0, n)
+
+    def between(self, start: int, stop: int) -> Comparison:
+        """The items at places start to stop alone; those up to `stop` that were not measured yet are."""
+        if self.measured < stop:
+            self._pairs += self._measure(self.measured, stop).pairs
+        part = self._pairs[start:stop]
+        return Comparison(self.task, [base for base, _ in part], [other for _, other in part])
+
+    @property
+    def measured(self) -> int:
+        """How many items were measured so far."""
+        return len(self._pairs)
+
+    @property
+    def so_far(self) -> Comparison:
+        """The items measured so far."""
+        return self.upto(self.measured)
+
+    @property
+    def whole(self) -> Comparison:
+        """All items."""
+        return self.upto(self.size)
+
+    def where(self, **tags: str) -> Comparison:
+        """As of a `Comparison`, out of all items."""
+        return self.whole.where(**tags)
+
+    def metric(self, name: str) -> UnfoldingMetric:
+        """A metric to put a rule to; nothing is measured before the rule is decided."""
+        return UnfoldingMetric(self, name)
+
+
+@dataclass(frozen=True)
+class UnfoldingMetric:
+    """A metric of an unfolding comparison."""
+
+    unfolding: Unfolding
+    name: str
+
+    def superior(self, by: float = 0.0, *, remedy: str = "") -> SequentialRule:
+        """As of a `Measurement`."""
+        return SequentialRule("superior", self, by, remedy)
+
+    def non_inferior(self, margin: float, *, remedy: str = "") -> SequentialRule:
+        """As of a `Measurement`."""
+        return SequentialRule("non_inferior", self, margin, remedy)
+
+    def rule(self, kind: str, threshold: float, *, remedy: str = "") -> SequentialRule | Rule:
+        """As of a `Measurement`; one that asks for a level measures everything."""
+        if KINDS.get(kind).paired:
+            return SequentialRule(kind, self, threshold, remedy)
+        return self.unfolding.whole.metric(self.name).rule(kind, threshold, remedy=remedy)
+
+    def __getattr__(self, name: str) -> Any:
+        # whatever else is asked of a measurement is asked of the whole one
+        return getattr(self.unfolding.whole.metric(self.name), name)
+
+
+@dataclass(frozen=True)
+class SequentialRule:
+    """A paired rule, decided as soon as the items measured so far suffice.
+
+    The claim is about this benchmark's items; the wrong decisions are as rare as the confidence says, however often one
+    looks (`harness.stats.sequential`). A metric whose scores have no bounds, or that does not apply to every item, is
+    looked at once, after a number of items fixed beforehand. What stays open is decided by all items as without
+    `--sequential`, which is no further chance to err: then there is nothing left that was not seen.
+    """
+
+    kind: str
+    metric: UnfoldingMetric
+    threshold: float
+    remedy: str = ""
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """The verdict; where it rests on part of the items, its details say on how many under `sequential`.
+
+        Raises:
+            TaskError: the task has no such metric.
+            ConfigError: the threshold makes no sense.
+        """
+        first = self._rule(FIRST_BATCH).measurement
+        width = _width(first)
+        verdict = None
+        if first.metric.corpus is None:  # what only all items together have is measured whole
+            if width is None or abs(self.threshold) >= width:
+                verdict = self._sampled(confidence)
+            else:
+                try:
+                    verdict = self._watched(width, confidence)
+                except _Uneven:
+                    verdict = self._sampled(confidence)
+        return verdict or self._rule(self.metric.unfolding.size).decide(confidence=confidence)
+
+    def _watched(self, width: float, confidence: float) -> Verdict | None:
+        """Looking after each batch; None where it took all items."""
+        unfolding, name, alpha = self.metric.unfolding, self.metric.name, (1 - confidence) / 2
+        kind = KINDS.get(self.kind)
+        floor: FloorTest | None = None
+        found: Finding | None = None
+        used = 0
+
+        def gains(count: int) -> FloatArray:
+            nonlocal used, floor
+            measured = unfolding.between(used, used + count).metric(name)
+            used += count
+            seen = _gains(measured, count)
+            if kind.needs_room and measured.base is not None:
+                floor = floor or FloorTest(measured.metric, self.threshold, unfolding.size, alpha)
+                floor.update(measured.base)
+            return seen
+
+        def enough(stopped: Stopped) -> bool:
+            nonlocal found
+            rule = self._rule(stopped.used)
+            known = _difference(rule.measurement, stopped)
+            found = replace(rule, measurement=replace(rule.measurement, known_difference=known)).find(confidence)
+            outcome = found.decision.outcome
+            if floor is None or outcome not in ("pass", "inconclusive"):
+                return outcome != "inconclusive"
+            return floor.clear if outcome == "pass" else floor.low
+
+        stopped = measure_until_decided(
+            unfolding.size,
+            gains,
+            margin=-kind.limit(self.threshold).value,
+            lower=-width,
+            upper=width,
+            alpha=alpha,
+            enough=enough,
+        )
+        if found is None or stopped.saved == 0:
+            return None
+        verdict = self._noted(found, stopped.used, f"decided after {stopped.used:,} of {stopped.population:,} items")
+        # power is that of a design whose size was fixed before
+        return replace(verdict, minimum_detectable_effect=None)
+
+    def _sampled(self, confidence: float) -> Verdict | None:
+        """Looking once; None where that leaves it open."""
+        size = self.metric.unfolding.size
+        if size <= SAMPLE:
+            return None
+        rule = self._rule(SAMPLE)
+        gains = item_gains(rule.measurement)
+        if rule.measurement.metric.range is None and (gains is None or not gains.any()):
+            return None  # where no change was drawn, nothing says how large those are that were not
+        found = rule.find(confidence)
+        if found.decision.outcome == "inconclusive":
+            return None
+        return self._noted(found, SAMPLE, f"decided by {SAMPLE:,} of {size:,} items, drawn at random")
+
+    def _rule(self, count: int) -> Rule:
+        """The rule over the first so many items."""
+        measured = self.metric.unfolding.upto(count).metric(self.metric.name)
+        return measured.rule(self.kind, self.threshold, remedy=self.remedy)
+
+    def _noted(self, found: Finding, used: int, how: str) -> Verdict:
+        size = self.metric.unfolding.size
+        details = {**found.details, "sequential": {"items": used, "of": size}}
+        return replace(replace(found, reason=found.reason.noting(how), details=details).verdict(), population=size)
+
+
+class _Uneven(Exception):
+    """The metric does not apply to every item, so that what is left to see is not known."""
+
+
+def _gains(measured: Evidence, count: int) -> FloatArray:
+    """Gains of a batch of `count` items; shape (count,)."""
+    gains = item_gains(measured)
+    if gains is None or measured.n != count or not np.isfinite(gains).all():
+        raise _Uneven
+    return gains
+
+
+def _width(measured: Evidence) -> float | None:
+    """How far apart two scores of the metric can be; None where there is no bound."""
+    bounds = measured.metric.range
+    return None if bounds is None or measured.metric.corpus is not None else bounds[1] - bounds[0]
+
+
+def _difference(measured: Evidence, stopped: Stopped) -> Interval:
+    """The interval of the gain as one of candidate minus base."""
+    found = stopped.interval
+    # The claim that decided is refuted, so the bound it stands at is not part of the interval.
+    if stopped.decision == "above":
+        found = replace(found, low=math.nextafter(found.low, math.inf))
+    elif stopped.decision == "below":
+        found = replace(found, high=math.nextafter(found.high, -math.inf))
+    return found if measured.metric.higher_is_better else mirrored(found)

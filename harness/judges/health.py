@@ -1,0 +1,194 @@
+"""Is the judge fit to judge? Measured on pairs of which the better answer is known, before any verdict.
+
+Judges prefer the first answer, the longer one and their own kind (Zheng et al. 2023, arXiv 2306.05685, section 3.3), so
+the gold pairs are put in both orders, and the base is put against itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.config import Judging
+from harness.config.budget import BUDGET_REMEDY
+from harness.judges.judge import Judged, Rated
+from harness.records import Verdict
+from harness.stats import Interval, cohens_kappa, mean_interval, wilson
+from harness.stats.win_rate import win_rate
+
+MIN_PAIRS = 20
+_CHANCE = 0.5
+
+
+@dataclass(frozen=True)
+class Health:
+    """What is known of a judge.
+
+    Attributes:
+        gold: name of the pairs it was tried on.
+        measures: name -> value with its interval; what could not be measured is missing.
+        categories: accuracy by kind and category of the gold pairs.
+        defects: why it is unfit, with numbers; empty for a judge that is fit.
+        stopped: why it could not be tried to the end; empty where it was.
+        read_from: how its verdicts were read, in words.
+    """
+
+    gold: str
+    measures: Mapping[str, Interval]
+    categories: Mapping[str, Mapping[str, float | int]]
+    defects: tuple[str, ...]
+    stopped: str = ""
+    read_from: str = ""
+
+    @property
+    def obstacle(self) -> str:
+        """Why no verdict may rest on this judge; empty where one may."""
+        return self.stopped or (f"judge unfit: {'; '.join(self.defects)}" if self.defects else "")
+
+    def table(self) -> dict[str, dict[str, float | int]]:
+        """Measure -> value, interval and n, for the report."""
+        return {
+            name.replace("_", " "): {"value": one.value, "low": one.low, "high": one.high, "n": one.n}
+            for name, one in self.measures.items()
+        }
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """Pass for a fit judge, else inconclusive: an unfit judge says nothing against the candidate."""
+        accuracy = self.measures.get("accuracy")
+        about = f"judge agrees with {_percent(accuracy)} of the {self.gold} pairs" if accuracy else "judge is fit"
+        return Verdict(
+            gate="fit",
+            outcome="inconclusive" if self.obstacle else "pass",
+            reason=self.obstacle or f"{about}, and keeps its limits",
+            kind="fit",
+            rule="better than chance, within the limits of `judge:`",
+            open_because=("obstacle",) if self.obstacle else (),
+            n=accuracy.n if accuracy else None,
+            method="gold pairs in both orders",
+            confidence=confidence,
+            remedy=self.remedy,
+            details={
+                "health": self.table(),
+                "gold pairs by category": dict(self.categories),
+                **({"verdicts are read from": self.read_from} if self.read_from else {}),
+            },
+        )
+
+    @property
+    def remedy(self) -> str:
+        """What to do about the obstacle."""
+        if not self.obstacle:
+            return ""
+        if self.stopped:
+            return BUDGET_REMEDY
+        return "name a stronger judge with --judge, or leave the judge suite out"
+
+
+def gold_health(
+    gold: str, judged: Sequence[Judged | Rated], limits: Judging, *, stopped: str = "", read_from: str = ""
+) -> Health:
+    """Try a judge on gold pairs.
+
+    Args:
+        judged: every gold pair the judge was asked about.
+        stopped: why it was not asked about all of them.
+        read_from: how its verdicts were read, in words.
+    """
+    measures: dict[str, Interval] = {"parse_failures": _parse_failures(judged)} if judged else {}
+    understood = [one for one in judged if one.preference is not None]
+    compared = [one for one in understood if isinstance(one, Judged)]
+    if compared:
+        measures["swap_consistency"] = wilson([float(one.consistent or False) for one in compared])
+    firsts = [(float(o.reading.label == "1"), one.duel.question.id) for one in compared for o in _decided(one)]
+    if firsts:
+        measures["first_position"] = wilson([first for first, _ in firsts], clusters=[pair for _, pair in firsts])
+    if len(understood) >= MIN_PAIRS:
+        measures["accuracy"] = mean_interval([_right(one) for one in understood])
+        labels = [(_label(one), one.duel.gold or "tie") for one in understood]
+        if len(set(labels)) > 1:  # kappa is not defined where all say one thing
+            measures["kappa"] = cohens_kappa([said for said, _ in labels], [gold for _, gold in labels])
+    defects = () if stopped else tuple(_defects(measures, limits, len(understood)))
+    return Health(gold, measures, _categories(understood), defects, stopped, read_from)
+
+
+def with_null(health: Health, judged: Sequence[Judged | Rated], limits: Judging, *, stopped: str = "") -> Health:
+    """Health with the base's win rate over itself added: two answers drawn from one model are equally good."""
+    preferences = [one.preference for one in judged if one.preference is not None]
+    if stopped or len(preferences) < 2:
+        return replace(health, stopped=stopped)
+    null = win_rate(preferences)
+    defects = list(health.defects)
+    if abs(null.value - _CHANCE) > limits.null_win_rate and not null.low <= _CHANCE <= null.high:
+        seen = f"{_percent(null)}, between {_share(null.low)} and {_share(null.high)}"
+        defects.append(f"lets the base win {seen}, against itself ({_share(limits.null_win_rate)} off a half allowed)")
+    return replace(health, measures={**health.measures, "base_against_base": null}, defects=tuple(defects))
+
+
+def _defects(measures: Mapping[str, Interval], limits: Judging, understood: int) -> list[str]:
+    defects = []
+    failures = measures.get("parse_failures")
+    if failures is not None and failures.value > limits.parse_failures:
+        allowed = f"at most {_share(limits.parse_failures)} allowed"
+        defects.append(f"{_percent(failures)} of {failures.n} replies hold no readable verdict ({allowed})")
+    if understood < MIN_PAIRS:
+        defects.append(f"{understood} gold pairs could be judged, and at least {MIN_PAIRS} are needed")
+        return defects
+    accuracy, kappa = measures["accuracy"], measures.get("kappa")
+    between = f"between {_share(accuracy.low)} and {_share(accuracy.high)}"
+    if accuracy.low <= _CHANCE:
+        defects.append(f"agrees with {_percent(accuracy)} of {accuracy.n} gold pairs, {between}: no better than chance")
+    elif kappa is not None and kappa.value < limits.kappa:
+        defects.append(f"agrees with {_percent(accuracy)} of {accuracy.n} gold pairs, {_kappa(kappa, limits.kappa)}")
+    consistency, first = measures.get("swap_consistency"), measures.get("first_position")
+    if consistency is not None and consistency.value < limits.swap_consistency:
+        required = f"at least {_share(limits.swap_consistency)} required"
+        defects.append(f"both orders name one winner in {_percent(consistency)} of {consistency.n} pairs ({required})")
+    if first is not None and abs(first.value - _CHANCE) > limits.first_position:
+        allowed = f"50% give or take {_share(limits.first_position)} allowed"
+        defects.append(f"prefers the answer shown first in {_percent(first)} of {first.n} verdicts ({allowed})")
+    return defects
+
+
+def _parse_failures(judged: Sequence[Judged | Rated]) -> Interval:
+    asked = [(float(o.reading.value is None), one.duel.question.id) for one in judged for o in one.opinions]
+    return wilson([failed for failed, _ in asked], clusters=[pair for _, pair in asked])
+
+
+def _decided(judged: Judged) -> list[Any]:
+    return [opinion for opinion in judged.opinions if opinion.reading.label in ("1", "2")]
+
+
+def _label(judged: Judged | Rated) -> str:
+    preference = judged.preference
+    if preference is None or preference == _CHANCE:
+        return "tie"
+    return "1" if preference > _CHANCE else "2"
+
+
+def _right(judged: Judged | Rated) -> float:
+    """1 where the judge says what the gold label says, 0.5 for a tie of either, 0 for the opposite."""
+    said, gold = _label(judged), judged.duel.gold
+    return 1.0 if said == gold else _CHANCE if "tie" in (said, gold) else 0.0
+
+
+def _categories(judged: Sequence[Judged | Rated]) -> dict[str, dict[str, float | int]]:
+    groups: dict[str, list[float]] = {}
+    for one in judged:
+        for name in dict.fromkeys(filter(None, (one.duel.question.source, one.duel.question.category))):
+            groups.setdefault(name, []).append(_right(one))
+    return {name: {"n": len(right), "accuracy": float(np.mean(right))} for name, right in sorted(groups.items())}
+
+
+def _kappa(kappa: Interval, required: float) -> str:
+    return f"kappa {kappa.value:.2f}, between {kappa.low:.2f} and {kappa.high:.2f} (at least {required:g} required)"
+
+
+def _percent(interval: Interval) -> str:
+    return _share(interval.value)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f}%"

@@ -1,0 +1,100 @@
+"""From the judge that was named to an engine that answers as it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from harness.config import FILE_NAME
+from harness.config.settings import Settings
+from harness.engines import AnswerCache, Backend
+from harness.engines.backends import make_backend, served_identity
+from harness.errors import ConfigError
+from harness.judges.engine import JudgeEngine
+from harness.models import Identity, ResolvedModel, ServedModel, model_identity, resolve_model
+
+if TYPE_CHECKING:
+    from harness.models.loading import LoadedModel, LoadOptions
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """The base under test, for a judge that is the same model: one in memory then serves both."""
+
+    model: ResolvedModel
+    identity: Callable[[], Identity]
+    backend: Callable[[], Backend]
+
+
+@dataclass(frozen=True)
+class OpenedJudge:
+    """The judge: its model on disk or served, who it is, and its engine."""
+
+    model: ResolvedModel
+    identity: Identity
+    engine: JudgeEngine
+
+    def facts(self, settings: Settings) -> dict[str, Any]:
+        """Who judged and how, and what was newly spent on it, for the manifest."""
+        limits, spent, prices = settings.judging, self.engine.spent, settings.judge_prices
+        return {
+            "name": self.model.name,
+            "digest": self.identity.digest,
+            "parts": self.identity.parts,
+            "mode": limits.mode,
+            "reads": limits.reads,
+            "against": limits.against,
+            "prompt_tokens": spent.prompt,
+            "completion_tokens": spent.completion,
+            **({"cost_usd": round(prices.cost_usd(spent), 4)} if prices else {}),
+        }
+
+
+def open_judge(
+    settings: Settings, base: BaseModel, answers: AnswerCache, options: LoadOptions, *, processes: int = 1
+) -> OpenedJudge:
+    """Find the judge that the settings name; nothing is loaded or asked yet.
+
+    Args:
+        options: how a judge of its own is loaded.
+        processes: that share the budget.
+
+    Raises:
+        ConfigError: none is named.
+        ModelError: it cannot be found.
+    """
+    if settings.judge_spec is None:
+        raise ConfigError("there is no judge", f"pass --judge=MODEL, or name `judge: model:` in {FILE_NAME}")
+    model = resolve_model(settings.judge_spec, trust_remote_code=settings.trust_remote_code)
+    if model.place == base.model.place:
+        identity, backend = base.identity(), base.backend()
+    else:
+        identity = _identity(model, options)
+        load = cache(partial(_load, model, options))
+        backend = make_backend(model.place, load, concurrency=settings.judging.concurrency)
+    engine = JudgeEngine(
+        identity.digest,
+        backend,
+        answers,
+        budget=None if settings.judge_budget is None else settings.judge_budget.shared(processes),
+    )
+    return OpenedJudge(model, identity, engine)
+
+
+def _identity(model: ResolvedModel, options: LoadOptions) -> Identity:
+    if isinstance(model.place, ServedModel):
+        return served_identity(model.place)
+    return model_identity(
+        model.place,
+        dtype=options.dtype,
+        quantization=options.quantization,
+        trust_remote_code=options.trust_remote_code,
+    )
+
+
+def _load(model: ResolvedModel, options: LoadOptions) -> LoadedModel:
+    from harness.models.loading import load_model
+
+    return load_model(model.directory, options)

@@ -1,0 +1,1 @@
+"""Pages and tables out of runs held against each other."""

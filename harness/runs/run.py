@@ -1,0 +1,195 @@
+"""Read runs back from their directories."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.errors import RunError
+from harness.json_files import read_json_object
+from harness.records import VERDICTS_SCHEMA, Role, RunOutcome, RunStatus, Sample, Verdict, overall_outcome
+from harness.runs.codec import number
+from harness.runs.comparability import Key
+from harness.runs.ids import is_partial, partial_path
+from harness.runs.samples import merge_parts, read_table, select, table_samples
+from harness.runs.upgrade import upgraded
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+SAMPLES = "samples.parquet"
+VERDICTS = "verdicts.json"
+TRAINING = "training.json"
+PARTS = "parts"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stored run. The samples are read when first asked for.
+
+    Attributes:
+        manifest: what was run, on what, with which options; any key may be missing.
+        training: recipe, points and summary of the training log; None where nothing was trained.
+    """
+
+    path: Path
+    id: str
+    status: RunStatus
+    manifest: Mapping[str, Any]
+    verdicts: tuple[Verdict, ...]
+    training: Mapping[str, Any] | None = None
+
+    @property
+    def outcome(self) -> RunOutcome:
+        """The worst verdict, or `incomplete`."""
+        return overall_outcome(self.verdicts, self.status)
+
+    @property
+    def comparability(self) -> Key | None:
+        """What must be equal in another run for their samples to be compared; None in a run of an older version."""
+        return self.manifest.get("comparability")
+
+    def name_of(self, role: Literal["model", "adapter"]) -> str:
+        """What the base or the adapter is called; empty where the manifest does not tell."""
+        return str((self.manifest.get(role) or {}).get("name") or "")
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """The samples as stored: one row each; target, parsed, scores and tags are JSON text.
+
+        Raises:
+            RunError: the samples file is missing or torn.
+        """
+        return self.table.to_pandas()
+
+    def read_samples(self, *, task: str | None = None, role: Role | None = None) -> list[Sample]:
+        """The samples with their JSON columns decoded: all of them, or those of a task or model.
+
+        Raises:
+            RunError: the samples file is missing or torn.
+        """
+        return table_samples(select(self.table, task=task, role=role))
+
+    def read_columns(self, *columns: str) -> pa.Table:
+        """Some columns of the samples of a finished run, as an Arrow table.
+
+        Raises:
+            RunError: the samples file is missing or torn.
+        """
+        return read_table(self.path / SAMPLES, columns)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The samples as stored, as an Arrow table.
+
+        Raises:
+            RunError: the samples file is missing or torn.
+        """
+        whole = self.path / SAMPLES
+        if is_partial(self.path) and not whole.exists():
+            return merge_parts(sorted((self.path / PARTS).glob("*.parquet")))
+        return read_table(whole)
+
+
+def load_run(path: Path, *, partial: bool = False) -> Run:
+    """Load a run from its directory.
+
+    Args:
+        partial: also accept the `.partial` directory of a run that was killed or is still going on; what it lacks
+            is left empty.
+
+    Raises:
+        RunError: no such run, an unfinished run without `partial`, or a missing or torn file, which is named.
+    """
+    unfinished = is_partial(path)
+    if not path.is_dir():
+        left_over = partial_path(path.parent, path.name)
+        if left_over.is_dir():
+            raise _never_finished(left_over)
+        raise RunError(f"there is no run at {path}", "give the path of a run directory, such as reports/<run-id>")
+    if unfinished and not partial:
+        raise _never_finished(path)
+    manifest = _read_object(path / MANIFEST)
+    verdicts = () if unfinished and not (path / VERDICTS).exists() else _read_verdicts(path / VERDICTS)
+    return Run(
+        path=path,
+        id=str(manifest.get("run", path.name)),
+        status=_status(path, manifest),
+        manifest=manifest,
+        verdicts=verdicts,
+        training=_read_object(path / TRAINING) if (path / TRAINING).exists() else None,
+    )
+
+
+def list_runs(root: Path) -> list[Run]:
+    """The finished runs under `root`, oldest first. One that cannot be read is left out with a logged warning."""
+    if not root.is_dir():
+        return []
+    runs = []
+    for path in sorted(p for p in root.iterdir() if (p / MANIFEST).is_file() and not is_partial(p)):
+        try:
+            runs.append(load_run(path))
+        except RunError as error:
+            _log.warning("left out of the list of runs: %s", error)
+    return in_order(runs)
+
+
+def in_order(runs: Iterable[Run]) -> list[Run]:
+    """Oldest first."""
+    return sorted(runs, key=lambda run: (str(run.manifest.get("started", "")), run.id))
+
+
+def _never_finished(path: Path) -> RunError:
+    return RunError(
+        f"the run in {path} was never finished: it was killed or is still going on",
+        "run the same command again; answers it had computed come from the cache",
+    )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    return read_json_object(path, RunError, "the run is torn or incomplete: restore it or make it again")
+
+
+def _status(path: Path, manifest: Mapping[str, Any]) -> RunStatus:
+    status = manifest.get("status")
+    if status == "complete":
+        return "complete"
+    if status == "interrupted":
+        return "interrupted"
+    if status == "running" and is_partial(path):
+        return "running"
+    raise RunError(f"{path / MANIFEST} has the status {status!r}", "a finished run is 'complete' or 'interrupted'")
+
+
+def _read_verdicts(path: Path) -> tuple[Verdict, ...]:
+    document = _read_object(path)
+    schema = document.get("schema")
+    if schema not in (1, VERDICTS_SCHEMA):
+        raise RunError(
+            f"{path} has schema {schema!r}; this version reads {VERDICTS_SCHEMA} and before",
+            "read it with the version of adapter-assay that wrote it",
+        )
+    try:
+        return tuple(_verdict(upgraded(row) if schema == 1 else row) for row in document["verdicts"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{path} has a malformed verdict: {error!r}", "restore it or make the run again") from error
+
+
+def _verdict(row: Mapping[str, Any]) -> Verdict:
+    numbers = {key: number(row.get(key)) for key in ("margin", "minimum_detectable_effect")}
+    estimates = {key: _numbers(row.get(key)) for key in ("estimate", "base", "candidate")}
+    limit = row.get("limit")
+    found = None if limit is None else {**limit, "value": number(limit["value"])}
+    return Verdict.from_json({**row, **numbers, **estimates, "limit": found})
+
+
+def _numbers(row: Mapping[str, Any] | None) -> dict[str, float | None] | None:
+    return {key: number(value) for key, value in row.items()} if row else None

@@ -1,0 +1,195 @@
+"""Where runs and named baselines are kept: `<store>/<run-id>/` and `<store>/baselines/<name>.json`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from harness.digests import digest_bytes
+from harness.errors import RunError
+from harness.paths import cache_dir
+from harness.runs.codec import dump_json
+from harness.runs.files import write_atomically
+from harness.runs.location import Place
+from harness.runs.run import MANIFEST, SAMPLES, TRAINING, VERDICTS, Run, in_order, list_runs, load_run
+from harness.runs.secrets import without_secrets
+
+_log = logging.getLogger(__name__)
+
+BASELINES = "baselines"
+BASELINE_SCHEMA = 1
+_NEEDED = (VERDICTS, SAMPLES, TRAINING)
+_REPORTS = ("report.html", "summary.md", "junit.xml")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A run by the name it was promoted under.
+
+    Attributes:
+        run: its id.
+        set: when it was promoted, ISO.
+        adapter: what it judged.
+        forced: why it was promoted although it should not have been; None for one that passed.
+    """
+
+    name: str
+    run: str
+    set: str
+    adapter: str = ""
+    forced: str | None = None
+
+
+@dataclass(frozen=True)
+class Store:
+    """Runs and baselines in one place, on this disk or behind a URL."""
+
+    place: Place
+
+    def runs(self) -> list[Run]:
+        """The finished runs, oldest first. One that cannot be read is left out with a logged warning."""
+        if not self.place.is_remote:
+            return list_runs(self.place.local)
+        runs = []
+        for name in self.place.names():
+            if name != BASELINES and not name.startswith("."):
+                try:
+                    run = fetch_run(self.place.child(name), files=(VERDICTS,))
+                except RunError as error:
+                    _log.warning("left out of the list of runs: %s", error)
+                    continue
+                runs += [run] if run is not None else []
+        return in_order(runs)
+
+    def run(self, run_id: str) -> Run | None:
+        """The run of that id; None where there is none.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        if not self.place.is_remote:
+            path = self.place.local / run_id
+            return load_run(path) if path.is_dir() else None
+        return fetch_run(self.place.child(run_id))
+
+    def add(self, run: Run) -> None:
+        """Copy a run into the store, if it is not there. Its manifest is written last: a torn copy is no run.
+
+        Raises:
+            RunError: it cannot be written, or another run has its id.
+        """
+        place, here = self.place.child(run.id), Place(str(run.path))
+        if not place.is_remote and place.local.resolve() == run.path.resolve():
+            return
+        manifest = here.read(MANIFEST)
+        there = place.read(MANIFEST)
+        if there is not None and there != manifest:
+            raise RunError(f"{place} is another run of the same id", "give the store's run, or use another store")
+        if there is not None or manifest is None:
+            return
+        for name in (*_NEEDED, *_REPORTS):
+            data = here.read(name)
+            if data is not None:
+                place.write(name, data)
+        place.write(MANIFEST, manifest)
+
+    def baselines(self) -> list[Baseline]:
+        """All baselines by name."""
+        names = [name.removesuffix(".json") for name in self.place.child(BASELINES).names() if name.endswith(".json")]
+        return [found for name in names if not name.startswith(".") and (found := self.baseline(name)) is not None]
+
+    def baseline(self, name: str) -> Baseline | None:
+        """The baseline of that name; None where there is none.
+
+        Raises:
+            RunError: it cannot be read.
+        """
+        data = self.place.read(f"{BASELINES}/{check_name(name)}.json")
+        if data is None:
+            return None
+        try:
+            document = json.loads(data)
+            if document.pop("schema") != BASELINE_SCHEMA:
+                raise ValueError("another version of adapter-assay wrote it")
+            return Baseline(**document)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise RunError(
+                f"the baseline {name} in {self.place} cannot be read: {error}", "set it again: `assay baseline set RUN`"
+            ) from error
+
+    def set_baseline(self, run: Run, name: str, forced: str | None = None) -> Baseline:
+        """Point a name at a run of the store, in one step: a reader sees the old run or the new one.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        baseline = Baseline(check_name(name), run.id, now, run.name_of("adapter"), forced)
+        document = without_secrets({"schema": BASELINE_SCHEMA, **asdict(baseline)})
+        self.place.write(f"{BASELINES}/{name}.json", (dump_json(document, indent=1) + "\n").encode())
+        return baseline
+
+    def remove_baseline(self, name: str) -> None:
+        """Forget a name; its run stays.
+
+        Raises:
+            RunError: there is no such baseline, or it cannot be removed.
+        """
+        if self.baseline(name) is None:
+            raise no_baseline(name, self)
+        self.place.remove(f"{BASELINES}/{name}.json")
+
+
+def check_name(name: str) -> str:
+    """`name` itself.
+
+    Raises:
+        RunError: it is no plain name.
+    """
+    if not is_name(name):
+        raise RunError(
+            f"{name!r} is no name for a baseline", "use letters, digits, '.', '_' and '-', at most 64 of them"
+        )
+    return name
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a baseline, or a run's id, rather than a path."""
+    return _NAME.fullmatch(text) is not None
+
+
+def no_baseline(name: str, store: Store) -> RunError:
+    """The error where a name is not known."""
+    known = ", ".join(baseline.name for baseline in store.baselines()) or "none yet"
+    return RunError(
+        f"there is no baseline {name!r} in {store.place}",
+        f"its baselines: {known}; set one with `assay baseline set RUN --name {name}`",
+    )
+
+
+def fetch_run(place: Place, files: tuple[str, ...] = _NEEDED) -> Run | None:
+    """A run behind a URL, its files copied to the user's cache; None where there is none.
+
+    What was fetched before is not fetched again: the copy is kept under the digest of the manifest.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    manifest = place.read(MANIFEST)
+    if manifest is None:
+        return None
+    copy = cache_dir() / "runs" / digest_bytes(manifest)[:32] / place.text.rstrip("/").rpartition("/")[2]
+    for name in files:
+        if not (copy / name).exists() and (data := place.read(name)) is not None:
+            write_atomically(copy / name, data)
+    write_atomically(copy / MANIFEST, manifest)
+    return load_run(copy)
+
+
+def open_store(location: str) -> Store:
+    """The store at a URL or a path."""
+    return Store(Place(location))

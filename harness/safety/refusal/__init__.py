@@ -1,0 +1,1 @@
+"""Did the model refuse? An offline answer, from the grammar of refusing."""

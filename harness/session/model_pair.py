@@ -1,0 +1,260 @@
+"""The base and the candidate that a session compares: found, loaded or trained, and the engines that answer as them."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from harness.config import FILE_NAME
+from harness.config.settings import Settings
+from harness.config.spec import EMBEDDED
+from harness.engines import AnswerCache, Backend, Engine
+from harness.engines.backends import make_backend, served_identity
+from harness.errors import AdapterError, ConfigError
+from harness.models import (
+    Identity,
+    ModelSpec,
+    ResolvedAdapter,
+    ResolvedModel,
+    ServedModel,
+    model_identity,
+    parse_model_spec,
+    resolve_adapter,
+    resolve_model,
+)
+from harness.models.device import choose_device, choose_dtype, dtype_name
+from harness.paths import answers_file, answers_limit_bytes, cache_dir
+from harness.records import Role
+from harness.training.recipes import find_recipe
+
+if TYPE_CHECKING:
+    from harness.models.loading import LoadedModel, LoadOptions
+    from harness.training import Recipe, TrainedAdapter, TrainingLog
+    from harness.training.history import TrainingHistory
+
+ROLES: tuple[Role, ...] = ("base", "candidate")
+
+
+class ModelPair:
+    """Base and candidate: all that is costly is made when first asked for, and kept.
+
+    Attributes:
+        trained: the adapter's training, where this session trained it or took it from the cache.
+        engines: those that were asked for so far.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.trained: TrainedAdapter | None = None
+        self.engines: dict[Role, Engine] = {}
+
+    @cached_property
+    def base(self) -> ResolvedModel:
+        """The base model, on disk or served."""
+        return resolve_model(self._base_spec, trust_remote_code=self.settings.trust_remote_code)
+
+    @property
+    def quantization(self) -> str:
+        """How the base is quantised while measuring.
+
+        An adapter trained on a 4-bit base has learnt to make up for its rounding: on the dense base it is
+        another, usually worse, model. So a recipe is measured on what it trains on, unless told otherwise.
+        """
+        if self.settings.quantization is not None:
+            return self.settings.quantization
+        return self.recipe.quantization if self.recipe is not None else "none"
+
+    @cached_property
+    def _base_spec(self) -> ModelSpec:
+        if self.settings.model_spec is not None:
+            return self.settings.model_spec
+        if self.recipe is not None:
+            return parse_model_spec(self.settings.config.path_or_name(self.recipe.base))
+        return EMBEDDED
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """The recipe to train, with the profile's number of rows; None where an adapter was given."""
+        spec = self.settings.adapter_spec
+        if spec is None or spec.kind != "recipe":
+            return None
+        recipe = find_recipe(spec.value, self.settings.config.root)
+        rows = self.settings.profile.train_rows
+        return recipe if rows is None else recipe.with_training_rows(rows)
+
+    @cached_property
+    def adapter(self) -> ResolvedAdapter:
+        """The adapter on disk; trained now if it was named by its recipe.
+
+        Raises:
+            ConfigError: neither an adapter nor a recipe was named.
+        """
+        if self.recipe is not None:
+            return self._train(self.recipe)
+        if self.settings.adapter_spec is None:
+            raise ConfigError(
+                "there is no adapter to judge", f"pass --adapter=DIRECTORY, or name a `recipe:` in {FILE_NAME}"
+            )
+        return resolve_adapter(self.settings.adapter_spec)
+
+    @cached_property
+    def training_log(self) -> TrainingLog | None:
+        """The log stored with the adapter; None for one trained elsewhere.
+
+        Raises:
+            AdapterError: the log cannot be read.
+        """
+        from harness.training.log import LOG_FILE, TrainingLog
+
+        if self.adapter.is_served:
+            return None
+        file = self.adapter.directory / LOG_FILE
+        if not file.is_file():
+            return None
+        try:
+            return TrainingLog.read(self.adapter.directory)
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise AdapterError(f"{file} cannot be read: {exc!r}", "restore it, or remove it to do without") from exc
+
+    @cached_property
+    def training_history(self) -> TrainingHistory | None:
+        """How the adapter was trained, by whatever trainer left a log with it; None where none did.
+
+        Raises:
+            AdapterError: a log cannot be read.
+        """
+        from harness.training.history import read_history
+
+        return None if self.adapter.is_served else read_history(self.adapter.directory, self.training_log)
+
+    @cached_property
+    def identities(self) -> dict[Role, Identity]:
+        """Identity of base and candidate.
+
+        Raises:
+            ConfigError: one is served and the other is not, or both are the same served name.
+        """
+        same = self.base.place == self.adapter.place
+        if self.base.is_served != self.adapter.is_served or same:
+            raise ConfigError(
+                f"--model={self.base.name} and --adapter={self.adapter.name} cannot be compared: "
+                + ("both are the same served model" if same else "one is served, the other is not"),
+                "pass two names of one server (openai:NAME@URL), or two that are on disk",
+            )
+        return {role: self.identity(role) for role in ROLES}
+
+    @property
+    def load_options(self) -> LoadOptions:
+        """How base and adapter are loaded to be measured."""
+        from harness.models.loading import LoadOptions
+
+        return LoadOptions(
+            dtype=self.dtype,
+            device=self.device,
+            quantization=self.quantization,
+            trust_remote_code=self.settings.trust_remote_code,
+            allowed_files=self.settings.config.integrity.allow_files,
+        )
+
+    @cached_property
+    def loaded(self) -> LoadedModel:
+        """The model in memory, with the adapter on it. Not needed where every answer is cached.
+
+        Raises:
+            AdapterError: the adapter was replaced since its identity was taken; its answers would be kept as the old one's.
+        """
+        from harness.models.loading import load_model
+
+        before = self.identities["candidate"].digest
+        loaded = load_model(self.base.directory, self.load_options, adapter=self.adapter.directory)
+        if self.identity("candidate").digest != before:
+            raise AdapterError(f"{self.adapter.name} or its base changed while it was being measured", "start again")
+        return loaded
+
+    def engine(self, role: Role) -> Engine:
+        """The engine that answers as base or candidate; in process, both share one base in memory."""
+        if role not in self.engines:
+            self.engines[role] = Engine(self.identities[role].digest, self.backend(role), self.answers)
+        return self.engines[role]
+
+    def backend(self, role: Role) -> Backend:
+        """What computes the answers of one of the two."""
+        return make_backend(self._judged(role).place, lambda: self.loaded, adapter=role == "candidate")
+
+    def _judged(self, role: Role) -> ResolvedModel | ResolvedAdapter:
+        return self.base if role == "base" else self.adapter
+
+    @cached_property
+    def device(self) -> str:
+        """Where base and candidate are computed."""
+        return str(choose_device(self.settings.device))
+
+    @cached_property
+    def dtype(self) -> str:
+        """The precision they are computed in."""
+        return dtype_name(choose_dtype(choose_device(self.settings.device), self.settings.dtype))
+
+    @cached_property
+    def answers(self) -> AnswerCache:
+        """The cache of everything that was ever answered on this machine."""
+        return AnswerCache(answers_file(), limit_bytes=answers_limit_bytes())
+
+    def identity(self, role: Role) -> Identity:
+        """Identity of one of the two; that of the base needs no adapter."""
+        place = self._judged(role).place
+        if isinstance(place, ServedModel):
+            return served_identity(place)
+        return model_identity(
+            self.base.directory,
+            dtype=self.dtype,
+            quantization=self.quantization,
+            trust_remote_code=self.settings.trust_remote_code,
+            adapter=self.adapter.directory if role == "candidate" else None,
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """Who was compared and how computed, for the manifest: of what was needed so far, and nothing else is asked for."""
+        facts: dict[str, Any] = {}
+        found = self.__dict__  # cached properties appear here once computed
+        if "base" in found:
+            facts["model"] = {"name": self.base.name}
+        if "adapter" in found:
+            facts["adapter"] = {"name": self.adapter.name, "recipe": self.adapter.recipe}
+        if "identities" in found:
+            for key, identity in zip(("model", "adapter"), self.identities.values(), strict=True):
+                facts[key] |= {"digest": identity.digest, "parts": identity.parts}
+        if "identities" in found and not self.adapter.is_served:
+            facts["precision"] = {"dtype": self.dtype, "quantization": self.quantization, "device": self.device}
+        if self.trained is not None:
+            facts["training"] = {
+                "from_cache": self.trained.from_cache,
+                "duration_s": round(self.trained.duration_s, 1),
+                "steps": self.trained.log.summary.steps,
+            }
+        return facts
+
+    def training_document(self) -> dict[str, Any] | None:
+        """Recipe, points and summary of the training, for the run; None without a log, or where nobody read it."""
+        if "training_history" not in self.__dict__ or self.training_history is None:
+            return None
+        history = self.training_history
+        counts = {} if history.summary is None else dataclasses.asdict(history.summary)
+        read = {"read_from": history.source, "steps": history.steps, "kept_step": history.kept_step}
+        return {
+            "recipe": self.recipe.to_json() if self.recipe else {"name": self.adapter.recipe},
+            "points": list(history.points),
+            "summary": counts or read,
+        }
+
+    def _train(self, recipe: Recipe) -> ResolvedAdapter:
+        from harness.models.identity import base_digest
+        from harness.training import train
+
+        self.trained = train(
+            recipe.model_copy(update={"base": self.base.name}),
+            base_path=str(self.base.directory),
+            base_digest=base_digest(self.base.directory),
+            cache_dir=cache_dir() / "adapters",
+        )
+        return ResolvedAdapter(f"recipe:{recipe.name}", self.trained.path, recipe.name)

@@ -1,0 +1,238 @@
+"""The leaf tasks behind a name, as lm-eval task objects, with their data."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datasets.exceptions import DatasetsError
+from lm_eval.api.group import Group
+from lm_eval.api.task import Task as LibraryTask
+from lm_eval.tasks._factory import TaskFactory
+from yaml import YAMLError
+
+from harness.digests import digest_json
+from harness.errors import DataError, TaskError
+from harness.tasks.lm_eval.index import find_entry
+from harness.tasks.lm_eval.local_data import LocalData, find_local_data, local_folder
+from harness.tasks.lm_eval.options import LmEvalOptions
+
+_SPLITS = ("training_split", "validation_split", "test_split")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One lm-eval task.
+
+    Attributes:
+        subject: its name within its group; None where it was asked for alone.
+        task: lm-eval's object, with few-shot count set.
+        docs: its documents, in lm-eval's order.
+        files: digest of each local data file, by its name below the data directory; empty for other data.
+    """
+
+    name: str
+    subject: str | None
+    task: Any
+    docs: Sequence[Mapping[str, Any]]
+    files: Mapping[str, str]
+
+    @property
+    def data_identity(self) -> object:
+        """What stands for this leaf's data: its local files, else its documents."""
+        if self.files:
+            return self.files
+        pool = list(getattr(getattr(self.task, "sampler", None), "df", []))
+        return [digest_json([_plain(doc) for doc in docs]) for docs in (self.docs, pool)]
+
+
+@dataclass
+class _SwappedData:
+    """What was found out while one task's data source was swapped."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    missing_fewshot_split: str | None = None
+
+
+class _LocalDataFactory(TaskFactory):  # type: ignore[misc]
+    """Builds tasks by their stock definition with local data in place of the hub's.
+
+    Attributes:
+        swapped: by leaf task, those that got local data.
+        dataset_path: hub name of the data of the last task that was built or tried.
+    """
+
+    def __init__(self, data_dir: Path | None) -> None:
+        super().__init__()
+        self.swapped: dict[str, _SwappedData] = {}
+        self.dataset_path: str | None = None
+        self._data_dir = data_dir
+
+    def _load_full_config(self, entry: Any, overrides: dict[str, Any] | None = None) -> dict[str, Any]:
+        config: dict[str, Any] = super()._load_full_config(entry, overrides)
+        path = config.get("dataset_path")
+        self.dataset_path = path
+        if self._data_dir is None or not isinstance(path, str):
+            return config
+        data = find_local_data(path, config.get("dataset_name"))
+        return config if data is None else self._swap(config, data, self._data_dir)
+
+    def _swap(self, config: dict[str, Any], data: LocalData, data_dir: Path) -> dict[str, Any]:
+        asked = config.get("test_split") or config.get("validation_split")
+        if asked not in data.splits:
+            raise DataError(
+                f"task {config['task']!r} asks split {asked!r}, of which no local copy is known",
+                f"leave --data-dir out to take it from the hub ({config['dataset_path']})",
+            )
+        examples = _fewshot_split(config)
+        used = {str(split) for split in (asked, examples, *(config.get(key) for key in _SPLITS))}
+        found = sorted(used & data.splits.keys())
+        swapped = _SwappedData(data.file_digests(data_dir, found))
+        if examples is not None and examples not in data.splits:
+            swapped.missing_fewshot_split = examples
+            config = {**config, "fewshot_split": None}
+        self.swapped[config["task"]] = swapped
+        absent = {key: None for key in _SPLITS if config.get(key) not in data.splits}
+        return {**config, **absent, "dataset_kwargs": None, "custom_dataset": _loader(data, data_dir, found)}
+
+
+def load_leaves(name: str, options: LmEvalOptions) -> list[Leaf]:
+    """Build the leaf tasks of a task, group, tag or YAML file.
+
+    Raises:
+        TaskError: the name is unknown, a package or the few-shot examples are missing, or the task cannot be asked.
+        DataError: the data cannot be read or reached.
+    """
+    entry, index = find_entry(name, options.include_path)
+    factory = _LocalDataFactory(options.data_dir)
+    built = _build(name, factory, entry, dict(index))
+    grouped = not isinstance(built, LibraryTask)
+    prefix = f"{entry.name}_"
+    leaves = []
+    for task in _tasks(built):
+        swapped = factory.swapped.get(task.task_name, _SwappedData())
+        _refuse_what_cannot_be_asked(task)
+        _set_fewshot(task, options.fewshot, swapped.missing_fewshot_split)
+        subject = (task.get_config("task_alias") or task.task_name.removeprefix(prefix)) if grouped else None
+        # a property that maps all documents anew each time it is read
+        docs = task.eval_docs
+        leaves.append(Leaf(task.task_name, subject, task, docs, swapped.files))
+    if not leaves:
+        raise TaskError(f"lm-eval task {name!r} has no members", "check its YAML")
+    return leaves
+
+
+def _loader(data: LocalData, data_dir: Path, splits: list[str]) -> Callable[..., dict[str, Any]]:
+    def load(**metadata: Any) -> dict[str, Any]:
+        from datasets import Dataset
+
+        return {split: Dataset.from_list(data.rows(data_dir, split)) for split in splits}
+
+    return load
+
+
+def _fewshot_split(config: dict[str, Any]) -> str | None:
+    """The split that few-shot examples come from by the stock definition; None where they stand in the YAML."""
+    fewshot = config.get("fewshot_config") or {}
+    if fewshot.get("samples") is not None:
+        return None
+    splits = (fewshot.get("split"), config.get("fewshot_split"), *(config.get(key) for key in _SPLITS))
+    return next((split for split in splits if split), None)
+
+
+def _build(name: str, factory: _LocalDataFactory, entry: Any, index: dict[str, Any]) -> Any:
+    try:
+        return factory.build(entry, registry=index)
+    except ImportError as error:
+        raise TaskError(
+            f"lm-eval task {name!r} needs a package that is not installed: {error}",
+            "install it; lm-eval's extras, such as lm-eval[ifeval] and lm-eval[math], bring what its tasks need",
+        ) from error
+    except (OSError, DatasetsError) as error:
+        # no connection, offline mode, no such data set
+        folder = local_folder(factory.dataset_path or "")
+        place = f" that holds {folder}/" if folder else ""
+        raise DataError(
+            f"the data of lm-eval task {name!r} cannot be loaded: {error}",
+            f"connect to the hub, or give --data-dir=DIRECTORY{place}",
+        ) from error
+    except (AttributeError, KeyError, TypeError, ValueError, YAMLError) as error:
+        raise TaskError(f"lm-eval cannot build task {name!r}: {error!r}", "check its YAML") from error
+
+
+def _tasks(built: Any) -> Iterator[Any]:
+    if isinstance(built, Group):
+        yield from built.get_all_tasks()
+    elif isinstance(built, list):
+        yield from built
+    else:
+        yield built
+
+
+def _refuse_what_cannot_be_asked(task: Any) -> None:
+    if getattr(task, "UNSAFE_CODE", False):
+        raise TaskError(f"lm-eval task {task.task_name!r} runs code that the model wrote", "choose another task")
+    if getattr(task, "MULTIMODAL", False):
+        raise TaskError(f"lm-eval task {task.task_name!r} asks with images or sound", "choose a task of text alone")
+
+
+def _set_fewshot(task: Any, fewshot: int | None, missing_split: str | None) -> None:
+    own = task.get_config("num_fewshot")
+    if fewshot and own == 0:
+        raise TaskError(
+            f"lm-eval task {task.task_name!r} is defined without few-shot examples; fewshot={fewshot} has no effect",
+            "leave fewshot out",
+        )
+    shots = fewshot if fewshot is not None else own or 0
+    if shots and missing_split is not None:
+        raise TaskError(
+            f"the {shots} few-shot examples of {task.task_name!r} come from split {missing_split!r}, "
+            "which the data directory lacks",
+            "use fewshot=0, or leave --data-dir out to take the data from the hub",
+        )
+    task.set_config(key="num_fewshot", value=shots)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | None) else repr(value)
+
+
+def select_items(
+    sizes: Mapping[str, int],
+    *,
+    limit: int | None,
+    max_items: int | None,
+    seed: int,
+    max_leaves: int | None = None,
+) -> dict[str, list[int]]:
+    """Draw items of every leaf task.
+
+    The same seed gives the same items, and smaller limits give a subset of what larger ones give.
+
+    Args:
+        sizes: items each leaf task has.
+        limit: at most so many of each leaf task.
+        max_items: at most so many in all, leaf tasks in proportion to what they have left.
+        max_leaves: at most so many leaf tasks.
+
+    Returns:
+        Ascending item indices by leaf task; a leaf task of which none was drawn is left out.
+    """
+    drawn = set(random.Random(f"{seed}").sample(sorted(sizes), len(sizes))[:max_leaves])
+    ranked: list[tuple[float, str, int]] = []
+    for leaf in (leaf for leaf in sizes if leaf in drawn):
+        size = sizes[leaf]
+        order = random.Random(f"{seed}/{leaf}").sample(range(size), size)[:limit]
+        # evenly spaced ranks: the first `max_items` over all leaf tasks hold each one's share to within one item
+        ranked += [((place + 0.5) / len(order), leaf, item) for place, item in enumerate(order)]
+    chosen: dict[str, list[int]] = {leaf: [] for leaf in sizes}
+    for _, leaf, item in sorted(ranked)[:max_items]:
+        chosen[leaf].append(item)
+    return {leaf: sorted(items) for leaf, items in chosen.items() if items}

@@ -1,0 +1,1 @@
+"""Safety prompts and continuations as tasks."""

@@ -1,0 +1,196 @@
+"""What watches a training: its progress, its validation loss, and that it really trains what the recipe names."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from transformers import EarlyStoppingCallback, TrainerCallback
+
+from harness.errors import RecipeError
+from harness.models.quantization import repacked_layers
+from harness.training.log import VALIDATION
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_log = logging.getLogger(__name__)
+
+LOG_INTERVAL_S = 30.0
+
+
+class TrainingProgress(TrainerCallback):  # type: ignore[misc]
+    """Shows step, loss and time left. Call `close()` when training ends however it ends."""
+
+    def __init__(self, name: str, *, terminal: bool | None = None) -> None:
+        self._name = name
+        self._bar = _new_bar() if (sys.stderr.isatty() if terminal is None else terminal) else None
+        self._task: Any = None
+        self._latest: dict[str, float] = {}
+        self._started_s = self._logged_s = 0.0
+        self._first_step = 0
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._started_s = self._logged_s = time.monotonic()
+        self._first_step = state.global_step
+        if self._bar is None:
+            _log.info("training %s: %d steps", self._name, state.max_steps)
+            return
+        self._task = self._bar.add_task(self._name, total=state.max_steps, completed=state.global_step, figures="")
+        self._bar.start()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=state.global_step)
+        elif time.monotonic() - self._logged_s >= LOG_INTERVAL_S:
+            self._log_line(state)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        shown = {"loss": "loss", "eval_loss": "eval_loss", f"eval_{VALIDATION}_loss": "eval_loss"}
+        self._latest |= {name: float(logs[key]) for key, name in shown.items() if logs and key in logs}
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, figures=self._figures())
+
+    def _log_line(self, state: Any) -> None:
+        self._logged_s = time.monotonic()
+        done = state.global_step - self._first_step
+        left_s = (self._logged_s - self._started_s) / done * (state.max_steps - state.global_step)
+        _log.info(
+            "training %s: step %d of %d, about %.0f s left %s",
+            self._name,
+            state.global_step,
+            state.max_steps,
+            left_s,
+            self._figures(),
+        )
+
+    def _figures(self) -> str:
+        return "  ".join(f"{key} {value:.3f}" for key, value in self._latest.items())
+
+
+def _new_bar() -> Progress:
+    return Progress(
+        TextColumn("training {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=Console(stderr=True),
+    )
+
+
+class EarlyStopping(EarlyStoppingCallback):  # type: ignore[misc]
+    """transformers' own, which takes every evaluation for the one it waits for and warns where it was another."""
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **kwargs: Any) -> None:
+        if args.metric_for_best_model in metrics:
+            super().on_evaluate(args, state, control, metrics, **kwargs)
+
+
+_SHOWN = 5
+
+
+def check_target_modules(target_modules: Any, model: nn.Module) -> None:
+    """Every pattern must match a module of the base; PEFT is silent about those that do not.
+
+    Args:
+        target_modules: the LoraConfig argument: names or suffixes, one regular expression, `all-linear`, or None for
+            PEFT's own choice by architecture.
+
+    Raises:
+        RecipeError: a pattern matches nothing; the message names it and the linear modules there are.
+    """
+    if target_modules is None or target_modules == "all-linear":
+        return
+    names = [name for name, _ in model.named_modules() if name]
+    if isinstance(target_modules, str):
+        unmatched = [] if any(re.fullmatch(target_modules, name) for name in names) else [target_modules]
+    else:
+        unmatched = [
+            pattern
+            for pattern in target_modules
+            if not any(name == pattern or name.endswith(f".{pattern}") for name in names)
+        ]
+    if unmatched:
+        raise RecipeError(
+            f"peft.target_modules: {', '.join(map(repr, unmatched))} matches no module of the base",
+            f"modules to choose from: {', '.join(_linear_leaf_names(model))}; or 'all-linear'",
+        )
+
+
+class GradientGuard(TrainerCallback):  # type: ignore[misc]
+    """Stops training when gradients do not reach the adapter, at the first step and after each evaluation.
+
+    Looks for parameters without a gradient, and for layers that bitsandbytes repacked for CPU inference during an
+    evaluation (see `harness.models.quantization.disable_cpu_inference_repack`): past those the gradients are
+    there, but wrong, and the loss goes on being logged.
+    """
+
+    def __init__(self) -> None:
+        self._due = True
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self._due = True
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not self._due:
+            return
+        self._due = False
+        model = kwargs["model"]
+        if repacked := repacked_layers(model):
+            raise RecipeError(
+                f"step {state.global_step + 1}: {len(repacked)} 4-bit layers were repacked for CPU inference and pass "
+                f"no gradient back ({_some(repacked)})",
+                "train with `quantization: none`, and report the bitsandbytes version: its guard here has stopped working",
+            )
+        trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        silent = [name for name, parameter in trainable.items() if parameter.grad is None]
+        if silent:
+            raise RecipeError(
+                f"step {state.global_step + 1}: {len(silent)} of {len(trainable)} adapter parameters have no gradient "
+                f"({_some(silent)})",
+                "they are not on the path to the loss; check peft.target_modules",
+            )
+
+
+def check_trained(model: nn.Module) -> None:
+    """No LoRA B matrix may still be all zero: it starts so, and there it adds nothing.
+
+    Raises:
+        RecipeError: naming the matrices.
+    """
+    matrices = {name: p for name, p in model.named_parameters() if ".lora_B." in name or ".lora_embedding_B." in name}
+    untouched = [name for name, parameter in matrices.items() if not parameter.any()]
+    if untouched:
+        raise RecipeError(
+            f"{len(untouched)} of {len(matrices)} LoRA B matrices are all zero after training ({_some(untouched)})",
+            "nothing was learnt there: raise trainer.learning_rate or trainer.max_steps, or name fewer target_modules",
+        )
+
+
+def _linear_leaf_names(model: nn.Module) -> list[str]:
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    return sorted(
+        {
+            name.rpartition(".")[2]
+            for name, module in model.named_modules()
+            if ("Linear" in type(module).__name__ or type(module).__name__ == "Conv1D") and module is not head
+        }
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

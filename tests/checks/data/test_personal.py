@@ -1,0 +1,139 @@
+"""Personal data and secrets are found by kind and never shown; numbers and addresses of nobody are left alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.checks import data
+from harness.checks.data.personal import mask, redacted
+
+# each in two halves, so that no scanner of this repository takes it for a real one
+AWS = "AKIA" + "QYLPMN5HHHFPZAM2"
+GITHUB = "ghp_" + "wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx"
+TOKENS = {
+    "AWS Access Key": AWS,
+    "GitHub Token": GITHUB,
+    "GitLab Token": "glpat-" + "a1B2c3D4e5" * 2,
+    "OpenAI Token": "sk-proj-" + "a1B2c3D4" * 6,
+    "Anthropic Token": "sk-ant-" + "api03-" + "a1B2c3D4" * 11 + "-AA",
+    "Hugging Face Token": "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZabcdEfGh",
+    "Google API Key": "AIza" + "SyA1234567890abcdefghijklmnopqrstuv",
+    "Artifactory Credentials": "AKC" + "a1B2c3D4e5",
+}
+KEY_BLOCK = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEowIBAAKCAQEA7bq\n"
+PERSONAL = {
+    "e-mail address": "mira.olsen@fastmail.com",
+    "phone number": "+44 20 7946 0018",
+    "card number": "4111 1111 1111 1111",
+    "bank account": "DE89 3704 0044 0532 0130 00",
+    "social security number": "536-90-4399",
+}
+HARMLESS = [
+    "Write to help@example.com or info@shop.test.",
+    "28980 - 18480 = 10500, and 1234567890123456 is a number.",
+    "Call me at 7, version 10.2.33-4, order 123-45-678.",
+    "She scored 3.14159265358979 on 2024-05-06.",
+    "def f(x): return x @ y.T",
+    "The password is what you choose yourself.",
+    "git clone git@github.com:org/repo.git",
+    "Call (202) 555-0143 or +1 202-555-0199.",
+    "Multiply 2345678901 by 3.",
+    "Put your key (sk-proj-your-own-key-goes-here) into the file.",
+    "Commit 4111111111111111abcdef, ratio 0.4111111111111111, area 4111111111111111.5",
+]
+
+
+@pytest.mark.parametrize("text", ["It is {}.", "Use {}, please.", "({})", "{}"])
+def test_a_card_number_is_found_wherever_it_stands_in_a_sentence(corpus, text):
+    for number in ("4111 1111 1111 1111", "4111-1111-1111-1111", "4111111111111111"):
+        made = corpus([("Which card?", text.format(number))])
+        assert data.no_personal_data(made, 0.0).details["kinds"] == {"card number": 1}
+
+
+def test_harmless_rows_pass_both_checks(corpus):
+    made = corpus([(text, "fine") for text in HARMLESS])
+    assert data.no_personal_data(made, 0.0).decide().outcome == "pass"
+    assert data.no_secrets(made, 0.0).decide().outcome == "pass"
+
+
+@pytest.mark.parametrize("kind", PERSONAL)
+def test_personal_data_are_named_by_kind_and_row_and_masked(corpus, kind):
+    value = PERSONAL[kind]
+    verdict = data.no_personal_data(corpus([("hello", "hi"), ("Who is it?", f"It is {value}, I think.")]), 0.0).decide()
+    assert verdict.outcome == "fail"
+    assert f"train.jsonl row 2: {kind} {value[:2]}******" in verdict.reason
+    assert verdict.details["kinds"] == {kind: 1}
+    assert value not in json.dumps(verdict.to_json())
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("AWS Access Key", AWS),
+        ("GitHub Token", GITHUB),
+        ("Private Key", "-----BEGIN RSA " + "PRIVATE KEY-----"),
+        ("Basic Auth Credentials", "https://mira:" + "quietly7@host.org/x"),
+    ],
+)
+def test_secrets_are_named_by_kind_and_row_and_masked(corpus, kind, value):
+    verdict = data.no_secrets(corpus([("hello", "hi"), (f"Use {value} here", "ok")]), 0.0).decide()
+    assert verdict.outcome == "fail"
+    assert f"train.jsonl row 2: {kind}" in verdict.reason
+    assert kind in verdict.details["kinds"]
+    assert AWS[4:] not in verdict.reason
+    assert GITHUB[4:] not in verdict.reason
+    assert "quietly7" not in json.dumps(verdict.to_json())
+
+
+def test_the_limit_is_a_share_of_rows(corpus):
+    made = corpus([*[("hello", "hi")] * 9, ("Who?", PERSONAL["e-mail address"])])
+    assert data.no_personal_data(made, 0.1).holds
+    assert not data.no_personal_data(made, 0.09).holds
+
+
+@given(st.text(min_size=5, max_size=40))
+def test_a_masked_value_shows_two_characters_at_most(value: str):
+    assert mask(value).startswith(value[:2] + "******")
+    assert value[2:5] not in mask(value)[2:] or set(value[2:5]) <= set("*0123456789 ()characters")
+
+
+def test_what_other_checks_quote_of_a_row_is_masked_too(corpus):
+    quoted = redacted(f"Write to {PERSONAL['e-mail address']} with {AWS}, or help@example.com.")
+    assert quoted == "Write to mi****** (23 characters) with AK****** (20 characters), or help@example.com."
+    email = PERSONAL["e-mail address"]
+    made = corpus([(f"Is {email} there?", f"Ask {email} and")], [(f"Is {email} there?", "yes")])
+    checks = [
+        data.answers_are_whole(made, 0.0),
+        data.held_out_rows_are_new(made, [], 0.0),
+        data.held_out_rows_differ(made, [], 0.0, similarity=0.8),
+    ]
+    for check in checks:
+        assert not check.holds
+        assert email not in json.dumps(check.decide().to_json())
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_a_token_is_masked_to_its_last_character(corpus, kind):
+    token = TOKENS[kind]
+    made = corpus([("hello", f"The token is {token} here.")])
+    assert data.no_secrets(made, 0.0).details["kinds"] == {kind: 1}
+    assert redacted(f"It is {token} here.") == f"It is {mask(token)} here."
+
+
+def test_a_number_within_a_token_does_not_hide_what_is_left_of_it():
+    token = "xoxb-" + "415-867-5309-" + "abcdefghijklmnopqrstuvwx"
+    assert redacted(f"It is {token} here.") == f"It is {mask(token)} here."
+
+
+@pytest.mark.parametrize(
+    ("end", "left"), [("-----END RSA " + "PRIVATE KEY-----", " and so on"), ("", ""), ("-----END", "")]
+)
+def test_a_private_key_is_masked_with_its_body(end, left):
+    shown = redacted(f"It is {KEY_BLOCK}{end} and so on")
+    assert "MIIE" not in shown
+    assert shown.startswith("It is --******")
+    assert shown.endswith(f"characters){left}")

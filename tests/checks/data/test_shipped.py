@@ -1,0 +1,53 @@
+"""The data that come with the project pass their own gates, at the limits of the shipped assay.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.checks import data
+from harness.checks.data import Corpus, EvaluationItem
+from harness.config import load_config
+from harness.tasks.build import build_task
+from harness.tasks.built_in import BUILT_IN
+from harness.training import load_recipe
+
+ROOT = Path(__file__).parents[2]
+CONFIG = load_config(ROOT / "assay.yaml")
+RULES = CONFIG.data
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Corpus:
+    return data.corpus_of_recipe(load_recipe(ROOT / "fixtures/recipes/tool-calls-qlora.yaml", root=ROOT))
+
+
+@pytest.fixture(scope="module")
+def tests() -> list[EvaluationItem]:
+    return data.evaluation_items(build_task("tool_calls", CONFIG.tasks["tool_calls"], root=ROOT))
+
+
+def test_the_shipped_rows_pass(shipped: Corpus, tests: list[EvaluationItem]) -> None:
+    checks = [
+        data.rows_can_be_read(shipped),
+        data.conversations_are_in_order(shipped),
+        data.answers_are_whole(shipped, RULES.broken_answers),
+        data.rows_are_not_repeated(shipped, RULES.exact_duplicates),
+        data.rows_differ(shipped, RULES.near_duplicates, similarity=RULES.similarity),
+        data.held_out_rows_are_new(shipped, tests, RULES.leakage),
+        data.held_out_rows_differ(shipped, tests, RULES.near_leakage, similarity=RULES.similarity),
+        data.no_personal_data(shipped, RULES.personal_data),
+        data.no_secrets(shipped, RULES.secrets),
+        data.json_answers_parse(shipped, RULES.invalid_json),
+    ]
+    verdicts = [check.decide() for check in checks if check is not None]
+    assert len(verdicts) == len(checks)
+    assert [verdict.reason for verdict in verdicts if verdict.outcome != "pass"] == []
+
+
+def test_the_shipped_rows_contaminate_no_task_beyond_the_limit(shipped: Corpus, tests: list[EvaluationItem]) -> None:
+    packaged = [data.evaluation_items(build_task(name, spec, root=ROOT)) for name, spec in BUILT_IN.items()]
+    items = [*tests, *(item for each in packaged for item in each)]
+    check = data.evaluation_sets_are_not_trained_on(shipped, items, RULES.contamination, ngram=RULES.ngram)
+    assert check.holds, check.reason

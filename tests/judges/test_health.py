@@ -1,0 +1,148 @@
+"""Each known bias of a judge is caught by its own health check, and the oracle passes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from duels import better
+from scripted_judge import ScriptedJudge, always_first, always_longer, always_unparseable, at_random, oracle
+
+from harness.config import Config, Judging
+from harness.config.budget import Tokens
+from harness.config.profiles import BUILT_IN_PROFILES
+from harness.config.settings import make_settings
+from harness.judges.gold import GoldPairs, read_gold
+from harness.judges.health import Health, gold_health, with_null
+from harness.judges.judge import Judge, Judged, Opinion
+from harness.judges.parsing import VERDICT
+from harness.tasks.questions import Duel, Question
+
+LIMITS = Judging()
+
+
+@pytest.fixture(scope="module")
+def gold(tmp_path_factory) -> GoldPairs:
+    judging = Judging(gold="mini_judge")
+    config = Config(root=tmp_path_factory.mktemp("project"), profiles=BUILT_IN_PROFILES, judge=judging)
+    return read_gold(make_settings(config))
+
+
+def health(judge_engine, gold: GoldPairs, rule, limits: Judging = LIMITS) -> Health:
+    with ScriptedJudge(rule) as server:
+        judge = Judge(judge_engine(server, concurrency=16), logprobs=False)
+        judged, stopped = judge.rate(gold.duels) if limits.mode == "rubric" else judge.compare(gold.duels)
+        assert len(server.answered) == 2 * len(gold.duels) >= 100
+    return gold_health(gold.name, judged, limits, stopped=stopped)
+
+
+def test_the_oracle_is_fit(judge_engine, gold) -> None:
+    found = health(judge_engine, gold, oracle(better(gold.duels)))
+    assert found.obstacle == ""
+    assert {name: one.value for name, one in found.measures.items()} == {
+        "parse_failures": 0.0, "swap_consistency": 1.0, "first_position": 0.5, "accuracy": 1.0, "kappa": 1.0,
+    }  # fmt: skip
+    verdict = found.decide()
+    assert (verdict.outcome, verdict.n) == ("pass", 64)
+    assert "agrees with 100.0% of the mini_judge pairs" in verdict.reason
+    assert verdict.details["gold pairs by category"]["trap"] == {"n": 40, "accuracy": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("rule", "defects"),
+    [
+        (
+            always_first,
+            [
+                r"agrees with 50.0% of 64 gold pairs, between .*: no better than chance",
+                r"both orders name one winner in 0.0% of 64 pairs \(at least 65.0% required\)",
+                r"prefers the answer shown first in 100.0% of 128 verdicts \(50% give or take 15.0% allowed\)",
+            ],
+        ),
+        (always_longer, [r"agrees with 36.7% of 64 gold pairs, between 24.7% and 49.5%: no better than chance"]),
+        (at_random(7), [r"no better than chance", r"both orders name one winner in \d\d.\d% of 64 pairs"]),
+        (
+            always_unparseable,
+            [
+                r"100.0% of 128 replies hold no readable verdict \(at most 5.0% allowed\)",
+                r"0 gold pairs could be judged",
+            ],
+        ),
+    ],
+)
+def test_a_bias_makes_a_judge_unfit(judge_engine, gold, rule, defects: list[str]) -> None:
+    found = health(judge_engine, gold, rule)
+    assert len(found.defects) == len(defects)
+    for seen, wanted in zip(found.defects, defects, strict=True):
+        assert re.search(wanted, seen), seen
+    verdict = found.decide()
+    assert verdict.outcome == "inconclusive"
+    assert verdict.reason.startswith("judge unfit: ")
+    assert "--judge" in verdict.remedy
+
+
+@pytest.mark.parametrize(
+    ("rule", "fit"), [(None, True), (always_longer, False), (always_first, False), (at_random(2), False)]
+)
+def test_a_judge_that_rates_is_tried_too(judge_engine, gold, rule, fit: bool) -> None:
+    found = health(judge_engine, gold, rule or oracle(better(gold.duels)), Judging(mode="rubric"))
+    assert (found.obstacle == "") == fit
+    assert "first_position" not in found.measures
+
+
+def judged(labels: list[tuple[str, str]], golds: list[str]) -> list[Judged]:
+    def opinion(label: str) -> Opinion:
+        return Opinion("p", "d", label, VERDICT.read_text(f"Verdict: {label}"), Tokens(), "eos", 0.0, False)
+
+    return [
+        Judged(Duel(Question(f"q{n}", ("?",)), ("a",), ("b",), gold), opinion(first), opinion(second))
+        for n, ((first, second), gold) in enumerate(zip(labels, golds, strict=True))
+    ]
+
+
+RIGHT, WRONG, TIE = ("1", "2"), ("2", "1"), ("tie", "tie")
+
+
+def test_a_judge_above_chance_but_of_little_agreement_is_unfit() -> None:
+    golds = ["1", "2"] * 250
+    says = {("1", True): RIGHT, ("2", True): WRONG, ("1", False): WRONG, ("2", False): RIGHT}
+    weak = gold_health("mine", judged([says[gold, n < 290] for n, gold in enumerate(golds)], golds), LIMITS)
+    assert weak.measures["accuracy"].value == 0.58
+    assert weak.measures["accuracy"].low > 0.5
+    assert "kappa 0." in weak.obstacle and "at least 0.2 required" in weak.obstacle
+
+
+def test_gold_ties_count_and_a_judge_that_only_ties_is_at_chance() -> None:
+    all_ties = gold_health("mine", judged([TIE] * 30, ["1", "2", "1"] * 10), LIMITS)
+    assert all_ties.measures["accuracy"].value == 0.5
+    assert "no better than chance" in all_ties.obstacle
+    with_ties = gold_health("mine", judged([RIGHT, WRONG, TIE] * 10, ["1", "2", "tie"] * 10), LIMITS)
+    assert with_ties.obstacle == ""
+
+
+def test_gold_of_one_label_leaves_kappa_out() -> None:
+    found = gold_health("mine", judged([RIGHT] * 30, ["1"] * 30), LIMITS)
+    assert found.obstacle == ""
+    assert "kappa" not in found.measures
+
+
+def test_few_pairs_prove_nothing() -> None:
+    found = gold_health("mine", judged([RIGHT] * 10, ["1", "1"] * 5), LIMITS)
+    assert found.obstacle == "judge unfit: 10 gold pairs could be judged, and at least 20 are needed"
+
+
+def test_a_base_that_beats_itself_makes_the_judge_unfit() -> None:
+    fit = gold_health("mine", judged([RIGHT, WRONG] * 20, ["1", "2"] * 20), LIMITS)
+    fair = with_null(fit, judged([RIGHT, WRONG] * 12, ["1"] * 24), LIMITS)
+    assert fair.obstacle == ""
+    assert fair.table()["base against base"]["value"] == 0.5
+    odd = with_null(fit, judged([RIGHT] * 20 + [WRONG] * 4, ["1"] * 24), LIMITS)
+    assert "lets the base win 83.3%" in odd.obstacle and "against itself" in odd.obstacle
+
+
+def test_a_budget_that_ends_during_the_trial_decides_nothing_of_fitness() -> None:
+    found = gold_health("mine", judged([WRONG] * 30, ["1", "1"] * 15), LIMITS, stopped="judge budget spent: 5 of 5")
+    assert found.defects == ()
+    verdict = found.decide()
+    assert (verdict.outcome, verdict.reason) == ("inconclusive", "judge budget spent: 5 of 5")
+    assert "--judge-budget" in verdict.remedy

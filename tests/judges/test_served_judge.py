@@ -1,0 +1,68 @@
+"""`transformers serve` with the embedded model on loopback, as the judge and as the system under test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from serving import transformers_serve
+
+from harness.config import BUILT_IN_PROFILES, Config, Judging, Profile
+from harness.config.settings import Settings, make_settings
+from harness.config.spec import ServedModel
+from harness.engines import AnswerCache
+from harness.engines.server import ServerBackend
+from harness.judges.engine import JudgeEngine
+from harness.judges.gold import read_gold
+from harness.judges.health import gold_health
+from harness.judges.judge import Judge
+from harness.judges.parsing import choose_manner
+from harness.models.embedded import ensure_embedded_model
+from harness.tasks.open_sets import open_task
+from harness.tasks.questions import Duel
+
+pytestmark = [pytest.mark.real_model, pytest.mark.real_process]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
+    """The embedded model, served until the module ends."""
+    log = tmp_path_factory.mktemp("serve") / "log.txt"
+    with transformers_serve(ensure_embedded_model(), dtype="bfloat16", log=log) as model:
+        yield model
+
+
+def settings(root: Path, limit: int) -> Settings:
+    profiles = {**BUILT_IN_PROFILES, "few": Profile(name="few", limit=limit)}
+    return make_settings(Config(root=root, profiles=profiles, judge=Judging(answer_tokens=12)), profile="few")
+
+
+def test_one_served_model_answers_and_judges_and_every_judgement_is_kept(served: ServedModel, tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path / "answers.sqlite")
+    engine = JudgeEngine("a" * 64, ServerBackend(served, concurrency=2), cache)
+    assert choose_manner(Judging(), engine, served=True).reads == "text"  # it drops logprobs silently
+    judge = Judge(engine, logprobs=False, reply_tokens=8)
+
+    task = open_task("mini_instructions", settings(tmp_path, 2))
+    answers = task.evaluate(engine, "candidate")
+    assert all(sample.answer.strip() for sample in answers)
+    duels = [
+        Duel(question, tuple(sample.parsed), ("I do not know.",) * len(question.turns))
+        for question, sample in zip(task.questions, answers, strict=True)
+    ]
+    gold = read_gold(settings(tmp_path, 4)).duels
+    judged, stopped = judge.compare([*duels, *gold])
+    assert (len(judged), stopped) == (6, "")
+    opinions = [opinion for one in judged for opinion in one.opinions]
+    assert all(100 < opinion.tokens.prompt < 1000 and opinion.tokens.completion <= 8 for opinion in opinions)
+    # a model of this size says what it likes in eight tokens, and four pairs would prove nothing in any case
+    assert gold_health("gold", judged[2:], Judging()).decide().outcome == "inconclusive"
+
+    again = JudgeEngine("a" * 64, ServerBackend(served), cache)
+    assert Judge(again, logprobs=False, reply_tokens=8).compare([*duels, *gold])[0] == [
+        replace(one, a_first=replace(one.a_first, cached=True), b_first=replace(one.b_first, cached=True))
+        for one in judged
+    ]
+    assert (again.computed, again.cached, again.spent.total) == (0, 12, 0)
