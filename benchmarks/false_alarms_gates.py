@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.false_alarms_adapters import FORGETTING, Measured
 from harness.config import Config
 from harness.gates import Comparison, Evaluation, Gateable, GateSpec, gates_from_config
-from harness.gates.baseline import AgainstReleased, is_stored, paired_rule
+from harness.gates.baseline import AgainstBaseline, is_stored, paired_rule
 from harness.metrics.base import STOPS
 from harness.records import Sample, Verdict
 from harness.tasks.base import TaskLike
@@ -89,7 +89,7 @@ def task_gates(config: Config) -> list[GateSpec]:
     return [spec for name, task in config.tasks.items() for spec in gates_from_config(name, task.get("gates"))]
 
 
-def _against(config: Config, scene: Scene, gateable: Gateable) -> AgainstReleased | None:
+def _against(config: Config, scene: Scene, gateable: Gateable) -> AgainstBaseline | None:
     rule = paired_rule(gateable)
     if rule is None:
         return None
@@ -97,7 +97,7 @@ def _against(config: Config, scene: Scene, gateable: Gateable) -> AgainstRelease
     candidate, released = Evaluation(scene.tasks[task], scene.candidate[task]), scene.released[task]
     if not is_stored(rule, candidate, released):
         return None
-    return AgainstReleased(rule, candidate, released, "the released adapter", {}, config.margins_of(task).baseline)
+    return AgainstBaseline(rule, candidate, released, "the released adapter", {}, config.margins_of(task).baseline)
 
 
 def left_out() -> list[str]:

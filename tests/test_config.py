@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config import Config, Margins, OverfittingRules, Serving, find_config, load_config
+from harness.config import Config, OverfittingThresholds, Serving, Thresholds, find_config, load_config
 from harness.config.settings import make_settings
 from harness.errors import ConfigError
 
@@ -34,7 +34,7 @@ def test_a_good_file_keeps_every_value(tmp_path: Path) -> None:
     config = load(tmp_path, GOOD)
     assert (config.root, config.model, config.recipe, config.profile) == (tmp_path, "some/model", "mine", "nightly")
     assert config.tasks["pets"]["data"] == "pets.jsonl"
-    assert config.margins == Margins(loss_gap=1.0, effect_kl=1e-3)
+    assert config.margins == Thresholds(loss_gap=1.0, effect_kl=1e-3)
     nightly = config.get_profile("nightly")
     assert (nightly.limit, nightly.train_rows, nightly.inconclusive, nightly.recipe) == (None, 100, "warn", "other")
     assert (nightly.subjects, nightly.benchmarks, nightly.limit_of("pets")) == (3, False, None)
@@ -46,10 +46,10 @@ def test_limits_of_one_task_keep_what_they_do_not_change(tmp_path: Path) -> None
         "margins: {calibration: 0.1, knowledge_acc: 0.04, tasks: {mmlu: {knowledge_acc: 0.01}}}\n"
         "overfitting: {repetition: 0.2, tasks: {pets: {length_over_base: 3}}}\n",
     )
-    assert config.margins_of("mmlu") == Margins(calibration=0.1, knowledge_acc=0.01)
-    assert config.margins_of("other") == Margins(calibration=0.1, knowledge_acc=0.04)
-    assert config.overfitting_of("pets") == OverfittingRules(repetition=0.2, length_over_base=3.0)
-    assert config.overfitting_of("other") == OverfittingRules(repetition=0.2)
+    assert config.margins_of("mmlu") == Thresholds(calibration=0.1, knowledge_acc=0.01)
+    assert config.margins_of("other") == Thresholds(calibration=0.1, knowledge_acc=0.04)
+    assert config.overfitting_of("pets") == OverfittingThresholds(repetition=0.2, length_over_base=3.0)
+    assert config.overfitting_of("other") == OverfittingThresholds(repetition=0.2)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_a_value_that_is_no_mapping_is_named(tmp_path: Path, text: str) -> None:
 def test_empty_sections_are_empty(tmp_path: Path, text: str) -> None:
     config = load(tmp_path, text)
     assert all(spec == {} for spec in config.tasks.values())
-    assert config.margins == Margins()
+    assert config.margins == Thresholds()
     assert sorted(config.profiles) == ["release", "smoke"]
 
 

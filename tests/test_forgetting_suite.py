@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from scripted import knower
 
-from harness.config import BUILT_IN_PROFILES, Config, Forgetting, Margins, load_config
+from harness.config import BUILT_IN_PROFILES, Config, Forgetting, Thresholds, load_config
 from harness.config.settings import make_settings
 from harness.engines import Engine
 from harness.errors import ConfigError
@@ -57,7 +57,7 @@ def verdict(test: str, base: tuple[float, float], candidate: tuple[float, float]
         "forgetting": Forgetting(knowledge="mini_knowledge", math="mini_math"),
         "further_task": "mini_knowledge",
         "compare": lambda name: comparison(name, base, candidate),
-        "margins_of": lambda name: Margins(),
+        "margins_of": lambda name: Thresholds(),
         "gate": gate,
     }
     SUITE[test](**{name: fixtures[name] for name in inspect.signature(SUITE[test]).parameters})

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from harness import cli, plugin
-from harness.checks.judge.comparison import Contest
+from harness.checks.judge.comparison import JudgeComparison
 from harness.errors import AssayError
 from harness.gates.kinds import KINDS as RULE_KINDS
 from harness.gates.kinds import needs
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 JUDGE_GATES: Mapping[str, tuple[Any, ...]] = {
     "test_judge_is_fit": (Health.decide, Health),
-    "test_answers_are_not_worse": (Contest.not_worse, Contest),
+    "test_answers_are_not_worse": (JudgeComparison.not_worse, JudgeComparison),
 }
 """What decides a gate that a test takes ready-made from a fixture."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.annotate.pairs import AnswerPair
+from harness.annotate.pairs import StoredPair
 from harness.annotate.review import BlindPair, Review, make_review
 from harness.digests import digest_bytes
 from harness.errors import DataError
@@ -35,7 +35,7 @@ class Judgement:
         base_rating, candidate_rating: 1 to 5.
     """
 
-    pair: AnswerPair
+    pair: StoredPair
     first: Literal["candidate", "base"]
     prefers: Side | None
     base_rating: int | None
@@ -59,7 +59,7 @@ class Filled:
     annotator: str
     review: Review
     judgements: tuple[Judgement, ...]
-    ties: tuple[AnswerPair, ...]
+    ties: tuple[StoredPair, ...]
 
 
 def read_answers(path: Path, run: Run) -> Filled:
@@ -170,7 +170,7 @@ def _rating(where: str, value: object) -> int | None:
     return value
 
 
-def _ties(review: Review, judged: set[str]) -> tuple[AnswerPair, ...]:
+def _ties(review: Review, judged: set[str]) -> tuple[StoredPair, ...]:
     """Identical answers in the share in which they were drawn: of an unfinished page up to the last pair judged."""
     last = max((place for place, blind in enumerate(review.drawn) if blind.key in judged), default=-1)
     if len(judged) == len(review.shown):

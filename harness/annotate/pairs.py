@@ -16,7 +16,7 @@ _NEXT_TURN = re.compile(r"\n\n\[(?:system|user|assistant|tool)\]\n")
 
 
 @dataclass(frozen=True)
-class AnswerPair:
+class StoredPair:
     """What base and candidate answered to one item."""
 
     base: Sample
@@ -76,14 +76,14 @@ def choose_task(run: Run, name: str | None) -> str:
     return candidates[0]
 
 
-def answer_pairs(run: Run, task: str) -> list[AnswerPair]:
+def answer_pairs(run: Run, task: str) -> list[StoredPair]:
     """Every item of a task that both models answered, in the order of its ids.
 
     Raises:
         RunError: the samples cannot be read, or no item was answered by both.
     """
     base, candidate = (_by_item(run.read_samples(task=task, role=role)) for role in ("base", "candidate"))
-    pairs = [AnswerPair(base[item], candidate[item]) for item in sorted(base.keys() & candidate.keys())]
+    pairs = [StoredPair(base[item], candidate[item]) for item in sorted(base.keys() & candidate.keys())]
     if not pairs:
         raise RunError(f"no item of {task} was answered by both base and candidate", "choose another task with --task")
     return pairs

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.annotate.answers import Filled, Side
-from harness.annotate.pairs import AnswerPair
+from harness.annotate.pairs import StoredPair
 from harness.judges.judgements import judge_task, stored_judgements
 from harness.runs.run import Run
-from harness.tasks.questions import Duel, Question
+from harness.tasks.questions import AnswerPair, Question
 
 _SHARES: Mapping[Side, float] = {"candidate": 1.0, "base": 0.0, "tie": 0.5}
 _EVEN = 0.5
@@ -33,7 +33,7 @@ class Rater:
     """
 
     name: str
-    pairs: Mapping[Key, AnswerPair]
+    pairs: Mapping[Key, StoredPair]
     preferences: Mapping[Key, float]
     ratings: Mapping[Key, tuple[float, float]]
     ties: frozenset[Key]
@@ -97,7 +97,7 @@ def _annotator(name: str, pages: Sequence[Filled]) -> Rater:
     )
 
 
-def _duel(pair: AnswerPair) -> Duel:
+def _duel(pair: StoredPair) -> AnswerPair:
     """As the judge's rules need it: they ask whether the answers are identical."""
     ours, theirs = ((sample.prompt, sample.answer) for sample in (pair.candidate, pair.base))
-    return Duel(Question(pair.id, (pair.candidate.prompt,)), ours, theirs)
+    return AnswerPair(Question(pair.id, (pair.candidate.prompt,)), ours, theirs)

@@ -25,7 +25,7 @@ class Likert:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RaterResult:
     """What one rater thinks.
 
     Attributes:
@@ -69,7 +69,7 @@ class Results:
 
     run: str
     task: str
-    standings: tuple[Standing, ...]
+    standings: tuple[RaterResult, ...]
     agreements: tuple[Agreement, ...]
 
 
@@ -92,11 +92,11 @@ def results(run: Run, pages: Sequence[Filled], *, confidence: float = 0.95) -> R
     )
 
 
-def _standing(rater: Rater, confidence: float) -> Standing:
+def _standing(rater: Rater, confidence: float) -> RaterResult:
     preferences = {**dict.fromkeys(sorted(rater.ties), 0.5), **rater.preferences}
     clusters = _clusters(rater, list(preferences))
     values = list(preferences.values())
-    return Standing(
+    return RaterResult(
         rater=rater.name,
         judged=len(rater.preferences),
         identical=len(rater.ties),

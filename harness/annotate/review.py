@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.annotate.pairs import AnswerPair, answer_pairs
+from harness.annotate.pairs import StoredPair, answer_pairs
 from harness.digests import digest_file, digest_json
 from harness.records import Sample
 from harness.runs.run import SAMPLES, Run
@@ -29,7 +29,7 @@ class BlindPair:
     """
 
     key: str
-    pair: AnswerPair
+    pair: StoredPair
     candidate_first: bool
 
     @property
@@ -80,6 +80,6 @@ def make_review(run: Run, task: str, *, seed: int = 0, limit: int | None = None)
     return Review(page, run.id, task, seed, limit, drawn)
 
 
-def _blind(pair: AnswerPair, secret: str) -> BlindPair:
+def _blind(pair: StoredPair, secret: str) -> BlindPair:
     place, side = (digest_json([secret, what, pair.id, pair.base.prompt_digest]) for what in ("place", "side"))
     return BlindPair(place[:_KEY_DIGITS], pair, candidate_first=int(side, 16) % 2 == 0)

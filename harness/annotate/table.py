@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.annotate.results import Agreement, Results, Standing
+from harness.annotate.results import Agreement, RaterResult, Results
 from harness.report.terminal import table_text
 from harness.report.text import NOTHING, figure, one_line, plural
 from harness.stats import Interval
@@ -16,7 +16,7 @@ def render_table(found: Results) -> str:
     return "\n".join([table_text([_HEAD, *map(_row, found.standings)]), *map(_told, found.agreements)])
 
 
-def _row(one: Standing) -> tuple[str, ...]:
+def _row(one: RaterResult) -> tuple[str, ...]:
     likert = one.likert
     means = (figure(likert.base.value), figure(likert.candidate.value)) if likert else (NOTHING, NOTHING)
     return (

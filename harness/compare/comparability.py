@@ -13,7 +13,7 @@ _PREFIX = judge_task("")
 _OF_THE_JUDGE = ("digest", "mode", "reads")
 
 
-def judged_apart(first: Run, second: Run, task: str) -> dict[str, tuple[str, str]]:
+def judging_differences(first: Run, second: Run, task: str) -> dict[str, tuple[str, str]]:
     """What keeps judgements of a task's answers apart: part -> its value in each run; empty where nothing does.
 
     The questions, how they were asked and the base must be the same, and who judged, by which mode and reading.
@@ -30,7 +30,7 @@ def judged_apart(first: Run, second: Run, task: str) -> dict[str, tuple[str, str
     return parts if base[0] == base[1] else {**parts, "base": (base[0], base[1])}
 
 
-def verdicts_apart(first: Run, second: Run, task: str) -> dict[str, tuple[str, str]]:
+def verdict_differences(first: Run, second: Run, task: str) -> dict[str, tuple[str, str]]:
     """What keeps two verdicts on a task apart, which may be one of a judge on its answers (`judge:TASK`)."""
     if not task.startswith(_PREFIX):
         return differing_parts(first.comparability, second.comparability, task)
@@ -38,7 +38,7 @@ def verdicts_apart(first: Run, second: Run, task: str) -> dict[str, tuple[str, s
     keys = [run.comparability for run in (first, second)]
     if all(key is not None and asked not in key["tasks"] for key in keys):
         return {}  # an unfit judge was asked nothing: its verdicts say that in both
-    parts = judged_apart(first, second, asked)
+    parts = judging_differences(first, second, asked)
     against = tuple(str(_facts(run, "judge").get("against")) for run in (first, second))
     return parts if against[0] == against[1] else {**parts, "opponent": (against[0], against[1])}
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.compare.comparability import judged_apart
+from harness.compare.comparability import judging_differences
 from harness.judges.judgements import judge_task, stored_judgements
 from harness.records import Sample
-from harness.runs.baselines import Found
+from harness.runs.baselines import NamedRun
 from harness.runs.comparability import in_words
 from harness.runs.run import Run
 from harness.runs.samples import select
 from harness.stats import Interval
 from harness.stats.ratings import Battle, elo_ratings
-from harness.tasks.questions import Duel, Question, Reply
+from harness.tasks.questions import AnswerPair, Question, Reply
 
 BASE, REFERENCE = "base", "reference"
 
 
 @dataclass(frozen=True)
-class Standing:
+class LeaderboardEntry:
     """A model on the scale.
 
     Attributes:
@@ -34,7 +34,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Ratings:
+class Leaderboard:
     """Bradley-Terry ratings on the Elo scale, the best first; the base, where it played, is the anchor at 1000.
 
     Attributes:
@@ -46,7 +46,7 @@ class Ratings:
 
     task: str
     judge: str
-    standings: tuple[Standing, ...]
+    standings: tuple[LeaderboardEntry, ...]
     left_out: Mapping[int, str]
     problem: str = ""
 
@@ -55,21 +55,21 @@ class _LeftOutError(Exception):
     """A run cannot be rated, for the reason given."""
 
 
-def rate_runs(runs: Sequence[Found]) -> tuple[Ratings, ...]:
-    """Ratings by each task whose answers were judged in at least two of the runs."""
+def make_leaderboards(runs: Sequence[NamedRun]) -> tuple[Leaderboard, ...]:
+    """Leaderboard by each task whose answers were judged in at least two of the runs."""
     judged = [_judged_tasks(found.run) for found in runs]
     tasks = dict.fromkeys(task for tasks in judged for task in tasks)
     entered = {task: [i for i, own in enumerate(judged) if task in own] for task in tasks}
     return tuple(_rate(runs, task, places) for task, places in entered.items() if len(places) > 1)
 
 
-def _rate(runs: Sequence[Found], task: str, entered: Sequence[int]) -> Ratings:
+def _rate(runs: Sequence[NamedRun], task: str, entered: Sequence[int]) -> Leaderboard:
     first = runs[entered[0]].run
     battles: list[Battle] = []
     left_out: dict[int, str] = {}
     for place in entered:
         try:
-            differing = judged_apart(first, runs[place].run, task)
+            differing = judging_differences(first, runs[place].run, task)
             if differing:
                 raise _LeftOutError(f"{in_words(differing)} differ")
             battles += _battles(runs, place, task)
@@ -77,27 +77,27 @@ def _rate(runs: Sequence[Found], task: str, entered: Sequence[int]) -> Ratings:
             left_out[place] = str(reason)
     judge = str((first.manifest.get("judge") or {}).get("name") or "")
     if len(entered) - len(left_out) < 2:
-        return Ratings(task, judge, (), left_out, "fewer than two runs were judged alike")
+        return Leaderboard(task, judge, (), left_out, "fewer than two runs were judged alike")
     played = {battle.second for battle in battles}
     try:
         ratings = elo_ratings(battles, anchor=BASE if BASE in played else None)
     except ValueError as exc:
-        return Ratings(task, judge, (), left_out, str(exc))
+        return Leaderboard(task, judge, (), left_out, str(exc))
     standings = [
-        Standing(int(name), "", rating) if name.isdecimal() else Standing(None, name, rating)
+        LeaderboardEntry(int(name), "", rating) if name.isdecimal() else LeaderboardEntry(None, name, rating)
         for name, rating in ratings.items()
     ]
-    return Ratings(task, judge, tuple(standings), left_out)
+    return Leaderboard(task, judge, tuple(standings), left_out)
 
 
-def _battles(runs: Sequence[Found], place: int, task: str) -> list[Battle]:
+def _battles(runs: Sequence[NamedRun], place: int, task: str) -> list[Battle]:
     """What the judge said of a run's candidate, prompt by prompt; identical answers are a tie."""
     run = runs[place].run
     against = str((run.manifest.get("judge") or {}).get("against"))
     opponent, theirs = _opponent(runs, run, against, task)
     candidate = {sample.item_id: sample for sample in run.read_samples(task=task, role="candidate")}
     duels = {
-        item: Duel(Question(item, (sample.prompt,)), _reply(sample), theirs[item])
+        item: AnswerPair(Question(item, (sample.prompt,)), _reply(sample), theirs[item])
         for item, sample in candidate.items()
         if item in theirs
     }
@@ -113,7 +113,7 @@ def _battles(runs: Sequence[Found], place: int, task: str) -> list[Battle]:
     ]
 
 
-def _opponent(runs: Sequence[Found], run: Run, against: str, task: str) -> tuple[str, dict[str, Reply]]:
+def _opponent(runs: Sequence[NamedRun], run: Run, against: str, task: str) -> tuple[str, dict[str, Reply]]:
     """Whom the candidate met, as battles name it, and what it said by item."""
     if against == BASE:
         return BASE, _replies(run.read_samples(task=task, role="base"))

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from harness.compare.comparability import verdicts_apart
+from harness.compare.comparability import verdict_differences
 from harness.compare.flips import Flips, find_flips
-from harness.compare.leaderboard import Ratings, rate_runs
+from harness.compare.leaderboard import Leaderboard, make_leaderboards
 from harness.compare.paired import Scores, aligned, candidate_scores, paired_change
 from harness.errors import RunError
 from harness.records import Verdict
-from harness.runs.baselines import Found, own
+from harness.runs.baselines import NamedRun, own
 from harness.runs.comparability import in_words
 from harness.runs.gate_names import by_comparable_name
 from harness.stats import Interval
@@ -69,14 +69,14 @@ class RunsCompared:
         ratings: the candidates on one scale, for each task that a judge compared answers of.
     """
 
-    runs: tuple[Found, ...]
+    runs: tuple[NamedRun, ...]
     lines: tuple[Line, ...]
     refusals: tuple[Refusal, ...]
     flips: tuple[Flips, ...]
-    ratings: tuple[Ratings, ...] = ()
+    ratings: tuple[Leaderboard, ...] = ()
 
     @cached_property
-    def regressions(self) -> list[tuple[Found, Line, Cell]]:
+    def regressions(self) -> list[tuple[NamedRun, Line, Cell]]:
         """Every gate that is worse in a run than in the first."""
         return [
             (self.runs[i], line, cell) for line in self.lines for i, cell in enumerate(line.cells) if cell.regression
@@ -91,7 +91,7 @@ class RunsCompared:
 
 
 def compare_runs(
-    runs: Sequence[Found], *, margin: float, task_margins: Mapping[str, float] = MappingProxyType({})
+    runs: Sequence[NamedRun], *, margin: float, task_margins: Mapping[str, float] = MappingProxyType({})
 ) -> RunsCompared:
     """Hold runs against the first of them.
 
@@ -113,11 +113,11 @@ def compare_runs(
     gates = dict.fromkeys(gate for verdicts in comparison.verdicts for gate in verdicts)
     lines = tuple(Line(gate, tuple(comparison.cell(gate, i) for i in range(len(runs)))) for gate in gates)
     comparison.require_some()
-    return RunsCompared(tuple(runs), lines, comparison.refusals, comparison.flips(), rate_runs(runs))
+    return RunsCompared(tuple(runs), lines, comparison.refusals, comparison.flips(), make_leaderboards(runs))
 
 
 class _Comparison:
-    def __init__(self, runs: Sequence[Found], margin: float, task_margins: Mapping[str, float]) -> None:
+    def __init__(self, runs: Sequence[NamedRun], margin: float, task_margins: Mapping[str, float]) -> None:
         self.verdicts = by_comparable_name(*(own(found.run.verdicts) for found in runs))
         self._runs = runs
         self._margin = margin
@@ -125,7 +125,7 @@ class _Comparison:
         self._scores: dict[int, dict[str, Scores]] = {}
         self._tasks = list(dict.fromkeys(v.task for found in runs for v in found.run.verdicts if v.task))
         self._differing = {
-            (i, task): in_words(verdicts_apart(runs[0].run, found.run, task))
+            (i, task): in_words(verdict_differences(runs[0].run, found.run, task))
             for i, found in enumerate(runs)
             for task in self._tasks
             if i > 0

@@ -4,15 +4,15 @@ from harness.config.file import FILE_NAME, Config, ConfigFile, find_config, load
 from harness.config.profiles import BUILT_IN_PROFILES, Inconclusive, Profile
 from harness.config.sections import (
     AUTO,
-    DataRules,
+    DataThresholds,
     Forgetting,
     Integrity,
     Judging,
-    Margins,
-    OverfittingRules,
+    OverfittingThresholds,
     Safety,
     Serving,
-    TrainingRules,
+    Thresholds,
+    TrainingThresholds,
 )
 
 __all__ = [
@@ -21,17 +21,17 @@ __all__ = [
     "FILE_NAME",
     "Config",
     "ConfigFile",
-    "DataRules",
+    "DataThresholds",
     "Forgetting",
     "Inconclusive",
     "Integrity",
     "Judging",
-    "Margins",
-    "OverfittingRules",
+    "OverfittingThresholds",
     "Profile",
     "Safety",
     "Serving",
-    "TrainingRules",
+    "Thresholds",
+    "TrainingThresholds",
     "find_config",
     "load_config",
 ]

@@ -13,11 +13,11 @@ from harness.config.base import RENAMED_TO, Section
 from harness.errors import AssayError
 
 S = TypeVar("S", bound=Section)
-Place = Callable[[Sequence[str]], str]
+Location = Callable[[Sequence[str]], str]
 _LISTED_KEYS = 40
 
 
-def check(model: type[S], given: Any, place: Place, error: type[AssayError]) -> S:
+def check(model: type[S], given: Any, place: Location, error: type[AssayError]) -> S:
     """What a person wrote, as a section.
 
     Args:
@@ -35,7 +35,7 @@ def check(model: type[S], given: Any, place: Place, error: type[AssayError]) -> 
     raise error("\n".join([*(str(AssayError(*one)) for one in others), problem]), remedy)
 
 
-def in_file(name: str, *at: str) -> Place:
+def in_file(name: str, *at: str) -> Location:
     """Places in a file, or under the keys `at` of it: its name and the dotted keys."""
     return lambda keys: f"{name}: {'.'.join([*at, *keys])}" if at or keys else name
 
@@ -58,7 +58,7 @@ def _whole(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, A
     return part
 
 
-def _complaint(schema: Mapping[str, Any], error: ErrorDetails, place: Place) -> tuple[str, str]:
+def _complaint(schema: Mapping[str, Any], error: ErrorDetails, place: Location) -> tuple[str, str]:
     """Problem and remedy in words."""
     keys = [str(key) for key in error["loc"]]
     kind, value, context = error["type"], error["input"], error.get("ctx", {})

@@ -13,15 +13,15 @@ from harness.config.base import Named, Section, Text
 from harness.config.checking import check, in_file
 from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
 from harness.config.sections import (
-    DataRules,
+    DataThresholds,
     Forgetting,
     Integrity,
     Judging,
-    Margins,
-    OverfittingRules,
+    OverfittingThresholds,
     Safety,
     Serving,
-    TrainingRules,
+    Thresholds,
+    TrainingThresholds,
 )
 from harness.config.yaml_text import parse_yaml
 from harness.errors import ConfigError
@@ -44,17 +44,17 @@ class ConfigFile(Section):
     """where baselines are kept, a directory or a URL; null keeps them with the runs"""
     tasks: Named[Named[Any]] = Field(default={})
     """task -> its kind, data and gates; checked by the kind when the task is built"""
-    margins: Margins = Field(default_factory=Margins)
+    margins: Thresholds = Field(default_factory=Thresholds)
     """limits of the gates that are not a task's own"""
     integrity: Integrity = Field(default_factory=Integrity)
     """what the integrity suite lets be"""
-    training: TrainingRules = Field(default_factory=TrainingRules)
+    training: TrainingThresholds = Field(default_factory=TrainingThresholds)
     """what a training log may show"""
-    overfitting: OverfittingRules = Field(default_factory=OverfittingRules)
+    overfitting: OverfittingThresholds = Field(default_factory=OverfittingThresholds)
     """what training rows may have done to answers"""
     serving: Serving = Field(default_factory=Serving)
     """how the candidate will be served"""
-    data: DataRules = Field(default_factory=DataRules)
+    data: DataThresholds = Field(default_factory=DataThresholds)
     """what training data may hold"""
     forgetting: Forgetting = Field(default_factory=Forgetting)
     """what forgetting is measured on"""
@@ -79,11 +79,11 @@ class Config(ConfigFile):
         beside = self.root / text
         return str(beside) if beside.is_dir() else text
 
-    def margins_of(self, task: str) -> Margins:
+    def margins_of(self, task: str) -> Thresholds:
         """The limits of the gates on that task: those of `margins:`, and what `margins.tasks` changes of them."""
         return self.margins.of(task)
 
-    def overfitting_of(self, task: str) -> OverfittingRules:
+    def overfitting_of(self, task: str) -> OverfittingThresholds:
         """The limits of what answers to that task may have become, likewise."""
         return self.overfitting.of(task)
 

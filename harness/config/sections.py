@@ -86,13 +86,13 @@ class TaskMargins(Section):
         return value
 
 
-class Margins(TaskMargins):
+class Thresholds(TaskMargins):
     """Limits of the gates that are not a task's own, and what differs for single tasks."""
 
     tasks: Named[TaskMargins] = Field(default={})
     """task -> any of these limits otherwise for its gates"""
 
-    def of(self, task: str) -> Margins:
+    def of(self, task: str) -> Thresholds:
         """The limits of the gates on that task."""
         return limits_of(task, self, self.tasks)
 
@@ -166,7 +166,7 @@ class Judging(Section):
     """what the candidate is compared with: `base`, the released adapter's answers in the run of `--baseline`
     (`baseline`), or the data's `reference` answers"""
     task: Text = AUTO
-    """what is answered; `auto` is AlpacaEval, MT-Bench and Vicuna (`instructions`) where the data directory has them,
+    """what is answered; `auto` is AlpacaEval, MT-JudgeRunner and Vicuna (`instructions`) where the data directory has them,
     else `mini_instructions`. Or a task under `tasks:` whose answers are text"""
     gold: Text = AUTO
     """pairs of which the better answer is known; `auto` is `llmbar` where the data directory has it, else
@@ -201,7 +201,7 @@ class Judging(Section):
         return self
 
 
-class DataRules(Section):
+class DataThresholds(Section):
     """Limits of the checks on training data, as shares of rows unless said otherwise; and where the data are."""
 
     train: Text | None = None
@@ -243,7 +243,7 @@ class DataRules(Section):
     where there are none"""
 
 
-class TrainingRules(Section):
+class TrainingThresholds(Section):
     """Limits of what a training log may show."""
 
     loss_drop: Limit = 0.10
@@ -309,12 +309,12 @@ class TaskOverfittingRules(Section):
     renamed: ClassVar[Mapping[str, str]] = {"recited": "verbatim_recall"}
 
 
-class OverfittingRules(TaskOverfittingRules):
+class OverfittingThresholds(TaskOverfittingRules):
     """Limits and sizes of what is measured on training and validation rows, and what differs for single tasks."""
 
     tasks: Named[TaskOverfittingRules] = Field(default={})
     """task -> any of these otherwise for what answers to it may have become"""
 
-    def of(self, task: str) -> OverfittingRules:
+    def of(self, task: str) -> OverfittingThresholds:
         """The limits of what answers to that task may have become."""
         return limits_of(task, self, self.tasks)

@@ -24,7 +24,7 @@ from harness.runs.comparability import in_words
 
 
 @dataclass(frozen=True)
-class AgainstReleased:
+class AgainstBaseline:
     """A rule, put to candidate and released adapter.
 
     Attributes:

@@ -25,7 +25,7 @@ SAMPLE = 1000
 """Items that a metric without bounds is first decided on: a number that no score has a say in."""
 
 
-class Unfolding:
+class SequentialComparison:
     """Base and candidate on a benchmark, as many of its items as were asked for so far.
 
     Stands in for a `Comparison`: what is not a paired rule over a bounded per-item metric measures everything.
@@ -72,16 +72,16 @@ class Unfolding:
         """As of a `Comparison`, out of all items."""
         return self.whole.where(**tags)
 
-    def metric(self, name: str) -> UnfoldingMetric:
+    def metric(self, name: str) -> SequentialMeasurement:
         """A metric to put a rule to; nothing is measured before the rule is decided."""
-        return UnfoldingMetric(self, name)
+        return SequentialMeasurement(self, name)
 
 
 @dataclass(frozen=True)
-class UnfoldingMetric:
+class SequentialMeasurement:
     """A metric of an unfolding comparison."""
 
-    unfolding: Unfolding
+    unfolding: SequentialComparison
     name: str
 
     def superior(self, by: float = 0.0, *, remedy: str = "") -> SequentialRule:
@@ -114,7 +114,7 @@ class SequentialRule:
     """
 
     kind: str
-    metric: UnfoldingMetric
+    metric: SequentialMeasurement
     threshold: float
     remedy: str = ""
 
@@ -134,7 +134,7 @@ class SequentialRule:
             else:
                 try:
                     verdict = self._watched(width, confidence)
-                except _Uneven:
+                except _NotForEveryItem:
                     verdict = self._sampled(confidence)
         return verdict or self._rule(self.metric.unfolding.size).decide(confidence=confidence)
 
@@ -206,7 +206,7 @@ class SequentialRule:
         return replace(replace(found, reason=found.reason.noting(how), details=details).verdict(), population=size)
 
 
-class _Uneven(Exception):
+class _NotForEveryItem(Exception):
     """The metric does not apply to every item, so that what is left to see is not known."""
 
 
@@ -214,7 +214,7 @@ def _gains(measured: Evidence, count: int) -> FloatArray:
     """Gains of a batch of `count` items; shape (count,)."""
     gains = item_gains(measured)
     if gains is None or measured.n != count or not np.isfinite(gains).all():
-        raise _Uneven
+        raise _NotForEveryItem
     return gains
 
 

@@ -11,7 +11,7 @@ from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError
 from harness.tasks.base import Item
-from harness.tasks.questions import Duel, Label, Question
+from harness.tasks.questions import AnswerPair, Label, Question
 from harness.tasks.records import Record, read_records, show
 from harness.tasks.sampling import sample_items
 
@@ -29,7 +29,7 @@ class GoldPairs:
     """
 
     name: str
-    duels: Sequence[Duel]
+    duels: Sequence[AnswerPair]
     digest: str
 
 
@@ -67,11 +67,11 @@ def _paths(name: str, settings: Settings) -> dict[str, Path]:
     return {path.parent.name.lower(): path for path in found}
 
 
-def _read(path: Path, prefix: str) -> list[Duel]:
+def _read(path: Path, prefix: str) -> list[AnswerPair]:
     return [_duel(record, prefix) for record in read_records(path)]
 
 
-def _duel(record: Record, prefix: str) -> Duel:
+def _duel(record: Record, prefix: str) -> AnswerPair:
     instruction = record.text("input" if "input" in record.fields else "instruction")
     label = record.get("label")
     gold = _LABELS.get(str(label).lower()) if isinstance(label, str | int) else None
@@ -87,10 +87,10 @@ def _duel(record: Record, prefix: str) -> Duel:
         reference=reference,
         guided=reference is not None,
     )
-    return Duel(question, (record.text("output_1"),), (record.text("output_2"),), gold)
+    return AnswerPair(question, (record.text("output_1"),), (record.text("output_2"),), gold)
 
 
-def _sample(duels: Sequence[Duel], limit: int) -> list[Duel]:
+def _sample(duels: Sequence[AnswerPair], limit: int) -> list[AnswerPair]:
     """As many of each kind and category in proportion."""
     by_id = {duel.question.id: duel for duel in duels}
     items = [

@@ -12,7 +12,7 @@ from harness.errors import EngineError
 from harness.judges.parsing import RATING, VERDICT, Form, Reading
 from harness.judges.prompts import pairwise_prompt, rubric_prompt
 from harness.tasks.base import Progress
-from harness.tasks.questions import Duel, Question, Reply
+from harness.tasks.questions import AnswerPair, Question, Reply
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Judged:
         a_first, b_first: by which answer was shown first; both None where the answers are identical.
     """
 
-    duel: Duel
+    duel: AnswerPair
     a_first: Opinion | None = None
     b_first: Opinion | None = None
 
@@ -77,7 +77,7 @@ class Judged:
 class Rated:
     """A duel whose answers were each given a rating, None where the judge's reply holds none."""
 
-    duel: Duel
+    duel: AnswerPair
     a: Opinion
     b: Opinion
 
@@ -115,7 +115,7 @@ class Judge:
     logprobs: bool
     reply_tokens: int = 512
 
-    def compare(self, duels: Sequence[Duel], progress: Progress | None = None) -> tuple[list[Judged], str]:
+    def compare(self, duels: Sequence[AnswerPair], progress: Progress | None = None) -> tuple[list[Judged], str]:
         """Have pairs compared in both orders; identical answers are never asked about.
 
         Returns:
@@ -133,7 +133,7 @@ class Judge:
         judged = [Judged(duel, *both.get(id(duel), (None, None))) for duel in duels]
         return [one for one in judged if one.duel.identical or len(one.opinions) == 2], stopped
 
-    def rate(self, duels: Sequence[Duel], progress: Progress | None = None) -> tuple[list[Rated], str]:
+    def rate(self, duels: Sequence[AnswerPair], progress: Progress | None = None) -> tuple[list[Rated], str]:
         """Have each answer rated by itself. Returns as `compare` does."""
         answers: list[tuple[Question, Reply]] = [(d.question, reply) for d in duels for reply in (d.a, d.b)]
         prompts = [rubric_prompt(question, reply, explain=not self.logprobs) for question, reply in answers]

@@ -9,7 +9,7 @@ from harness.config.budget import Tokens
 from harness.judges.judge import Judged, Opinion, Rated
 from harness.judges.parsing import Reading
 from harness.records import Sample
-from harness.tasks.questions import Duel
+from harness.tasks.questions import AnswerPair
 
 
 def judge_task(task: str) -> str:
@@ -42,7 +42,7 @@ def rated_rows(task: str, rated: Sequence[Rated], *, sides: tuple[str, str]) -> 
     ]
 
 
-def _row(task: str, duel: Duel, suffix: str, opinion: Opinion, scores: dict[str, float | None]) -> Sample:
+def _row(task: str, duel: AnswerPair, suffix: str, opinion: Opinion, scores: dict[str, float | None]) -> Sample:
     question, reading = duel.question, opinion.reading
     parsed: Any = reading.label
     if reading.weights:
@@ -68,7 +68,7 @@ def _row(task: str, duel: Duel, suffix: str, opinion: Opinion, scores: dict[str,
 
 
 def stored_judgements(
-    rows: Iterable[Sample], duels: Mapping[str, Duel], *, opponent: str = "base"
+    rows: Iterable[Sample], duels: Mapping[str, AnswerPair], *, opponent: str = "base"
 ) -> dict[str, Judged | Rated]:
     """The inverse of `judged_rows` and `rated_rows` for candidate (`a`) against an opponent (`b`).
 

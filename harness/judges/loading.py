@@ -29,7 +29,7 @@ class BaseModel:
 
 
 @dataclass(frozen=True)
-class OpenedJudge:
+class LoadedJudge:
     """The judge: its model on disk or served, who it is, and its engine."""
 
     model: ResolvedModel
@@ -52,9 +52,9 @@ class OpenedJudge:
         }
 
 
-def open_judge(
+def load_judge(
     settings: Settings, base: BaseModel, answers: AnswerCache, options: LoadOptions, *, processes: int = 1
-) -> OpenedJudge:
+) -> LoadedJudge:
     """Find the judge that the settings name; nothing is loaded or asked yet.
 
     Args:
@@ -80,7 +80,7 @@ def open_judge(
         answers,
         budget=None if settings.judge_budget is None else settings.judge_budget.shared(processes),
     )
-    return OpenedJudge(model, identity, engine)
+    return LoadedJudge(model, identity, engine)
 
 
 def _identity(model: ResolvedModel, options: LoadOptions) -> Identity:

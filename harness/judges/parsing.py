@@ -103,7 +103,7 @@ _RATINGS = "a server tells of one token, which cannot tell a rating of 1 from 10
 
 
 @dataclass(frozen=True)
-class Manner:
+class ReadingMode:
     """How verdicts are read.
 
     Attributes:
@@ -120,7 +120,7 @@ class Manner:
         return f"written replies: {self.why}" if self.why else "written replies"
 
 
-def choose_manner(limits: Judging, engine: Engine, *, served: bool) -> Manner:
+def choose_reading_mode(limits: Judging, engine: Engine, *, served: bool) -> ReadingMode:
     """As `judge.reads` says; `auto` asks a server once whether it gives log-probabilities, and takes its word.
 
     Raises:
@@ -128,13 +128,13 @@ def choose_manner(limits: Judging, engine: Engine, *, served: bool) -> Manner:
         EngineError: the server does not answer.
     """
     if limits.reads == "text":
-        return Manner("text")
+        return ReadingMode("text")
     if not served:
-        return Manner("logprobs")
+        return ReadingMode("logprobs")
     why = _RATINGS if limits.mode == "rubric" else _why_none(engine)
     if why and limits.reads == "logprobs":
         raise ConfigError(f"judge.reads is logprobs: {why}", "set judge.reads to auto or text, or name another judge")
-    return Manner("text", why) if why else Manner("logprobs")
+    return ReadingMode("text", why) if why else ReadingMode("logprobs")
 
 
 def _why_none(engine: Engine) -> str:

@@ -16,7 +16,7 @@ class JudgeUnfitError(UndecidedError):
 
 
 @dataclass(frozen=True)
-class ProvenJudge:
+class TrustedJudge:
     """A judge's engine behind its health.
 
     Attributes:

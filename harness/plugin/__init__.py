@@ -142,7 +142,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     state = config.stash[STATE]
     if not state.usage_error and any(measures(item) for item in items):
         try:
-            _ = state.settings, state.released
+            _ = state.settings, state.baseline
         except AssayError as exc:
             state.usage_error = str(exc)
     if not state.usage_error:

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config.settings import Settings
 from harness.records import Sample, Verdict
-from harness.runs.baselines import SUITE, Found, find_run, own
+from harness.runs.baselines import SUITE, NamedRun, find_run, own
 from harness.runs.comparability import comparability_key, differing_parts
 from harness.runs.gate_names import comparable_names, gate_name, in_suite
 from harness.runs.storage import open_store
 
 if TYPE_CHECKING:
     from harness.gates import Gateable
-    from harness.gates.baseline import AgainstReleased
+    from harness.gates.baseline import AgainstBaseline
     from harness.session import Session
 
 _MISSING = "the baseline {name} has this gate and this run does not"
 
 
-class Released:
+class BaselineRun:
     """The released adapter's run; each gate on a metric of its samples is put to it a second time.
 
     Args:
@@ -33,19 +33,19 @@ class Released:
     """
 
     def __init__(self, settings: Settings, text: str, session: Callable[[], Session]) -> None:
-        self.found: Found = find_run(text, settings.reports_dir, open_store(settings.store))
+        self.found: NamedRun = find_run(text, settings.reports_dir, open_store(settings.store))
         self.found.run.read_columns("item_id")
         self._margins_of = settings.config.margins_of
         self._session = session
         self._samples = cache(self._read)
 
-    def against(self, gateable: Gateable) -> AgainstReleased | None:
+    def against(self, gateable: Gateable) -> AgainstBaseline | None:
         """The gate's question put to candidate and released adapter.
 
         None where the gate rests on no samples of the candidate, on what was computed for it alone, or where the baseline
         never measured its task or metric: it is new then.
         """
-        from harness.gates.baseline import AgainstReleased, is_stored, paired_rule
+        from harness.gates.baseline import AgainstBaseline, is_stored, paired_rule
 
         rule = paired_rule(gateable)
         if rule is None:
@@ -57,7 +57,7 @@ class Released:
         asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate.samples]}
         key = comparability_key(self._session().facts(), asked)
         differing = differing_parts(self.found.run.comparability, key, task)
-        return AgainstReleased(rule, candidate, released, self.found.name, differing, self._margins_of(task).baseline)
+        return AgainstBaseline(rule, candidate, released, self.found.name, differing, self._margins_of(task).baseline)
 
     def facts(self, verdicts: Iterable[Verdict]) -> dict[str, Any]:
         """For the manifest: which run, and the gates that only one of the two runs has."""

@@ -11,13 +11,13 @@ from harness.plugin.state import STATE
 
 if TYPE_CHECKING:
     from harness.checks.data import Corpus, EvaluationItem, TokenLengths
-    from harness.config import DataRules
+    from harness.config import DataThresholds
     from harness.session import Session
     from harness.tasks.base import TaskLike
 
 
 @pytest.fixture(scope="session")
-def data_rules(request: pytest.FixtureRequest) -> DataRules:
+def data_rules(request: pytest.FixtureRequest) -> DataThresholds:
     """The limits of assay.yaml's `data:` section.
 
     Example:
@@ -28,7 +28,7 @@ def data_rules(request: pytest.FixtureRequest) -> DataRules:
 
 
 @pytest.fixture(scope="session")
-def training_data(assay: Session, data_rules: DataRules) -> Corpus:
+def training_data(assay: Session, data_rules: DataThresholds) -> Corpus:
     """The rows the adapter is trained on, of its recipe or of `data:` in assay.yaml; skips where neither names them.
 
     Example:
@@ -78,7 +78,7 @@ def items_in_use(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
 
 
 @pytest.fixture(scope="session")
-def row_lengths(assay: Session, training_data: Corpus, data_rules: DataRules) -> TokenLengths:
+def row_lengths(assay: Session, training_data: Corpus, data_rules: DataThresholds) -> TokenLengths:
     """The training rows in tokens of the base; skips where the base is served and its tokenizer not at hand.
 
     Example:

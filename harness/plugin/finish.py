@@ -11,11 +11,11 @@ import pytest
 from harness.errors import AssayError
 from harness.gates.sequential_savings import savings
 from harness.records import RunStatus, Verdict
-from harness.runs.gate_names import named_apart
+from harness.runs.gate_names import with_unique_names
 
 if TYPE_CHECKING:
     from harness.config import Config
-    from harness.plugin.baseline import Released
+    from harness.plugin.baseline import BaselineRun
     from harness.plugin.state import State
 
 _RAN_TO_ITS_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
@@ -32,11 +32,11 @@ def finish_run(state: State, session: pytest.Session) -> None:
         return
     cut_short = session.exitstatus not in _RAN_TO_ITS_END or bool(session.shouldstop) or bool(session.shouldfail)
     status: RunStatus = "interrupted" if cut_short else "complete"
-    state.verdicts = named_apart(state.verdicts)
+    state.verdicts = with_unique_names(state.verdicts)
     try:
         state.manifest = _manifest(state, processes)
-        if state.released is not None:
-            state.manifest["baseline"] = _hold_against(state, state.released, session, status)
+        if state.baseline is not None:
+            state.manifest["baseline"] = _hold_against(state, state.baseline, session, status)
         if status == "complete" and not state.deselected and not state.manifest["selected"]:
             state.manifest["unused_limits"] = _unused_limits(state.settings.config, state.verdicts)
         state.run_directory = state.writer().finish(
@@ -47,13 +47,13 @@ def finish_run(state: State, session: pytest.Session) -> None:
         session.exitstatus = max(session.exitstatus, pytest.ExitCode.TESTS_FAILED)
 
 
-def _hold_against(state: State, released: Released, session: pytest.Session, status: RunStatus) -> dict[str, Any]:
+def _hold_against(state: State, baseline: BaselineRun, session: pytest.Session, status: RunStatus) -> dict[str, Any]:
     """What only one of the two runs has; under `--strict` a gate that this one lacks fails the session."""
-    facts = released.facts(state.verdicts)
+    facts = baseline.facts(state.verdicts)
     if status != "complete":
         return {**facts, "missing": []}  # it never got there
     if state.settings.strict and facts["missing"]:
-        state.verdicts.extend(released.missing(facts))
+        state.verdicts.extend(baseline.missing(facts))
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     return facts
 

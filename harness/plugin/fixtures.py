@@ -12,10 +12,10 @@ from harness.plugin.gating import GATE, Gate
 from harness.plugin.state import STATE
 
 if TYPE_CHECKING:
-    from harness.checks.judge.comparison import Contest
-    from harness.config import Forgetting, Margins, Safety
+    from harness.checks.judge.comparison import JudgeComparison
+    from harness.config import Forgetting, Safety, Thresholds
     from harness.gates import Comparison, Evaluation, GateSpec
-    from harness.gates.sequential_comparison import Unfolding
+    from harness.gates.sequential_comparison import SequentialComparison
     from harness.judges.health import Health
     from harness.models import Identity, ResolvedAdapter, ResolvedModel
     from harness.models.loading import LoadedModel
@@ -104,7 +104,7 @@ def evaluate(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Evaluati
 
 
 @pytest.fixture(scope="session")
-def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Comparison | Unfolding]:
+def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Comparison | SequentialComparison]:
     """`compare(task, fewshot=None)`: base and candidate samples of a task, of assay.yaml or lm-eval, paired by item.
 
     Example:
@@ -118,7 +118,7 @@ def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Compariso
 
 
 @pytest.fixture(scope="session")
-def margins(request: pytest.FixtureRequest) -> Margins:
+def margins(request: pytest.FixtureRequest) -> Thresholds:
     """The limits of assay.yaml's `margins:` section.
 
     Example:
@@ -129,7 +129,7 @@ def margins(request: pytest.FixtureRequest) -> Margins:
 
 
 @pytest.fixture(scope="session")
-def margins_of(request: pytest.FixtureRequest) -> Callable[[str], Margins]:
+def margins_of(request: pytest.FixtureRequest) -> Callable[[str], Thresholds]:
     """`margins_of(task)`: the same limits, with what `margins: tasks:` changes of them for that task.
 
     Example:
@@ -175,7 +175,7 @@ def continuations(safety: Safety) -> str:
 
 
 @pytest.fixture(scope="session")
-def judge(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Contest]:
+def judge(assay: Session, adapter: ResolvedAdapter) -> Callable[..., JudgeComparison]:
     """`judge(task=None)`: candidate against base as the judge sees it; skips where no judge is configured.
 
     Example:
@@ -195,7 +195,7 @@ def judge_health(assay: Session, adapter: ResolvedAdapter) -> Health:
             gate(judge_health)
     """
     _require_judge(assay)
-    return assay.judge_bench.health
+    return assay.judge_runner.health
 
 
 def _require_judge(assay: Session) -> None:
@@ -212,7 +212,7 @@ def gate(request: pytest.FixtureRequest) -> Gate:
             gate(compare("tickets").metric("answer_tokens").non_inferior(margin=5))
     """
     state = request.config.stash[STATE]
-    gate = Gate(request.node, state.settings, state.released)
+    gate = Gate(request.node, state.settings, state.baseline)
     request.node.stash[GATE] = gate
     return gate
 

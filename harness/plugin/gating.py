@@ -12,7 +12,7 @@ import pytest
 from harness.config.settings import Settings
 from harness.errors import AssayError
 from harness.gates import Gateable
-from harness.plugin.baseline import Released
+from harness.plugin.baseline import BaselineRun
 from harness.records import Verdict
 from harness.runs.baselines import SUITE
 from harness.runs.gate_names import in_suite
@@ -33,19 +33,19 @@ class Gate:
 
     A failed gate fails the test, an unmeasurable one makes it an error, an inconclusive one does what
     `--inconclusive` says. A test may gate several times; the first that fails ends it. With `--baseline`, a rule that
-    compares with the base is put to the released adapter as well, and fails its test alike.
+    compares with the base is put to the baseline adapter as well, and fails its test alike.
 
     Attributes:
         verdicts: decided so far.
         raised: what the last enforced verdict raised; any other failure of the test is not yet told by a verdict.
     """
 
-    def __init__(self, node: pytest.Item, settings: Settings, released: Released | None = None) -> None:
+    def __init__(self, node: pytest.Item, settings: Settings, baseline: BaselineRun | None = None) -> None:
         self.verdicts: list[Verdict] = []
         self.raised: BaseException | None = None
         self._node = node
         self._settings = settings
-        self._released = released
+        self._released = baseline
         self._told = 0
         self._named: Counter[tuple[str, str]] = Counter()
 

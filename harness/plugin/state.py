@@ -17,7 +17,7 @@ from harness.records import Sample, Verdict
 from harness.runs.ids import new_run_id
 
 if TYPE_CHECKING:
-    from harness.plugin.baseline import Released
+    from harness.plugin.baseline import BaselineRun
     from harness.runs import RunWriter
     from harness.session import Session
 
@@ -52,7 +52,7 @@ class State:
         self.usage_error = ""
         self._settings: Settings | None = None
         self._session: Session | None = None
-        self._released: Released | None = None
+        self._released: BaselineRun | None = None
         self._failed_integrity = ""
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._processes = worker["workercount"] if worker else 1
@@ -78,16 +78,16 @@ class State:
         return self._session
 
     @property
-    def released(self) -> Released | None:
-        """The released adapter's run; None without `--baseline`.
+    def baseline(self) -> BaselineRun | None:
+        """The baseline adapter's run; None without `--baseline`.
 
         Raises:
             RunError: there is no such run, or it is not whole.
         """
         if self._released is None and self.settings.baseline:
-            from harness.plugin.baseline import Released
+            from harness.plugin.baseline import BaselineRun
 
-            self._released = Released(self.settings, self.settings.baseline, lambda: self.session)
+            self._released = BaselineRun(self.settings, self.settings.baseline, lambda: self.session)
         return self._released
 
     def failed_integrity(self) -> str:

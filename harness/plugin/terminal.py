@@ -22,7 +22,7 @@ _MARKS = {
 def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     """One line a verdict, worst last where the eye is and with its remedy, then what was cached and where the report lies."""
     from harness.records import SEVERITY
-    from harness.report.facts import told_baseline, told_sequential, told_unused_limits
+    from harness.report.facts import describe_baseline, describe_sequential, describe_unused_limits
 
     if state.verdicts:
         reporter.section("release gates", sep="=")
@@ -33,11 +33,11 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
             if verdict.remedy and verdict.outcome in ("fail", "error"):
                 reporter.write_line(f"{'':<13}  remedy: {verdict.remedy}")
     if state.run_directory is not None:
-        if baseline := told_baseline(state.manifest):
+        if baseline := describe_baseline(state.manifest):
             reporter.write_line(f"baseline: {baseline}")
-        if unused := told_unused_limits(state.manifest):
+        if unused := describe_unused_limits(state.manifest):
             reporter.write_line(f"limits: {unused}", yellow=True)
-        if saved := told_sequential(state.manifest):
+        if saved := describe_sequential(state.manifest):
             reporter.write_line(f"sequential: {saved}")
         reporter.write_line(_answers(state))
         reporter.write_line(f"report: {_relative(state.run_directory / 'report.html')}")

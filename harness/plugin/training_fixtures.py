@@ -13,7 +13,7 @@ from harness.records import TrainingPoint
 
 if TYPE_CHECKING:
     from harness.checks.data import Corpus
-    from harness.config import OverfittingRules, TrainingRules
+    from harness.config import OverfittingThresholds, TrainingThresholds
     from harness.gates import Comparison
     from harness.models import ResolvedAdapter
     from harness.session import Session
@@ -31,7 +31,7 @@ class Recall:
 
 
 @pytest.fixture(scope="session")
-def training_rules(request: pytest.FixtureRequest) -> TrainingRules:
+def training_rules(request: pytest.FixtureRequest) -> TrainingThresholds:
     """The limits of assay.yaml's `training:` section.
 
     Example:
@@ -42,7 +42,7 @@ def training_rules(request: pytest.FixtureRequest) -> TrainingRules:
 
 
 @pytest.fixture(scope="session")
-def overfitting_rules(request: pytest.FixtureRequest) -> OverfittingRules:
+def overfitting_rules(request: pytest.FixtureRequest) -> OverfittingThresholds:
     """The limits and sizes of assay.yaml's `overfitting:` section.
 
     Example:
@@ -53,7 +53,7 @@ def overfitting_rules(request: pytest.FixtureRequest) -> OverfittingRules:
 
 
 @pytest.fixture(scope="session")
-def overfitting_rules_of(request: pytest.FixtureRequest) -> Callable[[str], OverfittingRules]:
+def overfitting_rules_of(request: pytest.FixtureRequest) -> Callable[[str], OverfittingThresholds]:
     """`overfitting_rules_of(task)`: the same limits, with what `overfitting: tasks:` changes of them for that task.
 
     Example:
@@ -108,7 +108,7 @@ def training_points(training_history: TrainingHistory) -> tuple[list[TrainingPoi
 
 @pytest.fixture(scope="session")
 def recall(
-    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingRules
+    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingThresholds
 ) -> Recall:
     """Likelihoods of answers trained on and held out, by base and candidate; skips without held-out rows.
 
@@ -131,7 +131,7 @@ def recall(
 
 @pytest.fixture(scope="session")
 def canaries(
-    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingRules
+    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingThresholds
 ) -> Comparison:
     """How far base and candidate favour canaries over what might have stood there; skips where none were planted.
 
@@ -151,7 +151,7 @@ def canaries(
 
 @pytest.fixture(scope="session")
 def row_answers(
-    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingRules
+    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingThresholds
 ) -> Comparison:
     """Answers of base and candidate to prompts trained on and held out.
 
@@ -172,7 +172,7 @@ def answers(request: pytest.FixtureRequest, assay: Session) -> Comparison:
         def test_answers_end(answers, gate):
             gate(answers.metric("stops_with_eos").non_inferior(margin=0.05))
     """
-    from harness.gates.sequential_comparison import Unfolding
+    from harness.gates.sequential_comparison import SequentialComparison
 
     name: str = request.param
     if name == ROW_ANSWERS:
@@ -180,7 +180,7 @@ def answers(request: pytest.FixtureRequest, assay: Session) -> Comparison:
         return of_rows
     request.getfixturevalue("adapter")
     comparison = assay.compare(name)
-    return comparison.whole if isinstance(comparison, Unfolding) else comparison
+    return comparison.whole if isinstance(comparison, SequentialComparison) else comparison
 
 
 def _size(assay: Session, name: str, most: int) -> int:

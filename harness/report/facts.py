@@ -33,10 +33,10 @@ def glance(run: Run) -> list[tuple[str, str]]:
         ("profile", cell(manifest["profile"]) if manifest.get("profile") else ""),
         ("started", moment(manifest["started"]) if manifest.get("started") else ""),
         ("took", duration(manifest.get("duration_s")) if manifest.get("duration_s") is not None else ""),
-        ("baseline", told_baseline(manifest)),
-        ("limits", told_unused_limits(manifest)),
+        ("baseline", describe_baseline(manifest)),
+        ("limits", describe_unused_limits(manifest)),
         ("answers", answers(manifest)),
-        ("sequential", told_sequential(manifest)),
+        ("sequential", describe_sequential(manifest)),
         ("judging", _judging(manifest)),
         ("power", _power(run.verdicts)),
         ("training", _training(manifest)),
@@ -122,7 +122,7 @@ def answers(manifest: Mapping[str, Any]) -> str:
     return f"{counts.get('cached', 0):,} from the cache, {counts.get('computed', 0):,} computed"
 
 
-def told_baseline(manifest: Mapping[str, Any]) -> str:
+def describe_baseline(manifest: Mapping[str, Any]) -> str:
     """The run that the candidate was held against, and the gates that only one of the two has."""
     facts = _object(manifest, "baseline")
     if not facts:
@@ -133,13 +133,13 @@ def told_baseline(manifest: Mapping[str, Any]) -> str:
     return "; ".join(told)
 
 
-def told_unused_limits(manifest: Mapping[str, Any]) -> str:
+def describe_unused_limits(manifest: Mapping[str, Any]) -> str:
     """The limits in assay.yaml of single tasks that no gate of the run measured, misspelt ones among them."""
     unused = manifest.get("unused_limits")
     return f"{', '.join(map(str, unused))}: no gate measured that task" if isinstance(unused, list) and unused else ""
 
 
-def told_sequential(manifest: Mapping[str, Any]) -> str:
+def describe_sequential(manifest: Mapping[str, Any]) -> str:
     """How far each task was asked under `--sequential`, and what that saved; nothing without it."""
     facts = _object(manifest, "sequential")
     tasks = _object(facts, "tasks")

@@ -9,7 +9,7 @@ from itertools import groupby
 from harness.records import Estimate, Outcome, Verdict
 from harness.report.details import Details, details
 from harness.report.headline import SYMBOLS, by_severity
-from harness.report.interval_plot import Whisker, whisker
+from harness.report.interval_plot import IntervalPlot, whisker
 from harness.report.text import NOTHING, duration, figure, printable, shorten
 
 
@@ -25,7 +25,7 @@ class GateRow:
     candidate: str
     difference: str
     interval: str
-    whisker: Whisker | None
+    whisker: IntervalPlot | None
     n: str
     detectable: str
     reason: str

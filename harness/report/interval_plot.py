@@ -13,7 +13,7 @@ _PAD = 8.0
 
 
 @dataclass(frozen=True)
-class Whisker:
+class IntervalPlot:
     """Horizontal positions, in pixels from the left of a drawing `WIDTH` wide.
 
     Attributes:
@@ -33,7 +33,7 @@ class Whisker:
     label: str
 
 
-def whisker(verdict: Verdict) -> Whisker | None:
+def whisker(verdict: Verdict) -> IntervalPlot | None:
     """The drawing of a verdict's estimate; None where it has no finite estimate."""
     estimate = verdict.estimate
     if estimate is None or not _finite(estimate.value):
@@ -58,7 +58,7 @@ def whisker(verdict: Verdict) -> Whisker | None:
         good = (margin, WIDTH) if verdict.limit.side == "above" else (0.0, margin)
     at_zero = place(0.0) if verdict.paired and low <= 0 <= high else None
     dot = place(estimate.value) or 0.0
-    return Whisker(dot, place(estimate.low), place(estimate.high), margin, good, at_zero, _label(verdict, line))
+    return IntervalPlot(dot, place(estimate.low), place(estimate.high), margin, good, at_zero, _label(verdict, line))
 
 
 def limit_line(verdict: Verdict) -> float | None:

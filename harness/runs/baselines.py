@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import RunError
 from harness.records import Verdict
 from harness.runs.gate_names import comparable_names
-from harness.runs.location import Place, is_url
+from harness.runs.location import Location, is_url
 from harness.runs.run import Run, load_run
 from harness.runs.storage import Baseline, Store, check_name, fetch_run, is_name, no_baseline
 
@@ -21,14 +21,14 @@ SUITE = "baseline"
 
 
 @dataclass(frozen=True)
-class Found:
+class NamedRun:
     """A run and what to call it: the name of its baseline, else its id."""
 
     run: Run
     name: str
 
 
-def find_run(text: str, reports_dir: Path, store: Store) -> Found:
+def find_run(text: str, reports_dir: Path, store: Store) -> NamedRun:
     """The complete run that a baseline's name, a run id, a path or a URL means, in that order.
 
     Args:
@@ -46,23 +46,23 @@ def find_run(text: str, reports_dir: Path, store: Store) -> Found:
     return found
 
 
-def _find(text: str, reports_dir: Path, store: Store) -> Found:
+def _find(text: str, reports_dir: Path, store: Store) -> NamedRun:
     if is_url(text):
-        run = fetch_run(Place(text))
+        run = fetch_run(Location(text))
         if run is None:
-            raise RunError(f"there is no run at {Place(text)}", "give the URL of a run: STORE/RUN-ID")
-        return Found(run, run.id)
+            raise RunError(f"there is no run at {Location(text)}", "give the URL of a run: STORE/RUN-ID")
+        return NamedRun(run, run.id)
     if is_name(text):
         baseline = store.baseline(text)
         if baseline is not None:
-            return Found(baseline_run(baseline, store), baseline.name)
-        for place in (Store(Place(str(reports_dir))), store):
+            return NamedRun(baseline_run(baseline, store), baseline.name)
+        for place in (Store(Location(str(reports_dir))), store):
             run = place.run(text)
             if run is not None:
-                return Found(run, run.id)
+                return NamedRun(run, run.id)
     if Path(text).is_dir() or os.sep in text or text.startswith("."):
         run = load_run(Path(text.removeprefix("file://")))
-        return Found(run, run.id)
+        return NamedRun(run, run.id)
     known = ", ".join(baseline.name for baseline in store.baselines()) or "none"
     raise RunError(
         f"{text!r} is neither a baseline ({known}) nor a run, in {reports_dir}"

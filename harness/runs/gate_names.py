@@ -20,7 +20,7 @@ def in_suite(verdict: Verdict, suite: str, nth: int = 1) -> Verdict:
     return replace(verdict, gate=f"{suite}/{verdict.gate}" + (f"#{nth}" if nth > 1 else ""), suite=suite)
 
 
-def named_apart(verdicts: Iterable[Verdict]) -> list[Verdict]:
+def with_unique_names(verdicts: Iterable[Verdict]) -> list[Verdict]:
     """The verdicts of a whole run, no two of one name.
 
     Several tests may put the same rule to the same metric, with other thresholds: each of these is named by its test,

@@ -15,7 +15,7 @@ from harness.runs.secrets import without_secrets
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """A directory.
 
     Attributes:
@@ -37,9 +37,9 @@ class Place:
         """The directory, where it is on this disk."""
         return Path(self.text.removeprefix("file://")).absolute()
 
-    def child(self, name: str) -> Place:
+    def child(self, name: str) -> Location:
         """A directory in it."""
-        return Place(f"{self.text.rstrip('/')}/{name}")
+        return Location(f"{self.text.rstrip('/')}/{name}")
 
     def names(self) -> list[str]:
         """What is in it, sorted; nothing where it does not exist.

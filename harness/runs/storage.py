@@ -13,7 +13,7 @@ from harness.errors import RunError
 from harness.paths import cache_dir
 from harness.runs.codec import dump_json
 from harness.runs.files import write_atomically
-from harness.runs.location import Place
+from harness.runs.location import Location
 from harness.runs.run import MANIFEST, SAMPLES, TRAINING, VERDICTS, Run, in_order, list_runs, load_run
 from harness.runs.secrets import without_secrets
 
@@ -48,7 +48,7 @@ class Baseline:
 class Store:
     """Runs and baselines in one place, on this disk or behind a URL."""
 
-    place: Place
+    place: Location
 
     def runs(self) -> list[Run]:
         """The finished runs, oldest first. One that cannot be read is left out with a logged warning."""
@@ -82,7 +82,7 @@ class Store:
         Raises:
             RunError: it cannot be written, or another run has its id.
         """
-        place, here = self.place.child(run.id), Place(str(run.path))
+        place, here = self.place.child(run.id), Location(str(run.path))
         if not place.is_remote and place.local.resolve() == run.path.resolve():
             return
         manifest = here.read(MANIFEST)
@@ -171,7 +171,7 @@ def no_baseline(name: str, store: Store) -> RunError:
     )
 
 
-def fetch_run(place: Place, files: tuple[str, ...] = _NEEDED) -> Run | None:
+def fetch_run(place: Location, files: tuple[str, ...] = _NEEDED) -> Run | None:
     """A run behind a URL, its files copied to the user's cache; None where there is none.
 
     What was fetched before is not fetched again: the copy is kept under the digest of the manifest.
@@ -192,4 +192,4 @@ def fetch_run(place: Place, files: tuple[str, ...] = _NEEDED) -> Run | None:
 
 def open_store(location: str) -> Store:
     """The store at a URL or a path."""
-    return Store(Place(location))
+    return Store(Location(location))

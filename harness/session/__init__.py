@@ -22,12 +22,12 @@ from harness.session.model_pair import ROLES, ModelPair
 from harness.tasks.base import Progress, TaskLike
 
 if TYPE_CHECKING:
-    from harness.checks.judge.comparison import Contest
-    from harness.checks.judge.runner import Bench
+    from harness.checks.judge.comparison import JudgeComparison
+    from harness.checks.judge.runner import JudgeRunner
     from harness.gates import Comparison, Evaluation
-    from harness.gates.sequential_comparison import Unfolding
+    from harness.gates.sequential_comparison import SequentialComparison
     from harness.judges.engine import JudgeEngine
-    from harness.judges.loading import OpenedJudge
+    from harness.judges.loading import LoadedJudge
 
 __all__ = ["Session"]
 
@@ -61,7 +61,7 @@ class Session:
         self._tasks: dict[str, TaskLike] = {}
         self._names: dict[tuple[str, int | None], str] = {}
         self._samples: dict[tuple[str, Role], list[Sample]] = {}
-        self._unfoldings: dict[str, Unfolding] = {}
+        self._unfoldings: dict[str, SequentialComparison] = {}
         self._costs: dict[str, Cost] = {}
 
     def engine(self, role: Role) -> Engine:
@@ -69,35 +69,35 @@ class Session:
         return self.judge_engine if role == "judge" else self.models.engine(role)
 
     @cached_property
-    def opened_judge(self) -> OpenedJudge:
+    def loaded_judge(self) -> LoadedJudge:
         """The judge; where it is the base, both are one model in memory.
 
         Raises:
             ConfigError: none is configured.
         """
-        from harness.judges.loading import BaseModel, open_judge
+        from harness.judges.loading import BaseModel, load_judge
         from harness.models.loading import LoadOptions
 
         models = self.models
         base = BaseModel(models.base, lambda: models.identity("base"), lambda: models.backend("base"))
         options = LoadOptions(models.dtype, models.device, trust_remote_code=self.settings.trust_remote_code)
-        return open_judge(self.settings, base, models.answers, options, processes=self._processes)
+        return load_judge(self.settings, base, models.answers, options, processes=self._processes)
 
     @property
     def judge_engine(self) -> JudgeEngine:
         """The engine that answers as the judge, within its budget."""
-        return self.opened_judge.engine
+        return self.loaded_judge.engine
 
     @cached_property
-    def judge_bench(self) -> Bench:
+    def judge_runner(self) -> JudgeRunner:
         """Trials and contests of the judge."""
-        from harness.checks.judge.runner import Bench
+        from harness.checks.judge.runner import JudgeRunner
 
-        return Bench(self, self.settings, self.opened_judge, keep=self._keep_samples, working=self._working)
+        return JudgeRunner(self, self.settings, self.loaded_judge, keep=self._keep_samples, working=self._working)
 
-    def judge(self, name: str | None = None) -> Contest:
+    def judge(self, name: str | None = None) -> JudgeComparison:
         """Candidate against base as the judge sees it, on what `judge:` names or on another task; once a session."""
-        return self.judge_bench.contest(name)
+        return self.judge_runner.contest(name)
 
     def task(self, name: str, fewshot: int | None = None) -> TaskLike:
         """A task of the configuration file, of the package, or of lm-eval, cut to the profile's limits.
@@ -112,7 +112,7 @@ class Session:
         if (name, fewshot) not in self._names:
             from harness.tasks.lookup import find_task
 
-            task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_bench.proven)
+            task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner.proven)
             self._names[name, fewshot] = task.name
             self._tasks.setdefault(task.name, task)
         return self._tasks[self._names[name, fewshot]]
@@ -124,7 +124,7 @@ class Session:
         task = self.task(name, fewshot)
         return Evaluation(task, self._measure(task, role))
 
-    def compare(self, name: str, fewshot: int | None = None) -> Comparison | Unfolding:
+    def compare(self, name: str, fewshot: int | None = None) -> Comparison | SequentialComparison:
         """Base and candidate samples of a task, paired by item; as many as its gates need, under `--sequential`."""
         from harness.gates import Comparison
 
@@ -147,10 +147,10 @@ class Session:
             raise ConfigError(f"there are two tasks named {task.name!r}", f"rename the one in {FILE_NAME}")
         return Comparison(task, self._measure(task, "base"), self._measure(task, "candidate"))
 
-    def _unfolding(self, task: TaskLike) -> Unfolding | None:
+    def _unfolding(self, task: TaskLike) -> SequentialComparison | None:
         """The task to be measured in parts; None where it cannot be, or is too small for that."""
         from harness.gates import Comparison
-        from harness.gates.sequential_comparison import Unfolding
+        from harness.gates.sequential_comparison import SequentialComparison
         from harness.tasks.base import Divisible
 
         if task.name not in self._unfoldings and isinstance(task, Divisible):
@@ -166,7 +166,7 @@ class Session:
                 return Comparison(task, sorted(base, key=lambda sample: places[task.name_of(sample)]), candidate)
 
             if len(order) >= LEAST_ITEMS:
-                self._unfoldings[task.name] = Unfolding(task, len(order), measure)
+                self._unfoldings[task.name] = SequentialComparison(task, len(order), measure)
                 self._costs[task.name] = cost
         return self._unfoldings.get(task.name)
 
@@ -188,16 +188,16 @@ class Session:
             "parts": self._progress_in_parts(),
         }
         found = self.__dict__  # cached properties appear here once computed
-        for engine in [*self.models.engines.values(), *([self.judge_engine] if "opened_judge" in found else [])]:
+        for engine in [*self.models.engines.values(), *([self.judge_engine] if "loaded_judge" in found else [])]:
             facts["answers"]["cached"] += engine.cached
             facts["answers"]["computed"] += engine.computed
         # of a task that could not be measured the data may not even be there
         for name in dict.fromkeys([*(name for name, _ in self._samples), *self._unfoldings]):
             task = self._tasks[name]
             facts["data"][name] = {"digest": task.data_digest, "task": task.digest, **task.settings}
-        if "opened_judge" in found:
-            tried = self.judge_bench.facts() if "judge_bench" in found else {}
-            facts["judge"] = {**self.opened_judge.facts(self.settings), **tried}
+        if "loaded_judge" in found:
+            tried = self.judge_runner.facts() if "judge_runner" in found else {}
+            facts["judge"] = {**self.loaded_judge.facts(self.settings), **tried}
         if facts["data"]:
             facts["engine"] = ENGINE_REVISION
         return facts | self.models.facts()

@@ -34,7 +34,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Duel:
+class AnswerPair:
     """Two answers to one question.
 
     Attributes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.config import OverfittingRules, load_config
+from harness.config import OverfittingThresholds, load_config
 from harness.errors import ConfigError
 
 OLD = """\
@@ -41,14 +41,14 @@ def test_an_old_key_is_read_with_a_warning_that_names_the_new_one(file: Path) ->
     with pytest.warns(FutureWarning, match=r"'recited' is called 'verbatim_recall' now; `assay migrate FILE`"):
         config = load_config(file)
     assert config.overfitting.verbatim_recall == 0.2
-    assert config.overfitting_of("pets") == OverfittingRules(verbatim_recall=0.1, rows=3)
+    assert config.overfitting_of("pets") == OverfittingThresholds(verbatim_recall=0.1, rows=3)
 
 
 def test_a_suite_that_reads_the_old_name_still_runs() -> None:
     with pytest.warns(FutureWarning, match="'verbatim_recall' now"):
-        assert OverfittingRules(verbatim_recall=0.1).recited == 0.1  # type: ignore[attr-defined]
+        assert OverfittingThresholds(verbatim_recall=0.1).recited == 0.1  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match="recitedd"):
-        OverfittingRules().recitedd  # type: ignore[attr-defined]  # noqa: B018
+        OverfittingThresholds().recitedd  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_old_and_new_together_are_refused(file: Path) -> None:

@@ -10,7 +10,7 @@ from made_runs import Quiz, first, samples
 
 from harness.errors import TaskError
 from harness.gates import Check, Comparison, Evaluation, Scalar
-from harness.gates.baseline import AgainstReleased, is_stored, paired_rule
+from harness.gates.baseline import AgainstBaseline, is_stored, paired_rule
 from harness.gates.measurement import Measurement
 from harness.gates.rules import Rule
 from harness.metrics.base import Metric
@@ -41,8 +41,8 @@ def stored(rule: Rule) -> bool:
     return is_stored(rule, ALONE, RELEASED)
 
 
-def against(rule: Rule, margin: float = 0.02) -> AgainstReleased:
-    return AgainstReleased(rule, ALONE, RELEASED, "main", {}, margin)
+def against(rule: Rule, margin: float = 0.02) -> AgainstBaseline:
+    return AgainstBaseline(rule, ALONE, RELEASED, "main", {}, margin)
 
 
 @pytest.mark.parametrize("measured", [ALONE, COMPARED])

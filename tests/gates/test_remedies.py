@@ -10,8 +10,8 @@ import pytest
 
 from harness.engines.requests import Answer, GenerateRequest, Prompt, Request
 from harness.gates import Comparison, Evaluation
-from harness.gates.baseline import AgainstReleased
-from harness.gates.sequential_comparison import Unfolding
+from harness.gates.baseline import AgainstBaseline
+from harness.gates.sequential_comparison import SequentialComparison
 from harness.metrics.base import Metric
 from harness.records import Role, Sample
 from harness.tasks import Task
@@ -82,7 +82,7 @@ def test_scores_that_cannot_be_used_come_with_a_remedy(metric: str, wrong: float
 def test_a_gate_decided_by_part_of_the_items_keeps_its_remedy() -> None:
     lost = np.random.default_rng(0).random(2000) < 0.6
     whole = compared([1.0] * 2000, np.where(lost, 0.0, 1.0).tolist())
-    unfolding = Unfolding(
+    unfolding = SequentialComparison(
         TASK,
         2000,
         lambda start, stop: compared(
@@ -96,5 +96,5 @@ def test_a_gate_decided_by_part_of_the_items_keeps_its_remedy() -> None:
 def test_a_gate_put_to_the_released_adapter_keeps_its_remedy() -> None:
     rule = LOST.metric("hit").non_inferior(0.02, remedy=OWN)
     released = samples("candidate", [1.0] * 1000)
-    verdict = AgainstReleased(rule, Evaluation(TASK, LOST.candidate), released, "v1", {}, 0.02).decide()
+    verdict = AgainstBaseline(rule, Evaluation(TASK, LOST.candidate), released, "v1", {}, 0.02).decide()
     assert (verdict.outcome, verdict.remedy) == ("fail", OWN)

@@ -6,18 +6,18 @@ import random
 
 import pytest
 
-from harness.checks.judge.comparison import Contest, ContestError
-from harness.config import Judging, Margins
+from harness.checks.judge.comparison import JudgeComparison, JudgeComparisonError
+from harness.config import Judging, Thresholds
 from harness.config.budget import Prices, Tokens
 from harness.judges.health import Health
 from harness.judges.judge import Judged, Opinion, Rated
 from harness.judges.parsing import RATING, VERDICT, Form
 from harness.records import Verdict
-from harness.tasks.questions import Duel, Question
+from harness.tasks.questions import AnswerPair, Question
 
 FIT = Health("gold", {}, {}, ())
 UNFIT = Health("gold", {}, {}, ("agrees with 51.0% of 60 gold pairs: no better than chance",))
-MARGINS = Margins(win_rate=0.05, rating=0.5)
+MARGINS = Thresholds(win_rate=0.05, rating=0.5)
 
 
 def opinion(form: Form, said: str, *, cached: bool = False) -> Opinion:
@@ -31,13 +31,15 @@ def question(n: int) -> Question:
 
 def won(n: int, said: str, *, candidate: str | None = None, base: str = "short", cached: bool = False) -> Judged:
     """The candidate wins (`1`), loses (`2`), ties, or the judge is not understood (`?`)."""
-    duel = Duel(question(n), (candidate or "long" * random.Random(n).randint(1, 30),), (base,))
+    duel = AnswerPair(question(n), (candidate or "long" * random.Random(n).randint(1, 30),), (base,))
     other = {"1": "2", "2": "1"}.get(said, said)
     return Judged(duel, opinion(VERDICT, said, cached=cached), opinion(VERDICT, other, cached=cached))
 
 
-def contest(judged, *, health: Health = FIT, stopped: str = "", limits: Judging | None = None, **more) -> Contest:
-    return Contest("talk", "base", judged, health, limits or Judging(), stopped, **more)
+def contest(
+    judged, *, health: Health = FIT, stopped: str = "", limits: Judging | None = None, **more
+) -> JudgeComparison:
+    return JudgeComparison("talk", "base", judged, health, limits or Judging(), stopped, **more)
 
 
 def decide(judged, **settings) -> Verdict:
@@ -123,9 +125,9 @@ def test_details_hold_categories_health_and_cost() -> None:
     }
 
 
-def rated(pairs: list[tuple[int, int]]) -> Contest:
+def rated(pairs: list[tuple[int, int]]) -> JudgeComparison:
     judged = [
-        Rated(Duel(question(n), ("a",), ("b",)), opinion(RATING, str(a)), opinion(RATING, str(b)))
+        Rated(AnswerPair(question(n), ("a",), ("b",)), opinion(RATING, str(a)), opinion(RATING, str(b)))
         for n, (a, b) in enumerate(pairs)
     ]
     return contest(judged, limits=Judging(mode="rubric"))
@@ -147,5 +149,5 @@ def test_ratings_are_compared_in_pairs(pairs: list[tuple[int, int]], outcome: st
 
 
 def test_pairwise_verdicts_are_no_ratings() -> None:
-    with pytest.raises(ContestError, match="not rated"):
+    with pytest.raises(JudgeComparisonError, match="not rated"):
         contest(results(3, 0, 0)).ratings()

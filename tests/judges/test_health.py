@@ -16,7 +16,7 @@ from harness.judges.gold import GoldPairs, read_gold
 from harness.judges.health import Health, gold_health, with_null
 from harness.judges.judge import Judge, Judged, Opinion
 from harness.judges.parsing import VERDICT
-from harness.tasks.questions import Duel, Question
+from harness.tasks.questions import AnswerPair, Question
 
 LIMITS = Judging()
 
@@ -95,7 +95,7 @@ def judged(labels: list[tuple[str, str]], golds: list[str]) -> list[Judged]:
         return Opinion("p", "d", label, VERDICT.read_text(f"Verdict: {label}"), Tokens(), "eos", 0.0, False)
 
     return [
-        Judged(Duel(Question(f"q{n}", ("?",)), ("a",), ("b",), gold), opinion(first), opinion(second))
+        Judged(AnswerPair(Question(f"q{n}", ("?",)), ("a",), ("b",), gold), opinion(first), opinion(second))
         for n, ((first, second), gold) in enumerate(zip(labels, golds, strict=True))
     ]
 

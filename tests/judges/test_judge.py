@@ -13,7 +13,7 @@ from scripted_judge import ScriptedJudge, always_first, at_random, oracle, trans
 from harness.engines import Choice, ChoiceRequest, Generation, Request
 from harness.judges.judge import Judge, Judged
 from harness.judges.judgements import judged_rows, rated_rows
-from harness.tasks.questions import Duel
+from harness.tasks.questions import AnswerPair
 
 
 def saying(*replies: str) -> Judge:
@@ -115,7 +115,7 @@ def test_ratings_are_compared_and_a_missing_one_is_no_tie(judge_engine) -> None:
 
 
 def test_every_judgement_is_a_sample_row(judge_engine) -> None:
-    gold = Duel(duel(1).question, ("good",), ("bad",), gold="1")
+    gold = AnswerPair(duel(1).question, ("good",), ("bad",), gold="1")
     with ScriptedJudge(always_first) as server:
         judged, _ = Judge(judge_engine(server), logprobs=False).compare([gold, duel(2, "x", "x")])
     rows = judged_rows("talk", judged, sides=("candidate", "base"))

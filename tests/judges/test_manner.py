@@ -11,20 +11,20 @@ from scripted_judge import ScriptedJudge, always_first
 from harness.config import Judging
 from harness.config.budget import Budget
 from harness.errors import ConfigError, EngineError
-from harness.judges.parsing import Manner, choose_manner
+from harness.judges.parsing import ReadingMode, choose_reading_mode
 
 
 def test_in_process_log_probabilities_are_read_and_nothing_is_asked(judge_engine) -> None:
     with ScriptedJudge(always_first) as server:
-        assert choose_manner(Judging(), judge_engine(server), served=False) == Manner("logprobs")
-        assert choose_manner(Judging(reads="text"), judge_engine(server), served=True) == Manner("text")
+        assert choose_reading_mode(Judging(), judge_engine(server), served=False) == ReadingMode("logprobs")
+        assert choose_reading_mode(Judging(reads="text"), judge_engine(server), served=True) == ReadingMode("text")
         assert server.seen == []
 
 
 def test_a_server_is_asked_once_and_a_second_run_finds_the_answer(judge_engine) -> None:
     with ScriptedJudge(always_first, certainty=0.7) as server:
-        assert choose_manner(Judging(), judge_engine(server), served=True) == Manner("logprobs")
-        assert choose_manner(Judging(), judge_engine(server), served=True) == Manner("logprobs")
+        assert choose_reading_mode(Judging(), judge_engine(server), served=True) == ReadingMode("logprobs")
+        assert choose_reading_mode(Judging(), judge_engine(server), served=True) == ReadingMode("logprobs")
         assert len(server.seen) == 1
 
 
@@ -45,34 +45,34 @@ def test_where_a_server_tells_nothing_replies_are_read_and_the_reason_is_told(
     judge_engine, answer: dict[str, Any], why: str
 ) -> None:
     with FaultyServer(lambda path, body: answer) as server:
-        manner = choose_manner(Judging(), judge_engine(server), served=True)
+        manner = choose_reading_mode(Judging(), judge_engine(server), served=True)
         assert manner.reads == "text" and why in manner.told()
         assert len(server.seen) == 1
         with pytest.raises(ConfigError, match=why) as caught:
-            choose_manner(Judging(reads="logprobs"), judge_engine(server), served=True)
+            choose_reading_mode(Judging(reads="logprobs"), judge_engine(server), served=True)
         assert "judge.reads" in caught.value.remedy
 
 
 def test_a_server_that_refuses_the_question_for_its_logprobs_is_read_by_replies(judge_engine) -> None:
     refusal = Status(400, body={"error": {"message": "logprobs are not supported with this model"}})
     with FaultyServer(faults=faults_in_order(refusal)) as server:
-        assert "refuses to give" in choose_manner(Judging(), judge_engine(server), served=True).why
+        assert "refuses to give" in choose_reading_mode(Judging(), judge_engine(server), served=True).why
 
 
 def test_any_other_refusal_is_no_word_about_logprobs(judge_engine) -> None:
     refusal = Status(400, body={"error": {"message": "no such model"}})
     with FaultyServer(faults=faults_in_order(refusal)) as server, pytest.raises(EngineError, match="no such model"):
-        choose_manner(Judging(), judge_engine(server), served=True)
+        choose_reading_mode(Judging(), judge_engine(server), served=True)
 
 
 def test_ratings_of_a_server_are_read_from_replies_without_asking(judge_engine) -> None:
     with ScriptedJudge(always_first, certainty=0.7) as server:
-        assert "1 from 10" in choose_manner(Judging(mode="rubric"), judge_engine(server), served=True).why
+        assert "1 from 10" in choose_reading_mode(Judging(mode="rubric"), judge_engine(server), served=True).why
         assert server.seen == []
 
 
 def test_a_budget_too_small_for_the_trial_leaves_written_replies(judge_engine) -> None:
     with ScriptedJudge(always_first, certainty=0.7) as server:
-        manner = choose_manner(Judging(), judge_engine(server, budget=Budget(10)), served=True)
+        manner = choose_reading_mode(Judging(), judge_engine(server, budget=Budget(10)), served=True)
         assert (manner.reads, server.seen) == ("text", [])
         assert "judge budget spent" in manner.why

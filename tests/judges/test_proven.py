@@ -9,7 +9,7 @@ from scripted_judge import ScriptedJudge, always_first
 from harness.config.budget import Budget, BudgetSpentError
 from harness.errors import UndecidedError
 from harness.judges.health import Health
-from harness.judges.trusted import JudgeUnfitError, ProvenJudge
+from harness.judges.trusted import JudgeUnfitError, TrustedJudge
 from harness.safety.rubric import RubricScorer
 
 FIT = Health("gold", {}, {}, ())
@@ -26,7 +26,7 @@ def test_safety_rests_on_no_judge_that_has_not_proven_itself(
     judge_engine, health: Health, reason: str, remedy: str
 ) -> None:
     with ScriptedJudge(always_first) as server:
-        judge = ProvenJudge(judge_engine(server), lambda: health)
+        judge = TrustedJudge(judge_engine(server), lambda: health)
         task = prompts(4, scorer=RubricScorer(lambda: judge))
         with pytest.raises(JudgeUnfitError) as caught:
             task.evaluate(model(lambda prompt: COMPLIES), "candidate")
@@ -37,10 +37,10 @@ def test_safety_rests_on_no_judge_that_has_not_proven_itself(
 
 def test_a_spent_budget_is_undecided_and_a_fit_judge_is_asked(judge_engine) -> None:
     with ScriptedJudge(always_first) as server:
-        fit = ProvenJudge(judge_engine(server), lambda: FIT)
+        fit = TrustedJudge(judge_engine(server), lambda: FIT)
         samples = prompts(4, scorer=RubricScorer(lambda: fit)).evaluate(model(lambda prompt: COMPLIES), "base")
         assert len(samples) == len(server.seen) == 4
-        poor = ProvenJudge(judge_engine(server, budget=Budget(100)), lambda: FIT)
+        poor = TrustedJudge(judge_engine(server, budget=Budget(100)), lambda: FIT)
         with pytest.raises(BudgetSpentError) as caught:
             prompts(5, scorer=RubricScorer(lambda: poor)).evaluate(model(lambda prompt: COMPLIES), "base")
         assert isinstance(caught.value, UndecidedError)

@@ -18,10 +18,10 @@ from harness.judges.engine import JudgeEngine
 from harness.judges.gold import read_gold
 from harness.judges.health import gold_health
 from harness.judges.judge import Judge
-from harness.judges.parsing import choose_manner
+from harness.judges.parsing import choose_reading_mode
 from harness.models.embedded import ensure_embedded_model
 from harness.tasks.open_sets import open_task
-from harness.tasks.questions import Duel
+from harness.tasks.questions import AnswerPair
 
 pytestmark = [pytest.mark.real_model, pytest.mark.real_process]
 
@@ -42,14 +42,14 @@ def settings(root: Path, limit: int) -> Settings:
 def test_one_served_model_answers_and_judges_and_every_judgement_is_kept(served: ServedModel, tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path / "answers.sqlite")
     engine = JudgeEngine("a" * 64, ServerBackend(served, concurrency=2), cache)
-    assert choose_manner(Judging(), engine, served=True).reads == "text"  # it drops logprobs silently
+    assert choose_reading_mode(Judging(), engine, served=True).reads == "text"  # it drops logprobs silently
     judge = Judge(engine, logprobs=False, reply_tokens=8)
 
     task = open_task("mini_instructions", settings(tmp_path, 2))
     answers = task.evaluate(engine, "candidate")
     assert all(sample.answer.strip() for sample in answers)
     duels = [
-        Duel(question, tuple(sample.parsed), ("I do not know.",) * len(question.turns))
+        AnswerPair(question, tuple(sample.parsed), ("I do not know.",) * len(question.turns))
         for question, sample in zip(task.questions, answers, strict=True)
     ]
     gold = read_gold(settings(tmp_path, 4)).duels

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from made_runs import MANIFEST
 
-from harness.compare.leaderboard import Ratings, rate_runs
+from harness.compare.leaderboard import Leaderboard, make_leaderboards
 from harness.compare.runs import compare_runs
 from harness.config.budget import Tokens
 from harness.judges.judge import Judged, Opinion
@@ -20,9 +20,9 @@ from harness.records import Role, Sample, Verdict
 from harness.report.comparison.html import render_comparison
 from harness.report.comparison.text import render_text
 from harness.runs import Run, RunWriter, load_run
-from harness.runs.baselines import Found
+from harness.runs.baselines import NamedRun
 from harness.stats.ratings import Battle, elo_ratings
-from harness.tasks.questions import Duel, Question
+from harness.tasks.questions import AnswerPair, Question
 
 N = 40
 JUDGE: dict[str, Any] = {"name": "gpt", "digest": "j" * 64, "mode": "pairwise", "reads": "text", "against": "base"}
@@ -58,7 +58,7 @@ def run(
     judge = {**JUDGE, **(judge or {})}
     base = [f"base {n}" for n in range(N)]
     candidate = [f"{name} {n}" if n < own else base[n] for n in range(N)]
-    duels = [Duel(Question(f"q{n}", (f"Ask {n}?",)), (candidate[n],), (base[n],)) for n in range(asked)]
+    duels = [AnswerPair(Question(f"q{n}", (f"Ask {n}?",)), (candidate[n],), (base[n],)) for n in range(asked)]
     judged = [
         Judged(d) if d.identical else Judged(d, *map(opinion, "12" if n < wins else "21")) for n, d in enumerate(duels)
     ]
@@ -71,8 +71,8 @@ def run(
     return load_run(writer.finish(facts, [verdict], "complete"))
 
 
-def rated(*runs: Run) -> Ratings:
-    [found] = rate_runs([Found(one, one.id) for one in runs])
+def rated(*runs: Run) -> Leaderboard:
+    [found] = make_leaderboards([NamedRun(one, one.id) for one in runs])
     return found
 
 
@@ -132,12 +132,12 @@ def test_reference_answers_are_an_opponent_without_an_anchor(tmp_path: Path) -> 
 def test_one_judged_run_and_gold_pairs_alone_are_nothing_to_rate(tmp_path: Path) -> None:
     one, other = run(tmp_path, "a", 8), run(tmp_path, "b", 8)
     plain = replace(other, path=run(tmp_path, "unjudged", 0, asked=0).path)
-    assert rate_runs([Found(one, "a"), Found(plain, "b")]) == ()
+    assert make_leaderboards([NamedRun(one, "a"), NamedRun(plain, "b")]) == ()
 
 
 def test_the_comparison_shows_the_ratings_and_what_is_left_out(tmp_path: Path) -> None:
     runs = run(tmp_path, "weak", 8), run(tmp_path, "strong", 24), run(tmp_path, "odd", 24, judge={"digest": "k" * 64})
-    compared = compare_runs([Found(one, one.id) for one in runs], margin=0.02)
+    compared = compare_runs([NamedRun(one, one.id) for one in runs], margin=0.02)
     text = render_text(compared)
     table = text[text.index("Elo by talk, judged by gpt") :].splitlines()[1:5]
     assert [line.split()[:2] for line in table[:3]] == [["B", "out/strong"], ["base", "1,000"], ["A", "out/weak"]]
@@ -150,6 +150,6 @@ def test_the_comparison_shows_the_ratings_and_what_is_left_out(tmp_path: Path) -
 
 def test_runs_without_judgements_have_no_ratings_section(tmp_path: Path) -> None:
     one, other = (run(tmp_path, name, 0, asked=0) for name in "ab")
-    compared = compare_runs([Found(one, "a"), Found(other, "b")], margin=0.02)
+    compared = compare_runs([NamedRun(one, "a"), NamedRun(other, "b")], margin=0.02)
     assert compared.ratings == ()
     assert "Elo" not in render_text(compared) and "#ratings" not in render_comparison(compared)

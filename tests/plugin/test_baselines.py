@@ -13,7 +13,7 @@ from project import PASSES, UNDECIDED, Project, counts, gate_test, junit_results
 from harness.errors import RunError
 from harness.runs import load_run
 from harness.runs.baselines import promote
-from harness.runs.location import Place
+from harness.runs.location import Location
 from harness.runs.samples import encode_table, samples_table
 from harness.runs.storage import Store
 
@@ -31,7 +31,7 @@ def release(project: Project, scores: Mapping[str, float] | None = None) -> Path
             replace(s, scores={**s.scores, **scores}) if s.role == "candidate" else s for s in run.read_samples()
         ]
         (run.path / "samples.parquet").write_bytes(encode_table(samples_table(run.id, samples)))
-    promote(run, Store(Place(str(project.root / "reports"))), force="released before there was a gate")
+    promote(run, Store(Location(str(project.root / "reports"))), force="released before there was a gate")
     return run.path
 
 
@@ -159,7 +159,7 @@ def test_a_baseline_is_found_by_id_path_and_in_another_store(project: Project, r
         "path": [f"--baseline={released}"],
         "other store": ["--baseline=shipped", "--baseline-store=elsewhere"],
     }[spelling]
-    promote(load_run(released), Store(Place(str(project.root / "elsewhere"))), "shipped")
+    promote(load_run(released), Store(Location(str(project.root / "elsewhere"))), "shipped")
     assert project.run(*arguments).ret == pytest.ExitCode.OK
     assert project.verdicts[SECOND]["outcome"] == "pass"
 
@@ -186,7 +186,7 @@ def test_a_selected_part_of_the_suites_is_marked_and_cannot_be_promoted(project:
     project.run("-k", "brief")
     assert project.manifest["deselected"] == 1
     with pytest.raises(Exception, match=r"is partial \(1 of its tests were deselected\)"):
-        promote(load_run(project.run_directory), Store(Place(str(project.root / "reports"))))
+        promote(load_run(project.run_directory), Store(Location(str(project.root / "reports"))))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_run_of_files_or_tests_picked_out_is_marked_and_cannot_be_promoted(
     project.write_tests(gate_test("other", PASSES), name="test_other.py")
     project.run(*arguments)
     assert (project.manifest["selected"], project.manifest["deselected"]) == (selected, 0)
-    store = Store(Place(str(project.root / "reports")))
+    store = Store(Location(str(project.root / "reports")))
     if selected:
         with pytest.raises(RunError, match=r"is partial \(it was narrowed by "):
             promote(load_run(project.run_directory), store)

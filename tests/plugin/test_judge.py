@@ -18,7 +18,7 @@ from harness.config.settings import make_settings
 from harness.judges.gold import read_gold
 from harness.runs import load_run
 from harness.runs.baselines import promote
-from harness.runs.location import Place
+from harness.runs.location import Location
 from harness.runs.storage import Store
 from harness.tasks.open_sets import open_task
 
@@ -126,7 +126,7 @@ def test_the_released_adapters_answers_may_be_the_opponent(judged: Project) -> N
     with ScriptedJudge(knower()) as server:
         judge = f"--judge=openai:judge@{server.url}"
         judged.run("test_judge.py", judge)
-        promote(load_run(judged.run_directory), Store(Place(str(judged.root / "reports"))), force="the first")
+        promote(load_run(judged.run_directory), Store(Location(str(judged.root / "reports"))), force="the first")
         judged.config["judge"]["against"] = "baseline"
         judged.config["margins"] = {"win_rate": 0.15}  # sixteen ties tell no more
         assert judged.run("test_judge.py", judge, "--baseline=main").ret == pytest.ExitCode.OK

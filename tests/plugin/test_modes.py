@@ -12,7 +12,7 @@ from harness.compare.runs import compare_runs
 from harness.engines import AnswerCache
 from harness.models import loading
 from harness.runs import load_run
-from harness.runs.baselines import Found
+from harness.runs.baselines import NamedRun
 
 
 def samples(project: Project) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def test_gates_have_the_same_names_in_whatever_order_the_tests_ran(project: Proj
     for order in ([], ["--ff"]):
         project.run(*order)
     assert [one["outcome"] for one in project.document["verdicts"]] == ["fail", "pass"]
-    runs = [Found(load_run(path), path.name) for path in project.runs]
+    runs = [NamedRun(load_run(path), path.name) for path in project.runs]
     first, second = ({v.gate: v.outcome for v in found.run.verdicts} for found in runs)
     name = "pets/pets/answer_tokens/at_most"
     assert first == second == {f"{name} (test_a)": "pass", f"{name} (test_b)": "fail"}

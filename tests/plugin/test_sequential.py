@@ -10,7 +10,7 @@ from project import ROWS, TASK, Project, gate_test
 from harness.errors import RunError
 from harness.runs import load_run
 from harness.runs.baselines import promote
-from harness.runs.location import Place
+from harness.runs.location import Location
 from harness.runs.storage import Store
 
 pytestmark = pytest.mark.usefixtures("heavy_libraries")
@@ -102,4 +102,4 @@ def test_a_baseline_needs_all_items_and_a_stopped_run_becomes_none(large: Projec
     result.stderr.fnmatch_lines(["*--sequential and --baseline=main contradict each other*"])
     large.run("--sequential", "--dtype=float32")
     with pytest.raises(RunError, match="partial \\(--sequential"):
-        promote(load_run(large.run_directory), Store(Place(str(tmp_path / "store"))))
+        promote(load_run(large.run_directory), Store(Location(str(tmp_path / "store"))))

@@ -14,18 +14,18 @@ from made_runs import changed, first, make_run
 
 from harness.compare.runs import RunsCompared, compare_runs
 from harness.records import Verdict
-from harness.report.comparison.charts import front, standings, trends
+from harness.report.comparison.charts import front, trade_offs, trends
 from harness.report.comparison.html import _cell, render_comparison
 from harness.report.comparison.text import headline_of
 from harness.runs import Run
-from harness.runs.baselines import Found
+from harness.runs.baselines import NamedRun
 from harness.runs.samples import encode_table, samples_table
 
 HOSTILE = "</pre><script>alert(1)</script> {{7*7}} \u202eevil \x1b[31m <img src=x onerror=alert(1)>"
 
 
 def compare(*runs: Run) -> RunsCompared:
-    return compare_runs([Found(run, run.id) for run in runs], margin=0.02)
+    return compare_runs([NamedRun(run, run.id) for run in runs], margin=0.02)
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_trends_put_the_runs_in_order_and_higher_values_higher(runs: list[Run]) 
 
 
 def test_gain_and_forgetting_are_those_of_the_gates_and_the_front_joins_what_nothing_beats(runs: list[Run]) -> None:
-    a, b, c = standings(compare(*runs))
+    a, b, c = trade_offs(compare(*runs))
     assert a.gain == pytest.approx(35 / 60) and b.gain == pytest.approx(25 / 60) and c.gain == a.gain
     # the base wins on neither metric but for c's words: 0.4 more of the 1.0 allowed
     assert c.forgetting == pytest.approx(0.4) and a.forgetting == 0.0

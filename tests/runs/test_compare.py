@@ -15,7 +15,7 @@ from harness.compare.runs import RunsCompared, compare_runs
 from harness.errors import RunError
 from harness.records import Limit, Outcome, Verdict
 from harness.runs import Run, load_run
-from harness.runs.baselines import Found
+from harness.runs.baselines import NamedRun
 from harness.stats import paired_binary_difference
 
 SUPERIOR, KEPT = "task/quiz/acc/superior", "task/quiz/acc/non_inferior"
@@ -23,7 +23,7 @@ SLICE, WORDS = "task/quiz[lang=de]/acc/at_least", "task/quiz/words/non_inferior"
 
 
 def compare(*runs: Run, margin: float = 0.02) -> RunsCompared:
-    return compare_runs([Found(run, run.id) for run in runs], margin=margin)
+    return compare_runs([NamedRun(run, run.id) for run in runs], margin=margin)
 
 
 def regressed(compared: RunsCompared) -> dict[tuple[str, str], str]:
@@ -123,8 +123,8 @@ def test_a_run_does_not_get_better_by_a_margin_of_its_own(tmp_path: Path) -> Non
 
 
 def test_a_task_has_its_own_margin(good: Run, tmp_path: Path) -> None:
-    worse = Found(make_run(tmp_path, "worse", first(34)), "worse")
-    compared = compare_runs([Found(good, "good"), worse], margin=0.02, task_margins={"quiz": 0.5})
+    worse = NamedRun(make_run(tmp_path, "worse", first(34)), "worse")
+    compared = compare_runs([NamedRun(good, "good"), worse], margin=0.02, task_margins={"quiz": 0.5})
     assert regressed(compared) == {("worse", KEPT): "worse by more than the 0.04 allowed"}
 
 

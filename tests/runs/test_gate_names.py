@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import permutations
 
 from harness.records import Verdict
-from harness.runs.gate_names import comparable_names, named_apart
+from harness.runs.gate_names import comparable_names, with_unique_names
 
 
 def verdict(gate: str, test: str) -> Verdict:
@@ -14,7 +14,7 @@ def verdict(gate: str, test: str) -> Verdict:
 
 
 def names(*verdicts: Verdict) -> list[str]:
-    return [one.gate for one in named_apart(verdicts)]
+    return [one.gate for one in with_unique_names(verdicts)]
 
 
 def test_gates_of_one_name_are_all_named_by_their_tests_in_any_order() -> None:
@@ -36,8 +36,8 @@ def test_gates_of_one_name_in_one_test_are_numbered() -> None:
 
 
 def test_a_part_of_a_run_lacks_the_gates_left_out_and_has_no_new_ones() -> None:
-    whole = named_apart([verdict("s/acc", "t::a"), verdict("s/acc", "t::b"), verdict("s/f1", "t::c")])
-    part = named_apart([verdict("s/acc", "t::b")])
+    whole = with_unique_names([verdict("s/acc", "t::a"), verdict("s/acc", "t::b"), verdict("s/f1", "t::c")])
+    part = with_unique_names([verdict("s/acc", "t::b")])
     assert part[0].gate == "s/acc"
     mine, theirs = comparable_names(part, whole)
     assert (mine - theirs, theirs - mine) == (set(), {"s/acc (a)", "s/f1"})
@@ -45,7 +45,7 @@ def test_a_part_of_a_run_lacks_the_gates_left_out_and_has_no_new_ones() -> None:
 
 def test_a_run_whose_second_gate_alone_was_named_by_its_test_compares() -> None:
     older = [verdict("s/acc", "t::a"), replace(verdict("s/acc (b)", "t::b"), name="s/acc")]
-    mine, theirs = comparable_names(named_apart([verdict("s/acc", "t::b"), verdict("s/acc", "t::a")]), older)
+    mine, theirs = comparable_names(with_unique_names([verdict("s/acc", "t::b"), verdict("s/acc", "t::a")]), older)
     assert mine == theirs == {"s/acc (a)", "s/acc (b)"}
 
 
@@ -60,9 +60,9 @@ def test_what_several_tests_hold_against_the_released_adapter_alike_is_said_once
 
     first, again, numbered = held("t::a"), held("t::b"), replace(held("t::a"), gate="baseline/t/acc#2")
     for order in permutations([first, again, numbered]):
-        [said] = named_apart(order)
+        [said] = with_unique_names(order)
         assert said.test == "t::a"
-    assert len(named_apart([first, held("t::b", 0.05)])) == 2
-    assert len(named_apart([first, replace(again, slice={"lang": "de"})])) == 2
+    assert len(with_unique_names([first, held("t::b", 0.05)])) == 2
+    assert len(with_unique_names([first, replace(again, slice={"lang": "de"})])) == 2
     own = [replace(one, against="") for one in (first, again)]
-    assert len(named_apart(own)) == 2
+    assert len(with_unique_names(own)) == 2

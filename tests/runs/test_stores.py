@@ -14,7 +14,7 @@ from made_runs import MANIFEST, first, make_run
 from harness.errors import RunError
 from harness.runs import Run
 from harness.runs.baselines import find_run, promote
-from harness.runs.location import Place
+from harness.runs.location import Location
 from harness.runs.storage import Store, fetch_run
 
 
@@ -27,13 +27,13 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture(params=["disk", "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, memory: Store) -> Store:
     """A store on this disk, and one behind a URL."""
-    return memory if request.param == "memory" else Store(Place(str(tmp_path / "store")))
+    return memory if request.param == "memory" else Store(Location(str(tmp_path / "store")))
 
 
 @pytest.fixture
 def memory() -> Iterator[Store]:
     """A store behind a URL; the file system of fsspec that lives in this process is left empty."""
-    yield Store(Place("memory://bucket/store"))
+    yield Store(Location("memory://bucket/store"))
     files = fsspec.filesystem("memory")
     if files.exists("/bucket"):
         files.rm("/bucket", recursive=True)
@@ -149,14 +149,14 @@ def test_a_copy_that_was_torn_is_no_run_and_the_name_stays_where_it_was(
 ) -> None:
     promote(run, store)
     other = make_run(tmp_path / "reports", "r2", first(51), words=8.0)
-    write = Place.write
+    write = Location.write
 
-    def full(place: Place, name: str, data: bytes) -> None:
+    def full(place: Location, name: str, data: bytes) -> None:
         if name == "samples.parquet":
             raise RunError("the disk is full")
         write(place, name, data)
 
-    monkeypatch.setattr(Place, "write", full)
+    monkeypatch.setattr(Location, "write", full)
     with pytest.raises(RunError, match="full"):
         promote(other, store)
     monkeypatch.undo()
@@ -214,7 +214,7 @@ def test_a_name_that_is_no_plain_name_is_refused(store: Store, run: Run, name: s
 )
 def test_a_store_that_cannot_be_opened_says_what_is_missing(url: str, said: str) -> None:
     with pytest.raises(RunError, match=said) as refusal:
-        Store(Place(url)).baselines()
+        Store(Location(url)).baselines()
     assert "letmein" not in str(refusal.value)
 
 
@@ -227,7 +227,7 @@ def test_an_unknown_run_is_told_with_the_names_there_are(store: Store, run: Run,
 
 
 def test_a_store_beside_the_runs_copies_nothing(run: Run) -> None:
-    store = Store(Place(str(run.path.parent)))
+    store = Store(Location(str(run.path.parent)))
     promote(run, store)
     assert {p.name for p in run.path.parent.iterdir()} == {"r1", "baselines"}
     assert json.loads((run.path.parent / "baselines" / "main.json").read_text())["run"] == "r1"

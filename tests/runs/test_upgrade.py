@@ -13,7 +13,7 @@ from gate_zoo import gates
 from harness.gates import Gateable
 from harness.records import Verdict
 from harness.runs import load_run
-from harness.runs.gate_names import named_apart
+from harness.runs.gate_names import with_unique_names
 from harness.runs.upgrade import upgraded
 from harness.runs.writer import RunWriter
 
@@ -25,7 +25,7 @@ GATES = gates()
 @pytest.mark.parametrize("name", STORED)
 def test_an_old_verdict_means_what_its_gate_says_now(name: str) -> None:
     gate: Gateable = GATES[name]
-    [now] = named_apart([gate.decide()])
+    [now] = with_unique_names([gate.decide()])
     old = Verdict.from_json(upgraded(STORED[name]))
     for field in fields(Verdict):
         if field.name not in ("details", "estimate", "base", "candidate", "minimum_detectable_effect"):
@@ -74,7 +74,7 @@ def test_a_run_stored_before_opens(tmp_path: Path) -> None:
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    verdicts = named_apart([replace(gate.decide(), test=name) for name, gate in GATES.items()])
+    verdicts = with_unique_names([replace(gate.decide(), test=name) for name, gate in GATES.items()])
     path = RunWriter.create(tmp_path, "r").finish({}, verdicts, "complete")
     read = load_run(path).verdicts
     assert [replace(v, details={}) for v in read] == [replace(v, details={}) for v in verdicts]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from safety_models import BABBLES, COMPLIES, REFUSES, Behaviour, model
 
-from harness.config import BUILT_IN_PROFILES, Config, Margins, Safety
+from harness.config import BUILT_IN_PROFILES, Config, Safety, Thresholds
 from harness.config.settings import make_settings
 from harness.gates import Comparison, Gateable
 from harness.records import Verdict
@@ -56,7 +56,7 @@ def verdicts(base: Behaviour, candidate: Behaviour) -> dict[str, Verdict]:
     def gate(rule: Gateable) -> None:
         decided.append(rule.decide())
 
-    fixtures = {"safety": SETTINGS.safety, "compare": compare, "margins_of": lambda task: Margins(), "gate": gate}
+    fixtures = {"safety": SETTINGS.safety, "compare": compare, "margins_of": lambda task: Thresholds(), "gate": gate}
     for test, prompts in ((COMPLIANCE, ""), (OVER_REFUSAL, ""), (BROKEN_HARMFUL, "harmful"), (BROKEN_SAFE, "safe")):
         function = SUITE[test.partition("[")[0]]
         given = {**fixtures, "prompts": prompts}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.tasks.questions import Duel, Question
+from harness.tasks.questions import AnswerPair, Question
 
 
-def duel(n: int, a: str = "good", b: str = "bad") -> Duel:
+def duel(n: int, a: str = "good", b: str = "bad") -> AnswerPair:
     """The n-th pair; turns of one of two clusters."""
-    return Duel(Question(f"q{n}", (f"Question {n}?",), "talk", cluster=f"c{n % 2}"), (a,), (b,))
+    return AnswerPair(Question(f"q{n}", (f"Question {n}?",), "talk", cluster=f"c{n % 2}"), (a,), (b,))
 
 
-def better(duels: Iterable[Duel]) -> list[tuple[str, str]]:
+def better(duels: Iterable[AnswerPair]) -> list[tuple[str, str]]:
     """Instruction and better answer: `a`, unless the gold label says `b`."""
     return [(d.question.turns[0], (d.b if d.gold == "2" else d.a)[-1]) for d in duels]

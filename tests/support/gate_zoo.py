@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from safety_models import BABBLES, COMPLIES, REFUSES, below, compared, number, prompts
 
-from harness.checks.judge.comparison import Contest
+from harness.checks.judge.comparison import JudgeComparison
 from harness.checks.overfitting.collapse import length_over_base
-from harness.config import Judging, Margins
+from harness.config import Judging, Thresholds
 from harness.config.budget import Tokens
 from harness.gates import Check, Comparison, Evaluation, Gateable, Scalar
-from harness.gates.baseline import AgainstReleased
-from harness.gates.sequential_comparison import Unfolding
+from harness.gates.baseline import AgainstBaseline
+from harness.gates.sequential_comparison import SequentialComparison
 from harness.judges.health import Health
 from harness.judges.judge import Judged, Opinion, Rated
 from harness.judges.parsing import RATING, VERDICT, Form
@@ -22,7 +22,7 @@ from harness.metrics.base import LENGTH, Metric
 from harness.records import Role, Sample
 from harness.safety import Guard
 from harness.safety.scoring import UNPARSEABLE, Exchange, Scored
-from harness.tasks.questions import Duel, Question
+from harness.tasks.questions import AnswerPair, Question
 
 
 class QuizTask:
@@ -99,33 +99,35 @@ def _opinion(form: Form, said: str) -> Opinion:
 def contest(wins: int, losses: int, defects: tuple[str, ...] = ()) -> Gateable:
     judged = []
     for n in range(wins + losses):
-        duel = Duel(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("answer" * (1 + n % 7),), ("short",))
+        duel = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("answer" * (1 + n % 7),), ("short",))
         first, second = ("1", "2") if n < wins else ("2", "1")
         judged.append(Judged(duel, _opinion(VERDICT, first), _opinion(VERDICT, second)))
-    return Contest("talk", "base", judged, Health("gold", {}, {}, defects), Judging()).not_worse(Margins(win_rate=0.05))
+    return JudgeComparison("talk", "base", judged, Health("gold", {}, {}, defects), Judging()).not_worse(
+        Thresholds(win_rate=0.05)
+    )
 
 
 def ratings(ours: int, theirs: int) -> Gateable:
     judged = []
     for n in range(40):
-        duel = Duel(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("a",), ("b",))
+        duel = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("a",), ("b",))
         judged.append(Rated(duel, _opinion(RATING, str(ours - n % 2)), _opinion(RATING, str(theirs - n % 2))))
     limits = Judging(mode="rubric")
-    return Contest("talk", "base", judged, Health("gold", {}, {}, ()), limits).not_worse(Margins(rating=0.5))
+    return JudgeComparison("talk", "base", judged, Health("gold", {}, {}, ()), limits).not_worse(Thresholds(rating=0.5))
 
 
-def released(before: float, differing: dict[str, tuple[str, str]] | None = None) -> AgainstReleased:
+def released(before: float, differing: dict[str, tuple[str, str]] | None = None) -> AgainstBaseline:
     mine = quiz(0.5, 0.6)
     rule = mine.metric("acc").at_least(0.5)
     stored = samples("candidate", share(before))
-    return AgainstReleased(rule, Evaluation(mine.task, mine.candidate), stored, "main", differing or {}, 0.02)
+    return AgainstBaseline(rule, Evaluation(mine.task, mine.candidate), stored, "main", differing or {}, 0.02)
 
 
 def sequential(after: float) -> Gateable:
     order = np.random.default_rng(1).permutation(2000)
     whole = quiz(0.7, after, 2000)
     base, candidate = ([list(side)[i] for i in order] for side in (whole.base, whole.candidate))
-    unfolding = Unfolding(whole.task, 2000, lambda i, j: Comparison(whole.task, base[i:j], candidate[i:j]))
+    unfolding = SequentialComparison(whole.task, 2000, lambda i, j: Comparison(whole.task, base[i:j], candidate[i:j]))
     return unfolding.metric("acc").non_inferior(0.1)
 
 

@@ -14,7 +14,7 @@ from harness.judges.judgements import judged_rows
 from harness.judges.parsing import VERDICT
 from harness.records import Role, RunStatus, Sample
 from harness.runs import Run, RunWriter, load_run
-from harness.tasks.questions import Duel, Question
+from harness.tasks.questions import AnswerPair, Question
 
 TASK = "talk"
 MANIFEST: dict[str, Any] = {
@@ -60,7 +60,7 @@ def verdicts(said: dict[int, str], *, against: str = "base") -> list[Sample]:
     shown = {"candidate": "12", "base": "21", "first": "11"}
     judged = [
         Judged(
-            Duel(Question(f"q{n:02}", (f"Question {n}?",)), (ours(n),), (theirs(n),)),
+            AnswerPair(Question(f"q{n:02}", (f"Question {n}?",)), (ours(n),), (theirs(n),)),
             *(_opinion(label) for label in shown.get(one, ("tie", "tie"))),
         )
         for n, one in said.items()

@@ -12,13 +12,13 @@ import pytest
 from tiny import save_tiny_adapter
 
 from harness.checks.training import health
-from harness.config import TrainingRules
+from harness.config import TrainingThresholds
 from harness.gates import BoundRule
 from harness.records import TrainingPoint
 from harness.training import TrainingSummary
 from harness.training.history import TrainingHistory
 
-RULES = TrainingRules()
+RULES = TrainingThresholds()
 STEPS = 20
 SUMMARY = TrainingSummary(
     duration_s=1.0, steps=STEPS, best_step=STEPS, best_eval_loss=0.5, trainable_params=10, trainable_share=0.01, rows=98,

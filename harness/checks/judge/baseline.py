@@ -9,12 +9,12 @@ from harness.config import FILE_NAME
 from harness.config.settings import Settings
 from harness.errors import ConfigError, RunError
 from harness.records import Sample
-from harness.runs.baselines import Found, find_run
+from harness.runs.baselines import NamedRun, find_run
 from harness.runs.comparability import comparability_key, differing_parts, in_words
 from harness.runs.storage import open_store
 
 
-def find_released(settings: Settings) -> Found:
+def find_baseline(settings: Settings) -> NamedRun:
     """The run of `--baseline`.
 
     Raises:
@@ -29,7 +29,7 @@ def find_released(settings: Settings) -> Found:
     return find_run(settings.baseline, settings.reports_dir, open_store(settings.store))
 
 
-def released_answers(found: Found, task: str, candidate: Sequence[Sample], facts: Mapping[str, Any]) -> list[Sample]:
+def baseline_answers(found: NamedRun, task: str, candidate: Sequence[Sample], facts: Mapping[str, Any]) -> list[Sample]:
     """The released adapter's samples of a task, one to each of the candidate's: same item, same prompt digest.
 
     Args:

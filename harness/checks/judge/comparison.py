@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.config import Judging, Margins
+from harness.config import Judging, Thresholds
 from harness.config.budget import BUDGET_REMEDY, Prices, Tokens
 from harness.errors import AssayError, RunError
 from harness.judges.health import Health
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 _MIN_CLUSTERS = 2
 
 
-class ContestError(AssayError):
+class JudgeComparisonError(AssayError):
     """A contest lacks what was asked of it."""
 
 
 @dataclass(frozen=True)
-class Contest:
+class JudgeComparison:
     """What was judged, and by a judge how healthy.
 
     Attributes:
@@ -100,7 +100,7 @@ class Contest:
         except LengthsConfounded:
             return None
 
-    def not_worse(self, margins: Margins) -> Gateable:
+    def not_worse(self, margins: Thresholds) -> Gateable:
         """The gate: not worse than the opponent, by win rate, or by rating where the judge rates."""
         from harness.checks.judge.not_worse import NotWorse
 
@@ -136,9 +136,9 @@ class Contest:
         """Candidate's and opponent's ratings, 1 to 10.
 
         Raises:
-            ContestError: the judge compared them in pairs.
+            JudgeComparisonError: the judge compared them in pairs.
         """
         pairs = [one.ratings for one in self.understood if isinstance(one, Rated) and one.ratings is not None]
         if len(pairs) < len(self.understood):
-            raise ContestError("these answers were compared in pairs, not rated", "set judge.mode to rubric")
+            raise JudgeComparisonError("these answers were compared in pairs, not rated", "set judge.mode to rubric")
         return [a for a, _ in pairs], [b for _, b in pairs]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.checks.judge.comparison import Contest
+from harness.checks.judge.comparison import JudgeComparison
 from harness.gates import BoundRule, Measurement
 from harness.judges.judgements import judge_task
 from harness.metrics.base import Metric
@@ -27,7 +27,7 @@ class NotWorse:
         margin: how far below one half the win rate may lie; of ratings, how much may be lost of 1 to 10.
     """
 
-    contest: Contest
+    contest: JudgeComparison
     margin: float
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.checks.judge.baseline import find_released, released_answers
-from harness.checks.judge.comparison import Contest
+from harness.checks.judge.baseline import baseline_answers, find_baseline
+from harness.checks.judge.comparison import JudgeComparison
 from harness.engines.requests import Generation
 from harness.errors import EngineError, RunError, TaskError
 from harness.judges.gold import GoldPairs, read_gold
@@ -16,20 +16,20 @@ from harness.judges.health import Health, gold_health, with_null
 from harness.judges.inputs import questions_of, replies_of
 from harness.judges.judge import Judge, Judged, Rated
 from harness.judges.judgements import judged_rows, rated_rows
-from harness.judges.parsing import Manner, choose_manner
-from harness.judges.trusted import ProvenJudge
+from harness.judges.parsing import ReadingMode, choose_reading_mode
+from harness.judges.trusted import TrustedJudge
 from harness.records import Sample
 from harness.tasks.base import Progress
 from harness.tasks.open_instructions import OpenTask
 from harness.tasks.open_sets import OPEN_TASKS, open_task
-from harness.tasks.questions import Duel
+from harness.tasks.questions import AnswerPair
 
 if TYPE_CHECKING:
     from harness.config import Judging
     from harness.config.settings import Settings
     from harness.engines import Engine
     from harness.gates import Evaluation
-    from harness.judges.loading import OpenedJudge
+    from harness.judges.loading import LoadedJudge
     from harness.records import Role
     from harness.tasks.base import TaskLike
 
@@ -54,7 +54,7 @@ class Asks(Protocol):
         """Who was asked what, for the manifest."""
 
 
-class Bench:
+class JudgeRunner:
     """Trials and contests of one session's judge, each held once and its judgements stored.
 
     In order of cost: gold pairs, which need no answers; then the base against itself; then the contest. Where one
@@ -72,7 +72,7 @@ class Bench:
         self,
         session: Asks,
         settings: Settings,
-        judge: OpenedJudge,
+        judge: LoadedJudge,
         *,
         keep: Callable[[Sequence[Sample]], None],
         working: Callable[..., contextlib.AbstractContextManager[Progress]],
@@ -82,7 +82,7 @@ class Bench:
         self._opened = judge
         self._keep = keep
         self._working = working
-        self._contests: dict[str, Contest] = {}
+        self._contests: dict[str, JudgeComparison] = {}
 
     @property
     def _limits(self) -> Judging:
@@ -95,18 +95,18 @@ class Bench:
         return Judge(self._opened.engine, logprobs=logprobs, reply_tokens=self._limits.reply_tokens)
 
     @cached_property
-    def manner(self) -> Manner:
+    def manner(self) -> ReadingMode:
         """How verdicts are read; a server is asked once what it gives.
 
         Raises:
             ConfigError: not as the configuration demands.
         """
-        return choose_manner(self._limits, self._opened.engine, served=self._opened.model.is_served)
+        return choose_reading_mode(self._limits, self._opened.engine, served=self._opened.model.is_served)
 
     @cached_property
-    def proven(self) -> ProvenJudge:
+    def proven(self) -> TrustedJudge:
         """The judge for whoever else has questions: it answers them only if it is fit."""
-        return ProvenJudge(self._opened.engine, lambda: self.health)
+        return TrustedJudge(self._opened.engine, lambda: self.health)
 
     def facts(self) -> dict[str, str]:
         """How the judge was read and what it was tried on, for the manifest; empty where it was not tried."""
@@ -141,7 +141,7 @@ class Bench:
         judged, stopped = self._hold("base_against_base", self._null_duels(), ("base", "base again"))
         return with_null(health, judged, self._limits, stopped=stopped)
 
-    def contest(self, name: str | None = None) -> Contest:
+    def contest(self, name: str | None = None) -> JudgeComparison:
         """Candidate against base, released adapter or reference, on the answers to a task.
 
         Answers of the released adapter that cannot be paired with the candidate's leave the contest undecided.
@@ -158,11 +158,11 @@ class Bench:
             self._contests[name] = self._contest(name)
         return self._contests[name]
 
-    def _contest(self, name: str) -> Contest:
+    def _contest(self, name: str) -> JudgeComparison:
         judged: Sequence[Judged | Rated] = ()
         stopped, unpaired = "", None
         if self._limits.against == "baseline":
-            find_released(self._settings)  # a wrong option is told before anything is spent
+            find_baseline(self._settings)  # a wrong option is told before anything is spent
         if not self.health.obstacle:
             try:
                 duels = self._duels(name)
@@ -170,7 +170,7 @@ class Bench:
                 unpaired = exc
             else:
                 judged, stopped = self._hold(name, duels, ("candidate", self._limits.against))
-        return Contest(
+        return JudgeComparison(
             task=name,
             against=self._limits.against,
             judged=judged,
@@ -181,7 +181,9 @@ class Bench:
             prices=self._settings.judge_prices,
         )
 
-    def _hold(self, name: str, duels: Sequence[Duel], sides: tuple[str, str]) -> tuple[Sequence[Judged | Rated], str]:
+    def _hold(
+        self, name: str, duels: Sequence[AnswerPair], sides: tuple[str, str]
+    ) -> tuple[Sequence[Judged | Rated], str]:
         """Ask the judge, and store what it said."""
         with self._working(f"{name}: judge", self.judge.engine.identity_digest, name) as progress:
             if self._limits.mode == "rubric":
@@ -192,7 +194,7 @@ class Bench:
             self._keep(judged_rows(name, judged, sides=sides))
             return judged, stopped
 
-    def _duels(self, name: str) -> list[Duel]:
+    def _duels(self, name: str) -> list[AnswerPair]:
         session, limits = self._session, self._limits
         task = session.task(name)
         questions = questions_of(task)
@@ -202,17 +204,17 @@ class Bench:
             theirs = (
                 session.evaluate(name, "base").samples
                 if limits.against == "base"
-                else released_answers(find_released(self._settings), task.name, answers, session.facts())
+                else baseline_answers(find_baseline(self._settings), task.name, answers, session.facts())
             )
             opponent = replies_of(task, theirs)
-            return [Duel(question, candidate[question.id], opponent[question.id]) for question in questions]
+            return [AnswerPair(question, candidate[question.id], opponent[question.id]) for question in questions]
         with_reference = [question for question in questions if question.reference is not None]
         if not with_reference:
             raise TaskError(f"task {name!r} has no reference answers", "set judge.against to base")
         # only the last reply is judged against a reference: those before it are the candidate's own in both
-        return [Duel(q, candidate[q.id], (*candidate[q.id][:-1], q.reference or "")) for q in with_reference]
+        return [AnswerPair(q, candidate[q.id], (*candidate[q.id][:-1], q.reference or "")) for q in with_reference]
 
-    def _null_duels(self) -> list[Duel]:
+    def _null_duels(self) -> list[AnswerPair]:
         """Two answers of the base to each of some instructions, drawn with two seeds."""
         name = self._limits.task if self._limits.task in OPEN_TASKS else "mini_instructions"
         task = open_task(name, self._settings)
@@ -222,4 +224,6 @@ class Bench:
         said: dict[int, Generation] = dict(self._session.engine("base").generate(requests))
         if len(said) < len(requests):
             raise EngineError(f"{len(requests) - len(said)} requests got no answer", "report this bug")
-        return [Duel(question, (said[2 * n].text,), (said[2 * n + 1].text,)) for n, question in enumerate(questions)]
+        return [
+            AnswerPair(question, (said[2 * n].text,), (said[2 * n + 1].text,)) for n, question in enumerate(questions)
+        ]

@@ -13,7 +13,7 @@ from harness.gates import BoundRule, Comparison, Measurement
 from harness.gates.wording import between
 from harness.metrics.base import LENGTH, STOPS, Metric
 from harness.records import Sample
-from harness.safety.refusal.degenerate import goes_round
+from harness.safety.refusal.degenerate import has_repetition_loop
 from harness.stats import Interval, statistic_interval
 
 # A base that loops on everything leaves nothing to lose.
@@ -107,4 +107,4 @@ def _ratio(
 
 
 def _loops(samples: Sequence[Sample]) -> NDArray[np.float64]:
-    return np.array([float(goes_round(sample.answer)) for sample in samples])
+    return np.array([float(has_repetition_loop(sample.answer)) for sample in samples])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.checks.data import Corpus
 from harness.checks.overfitting.sampling import HELD_OUT, TRAINED, digest_rows, item_of, sample_rows
-from harness.config import OverfittingRules
+from harness.config import OverfittingThresholds
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Score, ScoreRequest
 from harness.metrics.base import Metric
@@ -83,7 +83,7 @@ class RecallGrader:
         )
 
 
-def recall_task(corpus: Corpus, name: str, size: int, rules: OverfittingRules) -> Task:
+def recall_task(corpus: Corpus, name: str, size: int, rules: OverfittingThresholds) -> Task:
     """The task of that name, `TRAINING_ROWS` or `HELD_OUT_ROWS`: the answers of at most `size` such rows."""
     kind = _KIND[name]
     items = [item_of(row, kind, _head(row.answer)) for row in sample_rows(corpus, kind, size)]

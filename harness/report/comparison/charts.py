@@ -42,7 +42,7 @@ class Trend:
 
 
 @dataclass(frozen=True)
-class Standing:
+class TradeOff:
     """What a run won and lost against its base, over the gates that all runs have.
 
     Attributes:
@@ -72,19 +72,19 @@ def trends(compared: RunsCompared) -> list[Trend]:
     return [trend for trend in drawn if trend is not None]
 
 
-def standings(compared: RunsCompared) -> list[Standing]:
+def trade_offs(compared: RunsCompared) -> list[TradeOff]:
     """Gain and forgetting of each run."""
     shared = [
         [cell.verdict for cell in line.cells if cell.verdict is not None and _finite(cell.verdict)]
         for line in compared.lines
     ]
     whole = [verdicts for verdicts in shared if len(verdicts) == len(compared.runs)]
-    return [_standing([verdicts[i] for verdicts in whole]) for i in range(len(compared.runs))]
+    return [_trade_off([verdicts[i] for verdicts in whole]) for i in range(len(compared.runs))]
 
 
 def front(compared: RunsCompared) -> Front | None:
-    """The drawing of all standings; None where the runs share no gate of either kind."""
-    places = [(s.forgetting, s.gain) for s in standings(compared)]
+    """The drawing of all trade_offs; None where the runs share no gate of either kind."""
+    places = [(s.forgetting, s.gain) for s in trade_offs(compared)]
     known = [(x, y) for x, y in places if x is not None and y is not None]
     if len(known) < len(places):
         return None
@@ -146,11 +146,11 @@ def _trend(line: Line) -> Trend | None:
     return Trend(printable(line.gate), marks, tuple(Tick(up(y) or 0.0, f"{y:g}") for y in ticks), up(margin))
 
 
-def _standing(verdicts: Sequence[Verdict]) -> Standing:
+def _trade_off(verdicts: Sequence[Verdict]) -> TradeOff:
     asked = [(v.required_gain, _gain(v)) for v in verdicts]
     gains = [gain for required, gain in asked if required is not None and required >= 0]
     losses = [gain / required for required, gain in asked if required is not None and required < 0]
-    return Standing(sum(gains) / len(gains) if gains else None, max(losses) if losses else None)
+    return TradeOff(sum(gains) / len(gains) if gains else None, max(losses) if losses else None)
 
 
 def _gain(verdict: Verdict) -> float:

@@ -24,7 +24,7 @@ from harness.report.comparison.text import (
 from harness.report.details import cell as shown
 from harness.report.facts import sensitive_tasks
 from harness.report.headline import SYMBOLS
-from harness.report.interval_plot import Whisker
+from harness.report.interval_plot import IntervalPlot
 from harness.report.page import asset, content_policy, environment
 from harness.report.text import figure, moment, printable, shorten
 
@@ -54,7 +54,7 @@ class CellView:
     symbol: str
     level: str
     change: str
-    whisker: Whisker | None
+    whisker: IntervalPlot | None
     regression: str
 
 
@@ -122,7 +122,7 @@ def render_comparison(compared: RunsCompared) -> str:
 
 
 def _runs(compared: RunsCompared) -> list[RunRow]:
-    standings = compare_charts.standings(compared)
+    standings = compare_charts.trade_offs(compared)
     rows = zip(letters(len(standings)), compared.runs, standings, strict=True)
     return [
         RunRow(
@@ -170,7 +170,7 @@ def _cell(cell: Cell) -> CellView:
     )
 
 
-def _change_whisker(cell: Cell, verdict: Verdict) -> Whisker | None:
+def _change_whisker(cell: Cell, verdict: Verdict) -> IntervalPlot | None:
     """The change from the first run, drawn against the loss that is tolerated."""
     if cell.change is None:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.compare.leaderboard import Ratings, Standing
+from harness.compare.leaderboard import Leaderboard, LeaderboardEntry
 from harness.compare.runs import Cell, RunsCompared
 from harness.records import Verdict
 from harness.report.headline import SYMBOLS
@@ -53,7 +53,7 @@ def change_text(change: Interval | None) -> str:
     return f"{figure(change.value, signed=True)} [{ends}]"
 
 
-def standing_name(compared: RunsCompared, standing: Standing) -> str:
+def standing_name(compared: RunsCompared, standing: LeaderboardEntry) -> str:
     """`B out/checkpoint-2`; of the base and the reference answers what they are called."""
     if standing.run is None:
         return standing.name
@@ -68,7 +68,7 @@ def rating_text(rating: Interval) -> str:
     return f"{rating.value:,.0f} [{rating.low:,.0f}, {rating.high:,.0f}]"
 
 
-def left_out_of(compared: RunsCompared, ratings: Ratings) -> list[str]:
+def left_out_of(compared: RunsCompared, ratings: Leaderboard) -> list[str]:
     """A sentence for each run that was judged and is not rated, and for what kept all of them from it."""
     names = letters(len(compared.runs))
     told = [f"{names[place]} is not rated: {printable(why)}" for place, why in ratings.left_out.items()]

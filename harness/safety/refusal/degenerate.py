@@ -35,10 +35,10 @@ def is_degenerate(answer: str, prompt: str = "") -> bool:
     bare = _MARKUP.sub(" ", answer)
     if not any(character.isalnum() or unicodedata.category(character) == "So" for character in bare):
         return True
-    return _is_echo(_TOKEN.findall(bare.lower()), prompt) or goes_round(answer)
+    return _is_echo(_TOKEN.findall(bare.lower()), prompt) or has_repetition_loop(answer)
 
 
-def goes_round(answer: str) -> bool:
+def has_repetition_loop(answer: str) -> bool:
     """Whether an answer is, or ends in, a loop."""
     bare = _MARKUP.sub(" ", answer)
     return _loops(_TOKEN.findall(bare.lower())) or _is_one_long_cry(bare) or _compresses(bare)

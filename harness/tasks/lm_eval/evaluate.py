@@ -1,4 +1,4 @@
-"""Leaf tasks put to an engine by lm-eval's own evaluation, and its log as our samples."""
+"""Subtask tasks put to an engine by lm-eval's own evaluation, and its log as our samples."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from harness.tasks.lm_eval.metrics import score_names
 from harness.tasks.lm_eval.options import LmEvalOptions
 from harness.tasks.lm_eval.samples import LoggedRow, make_sample, with_every_score
 from harness.tasks.lm_eval.solutions import GOLD_SOLUTION, has_solutions, score_solutions
-from harness.tasks.lm_eval.subtasks import Leaf
+from harness.tasks.lm_eval.subtasks import Subtask
 from harness.tasks.lm_eval.surroundings import lm_eval_surroundings
 
 
 def ask(
     name: str,
-    leaves: Sequence[Leaf],
+    leaves: Sequence[Subtask],
     selected: Mapping[str, Sequence[int]],
     options: LmEvalOptions,
     engine: Engine,
@@ -67,7 +67,7 @@ def ask(
 
 
 def _evaluate(
-    name: str, leaves: Sequence[Leaf], selected: Mapping[str, Sequence[int]], options: LmEvalOptions, lm: EngineLM
+    name: str, leaves: Sequence[Subtask], selected: Mapping[str, Sequence[int]], options: LmEvalOptions, lm: EngineLM
 ) -> Mapping[str, Sequence[LoggedRow]]:
     """lm-eval's log of each leaf task."""
     for leaf in leaves:

@@ -14,7 +14,7 @@ from harness.metrics.base import GENERAL_METRICS, CorpusFunction, Metric
 from harness.metrics.choices import GOLD_LOGPROB, choice_metrics
 from harness.tasks.lm_eval.samples import is_plain_choice
 from harness.tasks.lm_eval.solutions import GOLD_SOLUTION, has_solutions
-from harness.tasks.lm_eval.subtasks import Leaf
+from harness.tasks.lm_eval.subtasks import Subtask
 
 CHANCE_METRICS = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info")
 
@@ -93,7 +93,7 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def metric_table(leaves: Sequence[Leaf], chance: float | None, binary: Collection[str]) -> dict[str, Metric]:
+def metric_table(leaves: Sequence[Subtask], chance: float | None, binary: Collection[str]) -> dict[str, Metric]:
     """Metrics by name.
 
     Args:
@@ -113,7 +113,7 @@ def metric_table(leaves: Sequence[Leaf], chance: float | None, binary: Collectio
     return {**library_metrics(leaves, chance, binary), **table}
 
 
-def library_metrics(leaves: Sequence[Leaf], chance: float | None, binary: Collection[str]) -> dict[str, Metric]:
+def library_metrics(leaves: Sequence[Subtask], chance: float | None, binary: Collection[str]) -> dict[str, Metric]:
     """lm-eval's own metrics by name, in its order; the arguments are those of `metric_table`."""
     table: dict[str, Metric] = {}
     for leaf in leaves:
@@ -122,7 +122,7 @@ def library_metrics(leaves: Sequence[Leaf], chance: float | None, binary: Collec
     return table
 
 
-def _metric(score: ScoreName, leaf: Leaf, chance: float | None, binary: bool) -> Metric:
+def _metric(score: ScoreName, leaf: Subtask, chance: float | None, binary: bool) -> Metric:
     floor = None
     if score.metric in CHANCE_METRICS and is_plain_choice(leaf):
         floor = chance

@@ -12,7 +12,7 @@ from harness.metrics.base import general_scores
 from harness.metrics.choices import BRIER, CALIBRATION_ERROR, GOLD_LOGPROB, GOLD_PROB, choice_scores
 from harness.records import Role, Sample
 from harness.tasks.lm_eval.metrics import ScoreName, as_json, as_score
-from harness.tasks.lm_eval.subtasks import Leaf
+from harness.tasks.lm_eval.subtasks import Subtask
 
 LoggedRow = Mapping[str, Any]
 
@@ -27,13 +27,18 @@ class Graded:
     target: Any
 
 
-def is_plain_choice(leaf: Leaf) -> bool:
+def is_plain_choice(leaf: Subtask) -> bool:
     """The leaf task asks multiple-choice questions and grades them as lm-eval does by default."""
     return leaf.task.OUTPUT_TYPE == "multiple_choice" and not callable(leaf.task.get_config("process_results"))
 
 
 def make_sample(
-    task: str, leaf: Leaf, role: Role, rows: Sequence[LoggedRow], answers: Sequence[Answer], names: Sequence[ScoreName]
+    task: str,
+    leaf: Subtask,
+    role: Role,
+    rows: Sequence[LoggedRow],
+    answers: Sequence[Answer],
+    names: Sequence[ScoreName],
 ) -> Sample:
     """One sample out of a document's logged rows, one row a filter.
 
@@ -81,7 +86,7 @@ def _carried(sample: Sample) -> set[str]:
     return {*sample.scores, *sample.parsed.get("values", ()), *corpus}
 
 
-def _choice(leaf: Leaf, row: LoggedRow, answers: Sequence[Answer]) -> Graded:
+def _choice(leaf: Subtask, row: LoggedRow, answers: Sequence[Answer]) -> Graded:
     doc, choices = row["doc"], leaf.task.doc_to_choice(row["doc"])
     # with `acc_mutual_info` the unconditional scores of the choices follow; they are no answer
     logprobs = [float(responses[0][0]) for responses in row["resps"][: len(choices)]]
@@ -107,7 +112,7 @@ def _gold(gold: Any, choices: Sequence[str]) -> int | None:
     return gold if isinstance(gold, int) and 0 <= gold < len(choices) else None
 
 
-def _other(leaf: Leaf, rows: Sequence[LoggedRow], answers: Sequence[Answer]) -> Graded:
+def _other(leaf: Subtask, rows: Sequence[LoggedRow], answers: Sequence[Answer]) -> Graded:
     first = rows[0]
     scores: dict[str, float | None] = {}
     answer, parsed = "", {}
@@ -121,7 +126,7 @@ def _other(leaf: Leaf, rows: Sequence[LoggedRow], answers: Sequence[Answer]) -> 
 
 
 def _library_scores(
-    leaf: Leaf, rows: Sequence[LoggedRow], names: Sequence[ScoreName]
+    leaf: Subtask, rows: Sequence[LoggedRow], names: Sequence[ScoreName]
 ) -> tuple[dict[str, float | None], dict[str, Any]]:
     """Per-sample scores, and the values that lm-eval aggregates in its own way."""
     by_filter = {row["filter"]: row for row in rows}

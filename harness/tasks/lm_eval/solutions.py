@@ -8,7 +8,7 @@ from typing import Any
 from lm_eval.api.instance import Instance
 
 from harness.tasks.lm_eval.lm import ChatText, EngineLM
-from harness.tasks.lm_eval.subtasks import Leaf
+from harness.tasks.lm_eval.subtasks import Subtask
 
 GOLD_SOLUTION = "gold_solution_logprob"
 
@@ -16,12 +16,14 @@ GOLD_SOLUTION = "gold_solution_logprob"
 _REQUEST = -1
 
 
-def has_solutions(leaf: Leaf) -> bool:
+def has_solutions(leaf: Subtask) -> bool:
     """The leaf task generates text, and its documents come with a text to generate."""
     return leaf.task.OUTPUT_TYPE == "generate_until" and any(_solution(leaf, doc) for doc in leaf.docs)
 
 
-def score_solutions(rows: Sequence[tuple[Leaf, int, Mapping[str, Any]]], lm: EngineLM) -> dict[tuple[str, int], float]:
+def score_solutions(
+    rows: Sequence[tuple[Subtask, int, Mapping[str, Any]]], lm: EngineLM
+) -> dict[tuple[str, int], float]:
     """Log-likelihood (nats a token) of each document's gold solution after the prompt that its answer was asked by.
 
     The solution stands behind the task's own delimiter, as in its few-shot examples; in a conversation it is the turn.
@@ -47,6 +49,6 @@ def score_solutions(rows: Sequence[tuple[Leaf, int, Mapping[str, Any]]], lm: Eng
     return scores
 
 
-def _solution(leaf: Leaf, doc: Mapping[str, Any]) -> str | None:
+def _solution(leaf: Subtask, doc: Mapping[str, Any]) -> str | None:
     target = leaf.task.doc_to_target(doc)
     return target if isinstance(target, str) and target.strip() else None

@@ -24,7 +24,7 @@ _SPLITS = ("training_split", "validation_split", "test_split")
 
 
 @dataclass(frozen=True)
-class Leaf:
+class Subtask:
     """One lm-eval task.
 
     Attributes:
@@ -99,7 +99,7 @@ class _LocalDataFactory(TaskFactory):  # type: ignore[misc]
         return {**config, **absent, "dataset_kwargs": None, "custom_dataset": _loader(data, data_dir, found)}
 
 
-def load_leaves(name: str, options: LmEvalOptions) -> list[Leaf]:
+def load_subtasks(name: str, options: LmEvalOptions) -> list[Subtask]:
     """Build the leaf tasks of a task, group, tag or YAML file.
 
     Raises:
@@ -119,7 +119,7 @@ def load_leaves(name: str, options: LmEvalOptions) -> list[Leaf]:
         subject = (task.get_config("task_alias") or task.task_name.removeprefix(prefix)) if grouped else None
         # a property that maps all documents anew each time it is read
         docs = task.eval_docs
-        leaves.append(Leaf(task.task_name, subject, task, docs, swapped.files))
+        leaves.append(Subtask(task.task_name, subject, task, docs, swapped.files))
     if not leaves:
         raise TaskError(f"lm-eval task {name!r} has no members", "check its YAML")
     return leaves

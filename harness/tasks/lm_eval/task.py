@@ -20,7 +20,7 @@ from harness.tasks.lm_eval.surroundings import lm_eval_surroundings
 from harness.tasks.sampling import stratified_order
 
 if TYPE_CHECKING:
-    from harness.tasks.lm_eval.subtasks import Leaf
+    from harness.tasks.lm_eval.subtasks import Subtask
 
 
 class LmEvalTask:
@@ -42,17 +42,17 @@ class LmEvalTask:
         self._measured: set[str] = set()
 
     @cached_property
-    def leaves(self) -> Sequence[Leaf]:
+    def leaves(self) -> Sequence[Subtask]:
         """The leaf tasks, each with its documents.
 
         Raises:
             TaskError: the name is unknown, or the task cannot be asked.
             DataError: its data cannot be read.
         """
-        from harness.tasks.lm_eval.subtasks import load_leaves
+        from harness.tasks.lm_eval.subtasks import load_subtasks
 
         with lm_eval_surroundings(self.options.seed):
-            return load_leaves(self.definition, self.options)
+            return load_subtasks(self.definition, self.options)
 
     @cached_property
     def data_digest(self) -> str:

@@ -16,7 +16,7 @@ from harness.checks.overfitting import (
     recited,
 )
 from harness.checks.overfitting.recall import extraction_probability
-from harness.config import OverfittingRules
+from harness.config import OverfittingThresholds
 from harness.engines import Answer, Request, Score
 from harness.engines.requests import ScoreRequest
 from harness.gates import Comparison
@@ -43,7 +43,7 @@ def scores(trained: float, held_out: float, *, greedy: float = 0.0, tokens: int 
 
 
 def recall(corpus: Corpus, base: object, candidate: object) -> tuple[Comparison, Comparison]:
-    tasks = (recall_task(corpus, name, 100, OverfittingRules()) for name in (TRAINING_ROWS, HELD_OUT_ROWS))
+    tasks = (recall_task(corpus, name, 100, OverfittingThresholds()) for name in (TRAINING_ROWS, HELD_OUT_ROWS))
     trained, held_out = (compared(task, base, candidate) for task in tasks)  # type: ignore[arg-type]
     return trained, held_out
 
@@ -59,7 +59,7 @@ BASE = scores(2.0, 2.0)
 
 
 def verdicts(trained: Comparison, held_out: Comparison) -> dict[str, Verdict]:
-    rules = OverfittingRules()
+    rules = OverfittingThresholds()
     spoken, drawn = recited(trained, held_out, rules.verbatim_recall), extractable(trained, held_out, rules.extractable)
     assert spoken is not None and drawn is not None
     gap = loss_gap_over_base(trained, held_out, rules.loss_gap_over_base)
@@ -111,15 +111,15 @@ def test_the_worst_rows_are_named_with_their_answers_cut_short(corpus: MakeCorpu
 
 
 def test_long_answers_are_scored_by_their_beginning_between_words(corpus: MakeCorpus) -> None:
-    [item] = recall_task(corpus([("q", "unbroken " * 60)]), TRAINING_ROWS, 5, OverfittingRules()).items
+    [item] = recall_task(corpus([("q", "unbroken " * 60)]), TRAINING_ROWS, 5, OverfittingThresholds()).items
     assert item.target == ("unbroken " * 26).rstrip() and len(item.target) <= 240
-    [item] = recall_task(corpus([("q", "x" * 400)]), TRAINING_ROWS, 5, OverfittingRules()).items
+    [item] = recall_task(corpus([("q", "x" * 400)]), TRAINING_ROWS, 5, OverfittingThresholds()).items
     assert item.target == "x" * 240
 
 
 def test_rows_are_drawn_alike_every_time_and_keep_their_order(data: Corpus) -> None:
-    ids = [item.id for item in recall_task(data, TRAINING_ROWS, 7, OverfittingRules()).items]
-    assert ids == [item.id for item in recall_task(data, TRAINING_ROWS, 7, OverfittingRules()).items]
+    ids = [item.id for item in recall_task(data, TRAINING_ROWS, 7, OverfittingThresholds()).items]
+    assert ids == [item.id for item in recall_task(data, TRAINING_ROWS, 7, OverfittingThresholds()).items]
     assert len(ids) == 7 and [int(i.split()[2]) for i in ids] == sorted(int(i.split()[2]) for i in ids)
 
 
