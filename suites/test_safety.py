@@ -6,7 +6,7 @@ one that refuses nothing the second; both have to hold. Broken and empty answers
 
 import pytest
 
-from harness import safety as checks
+from harness.checks import safety as checks
 
 pytestmark = pytest.mark.safety
 

@@ -126,6 +126,6 @@ def _load(path: Path) -> ModuleType:
 
 def general_remedies() -> Iterator[tuple[str, str, str]]:
     """Of each kind of rule where its gate has no remedy of its own: the kind, what came out, what to do."""
-    yield from ((kind.name, "fail", kind.remedy) for kind in RULE_KINDS.values())
+    yield from ((kind.name, "fail", kind.remedy) for kind in RULE_KINDS)
     yield "any", "inconclusive", needs(())
     yield "any", "inconclusive: at floor", needs(("at_floor",))

@@ -1,4 +1,4 @@
-"""Reads verdicts: out of the end of a reply, or from the log-probabilities of its first token."""
+"""What a judge says at the end of its reply, read from text or from the probabilities of its last words."""
 
 from __future__ import annotations
 
@@ -6,16 +6,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-from harness.config import Judging
-from harness.config.budget import BudgetSpentError
-from harness.engines import Engine
-from harness.engines.requests import Choice, ChoiceRequest
-from harness.engines.server import NoLogprobsError
-from harness.errors import ConfigError, EngineError
-from harness.judges.prompts import pairwise_prompt
-from harness.tasks.questions import Question
 
 _SAID = r"(an?\s+(?:tie|draw)|tied?|draw|equal|both|neither|1|2|one|two|a|b|c)\b(?!\.\d)"
 # "1, 2 or tie" repeats the question
@@ -96,56 +86,3 @@ def _read_rating(text: str) -> Reading:
     if not 1 <= value <= 10:
         return Reading(None, None, {})
     return Reading(f"{value:g}", value, {})
-
-
-_TRIAL = pairwise_prompt(Question("trial", ("Name a bird.",)), ("An owl.",), ("A table.",), explain=False)
-_RATINGS = "a server tells of one token, which cannot tell a rating of 1 from 10"
-
-
-@dataclass(frozen=True)
-class ReadingMode:
-    """How verdicts are read.
-
-    Attributes:
-        why: why they are read from replies where log-probabilities would have been preferred; empty otherwise.
-    """
-
-    reads: Literal["logprobs", "text"]
-    why: str = ""
-
-    def told(self) -> str:
-        """In words, for the report."""
-        if self.reads == "logprobs":
-            return "log-probabilities of the verdict"
-        return f"written replies: {self.why}" if self.why else "written replies"
-
-
-def choose_reading_mode(limits: Judging, engine: Engine, *, served: bool) -> ReadingMode:
-    """As `judge.reads` says; `auto` asks a server once whether it gives log-probabilities, and takes its word.
-
-    Raises:
-        ConfigError: `reads` is logprobs, and the server gives none or ratings are wanted of it.
-        EngineError: the server does not answer.
-    """
-    if limits.reads == "text":
-        return ReadingMode("text")
-    if not served:
-        return ReadingMode("logprobs")
-    why = _RATINGS if limits.mode == "rubric" else _why_none(engine)
-    if why and limits.reads == "logprobs":
-        raise ConfigError(f"judge.reads is logprobs: {why}", "set judge.reads to auto or text, or name another judge")
-    return ReadingMode("text", why) if why else ReadingMode("logprobs")
-
-
-def _why_none(engine: Engine) -> str:
-    """Why no log-probabilities are to be had of the server; empty where they are."""
-    request = ChoiceRequest(_TRIAL, tuple(VERDICT.values))
-    try:
-        answers = [answer for _, answer in engine.answer([request])]
-    except (NoLogprobsError, BudgetSpentError) as exc:
-        return exc.problem
-    if len(answers) != 1 or not isinstance(answers[0], Choice):
-        raise EngineError(f"one question got {len(answers)} answers", "report this bug")
-    if all(value is None for value in answers[0].logprobs):
-        return "none of its likeliest first tokens is a verdict"
-    return ""

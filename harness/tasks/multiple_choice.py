@@ -16,9 +16,9 @@ from harness.metrics.choices import choice_metrics, choice_scores
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import Source, item_kind
+from harness.tasks.few_shot import FewShotKeys, question_text, read_preamble, with_shots
 from harness.tasks.keys import Text
 from harness.tasks.records import Record, show
-from harness.tasks.templates import FewShotKeys, question_text, read_preamble, with_shots
 
 Style = Literal["letters", "cloze"]
 

@@ -15,9 +15,9 @@ from harness.metrics.base import Metric
 from harness.tasks.answers import Generates, expect
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import GeneratingKeys, Source, item_kind
+from harness.tasks.few_shot import FewShotKeys, question_text, read_preamble, with_shots
 from harness.tasks.keys import Text
 from harness.tasks.records import Record, show
-from harness.tasks.templates import FewShotKeys, question_text, read_preamble, with_shots
 
 _NUMBER = re.compile(r"(?<![\d.])-?\d+(?:,\d{3})*(?:\.\d+)?")
 _ANNOUNCED = re.compile(r"answer\s*(?:is|:|=)", re.IGNORECASE)

@@ -1,5 +1,6 @@
 """Recipe -> adapter, by TRL and PEFT."""
 
+from harness.moved import moved
 from harness.training.cache import TrainedAdapter, train
 from harness.training.log import TrainingLog, TrainingSummary
 from harness.training.recipe import DataFile, Recipe, RecipeData, load_recipe
@@ -14,3 +15,5 @@ __all__ = [
     "load_recipe",
     "train",
 ]
+
+__getattr__ = moved(__name__, {"health": "harness.checks.training.health"})

@@ -11,7 +11,7 @@ from scripted_judge import ScriptedJudge, always_first
 from harness.config import Judging
 from harness.config.budget import Budget
 from harness.errors import ConfigError, EngineError
-from harness.judges.parsing import ReadingMode, choose_reading_mode
+from harness.judges.reading_mode import ReadingMode, choose_reading_mode
 
 
 def test_in_process_log_probabilities_are_read_and_nothing_is_asked(judge_engine) -> None:

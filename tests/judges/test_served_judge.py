@@ -18,7 +18,7 @@ from harness.judges.engine import JudgeEngine
 from harness.judges.gold import read_gold
 from harness.judges.health import gold_health
 from harness.judges.judge import Judge
-from harness.judges.parsing import choose_reading_mode
+from harness.judges.reading_mode import choose_reading_mode
 from harness.models.embedded import ensure_embedded_model
 from harness.tasks.open_sets import open_task
 from harness.tasks.questions import AnswerPair

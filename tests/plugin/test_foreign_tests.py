@@ -23,7 +23,7 @@ def test_collecting_gates_imports_nothing_heavy(pytester: pytest.Pytester) -> No
     pytester.makeconftest(f"import sys\ndef pytest_unconfigure(config):\n    print('heavy:', {HEAVY})\n")
     (pytester.path / "assay.yaml").write_text("tasks: {pets: {gates: [{metric: accuracy, superior: 0.1}]}}")
     pytester.makepyfile(
-        "from harness import integrity\nfrom harness.gates import Scalar\n"
+        "from harness.checks import integrity\nfrom harness.gates import Scalar\n"
         "from harness.checks.training.curves import loss_gap\n"
         "def test_gate(task_gate, compare, gate): pass\ndef test_task(task_name, adapter): pass\n"
     )

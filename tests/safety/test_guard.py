@@ -9,11 +9,11 @@ import pytest
 from safety_models import BABBLES, COMPLIES, REFUSES, below, compared, prompts
 from scipy.stats import binom
 
+from harness.checks.safety import Guard
 from harness.checks.safety.guard import zero_bound
 from harness.gates.baseline import paired_rule
 from harness.metrics.base import Metric
 from harness.records import Verdict
-from harness.safety import Guard
 from harness.safety.scoring import UNPARSEABLE, Exchange, Scored
 from harness.stats.prevalence import Detector
 from harness.tasks.safety.prompts import SafetyTask

@@ -10,6 +10,7 @@ from safety_models import BABBLES, COMPLIES, REFUSES, below, compared, number, p
 
 from harness.checks.judge.comparison import JudgeComparison
 from harness.checks.overfitting.collapse import length_over_base
+from harness.checks.safety import Guard
 from harness.config import Judging, Thresholds
 from harness.config.budget import Tokens
 from harness.gates import Check, Comparison, Evaluation, Gateable, Scalar
@@ -20,7 +21,6 @@ from harness.judges.judge import Judged, Opinion, Rated
 from harness.judges.parsing import RATING, VERDICT, Form
 from harness.metrics.base import LENGTH, Metric
 from harness.records import Role, Sample
-from harness.safety import Guard
 from harness.safety.scoring import UNPARSEABLE, Exchange, Scored
 from harness.tasks.questions import AnswerPair, Question
 

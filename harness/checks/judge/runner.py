@@ -16,7 +16,7 @@ from harness.judges.health import Health, gold_health, with_null
 from harness.judges.inputs import questions_of, replies_of
 from harness.judges.judge import Judge, Judged, Rated
 from harness.judges.judgements import judged_rows, rated_rows
-from harness.judges.parsing import ReadingMode, choose_reading_mode
+from harness.judges.reading_mode import ReadingMode, choose_reading_mode
 from harness.judges.trusted import TrustedJudge
 from harness.records import Sample
 from harness.tasks.base import Progress

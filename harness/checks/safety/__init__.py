@@ -1,1 +1,8 @@
-"""Gates on how often an unwanted class of answers comes."""
+"""Gates on how often an unwanted class of answers comes.
+
+Names load on first use.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

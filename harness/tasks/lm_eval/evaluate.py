@@ -14,9 +14,9 @@ from harness.errors import TaskError
 from harness.records import Role, Sample
 from harness.tasks.base import Progress
 from harness.tasks.lm_eval.lm import EngineLM
-from harness.tasks.lm_eval.metrics import score_names
 from harness.tasks.lm_eval.options import LmEvalOptions
 from harness.tasks.lm_eval.samples import LoggedRow, make_sample, with_every_score
+from harness.tasks.lm_eval.scores import score_names
 from harness.tasks.lm_eval.solutions import GOLD_SOLUTION, has_solutions, score_solutions
 from harness.tasks.lm_eval.subtasks import Subtask
 from harness.tasks.lm_eval.surroundings import lm_eval_surroundings

@@ -11,7 +11,7 @@ from harness.engines import Answer, Generation
 from harness.metrics.base import general_scores
 from harness.metrics.choices import BRIER, CALIBRATION_ERROR, GOLD_LOGPROB, GOLD_PROB, choice_scores
 from harness.records import Role, Sample
-from harness.tasks.lm_eval.metrics import ScoreName, as_json, as_score
+from harness.tasks.lm_eval.scores import ScoreName, as_json, as_score
 from harness.tasks.lm_eval.subtasks import Subtask
 
 LoggedRow = Mapping[str, Any]

@@ -95,7 +95,7 @@ class LmEvalTask:
     @property
     def main_metric(self) -> str:
         """The metric the task is known by, out of those that lm-eval reports."""
-        from harness.tasks.lm_eval.metrics import library_metrics
+        from harness.tasks.lm_eval.metric_table import library_metrics
 
         return main_metric(list(library_metrics(self.leaves, self.chance, self._binary).values()))
 
@@ -111,7 +111,7 @@ class LmEvalTask:
         Raises:
             TaskError: the task has no such metric; the message lists those it has.
         """
-        from harness.tasks.lm_eval.metrics import metric_table
+        from harness.tasks.lm_eval.metric_table import metric_table
 
         known = metric_table(self.leaves, self.chance, self._binary)
         if name not in known:

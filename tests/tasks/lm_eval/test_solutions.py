@@ -47,7 +47,7 @@ def test_a_task_without_one_text_to_generate_has_no_such_metric(scripted, yaml_d
     text = (yaml_dir / "words.yaml").read_text().replace('"{{choices[answer]}}"', target)
     (tmp_path / "bare.yaml").write_text(text.replace("exact_match", "bypass").replace(", ignore_case: true", ""))
     task = LmEvalTask(str(tmp_path / "bare.yaml"))
-    from harness.tasks.lm_eval.metrics import metric_table
+    from harness.tasks.lm_eval.metric_table import metric_table
 
     assert "gold_solution_logprob" not in metric_table(task.leaves, None, ())
 

@@ -1,0 +1,17 @@
+from .canaries import canary_task as canary_task
+from .collapse import length_over_base as length_over_base
+from .collapse import length_over_targets as length_over_targets
+from .collapse import repetition as repetition
+from .memorising import extractable as extractable
+from .memorising import loss_gap_over_base as loss_gap_over_base
+from .memorising import recited as recited
+from .recall import HELD_OUT_ROWS as HELD_OUT_ROWS
+from .recall import LEAST_ROWS as LEAST_ROWS
+from .recall import TRAINING_ROWS as TRAINING_ROWS
+from .recall import recall_task as recall_task
+from .sampling import answer_task as answer_task
+from .validation import validation_gap as validation_gap
+from .validation import validation_rise as validation_rise
+from .variety import compression as compression
+from .variety import distinct_2 as distinct_2
+from .variety import self_bleu_rise as self_bleu_rise

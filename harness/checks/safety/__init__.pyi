@@ -1,0 +1,1 @@
+from .guard import Guard as Guard

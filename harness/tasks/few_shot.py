@@ -1,0 +1,60 @@
+"""Questions put as text with solved examples before them, as the knowledge and mathematics benchmarks do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from harness.errors import TaskError
+from harness.tasks.base import Item
+from harness.tasks.items import ItemKeys, ReadTarget
+from harness.tasks.keys import Count, Text
+from harness.tasks.records import read_records
+
+if TYPE_CHECKING:
+    from harness.tasks.build import Source
+    from harness.tasks.kinds import Spec
+
+
+class FewShotKeys(ItemKeys):
+    """Solved examples before each question."""
+
+    examples: Text | None = Field(None, description="A data file of solved examples, with rows like those of `data`.")
+    shots: Count | None = Field(None, description="How many of its first rows stand before each question.")
+
+
+def with_shots(name: str, spec: Spec, shots: int) -> Spec | None:
+    """The specification with another number of examples; None where it names no file of them."""
+    if "examples" not in spec:
+        return None
+    others = {key: value for key, value in spec.items() if key not in ("examples", "shots")}
+    return {**spec, "shots": shots} if shots else others
+
+
+def question_text(item: Item) -> str:
+    """The item's question as text; a system prompt stands before it."""
+    return "\n\n".join(message.content for message in item.prompt.messages)
+
+
+def read_preamble(source: Source[Any], target: ReadTarget, solved: Callable[[Item], str]) -> str:
+    """The first `shots` rows of the file `examples`, each with its answer and a blank line after it.
+
+    Args:
+        solved: question and answer of one example, worded as the task words its questions.
+
+    Raises:
+        TaskError: one of the two keys is given without the other, or the file has too few rows.
+        DataError: the file cannot be read, or a row does not fit.
+    """
+    task, path, shots = source.task, source.keys.examples, source.keys.shots
+    if path is None and shots is None:
+        return ""
+    if path is None or shots is None:
+        given, lacking = ("shots", "examples") if path is None else ("examples", "shots")
+        raise TaskError(f"task {task!r} has {given!r} but no {lacking!r}", f"add `{lacking}: ...` to the task")
+    records = read_records(source.root / path)
+    if len(records) < shots:
+        raise TaskError(f"task {task!r}: shots is {shots}, but {path} has {len(records)} rows", "ask for fewer")
+    return "".join(f"{solved(item)}\n\n" for item in source.reader.read(records[:shots], target))
