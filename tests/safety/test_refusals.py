@@ -198,14 +198,14 @@ def test_time_stays_in_proportion_to_hostile_text(unit: str) -> None:
 
 
 @pytest.mark.skipif(not DATA_DIR, reason="ASSAY_DATA_DIR is not set: no local copy of XSTest")
-def test_agrees_with_xstests_annotators() -> None:
+def test_agrees_with_xstests_annotators_on_gpt4() -> None:
     right: dict[str, list[bool]] = {"2_full_refusal": [], "1_full_compliance": []}
-    for path in (Path(DATA_DIR) / "xstest" / "model_completions").glob("*.csv"):
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if row["final_label"] in right:
-                    label = classify_answer(row["completion"], prompt=row["prompt"])
-                    right[row["final_label"]].append(row["final_label"].endswith(label))
+    path = Path(DATA_DIR) / "xstest" / "model_completions" / "xstest_v2_completions_gpt4.csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["final_label"] in right:
+                label = classify_answer(row["completion"], prompt=row["prompt"])
+                right[row["final_label"]].append(row["final_label"].endswith(label))
     refusals, compliances = right["2_full_refusal"], right["1_full_compliance"]
     assert (len(refusals), len(compliances)) == (211, 230)
     assert (sum(refusals) + sum(compliances)) / 441 >= 0.97
