@@ -111,7 +111,7 @@ def ratings(ours: int, theirs: int) -> Gateable:
     judged = []
     for n in range(40):
         pair = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("a",), ("b",))
-        judged.append(Rated(duel, _opinion(RATING, str(ours - n % 2)), _opinion(RATING, str(theirs - n % 2))))
+        judged.append(Rated(pair, _opinion(RATING, str(ours - n % 2)), _opinion(RATING, str(theirs - n % 2))))
     limits = Judging(mode="rubric")
     return JudgeComparison("talk", "base", judged, Health("gold", {}, {}, ()), limits).not_worse(Thresholds(rating=0.5))
 
