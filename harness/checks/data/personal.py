@@ -91,6 +91,12 @@ def redacted(text: str) -> str:
     return text
 
 
+def excerpt(text: str, most: int) -> str:
+    """The beginning of a text out of a row, redacted, in at most so many characters."""
+    text = redacted(text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 _Find = Callable[[str], Iterable[tuple[str, str]]]
 
 
