@@ -73,21 +73,16 @@ def config_agrees_with_tensors(adapter: Path) -> Check:
         "scales": scales,
         "unusual_scales": unusual,
     }
-    if faults:
-        return Check(
-            "config",
-            holds=False,
-            reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}"
-            + (f"; {len(faults) - 1} more" if faults[1:] else ""),
-            remedy=f"restore the {CONFIG} that was saved with these weights",
-            details=details,
-        )
+    more = f"; {len(faults) - 1} more" if faults[1:] else ""
     strength = ", ".join(f"{scale:g}" for scale in scales[:3]) or "unknown"
     note = f"; a strength of {unusual[0]:g} is out of the usual range" if unusual else ""
     return Check(
         "config",
-        holds=True,
-        reason=f"{CONFIG} fits the tensors (ranks {details['ranks']}, strength alpha/r {strength}){note}",
+        holds=not faults,
+        reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}{more}"
+        if faults
+        else f"{CONFIG} fits the tensors (ranks {details['ranks']}, strength alpha/r {strength}){note}",
+        remedy=f"restore the {CONFIG} that was saved with these weights",
         details=details,
     )
 

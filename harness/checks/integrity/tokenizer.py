@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,13 +109,11 @@ def tokenizer_is_the_bases(adapter: Path, base: Path) -> Check:
         AdapterError: a file cannot be read.
     """
     own, theirs = saved_tokenizer(base), saved_tokenizer(adapter)
-    faults = [
-        *_drift(own, theirs, _named(adapter, "pad_token")),
-        *(
-            f"{name} is {now!r} beside the adapter, {before!r} of the base"
-            for name, (before, now) in _changed_specials(adapter, base).items()
-        ),
-    ]
+    faults = _drift(own, theirs, _named(adapter, "pad_token"))
+    for special in _SPECIALS:
+        before, now = _named(base, special), _named(adapter, special)
+        if before and now and before != now:
+            faults.append(f"{special} is {now!r} beside the adapter, {before!r} of the base")
     size = _size(own, theirs)
     base_rows = read_json(base / "config.json").get("vocab_size")
     for name, rows in _embedding_rows(adapter).items():
@@ -122,21 +121,21 @@ def tokenizer_is_the_bases(adapter: Path, base: Path) -> Check:
         if size is not None and rows > max(size, base_rows or 0):
             faults.append(f"{name} has {rows} rows, and there are {size} tokens: tokens were added and not saved")
     unread = _unread(own, theirs)
-    details = {"faults": faults, "own_tokenizer": theirs.is_there, "tokens": size, "compared": unread is None}
-    if faults:
-        return Check(
-            "tokenizer",
-            holds=False,
-            reason=f"the adapter was trained with another tokenizer: {faults[0]}",
-            remedy="train and serve with one tokenizer: the base's, or save the new one and the resized embeddings with "
-            "the base and pass that with --model",
-            details=details,
-        )
+    seen = (
+        "its tokenizer gives the base's tokens"
+        if theirs.is_there
+        else "its tokenizer is the base's: none lies beside it"
+    )
     if unread is not None:
-        reason = f"the tokenizer beside the adapter cannot be compared with the base's: {unread}"
-        return Check("tokenizer", holds=True, reason=reason, details=details)
-    seen = "gives the base's tokens" if theirs.is_there else "is the base's: none lies beside the adapter"
-    return Check("tokenizer", holds=True, reason=f"its tokenizer {seen}", details=details)
+        seen = f"the tokenizer beside the adapter cannot be compared with the base's: {unread}"
+    return Check(
+        "tokenizer",
+        holds=not faults,
+        reason=f"the adapter was trained with another tokenizer: {faults[0]}" if faults else seen,
+        remedy="train and serve with one tokenizer: the base's, or save the new one and the resized embeddings with "
+        "the base and pass that with --model",
+        details={"faults": faults, "own_tokenizer": theirs.is_there, "tokens": size, "compared": unread is None},
+    )
 
 
 def _unread(own: SavedTokenizer, theirs: SavedTokenizer) -> str | None:
@@ -160,8 +159,8 @@ def _drift(own: SavedTokenizer, theirs: SavedTokenizer, padding: str | None) -> 
     """What the two do differently, as far as they can be read."""
     if own.rules is None:
         return []
-    told = _vocabulary_faults(own.tokens, theirs.tokens, padding, whole=theirs.rules is not None)
-    return told if told or theirs.rules is None else _encoding_faults(own.rules, theirs.rules)
+    faults = _vocabulary_faults(own.tokens, theirs.tokens, padding, whole=theirs.rules is not None)
+    return faults if faults or theirs.rules is None else _encoding_faults(own.rules, theirs.rules)
 
 
 def _vocabulary_faults(
@@ -174,12 +173,8 @@ def _vocabulary_faults(
     """
     added, lost = sorted(now.keys() - before.keys() - {padding}), sorted(before.keys() - now.keys()) if whole else []
     moved = sorted(token for token in now.keys() & before.keys() if now[token] != before[token])
-    told = [("added", added), ("lost", lost), ("with another id", moved)]
-    return [
-        f"{len(tokens)} tokens {what}, such as {', '.join(map(repr, tokens[:_SHOWN]))}"
-        for what, tokens in told
-        if tokens
-    ]
+    changes = [("added", added), ("lost", lost), ("with another id", moved)]
+    return [f"{len(t)} tokens {what}, such as {', '.join(map(repr, t[:_SHOWN]))}" for what, t in changes if t]
 
 
 def _encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
@@ -188,19 +183,10 @@ def _encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
     for text in (*PROBE_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)):
         before, now = own.encode(text).tokens, theirs.encode(text).tokens
         if before != now:
-            at = next(
-                (i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now))
-            )
-            return [
-                f"{text!r} becomes {now[at : at + _SHOWN]} where the base has {before[at : at + _SHOWN]} (token {at})"
-            ]
+            at = next(i for i in itertools.count() if before[i : i + 1] != now[i : i + 1])
+            shown = slice(at, at + _SHOWN)
+            return [f"{text!r} becomes {now[shown]} where the base has {before[shown]} (token {at})"]
     return []
-
-
-def _changed_specials(adapter: Path, base: Path) -> dict[str, tuple[str, str]]:
-    """Special token -> (the base's, the adapter's) where both name one and they differ."""
-    pairs = {special: (_named(base, special), _named(adapter, special)) for special in _SPECIALS}
-    return {special: (own, theirs) for special, (own, theirs) in pairs.items() if own and theirs and own != theirs}
 
 
 def _named(directory: Path, special: str) -> str | None:
