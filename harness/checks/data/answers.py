@@ -25,7 +25,7 @@ def answers_are_whole(corpus: Corpus, limit: float) -> Check:
     An answer breaks off where a code fence or tool call stays open, where it ends in a comma, an open bracket or a word
     such as "and", or where it is long and ends without punctuation although at least 70% of the long answers of
     its part end with it. Rows of rehearsal are left out: they are the base's own answers, cut at their length. Empty
-    answers cannot be read at all, which `rows_can_be_read` tells.
+    answers cannot be read at all, which is for `rows_can_be_read`.
     """
     findings: list[Finding] = []
     total = 0

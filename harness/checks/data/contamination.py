@@ -62,14 +62,14 @@ def find_matches(rows: Sequence[Row], items: Sequence[EvaluationItem], *, ngram:
     questions = list(texts)
     right = Windows(questions, vocabulary)
     keys = word_keys(vocabulary)
-    runs = shared_runs(left, right, ngram, keys, _telling(right, ngram, keys))
+    runs = shared_runs(left, right, ngram, keys, _distinctive(right, ngram, keys))
     for size in sorted({len(question) for question in questions if 0 < len(question) < ngram}):
-        runs += shared_runs(left, right, size, keys, _whole(right, size))
+        runs += shared_runs(left, right, size, keys, _of_whole_texts(right, size))
     matches = [
         Match(rows[run.left], item, run.length, " ".join(questions[run.right][run.right_start :][: run.length]))
         for run in runs
         for item in texts[questions[run.right]]
-        if _tells(questions[run.right], item, rows[run.left], left.texts[run.left], ngram)
+        if _is_evidence(questions[run.right], item, rows[run.left], left.texts[run.left], ngram)
     ]
     return sorted(matches, key=lambda match: (-match.words, match.row.location, match.item.name))
 
@@ -120,7 +120,7 @@ def _reason(
     return f"{', '.join(counts)} in the training data, {allowed(limit)}: {'; '.join(shown[:SHOWN])}"
 
 
-def _tells(question: Sequence[str], item: EvaluationItem, row: Row, said: Sequence[str], ngram: int) -> bool:
+def _is_evidence(question: Sequence[str], item: EvaluationItem, row: Row, said: Sequence[str], ngram: int) -> bool:
     """Whether a shared run is evidence: short questions want their symbols, or none, and very short ones their answer in
     the same row.
 
@@ -138,7 +138,7 @@ def _tells(question: Sequence[str], item: EvaluationItem, row: Row, said: Sequen
     return len(asked) == len(question) or within(asked, parts) or within(question, parts)
 
 
-def _whole(right: Windows, size: int) -> NDArray[np.bool_]:
+def _of_whole_texts(right: Windows, size: int) -> NDArray[np.bool_]:
     """First words of texts of just that size."""
     import numpy as np
 
@@ -147,7 +147,7 @@ def _whole(right: Windows, size: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _telling(right: Windows, size: int, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def _distinctive(right: Windows, size: int, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """First words of windows that few texts have."""
     import numpy as np
 

@@ -120,16 +120,16 @@ def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str 
     return Corpus([_read(role, path, layout) for role, path in files.items() if path is not None])
 
 
-def _read(role: str, path: Path, layout: str) -> Part:
+def _read(role: str, path: Path, data_format: str) -> Part:
     records = read_records(path)
-    if layout == "auto":
-        layout = detect_format(records[0])
+    if data_format == "auto":
+        data_format = detect_format(records[0])
     examples: list[Example] = []
     refused: dict[int, str] = {}
     for record in records:
         try:
-            examples.append(parse_example(record, layout))
+            examples.append(parse_example(record, data_format))
         except DataError as error:
             problem = error.problem.removeprefix(f"{path}: row {record.row} ")
             refused[record.row] = f"{problem}: {error.remedy}" if error.remedy else problem
-    return Part(role, path, layout, records, examples, refused)
+    return Part(role, path, data_format, records, examples, refused)

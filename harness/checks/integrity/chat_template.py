@@ -121,7 +121,7 @@ def special_tokens_agree(base: Path, tokenizer: PreTrainedTokenizerBase) -> Chec
     """A conversation starts with one BOS at most, and an answer's turn ends in a token that stops generation.
 
     A turn that ends in any other token teaches no end: answers run on to their limit. Where pad equals EOS, training
-    that masks padding masks the end too; `stops_with_eos` tells whether it did.
+    that masks padding masks the end too; `stops_with_eos` shows whether it did.
 
     Args:
         tokenizer: the base's, which is what is trained, measured and served with.

@@ -99,7 +99,7 @@ def merges_cleanly(
     Of a 4-bit base there are two merged models. Merged into the dense weights that the packed ones stand for, and left
     in that precision, the adapter loses rounding alone. Quantised anew, as a merge into packed weights does, changes
     smaller than a step of the 4-bit grid are lost: nearly all of a healthy QLoRA adapter. So the second is what is gated
-    where a merged model is to be served; elsewhere the first is, and the loss of the second is told.
+    where a merged model is to be served; elsewhere the first is, and the reason says what the second loses.
 
     The base weights are put back bit for bit afterwards.
 

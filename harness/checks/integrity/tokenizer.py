@@ -32,12 +32,12 @@ class SavedTokenizer:
     """What lies in a directory of a tokenizer.
 
     Attributes:
-        rules: None where there is none, or it cannot be read.
+        tokenizer: None where there is none, or it cannot be read.
         added: token -> id, out of added_tokens.json.
         files: vocabulary file -> digest.
     """
 
-    rules: Tokenizer | None
+    tokenizer: Tokenizer | None
     added: dict[str, int]
     files: dict[str, str]
 
@@ -49,7 +49,7 @@ class SavedTokenizer:
     @cached_property
     def tokens(self) -> dict[str, int]:
         """Token -> id; of a tokenizer that cannot be read, what was added to it alone."""
-        known = self.rules.get_vocab(with_added_tokens=True) if self.rules is not None else {}
+        known = self.tokenizer.get_vocab(with_added_tokens=True) if self.tokenizer is not None else {}
         return {**self.added, **known}
 
 
@@ -61,12 +61,12 @@ def saved_tokenizer(directory: Path) -> SavedTokenizer:
     """
     files = {name: digest_file(directory / name) for name in (_FAST, *_SLOW) if (directory / name).is_file()}
     added = read_json(directory / _ADDED) if (directory / _ADDED).is_file() else {}
-    rules = _from_file(directory / _FAST) if _FAST in files else _from_transformers(directory) if files else None
-    if rules is not None:
+    tokenizer = _from_file(directory / _FAST) if _FAST in files else _from_transformers(directory) if files else None
+    if tokenizer is not None:
         # trainers leave their batches' settings in the file
-        rules.no_padding()
-        rules.no_truncation()
-    return SavedTokenizer(rules, added, files)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+    return SavedTokenizer(tokenizer, added, files)
 
 
 def _from_file(file: Path) -> Tokenizer:
@@ -89,8 +89,8 @@ def _from_transformers(directory: Path) -> Tokenizer | None:
             loaded = AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
     except Exception:  # its converters raise whatever their libraries do; the check then says that it cannot compare
         return None
-    rules: Tokenizer | None = getattr(loaded, "backend_tokenizer", None)
-    return rules
+    tokenizer: Tokenizer | None = getattr(loaded, "backend_tokenizer", None)
+    return tokenizer
 
 
 _SPECIALS = ("bos_token", "eos_token", "unk_token")
@@ -142,43 +142,39 @@ def _unread(own: SavedTokenizer, theirs: SavedTokenizer) -> str | None:
     """Which of the two cannot be read; None where nothing stands in the way of comparing them."""
     if theirs.files.items() <= own.files.items() and theirs.added.items() <= own.tokens.items():
         return None  # nothing lies beside the adapter but what the base has, byte for byte
-    for whose, tokenizer in (("adapter", theirs), ("base", own)):
-        if tokenizer.rules is None:
-            return f"the {whose} has {', '.join(tokenizer.files) or 'no vocabulary'} and no readable tokenizer.json"
+    for whose, saved in (("adapter", theirs), ("base", own)):
+        if saved.tokenizer is None:
+            return f"the {whose} has {', '.join(saved.files) or 'no vocabulary'} and no readable tokenizer.json"
     return None
 
 
 def _size(own: SavedTokenizer, theirs: SavedTokenizer) -> int | None:
     """How many tokens the adapter was trained with; None where that cannot be known."""
-    if theirs.rules is not None:
+    if theirs.tokenizer is not None:
         return len(theirs.tokens)
-    return len({**theirs.added, **own.tokens}) if own.rules is not None else None
+    return len({**theirs.added, **own.tokens}) if own.tokenizer is not None else None
 
 
 def _drift(own: SavedTokenizer, theirs: SavedTokenizer, padding: str | None) -> list[str]:
-    """What the two do differently, as far as they can be read."""
-    if own.rules is None:
+    """What the two do differently, as far as they can be read. An added token for padding alone is read by no model."""
+    if own.tokenizer is None:
         return []
-    faults = _vocabulary_faults(own.tokens, theirs.tokens, padding, whole=theirs.rules is not None)
-    return faults if faults or theirs.rules is None else _encoding_faults(own.rules, theirs.rules)
-
-
-def _vocabulary_faults(
-    before: Mapping[str, int], now: Mapping[str, int], padding: str | None, *, whole: bool
-) -> list[str]:
-    """Tokens added, lost or moved. An added token for padding alone is read by no model.
-
-    Args:
-        whole: `now` is the whole vocabulary, not the added tokens alone.
-    """
-    added, lost = sorted(now.keys() - before.keys() - {padding}), sorted(before.keys() - now.keys()) if whole else []
-    moved = sorted(token for token in now.keys() & before.keys() if now[token] != before[token])
-    changes = [("added", added), ("lost", lost), ("with another id", moved)]
-    return [f"{len(t)} tokens {what}, such as {', '.join(map(repr, t[:_SHOWN]))}" for what, t in changes if t]
+    before, now = own.tokens, theirs.tokens
+    changes = {
+        "added": now.keys() - before.keys() - {padding},
+        "lost": before.keys() - now.keys() if theirs.tokenizer is not None else set(),
+        "with another id": {token for token in now.keys() & before.keys() if now[token] != before[token]},
+    }
+    faults = [
+        f"{len(tokens)} tokens {what}, such as {', '.join(map(repr, sorted(tokens)[:_SHOWN]))}"
+        for what, tokens in changes.items()
+        if tokens
+    ]
+    return faults if faults or theirs.tokenizer is None else _encoding_faults(own.tokenizer, theirs.tokenizer)
 
 
 def _encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
-    """Same vocabulary, other rules: merges, normalisation, or special tokens: around a text, and how they part one."""
+    """Same vocabulary, another encoding: merges, normalisation, or special tokens: around a text, and how they split one."""
     added = (token.content for token in own.get_added_tokens_decoder().values())
     for text in (*PROBE_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)):
         before, now = own.encode(text).tokens, theirs.encode(text).tokens
