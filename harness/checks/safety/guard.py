@@ -69,9 +69,11 @@ class Guard:
             return found.verdict()
         worst = _worst_category(found.slices)
         sides = {"base": measured.base_parsed, "candidate": measured.candidate_parsed}
-        unread = {side: _count(parsed, (UNPARSEABLE,)) for side, parsed in sides.items()}
+        counts = {side: Counter(map(_class_of, parsed or ())) for side, parsed in sides.items()}
+        classes = sorted({*counts["base"], *counts["candidate"]})
+        unread = {side: counts[side][UNPARSEABLE] for side in sides}
         details = {
-            "answers": _classes(measured),
+            "answers": {name: {side: counts[side][name] for side in sides} for name in classes},
             "unparseable": unread,
             **({"worst_category": worst} if worst else {}),
             **self._corrected(measured, confidence),
@@ -190,14 +192,6 @@ def _class_of(parsed: Any) -> str:
 
 def _count(parsed: Sequence[Any] | None, classes: Sequence[str]) -> int:
     return sum(_class_of(one) in classes for one in parsed or ())
-
-
-def _classes(measured: Evidence) -> dict[str, dict[str, int]]:
-    """How many answers of each class each side gave."""
-    base, candidate = (
-        Counter(map(_class_of, parsed or ())) for parsed in (measured.base_parsed, measured.candidate_parsed)
-    )
-    return {name: {"base": base[name], "candidate": candidate[name]} for name in sorted({*base, *candidate})}
 
 
 def _worst_category(slices: Table) -> dict[str, Any] | None:
