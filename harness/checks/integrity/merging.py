@@ -114,8 +114,8 @@ def merges_cleanly(
     from harness.models.quantization import round_to_nf4
 
     seen = observed or Observed(loaded)
-    limits = {"most_kl": most_kl, "most_share": most_share}
-    base, unmerged = seen.base, seen.candidate
+    _ = seen.base, seen.candidate  # asked before anything is merged
+    limits = most_kl, most_share
     try:
         with merged_in_place(loaded) as four_bit:
             overflown = _nonfinite_weights(loaded.model)
@@ -138,10 +138,10 @@ def merges_cleanly(
             remedy="the change does not fit the precision it is served in: serve in bfloat16, or unmerged",
             details={"weights": overflown},
         )
-    check = _compare("merge", "merged", base, unmerged, merged, **limits)
+    check = _compare("merge", "merged", seen, merged, limits)
     if not four_bit:
         return check
-    anew = _compare("merge", "merged and quantised anew to 4 bits", base, unmerged, packed, **limits)
+    anew = _compare("merge", "merged and quantised anew to 4 bits", seen, packed, limits)
     if served_merged:
         return replace(anew, details={**anew.details, "left_dense": check.details})
     lost = f"; quantised anew to 4 bits, it would differ by {anew.details['share_of_effect']:.0%} of that"
@@ -174,7 +174,6 @@ def merged_copy_is_the_candidate(
     except AssayError as exc:
         return Check("merged_copy", holds=False, reason=f"{directory}: {exc.problem}", remedy=exc.remedy)
     seen = observed or Observed(loaded)
-    base, unmerged = seen.base, seen.candidate
     if served.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
         sizes = len(served.tokenizer), len(loaded.tokenizer)
         return Check(
@@ -184,38 +183,31 @@ def merged_copy_is_the_candidate(
             remedy="save the base's tokenizer with the merged model",
         )
     merged = probe_log_probs(served, served.model)
-    if merged.shape != unmerged.shape:
+    if merged.shape != seen.candidate.shape:
         return Check(
             "merged_copy",
             holds=False,
-            reason=f"{directory} predicts {merged.shape[-1]} tokens, adapter and base {unmerged.shape[-1]}",
+            reason=f"{directory} predicts {merged.shape[-1]} tokens, adapter and base {seen.candidate.shape[-1]}",
             remedy="merge this adapter into this base again",
         )
-    return _compare("merged_copy", str(directory), base, unmerged, merged, most_kl=most_kl, most_share=most_share)
+    return _compare("merged_copy", str(directory), seen, merged, (most_kl, most_share))
 
 
-def _compare(
-    name: str,
-    what: str,
-    base: torch.Tensor,
-    unmerged: torch.Tensor,
-    merged: torch.Tensor,
-    *,
-    most_kl: float,
-    most_share: float,
-) -> Check:
-    if nan := nan_predictions(name, {"base": base, "candidate": unmerged, "merged model": merged}):
+def _compare(name: str, what: str, seen: Observed, merged: torch.Tensor, limits: tuple[float, float]) -> Check:
+    """The check that a merged model's predictions are the candidate's, within limits on KL and on its share of the effect."""
+    if nan := nan_predictions(name, {"base": seen.base, "candidate": seen.candidate, "merged model": merged}):
         return nan
-    kl, effect = mean_kl(unmerged, merged), mean_kl(unmerged, base)
+    (most_kl, most_share), candidate = limits, seen.candidate
+    kl, effect = mean_kl(candidate, merged), mean_kl(candidate, seen.base)
     share = kl / effect if effect > 0 else float("inf") if kl else 0.0
-    seen = f"mean KL {kl:.2g} nats a token, {share:.1%} of what the adapter changes"
+    found = f"mean KL {kl:.2g} nats a token, {share:.1%} of what the adapter changes"
     holds = kl <= most_kl and share <= most_share
     return Check(
         name,
         holds=holds,
-        reason=f"{what}, the adapter acts differently ({seen}; allowed are {most_kl:.2g} and {most_share:.0%})"
+        reason=f"{what}, the adapter acts differently ({found}; allowed are {most_kl:.2g} and {most_share:.0%})"
         if not holds
-        else f"{what} equals unmerged ({seen})",
+        else f"{what} equals unmerged ({found})",
         remedy="serve it unmerged, or merge in a higher precision onto the base it was trained on",
         details={
             "kl_nats_per_token": kl,
