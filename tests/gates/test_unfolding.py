@@ -43,7 +43,7 @@ class Scores:
         return Grade({})
 
 
-class JudgeRunner:
+class Bench:
     """A benchmark of given scores, in a random order; remembers which places were asked for."""
 
     def __init__(self, base: Sequence[float | None], candidate: Sequence[float | None]) -> None:
@@ -69,13 +69,13 @@ def row(place: int, role: Role, score: float | None) -> Sample:
     )  # fmt: skip
 
 
-def bench(lost: float = 0.0, noise: float = 0.05, n: int = N, seed: int = 0) -> JudgeRunner:
+def bench(lost: float = 0.0, noise: float = 0.05, n: int = N, seed: int = 0) -> Bench:
     """A base at 70%, of whose right answers the candidate loses a share, and as many flips either way as `noise` says."""
     rng = np.random.default_rng(seed)
     base = (rng.random(n) < 0.7).astype(float)
     candidate = np.where(rng.random(n) < noise, 1 - base, base)
     candidate = np.where(rng.random(n) < lost, 0.0, candidate)
-    return JudgeRunner(base.tolist(), candidate.tolist())
+    return Bench(base.tolist(), candidate.tolist())
 
 
 @pytest.mark.parametrize("metric", ["hit", "miss", "share"])
@@ -107,9 +107,9 @@ def test_superior_passes_at_a_gain_and_fails_without_one() -> None:
     rng = np.random.default_rng(1)
     base = (rng.random(N) < 0.3).astype(float)
     better = np.maximum(base, rng.random(N) < 0.5)
-    assert JudgeRunner(base.tolist(), better.tolist()).unfolding.metric("hit").superior(0.1).decide().outcome == "pass"
-    assert JudgeRunner(base.tolist(), better.tolist()).unfolding.metric("hit").superior().decide().outcome == "pass"
-    same = JudgeRunner(base.tolist(), base.tolist())
+    assert Bench(base.tolist(), better.tolist()).unfolding.metric("hit").superior(0.1).decide().outcome == "pass"
+    assert Bench(base.tolist(), better.tolist()).unfolding.metric("hit").superior().decide().outcome == "pass"
+    same = Bench(base.tolist(), base.tolist())
     assert same.unfolding.metric("hit").superior(0.1).decide().outcome == "fail"
     assert same.asked[-1][1] < N
 
@@ -159,7 +159,7 @@ def test_what_the_fixed_number_leaves_open_is_decided_by_all_items() -> None:
 
 
 def test_a_loss_without_bounds_that_nobody_drew_is_not_passed() -> None:
-    made = JudgeRunner([0.0] * N, [0.0] * N)
+    made = Bench([0.0] * N, [0.0] * N)
     last = made._pairs[-1]
     made._pairs[-1] = (last[0], row(int(last[0].item_id[1:]), "candidate", -1000.0))
     verdict = made.unfolding.metric("logprob").non_inferior(0.1).decide()
@@ -175,18 +175,16 @@ def test_a_margin_as_wide_as_the_scores_makes_sense_too(by: float) -> None:
 
 def test_a_metric_that_leaves_items_out_is_decided_on_those_it_does_not() -> None:
     scores: list[float | None] = [1.0, None] * 1000
-    verdict = JudgeRunner(scores, scores).unfolding.metric("hit").non_inferior(0.1).decide()
+    verdict = Bench(scores, scores).unfolding.metric("hit").non_inferior(0.1).decide()
     assert verdict.outcome == "pass" and verdict.details["sequential"]["items"] == SAMPLE
     assert verdict.n is not None and 400 < verdict.n < 600
 
 
-def guess(share: float, n: int) -> JudgeRunner:
+def guess(share: float, n: int) -> Bench:
     """A base that is right on a share of the items, and a candidate that differs from it on one in 20."""
     rng = np.random.default_rng(1)
     base = (rng.random(n) < share).astype(float)
-    return JudgeRunner(
-        base.tolist(), np.where(rng.random(n) < 0.05, rng.random(n) < share, base).astype(float).tolist()
-    )
+    return Bench(base.tolist(), np.where(rng.random(n) < 0.05, rng.random(n) < share, base).astype(float).tolist())
 
 
 def test_a_base_near_chance_is_measured_until_it_stands_clear_of_it() -> None:
@@ -206,14 +204,14 @@ def test_a_base_that_guesses_is_known_to_have_nothing_to_lose_before_all_is_meas
 
 
 def test_a_close_case_is_decided_by_all_items_as_without_stopping() -> None:
-    made = JudgeRunner([1.0] * 600, [0.0] * 30 + [1.0] * 570)  # exactly the margin
+    made = Bench([1.0] * 600, [0.0] * 30 + [1.0] * 570)  # exactly the margin
     verdict = made.unfolding.metric("hit").non_inferior(0.05).decide()
     assert verdict == made.unfolding.whole.metric("hit").non_inferior(0.05).decide()
     assert verdict.outcome == "inconclusive"
 
 
 def test_a_base_at_its_floor_is_not_passed_early() -> None:
-    made = JudgeRunner([0.0] * N, [0.0] * N)
+    made = Bench([0.0] * N, [0.0] * N)
     verdict = made.unfolding.metric("hit").non_inferior(0.1).decide()
     assert verdict.outcome == "inconclusive" and verdict.reason.startswith("at floor")
 
