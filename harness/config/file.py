@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.config.base import Named, Section, Text
-from harness.config.checking import check, in_file
+from harness.config.checking import check, location
 from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
 from harness.config.sections import (
     DataThresholds,
@@ -130,7 +130,7 @@ def load_config(path: Path) -> Config:
         if "assay" not in document:
             raise ConfigError(f"{path} has no [tool.assay] table", f"add one, or write {FILE_NAME}")
         document = document["assay"]
-    said = check(ConfigFile, document, in_file(str(path)), ConfigError)
+    said = check(ConfigFile, document, location(str(path)), ConfigError)
     given = {key: getattr(said, key) for key in said.model_fields_set}
     return Config(**{**given, "root": path.resolve().parent, "profiles": all_profiles(said.profiles)})
 

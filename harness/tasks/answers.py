@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Divergence, GenerateRequest, Generation, Request, Score
-from harness.errors import TaskError
+from harness.errors import TaskError, show
 from harness.metrics.answers import AnswerMetric
 from harness.metrics.base import Metric
 from harness.tasks.base import Grade, Grader, Item
-from harness.tasks.records import Record, show
+from harness.tasks.records import Record
 
 A = TypeVar("A", Generation, Score, Divergence)
 

@@ -9,24 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import Field
-
 from harness.digests import digest_json
 from harness.engines.requests import Answer
-from harness.errors import TaskError
+from harness.errors import TaskError, show
 from harness.metrics.base import Metric
 from harness.metrics.classification import macro_f1, macro_precision, macro_recall
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import AnswerKeys, Source, item_kind
-from harness.tasks.keys import Texts
-from harness.tasks.records import Record, show
+from harness.tasks.kinds import Texts
+from harness.tasks.records import Record
 
 
 class ClassificationKeys(AnswerKeys):
     """Keys of kind `classification`."""
 
-    labels: Texts = Field((), description="The labels; without them, those that target_field holds.")
+    labels: Texts = ()
+    """the labels; without them, those that target_field holds"""
 
 
 @dataclass(frozen=True)

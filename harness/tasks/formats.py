@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines.requests import Message
-from harness.errors import DataError
+from harness.errors import DataError, show
 from harness.plugins import Registry
-from harness.tasks.records import Record, read_records, show
+from harness.tasks.records import Record, read_records
 
 _ROLES = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _SHAREGPT_ROLES = {**_ROLES, "human": "user", "gpt": "assistant"}

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from pydantic import AliasChoices, Field
+from pydantic import model_validator
 
+from harness.config.base import Text, objection
 from harness.engines.requests import Message, Prompt
-from harness.errors import TaskError
-from harness.plugins import nearest
+from harness.errors import TaskError, nearest, show
 from harness.tasks.base import Item
 from harness.tasks.formats import DATA_FORMATS, detect_format, parse_example
-from harness.tasks.keys import TaskKeys, Text, Texts
-from harness.tasks.records import Record, show
+from harness.tasks.kinds import TaskKeys, Texts
+from harness.tasks.records import Record
 from harness.tasks.templates import Template, scalar_text
 
 AUTO, FIELDS = "auto", "fields"
@@ -26,27 +26,37 @@ ReadTarget = Callable[[Record, str, Any], Any]
 class RowKeys(TaskKeys):
     """How the rows of a data file are read."""
 
-    format: Text = Field(
-        AUTO,
-        validation_alias=AliasChoices("format", "layout"),
-        description="Format of the rows; auto tells it from the first, fields takes the prompt from prompt or prompt_field.",
-    )
-    prompt: Text | None = Field(None, description="The prompt, with a row's fields in it: {field}.")
-    prompt_field: Text | None = Field(None, description="The field that is the prompt.")
-    system: Text | None = Field(None, description="System prompt of rows that bring none.")
-    id_field: Text | None = Field(None, description="The field that names an item; without it, the row's number does.")
-    cluster_field: Text | None = Field(None, description="Items with the same value here are not independent evidence.")
-    tag_fields: Texts = Field((), description="Fields by which the report shows slices, and gates narrow by `where:`.")
+    renamed: ClassVar[Mapping[str, str]] = {"layout": "format"}
+
+    format: Text = AUTO
+    """format of the rows; auto tells it from the first, fields takes the prompt from prompt or prompt_field"""
+    prompt: Text | None = None
+    """the prompt, with a row's fields in it: {field}"""
+    prompt_field: Text | None = None
+    """the field that is the prompt"""
+    system: Text | None = None
+    """system prompt of rows that bring none"""
+    id_field: Text | None = None
+    """the field that names an item; without it, the row's number does"""
+    cluster_field: Text | None = None
+    """items with the same value here are not independent evidence"""
+    tag_fields: Texts = ()
+    """fields by which the report shows slices, and gates narrow by `where:`"""
+
+    @model_validator(mode="after")
+    def _one_prompt(self) -> Self:
+        if self.prompt is not None and self.prompt_field is not None:
+            raise objection("has both 'prompt' and 'prompt_field'", "leave one of them out")
+        return self
 
 
 class ItemKeys(RowKeys):
     """A data file, its rows, and where in them the right answer stands."""
 
-    data: Text = Field(description="The data file, .jsonl, .json or .csv; the path starts at assay.yaml.")
-    target_field: Text | None = Field(
-        None,
-        description="The field that holds the right answer; of a conversation, its last turn where this is not given.",
-    )
+    data: Text
+    """the data file, .jsonl, .json or .csv; the path starts at assay.yaml"""
+    target_field: Text | None = None
+    """the field that holds the right answer; of a conversation, its last turn where this is not given"""
 
 
 @dataclass(frozen=True)
@@ -135,8 +145,6 @@ class ItemReader:
 
 
 def _template(task: str, keys: RowKeys) -> Template | None:
-    if keys.prompt is not None and keys.prompt_field is not None:
-        raise TaskError(f"task {task!r} has both 'prompt' and 'prompt_field'", "leave one of them out")
     if keys.prompt_field is not None:
         return Template((("", keys.prompt_field),))
     if keys.prompt is None:

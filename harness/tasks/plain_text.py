@@ -9,12 +9,13 @@ from typing import Any
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Divergence, DivergenceRequest, RollingRequest, Score
+from harness.errors import show
 from harness.metrics.base import Metric
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import item_kind
 from harness.tasks.items import ItemKeys
-from harness.tasks.records import Record, show
+from harness.tasks.records import Record
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import Field
-
 from harness.digests import digest_json
 from harness.engines.requests import Answer
 from harness.metrics.base import Metric
@@ -24,9 +22,8 @@ NORMALIZERS = {"squad": normalize_squad, "space": normalize_space}
 class ShortAnswerKeys(AnswerKeys):
     """Keys of kind `exact_match`."""
 
-    normalize: Literal["squad", "space"] = Field(
-        "squad", description="What does not count: squad case, punctuation and articles; space only white space."
-    )
+    normalize: Literal["squad", "space"] = "squad"
+    """what does not count: squad case, punctuation and articles; space only white space"""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.errors import DataError
+from harness.errors import DataError, show
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,6 @@ class Record:
     def error(self, problem: str, remedy: str = "") -> DataError:
         """An error that names the file and this row."""
         return DataError(f"{self.path}: row {self.row} {problem}", remedy)
-
-
-def show(value: object) -> str:
-    """A value and its type, short enough for an error message."""
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
 
 
 def read_records(path: Path) -> list[Record]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING
 
-from harness.errors import TaskError
-from harness.tasks.records import Record, show
+from harness.errors import TaskError, show
+from harness.tasks.records import Record
 
 if TYPE_CHECKING:
     pass

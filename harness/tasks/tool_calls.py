@@ -9,17 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from pydantic import Field
-
+from harness.config.base import Text
 from harness.digests import digest_json
 from harness.engines.requests import Answer
+from harness.errors import show
 from harness.metrics.base import Metric
 from harness.metrics.matching import argument_f1, same_arguments
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import GeneratingKeys, item_kind
-from harness.tasks.keys import Text
-from harness.tasks.records import Record, show
+from harness.tasks.records import Record
 
 _TAG = re.compile(r"</?tool_call>")
 
@@ -102,7 +101,8 @@ NO_CALL = "No function fits this request."
 class ToolCallKeys(GeneratingKeys):
     """Keys of kind `tool_calls`."""
 
-    no_call: Text = Field(NO_CALL, description="The right answer where no function fits.")
+    no_call: Text = NO_CALL
+    """the right answer where no function fits"""
 
 
 @dataclass(frozen=True)

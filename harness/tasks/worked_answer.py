@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import Field
-
+from harness.config.base import Text
 from harness.digests import digest_json
 from harness.engines.requests import Answer, GenerateRequest, Generation, Prompt, Request, Score, ScoreRequest
+from harness.errors import show
 from harness.metrics.base import Metric
 from harness.tasks.answers import Generates, expect
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import GeneratingKeys, Source, item_kind
 from harness.tasks.few_shot import FewShotKeys, question_text, read_preamble, with_shots
-from harness.tasks.keys import Text
-from harness.tasks.records import Record, show
+from harness.tasks.records import Record
 
 _NUMBER = re.compile(r"(?<![\d.])-?\d+(?:,\d{3})*(?:\.\d+)?")
 _ANNOUNCED = re.compile(r"answer\s*(?:is|:|=)", re.IGNORECASE)
@@ -26,7 +25,8 @@ _ANNOUNCED = re.compile(r"answer\s*(?:is|:|=)", re.IGNORECASE)
 class WorkedAnswerKeys(GeneratingKeys, FewShotKeys):
     """Keys of kind `worked_answer`."""
 
-    solution_field: Text = Field("solution", description="The field of the worked solution, which ends in the answer.")
+    solution_field: Text = "solution"
+    """the field of the worked solution, which ends in the answer"""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def test_a_yaml_file_is_found_beside_the_configuration(tmp_path: Path, monkeypat
         ({"kind": "lm_eval", "fewshot": -1}, ["fewshot is -1", "at least 0"]),
         ({"kind": "lm_eval", "chat_template": "yes"}, ["chat_template is 'yes'", "true or false"]),
         ({"kind": "lm_eval", "limit": 0}, ["limit is 0"]),
-        ({"data": "x"}, ["has no 'kind'"]),
+        ({"data": "x"}, ["kind is missing"]),
     ],
 )
 def test_a_wrong_specification_names_task_and_key(tmp_path: Path, spec: dict[str, Any], told: list[str]) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from harness.tasks.keys import TaskKeys, Text
-from harness.tasks.kinds import Spec, TaskContext, TaskKind
+from harness.config.base import Text
+from harness.tasks.kinds import Spec, TaskContext, TaskKeys, TaskKind
 from harness.tasks.lm_eval.options import LM_EVAL_SEED, LmEvalOptions
 from harness.tasks.lm_eval.task import LmEvalTask
 
@@ -18,12 +18,18 @@ Number = Annotated[int, Field(ge=0)]
 class LmEvalKeys(TaskKeys):
     """Keys of kind `lm_eval`."""
 
-    task: Text | None = Field(None, description="Task, group or tag of lm-eval, or a YAML file; without it, the name.")
-    fewshot: Number | None = Field(None, description="Examples in the prompt; without it, the task's own number.")
-    chat_template: bool | None = Field(None, description="Ask in conversations; without it, as --chat-template says.")
-    fewshot_as_multiturn: bool = Field(True, description="Each example is a turn of the conversation.")
-    include_path: Text | None = Field(None, description="A directory of your own YAML files; they win over lm-eval's.")
-    seed: Number = Field(LM_EVAL_SEED, description="Of examples that are drawn, and of the items that a limit draws.")
+    task: Text | None = None
+    """task, group or tag of lm-eval, or a YAML file; without it, the name"""
+    fewshot: Number | None = None
+    """examples in the prompt; without it, the task's own number"""
+    chat_template: bool | None = None
+    """ask in conversations; without it, as --chat-template says"""
+    fewshot_as_multiturn: bool = True
+    """each example is a turn of the conversation"""
+    include_path: Text | None = None
+    """a directory of your own YAML files; they win over lm-eval's"""
+    seed: Number = LM_EVAL_SEED
+    """of examples that are drawn, and of the items that a limit draws"""
 
 
 def _build(name: str, keys: LmEvalKeys, context: TaskContext) -> LmEvalTask:
