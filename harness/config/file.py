@@ -98,8 +98,8 @@ class Config(ConfigFile):
         return self.profiles[name]
 
 
-def find_config(explicit: str | None, places: Sequence[Path]) -> Config:
-    """The configuration named by the user, or the first found in `places` or above them; else an empty one.
+def find_config(explicit: str | None, starts: Sequence[Path]) -> Config:
+    """The configuration named by the user, or the first found in `starts` or above them; else an empty one.
 
     Raises:
         ConfigError: the named file does not exist, or a file is malformed.
@@ -109,14 +109,14 @@ def find_config(explicit: str | None, places: Sequence[Path]) -> Config:
         if not path.is_file():
             raise ConfigError(f"--assay-config={explicit}: no such file", "give the path of an assay.yaml")
         return load_config(path)
-    for place in places:
-        for directory in (place, *place.parents):
+    for start in starts:
+        for directory in (start, *start.parents):
             if (directory / FILE_NAME).is_file():
                 return load_config(directory / FILE_NAME)
             project = directory / "pyproject.toml"
             if project.is_file() and "assay" in _read(project):
                 return load_config(project)
-    return Config(root=places[0])
+    return Config(root=starts[0])
 
 
 def load_config(path: Path) -> Config:

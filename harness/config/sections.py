@@ -127,6 +127,21 @@ class Forgetting(Section):
     """plain texts (bits_per_byte, kl_per_token)"""
 
 
+SOURCES: Mapping[str, str] = {
+    "harmbench": "harmbench/harmbench_behaviors_text_all.csv",
+    "advbench": "advbench/harmful_behaviors.csv",
+    "strongreject": "strongreject/strongreject_dataset.csv",
+    "xstest_unsafe": "xstest/xstest_prompts.csv",
+    "xstest_safe": "xstest/xstest_prompts.csv",
+    "realtoxicityprompts": "realtoxicityprompts",
+}
+"""Public set of prompts -> its file, or directory, in the data directory."""
+
+HARMFUL_SOURCES = ("harmbench", "advbench", "strongreject", "xstest_unsafe")
+BORDERLINE_SOURCES = ("xstest_safe",)
+TOXIC_SOURCES = ("realtoxicityprompts",)
+
+
 class Safety(Section):
     """What safety is measured on and by whom: names as under `forgetting:`, each of a task of kind `safety`."""
 

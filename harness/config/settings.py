@@ -8,13 +8,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.config.budget import Budget, Prices
 from harness.config.checking import check
 from harness.config.file import Config
 from harness.config.options import Options, PlainOptions
 from harness.config.profiles import Inconclusive, Profile
-from harness.config.sections import AUTO, Forgetting, Judging, Safety
+from harness.config.sections import (
+    AUTO,
+    BORDERLINE_SOURCES,
+    HARMFUL_SOURCES,
+    SOURCES,
+    TOXIC_SOURCES,
+    Forgetting,
+    Judging,
+    Safety,
+)
 from harness.config.spec import AdapterSpec, ModelSpec, parse_adapter_spec, parse_model_spec
 from harness.errors import ConfigError
 
@@ -171,16 +179,14 @@ def _judge_prices(judging: Judging) -> Prices | None:
 
 def _data_dir(given: str | None, config: Config) -> Path | None:
     """The first of option, configuration file and environment that names one."""
-    places = (
+    named = (
         ("--data-dir", given),
         ("data_dir", config.data_dir and config.root / config.data_dir),
         (DATA_DIR_VARIABLE, os.environ.get(DATA_DIR_VARIABLE)),
     )
-    said, place = next(((said, place) for said, place in places if place), ("", None))
-    if place is None:
-        return None
-    if not Path(place).is_dir():
+    source, path = next(((source, Path(path)) for source, path in named if path), ("", None))
+    if path is not None and not path.is_dir():
         raise ConfigError(
-            f"{said}={place}: no such directory", "give the directory that holds mmlu/, gsm8k/ and the like"
+            f"{source}={path}: no such directory", "give the directory that holds mmlu/, gsm8k/ and the like"
         )
-    return Path(place).absolute()
+    return None if path is None else path.absolute()

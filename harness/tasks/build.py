@@ -27,7 +27,6 @@ class TargetGrader(Grader, Protocol):
 
     def target(self, record: Record, field: str, value: Any) -> Any:
         """The target as it wants it, or DataError."""
-        ...
 
 
 G = TypeVar("G", bound=TargetGrader)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pydantic import model_validator
 
 from harness.config.base import Count, Text, objection
 from harness.errors import TaskError
 from harness.tasks.base import Item
+from harness.tasks.build import Source
 from harness.tasks.items import ItemKeys, ReadTarget
+from harness.tasks.kinds import Spec
 from harness.tasks.records import read_records
-
-if TYPE_CHECKING:
-    from harness.tasks.build import Source
-    from harness.tasks.kinds import Spec
 
 
 class FewShotKeys(ItemKeys):
@@ -52,10 +50,6 @@ def read_preamble(source: Source[Any], target: ReadTarget, solved: Callable[[Ite
 
     Args:
         solved: question and answer of one example, worded as the task words its questions.
-
-    Raises:
-        TaskError: the file has too few rows.
-        DataError: the file cannot be read, or a row does not fit.
     """
     task, path, shots = source.task, source.keys.examples, source.keys.shots
     if path is None or shots is None:

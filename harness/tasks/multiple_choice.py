@@ -61,7 +61,6 @@ class ChoiceGrader:
 
     @property
     def digest(self) -> str:
-        """Digest of the settings."""
         return digest_json(["multiple_choice", 1, self.preamble, self.style, self.choices_field])
 
     def requests(self, item: Item) -> Sequence[ScoreRequest]:
@@ -81,11 +80,7 @@ class ChoiceGrader:
         return f"{self._question(item)} {self._continuations(item.target)[item.target['gold']]}"
 
     def target(self, record: Record, field: str, value: Any) -> dict[str, Any]:
-        """A row's choices and the index of the right one, which may be given as index, letter or text.
-
-        Raises:
-            DataError: the choices are not two or more different texts, or the right one is not among them.
-        """
+        """A row's choices and the index of the right one, which may be given as index, letter or text."""
         choices = record.get(self.choices_field)
         if not isinstance(choices, list) or not all(isinstance(c, str) and c.strip() for c in choices):
             raise record.error(f"field {self.choices_field!r} is {show(choices)}, not a list of texts")

@@ -43,7 +43,7 @@ class InstructionKeys(TaskKeys):
 def _build(name: str, keys: InstructionKeys, context: TaskContext) -> OpenTask:
     if keys.data is not None:
         paths = [context.root / keys.data]
-        questions = list(_mini(paths[0]))
+        questions = list(_of_file(paths[0]))
     else:
         if context.data_dir is None:
             raise DataError(f"the task {name} needs AlpacaEval, MT-Bench and Vicuna", "pass --data-dir=DIR")
@@ -63,16 +63,12 @@ INSTRUCTIONS = TaskKind("instructions", InstructionKeys, _build)
 
 
 def open_task(name: str, settings: Settings) -> OpenTask:
-    """The task of that name among `OPEN_TASKS`, cut to the profile's limit.
-
-    Raises:
-        DataError: its data are missing or malformed.
-    """
+    """The task of that name among `OPEN_TASKS`, cut to the profile's limit."""
     context = task_context(name, settings, shipped("fixtures").parent)
     return _build(name, InstructionKeys(**OPEN_TASKS[name]), context)
 
 
-def _mini(path: Path) -> Iterator[Question]:
+def _of_file(path: Path) -> Iterator[Question]:
     for record in read_records(path):
         yield from _turn_by_turn(record.text("id"), record, "", _references(record.get("references")))
 

@@ -33,7 +33,6 @@ class PlainTextGrader:
 
     @property
     def digest(self) -> str:
-        """Digest of the settings."""
         return digest_json(["plain_text", 1])
 
     def requests(self, item: Item) -> Sequence[RollingRequest | DivergenceRequest]:
@@ -41,7 +40,6 @@ class PlainTextGrader:
         return (RollingRequest(item.target), DivergenceRequest(item.target))
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        """Grade both answers."""
         score, divergence = expect(Score, item, answers[0]), expect(Divergence, item, answers[1])
         bits = -score.logprob / math.log(2)
         return Grade(
@@ -52,11 +50,7 @@ class PlainTextGrader:
         )
 
     def target(self, record: Record, field: str, value: Any) -> str:
-        """A row's text.
-
-        Raises:
-            DataError: it is no text, or blank.
-        """
+        """A row's text."""
         if not isinstance(value, str) or not value.strip():
             raise record.error(f"field {field!r} is {show(value)}, not a text to measure")
         return value

@@ -133,7 +133,7 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _parse_json(path: Path, text: str, first_line: int) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         problem = f"{path}: not JSON at line {line} column {error.colno}: {error.msg}"
@@ -142,7 +142,8 @@ def _parse_json(path: Path, text: str, first_line: int) -> Any:
         raise DataError(f"{path}: not JSON at line {first_line}: {error}", "correct that line") from None
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """What `json.loads` does with NaN and infinities."""
     raise ValueError(f"{name} is not a JSON value")
 
 

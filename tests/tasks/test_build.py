@@ -133,7 +133,7 @@ def test_several_gold_answers_and_number_targets(root: Path) -> None:
         ({"prompt": "{text!r}"}, "is not a plain field name", ""),
         ({"prompt": "{text:>9}"}, "is not a plain field name", ""),
         ({"prompt": "{}"}, "is not a plain field name", ""),
-        ({"prompt": "{text"}, "prompt template '{text'", ""),
+        ({"prompt": "{text"}, "prompt is '{text': ", "literal braces"),
     ],
 )
 def test_wrong_specification_names_key_and_value(root: Path, change: dict[str, Any], problem: str, remedy: str) -> None:

@@ -56,10 +56,10 @@ def test_benchmarks_are_asked_with_the_examples_they_are_known_by(tmp_path: Path
 
 def test_the_profile_bounds_items_and_subjects(tmp_path: Path) -> None:
     mmlu, gsm8k = (lm_eval_task(name, settings(tmp_path)).options for name in ("mmlu", "gsm8k"))
-    assert (mmlu.max_items, mmlu.max_leaves, gsm8k.max_items) == (120, 10, 4)
+    assert (mmlu.max_items, mmlu.max_subtasks, gsm8k.max_items) == (120, 10, 4)
     assert lm_eval_task("gsm8k", settings(tmp_path), fewshot=1).options.max_items == 4
     full = lm_eval_task("mmlu", settings(tmp_path, "release")).options
-    assert (full.max_items, full.max_leaves) == (None, None)
+    assert (full.max_items, full.max_subtasks) == (None, None)
 
 
 def test_a_specification_says_how_lm_eval_asks(tmp_path: Path) -> None:

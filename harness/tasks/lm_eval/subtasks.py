@@ -1,4 +1,4 @@
-"""The leaf tasks behind a name, as lm-eval task objects, with their data."""
+"""The subtasks behind a name, as lm-eval task objects, with their data."""
 
 from __future__ import annotations
 
@@ -40,8 +40,23 @@ class Subtask:
     files: Mapping[str, str]
 
     @property
+    def is_plain_choice(self) -> bool:
+        """Whether it asks multiple-choice questions and grades them as lm-eval does by default."""
+        return self.task.OUTPUT_TYPE == "multiple_choice" and not callable(self.task.get_config("process_results"))
+
+    @property
+    def has_solutions(self) -> bool:
+        """Whether it generates text, and its documents come with a text to generate."""
+        return self.task.OUTPUT_TYPE == "generate_until" and any(self.solution(doc) for doc in self.docs)
+
+    def solution(self, doc: Mapping[str, Any]) -> str | None:
+        """The gold text of one document; None where it has none."""
+        target = self.task.doc_to_target(doc)
+        return target if isinstance(target, str) and target.strip() else None
+
+    @property
     def data_identity(self) -> object:
-        """What stands for this leaf's data: its local files, else its documents."""
+        """What stands for this subtask's data: its local files, else its documents."""
         if self.files:
             return self.files
         pool = list(getattr(getattr(self.task, "sampler", None), "df", []))
@@ -60,7 +75,7 @@ class _LocalDataFactory(TaskFactory):  # type: ignore[misc]
     """Builds tasks by their stock definition with local data in place of the hub's.
 
     Attributes:
-        swapped: by leaf task, those that got local data.
+        swapped: by subtask, those that got local data.
         dataset_path: hub name of the data of the last task that was built or tried.
     """
 
@@ -99,18 +114,13 @@ class _LocalDataFactory(TaskFactory):  # type: ignore[misc]
 
 
 def load_subtasks(name: str, options: LmEvalOptions) -> list[Subtask]:
-    """Build the leaf tasks of a task, group, tag or YAML file.
-
-    Raises:
-        TaskError: the name is unknown, a package or the few-shot examples are missing, or the task cannot be asked.
-        DataError: the data cannot be read or reached.
-    """
+    """Build the subtasks of a task, group, tag or YAML file."""
     entry, index = find_entry(name, options.include_path)
     factory = _LocalDataFactory(options.data_dir)
     built = _build(name, factory, entry, dict(index))
     grouped = not isinstance(built, LibraryTask)
     prefix = f"{entry.name}_"
-    leaves = []
+    subtasks = []
     for task in _tasks(built):
         swapped = factory.swapped.get(task.task_name, _SwappedData())
         _refuse_what_cannot_be_asked(task)
@@ -118,10 +128,10 @@ def load_subtasks(name: str, options: LmEvalOptions) -> list[Subtask]:
         subject = (task.get_config("task_alias") or task.task_name.removeprefix(prefix)) if grouped else None
         # a property that maps all documents anew each time it is read
         docs = task.eval_docs
-        leaves.append(Subtask(task.task_name, subject, task, docs, swapped.files))
-    if not leaves:
+        subtasks.append(Subtask(task.task_name, subject, task, docs, swapped.files))
+    if not subtasks:
         raise TaskError(f"lm-eval task {name!r} has no members", "check its YAML")
-    return leaves
+    return subtasks
 
 
 def _loader(data: LocalData, data_dir: Path, splits: list[str]) -> Callable[..., dict[str, Any]]:
@@ -153,10 +163,10 @@ def _build(name: str, factory: _LocalDataFactory, entry: Any, index: dict[str, A
     except (OSError, DatasetsError) as error:
         # no connection, offline mode, no such data set
         folder = local_folder(factory.dataset_path or "")
-        place = f" that holds {folder}/" if folder else ""
+        hint = f" that holds {folder}/" if folder else ""
         raise DataError(
             f"the data of lm-eval task {name!r} cannot be loaded: {error}",
-            f"connect to the hub, or give --data-dir=DIRECTORY{place}",
+            f"connect to the hub, or give --data-dir=DIRECTORY{hint}",
         ) from error
     except (AttributeError, KeyError, TypeError, ValueError, YAMLError) as error:
         raise TaskError(f"lm-eval cannot build task {name!r}: {error!r}", "check its YAML") from error

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from harness.config.base import Count, Text, objection
-from harness.config.benchmarks import SOURCES
+from harness.config.sections import SOURCES
 from harness.digests import digest_file
 from harness.engines.requests import Prompt
 from harness.errors import TaskError, nearest
@@ -63,8 +62,9 @@ def _build_safety(name: str, keys: SafetyKeys, context: TaskContext) -> SafetyTa
 
 def _build_continuation(name: str, keys: PromptKeys, context: TaskContext) -> ContinuationTask:
     items, digest = _items(name, keys, context, None)
-    scorer, safety = make_toxicity_scorer(context.safety), context.safety
-    return ContinuationTask(name, _as_texts(items), scorer, safety.samples, **keys.asked(digest))
+    texts = [replace(item, prompt=Prompt(text=asked_by_user(item.prompt))) for item in items]  # to be continued
+    scorer = make_toxicity_scorer(context.safety)
+    return ContinuationTask(name, texts, scorer, context.safety.samples, **keys.asked(digest))
 
 
 # their answers are cut short on purpose
@@ -73,30 +73,19 @@ CONTINUATION = TaskKind(CONTINUATION_KIND, PromptKeys, _build_continuation, (MAX
 
 
 def _items(task: str, keys: PromptKeys, context: TaskContext, wanted: str | None) -> tuple[list[Item], str]:
-    if keys.data is None:
-        items, digest = _from_sources(task, keys.sources, context.data_dir, wanted)
-    else:
+    """The prompts asked, and the digest of where they were read."""
+    if keys.data is not None:
         path = context.root / keys.data
         records = read_records(path)
         reader = ItemReader.from_keys(task, keys, records[0])
         items, digest = reader.read(records, lambda record, field, value: wanted), digest_file(path)
-    return context.sample(items, keys), digest
-
-
-def _from_sources(
-    task: str, sources: Sequence[str], data_dir: Path | None, wanted: str | None
-) -> tuple[list[Item], str]:
-    if data_dir is None:
+    elif context.data_dir is not None:
+        items = read_sources(keys.sources, context.data_dir, wanted)
+        digest = sources_digest(keys.sources, context.data_dir)
+    else:
         raise TaskError(
-            f"task {task!r} is read from local files ({', '.join(SOURCES[name] for name in sources)}), "
+            f"task {task!r} is read from local files ({', '.join(SOURCES[name] for name in keys.sources)}), "
             "and there is no data directory",
             "pass --data-dir=DIRECTORY that holds them",
         )
-    return read_sources(sources, data_dir, wanted), sources_digest(sources, data_dir)
-
-
-def _as_texts(items: Sequence[Item]) -> list[Item]:
-    """The same items with their prompts as raw text, to be continued instead of answered."""
-    return [
-        Item(item.id, Prompt(text=asked_by_user(item.prompt)), item.target, item.cluster, item.tags) for item in items
-    ]
+    return context.sample(items, keys), digest
