@@ -47,7 +47,7 @@ def test_csv_and_prompt_field_give_the_same_items(root: Path) -> None:
     ]
 
 
-def test_conversation_layout_gives_prompt_and_target_without_more_keys(root: Path) -> None:
+def test_conversation_format_gives_prompt_and_target_without_more_keys(root: Path) -> None:
     rows(root, {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]})
     task = build_task("sums", {"kind": "exact_match", "data": "a.jsonl", "system": "Count."}, root=root)
     assert task.items[0].prompt.messages == (Message("system", "Count."), Message("user", "2+2?"))

@@ -14,7 +14,7 @@ import pytest
 from harness.config.sections import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES
 from harness.tasks.safety.sources import read_sources
 
-SETS = Path(__file__).parents[2] / "fixtures" / "data" / "safety"
+SETS = Path(__file__).parents[3] / "fixtures" / "data" / "safety"
 DATA = os.environ.get("ASSAY_DATA_DIR")
 
 
