@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar, get_args
 from pydantic import Field, Strict, field_validator, model_validator
 
 from harness.config.base import Count, Limit, Named, Section, Text, objection
+from harness.config.budget import Prices
 
 AUTO = "auto"
 
@@ -214,6 +215,13 @@ class Judging(Section):
         if (self.price_input is None) != (self.price_output is None):
             raise objection("has one price of two", "give price_input and price_output, in US dollars a million")
         return self
+
+    @property
+    def prices(self) -> Prices | None:
+        """What the judge's tokens cost; None where nothing is said."""
+        if self.price_input is None or self.price_output is None:
+            return None
+        return Prices(self.price_input, self.price_output)
 
 
 class DataThresholds(Section):
