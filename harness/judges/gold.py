@@ -9,10 +9,10 @@ from pathlib import Path
 from harness.config.settings import Settings
 from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
-from harness.errors import DataError
+from harness.errors import DataError, show
 from harness.tasks.base import Item
 from harness.tasks.questions import AnswerPair, Label, Question
-from harness.tasks.records import Record, read_records, show
+from harness.tasks.records import Record, read_records
 from harness.tasks.sampling import sample_items
 
 LLMBAR = "llmbar"
