@@ -123,6 +123,8 @@ class PrefixForward:
         # An empty selection would select all: ask for one position and use none of it.
         kept = torch.tensor(positions or [0], device=self._device)
         logits = model(input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=kept, pack=pack).logits[0]
+        if keep and not pack.kept:  # Bloom's code takes `pack` among what it ignores
+            raise RuntimeError("its attention does not go through transformers' interface")
         return logits[: len(positions)], pack
 
 
