@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, ModelError, first_line
-from harness.models.adapter_files import CONFIG, check_adapter_files, read_json
-from harness.models.adapter_keys import as_peft_writes
-from harness.models.adapter_tensors import match_tensors
+from harness.models.adapters.files import CONFIG, check_adapter_files, read_json
+from harness.models.adapters.names import as_peft_writes
+from harness.models.adapters.tensors import match_tensors
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
 from harness.models.quiet import quiet_loading
 

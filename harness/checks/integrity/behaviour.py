@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.checks.integrity.probe import PROBE_TEXTS, Observed, mean_kl, nan_predictions, probe_log_probs
 from harness.gates import Check
-from harness.models.adapter_files import WEIGHTS
-from harness.models.adapter_keys import canonical_names
+from harness.models.adapters.files import WEIGHTS
+from harness.models.adapters.names import canonical_names
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.models.weights_files import holds_pickle
+from harness.models.adapters.pickles import holds_pickle
 
 OBJECTS = np.array([{"a": 1}], dtype=object)
 NAMED_OBJECTS = np.array([(1, None)], dtype=[("a", int), ("b", object)])

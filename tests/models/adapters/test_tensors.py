@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.errors import AdapterError
-from harness.models.adapter_files import WEIGHTS, nonfinite_tensors
-from harness.models.adapter_keys import canonical_name, canonical_names
-from harness.models.adapter_tensors import match_tensors, unmatched_targets
+from harness.models.adapters.files import WEIGHTS, nonfinite_tensors
+from harness.models.adapters.names import canonical_name, canonical_names
+from harness.models.adapters.tensors import match_tensors, unmatched_targets
+from harness.models.adapters.weights import read_tensor_headers
 from harness.models.loading import LoadOptions, load_model
-from harness.models.weights_files import read_tensor_headers
 
 OPTIONS = LoadOptions(dtype="float32", device="cpu")
 
