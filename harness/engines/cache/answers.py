@@ -14,17 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.digests import digest_json
-from harness.engines.cache.file import (
-    BrokenFileError,
-    insert,
-    is_damage,
-    locked,
-    open_or_renew,
-    refusal,
-    renew,
-    transaction,
-    warn,
-)
+from harness.engines.cache.file import BrokenFileError, insert, is_damage, locked, refusal, transaction
+from harness.engines.cache.recovery import open_or_renew, renew, warn
 from harness.engines.cache.rows import pack, unpack
 from harness.engines.cache.upkeep import drop_oldest, size_bytes
 from harness.engines.requests import Answer, Request

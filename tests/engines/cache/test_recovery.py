@@ -18,7 +18,7 @@ from cache_processes import PROCESSES, at_once, store_and_read_own
 from stored import BATCH, MODEL, answers, key, store
 
 from harness.engines import AnswerCache
-from harness.engines.cache.file import CacheWarning, set_aside_files
+from harness.engines.cache.recovery import CacheWarning, set_aside_files
 from harness.engines.cache.upkeep import holdings
 from harness.errors import EngineError
 
