@@ -170,7 +170,6 @@ def _attend(
     **unused: Any,
 ) -> tuple[torch.Tensor, None]:
     """The attention function transformers calls in each layer; query has shape (1, heads, tokens, head size)."""
-
     if pack is None:
         raise RuntimeError("a forward under prefix attention needs its pack")
     layer = module.layer_idx

@@ -42,7 +42,6 @@ class DecodingPlan(ChunkedTree):
         self._loaded = loaded
         self._requests = requests
         self._prompts = prompts
-        self._context_length = context_length(loaded)
 
     def run(
         self, model: Any, forward: PrefixForward, chunk: Chunk, limits: BatchLimits
@@ -81,17 +80,13 @@ class DecodingPlan(ChunkedTree):
         """Tokens that the longest of a chunk's answers can come to hold, the blocks that all share aside."""
         shared = sum(len(node.tokens) for node in chunk.path)
         most = max(len(self._prompts[n]) + self._requests[n].max_new_tokens for n in self.numbers_of(chunk))
-        return min(most, self._context_length) - shared
+        return min(most, context_length(self._loaded)) - shared
 
     def _prefilled(self, computed: Iterator[Computed]) -> Iterator[_Arrival]:
         for node in computed:
-            for row in node.node.rows:
-                for number in self.row_numbers[row]:
-                    yield _Arrival(self._new_row(number), node.chain, node.logits[0], node.node.stop)
-
-    def _new_row(self, number: int) -> Row:
-        length, device = len(self._prompts[number]), self._loaded.device
-        return new_row(number, self._requests[number], length, context_length=self._context_length, device=device)
+            for number in (number for row in node.node.rows for number in self.row_numbers[row]):
+                row = new_row(number, self._requests[number], len(self._prompts[number]), self._loaded)
+                yield _Arrival(row, node.chain, node.logits[0], node.node.stop)
 
 
 @dataclass(frozen=True)
@@ -151,13 +146,11 @@ class _Batch:
         """Let a row go; the last one takes its place."""
         last = len(self.rows) - 1
         if place != last:
-            for tensor in (*self._keys, *self._values):
+            for tensor in (*self._keys, *self._values, self.logits):
                 tensor[place] = tensor[last]
-            self.logits[place] = self.logits[last]
-        self.rows[place], self._lengths[place], self._positions[place] = (
-            self.rows[last], self._lengths[last], self._positions[last],
-        )  # fmt: skip
-        for entries in (self.rows, self._lengths, self._positions):
+        columns: tuple[list[Any], ...] = (self.rows, self._lengths, self._positions)
+        for entries in columns:
+            entries[place] = entries[last]
             entries.pop()
         self.logits = self.logits[:last]
 
@@ -172,9 +165,8 @@ class _Batch:
         positions = torch.tensor([self._positions], device=device)
         own = _Running(self._keys, self._values, torch.tensor(self._lengths, device=device))
         pack = Pack(own, [Read(0, n, block) for block in self._path])
-        self.logits = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=n, pack=pack).logits[
-            0
-        ]
+        output = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=n, pack=pack)
+        self.logits = output.logits[0]
         self._lengths = [length + 1 for length in self._lengths]
         self._positions = [position + 1 for position in self._positions]
 
@@ -212,13 +204,8 @@ class _Running:
         keys, values = self._keys[layer], self._values[layer]
         keys[self._rows, :, self._lengths] = key.transpose(0, 1)
         values[self._rows, :, self._lengths] = value.transpose(0, 1)
-        out, log_sum = matmul_attention(
-            query.transpose(0, 1).unsqueeze(2),
-            keys[:n],
-            values[:n],
-            scaling=scaling,
-            mask=self._mask,
-        )
+        query = query.transpose(0, 1).unsqueeze(2)
+        out, log_sum = matmul_attention(query, keys[:n], values[:n], scaling=scaling, mask=self._mask)
         return out.squeeze(2).transpose(0, 1).contiguous(), log_sum.squeeze(2).transpose(0, 1).contiguous()
 
 

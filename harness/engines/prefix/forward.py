@@ -116,8 +116,7 @@ class PrefixForward:
     ) -> tuple[torch.Tensor, Pack]:
         import torch
 
-        lengths = [len(node.tokens) for node, _ in members]
-        pack = Pack(segments(lengths, self._device), _reads(members, starts_of(lengths)), keep)
+        pack = Pack(segments([len(node.tokens) for node, _ in members], self._device), _reads(members), keep)
         ids = torch.tensor([[t for node, _ in members for t in node.tokens]], device=self._device)
         places = torch.tensor([[p for node, _ in members for p in range(node.start, node.stop)]], device=self._device)
         # An empty selection would select all: ask for one position and use none of it.
@@ -128,10 +127,11 @@ class PrefixForward:
         return logits[: len(positions)], pack
 
 
-def _reads(members: Sequence[tuple[Node, Chain]], starts: Sequence[int]) -> list[Read]:
+def _reads(members: Sequence[tuple[Node, Chain]]) -> list[Read]:
     """One read for each run of members that share a block."""
     reads: list[Read] = []
-    for (node, chain), start in zip(members, starts, strict=True):
+    start = 0
+    for node, chain in members:
         stop = start + len(node.tokens)
         for block in chain:
             same = next((i for i, r in enumerate(reads) if r.block is block and r.stop == start), None)
@@ -139,12 +139,11 @@ def _reads(members: Sequence[tuple[Node, Chain]], starts: Sequence[int]) -> list
                 reads.append(Read(start, stop, block))
             else:
                 reads[same] = Read(reads[same].start, stop, block)
+        start = stop
     return reads
 
 
 def _block(pack: Pack, start: int, stop: int) -> Block:
     """The keys and values of some of a pack's tokens, copied so that the pack's own can be freed."""
-    return Block([
-        (pack.kept[i][0][:, :, start:stop].clone(), pack.kept[i][1][:, :, start:stop].clone())
-        for i in range(len(pack.kept))
-    ])  # fmt: skip
+    layers = (pack.kept[layer] for layer in range(len(pack.kept)))
+    return Block([(keys[:, :, start:stop].clone(), values[:, :, start:stop].clone()) for keys, values in layers])
