@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.digests import digest_bytes, digest_file, digest_json
+from harness.errors import ModelError
+from harness.json_files import read_json_object
 from harness.models.chat_templates import read_chat_templates
 from harness.paths import cache_dir, write_atomic
 
@@ -124,7 +126,7 @@ def _files_digest(directory: Path, names: tuple[str, ...] | list[str]) -> str:
 def _canonical_json_digest(path: Path) -> str:
     if not path.is_file():
         return "none"
-    return digest_json(_canonical(json.loads(path.read_text(encoding="utf-8"))))
+    return digest_json(_canonical(read_json_object(path, ModelError, "restore the file from its source")))
 
 
 def _canonical(value: object) -> object:
