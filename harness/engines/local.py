@@ -70,11 +70,7 @@ class LocalBackend:
         self._share_prefixes = share_prefixes
 
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
-        """Batches of one kind of request each.
-
-        Raises:
-            EngineError: a prompt does not fit the model's context.
-        """
+        """Batches of one kind of request each."""
         jobs = [
             *self._score_jobs(_of_kind(ScoreRequest, requests)),
             *self._generation_jobs(_of_kind(GenerateRequest, requests)),

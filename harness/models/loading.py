@@ -66,12 +66,7 @@ class LoadedModel:
 
 
 def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None) -> LoadedModel:
-    """Load a base model and, if given, put the adapter on it.
-
-    Raises:
-        ModelError: the base cannot be loaded.
-        AdapterError: the adapter is unsafe, damaged or does not fit this base.
-    """
+    """Load a base model and, if given, put the adapter on it."""
     import torch
 
     if adapter is not None:
@@ -79,14 +74,12 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     model = load_base(base, options)
     tokenizer = load_tokenizer(base, trust_remote_code=options.trust_remote_code)
     rounded = list(quantizable_layers(model)) if options.quantization == "nf4" else []  # none where they are packed
-    loaded = LoadedModel(
-        model, tokenizer, torch.device(options.device), quantization=options.quantization, rounded_layers=rounded
-    )
     if adapter is not None:
-        loaded.model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
-        loaded.has_adapter = True
-    loaded.model.eval().requires_grad_(False)
-    return loaded
+        model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
+    model.eval().requires_grad_(False)
+    return LoadedModel(
+        model, tokenizer, torch.device(options.device), adapter is not None, options.quantization, rounded
+    )
 
 
 def load_tokenizer(base: Path, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:

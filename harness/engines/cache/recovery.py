@@ -32,11 +32,7 @@ class CacheWarning(UserWarning):
 
 
 def open_or_renew(path: Path) -> sqlite3.Connection:
-    """Open the file; make it if it is missing, replace it if it is broken. Hold the lock.
-
-    Raises:
-        sqlite3.Error, OSError: neither can be done.
-    """
+    """Open the file; make it if it is missing, replace it if it is broken. Hold the lock."""
     if not path.exists():
         create(path)
     try:
@@ -94,21 +90,13 @@ class Health:
 
 
 def check(path: Path) -> Health:
-    """Look at every page and every answer of the file.
-
-    Raises:
-        sqlite3.Error, OSError: it cannot be read, for no fault of its own.
-    """
+    """Look at every page and every answer of the file."""
     with locked(path):
         return _check(path)
 
 
 def repair(path: Path) -> str:
-    """Drop what `check` finds; what was done, or nothing.
-
-    Raises:
-        sqlite3.Error, OSError: it cannot be done.
-    """
+    """Drop what `check` finds; what was done, or nothing."""
     with locked(path):
         health = _check(path)
         if health.broken:

@@ -59,23 +59,14 @@ class ServerBackend:
         self._context_lengths: dict[str, int] = {}
 
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
-        """Batches of requests in order.
-
-        Raises:
-            EngineError: a request is of a kind that no server answers; nothing has been asked yet.
-        """
+        """Batches of requests in order; one that no server answers is refused before anything is asked."""
         asks = [(index, self._how_to_ask(request)) for index, request in enumerate(requests)]
         size = self._concurrency * _ROUNDS_PER_BATCH
         parts = [asks[start : start + size] for start in range(0, len(asks), size)]
         return [Batch([index for index, _ in part], partial(self._run, part)) for part in parts]
 
     def _run(self, asks: Sequence[tuple[int, Ask]]) -> Answers:
-        """Answer one batch, yielding (index, answer) as each finishes, every index once.
-
-        Raises:
-            ConfigError: there is no key for a server on another machine.
-            EngineError: a request is refused, or was not answered in as many tries as the policy allows.
-        """
+        """Answer one batch, yielding (index, answer) as each finishes, every index once."""
         client = self._client
         waiting = deque(asks)  # its ends are safe to pop from several threads
         finished: SimpleQueue[tuple[int, Answer | BaseException]] = SimpleQueue()

@@ -29,8 +29,6 @@ def ask_choice(client: OpenAI, name: str, request: ChoiceRequest) -> Choice:
 
     Raises:
         NoLogprobsError: the server leaves them out, or refuses the question for them.
-        MalformedAnswerError: the answer is none.
-        openai.OpenAIError: the call failed.
     """
     import openai
 

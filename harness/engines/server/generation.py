@@ -27,9 +27,8 @@ def ask_generation(client: OpenAI, name: str, request: GenerateRequest) -> Gener
     request has stop texts, `eos` where it has none.
 
     Raises:
-        EngineError: the answer is not the model's own text, or comes without token counts.
+        EngineError: the answer is not the model's own text.
         MalformedAnswerError: it is no answer at all.
-        openai.OpenAIError: the call failed.
     """
     settings: dict[str, Any] = {"max_tokens": request.max_new_tokens, "temperature": request.temperature}
     if request.stop:

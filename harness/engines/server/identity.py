@@ -31,10 +31,6 @@ def server_identity(served: ServedModel) -> Identity:
     listing narrows that down where it names the weights (`root` and `parent` of vLLM, `meta` of
     llama.cpp, a `created` that is older than the answer). Part `listed` is "no" where the
     server lists other names only; some then answer with whatever model they hold.
-
-    Raises:
-        ConfigError: there is no key.
-        EngineError: no server answers, or it refuses the key.
     """
     parts = {
         "server": served.url, "name": served.name, "template": "server", "precision": "server", "listed": "unknown",

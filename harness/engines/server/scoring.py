@@ -38,8 +38,6 @@ def ask_score(client: OpenAI, name: str, request: ScoreRequest, context_lengths:
 
     Raises:
         EngineError: the server gives no log-probabilities of it.
-        MalformedAnswerError: the answer is none.
-        openai.OpenAIError: the call failed.
     """
     context, continuation = _divide(request)
     reply = complete(client, name, Prompt(text=context + continuation), **_ONE_TOKEN, echo=True, logprobs=1)

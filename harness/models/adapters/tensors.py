@@ -80,8 +80,7 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
     Tensors go by their names in PEFT's own form.
 
     Raises:
-        AdapterError: the file is damaged, the adapter is of a kind that cannot be measured, or PEFT cannot build it on
-            this base at all.
+        AdapterError: PEFT cannot build it on this base at all.
     """
     headers, names = read_tensor_headers(adapter / WEIGHTS), canonical_names(adapter / WEIGHTS)
     present = {canonical: headers[name].shape for name, canonical in names.items()}
