@@ -46,9 +46,9 @@ def new_row(index: int, request: GenerateRequest, prompt_length: int, loaded: Lo
 def choose_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
     """The next token of every row: the most likely one, or a draw for rows that sample."""
     chosen = logits.argmax(dim=-1)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row.generator is not None:
-            chosen[place] = _sample(logits[place], row)
+            chosen[index] = _sample(logits[index], row)
     return chosen
 
 

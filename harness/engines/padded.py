@@ -60,7 +60,7 @@ class PaddedStrategy:
         start = 0
         while start < len(numbers):
             part = numbers[start : start + self._rows]
-            yield from ((part[place], answer) for place, answer in compute(model, part))
+            yield from ((part[index], answer) for index, answer in compute(model, part))
             start += self._rows
 
     def _score(self, model: Any, pairs: Sequence[TokenPair]) -> Iterator[tuple[int, Score]]:
@@ -98,11 +98,11 @@ class PaddedStrategy:
         while True:
             chosen = choose_tokens(output.logits[:, -1], rows)
             staying: list[int] = []
-            for place, (row, token) in enumerate(zip(rows, chosen.tolist(), strict=True)):
+            for index, (row, token) in enumerate(zip(rows, chosen.tolist(), strict=True)):
                 row.tokens.append(token)
                 answer = finished_answer(row, tokenizer, eos, started)
                 if answer is None:
-                    staying.append(place)
+                    staying.append(index)
                 else:
                     yield row.index, answer
             if not staying:
@@ -111,7 +111,7 @@ class PaddedStrategy:
             if len(staying) < len(rows):
                 keep = torch.tensor(staying, device=device)
                 cache.batch_select_indices(keep)
-                rows = [rows[place] for place in staying]
+                rows = [rows[index] for index in staying]
                 mask, positions, chosen = mask[keep], positions[keep], chosen[keep]
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
             positions = positions[:, -1:] + 1

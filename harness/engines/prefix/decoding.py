@@ -65,13 +65,13 @@ class DecodingPlan(ChunkedTree):
                 batch.enter(waiting.pop(0), shared)
             if not batch.rows:
                 return
-            for place, token in reversed(list(enumerate(choose_tokens(batch.logits, batch.rows).tolist()))):
-                row = batch.rows[place]
+            for slot, token in reversed(list(enumerate(choose_tokens(batch.logits, batch.rows).tolist()))):
+                row = batch.rows[slot]
                 row.tokens.append(token)
                 answer = finished_answer(row, tokenizer, eos, started)
                 if answer is not None:
                     yield row.index, answer
-                    batch.leave(place)
+                    batch.leave(slot)
             if batch.rows:
                 with prefix_attention(model):
                     batch.step(model)
@@ -100,7 +100,7 @@ class _Arrival:
 
 
 class _Batch:
-    """Answers in progress: places 0 to n hold them without a gap, in this order in every tensor.
+    """Answers in progress: slots 0 to n hold them without a gap, in this order in every tensor.
 
     Attributes:
         logits: shape (n, vocabulary), for the next token of each.
@@ -121,7 +121,7 @@ class _Batch:
         import torch
 
         self._path = arrival.chain[:shared]
-        place = len(self.rows)
+        slot = len(self.rows)
         own = arrival.chain[shared:]
         self._lengths.append(sum(block.layers[0][0].shape[2] for block in own))
         if not self._keys:
@@ -134,23 +134,23 @@ class _Batch:
         for block in own:
             stop = start + block.layers[0][0].shape[2]
             for layer, (keys, values) in enumerate(block.layers):
-                self._keys[layer][place, :, start:stop] = keys[0]
-                self._values[layer][place, :, start:stop] = values[0]
+                self._keys[layer][slot, :, start:stop] = keys[0]
+                self._values[layer][slot, :, start:stop] = values[0]
             start = stop
         self.rows.append(arrival.row)
         self._positions.append(arrival.position)
         first = arrival.logits[None]
-        self.logits = first if place == 0 else torch.cat([self.logits, first])
+        self.logits = first if slot == 0 else torch.cat([self.logits, first])
 
-    def leave(self, place: int) -> None:
-        """Let a row go; the last one takes its place."""
+    def leave(self, slot: int) -> None:
+        """Let a row go; the last one takes its slot."""
         last = len(self.rows) - 1
-        if place != last:
+        if slot != last:
             for tensor in (*self._keys, *self._values, self.logits):
-                tensor[place] = tensor[last]
+                tensor[slot] = tensor[last]
         columns: tuple[list[Any], ...] = (self.rows, self._lengths, self._positions)
         for entries in columns:
-            entries[place] = entries[last]
+            entries[slot] = entries[last]
             entries.pop()
         self.logits = self.logits[:last]
 

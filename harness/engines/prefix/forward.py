@@ -77,24 +77,22 @@ class PrefixForward:
         """Pack by pack; the children of a pack before the next pack, so that few blocks live at once."""
         for members in self._packs(nodes, wanted):
             keep = keep_leaves or any(node.children for node, _ in members)
-            places = [list(wanted(node)) for node, _ in members]
             starts = starts_of([len(node.tokens) for node, _ in members])
-            flat = [
-                start + position - node.start
-                for (node, _), start, positions in zip(members, starts, places, strict=True)
-                for position in positions
+            positions = [
+                [start + position - node.start for position in wanted(node)]
+                for (node, _), start in zip(members, starts, strict=True)
             ]
-            logits, pack = self._forward(model, members, flat, keep=keep)
+            logits, pack = self._forward(model, members, [p for some in positions for p in some], keep=keep)
             children: list[tuple[Node, Chain]] = []
             done = 0
-            for (node, chain), start, positions in zip(members, starts, places, strict=True):
+            for (node, chain), start, some in zip(members, starts, positions, strict=True):
                 if keep_leaves or node.children:
                     chain = (*chain, _block(pack, start, start + len(node.tokens)))
                     children += [(child, chain) for child in node.children]
                 else:
                     chain = ()
-                yield Computed(node, logits[done : done + len(positions)], chain)
-                done += len(positions)
+                yield Computed(node, logits[done : done + len(some)], chain)
+                done += len(some)
             del logits, pack
             yield from self._below(model, children, wanted, keep_leaves)
 
@@ -117,11 +115,14 @@ class PrefixForward:
         import torch
 
         pack = Pack(segments([len(node.tokens) for node, _ in members], self._device), _reads(members), keep)
-        ids = torch.tensor([[t for node, _ in members for t in node.tokens]], device=self._device)
-        places = torch.tensor([[p for node, _ in members for p in range(node.start, node.stop)]], device=self._device)
-        # An empty selection would select all: ask for one position and use none of it.
-        kept = torch.tensor(positions or [0], device=self._device)
-        logits = model(input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=kept, pack=pack).logits[0]
+        inputs = {
+            "input_ids": [[token for node, _ in members for token in node.tokens]],
+            "position_ids": [[position for node, _ in members for position in range(node.start, node.stop)]],
+            # An empty selection would select all: ask for one position and use none of it.
+            "logits_to_keep": positions or [0],
+        }
+        tensors = {name: torch.tensor(values, device=self._device) for name, values in inputs.items()}
+        logits = model(**tensors, use_cache=False, pack=pack).logits[0]
         if keep and not pack.kept:  # Bloom's code takes `pack` among what it ignores
             raise RuntimeError("its attention does not go through transformers' interface")
         return logits[: len(positions)], pack

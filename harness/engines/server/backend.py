@@ -47,8 +47,8 @@ class ServerBackend:
     def __init__(
         self,
         served: ServedModel,
-        *,
         concurrency: int = CONCURRENCY,
+        *,
         timeout_s: float = 600.0,
         retry: RetryPolicy | None = None,
     ) -> None:

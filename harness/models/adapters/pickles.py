@@ -1,4 +1,4 @@
-"""Pickles, told by their bytes, whatever the file is called."""
+"""Recognises pickles by their bytes, whatever the file is called."""
 
 from __future__ import annotations
 
