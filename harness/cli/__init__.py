@@ -104,7 +104,7 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> None:
-    from harness.models.machine import library_versions, machine_facts
+    from harness.models.device import library_versions, machine_facts
     from harness.paths import cache_dir
 
     _print_facts({**machine_facts(), "cache": cache_dir()}, "machine")

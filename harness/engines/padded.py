@@ -27,21 +27,16 @@ class PaddedStrategy:
 
     def plan_scores(self, pairs: Sequence[TokenPair]) -> list[BatchJob[Score]]:
         """Batches of pairs of like length."""
-
-        def score(model: Any, numbers: Sequence[int]) -> Iterator[tuple[int, Score]]:
-            return self._score(model, [pairs[n] for n in numbers])
-
-        return self._jobs([len(context) + len(tail) for context, tail in pairs], score)
+        lengths = [len(context) + len(tail) for context, tail in pairs]
+        return self._jobs(lengths, lambda model, part: self._score(model, [pairs[n] for n in part]))
 
     def plan_generations(
         self, requests: Sequence[GenerateRequest], prompts: Sequence[Sequence[int]]
     ) -> list[BatchJob[Generation]]:
         """Batches of prompts of like length."""
-
-        def decode(model: Any, numbers: Sequence[int]) -> Iterator[tuple[int, Generation]]:
-            return self._decode(model, [requests[n] for n in numbers], [prompts[n] for n in numbers])
-
-        return self._jobs([len(p) + r.max_new_tokens for p, r in zip(prompts, requests, strict=True)], decode)
+        asked = list(zip(requests, prompts, strict=True))
+        lengths = [len(prompt) + request.max_new_tokens for request, prompt in asked]
+        return self._jobs(lengths, lambda model, part: self._decode(model, [asked[n] for n in part]))
 
     def shrink(self) -> bool:
         """Half the rows at once."""
@@ -84,15 +79,15 @@ class PaddedStrategy:
             yield row, Score(total, greedy, len(context), len(tail), time.perf_counter() - started)
 
     def _decode(
-        self, model: Any, requests: Sequence[GenerateRequest], prompts: Sequence[Sequence[int]]
+        self, model: Any, asked: Sequence[tuple[GenerateRequest, Sequence[int]]]
     ) -> Iterator[tuple[int, Generation]]:
         """Answer one batch, yielding (index in the batch, answer) as each finishes."""
         import torch
 
         started = time.perf_counter()
         device, tokenizer, eos = self._loaded.device, self._loaded.tokenizer, eos_ids(self._loaded)
-        rows = [new_row(i, r, len(p), self._loaded) for i, (r, p) in enumerate(zip(requests, prompts, strict=True))]
-        batch = self._pad(prompts)
+        rows = [new_row(i, request, len(prompt), self._loaded) for i, (request, prompt) in enumerate(asked)]
+        batch = self._pad([prompt for _, prompt in asked])
         mask, positions = batch["attention_mask"], batch["position_ids"]
         output = model(**batch, use_cache=True, logits_to_keep=1)
         while True:
