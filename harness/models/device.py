@@ -1,14 +1,25 @@
-"""Where to compute and in which precision."""
+"""What this machine computes with: device, precision, and the facts about it for the manifest and `assay doctor`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import platform
+import resource
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from harness.config.sections import DTYPES
 from harness.errors import ConfigError, first_line
+from harness.plugins import plugin_versions
 
 if TYPE_CHECKING:
     import torch
+
+_PACKAGES = (
+    "adapter-assay", "torch", "transformers", "peft", "bitsandbytes", "trl", "accelerate", "datasets", "lm-eval",
+    "openai", "pandas", "pytest",
+)  # fmt: skip
 
 
 def choose_device(requested: str = "auto") -> torch.device:
@@ -37,8 +48,6 @@ def choose_dtype(device: torch.device, requested: str = "auto") -> torch.dtype:
     """The named precision, or for `auto` bfloat16 where the hardware has it and float32 elsewhere."""
     import torch
 
-    if requested not in DTYPES:
-        raise ConfigError(f"--dtype={requested} is unknown", f"choose one of: {', '.join(DTYPES)}")
     if requested != "auto":
         return getattr(torch, requested)  # type: ignore[no-any-return]
     return torch.bfloat16 if _has_bfloat16(device) else torch.float32
@@ -58,3 +67,50 @@ def _has_bfloat16(device: torch.device) -> bool:
 def dtype_name(dtype: torch.dtype) -> str:
     """The name of a precision, such as "bfloat16"."""
     return str(dtype).removeprefix("torch.")
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries and plugins a result depends on, and Python's."""
+    found = {"python": platform.python_version(), **plugin_versions()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def machine_facts() -> dict[str, Any]:
+    """Processor, memory, threads and what the device can do."""
+    import psutil
+    import torch
+
+    device = choose_device()
+    dtype = dtype_name(choose_dtype(device))
+    return {
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "device_auto": str(device),
+        "dtype_auto": dtype,
+        "bf16": dtype == "bfloat16",
+    }
+
+
+def peak_memory_gib() -> float:
+    """Largest resident size of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**30 if sys.platform == "darwin" else 2**20), 2)
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"

@@ -66,7 +66,7 @@ def _unused_limits(config: Config, verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    from harness.models.machine import library_versions, machine_facts
+    from harness.models.device import library_versions, machine_facts
 
     settings = state.settings
     merged: dict[str, Any] = {

@@ -115,7 +115,7 @@ class State:
         """What this process measured, or None where it measured nothing."""
         if self._session is None:
             return None
-        from harness.models.machine import peak_memory_gib
+        from harness.models.device import peak_memory_gib
 
         return {
             **self._session.facts(),

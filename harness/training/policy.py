@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.models.base_changes import change_of_base
+from harness.models.adapters.kind import change_of_base
 
 TRAINER_RESERVED: Mapping[str, str] = {
     **dict.fromkeys(
