@@ -5,7 +5,7 @@ from .comparison import Evaluation as Evaluation
 from .comparison import PairingError as PairingError
 from .config import GateSpec as GateSpec
 from .config import gates_from_config as gates_from_config
-from .measurement import Measurement as Measurement
+from .rules import Measurement as Measurement
 from .rules import Rule as Rule
 from .scalar import BoundRule as BoundRule
 from .scalar import Scalar as Scalar

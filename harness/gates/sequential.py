@@ -20,7 +20,7 @@ _GROWTH = 0.4
 
 @dataclass(frozen=True)
 class Stopped:
-    """Where measuring ended.
+    """Where measuring stopped.
 
     Attributes:
         decision: "above" where the mean gain is shown to be above -margin, "below" where below, None where all items

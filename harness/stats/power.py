@@ -1,8 +1,8 @@
-"""What a measurement could have seen."""
+"""What a measurement could have seen. Imported without numpy."""
 
 from __future__ import annotations
 
-from scipy import stats
+from statistics import NormalDist
 
 from harness.stats.interval import Interval
 
@@ -24,6 +24,7 @@ def minimum_detectable_effect(interval: Interval, *, power: float = 0.8) -> floa
     """
     if not 0.0 < power < 1.0:
         raise ValueError(f"power is {power}: it must lie between 0 and 1, as in 0.8")
-    z = float(stats.norm.ppf(0.5 + interval.confidence / 2))
+    quantile = NormalDist().inv_cdf
+    z = quantile(0.5 + interval.confidence / 2)
     error = max(interval.standard_error, (interval.high - interval.low) / 2 / z)
-    return (z + float(stats.norm.ppf(power))) * error if error > 0 else None
+    return (z + quantile(power)) * error if error > 0 else None

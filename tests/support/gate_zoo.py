@@ -127,8 +127,8 @@ def sequential(after: float) -> Gateable:
     order = np.random.default_rng(1).permutation(2000)
     whole = quiz(0.7, after, 2000)
     base, candidate = ([list(side)[i] for i in order] for side in (whole.base, whole.candidate))
-    unfolding = SequentialComparison(whole.task, 2000, lambda i, j: Comparison(whole.task, base[i:j], candidate[i:j]))
-    return unfolding.metric("acc").non_inferior(0.1)
+    comparison = SequentialComparison(whole.task, 2000, lambda i, j: Comparison(whole.task, base[i:j], candidate[i:j]))
+    return comparison.metric("acc").non_inferior(0.1)
 
 
 def gates() -> dict[str, Gateable]:
