@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         seen = "no --data-dir was given" if parsed.data_dir is None else f"{parsed.data_dir} is no directory"
         print(f"{seen}; pass --data-dir=DIR or set ASSAY_DATA_DIR: local copies of the benchmarks", file=sys.stderr)
         return 2
-    from benchmarks.engine_figures import FIGURES, JudgeRunner
+    from benchmarks.engine_figures import FIGURES, Bench
     from harness.models import parse_model_spec, resolve_model
     from harness.models.loading import LoadOptions, load_model
 
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         model_dir = resolve_model(parse_model_spec(parsed.model)).directory
         loaded = load_model(model_dir, LoadOptions(dtype="float32", device="cpu"))
         with tempfile.TemporaryDirectory() as scratch:
-            bench = JudgeRunner(loaded, model_dir, parsed.data_dir, parsed.scale, Path(scratch), report)
+            bench = Bench(loaded, model_dir, parsed.data_dir, parsed.scale, Path(scratch), report)
             for name in parsed.only or NAMES:
                 FIGURES[name](bench)
     except AssayError as error:

@@ -40,7 +40,7 @@ _BARE_SHAPE = (3, 650)
 
 
 @dataclass(frozen=True)
-class JudgeRunner:
+class Bench:
     """What every figure needs.
 
     Attributes:
@@ -69,7 +69,7 @@ class JudgeRunner:
         return self._batch_sizes[name]
 
 
-def mmlu(bench: JudgeRunner) -> None:
+def mmlu(bench: Bench) -> None:
     """Five-shot multiple choice; at full scale also what all of MMLU would take, by seconds a token."""
     workload = workloads.mmlu(bench.data_dir, scale=bench.scale)
     ours, peer = _race(bench, "mmlu", workload)
@@ -87,21 +87,21 @@ def mmlu(bench: JudgeRunner) -> None:
         bench.report("whole_mmlu_speedup", peer_s / ours_s)
 
 
-def hellaswag(bench: JudgeRunner) -> None:
+def hellaswag(bench: Bench) -> None:
     """Choices of several tokens after short contexts."""
     workload = workloads.hellaswag(bench.data_dir, scale=bench.scale)
     ours, peer = _race(bench, "hellaswag", workload)
     _report_differences(bench, "hellaswag", workload, ours, peer)
 
 
-def gsm8k(bench: JudgeRunner) -> None:
+def gsm8k(bench: Bench) -> None:
     """Five-shot greedy generation."""
     ours, peer = _race(bench, "gsm8k", workloads.gsm8k(bench.data_dir, scale=bench.scale))
     bench.report("gsm8k_items", len(ours.answers))
     bench.report("gsm8k_equal_answers", sum(a == b for a, b in zip(ours.answers, peer.answers, strict=True)))
 
 
-def dense(bench: JudgeRunner) -> None:
+def dense(bench: Bench) -> None:
     """Useful tokens a second, against a bare loop of full forwards that projects one position on the vocabulary."""
     workload = workloads.mmlu(bench.data_dir, scale=bench.scale, subjects=4)
     contestants: dict[str, Contestant] = {"ours": _ours(bench), "bare": _BareLoop(bench.loaded)}
@@ -112,7 +112,7 @@ def dense(bench: JudgeRunner) -> None:
     bench.report("useful_tokens_ratio", rates["ours"] / rates["bare"])
 
 
-def cache(bench: JudgeRunner) -> None:
+def cache(bench: Bench) -> None:
     """A second run from the cache, and what cache and bookkeeping cost the first."""
     [instances] = workloads.mmlu(bench.data_dir, scale=bench.scale, subjects=1).parts
     place = bench.fresh_cache()
@@ -127,7 +127,7 @@ def cache(bench: JudgeRunner) -> None:
     bench.report("second_run_equal_answers", sum(a == b for a, b in zip(first.answers, second.answers, strict=True)))
 
 
-def memory(bench: JudgeRunner) -> None:
+def memory(bench: Bench) -> None:
     """Peak memory of a process of its own that answers one subject, for each engine."""
     batch_size = bench.peer_batch_size("mmlu", workloads.mmlu(bench.data_dir, scale=bench.scale, subjects=1))
     peaks: dict[str, float] = {}
@@ -140,7 +140,7 @@ def memory(bench: JudgeRunner) -> None:
     bench.report("peak_memory_ratio", peaks["ours"] / peaks["peer"])
 
 
-FIGURES: dict[str, Callable[[JudgeRunner], None]] = {
+FIGURES: dict[str, Callable[[Bench], None]] = {
     "mmlu": mmlu, "dense": dense, "gsm8k": gsm8k, "hellaswag": hellaswag, "cache": cache, "memory": memory,
 }  # fmt: skip
 
@@ -179,11 +179,11 @@ class _ClockedBackend:
         yield from answers
 
 
-def _ours(bench: JudgeRunner) -> Contestant:
+def _ours(bench: Bench) -> Contestant:
     return Through(warm_backend(bench.loaded), bench.fresh_cache())
 
 
-def _race(bench: JudgeRunner, name: str, workload: Workload) -> tuple[Measured, Measured]:
+def _race(bench: Bench, name: str, workload: Workload) -> tuple[Measured, Measured]:
     """Both engines at a workload: ours, then the peer's."""
     peer = Peer(bench.loaded, bench.peer_batch_size(name, workload))
     found = take_turns(bench.loaded, workload, {"ours": _ours(bench), "peer": peer})
@@ -194,7 +194,7 @@ def _race(bench: JudgeRunner, name: str, workload: Workload) -> tuple[Measured, 
     return found["ours"], found["peer"]
 
 
-def _report_differences(bench: JudgeRunner, name: str, workload: Workload, ours: Measured, peer: Measured) -> None:
+def _report_differences(bench: Bench, name: str, workload: Workload, ours: Measured, peer: Measured) -> None:
     differences = [abs(a[0] - b[0]) for a, b in zip(ours.answers, peer.answers, strict=True)]
     choices = [_choices(workload, measured) for measured in (ours, peer)]
     bench.report(f"{name}_items", len(choices[0]))
@@ -211,7 +211,7 @@ def _choices(workload: Workload, measured: Measured) -> dict[tuple[str, int], in
     return {item: max(of_item, key=of_item.__getitem__) for item, of_item in scores.items()}
 
 
-def _whole_mmlu_tokens(bench: JudgeRunner) -> tuple[int, int]:
+def _whole_mmlu_tokens(bench: Bench) -> tuple[int, int]:
     """Tokens our engine and the peer compute for all items of all subjects. The peer's padding is not counted."""
     tokenizer = bench.loaded.tokenizer
     asked = (instance.args for instance in workloads.whole_mmlu(bench.data_dir))

@@ -166,7 +166,7 @@ class Judging(Section):
     """what the candidate is compared with: `base`, the released adapter's answers in the run of `--baseline`
     (`baseline`), or the data's `reference` answers"""
     task: Text = AUTO
-    """what is answered; `auto` is AlpacaEval, MT-JudgeRunner and Vicuna (`instructions`) where the data directory has them,
+    """what is answered; `auto` is AlpacaEval, MT-Bench and Vicuna (`instructions`) where the data directory has them,
     else `mini_instructions`. Or a task under `tasks:` whose answers are text"""
     gold: Text = AUTO
     """pairs of which the better answer is known; `auto` is `llmbar` where the data directory has it, else

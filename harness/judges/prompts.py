@@ -1,4 +1,4 @@
-"""What a judge is asked. Criteria after MT-JudgeRunner (Zheng et al. 2023, arXiv 2306.05685, figures 5 to 10).
+"""What a judge is asked. Criteria after MT-Bench (Zheng et al. 2023, arXiv 2306.05685, figures 5 to 10).
 
 Answers are hostile text: whatever in them could close a tag of ours, open a turn of the judge's own template, or pass
 for a verdict is defused before the judge sees it, and stays readable.

@@ -90,14 +90,14 @@ class Session:
 
     @cached_property
     def judge_runner(self) -> JudgeRunner:
-        """Trials and contests of the judge."""
+        """Runs the judge: its health check and its comparisons."""
         from harness.checks.judge.runner import JudgeRunner
 
         return JudgeRunner(self, self.settings, self.loaded_judge, keep=self._keep_samples, working=self._working)
 
     def judge(self, name: str | None = None) -> JudgeComparison:
         """Candidate against base as the judge sees it, on what `judge:` names or on another task; once a session."""
-        return self.judge_runner.contest(name)
+        return self.judge_runner.comparison(name)
 
     def task(self, name: str, fewshot: int | None = None) -> TaskLike:
         """A task of the configuration file, of the package, or of lm-eval, cut to the profile's limits.
@@ -112,7 +112,7 @@ class Session:
         if (name, fewshot) not in self._names:
             from harness.tasks.lookup import find_task
 
-            task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner.proven)
+            task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner.trusted)
             self._names[name, fewshot] = task.name
             self._tasks.setdefault(task.name, task)
         return self._tasks[self._names[name, fewshot]]

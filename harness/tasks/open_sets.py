@@ -1,4 +1,4 @@
-"""The open instructions to be answered: AlpacaEval, MT-JudgeRunner and Vicuna from the data directory, or the package's own."""
+"""The open instructions to be answered: AlpacaEval, MT-Bench and Vicuna from the data directory, or the package's own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class InstructionKeys(TaskKeys):
     data: Text | None = Field(
         None,
         description="A file of rows with id, category and turns, and references if there are; "
-        "without it AlpacaEval, MT-JudgeRunner and Vicuna of the data directory.",
+        "without it AlpacaEval, MT-Bench and Vicuna of the data directory.",
     )
 
 
@@ -50,7 +50,7 @@ def _build(name: str, keys: InstructionKeys, context: TaskContext) -> OpenTask:
         questions = list(_mini(paths[0]))
     else:
         if context.data_dir is None:
-            raise DataError(f"the task {name} needs AlpacaEval, MT-JudgeRunner and Vicuna", "pass --data-dir=DIR")
+            raise DataError(f"the task {name} needs AlpacaEval, MT-Bench and Vicuna", "pass --data-dir=DIR")
         paths, questions = _benchmarks(context.data_dir)
     limit = context.smaller_limit(keys)
     if limit is not None and limit < len(questions):

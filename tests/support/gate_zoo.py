@@ -96,12 +96,12 @@ def _opinion(form: Form, said: str) -> Opinion:
     return Opinion("p", "d", text, form.read_text(text), Tokens(100, 10), "eos", 0.0, False)
 
 
-def contest(wins: int, losses: int, defects: tuple[str, ...] = ()) -> Gateable:
+def judged_pairs(wins: int, losses: int, defects: tuple[str, ...] = ()) -> Gateable:
     judged = []
     for n in range(wins + losses):
-        duel = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("answer" * (1 + n % 7),), ("short",))
+        pair = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("answer" * (1 + n % 7),), ("short",))
         first, second = ("1", "2") if n < wins else ("2", "1")
-        judged.append(Judged(duel, _opinion(VERDICT, first), _opinion(VERDICT, second)))
+        judged.append(Judged(pair, _opinion(VERDICT, first), _opinion(VERDICT, second)))
     return JudgeComparison("talk", "base", judged, Health("gold", {}, {}, defects), Judging()).not_worse(
         Thresholds(win_rate=0.05)
     )
@@ -110,8 +110,8 @@ def contest(wins: int, losses: int, defects: tuple[str, ...] = ()) -> Gateable:
 def ratings(ours: int, theirs: int) -> Gateable:
     judged = []
     for n in range(40):
-        duel = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("a",), ("b",))
-        judged.append(Rated(duel, _opinion(RATING, str(ours - n % 2)), _opinion(RATING, str(theirs - n % 2))))
+        pair = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("a",), ("b",))
+        judged.append(Rated(pair, _opinion(RATING, str(ours - n % 2)), _opinion(RATING, str(theirs - n % 2))))
     limits = Judging(mode="rubric")
     return JudgeComparison("talk", "base", judged, Health("gold", {}, {}, ()), limits).not_worse(Thresholds(rating=0.5))
 
@@ -156,9 +156,9 @@ def gates() -> dict[str, Gateable]:
         "bound kept": length_over_base(quiz(0.5, 0.5), 2.0),
         "bound broken": length_over_base(quiz(0.9, 0.1), 1.05),
         "bound of one": length_over_base(quiz(0.9, 0.1, 1), 1.05),
-        "judge prefers": contest(80, 20),
-        "judge is torn": contest(25, 25),
-        "judge unfit": contest(80, 20, ("agrees with half",)),
+        "judge prefers": judged_pairs(80, 20),
+        "judge is torn": judged_pairs(25, 25),
+        "judge unfit": judged_pairs(80, 20, ("agrees with half",)),
         "judge is fit": Health("gold", {}, {}, ()),
         "judge is not": Health("gold", {}, {}, ("agrees with half",)),
         "rated": ratings(8, 8),

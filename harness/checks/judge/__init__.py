@@ -1,1 +1,1 @@
-"""Candidate against its opponent, as a judge sees it that has proven itself."""
+"""What suites/test_judge.py asserts: the judge is fit, and finds the candidate not worse than its opponent."""

@@ -1,4 +1,4 @@
-"""Candidate against base, released adapter or reference answers, as the judge sees it."""
+"""The judge's comparison of candidate and opponent (base, baseline or reference answers), and the gate on it."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ if TYPE_CHECKING:
     from harness.gates import Gateable
 
 _MIN_CLUSTERS = 2
+_EVEN = 0.5
 
 
 class JudgeComparisonError(AssayError):
-    """A contest lacks what was asked of it."""
+    """The judge did not give what was asked of its comparison."""
 
 
 @dataclass(frozen=True)
 class JudgeComparison:
-    """What was judged, and by a judge how healthy.
+    """The judge's preferences or ratings on the answers to one task, and its health.
 
     Attributes:
-        judged: duels of candidate (`a`) and opponent (`b`); empty where the judge is unfit, for then it was not asked.
+        judged: answer pairs of candidate (`a`) and opponent (`b`); empty where the judge is unfit, for then it was not asked.
         stopped: why the judge was not asked about all; empty where it was.
         unpaired: why the opponent's stored answers cannot be held against the candidate's; None where they can.
     """
@@ -52,18 +53,23 @@ class JudgeComparison:
     prices: Prices | None = None
 
     @property
+    def rates(self) -> bool:
+        """Whether answers were rated one by one, rather than compared in pairs."""
+        return self.limits.mode == "rubric"
+
+    @property
     def understood(self) -> list[Judged | Rated]:
-        """The duels whose judgements could be read, and identical answers."""
+        """The answer pairs whose judgements could be read, and identical answers."""
         return [one for one in self.judged if one.preference is not None]
 
     @property
     def preferences(self) -> list[float]:
-        """One number a duel: 1 the candidate is preferred, 0 the opponent, 0.5 a tie."""
+        """One number for each of `understood`: 1 the candidate is preferred, 0 the opponent, 0.5 a tie."""
         return [one.preference for one in self.understood if one.preference is not None]
 
     @property
     def clusters(self) -> list[str]:
-        """One label a duel: turns of one conversation are not independent."""
+        """One label for each of `understood`: turns of one conversation are not independent."""
         return [one.duel.question.cluster or one.duel.question.id for one in self.understood]
 
     @property
@@ -107,7 +113,7 @@ class JudgeComparison:
 
     def not_worse(self, margins: Thresholds) -> Gateable:
         """The gate: not worse than the opponent, by win rate, or by rating where the judge rates."""
-        return NotWorse(self, margins.rating if self.limits.mode == "rubric" else margins.win_rate)
+        return NotWorse(self, margins.rating if self.rates else margins.win_rate)
 
     def categories(self) -> dict[str, dict[str, float | int]]:
         """Category, and source where there are several -> n, win rate, wins, ties, losses."""
@@ -122,7 +128,7 @@ class JudgeComparison:
         }
 
     def usage(self) -> dict[str, Any]:
-        """How often the judge was asked in this contest, and what that cost, now and when it was first answered."""
+        """How often the judge was asked, and what that cost, now and when it was first answered."""
         opinions = [opinion for one in self.judged for opinion in one.opinions]
         new = sum((opinion.tokens for opinion in opinions if not opinion.cached), Tokens())
         kept = sum((opinion.tokens for opinion in opinions if opinion.cached), Tokens())
@@ -147,110 +153,101 @@ class JudgeComparison:
         return [a for a, _ in pairs], [b for _, b in pairs]
 
 
-_EVEN = 0.5
-
-
 @dataclass(frozen=True)
 class NotWorse:
-    """Not worse than the opponent by more than a margin.
+    """The gate that the candidate is not worse than its opponent by more than a margin.
 
     Attributes:
         margin: how far below one half the win rate may lie; of ratings, how much may be lost of 1 to 10.
     """
 
-    contest: JudgeComparison
+    comparison: JudgeComparison
     margin: float
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:
         """Pass, fail or inconclusive by the interval; inconclusive too for an unfit judge or a spent budget."""
-        contest = self.contest
-        if contest.obstacle:
+        comparison = self.comparison
+        if comparison.obstacle:
             verdict = self._undecided(confidence)
-        elif contest.limits.mode == "rubric":
+        elif comparison.rates:
             verdict = self._by_rating(confidence)
         else:
             verdict = self._by_win_rate(confidence)
-        details = {**verdict.details, "judge health": contest.health.table(), "judging": contest.usage()}
-        return replace(verdict, details=details)
-
-    @property
-    def _metric(self) -> str:
-        return "rating" if self.contest.limits.mode == "rubric" else "win_rate"
+        details = {**verdict.details, "judge health": comparison.health.table(), "judging": comparison.usage()}
+        return replace(verdict, task=judge_task(comparison.task), details=details)
 
     def _undecided(self, confidence: float) -> Verdict:
-        contest = self.contest
+        comparison = self.comparison
+        metric = "rating" if comparison.rates else "win_rate"
         return Verdict(
-            gate=gate_name(self._metric, "not_worse", task=contest.task),
+            gate=gate_name(metric, "not_worse", task=comparison.task),
             outcome="inconclusive",
-            reason=contest.obstacle,
-            task=judge_task(contest.task),
-            metric=self._metric,
+            reason=comparison.obstacle,
+            metric=metric,
             kind="not_worse",
-            rule=f"not worse than the {contest.against} by more than {self.margin:g}",
+            rule=f"not worse than the {comparison.against} by more than {self.margin:g}",
             open_because=("obstacle",),
-            n=len(contest.understood) or None,
+            n=len(comparison.understood) or None,
             confidence=confidence,
-            remedy=contest.remedy,
+            remedy=comparison.remedy,
         )
 
     def _by_win_rate(self, confidence: float) -> Verdict:
-        contest = self.contest
-        counts = tally(contest.preferences)
+        comparison = self.comparison
+        counts = tally(comparison.preferences)
         warning, controlled = self._length_control(confidence)
 
         def level(rate: Estimate) -> str:
             ends = f"between {_share(rate.ends[0])} and {_share(rate.ends[1])}"
             score = f"({counts.wins} won, {counts.ties} tied, {counts.losses} lost)"
-            return f"preferred to the {contest.against} {_share(rate.value)} of the time, {ends} {score}"
+            return f"preferred to the {comparison.against} {_share(rate.value)} of the time, {ends} {score}"
 
-        rule = BoundRule(
+        return BoundRule(
             name="win_rate",
             kind="at_least",
             threshold=_EVEN - self.margin,
-            measure=contest.win_rate,
+            measure=comparison.win_rate,
             level=level,
             bound=_share,
-            task=contest.task,
+            task=comparison.task,
             higher_is_better=True,
             needs="judge more answers (a larger profile or limit)",
             notes=(warning,),
-            details={"by category": contest.categories(), **controlled},
-        )
-        return replace(rule.decide(confidence=confidence), task=judge_task(contest.task))
+            details={"by category": comparison.categories(), **controlled},
+        ).decide(confidence=confidence)
 
     def _length_control(self, confidence: float) -> tuple[str, Mapping[str, Any]]:
-        controlled = self.contest.length_controlled(confidence)
+        """A warning where length decides, and the length-controlled win rate as details."""
+        controlled = self.comparison.length_controlled(confidence)
         if controlled is None:
             return "", {"length control": "impossible: all answers differ in length by the same amount"}
-        one = controlled.interval
+        rate = controlled.interval
         facts = {
-            "length-controlled win rate": one.value,
-            "between": [one.low, one.high],
+            "length-controlled win rate": rate.value,
+            "between": [rate.low, rate.high],
             "log-odds for length": controlled.length_weight,
         }
-        warning = f"at equal lengths {_share(one.value)}: length may be what the judge prefers"
+        warning = f"at equal lengths {_share(rate.value)}: length may be what the judge prefers"
         return warning if controlled.parts_from_raw else "", {"length control": facts}
 
     def _by_rating(self, confidence: float) -> Verdict:
-        contest = self.contest
-        ours, theirs = contest.ratings()
-        questions = [one.duel.question for one in contest.understood]
+        comparison = self.comparison
+        candidate, opponent = comparison.ratings()
+        questions = [one.duel.question for one in comparison.understood]
         measurement = Measurement(
             metric=Metric("rating"),
-            task=contest.task,
+            task=comparison.task,
             slice={},
             item_ids=tuple(question.id for question in questions),
-            candidate=np.array(ours),
-            base=np.array(theirs),
-            clusters=tuple(contest.clusters),
+            candidate=np.array(candidate),
+            base=np.array(opponent),
+            clusters=tuple(comparison.clusters),
             tags=tuple({"category": question.category} for question in questions),
             targets=(None,) * len(questions),
             candidate_parsed=(None,) * len(questions),
             base_parsed=(None,) * len(questions),
         )
-        return replace(
-            measurement.non_inferior(self.margin).decide(confidence=confidence), task=judge_task(contest.task)
-        )
+        return measurement.non_inferior(self.margin).decide(confidence=confidence)
 
 
 def _share(value: float) -> str:

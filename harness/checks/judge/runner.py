@@ -1,4 +1,4 @@
-"""The judge at work in a session: tried first, and asked about the candidate only if it is fit."""
+"""Runs a session's judge: checks its health first, and asks it about the candidate only if it is fit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.checks.judge.baseline import baseline_answers, find_baseline
 from harness.checks.judge.comparison import JudgeComparison
+from harness.config import FILE_NAME
 from harness.engines.requests import Generation
-from harness.errors import EngineError, RunError, TaskError
+from harness.errors import ConfigError, EngineError, RunError, TaskError
 from harness.judges.gold import GoldPairs, read_gold
 from harness.judges.health import Health, gold_health, with_null
 from harness.judges.inputs import questions_of, replies_of
@@ -19,13 +19,15 @@ from harness.judges.judgements import judged_rows, rated_rows
 from harness.judges.reading_mode import ReadingMode, choose_reading_mode
 from harness.judges.trusted import TrustedJudge
 from harness.records import Sample
+from harness.runs.baselines import NamedRun, find_run
+from harness.runs.comparability import comparability_key, differing_parts, in_words
+from harness.runs.storage import open_store
 from harness.tasks.base import Progress
 from harness.tasks.open_instructions import OpenTask
 from harness.tasks.open_sets import OPEN_TASKS, open_task
 from harness.tasks.questions import AnswerPair
 
 if TYPE_CHECKING:
-    from harness.config import Judging
     from harness.config.settings import Settings
     from harness.engines import Engine
     from harness.gates import Evaluation
@@ -33,32 +35,32 @@ if TYPE_CHECKING:
     from harness.records import Role
     from harness.tasks.base import TaskLike
 
-# Long enough to tell answers apart, short enough that trying the judge stays cheap.
+# Long enough to tell answers apart, short enough that the health check stays cheap.
 _NULL_TOKENS = 128
 _NULL_SAMPLING = {"temperature": 0.7, "top_p": 0.9}
 
 
 class Asks(Protocol):
-    """What base and candidate are asked through: a session."""
+    """The session, as far as the judge needs it: base and candidate, their tasks and their answers."""
 
     def task(self, name: str) -> TaskLike:
         """A task by its name."""
 
     def evaluate(self, name: str, role: Role) -> Evaluation:
-        """One model's samples of it."""
+        """One model's samples of a task."""
 
     def engine(self, role: Role) -> Engine:
-        """What answers as one of them."""
+        """The engine that answers as base or candidate."""
 
     def facts(self) -> dict[str, Any]:
-        """Who was asked what, for the manifest."""
+        """Identities and data digests, as the manifest and the comparability key have them."""
 
 
 class JudgeRunner:
-    """Trials and contests of one session's judge, each held once and its judgements stored.
+    """Health checks and comparisons of one session's judge, each made once and its judgements stored.
 
-    In order of cost: gold pairs, which need no answers; then the base against itself; then the contest. Where one
-    shows the judge unfit, or spends its budget, the next is not held.
+    In order of cost: gold pairs, which need no answers; then the base against itself; then candidate against opponent.
+    Where one shows the judge unfit, or spends its budget, the next is not made.
 
     Args:
         session: asks base and candidate.
@@ -79,48 +81,46 @@ class JudgeRunner:
     ) -> None:
         self._session = session
         self._settings = settings
-        self._opened = judge
+        self._limits = settings.judging
+        self._loaded = judge
         self._keep = keep
         self._working = working
-        self._contests: dict[str, JudgeComparison] = {}
-
-    @property
-    def _limits(self) -> Judging:
-        return self._settings.judging
+        self._comparisons: dict[str, JudgeComparison] = {}
 
     @cached_property
     def judge(self) -> Judge:
         """How answers are put to the judge's engine."""
-        logprobs = self.manner.reads == "logprobs"
-        return Judge(self._opened.engine, logprobs=logprobs, reply_tokens=self._limits.reply_tokens)
+        logprobs = self.reading_mode.reads == "logprobs"
+        return Judge(self._loaded.engine, logprobs=logprobs, reply_tokens=self._limits.reply_tokens)
 
     @cached_property
-    def manner(self) -> ReadingMode:
+    def reading_mode(self) -> ReadingMode:
         """How verdicts are read; a server is asked once what it gives.
 
         Raises:
             ConfigError: not as the configuration demands.
         """
-        return choose_reading_mode(self._limits, self._opened.engine, served=self._opened.model.is_served)
+        return choose_reading_mode(self._limits, self._loaded.engine, served=self._loaded.model.is_served)
 
     @cached_property
-    def proven(self) -> TrustedJudge:
+    def trusted(self) -> TrustedJudge:
         """The judge for whoever else has questions: it answers them only if it is fit."""
-        return TrustedJudge(self._opened.engine, lambda: self.health)
+        return TrustedJudge(self._loaded.engine, lambda: self.health)
 
     def facts(self) -> dict[str, str]:
-        """How the judge was read and what it was tried on, for the manifest; empty where it was not tried."""
+        """How the judge is read and which gold pairs it was given, for the manifest; empty before it was asked."""
         found = self.__dict__  # cached properties appear here once computed
         facts: dict[str, str] = {}
-        if "manner" in found:
-            facts |= {"reads": self.manner.reads, **({"reads_because": self.manner.why} if self.manner.why else {})}
+        if "reading_mode" in found:
+            mode = self.reading_mode
+            facts |= {"reads": mode.reads, **({"reads_because": mode.why} if mode.why else {})}
         if "gold" in found:
             facts |= {"gold": self.gold.name, "gold_digest": self.gold.digest}
         return facts
 
     @cached_property
     def gold(self) -> GoldPairs:
-        """The pairs the judge is tried on.
+        """The answer pairs of which the better is known.
 
         Raises:
             DataError: they cannot be read.
@@ -134,42 +134,42 @@ class JudgeRunner:
         Raises:
             DataError: the gold pairs cannot be read.
         """
-        judged, stopped = self._hold(self.gold.name, self.gold.duels, ("1", "2"))
-        health = gold_health(self.gold.name, judged, self._limits, stopped=stopped, read_from=self.manner.told())
+        judged, stopped = self._ask(self.gold.name, self.gold.duels, ("1", "2"))
+        health = gold_health(self.gold.name, judged, self._limits, stopped=stopped, read_from=self.reading_mode.told())
         if health.obstacle:
             return health
-        judged, stopped = self._hold("base_against_base", self._null_duels(), ("base", "base again"))
+        judged, stopped = self._ask("base_against_base", self._null_pairs(), ("base", "base again"))
         return with_null(health, judged, self._limits, stopped=stopped)
 
-    def contest(self, name: str | None = None) -> JudgeComparison:
-        """Candidate against base, released adapter or reference, on the answers to a task.
+    def comparison(self, name: str | None = None) -> JudgeComparison:
+        """Candidate against base, baseline or reference, on the answers to a task.
 
-        Answers of the released adapter that cannot be paired with the candidate's leave the contest undecided.
+        Answers of the baseline that cannot be paired with the candidate's leave the comparison undecided.
 
         Args:
             name: an open task, or one of assay.yaml whose answers are text; None takes what `judge:` names.
 
         Raises:
-            TaskError: the task's items are no text prompts, or it has no references to compete with.
-            ConfigError: the released adapter is to be the opponent, and `--baseline` names none.
+            TaskError: the task's items are no text prompts, or it has no references to compare with.
+            ConfigError: the baseline is to be the opponent, and `--baseline` names none.
         """
         name = name or self._limits.task
-        if name not in self._contests:
-            self._contests[name] = self._contest(name)
-        return self._contests[name]
+        if name not in self._comparisons:
+            self._comparisons[name] = self._compare(name)
+        return self._comparisons[name]
 
-    def _contest(self, name: str) -> JudgeComparison:
+    def _compare(self, name: str) -> JudgeComparison:
         judged: Sequence[Judged | Rated] = ()
         stopped, unpaired = "", None
         if self._limits.against == "baseline":
-            find_baseline(self._settings)  # a wrong option is told before anything is spent
+            self._find_baseline()  # a wrong option is told before anything is spent
         if not self.health.obstacle:
             try:
-                duels = self._duels(name)
+                pairs = self._answer_pairs(name)
             except RunError as exc:
                 unpaired = exc
             else:
-                judged, stopped = self._hold(name, duels, ("candidate", self._limits.against))
+                judged, stopped = self._ask(name, pairs, ("candidate", self._limits.against))
         return JudgeComparison(
             task=name,
             against=self._limits.against,
@@ -181,30 +181,28 @@ class JudgeRunner:
             prices=self._settings.judge_prices,
         )
 
-    def _hold(
-        self, name: str, duels: Sequence[AnswerPair], sides: tuple[str, str]
+    def _ask(
+        self, name: str, pairs: Sequence[AnswerPair], sides: tuple[str, str]
     ) -> tuple[Sequence[Judged | Rated], str]:
-        """Ask the judge, and store what it said."""
+        """Ask the judge, and store what it said; the text says why it was not asked about all."""
         with self._working(f"{name}: judge", self.judge.engine.identity_digest, name) as progress:
             if self._limits.mode == "rubric":
-                rated, stopped = self.judge.rate(duels, progress)
+                rated, stopped = self.judge.rate(pairs, progress)
                 self._keep(rated_rows(name, rated, sides=sides))
                 return rated, stopped
-            judged, stopped = self.judge.compare(duels, progress)
+            judged, stopped = self.judge.compare(pairs, progress)
             self._keep(judged_rows(name, judged, sides=sides))
             return judged, stopped
 
-    def _duels(self, name: str) -> list[AnswerPair]:
-        session, limits = self._session, self._limits
-        task = session.task(name)
+    def _answer_pairs(self, name: str) -> list[AnswerPair]:
+        task, against = self._session.task(name), self._limits.against
         questions = questions_of(task)
-        answers = session.evaluate(name, "candidate").samples
+        answers = self._session.evaluate(name, "candidate").samples
         candidate = replies_of(task, answers)
-        if limits.against != "reference":
+        if against != "reference":
+            base = against == "base"
             theirs = (
-                session.evaluate(name, "base").samples
-                if limits.against == "base"
-                else baseline_answers(find_baseline(self._settings), task.name, answers, session.facts())
+                self._session.evaluate(name, "base").samples if base else self._baseline_answers(task.name, answers)
             )
             opponent = replies_of(task, theirs)
             return [AnswerPair(question, candidate[question.id], opponent[question.id]) for question in questions]
@@ -214,7 +212,36 @@ class JudgeRunner:
         # only the last reply is judged against a reference: those before it are the candidate's own in both
         return [AnswerPair(q, candidate[q.id], (*candidate[q.id][:-1], q.reference or "")) for q in with_reference]
 
-    def _null_duels(self) -> list[AnswerPair]:
+    def _find_baseline(self) -> NamedRun:
+        settings = self._settings
+        if not settings.baseline:
+            raise ConfigError(
+                "judge.against is baseline, and no baseline is named",
+                f"pass --baseline=RUN, or set judge.against to base in {FILE_NAME}",
+            )
+        return find_run(settings.baseline, settings.reports_dir, open_store(settings.store))
+
+    def _baseline_answers(self, task: str, candidate: Sequence[Sample]) -> list[Sample]:
+        """The baseline's stored samples of a task, one to each of the candidate's: same item, same prompt digest.
+
+        Raises:
+            RunError: the run never measured the task, or measured it another way; the parts that differ are named.
+        """
+        baseline = self._find_baseline()
+        name, run = baseline.name, baseline.run
+        remedy = f"set a baseline that was measured the same way, or judge.against to base in {FILE_NAME}"
+        asked = [(sample.item_id, sample.prompt_digest) for sample in candidate]
+        ours = comparability_key(self._session.facts(), {task: asked})
+        if differing := differing_parts(run.comparability, ours, task):
+            raise RunError(f"{name} cannot be held against on {task}: {in_words(differing)} differ", remedy)
+        samples = {(s.item_id, s.prompt_digest): s for s in run.read_samples(task=task, role="candidate")}
+        missing = [item for item, prompt in asked if (item, prompt) not in samples]
+        if missing:
+            problem = f"{name} lacks answers to {len(missing)} of {len(candidate)} questions of {task}: {missing[0]}"
+            raise RunError(problem, remedy)
+        return [samples[key] for key in asked]
+
+    def _null_pairs(self) -> list[AnswerPair]:
         """Two answers of the base to each of some instructions, drawn with two seeds."""
         name = self._limits.task if self._limits.task in OPEN_TASKS else "mini_instructions"
         task = open_task(name, self._settings)
@@ -224,6 +251,4 @@ class JudgeRunner:
         said: dict[int, Generation] = dict(self._session.engine("base").generate(requests))
         if len(said) < len(requests):
             raise EngineError(f"{len(requests) - len(said)} requests got no answer", "report this bug")
-        return [
-            AnswerPair(question, (said[2 * n].text,), (said[2 * n + 1].text,)) for n, question in enumerate(questions)
-        ]
+        return [AnswerPair(q, (said[2 * n].text,), (said[2 * n + 1].text,)) for n, q in enumerate(questions)]

@@ -74,7 +74,7 @@ def _existing(path: Path) -> Path:
 def _read(path: Path) -> list[Record]:
     if path.parent.parts[-2:] != ("bbh", "bbh"):
         return read_records(_existing(path))
-    remedy = "take the file of suzgunmirac/BIG-JudgeRunner-Hard"
+    remedy = "take the file of suzgunmirac/BIG-Bench-Hard"
     document = read_json_object(_existing(path), DataError, remedy)
     if not document.get("examples"):
         raise DataError(f"{path}: has no `examples`", remedy)

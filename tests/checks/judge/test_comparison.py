@@ -1,4 +1,4 @@
-"""The gate on a contest: three ways by its interval, and inconclusive for whatever the judge cannot carry."""
+"""The gate on a judge's comparison: three ways by its interval, and inconclusive for whatever the judge cannot carry."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def question(n: int) -> Question:
 
 def won(n: int, said: str, *, candidate: str | None = None, base: str = "short", cached: bool = False) -> Judged:
     """The candidate wins (`1`), loses (`2`), ties, or the judge is not understood (`?`)."""
-    duel = AnswerPair(question(n), (candidate or "long" * random.Random(n).randint(1, 30),), (base,))
+    pair = AnswerPair(question(n), (candidate or "long" * random.Random(n).randint(1, 30),), (base,))
     other = {"1": "2", "2": "1"}.get(said, said)
-    return Judged(duel, opinion(VERDICT, said, cached=cached), opinion(VERDICT, other, cached=cached))
+    return Judged(pair, opinion(VERDICT, said, cached=cached), opinion(VERDICT, other, cached=cached))
 
 
-def contest(
+def comparison(
     judged, *, health: Health = FIT, stopped: str = "", limits: Judging | None = None, **more
 ) -> JudgeComparison:
     return JudgeComparison("talk", "base", judged, health, limits or Judging(), stopped, **more)
 
 
 def decide(judged, **settings) -> Verdict:
-    return contest(judged, **settings).not_worse(MARGINS).decide()
+    return comparison(judged, **settings).not_worse(MARGINS).decide()
 
 
 def results(wins: int, ties: int, losses: int) -> list[Judged]:
@@ -130,7 +130,7 @@ def rated(pairs: list[tuple[int, int]]) -> JudgeComparison:
         Rated(AnswerPair(question(n), ("a",), ("b",)), opinion(RATING, str(a)), opinion(RATING, str(b)))
         for n, (a, b) in enumerate(pairs)
     ]
-    return contest(judged, limits=Judging(mode="rubric"))
+    return comparison(judged, limits=Judging(mode="rubric"))
 
 
 @pytest.mark.parametrize(
@@ -150,4 +150,4 @@ def test_ratings_are_compared_in_pairs(pairs: list[tuple[int, int]], outcome: st
 
 def test_pairwise_verdicts_are_no_ratings() -> None:
     with pytest.raises(JudgeComparisonError, match="not rated"):
-        contest(results(3, 0, 0)).ratings()
+        comparison(results(3, 0, 0)).ratings()
