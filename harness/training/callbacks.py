@@ -15,6 +15,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from harness.errors import RecipeError
 from harness.models.quantization import repacked_layers
+from harness.training.arguments import PEFT_METHODS
 from harness.training.log import VALIDATION
 
 if TYPE_CHECKING:
@@ -166,17 +167,18 @@ class GradientGuard(TrainerCallback):  # type: ignore[misc]
             )
 
 
-def check_trained(model: nn.Module) -> None:
-    """No LoRA B matrix may still be all zero: it starts so, and there it adds nothing.
+def check_trained(model: nn.Module, peft_type: str) -> None:
+    """No parameter that the method starts at zero (LoRA's B matrices) may still be all zero: there it adds nothing.
 
     Raises:
-        RecipeError: naming the matrices.
+        RecipeError: naming the parameters.
     """
-    matrices = {name: p for name, p in model.named_parameters() if ".lora_B." in name or ".lora_embedding_B." in name}
-    untouched = [name for name, parameter in matrices.items() if not parameter.any()]
+    marks = PEFT_METHODS[peft_type].zero_at_start
+    started = {name: p for name, p in model.named_parameters() if any(mark in name for mark in marks)}
+    untouched = [name for name, parameter in started.items() if not parameter.any()]
     if untouched:
         raise RecipeError(
-            f"{len(untouched)} of {len(matrices)} LoRA B matrices are all zero after training ({_some(untouched)})",
+            f"{len(untouched)} of {len(started)} matrices that start at zero are all zero after training ({_some(untouched)})",
             "nothing was learnt there: raise trainer.learning_rate or trainer.max_steps, or name fewer target_modules",
         )
 

@@ -132,7 +132,7 @@ def test_nf4_training_goes_on_learning_after_an_evaluation(make_recipe: Any, lea
         ({"peft": {"target_modules": ["q_proj", "nonesuch"]}}, "'nonesuch' matches no module"),
         ({"peft": {"target_modules": ["lm_head"]}}, "lm_head"),
         ({"trainer": {"optim": "nonesuch"}}, "nonesuch"),
-        ({"trainer": {"learning_rate": 0.0}}, "B matrices are all zero"),
+        ({"trainer": {"learning_rate": 0.0}}, "start at zero are all zero"),
         ({"trainer": {"max_length": 4}}, "16 of 16 training rows are longer than max_length 4"),
     ],
 )
