@@ -39,24 +39,27 @@ class PeftMethod:
     """A PEFT method that recipes may train by.
 
     Attributes:
-        config: its class in `peft`.
-        file: where that is declared.
+        classes: (file, class) of its configuration, below the package `peft`: bases first.
         zero_at_start: parts of the names of parameters that are all zero before training, and add nothing while they are.
     """
 
-    config: str
-    file: str
+    classes: tuple[tuple[str, str], ...]
     zero_at_start: tuple[str, ...] = ()
 
     @property
+    def config(self) -> str:
+        """The name of its configuration class."""
+        return self.classes[-1][1]
+
+    @property
     def sources(self) -> Sources:
-        """The class and its bases."""
-        bases = (("peft", "config.py", "PeftConfigMixin"), ("peft", "config.py", "PeftConfig"))
-        return (*bases, ("peft", self.file, self.config))
+        """The configuration class and all its bases."""
+        common = (("config.py", "PeftConfigMixin"), ("config.py", "PeftConfig"))
+        return tuple(("peft", file, name) for file, name in (*common, *self.classes))
 
 
-PEFT_METHODS: Mapping[str, PeftMethod] = {
-    "LORA": PeftMethod("LoraConfig", "tuners/lora/config.py", zero_at_start=(".lora_B.", ".lora_embedding_B.")),
+PEFT_METHODS: dict[str, PeftMethod] = {
+    "LORA": PeftMethod((("tuners/lora/config.py", "LoraConfig"),), (".lora_B.", ".lora_embedding_B.")),
 }
 """By `peft_type` as PEFT spells it; the first is what a recipe that names none gets."""
 
