@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.errors import AssayError, TaskError
-from harness.gates.check import Gateable
 from harness.gates.comparison import Comparison, Evaluation
 from harness.gates.decision import Decision
 from harness.gates.evidence import Evidence
 from harness.gates.kinds import KINDS
 from harness.gates.rules import Finding, Rule
+from harness.gates.scalar import Gateable
 from harness.gates.wording import Reason
 from harness.records import Sample, Verdict
 from harness.runs.comparability import in_words

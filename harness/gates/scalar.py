@@ -1,11 +1,11 @@
-"""Bounds on numbers that are no metric of a task's samples. Imported at pytest collection: no numpy."""
+"""Gates on facts, and on numbers that are no metric of a task's samples. Imported at pytest collection: no numpy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from harness.gates.decision import Decision, decide, estimate_of, verdict_on
 from harness.gates.kinds import KINDS, NEEDS_ITEMS
@@ -14,6 +14,46 @@ from harness.records import Estimate, Verdict
 from harness.stats import Interval
 
 _LEAST = 2
+
+
+@runtime_checkable
+class Gateable(Protocol):
+    """Something that can be decided: a rule over a measurement or a scalar, or a check."""
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """The verdict, with a suggested `gate` name; suite, test and duration are the caller's to set."""
+        ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """A fact such as "every adapter tensor maps to a module".
+
+    Attributes:
+        reason: one sentence on what was seen, true whichever way it went.
+        remedy: what to do where it does not hold.
+        details: JSON facts for the report (the tensors that failed).
+    """
+
+    name: str
+    holds: bool
+    reason: str
+    remedy: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """Pass where the fact holds, else fail. `confidence` has no part in it."""
+        return Verdict(
+            gate=self.name,
+            outcome="pass" if self.holds else "fail",
+            reason=self.reason,
+            kind="holds",
+            rule="holds",
+            method="exact",
+            confidence=confidence,
+            remedy="" if self.holds else self.remedy,
+            details=dict(self.details),
+        )
 
 
 @dataclass(frozen=True)

@@ -118,12 +118,7 @@ class SequentialRule:
     remedy: str = ""
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:
-        """The verdict; where it rests on part of the items, its details say on how many under `sequential`.
-
-        Raises:
-            TaskError: the task has no such metric.
-            ConfigError: the threshold makes no sense.
-        """
+        """The verdict; where it rests on part of the items, its details say on how many under `sequential`."""
         first = self._rule(FIRST_BATCH).measurement
         width = _width(first)
         verdict = None

@@ -16,7 +16,7 @@ from harness.config.budget import BUDGET_REMEDY
 from harness.engines import Engine
 from harness.engines.requests import GenerateRequest, Generation
 from harness.errors import UndecidedError
-from harness.judges.judgements import Judgement, JudgeReply, PairwiseJudgement
+from harness.judges.judgements import Judgement, PairwiseJudgement
 from harness.records import Verdict
 from harness.stats import Interval, cohens_kappa, mean_interval, wilson
 from harness.stats.win_rate import win_rate
@@ -60,7 +60,7 @@ class Health:
     def decide(self, *, confidence: float = 0.95) -> Verdict:
         """Pass for a fit judge, else inconclusive: an unfit judge says nothing against the candidate."""
         accuracy = self.measures.get("accuracy")
-        about = f"judge agrees with {_percent(accuracy)} of the {self.gold} pairs" if accuracy else "judge is fit"
+        about = f"judge agrees with {_share(accuracy.value)} of the {self.gold} pairs" if accuracy else "judge is fit"
         return Verdict(
             gate="fit",
             outcome="inconclusive" if self.obstacle else "pass",
@@ -110,12 +110,7 @@ class TrustedJudge:
         return self.engine.identity_digest
 
     def generate(self, requests: Sequence[GenerateRequest]) -> Iterator[tuple[int, Generation]]:
-        """Its replies, as `Engine.generate` gives them.
-
-        Raises:
-            JudgeUnfitError: it is unfit, or could not be tried.
-            BudgetSpentError: it may not be asked any more.
-        """
+        """Its replies, as `Engine.generate` gives them."""
         health = self.health()
         if health.obstacle:
             raise JudgeUnfitError(health.obstacle, health.remedy)
@@ -137,7 +132,12 @@ def gold_health(
     compared = [one for one in understood if isinstance(one, PairwiseJudgement)]
     if compared:
         measures["swap_consistency"] = wilson([float(one.consistent or False) for one in compared])
-    firsts = [(float(o.verdict.label == "1"), one.pair.question.id) for one in compared for o in _decided(one)]
+    firsts = [
+        (float(reply.verdict.label == "1"), one.pair.question.id)
+        for one in compared
+        for reply in one.replies
+        if reply.verdict.label in ("1", "2")
+    ]
     if firsts:
         measures["first_position"] = wilson([first for first, _ in firsts], clusters=[pair for _, pair in firsts])
     if len(understood) >= MIN_PAIRS:
@@ -157,7 +157,7 @@ def with_null(health: Health, judged: Sequence[Judgement], limits: Judging, *, s
     null = win_rate(preferences)
     defects = list(health.defects)
     if abs(null.value - _CHANCE) > limits.null_win_rate and not null.low <= _CHANCE <= null.high:
-        seen = f"{_percent(null)}, between {_share(null.low)} and {_share(null.high)}"
+        seen = f"{_share(null.value)}, between {_share(null.low)} and {_share(null.high)}"
         defects.append(f"lets the base win {seen}, against itself ({_share(limits.null_win_rate)} off a half allowed)")
     return replace(health, measures={**health.measures, "base_against_base": null}, defects=tuple(defects))
 
@@ -167,33 +167,33 @@ def _defects(measures: Mapping[str, Interval], limits: Judging, understood: int)
     failures = measures.get("parse_failures")
     if failures is not None and failures.value > limits.parse_failures:
         allowed = f"at most {_share(limits.parse_failures)} allowed"
-        defects.append(f"{_percent(failures)} of {failures.n} replies hold no readable verdict ({allowed})")
+        defects.append(f"{_share(failures.value)} of {failures.n} replies hold no readable verdict ({allowed})")
     if understood < MIN_PAIRS:
         defects.append(f"{understood} gold pairs could be judged, and at least {MIN_PAIRS} are needed")
         return defects
     accuracy, kappa = measures["accuracy"], measures.get("kappa")
+    agrees = f"agrees with {_share(accuracy.value)} of {accuracy.n} gold pairs"
     between = f"between {_share(accuracy.low)} and {_share(accuracy.high)}"
     if accuracy.low <= _CHANCE:
-        defects.append(f"agrees with {_percent(accuracy)} of {accuracy.n} gold pairs, {between}: no better than chance")
+        defects.append(f"{agrees}, {between}: no better than chance")
     elif kappa is not None and kappa.value < limits.kappa:
-        defects.append(f"agrees with {_percent(accuracy)} of {accuracy.n} gold pairs, {_kappa(kappa, limits.kappa)}")
+        seen = f"kappa {kappa.value:.2f}, between {kappa.low:.2f} and {kappa.high:.2f} (at least {limits.kappa:g} required)"
+        defects.append(f"{agrees}, {seen}")
     consistency, first = measures.get("swap_consistency"), measures.get("first_position")
     if consistency is not None and consistency.value < limits.swap_consistency:
         required = f"at least {_share(limits.swap_consistency)} required"
-        defects.append(f"both orders name one winner in {_percent(consistency)} of {consistency.n} pairs ({required})")
+        defects.append(
+            f"both orders name one winner in {_share(consistency.value)} of {consistency.n} pairs ({required})"
+        )
     if first is not None and abs(first.value - _CHANCE) > limits.first_position:
         allowed = f"50% give or take {_share(limits.first_position)} allowed"
-        defects.append(f"prefers the answer shown first in {_percent(first)} of {first.n} verdicts ({allowed})")
+        defects.append(f"prefers the answer shown first in {_share(first.value)} of {first.n} verdicts ({allowed})")
     return defects
 
 
 def _parse_failures(judged: Sequence[Judgement]) -> Interval:
     asked = [(float(o.verdict.value is None), one.pair.question.id) for one in judged for o in one.replies]
     return wilson([failed for failed, _ in asked], clusters=[pair for _, pair in asked])
-
-
-def _decided(judged: Judgement) -> list[JudgeReply]:
-    return [reply for reply in judged.replies if reply.verdict.label in ("1", "2")]
 
 
 def _label(judged: Judgement) -> str:
@@ -215,14 +215,6 @@ def _categories(judged: Sequence[Judgement]) -> dict[str, dict[str, float | int]
         for name in dict.fromkeys(filter(None, (one.pair.question.source, one.pair.question.category))):
             groups.setdefault(name, []).append(_right(one))
     return {name: {"n": len(right), "accuracy": float(np.mean(right))} for name, right in sorted(groups.items())}
-
-
-def _kappa(kappa: Interval, required: float) -> str:
-    return f"kappa {kappa.value:.2f}, between {kappa.low:.2f} and {kappa.high:.2f} (at least {required:g} required)"
-
-
-def _percent(interval: Interval) -> str:
-    return _share(interval.value)
 
 
 def _share(value: float) -> str:

@@ -68,11 +68,7 @@ class GoldPairs:
 
 
 def read_gold(settings: Settings) -> GoldPairs:
-    """The pairs that the configuration names, cut to the profile's limit.
-
-    Raises:
-        DataError: a file is missing or malformed.
-    """
+    """The pairs that the configuration names, cut to the profile's limit."""
     name = settings.judging.gold
     paths = _paths(name, settings)
     pairs = [_pair(record, prefix) for prefix, path in paths.items() for record in read_records(path)]

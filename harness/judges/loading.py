@@ -60,10 +60,6 @@ def load_judge(
     Args:
         options: how a judge of its own is loaded.
         processes: that share the budget.
-
-    Raises:
-        ConfigError: none is named.
-        ModelError: it cannot be found.
     """
     if settings.judge_spec is None:
         raise ConfigError("there is no judge", f"pass --judge=MODEL, or name `judge: model:` in {FILE_NAME}")

@@ -39,12 +39,7 @@ class ReadingMode:
 
 
 def choose_reading_mode(limits: Judging, engine: Engine, *, served: bool) -> ReadingMode:
-    """As `judge.reads` says; `auto` asks a server once whether it gives log-probabilities, and takes its word.
-
-    Raises:
-        ConfigError: `reads` is logprobs, and the server gives none or ratings are wanted of it.
-        EngineError: the server does not answer.
-    """
+    """As `judge.reads` says; `auto` asks a server once whether it gives log-probabilities, and takes its word."""
     if limits.reads == "text":
         return ReadingMode("text")
     if not served:

@@ -110,9 +110,6 @@ def check_target_modules(target_modules: Any, model: nn.Module) -> None:
     Args:
         target_modules: the LoraConfig argument: names or suffixes, one regular expression, `all-linear`, or None for
             PEFT's own choice by architecture.
-
-    Raises:
-        RecipeError: a pattern matches nothing; the message names it and the linear modules there are.
     """
     if target_modules is None or target_modules == "all-linear":
         return
@@ -168,11 +165,7 @@ class GradientGuard(TrainerCallback):  # type: ignore[misc]
 
 
 def check_trained(model: nn.Module, peft_type: str) -> None:
-    """No parameter that the method starts at zero (LoRA's B matrices) may still be all zero: there it adds nothing.
-
-    Raises:
-        RecipeError: naming the parameters.
-    """
+    """No parameter that the method starts at zero (LoRA's B matrices) may still be all zero: there it adds nothing."""
     marks = PEFT_METHODS[peft_type].zero_at_start
     started = {name: p for name, p in model.named_parameters() if any(mark in name for mark in marks)}
     untouched = [name for name, parameter in started.items() if not parameter.any()]

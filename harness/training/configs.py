@@ -21,9 +21,6 @@ def sft_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtype: t
 
     With validation rows the best checkpoint is kept and saving follows evaluation; without, the last one is.
     `max_length` reaches TRL only for packing, since rows arrive cut and counted.
-
-    Raises:
-        RecipeError: `SFTConfig` refuses a value.
     """
     from trl import SFTConfig
 
@@ -54,11 +51,7 @@ def sft_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtype: t
 
 
 def peft_config(recipe: Recipe) -> PeftConfig:
-    """The adapter's configuration.
-
-    Raises:
-        RecipeError: PEFT refuses a value.
-    """
+    """The adapter's configuration."""
     import peft
 
     try:

@@ -173,9 +173,6 @@ def find_recipe(name: str, root: Path) -> Recipe:
     Args:
         name: "tool-calls-qlora", or the path of a YAML file.
         root: directory that relative data paths in the recipe start at.
-
-    Raises:
-        RecipeError: there is none, or it is malformed.
     """
     recipes = root / "fixtures" / "recipes"
     for path in (recipes / f"{name}.yaml", root / name, Path(name)):

@@ -66,11 +66,6 @@ def fit(
     Args:
         base_path: directory or hub id of the base.
         callbacks: further Trainer callbacks, run after the harness's own.
-
-    Raises:
-        RecipeError: the recipe cannot be trained on this base.
-        DataError: a data file is missing or malformed.
-        ModelError: the base cannot be loaded.
     """
     with _library_bars_off():
         job = _prepare(recipe, base_path, work_dir, callbacks)
