@@ -31,7 +31,7 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, name: str, *, terminal: bool | None = None) -> None:
         self._name = name
-        self._bar = _new_bar() if (sys.stderr.isatty() if terminal is None else terminal) else None
+        self._bar = _bar() if (sys.stderr.isatty() if terminal is None else terminal) else None
         self._task: Any = None
         self._latest: dict[str, float] = {}
         self._started_s = self._logged_s = 0.0
@@ -67,20 +67,14 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
         self._logged_s = time.monotonic()
         done = state.global_step - self._first_step
         left_s = (self._logged_s - self._started_s) / done * (state.max_steps - state.global_step)
-        _log.info(
-            "training %s: step %d of %d, about %.0f s left %s",
-            self._name,
-            state.global_step,
-            state.max_steps,
-            left_s,
-            self._figures(),
-        )
+        step = f"step {state.global_step} of {state.max_steps}"
+        _log.info("training %s: %s, about %.0f s left %s", self._name, step, left_s, self._figures())
 
     def _figures(self) -> str:
         return "  ".join(f"{key} {value:.3f}" for key, value in self._latest.items())
 
 
-def _new_bar() -> Progress:
+def _bar() -> Progress:
     return Progress(
         TextColumn("training {task.description}"),
         BarColumn(),
@@ -117,15 +111,11 @@ def check_target_modules(target_modules: Any, model: nn.Module) -> None:
     if isinstance(target_modules, str):
         unmatched = [] if any(re.fullmatch(target_modules, name) for name in names) else [target_modules]
     else:
-        unmatched = [
-            pattern
-            for pattern in target_modules
-            if not any(name == pattern or name.endswith(f".{pattern}") for name in names)
-        ]
+        unmatched = [one for one in target_modules if not any(f".{name}".endswith(f".{one}") for name in names)]
     if unmatched:
         raise RecipeError(
             f"peft.target_modules: {', '.join(map(repr, unmatched))} matches no module of the base",
-            f"modules to choose from: {', '.join(_linear_leaf_names(model))}; or 'all-linear'",
+            f"modules to choose from: {', '.join(_linear_module_names(model))}; or 'all-linear'",
         )
 
 
@@ -176,15 +166,15 @@ def check_trained(model: nn.Module, peft_type: str) -> None:
         )
 
 
-def _linear_leaf_names(model: nn.Module) -> list[str]:
+def _linear_module_names(model: nn.Module) -> list[str]:
+    """The last parts of their names, as `target_modules` takes them."""
     head = getattr(model, "get_output_embeddings", lambda: None)()
-    return sorted(
-        {
-            name.rpartition(".")[2]
-            for name, module in model.named_modules()
-            if ("Linear" in type(module).__name__ or type(module).__name__ == "Conv1D") and module is not head
-        }
-    )
+    linear = [name for name, module in model.named_modules() if _is_linear(module) and module is not head]
+    return sorted({name.rpartition(".")[2] for name in linear})
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return "Linear" in type(module).__name__ or type(module).__name__ == "Conv1D"
 
 
 def _some(names: Sequence[str]) -> str:

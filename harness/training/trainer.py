@@ -10,7 +10,6 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -247,7 +246,7 @@ def last_complete_checkpoint(directory: Path) -> Path | None:
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-@contextmanager
+@contextlib.contextmanager
 def labelled_positions_only() -> Iterator[None]:
     """While open, TRL's fused head scores only the tokens that carry a label.
 
