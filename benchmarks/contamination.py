@@ -70,8 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     matches = find_matches(rows, items, ngram=_NGRAM)
     seconds = time.perf_counter() - started
 
-    hit = {(match.row.place, match.item.question) for match in matches}
-    false = {match.row.place for match in matches} - {place for place, _, _ in planted}
+    hit = {(match.row.location, match.item.question) for match in matches}
+    false = {match.row.location for match in matches} - {location for location, _, _ in planted}
     found = Counter(kind for place, question, kind in planted if (place, question) in hit)
     print(f"rows={len(rows)} items={len(items)} seconds={seconds:.1f} matches={len(matches)}")
     for kind, count in Counter(kind for _, _, kind in planted).items():

@@ -29,7 +29,7 @@ def test_held_out_rows_are_as_likely_as_training_rows(recall, overfitting_rules,
 
 
 def test_training_answers_are_not_recited(recall, overfitting_rules, gate):
-    excess = overfitting.recited(recall.trained, recall.held_out, overfitting_rules.verbatim_recall)
+    excess = overfitting.verbatim_recall(recall.trained, recall.held_out, overfitting_rules.verbatim_recall)
     if excess is None:
         pytest.skip(TOO_SHORT)
     gate(excess)

@@ -5,79 +5,79 @@ Limits are those of `training:` in assay.yaml. What practice only advises stands
 
 import pytest
 
-from harness.checks.training import health
+from harness.checks import training
 
 pytestmark = pytest.mark.training
 
 
 def test_losses_and_gradients_are_finite(training_history, gate):
-    gate(health.log_is_finite(training_history))
+    gate(training.log_is_finite(training_history))
 
 
 def test_loss_falls(training_losses, training_rules, gate):
-    gate(health.loss_falls(training_losses).at_least(training_rules.loss_drop))
+    gate(training.loss_falls(training_losses).at_least(training_rules.loss_drop))
 
 
 def test_loss_falls_from_the_start(training_losses, training_rules, gate):
-    gate(health.learns_from_the_start(training_losses).at_most(training_rules.plateau_share))
+    gate(training.learns_from_the_start(training_losses).at_most(training_rules.plateau_share))
 
 
 def test_loss_stays_low(training_losses, training_rules, gate):
-    gate(health.loss_stays_low(training_losses).at_most(training_rules.loss_rise))
+    gate(training.loss_stays_low(training_losses).at_most(training_rules.loss_rise))
 
 
 def test_loss_does_not_spike(training_losses, training_rules, gate):
-    gate(health.loss_does_not_spike(training_losses).at_most(training_rules.spike_share))
+    gate(training.loss_does_not_spike(training_losses).at_most(training_rules.spike_share))
 
 
 def test_no_loss_jumps_high(training_losses, training_rules, gate):
-    gate(health.no_jump_is_high(training_losses).at_most(training_rules.spike_height))
+    gate(training.no_jump_is_high(training_losses).at_most(training_rules.spike_height))
 
 
 def test_gradients_do_not_explode(training_history, training_rules, gate):
-    norm = health.largest_gradient(training_history)
+    norm = training.largest_gradient(training_history)
     if norm is None:
         pytest.skip(f"{training_history.source} has no gradient norms")
     gate(norm.at_most(training_rules.largest_gradient))
 
 
 def test_gradients_reach_the_adapter(training_history, training_rules, gate):
-    norm = health.median_gradient(training_history)
+    norm = training.median_gradient(training_history)
     if norm is None:
         pytest.skip(f"{training_history.source} has no gradient norms")
     gate(norm.at_least(training_rules.median_gradient))
 
 
 def test_learning_rate_keeps_to_its_plan(training_history, training_rules, gate):
-    deviation = health.learning_rate_keeps_to_plan(training_history)
+    deviation = training.learning_rate_keeps_to_plan(training_history)
     if deviation is None:
         pytest.skip("no recipe says how the learning rate was to run, or its schedule follows the loss")
     gate(deviation.at_most(training_rules.learning_rate_deviation))
 
 
 def test_adapter_is_small(adapter_directory, base, training_rules, gate):
-    share = health.trainable_share(adapter_directory, base.directory)
+    share = training.trainable_share(adapter_directory, base.directory)
     if share is None:
         pytest.skip(f"{base.name} has no safetensors files to count parameters in")
     gate(share.at_most(training_rules.trainable_share))
 
 
 def test_rows_were_not_cut(training_history, training_rules, gate):
-    share = health.truncated_share(training_history)
+    share = training.truncated_share(training_history)
     if share is None:
         pytest.skip(f"{training_history.source} does not count rows")
     gate(share.at_most(training_rules.truncated_share))
 
 
 def test_answers_were_trained_on(training_history, training_rules, gate):
-    share = health.masked_share(training_history)
+    share = training.masked_share(training_history)
     if share is None:
         pytest.skip(f"{training_history.source} does not count rows")
     gate(share.at_most(training_rules.masked_share))
 
 
 def test_kept_weights_were_trained_long_enough(training_history, training_rules, gate):
-    share = health.kept_share(training_history)
+    share = training.kept_share(training_history)
     if share is None:
         pytest.skip(f"{training_history.source} does not say how many steps were planned")
     gate(share.at_least(training_rules.kept_share))

@@ -33,7 +33,7 @@ def training_data(assay: Session, data_rules: DataThresholds) -> Corpus:
 
     Example:
         def test_no_row_names_the_rival(training_data):
-            assert not [row.place for row in training_data.of("train") if "ACME" in row.text]
+            assert not [row.location for row in training_data.of("train") if "ACME" in row.text]
     """
     from harness.checks.data import corpus_of_files, corpus_of_recipe
 

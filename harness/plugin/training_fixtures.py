@@ -84,7 +84,7 @@ def training_losses(training_history: TrainingHistory) -> TrainingHistory:
         def test_ends_below_one(training_losses):
             assert [p.loss for p in training_losses.points if p.loss is not None][-1] < 1.0
     """
-    from harness.checks.training.health import LEAST_LOSSES
+    from harness.checks.training import LEAST_LOSSES
 
     logged = sum(p.loss is not None for p in training_history.points)
     if logged < LEAST_LOSSES:

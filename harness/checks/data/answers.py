@@ -25,7 +25,7 @@ def answers_are_whole(corpus: Corpus, limit: float) -> Check:
     An answer breaks off where a code fence or tool call stays open, where it ends in a comma, an open bracket or a word
     such as "and", or where it is long and ends without punctuation although at least 70% of the long answers of
     its part end with it. Rows of rehearsal are left out: they are the base's own answers, cut at their length. Empty
-    answers cannot be read at all, which `rows_can_be_read` tells.
+    answers cannot be read at all, which is for `rows_can_be_read`.
     """
     findings: list[Finding] = []
     total = 0
@@ -34,7 +34,7 @@ def answers_are_whole(corpus: Corpus, limit: float) -> Check:
         total += len(rows)
         punctuated = _punctuates(rows)
         findings += [
-            Finding(row.place, f"{fault}, at {redacted(row.answer).rstrip()[-40:]!r}")
+            Finding(row.location, f"{fault}, at {redacted(row.answer).rstrip()[-40:]!r}")
             for row in rows
             if (fault := break_fault(row.answer, punctuated=punctuated))
         ]
@@ -76,7 +76,7 @@ def _punctuates(rows: Sequence[Row]) -> bool:
 _MARKED = re.compile(r"\s*(?:```json\b|<tool_call>\s*[{\[])")
 _LIKE_JSON = re.compile(r"\s*(?:\{\s*[\"'}]|\[\s*\{)")
 _BEGINS = re.compile(r"\s*(?:[{\[]|```json\b|<tool_call>)")
-_FENCED = re.compile(r"\s*```json\b")
+_FENCE_OF_JSON = re.compile(r"\s*```json\b")
 _FENCED = re.compile(r"^[ \t]*```json[^\n]*\n((?:(?![ \t]*```)[^\n]*\n)*)[ \t]*```[ \t\r]*$", re.MULTILINE)
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _TAG = re.compile(r"</?tool_call>")
@@ -94,24 +94,18 @@ def json_answers_parse(corpus: Corpus, limit: float) -> Check | None:
     Returns:
         None where no part promises JSON.
     """
-    findings: list[Finding] = []
-    total = 0
-    for role in (TRAIN, VALIDATION):
-        promising = _promising(corpus.of(role))
-        total += len(promising)
-        for row in promising:
-            if (fault := json_fault(row.answer)) is not None:
-                findings.append(Finding(row.place, fault))
-    if not total:
+    promising = [row for role in (TRAIN, VALIDATION) for row in _promising(corpus.of(role))]
+    if not promising:
         return None
+    faults = [(row.location, json_fault(row.answer)) for row in promising]
     return share_check(
         "json_answers",
-        findings,
-        total,
+        [Finding(location, fault) for location, fault in faults if fault is not None],
+        len(promising),
         limit,
         counted="answers that promise JSON",
         fault="do not parse",
-        sound=f"all {total} answers that promise JSON parse",
+        sound=f"all {len(promising)} answers that promise JSON parse",
         remedy="correct these answers: one that is cut or malformed teaches output that no program can read",
     )
 
@@ -123,7 +117,7 @@ def json_fault(answer: str) -> str | None:
         if len(_TAG.findall(answer)) != 2 * len(bodies):
             return "the tags of its tool calls do not match"
         return _first_fault(bodies)
-    if _FENCED.match(answer):
+    if _FENCE_OF_JSON.match(answer):
         fenced = _FENCED.findall(answer)
         return _first_fault(fenced) if fenced else "its code fence stays open"
     return _fault(answer)

@@ -8,13 +8,13 @@ the set's own boilerplate and count for none.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.checks.data.corpus import REHEARSAL, TRAIN, Corpus, Row
 from harness.checks.data.evaluation import EvaluationItem
-from harness.checks.data.finding import KEPT, SHOWN
+from harness.checks.data.finding import KEPT, SHOWN, allowed
 from harness.checks.data.overlap import Windows, shared_runs, word_keys
 from harness.checks.data.words import terms, within, words
 from harness.gates import Check
@@ -62,16 +62,16 @@ def find_matches(rows: Sequence[Row], items: Sequence[EvaluationItem], *, ngram:
     questions = list(texts)
     right = Windows(questions, vocabulary)
     keys = word_keys(vocabulary)
-    runs = shared_runs(left, right, ngram, keys, _telling(right, ngram, keys))
+    runs = shared_runs(left, right, ngram, keys, _distinctive(right, ngram, keys))
     for size in sorted({len(question) for question in questions if 0 < len(question) < ngram}):
-        runs += shared_runs(left, right, size, keys, _whole(right, size))
+        runs += shared_runs(left, right, size, keys, _of_whole_texts(right, size))
     matches = [
         Match(rows[run.left], item, run.length, " ".join(questions[run.right][run.right_start :][: run.length]))
         for run in runs
         for item in texts[questions[run.right]]
-        if _tells(questions[run.right], item, rows[run.left], left.texts[run.left], ngram)
+        if _is_evidence(questions[run.right], item, rows[run.left], left.texts[run.left], ngram)
     ]
-    return sorted(matches, key=lambda match: (-match.words, match.row.place, match.item.name))
+    return sorted(matches, key=lambda match: (-match.words, match.row.location, match.item.name))
 
 
 def evaluation_sets_are_not_trained_on(
@@ -82,56 +82,45 @@ def evaluation_sets_are_not_trained_on(
     best: dict[str, Match] = {}
     for match in matches:
         best.setdefault(match.item.name, match)
+    asked = Counter(item.task for item in items)
     found = Counter(match.item.task for match in best.values())
-    sets = [_Set(task, count, found[task]) for task, count in Counter(item.task for item in items).items()]
-    sets.sort(key=lambda one: -one.share)
-    failed = [one for one in sets if one.share > limit]
+    tasks = sorted(asked, key=lambda task: -found[task] / asked[task])
+    failed = [task for task in tasks if found[task] / asked[task] > limit]
     return Check(
         "contamination",
         holds=not failed,
-        reason=_reason(failed or sets, list(best.values()), limit),
+        reason=_reason(failed or tasks, asked, found, list(best.values()), limit),
         remedy="take the rows named here out of the training data and train again: the score on these items means nothing",
         details={
             "allowed_share": limit,
             "ngram": ngram,
-            "rows_involved": len({match.row.place for match in matches}),
-            "sets": {one.task: {"items": one.items, "contaminated": one.contaminated} for one in sets},
+            "rows_involved": len({match.row.location for match in matches}),
+            "sets": {task: {"items": asked[task], "contaminated": found[task]} for task in tasks},
             "findings": [
-                {"place": m.row.place, "item": m.item.name, "words": m.words, "common": m.common}
+                {"place": m.row.location, "item": m.item.name, "words": m.words, "common": m.common}
                 for m in list(best.values())[:KEPT]
             ],
         },
     )
 
 
-@dataclass(frozen=True)
-class _Set:
-    task: str
-    items: int
-    contaminated: int
-
-    @property
-    def share(self) -> float:
-        return self.contaminated / self.items
-
-
-def _reason(sets: Sequence[_Set], best: Sequence[Match], limit: float) -> str:
-    """Of the sets named, those that have matches, and the longest of these."""
-    hit = [one for one in sets if one.contaminated]
+def _reason(
+    tasks: Sequence[str], asked: Mapping[str, int], found: Mapping[str, int], best: Sequence[Match], limit: float
+) -> str:
+    """Of these tasks those that have matches, and the longest of their matches."""
+    hit = [task for task in tasks if found[task]]
     if not hit:
-        return f"no item of {', '.join(one.task for one in sets) or 'any task'} is in the training data"
-    counts = ", ".join(f"{one.contaminated} of {one.items} items of {one.task} ({one.share:.1%})" for one in hit)
-    named = {one.task for one in hit}
+        return f"no item of {', '.join(tasks) or 'any task'} is in the training data"
+    counts = [f"{found[task]} of {asked[task]} items of {task} ({found[task] / asked[task]:.1%})" for task in hit]
     shown = [
-        f"{match.row.place} shares {match.words} words with {match.item.name}: {match.common!r}"
+        f"{match.row.location} shares {match.words} words with {match.item.name}: {match.common!r}"
         for match in best
-        if match.item.task in named
+        if match.item.task in hit
     ]
-    allowed = f"at most {limit:.1%} allowed" if limit else "none allowed"
-    return f"{counts} in the training data, {allowed}: {'; '.join(shown[:SHOWN])}"
+    return f"{', '.join(counts)} in the training data, {allowed(limit)}: {'; '.join(shown[:SHOWN])}"
 
 
-def _tells(question: Sequence[str], item: EvaluationItem, row: Row, said: Sequence[str], ngram: int) -> bool:
+def _is_evidence(question: Sequence[str], item: EvaluationItem, row: Row, said: Sequence[str], ngram: int) -> bool:
     """Whether a shared run is evidence: short questions want their symbols, or none, and very short ones their answer in
     the same row.
 
@@ -149,7 +138,7 @@ def _tells(question: Sequence[str], item: EvaluationItem, row: Row, said: Sequen
     return len(asked) == len(question) or within(asked, parts) or within(question, parts)
 
 
-def _whole(right: Windows, size: int) -> NDArray[np.bool_]:
+def _of_whole_texts(right: Windows, size: int) -> NDArray[np.bool_]:
     """First words of texts of just that size."""
     import numpy as np
 
@@ -158,7 +147,7 @@ def _whole(right: Windows, size: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _telling(right: Windows, size: int, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+def _distinctive(right: Windows, size: int, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """First words of windows that few texts have."""
     import numpy as np
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.engines.requests import Message
@@ -21,13 +21,18 @@ class Row:
     """One readable row.
 
     Attributes:
-        place: file and row, for messages.
+        location: file and row, for messages.
         prompt: the turns before the answer.
     """
 
-    place: str
+    location: str
     prompt: tuple[Message, ...]
     answer: str
+
+    @property
+    def place(self) -> str:
+        """`location` by its former name, for tests written before."""
+        return self.location
 
     @property
     def question(self) -> str:
@@ -46,7 +51,7 @@ class Part:
 
     Attributes:
         role: train, validation or rehearsal.
-        layout: as told from the first row, unless it was given.
+        format: as detected in the first row, unless it was given.
         records: every row of the file.
         examples: the readable ones that are used.
         refused: what is wrong with the others, by their row number.
@@ -54,17 +59,17 @@ class Part:
 
     role: str
     path: Path
-    layout: str
+    format: str
     records: Sequence[Record]
     examples: Sequence[Example]
     refused: dict[int, str]
 
     @property
     def rows(self) -> list[Row]:
-        """The examples with their places."""
-        return [Row(self.place(example.row), example.prompt, example.completion) for example in self.examples]
+        """The examples with their locations."""
+        return [Row(self.location(example.row), example.prompt, example.completion) for example in self.examples]
 
-    def place(self, row: int) -> str:
+    def location(self, row: int) -> str:
         """File and row, for messages."""
         return f"{self.path.name} row {row}"
 
@@ -101,36 +106,30 @@ def corpus_of_recipe(recipe: Recipe) -> Corpus:
     train, validation = load_examples(recipe)
     used = {TRAIN: train, VALIDATION: validation, REHEARSAL: load_rehearsal(recipe)}
     if recipe.data.split is not None:
-        parts.append(_with(parts[0], VALIDATION, validation))
-    return Corpus([_with(part, part.role, used[part.role]) for part in parts])
+        parts.append(replace(parts[0], role=VALIDATION))
+    return Corpus([replace(part, examples=used[part.role]) for part in parts])
 
 
 def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str = "auto") -> Corpus:
-    """The same of an adapter that came without a recipe.
+    """What an adapter without a recipe was trained on.
 
     Raises:
         DataError: a file is missing, empty, or not JSON or CSV at all.
     """
-    parts = [_read(TRAIN, train, layout)]
-    if validation is not None:
-        parts.append(_read(VALIDATION, validation, layout))
-    return Corpus(parts)
+    files = {TRAIN: train, VALIDATION: validation}
+    return Corpus([_read(role, path, layout) for role, path in files.items() if path is not None])
 
 
-def _with(part: Part, role: str, examples: Sequence[Example]) -> Part:
-    return Part(role, part.path, part.layout, part.records, examples, part.refused)
-
-
-def _read(role: str, path: Path, layout: str) -> Part:
+def _read(role: str, path: Path, data_format: str) -> Part:
     records = read_records(path)
-    if layout == "auto":
-        layout = detect_format(records[0])
+    if data_format == "auto":
+        data_format = detect_format(records[0])
     examples: list[Example] = []
     refused: dict[int, str] = {}
     for record in records:
         try:
-            examples.append(parse_example(record, layout))
+            examples.append(parse_example(record, data_format))
         except DataError as error:
             problem = error.problem.removeprefix(f"{path}: row {record.row} ")
             refused[record.row] = f"{problem}: {error.remedy}" if error.remedy else problem
-    return Part(role, path, layout, records, examples, refused)
+    return Part(role, path, data_format, records, examples, refused)

@@ -1,15 +1,15 @@
-"""What a check found, put as a check: how many rows, the first of them by name, all of them in the details."""
+"""Findings in rows, and the check that their share is small."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from harness.gates import Check
 
 SHOWN = 3
-"""Places named in a reason; the details have more."""
+"""Findings named in a reason; the details have more."""
 
 KEPT = 100
 """Findings kept in the details."""
@@ -20,18 +20,25 @@ class Finding:
     """One row and what is wrong with it.
 
     Attributes:
-        place: file and row.
+        location: file and row.
         other: the row or item it collides with.
+        kind: which of several kinds of problem.
     """
 
-    place: str
+    location: str
     problem: str
     other: str = ""
+    kind: str = ""
+
+    def row(self) -> dict[str, str]:
+        """What the details keep of it."""
+        fields = {"place": self.location, "problem": self.problem, "other": self.other, "kind": self.kind}
+        return {name: value for name, value in fields.items() if value}
 
 
 def share_check(
     name: str,
-    findings: Sequence[Any],
+    findings: Sequence[Finding],
     total: int,
     limit: float,
     *,
@@ -44,16 +51,16 @@ def share_check(
     """Holds while the share of rows with a finding is at most `limit`.
 
     Args:
-        findings: dataclasses with `place` and `problem`, one a row.
+        findings: one a row.
         total: rows looked at.
         fault: what the rows found are or have ("are longer than 104 tokens"), after their number.
         sound: what was seen where none was found.
         counted: what `total` counts.
     """
     share = len(findings) / total if total else 0.0
-    shown = "; ".join(f"{one.place}: {one.problem}" for one in findings[:SHOWN])
+    shown = "; ".join(f"{one.location}: {one.problem}" for one in findings[:SHOWN])
     more = f"; and {len(findings) - SHOWN} more" if len(findings) > SHOWN else ""
-    seen = f"{len(findings)} of {total} {counted} ({share:.1%}) {fault}, {_limit(limit)}: {shown}{more}"
+    seen = f"{len(findings)} of {total} {counted} ({share:.1%}) {fault}, {allowed(limit)}: {shown}{more}"
     return Check(
         name,
         holds=share <= limit,
@@ -64,10 +71,11 @@ def share_check(
             "found": len(findings),
             "allowed_share": limit,
             **(details or {}),
-            "findings": [{k: v for k, v in asdict(one).items() if v != ""} for one in findings[:KEPT]],
+            "findings": [one.row() for one in findings[:KEPT]],
         },
     )
 
 
-def _limit(limit: float) -> str:
+def allowed(limit: float) -> str:
+    """A limit in words."""
     return f"at most {limit:.1%} allowed" if limit else "none allowed"

@@ -21,13 +21,12 @@ _FOLLOWS = {
 
 
 def rows_can_be_read(corpus: Corpus) -> Check:
-    """Every row fits its file's layout: the fields are there, of the right type, filled, and roles are known ones."""
+    """Every row fits its file's data format: the fields are there, of the right type, filled, and roles are known ones."""
     findings = [
-        Finding(part.place(record.row), part.refused[record.row])
+        Finding(part.location(record.row), part.refused[record.row])
         for part, record in corpus.records()
         if record.row in part.refused
     ]
-    layouts = {part.path.name: part.layout for part in corpus.parts}
     total = sum(1 for _ in corpus.records())
     return share_check(
         "layout",
@@ -37,7 +36,7 @@ def rows_can_be_read(corpus: Corpus) -> Check:
         fault="cannot be read",
         sound=f"all {total} rows can be read",
         remedy=f"correct or remove these rows, or name the right `layout` ({known_formats()})",
-        details={"layouts": layouts},
+        details={"layouts": {part.path.name: part.format for part in corpus.parts}},
     )
 
 
@@ -50,9 +49,8 @@ def conversations_are_in_order(corpus: Corpus) -> Check:
         if roles is None or record.row in part.refused:
             continue
         total += 1
-        fault = order_fault(roles)
-        if fault:
-            findings.append(Finding(part.place(record.row), fault))
+        if fault := order_fault(roles):
+            findings.append(Finding(part.location(record.row), fault))
     return share_check(
         "roles",
         findings,

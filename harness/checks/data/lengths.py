@@ -22,7 +22,7 @@ _BINS = 10
 class RowLength:
     """One row in tokens; the prompt by the base's template, the whole with the final EOS."""
 
-    place: str
+    location: str
     prompt_tokens: int
     tokens: int
 
@@ -34,15 +34,19 @@ class TokenLengths:
     rows: Sequence[RowLength]
     max_length: int | None
 
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row; 0 without rows."""
+        return max((row.tokens for row in self.rows), default=0)
+
     def histogram(self) -> list[dict[str, str | int]]:
         """Rows by length, in ten bins of one width, for the report."""
-        longest = max((row.tokens for row in self.rows), default=0)
-        width = max(1, -(-longest // _BINS))
+        width = max(1, -(-self.longest // _BINS))
         counts = [0] * _BINS
         for row in self.rows:
             counts[(row.tokens - 1) // width] += 1
-        used = range(-(-longest // width))
-        return [{"tokens": f"{i * width + 1}-{(i + 1) * width}", "rows": counts[i]} for i in used]
+        used = counts[: -(-self.longest // width)]
+        return [{"tokens": f"{i * width + 1}-{(i + 1) * width}", "rows": count} for i, count in enumerate(used)]
 
 
 def token_lengths(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> TokenLengths:
@@ -54,7 +58,7 @@ def token_lengths(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, max_length
     check_tokenizer(tokenizer)
     parts = [part for part in corpus.parts if part.role in (TRAIN, VALIDATION)]
     return TokenLengths(
-        [_length(part.place(example.row), example, tokenizer) for part in parts for example in part.examples],
+        [_length(part.location(example.row), example, tokenizer) for part in parts for example in part.examples],
         max_length,
     )
 
@@ -62,19 +66,16 @@ def token_lengths(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, max_length
 def rows_fit(lengths: TokenLengths, limit: float) -> Check:
     """At most a share `limit` of the rows is cut at `max_length`: a cut row loses its EOS and teaches not to stop."""
     bound = lengths.max_length
-    findings = [
-        Finding(row.place, f"{row.tokens} tokens") for row in lengths.rows if bound is not None and row.tokens > bound
-    ]
-    longest = max((row.tokens for row in lengths.rows), default=0)
+    cut = [row for row in lengths.rows if bound is not None and row.tokens > bound]
     return share_check(
         "token_lengths",
-        sorted(findings, key=lambda finding: -int(finding.problem.split()[0])),
+        [Finding(row.location, f"{row.tokens} tokens") for row in sorted(cut, key=lambda row: -row.tokens)],
         len(lengths.rows),
         limit,
         fault=f"are longer than max_length {bound}",
-        sound=f"the longest of {len(lengths.rows)} rows has {longest} tokens, max_length is {bound}",
-        remedy=f"set trainer.max_length to {longest}, or shorten the rows",
-        details={"max_length": bound, "longest_tokens": longest, "histogram": lengths.histogram()},
+        sound=f"the longest of {len(lengths.rows)} rows has {lengths.longest} tokens, max_length is {bound}",
+        remedy=f"set trainer.max_length to {lengths.longest}, or shorten the rows",
+        details={"max_length": bound, "longest_tokens": lengths.longest, "histogram": lengths.histogram()},
     )
 
 
@@ -82,7 +83,7 @@ def answers_are_seen(lengths: TokenLengths) -> Check:
     """No row is cut before its answer begins: nothing of it would be trained on."""
     bound = lengths.max_length
     findings = [
-        Finding(row.place, f"the prompt alone has {row.prompt_tokens} tokens")
+        Finding(row.location, f"the prompt alone has {row.prompt_tokens} tokens")
         for row in lengths.rows
         if bound is not None and row.prompt_tokens >= bound
     ]
@@ -97,6 +98,6 @@ def answers_are_seen(lengths: TokenLengths) -> Check:
     )
 
 
-def _length(place: str, example: Example, tokenizer: PreTrainedTokenizerBase) -> RowLength:
+def _length(location: str, example: Example, tokenizer: PreTrainedTokenizerBase) -> RowLength:
     row = tokenize_example(example, tokenizer)
-    return RowLength(place, prompt_tokens=sum(label < 0 for label in row.labels), tokens=len(row.input_ids))
+    return RowLength(location, prompt_tokens=sum(label < 0 for label in row.labels), tokens=len(row.input_ids))

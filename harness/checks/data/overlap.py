@@ -71,9 +71,7 @@ def word_keys(vocabulary: Mapping[str, int]) -> NDArray[np.uint64]:
     """A random 64-bit number for each word, the same ones every time."""
     import numpy as np
 
-    return np.random.default_rng(0).integers(0, 2**63, size=len(vocabulary), dtype=np.uint64) * np.uint64(
-        2
-    ) + np.uint64(1)
+    return np.random.default_rng(0).integers(0, 2**64 - 1, size=len(vocabulary), dtype=np.uint64, endpoint=True)
 
 
 def shared_runs(left: Windows, right: Windows, size: int, keys: NDArray[np.uint64], wanted: Any) -> list[Run]:
@@ -99,14 +97,14 @@ def shared_runs(left: Windows, right: Windows, size: int, keys: NDArray[np.uint6
     for hit in np.flatnonzero(high > low):
         first = int(left_firsts[hit])
         text = int(left.text_of[first])
-        place = first - int(left.starts[text])
+        start = first - int(left.starts[text])
         for other_first in right_firsts[low[hit] : high[hit]]:
             other = int(right.text_of[other_first])
-            other_place = int(other_first) - int(right.starts[other])
-            diagonal = (text, other, place - other_place)
-            if place < seen_until.get(diagonal, 0):
+            other_start = int(other_first) - int(right.starts[other])
+            diagonal = (text, other, start - other_start)
+            if start < seen_until.get(diagonal, 0):
                 continue
-            run = _extend(left.texts[text], right.texts[other], text, other, place, other_place)
+            run = _extend(left.texts[text], right.texts[other], text, other, start, other_start)
             seen_until[diagonal] = run.left_start + run.length
             known = best.get((text, other))
             if run.length >= size and (known is None or run.length > known.length):

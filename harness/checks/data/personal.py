@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from harness.checks.data.corpus import Corpus
-from harness.checks.data.finding import share_check
+from harness.checks.data.finding import Finding, share_check
 from harness.gates import Check
 
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w-])")
@@ -53,19 +52,6 @@ _REST_OF_TOKEN = re.compile(r"[\w+/=-]*", re.ASCII)
 _AROUND = " \t\r\n\"':="
 
 
-@dataclass(frozen=True)
-class Found:
-    """Something that should not be there.
-
-    Attributes:
-        problem: its kind and its value, masked.
-    """
-
-    place: str
-    problem: str
-    kind: str
-
-
 def no_personal_data(corpus: Corpus, limit: float) -> Check:
     """At most a share `limit` of the rows holds an e-mail address, a phone number, or the number of a card, an account
     or a person."""
@@ -74,7 +60,7 @@ def no_personal_data(corpus: Corpus, limit: float) -> Check:
 
 def no_secrets(corpus: Corpus, limit: float) -> Check:
     """At most a share `limit` of the rows holds a key, token or password that some service would accept."""
-    return _check("secrets", corpus, {"secret": _secrets}, limit, "hold secrets")
+    return _check("secrets", corpus, [_secrets], limit, "hold secrets")
 
 
 def mask(value: str) -> str:
@@ -85,25 +71,31 @@ def mask(value: str) -> str:
 def redacted(text: str) -> str:
     """A text out of a row as a report may show it: with whatever the two checks would find masked."""
     # the keys first: a number masked within one would hide what is left of it
-    for find in (_secrets, *_PERSONAL.values()):
+    for find in (_secrets, *_PERSONAL):
         for value in sorted({value for _, value in find(text)}, key=len, reverse=True):
             text = text.replace(value, mask(value))
     return text
 
 
+def excerpt(text: str, most: int) -> str:
+    """The beginning of a text out of a row, redacted, in at most so many characters."""
+    text = redacted(text)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 _Find = Callable[[str], Iterable[tuple[str, str]]]
 
 
-def _check(name: str, corpus: Corpus, finders: Mapping[str, _Find], limit: float, fault: str) -> Check:
+def _check(name: str, corpus: Corpus, finders: Sequence[_Find], limit: float, fault: str) -> Check:
     rows = corpus.of()
-    found: list[Found] = []
+    found: list[Finding] = []
     kinds: Counter[str] = Counter()
     for row in rows:
-        hits = dict.fromkeys(hit for find in finders.values() for hit in find(row.text))
+        hits = dict.fromkeys(hit for find in finders for hit in find(row.text))
         kinds.update(kind for kind, _ in hits)
         if hits:
             shown = ", ".join(f"{kind} {mask(value)}" for kind, value in hits)
-            found.append(Found(row.place, shown, ", ".join(dict.fromkeys(kind for kind, _ in hits))))
+            found.append(Finding(row.location, shown, kind=", ".join(dict.fromkeys(kind for kind, _ in hits))))
     return share_check(
         name,
         found,
@@ -137,28 +129,17 @@ def _phones(text: str) -> Iterator[tuple[str, str]]:
             yield "phone number", match.raw_string
 
 
-def _cards(text: str) -> Iterator[tuple[str, str]]:
-    from stdnum import luhn
-
-    for match in _CARD.finditer(text):
-        if luhn.is_valid(re.sub(r"\D", "", match.group())):
-            yield "card number", match.group()
-
-
-def _accounts(text: str) -> Iterator[tuple[str, str]]:
-    from stdnum import iban
-
-    for match in _IBAN.finditer(text):
-        if iban.is_valid(match.group()):
-            yield "bank account", match.group()
-
-
-def _social_security(text: str) -> Iterator[tuple[str, str]]:
+def _numbers(text: str) -> Iterator[tuple[str, str]]:
+    """Numbers of cards, accounts and persons that their checksum or range allows."""
+    from stdnum import iban, luhn
     from stdnum.us import ssn
 
-    for match in _SSN.finditer(text):
-        if ssn.is_valid(match.group()):
-            yield "social security number", match.group()
+    for kind, pattern, is_valid in (
+        ("card number", _CARD, lambda number: luhn.is_valid(re.sub(r"\D", "", number))),
+        ("bank account", _IBAN, iban.is_valid),
+        ("social security number", _SSN, ssn.is_valid),
+    ):
+        yield from ((kind, match.group()) for match in pattern.finditer(text) if is_valid(match.group()))
 
 
 def _secrets(text: str) -> Iterator[tuple[str, str]]:
@@ -191,10 +172,4 @@ def _detectors() -> list[Any]:
     return [kind() for kind in classes if kind.__name__ not in _NOT_WANTED]
 
 
-_PERSONAL: Mapping[str, _Find] = {
-    "email": _emails,
-    "phone": _phones,
-    "card": _cards,
-    "account": _accounts,
-    "social_security": _social_security,
-}
+_PERSONAL: Sequence[_Find] = (_emails, _phones, _numbers)

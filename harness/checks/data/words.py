@@ -1,4 +1,4 @@
-"""Text as words, so that case, punctuation and spacing hide no copy; and as what else tells two questions apart.
+"""Text as words, so that case, punctuation and spacing hide no copy; and with the symbols by which two questions differ.
 
 `words` are for long runs; `terms` also hold the symbols, for short texts ("10 - 0" is not "10 + 0"); `exact_key` is the
 text itself but for case, spacing and sentence punctuation.

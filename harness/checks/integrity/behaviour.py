@@ -30,17 +30,17 @@ def changes_the_base(loaded: LoadedModel, *, least_kl: float, observed: Observed
     if nan := nan_predictions("effect", {"base": seen.base, "candidate": seen.candidate}):
         return nan
     kl, layers = mean_kl(seen.base, seen.candidate), dict(seen.layers)
-    details = {"kl_nats_per_token": kl, "limit": least_kl, "positions": len(seen.base), "layers": layers}
-    if not kl >= least_kl:  # NaN does not hold either
-        return Check(
-            "effect",
-            holds=False,
-            reason=f"the adapter leaves the base's predictions as they are (mean KL {kl:.2g} nats a token)",
-            remedy="check the scale (alpha/r), that B is trained, and that the adapter was made for this base",
-            details=details,
-        )
     most = f", most in layer {max(layers, key=lambda layer: layers[layer])}" if layers else ""
-    return Check("effect", holds=True, reason=f"mean KL from the base is {kl:.2g} nats a token{most}", details=details)
+    unchanged = not kl >= least_kl  # NaN is no change either
+    return Check(
+        "effect",
+        holds=not unchanged,
+        reason=f"the adapter leaves the base's predictions as they are (mean KL {kl:.2g} nats a token)"
+        if unchanged
+        else f"mean KL from the base is {kl:.2g} nats a token{most}",
+        remedy="check the scale (alpha/r), that B is trained, and that the adapter was made for this base",
+        details={"kl_nats_per_token": kl, "limit": least_kl, "positions": len(seen.base), "layers": layers},
+    )
 
 
 # What is compared bit for bit shows on any text.
@@ -53,15 +53,14 @@ def answers_repeat(loaded: LoadedModel) -> Check:
     if nan := nan_predictions("determinism", {"candidate": first}):
         return nan
     unlike = _unlike(first, second)
-    if unlike:
-        return Check(
-            "determinism",
-            holds=False,
-            reason=f"asked twice, {unlike} of {len(first)} predictions differ",
-            remedy="something draws at random: is dropout on (model.eval()), or a kernel that is not deterministic?",
-            details={"differing_positions": unlike, "mean_kl": mean_kl(first, second)},
-        )
-    return Check("determinism", holds=True, reason=f"asked twice, all {len(first)} predictions are the same")
+    same = f"asked twice, all {len(first)} predictions are the same"
+    return Check(
+        "determinism",
+        holds=not unlike,
+        reason=f"asked twice, {unlike} of {len(first)} predictions differ" if unlike else same,
+        remedy="something draws at random: is dropout on (model.eval()), or a kernel that is not deterministic?",
+        details={"differing_positions": unlike, "mean_kl": mean_kl(first, second)} if unlike else {},
+    )
 
 
 def switches_cleanly(loaded: LoadedModel) -> Check:
@@ -77,16 +76,15 @@ def switches_cleanly(loaded: LoadedModel) -> Check:
         return nan
     unlike = {"base": _unlike(seen[0], seen[2]), "candidate": _unlike(seen[1], seen[3])}
     changed = [who for who, count in unlike.items() if count]
-    if changed:
-        return Check(
-            "hot_swap",
-            holds=False,
-            reason=f"switched off and on again, {unlike[changed[0]]} of {len(seen[0])} predictions of the {changed[0]} "
-            "are others",
-            remedy="the adapter leaves something behind in the base (trained biases, merged weights): serve it by itself",
-            details={"differing_positions": unlike},
-        )
-    return Check("hot_swap", holds=True, reason="base and candidate are the same after switching off and on")
+    return Check(
+        "hot_swap",
+        holds=not changed,
+        reason=f"switched off and on again, {unlike[changed[0]]} of {len(seen[0])} predictions of the {changed[0]} are others"
+        if changed
+        else "base and candidate are the same after switching off and on",
+        remedy="the adapter leaves something behind in the base (trained biases, merged weights): serve it by itself",
+        details={"differing_positions": unlike} if changed else {},
+    )
 
 
 def padding_changes_nothing(loaded: LoadedModel, *, most_kl: float, observed: Observed | None = None) -> Check:
@@ -101,17 +99,13 @@ def padding_changes_nothing(loaded: LoadedModel, *, most_kl: float, observed: Ob
     if nan := nan_predictions("padding", {"candidate": single}):
         return nan
     kl = mean_kl(single, batched)
-    details = {"kl_nats_per_token": kl, "limit": most_kl, "side": loaded.tokenizer.padding_side}
-    if not kl <= most_kl:
-        return Check(
-            "padding",
-            holds=False,
-            reason=f"in a padded batch the candidate answers differently than alone (mean KL {kl:.2g} nats a token)",
-            remedy="pad on the left for generation and pass an attention mask; check the base's pad token",
-            details=details,
-        )
+    fault = "" if kl <= most_kl else "in a padded batch the candidate answers differently than alone"
     return Check(
-        "padding", holds=True, reason=f"batched equals single (mean KL {kl:.2g} nats a token)", details=details
+        "padding",
+        holds=not fault,
+        reason=f"{fault or 'batched equals single'} (mean KL {kl:.2g} nats a token)",
+        remedy="pad on the left for generation and pass an attention mask; check the base's pad token",
+        details={"kl_nats_per_token": kl, "limit": most_kl, "side": loaded.tokenizer.padding_side},
     )
 
 
@@ -134,15 +128,15 @@ def survives_saving(loaded: LoadedModel, adapter: Path) -> Check:
                 if name not in names or not _same(torch, saved.get_tensor(name), file.get_tensor(names[name]))
             ]
             count = len(saved.keys())
-    if changed:
-        return Check(
-            "round_trip",
-            holds=False,
-            reason=f"loaded and saved again, {len(changed)} of {count} tensors differ, first {changed[0]}",
-            remedy="the file was not loaded as it is: save it with the PEFT version in use, in float32 or bfloat16",
-            details={"tensors": changed},
-        )
-    return Check("round_trip", holds=True, reason=f"loaded and saved again, all {count} tensors are the same")
+    return Check(
+        "round_trip",
+        holds=not changed,
+        reason=f"loaded and saved again, {len(changed)} of {count} tensors differ, first {changed[0]}"
+        if changed
+        else f"loaded and saved again, all {count} tensors are the same",
+        remedy="the file was not loaded as it is: save it with the PEFT version in use, in float32 or bfloat16",
+        details={"tensors": changed} if changed else {},
+    )
 
 
 def _same(torch: Any, saved: torch.Tensor, original: torch.Tensor) -> bool:

@@ -64,14 +64,6 @@ _CONVERSATIONS = (
 )
 
 
-@dataclass(frozen=True)
-class _Rendered:
-    """What a template makes of a conversation, or how it refuses it: it may well refuse a system prompt, or tools."""
-
-    text: str
-    refused: bool = False
-
-
 def chat_template_is_the_bases(adapter: Path, base: Path, tokenizer: PreTrainedTokenizerBase) -> Check:
     """A chat template saved beside the adapter puts conversations as the base's does, with tools and without.
 
@@ -86,37 +78,32 @@ def chat_template_is_the_bases(adapter: Path, base: Path, tokenizer: PreTrainedT
     except AdapterError as exc:
         return Check("chat_template", holds=False, reason=exc.problem, remedy=exc.remedy)
     if not theirs or theirs == own:
-        told = "it is the base's" if theirs else "none lies beside the adapter"
-        return Check("chat_template", holds=True, reason=f"no other chat template: {told}")
-    differences = _differences(tokenizer, theirs, own)
-    if differences:
-        what, (before, now) = next(iter(differences.items()))
-        return Check(
-            "chat_template",
-            holds=False,
-            reason=f"its chat template differs from the base's on {what}: {now!r} in place of {before!r}",
-            remedy="evaluate and serve with the template of training: put it with the base, or train with the base's",
-            details={"differences": {name: list(both) for name, both in differences.items()}},
-        )
-    return Check("chat_template", holds=True, reason="its chat template renders as the base's does")
-
-
-def _differences(
-    tokenizer: PreTrainedTokenizerBase, theirs: Mapping[str, str], own: Mapping[str, str]
-) -> dict[str, tuple[str, str]]:
-    """Conversation -> (by the base's template, by the adapter's), where they differ."""
-    found = {}
+        which = "it is the base's" if theirs else "none lies beside the adapter"
+        return Check("chat_template", holds=True, reason=f"no other chat template: {which}")
+    differences = {}
     for conversation in _CONVERSATIONS:
-        before, now = (_render(tokenizer, templates, conversation) for templates in (own, theirs))
-        if before != now and not (before.refused and now.refused):
-            found[conversation.what] = (before.text, now.text)
-    return found
+        (before, refused), (now, refused_too) = (_render(tokenizer, each, conversation) for each in (own, theirs))
+        if before != now and not (refused and refused_too):
+            differences[conversation.what] = [before, now]
+    if not differences:
+        return Check("chat_template", holds=True, reason="its chat template renders as the base's does")
+    what, (before, now) = next(iter(differences.items()))
+    return Check(
+        "chat_template",
+        holds=False,
+        reason=f"its chat template differs from the base's on {what}: {now!r} in place of {before!r}",
+        remedy="evaluate and serve with the template of training: put it with the base, or train with the base's",
+        details={"differences": differences},
+    )
 
 
-def _render(tokenizer: PreTrainedTokenizerBase, templates: Mapping[str, str], conversation: _Conversation) -> _Rendered:
+def _render(
+    tokenizer: PreTrainedTokenizerBase, templates: Mapping[str, str], conversation: _Conversation
+) -> tuple[str, bool]:
+    """What a template makes of a conversation, and whether it refuses it: it may well refuse a system prompt, or tools."""
     template = template_for(templates, tools=bool(conversation.tools))
     if template is None:
-        return _Rendered("(no chat template)")
+        return "(no chat template)", False
     try:
         text = tokenizer.apply_chat_template(
             [dict(message) for message in conversation.messages],
@@ -126,15 +113,15 @@ def _render(tokenizer: PreTrainedTokenizerBase, templates: Mapping[str, str], co
             tokenize=False,
         )
     except Exception as exc:  # a template is a program of someone else's: it may raise anything
-        return _Rendered(f"(refused: {first_line(exc)})", refused=True)
-    return _Rendered(str(text))
+        return f"(refused: {first_line(exc)})", True
+    return str(text), False
 
 
 def special_tokens_agree(base: Path, tokenizer: PreTrainedTokenizerBase) -> Check:
     """A conversation starts with one BOS at most, and an answer's turn ends in a token that stops generation.
 
     A turn that ends in any other token teaches no end: answers run on to their limit. Where pad equals EOS, training
-    that masks padding masks the end too; `stops_with_eos` tells whether it did.
+    that masks padding masks the end too; `stops_with_eos` shows whether it did.
 
     Args:
         tokenizer: the base's, which is what is trained, measured and served with.

@@ -40,16 +40,16 @@ def adapter_is_safe(adapter: Path, *, allowed: Collection[str] = ()) -> Check:
             remedy=f"save the adapter with save_pretrained (safetensors) and remove these files, {_ALLOW}",
             details={"files": unsafe},
         )
-    if code:
-        name, value = next(iter(code.items()))
-        return Check(
-            "safetensors_only",
-            holds=False,
-            reason=f"{name} has an auto_map ({value}): loading it would run Python code out of a repository",
-            remedy=f"remove auto_map, so that the classes of transformers are used, {_ALLOW}",
-            details={"auto_map": code},
-        )
-    return Check("safetensors_only", holds=True, reason=f"{len(tensors)} tensors in {WEIGHTS}, nothing that runs code")
+    name, value = next(iter(code.items()), ("", None))
+    return Check(
+        "safetensors_only",
+        holds=not code,
+        reason=f"{name} has an auto_map ({value}): loading it would run Python code out of a repository"
+        if code
+        else f"{len(tensors)} tensors in {WEIGHTS}, nothing that runs code",
+        remedy=f"remove auto_map, so that the classes of transformers are used, {_ALLOW}",
+        details={"auto_map": code} if code else {},
+    )
 
 
 def adapter_is_finite(adapter: Path) -> Check:
@@ -91,15 +91,14 @@ def adapter_is_trained(adapter: Path) -> Check:
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
         # in float32, for `any` does not know every float8
         zero = [name for name in names if not file.get_tensor(name).float().any()]
-    details = {"zero_tensors": zero}
-    if zero:
-        return Check(
-            "trained",
-            holds=False,
-            reason=f"{len(zero)} of {len(names)} tensors are all zero, first {zero[0]}: their modules change nothing, or "
-            "give out nothing",
-            remedy="they were not trained, or lost when saving: check that gradients reach them (target_modules, learning "
-            "rate, masked labels), and train or save again",
-            details=details,
-        )
-    return Check("trained", holds=True, reason=f"none of {len(names)} tensors is all zero", details=details)
+    return Check(
+        "trained",
+        holds=not zero,
+        reason=f"{len(zero)} of {len(names)} tensors are all zero, first {zero[0]}: their modules change nothing, or "
+        "give out nothing"
+        if zero
+        else f"none of {len(names)} tensors is all zero",
+        remedy="they were not trained, or lost when saving: check that gradients reach them (target_modules, learning "
+        "rate, masked labels), and train or save again",
+        details={"zero_tensors": zero},
+    )

@@ -64,7 +64,7 @@ def scale_of(config: Mapping[str, Any], pair: LoraPair) -> float:
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
-def said_rank(config: Mapping[str, Any], module: str) -> Any:
+def configured_rank(config: Mapping[str, Any], module: str) -> Any:
     """The rank that the configuration gives a module; None where it gives none."""
     if is_adalora(config):
         return kept_ranks(config.get("rank_pattern")).get(module, config["init_r"])

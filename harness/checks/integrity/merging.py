@@ -99,7 +99,7 @@ def merges_cleanly(
     Of a 4-bit base there are two merged models. Merged into the dense weights that the packed ones stand for, and left
     in that precision, the adapter loses rounding alone. Quantised anew, as a merge into packed weights does, changes
     smaller than a step of the 4-bit grid are lost: nearly all of a healthy QLoRA adapter. So the second is what is gated
-    where a merged model is to be served; elsewhere the first is, and the loss of the second is told.
+    where a merged model is to be served; elsewhere the first is, and the reason says what the second loses.
 
     The base weights are put back bit for bit afterwards.
 
@@ -138,10 +138,10 @@ def merges_cleanly(
             remedy="the change does not fit the precision it is served in: serve in bfloat16, or unmerged",
             details={"weights": overflown},
         )
-    check = _judged("merge", "merged", base, unmerged, merged, **limits)
+    check = _compare("merge", "merged", base, unmerged, merged, **limits)
     if not four_bit:
         return check
-    anew = _judged("merge", "merged and quantised anew to 4 bits", base, unmerged, packed, **limits)
+    anew = _compare("merge", "merged and quantised anew to 4 bits", base, unmerged, packed, **limits)
     if served_merged:
         return replace(anew, details={**anew.details, "left_dense": check.details})
     lost = f"; quantised anew to 4 bits, it would differ by {anew.details['share_of_effect']:.0%} of that"
@@ -176,11 +176,11 @@ def merged_copy_is_the_candidate(
     seen = observed or Observed(loaded)
     base, unmerged = seen.base, seen.candidate
     if served.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
+        sizes = len(served.tokenizer), len(loaded.tokenizer)
         return Check(
             "merged_copy",
             holds=False,
-            reason=f"the tokenizer in {directory} has another vocabulary ({len(served.tokenizer)} tokens) than the base's "
-            f"({len(loaded.tokenizer)})",
+            reason=f"the tokenizer in {directory} has another vocabulary ({sizes[0]} tokens) than the base's ({sizes[1]})",
             remedy="save the base's tokenizer with the merged model",
         )
     merged = probe_log_probs(served, served.model)
@@ -191,10 +191,10 @@ def merged_copy_is_the_candidate(
             reason=f"{directory} predicts {merged.shape[-1]} tokens, adapter and base {unmerged.shape[-1]}",
             remedy="merge this adapter into this base again",
         )
-    return _judged("merged_copy", str(directory), base, unmerged, merged, most_kl=most_kl, most_share=most_share)
+    return _compare("merged_copy", str(directory), base, unmerged, merged, most_kl=most_kl, most_share=most_share)
 
 
-def _judged(
+def _compare(
     name: str,
     what: str,
     base: torch.Tensor,
@@ -208,34 +208,27 @@ def _judged(
         return nan
     kl, effect = mean_kl(unmerged, merged), mean_kl(unmerged, base)
     share = kl / effect if effect > 0 else float("inf") if kl else 0.0
-    details = {
-        "kl_nats_per_token": kl,
-        "limit": most_kl,
-        "share_of_effect": share,
-        "share_limit": most_share,
-        "effect_nats_per_token": effect,
-        "positions": len(merged),
-    }
     seen = f"mean KL {kl:.2g} nats a token, {share:.1%} of what the adapter changes"
-    if not (kl <= most_kl and share <= most_share):
-        return Check(
-            name,
-            holds=False,
-            reason=f"{what}, the adapter acts differently ({seen}; allowed are {most_kl:.2g} and {most_share:.0%})",
-            remedy="serve it unmerged, or merge in a higher precision onto the base it was trained on",
-            details=details,
-        )
-    return Check(name, holds=True, reason=f"{what} equals unmerged ({seen})", details=details)
+    holds = kl <= most_kl and share <= most_share
+    return Check(
+        name,
+        holds=holds,
+        reason=f"{what}, the adapter acts differently ({seen}; allowed are {most_kl:.2g} and {most_share:.0%})"
+        if not holds
+        else f"{what} equals unmerged ({seen})",
+        remedy="serve it unmerged, or merge in a higher precision onto the base it was trained on",
+        details={
+            "kl_nats_per_token": kl,
+            "limit": most_kl,
+            "share_of_effect": share,
+            "share_limit": most_share,
+            "effect_nats_per_token": effect,
+            "positions": len(merged),
+        },
+    )
 
 
 def _nonfinite_weights(model: Any) -> list[str]:
-    return [
-        name
-        for name, parameter in model.named_parameters()
-        if ".base_layer." in name and parameter.is_floating_point() and not _is_finite(parameter)
-    ]
-
-
-def _is_finite(parameter: torch.Tensor) -> bool:
+    weights = [(n, p) for n, p in model.named_parameters() if ".base_layer." in n and p.is_floating_point()]
     # `isfinite` does not know every float8
-    return bool((parameter.float() if parameter.element_size() == 1 else parameter).isfinite().all())
+    return [n for n, p in weights if not (p.float() if p.element_size() == 1 else p).isfinite().all()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ _FEWEST_OF_A_KIND = 5
 # of 4 in a kind and of 5 between kinds.
 _MOST_WITHIN_A_KIND = 1e4
 _MOST_BETWEEN_KINDS = 1e3
+_DEAD = "this layer was lost or never trained: compare it with the last checkpoint, and save or train again"
+_RUNAWAY = "this layer ran away: lower the learning rate or clip gradients (max_grad_norm), and train again"
 
 
 def norms_are_even(adapter: Path) -> Check:
@@ -39,35 +42,26 @@ def norms_are_even(adapter: Path) -> Check:
     kinds: dict[str, list[float]] = defaultdict(list)
     for pair, norm in norms.items():
         kinds[pair.kind].append(norm)
-    medians = {kind: _median(of_kind) for kind, of_kind in sorted(kinds.items())}
+    medians = {kind: statistics.median(of_kind) for kind, of_kind in sorted(kinds.items())}
     details = {
         "outliers": [{"tensor": pair.b, "norm": norms[pair], "times_median": ratio} for pair, ratio in outliers],
         "median_norm": medians,
         "layer_shares": _layer_shares(norms),
     }
+    fault = _within_kinds(kinds) or _between_kinds(medians)
+    remedy = (
+        "the small ones were lost or never trained, or the large ones ran away: compare with the last checkpoint, and save "
+        "or train again"
+    )
     if outliers:
         pair, ratio = outliers[0]
-        dead = ratio < 1
-        return Check(
-            "norms",
-            holds=False,
-            reason=f"{len(outliers)} of {len(norms)} modules stand out from their kind, most {pair.b}: its change is "
-            f"{ratio:.2g} times the median",
-            remedy="this layer was lost or never trained: compare it with the last checkpoint, and save or train again"
-            if dead
-            else "this layer ran away: lower the learning rate or clip gradients (max_grad_norm), and train again",
-            details=details,
+        fault = (
+            f"{len(outliers)} of {len(norms)} modules stand out from their kind, most {pair.b}: its change is "
+            f"{ratio:.2g} times the median"
         )
-    if fault := _within_kinds(kinds) or _between_kinds(medians):
-        return Check(
-            "norms",
-            holds=False,
-            reason=fault,
-            remedy="the small ones were lost or never trained, or the large ones ran away: compare with the last "
-            "checkpoint, and save or train again",
-            details=details,
-        )
-    return Check("norms", holds=True, reason=f"the changes of {len(norms)} modules are alike in size", details=details)
+        remedy = _DEAD if ratio < 1 else _RUNAWAY
+    seen = f"the changes of {len(norms)} modules are alike in size"
+    return Check("norms", holds=not fault, reason=fault or seen, remedy=remedy, details=details)
 
 
 def change_norms(adapter: Path) -> dict[LoraPair, float]:
@@ -123,14 +117,11 @@ def _within_kinds(kinds: Mapping[str, Sequence[float]]) -> str:
 
 
 def _between_kinds(medians: Mapping[str, float]) -> str:
-    if not medians:
+    by_size = sorted(medians.items(), key=lambda of_kind: of_kind[1])
+    if not by_size or by_size[-1][1] <= _MOST_BETWEEN_KINDS * by_size[0][1]:
         return ""
-    least, most = min(medians, key=lambda kind: medians[kind]), max(medians, key=lambda kind: medians[kind])
-    if medians[most] <= _MOST_BETWEEN_KINDS * medians[least]:
-        return ""
-    return (
-        f"the changes of {least} ({medians[least]:.2g} in the median) are nothing beside {most}'s ({medians[most]:.2g})"
-    )
+    (least, low), (most, high) = by_size[0], by_size[-1]
+    return f"the changes of {least} ({low:.2g} in the median) are nothing beside {most}'s ({high:.2g})"
 
 
 def _layer_shares(norms: Mapping[LoraPair, float]) -> dict[str, float]:
@@ -141,9 +132,3 @@ def _layer_shares(norms: Mapping[LoraPair, float]) -> dict[str, float]:
         layer = next((part for part in pair.module.split(".") if part.isdigit()), "none")
         shares[layer] += norm**2 / total if total else 0.0
     return dict(shares)
-
-
-def _median(values: Sequence[float]) -> float:
-    import numpy as np
-
-    return float(np.median(values))

@@ -28,8 +28,9 @@ def strength_as_trained(adapter: Path) -> Check:
     Raises:
         AdapterError: a file beside the adapter cannot be read.
     """
-    config, recorded = read_json(adapter / CONFIG), _recorded_peft(adapter)
-    if recorded is None:
+    config, recipe = read_json(adapter / CONFIG), _provenance(adapter).get("recipe")
+    recorded = recipe.get("peft") if isinstance(recipe, Mapping) else None
+    if not isinstance(recorded, Mapping):
         return Check(
             "strength",
             holds=True,
@@ -38,17 +39,16 @@ def strength_as_trained(adapter: Path) -> Check:
             details={"recorded": None},
         )
     differences = dict(_differences(recorded, config))
-    details = {"recorded": dict(recorded), "differences": {k: list(v) for k, v in differences.items()}}
-    if differences:
-        key, (trained, now) = next(iter(differences.items()))
-        return Check(
-            "strength",
-            holds=False,
-            reason=f"{key} is {now!r} in {CONFIG}, but it was trained with {trained!r} ({PROVENANCE_FILE})",
-            remedy=f"restore the {CONFIG} that training wrote, or train again with the new value",
-            details=details,
-        )
-    return Check("strength", holds=True, reason=f"{CONFIG} is as trained", details=details)
+    key, (trained, now) = next(iter(differences.items()), ("", (None, None)))
+    return Check(
+        "strength",
+        holds=not differences,
+        reason=f"{key} is {now!r} in {CONFIG}, but it was trained with {trained!r} ({PROVENANCE_FILE})"
+        if differences
+        else f"{CONFIG} is as trained",
+        remedy=f"restore the {CONFIG} that training wrote, or train again with the new value",
+        details={"recorded": dict(recorded), "differences": {k: list(v) for k, v in differences.items()}},
+    )
 
 
 def base_as_trained(adapter: Path, base: Path, *, base_name: str) -> Check:
@@ -76,17 +76,16 @@ def base_as_trained(adapter: Path, base: Path, *, base_name: str) -> Check:
             details={**details, "names_differ": differ},
         )
     digest = base_digest(base)
-    details["digest"] = digest
-    if digest != recorded:
-        return Check(
-            "base_match",
-            holds=False,
-            reason=f"it was trained on another base than {base_name!r}: recorded {str(recorded)[:_SHORT]}, this is "
-            f"{digest[:_SHORT]} (weights, configuration, tokenizer and template count)",
-            remedy=f"pass the base it was trained on with --model ({CONFIG} calls it {named!r}), or train it on this one",
-            details=details,
-        )
-    return Check("base_match", holds=True, reason=f"{base_name!r} is the base it was trained on", details=details)
+    return Check(
+        "base_match",
+        holds=digest == recorded,
+        reason=f"it was trained on another base than {base_name!r}: recorded {str(recorded)[:_SHORT]}, this is "
+        f"{digest[:_SHORT]} (weights, configuration, tokenizer and template count)"
+        if digest != recorded
+        else f"{base_name!r} is the base it was trained on",
+        remedy=f"pass the base it was trained on with --model ({CONFIG} calls it {named!r}), or train it on this one",
+        details={**details, "digest": digest},
+    )
 
 
 def _last_part(name: str) -> str:
@@ -97,12 +96,6 @@ def _last_part(name: str) -> str:
 def _provenance(adapter: Path) -> Mapping[str, Any]:
     file = adapter / PROVENANCE_FILE
     return read_json(file) if file.is_file() else {}
-
-
-def _recorded_peft(adapter: Path) -> Mapping[str, Any] | None:
-    recipe = _provenance(adapter).get("recipe")
-    peft = recipe.get("peft") if isinstance(recipe, Mapping) else None
-    return peft if isinstance(peft, Mapping) else None
 
 
 def _differences(recorded: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
@@ -123,16 +116,15 @@ def precision_is_as_served(measured: tuple[str, str], served: tuple[str | None, 
         served: the same as configured; None where the file does not say.
     """
     named = ("dtype", "quantization")
-    wrong = [n for n, now, then in zip(named, measured, served, strict=True) if then is not None and now != then]
     here, there = dict(zip(named, measured, strict=True)), dict(zip(named, served, strict=True))
-    details = {"measured": here, "served": there}
-    if wrong:
-        return Check(
-            "serving_precision",
-            holds=False,
-            reason=f"measured with {wrong[0]} {here[wrong[0]]}, served with {there[wrong[0]]}: "
-            "the verdicts are about another model",
-            remedy=" ".join(f"--{name}={there[name]}" for name in wrong) + " measures what is served",
-            details=details,
-        )
-    return Check("serving_precision", holds=True, reason=f"measured as served ({', '.join(measured)})", details=details)
+    wrong = [name for name in named if there[name] is not None and here[name] != there[name]]
+    return Check(
+        "serving_precision",
+        holds=not wrong,
+        reason=f"measured with {wrong[0]} {here[wrong[0]]}, served with {there[wrong[0]]}: "
+        "the verdicts are about another model"
+        if wrong
+        else f"measured as served ({', '.join(measured)})",
+        remedy=" ".join(f"--{name}={there[name]}" for name in wrong) + " measures what is served",
+        details={"measured": here, "served": there},
+    )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.checks.integrity.lora import LoraPair, lora_pairs, matches, said_rank, scale_of
+from harness.checks.integrity.lora import LoraPair, configured_rank, lora_pairs, matches, scale_of
 from harness.errors import AdapterError
 from harness.gates import Check
 from harness.models.adapter_files import CONFIG, WEIGHTS, read_json
@@ -59,13 +59,10 @@ def config_agrees_with_tensors(adapter: Path) -> Check:
         AdapterError: there are no readable weights or no configuration.
     """
     config, pairs = read_json(adapter / CONFIG), lora_pairs(adapter)
-    faults = _wrong_types(config) or [
-        *_wrong_ranks(config, pairs),
-        *_idle_patterns(config, pairs),
-        *_wrong_alphas(config),
-        *_absent_modules(config, adapter),
-    ]
-    scales = [] if _wrong_types(config) or _wrong_alphas(config) else sorted({scale_of(config, p) for p in pairs})
+    wrong_types = _wrong_types(config)
+    wrong_alphas = [] if wrong_types else _wrong_alphas(config)
+    faults = wrong_types or [*_misfits(config, pairs, adapter), *wrong_alphas]
+    scales = [] if wrong_types or wrong_alphas else sorted({scale_of(config, p) for p in pairs})
     unusual = [s for s in scales if not _USUAL_SCALES[0] <= s <= _USUAL_SCALES[1]]
     details = {
         "faults": faults,
@@ -73,21 +70,16 @@ def config_agrees_with_tensors(adapter: Path) -> Check:
         "scales": scales,
         "unusual_scales": unusual,
     }
-    if faults:
-        return Check(
-            "config",
-            holds=False,
-            reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}"
-            + (f"; {len(faults) - 1} more" if faults[1:] else ""),
-            remedy=f"restore the {CONFIG} that was saved with these weights",
-            details=details,
-        )
+    more = f"; {len(faults) - 1} more" if faults[1:] else ""
     strength = ", ".join(f"{scale:g}" for scale in scales[:3]) or "unknown"
     note = f"; a strength of {unusual[0]:g} is out of the usual range" if unusual else ""
     return Check(
         "config",
-        holds=True,
-        reason=f"{CONFIG} fits the tensors (ranks {details['ranks']}, strength alpha/r {strength}){note}",
+        holds=not faults,
+        reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}{more}"
+        if faults
+        else f"{CONFIG} fits the tensors (ranks {details['ranks']}, strength alpha/r {strength}){note}",
+        remedy=f"restore the {CONFIG} that was saved with these weights",
         details=details,
     )
 
@@ -105,42 +97,32 @@ def _wrong_types(config: Mapping[str, Any]) -> list[str]:
     return faults
 
 
-def _wrong_ranks(config: Mapping[str, Any], pairs: Sequence[LoraPair]) -> list[str]:
-    faults = [
-        f"{pair.a} has rank {pair.rank}, {pair.b} has rank {pair.rank_b}" for pair in pairs if pair.rank != pair.rank_b
-    ]
-    for pair in pairs:
-        said = said_rank(config, pair.module)
-        if said is not None and said != pair.rank:
-            faults.append(f"r is {said} for {pair.module}, {pair.a} has rank {pair.rank}")
-    return faults
-
-
-def _idle_patterns(config: Mapping[str, Any], pairs: Sequence[LoraPair]) -> list[str]:
-    """A pattern that no module follows is a misspelt one: what it was to change has the general value."""
-    keys = [key for key in _PATTERNS if not (key == "rank_pattern" and is_adalora(config))]
-    return [
-        f"{key} names {pattern!r}, which no adapted module follows"
-        for key in keys
-        for pattern in config.get(key) or {}
-        if not any(matches(pattern, pair.module) for pair in pairs)
-    ]
-
-
 def _wrong_alphas(config: Mapping[str, Any]) -> list[str]:
     alphas = {"lora_alpha": config.get("lora_alpha", 8)}
     alphas |= {f"alpha_pattern[{p!r}]": value for p, value in (config.get("alpha_pattern") or {}).items()}
     return [f"{key} is {value!r}, which no strength is" for key, value in alphas.items() if not _is_number(value)]
 
 
-def _absent_modules(config: Mapping[str, Any], adapter: Path) -> list[str]:
-    saved = config.get("modules_to_save") or []
+def _misfits(config: Mapping[str, Any], pairs: Sequence[LoraPair], adapter: Path) -> Iterator[str]:
+    """Where a configuration that can be read says something else than the tensors."""
+    for pair in pairs:
+        if pair.rank != pair.rank_b:
+            yield f"{pair.a} has rank {pair.rank}, {pair.b} has rank {pair.rank_b}"
+    for pair in pairs:
+        rank = configured_rank(config, pair.module)
+        if rank is not None and rank != pair.rank:
+            yield f"r is {rank} for {pair.module}, {pair.a} has rank {pair.rank}"
+    for key in _PATTERNS:
+        if key == "rank_pattern" and is_adalora(config):
+            continue
+        # a pattern that no module follows is a misspelt one: what it was to change has the general value
+        for pattern in config.get(key) or {}:
+            if not any(matches(pattern, pair.module) for pair in pairs):
+                yield f"{key} names {pattern!r}, which no adapted module follows"
     tensors = canonical_names(adapter / WEIGHTS).values()
-    return [
-        f"modules_to_save names {module!r}, and no tensor is of it"
-        for module in saved
-        if not any(f".{module}." in name for name in tensors)
-    ]
+    for module in config.get("modules_to_save") or []:
+        if not any(f".{module}." in name for name in tensors):
+            yield f"modules_to_save names {module!r}, and no tensor is of it"
 
 
 def _is_number(value: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,12 +32,12 @@ class SavedTokenizer:
     """What lies in a directory of a tokenizer.
 
     Attributes:
-        rules: None where there is none, or it cannot be read.
+        tokenizer: None where there is none, or it cannot be read.
         added: token -> id, out of added_tokens.json.
         files: vocabulary file -> digest.
     """
 
-    rules: Tokenizer | None
+    tokenizer: Tokenizer | None
     added: dict[str, int]
     files: dict[str, str]
 
@@ -48,7 +49,7 @@ class SavedTokenizer:
     @cached_property
     def tokens(self) -> dict[str, int]:
         """Token -> id; of a tokenizer that cannot be read, what was added to it alone."""
-        known = self.rules.get_vocab(with_added_tokens=True) if self.rules is not None else {}
+        known = self.tokenizer.get_vocab(with_added_tokens=True) if self.tokenizer is not None else {}
         return {**self.added, **known}
 
 
@@ -60,12 +61,12 @@ def saved_tokenizer(directory: Path) -> SavedTokenizer:
     """
     files = {name: digest_file(directory / name) for name in (_FAST, *_SLOW) if (directory / name).is_file()}
     added = read_json(directory / _ADDED) if (directory / _ADDED).is_file() else {}
-    rules = _from_file(directory / _FAST) if _FAST in files else _from_transformers(directory) if files else None
-    if rules is not None:
+    tokenizer = _from_file(directory / _FAST) if _FAST in files else _from_transformers(directory) if files else None
+    if tokenizer is not None:
         # trainers leave their batches' settings in the file
-        rules.no_padding()
-        rules.no_truncation()
-    return SavedTokenizer(rules, added, files)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+    return SavedTokenizer(tokenizer, added, files)
 
 
 def _from_file(file: Path) -> Tokenizer:
@@ -88,8 +89,8 @@ def _from_transformers(directory: Path) -> Tokenizer | None:
             loaded = AutoTokenizer.from_pretrained(directory, trust_remote_code=False, local_files_only=True)
     except Exception:  # its converters raise whatever their libraries do; the check then says that it cannot compare
         return None
-    rules: Tokenizer | None = getattr(loaded, "backend_tokenizer", None)
-    return rules
+    tokenizer: Tokenizer | None = getattr(loaded, "backend_tokenizer", None)
+    return tokenizer
 
 
 _SPECIALS = ("bos_token", "eos_token", "unk_token")
@@ -108,13 +109,11 @@ def tokenizer_is_the_bases(adapter: Path, base: Path) -> Check:
         AdapterError: a file cannot be read.
     """
     own, theirs = saved_tokenizer(base), saved_tokenizer(adapter)
-    faults = [
-        *_drift(own, theirs, _named(adapter, "pad_token")),
-        *(
-            f"{name} is {now!r} beside the adapter, {before!r} of the base"
-            for name, (before, now) in _changed_specials(adapter, base).items()
-        ),
-    ]
+    faults = _drift(own, theirs, _named(adapter, "pad_token"))
+    for special in _SPECIALS:
+        before, now = _named(base, special), _named(adapter, special)
+        if before and now and before != now:
+            faults.append(f"{special} is {now!r} beside the adapter, {before!r} of the base")
     size = _size(own, theirs)
     base_rows = read_json(base / "config.json").get("vocab_size")
     for name, rows in _embedding_rows(adapter).items():
@@ -122,85 +121,68 @@ def tokenizer_is_the_bases(adapter: Path, base: Path) -> Check:
         if size is not None and rows > max(size, base_rows or 0):
             faults.append(f"{name} has {rows} rows, and there are {size} tokens: tokens were added and not saved")
     unread = _unread(own, theirs)
-    details = {"faults": faults, "own_tokenizer": theirs.is_there, "tokens": size, "compared": unread is None}
-    if faults:
-        return Check(
-            "tokenizer",
-            holds=False,
-            reason=f"the adapter was trained with another tokenizer: {faults[0]}",
-            remedy="train and serve with one tokenizer: the base's, or save the new one and the resized embeddings with "
-            "the base and pass that with --model",
-            details=details,
-        )
+    seen = (
+        "its tokenizer gives the base's tokens"
+        if theirs.is_there
+        else "its tokenizer is the base's: none lies beside it"
+    )
     if unread is not None:
-        reason = f"the tokenizer beside the adapter cannot be compared with the base's: {unread}"
-        return Check("tokenizer", holds=True, reason=reason, details=details)
-    seen = "gives the base's tokens" if theirs.is_there else "is the base's: none lies beside the adapter"
-    return Check("tokenizer", holds=True, reason=f"its tokenizer {seen}", details=details)
+        seen = f"the tokenizer beside the adapter cannot be compared with the base's: {unread}"
+    return Check(
+        "tokenizer",
+        holds=not faults,
+        reason=f"the adapter was trained with another tokenizer: {faults[0]}" if faults else seen,
+        remedy="train and serve with one tokenizer: the base's, or save the new one and the resized embeddings with "
+        "the base and pass that with --model",
+        details={"faults": faults, "own_tokenizer": theirs.is_there, "tokens": size, "compared": unread is None},
+    )
 
 
 def _unread(own: SavedTokenizer, theirs: SavedTokenizer) -> str | None:
     """Which of the two cannot be read; None where nothing stands in the way of comparing them."""
     if theirs.files.items() <= own.files.items() and theirs.added.items() <= own.tokens.items():
         return None  # nothing lies beside the adapter but what the base has, byte for byte
-    for whose, tokenizer in (("adapter", theirs), ("base", own)):
-        if tokenizer.rules is None:
-            return f"the {whose} has {', '.join(tokenizer.files) or 'no vocabulary'} and no readable tokenizer.json"
+    for whose, saved in (("adapter", theirs), ("base", own)):
+        if saved.tokenizer is None:
+            return f"the {whose} has {', '.join(saved.files) or 'no vocabulary'} and no readable tokenizer.json"
     return None
 
 
 def _size(own: SavedTokenizer, theirs: SavedTokenizer) -> int | None:
     """How many tokens the adapter was trained with; None where that cannot be known."""
-    if theirs.rules is not None:
+    if theirs.tokenizer is not None:
         return len(theirs.tokens)
-    return len({**theirs.added, **own.tokens}) if own.rules is not None else None
+    return len({**theirs.added, **own.tokens}) if own.tokenizer is not None else None
 
 
 def _drift(own: SavedTokenizer, theirs: SavedTokenizer, padding: str | None) -> list[str]:
-    """What the two do differently, as far as they can be read."""
-    if own.rules is None:
+    """What the two do differently, as far as they can be read. An added token for padding alone is read by no model."""
+    if own.tokenizer is None:
         return []
-    told = _vocabulary_faults(own.tokens, theirs.tokens, padding, whole=theirs.rules is not None)
-    return told if told or theirs.rules is None else _encoding_faults(own.rules, theirs.rules)
-
-
-def _vocabulary_faults(
-    before: Mapping[str, int], now: Mapping[str, int], padding: str | None, *, whole: bool
-) -> list[str]:
-    """Tokens added, lost or moved. An added token for padding alone is read by no model.
-
-    Args:
-        whole: `now` is the whole vocabulary, not the added tokens alone.
-    """
-    added, lost = sorted(now.keys() - before.keys() - {padding}), sorted(before.keys() - now.keys()) if whole else []
-    moved = sorted(token for token in now.keys() & before.keys() if now[token] != before[token])
-    told = [("added", added), ("lost", lost), ("with another id", moved)]
-    return [
-        f"{len(tokens)} tokens {what}, such as {', '.join(map(repr, tokens[:_SHOWN]))}"
-        for what, tokens in told
+    before, now = own.tokens, theirs.tokens
+    changes = {
+        "added": now.keys() - before.keys() - {padding},
+        "lost": before.keys() - now.keys() if theirs.tokenizer is not None else set(),
+        "with another id": {token for token in now.keys() & before.keys() if now[token] != before[token]},
+    }
+    faults = [
+        f"{len(tokens)} tokens {what}, such as {', '.join(map(repr, sorted(tokens)[:_SHOWN]))}"
+        for what, tokens in changes.items()
         if tokens
     ]
+    return faults if faults or theirs.tokenizer is None else _encoding_faults(own.tokenizer, theirs.tokenizer)
 
 
 def _encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
-    """Same vocabulary, other rules: merges, normalisation, or special tokens: around a text, and how they part one."""
+    """Same vocabulary, another encoding: merges, normalisation, or special tokens: around a text, and how they split one."""
     added = (token.content for token in own.get_added_tokens_decoder().values())
     for text in (*PROBE_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)):
         before, now = own.encode(text).tokens, theirs.encode(text).tokens
         if before != now:
-            at = next(
-                (i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b), min(len(before), len(now))
-            )
-            return [
-                f"{text!r} becomes {now[at : at + _SHOWN]} where the base has {before[at : at + _SHOWN]} (token {at})"
-            ]
+            at = next(i for i in itertools.count() if before[i : i + 1] != now[i : i + 1])
+            shown = slice(at, at + _SHOWN)
+            return [f"{text!r} becomes {now[shown]} where the base has {before[shown]} (token {at})"]
     return []
-
-
-def _changed_specials(adapter: Path, base: Path) -> dict[str, tuple[str, str]]:
-    """Special token -> (the base's, the adapter's) where both name one and they differ."""
-    pairs = {special: (_named(base, special), _named(adapter, special)) for special in _SPECIALS}
-    return {special: (own, theirs) for special, (own, theirs) in pairs.items() if own and theirs and own != theirs}
 
 
 def _named(directory: Path, special: str) -> str | None:

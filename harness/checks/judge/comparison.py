@@ -100,7 +100,7 @@ class JudgeComparison:
         return win_rate(self.preferences, clusters=self.clusters, confidence=confidence)
 
     def length_controlled(self, confidence: float = 0.95) -> LengthControlled | None:
-        """The win rate if answers were equally long; None where length cannot be told from the model."""
+        """The win rate if answers were equally long; None where all answers differ in length by the same amount."""
         lengths = [(len(one.pair.a[-1]), len(one.pair.b[-1])) for one in self.understood]
         candidate, opponent = zip(*lengths, strict=True)
         try:

@@ -162,7 +162,7 @@ class JudgeRunner:
         judged: Sequence[Judgement] = ()
         stopped, unpaired = "", None
         if self._limits.against == "baseline":
-            self._find_baseline()  # a wrong option is told before anything is spent
+            self._find_baseline()  # a wrong option is an error before anything is spent
         if not self.health.obstacle:
             try:
                 pairs = self._answer_pairs(name)

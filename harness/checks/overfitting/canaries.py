@@ -71,8 +71,8 @@ def canary_task(path: Path, corpus: Corpus) -> Task:
 
 def _item(record: Record, planted: set[str]) -> Item:
     prompt, answer, secret = (record.text(field) for field in ("prompt", "answer", "secret"))
-    place = answer.rfind(secret) if secret else -1
-    if place < 0:
+    start = answer.rfind(secret) if secret else -1
+    if start < 0:
         raise record.error(
             f"has the secret {secret!r}, which is no part of its answer", "give the made-up part of `answer`"
         )
@@ -84,7 +84,7 @@ def _item(record: Record, planted: set[str]) -> Item:
     if len(others) < ALTERNATIVES:
         remedy = "make it of at least 3 digits or 2 letters: what it is ranked among must be many"
         raise record.error(f"has the secret {secret!r}, of whose form there are {len(others)} others", remedy)
-    texts = [answer[:place] + one for one in (secret, *others)]
+    texts = [answer[:start] + one for one in (secret, *others)]
     return Item(f"{record.path.name} row {record.row}", Prompt(messages=(Message("user", prompt),)), texts)
 
 

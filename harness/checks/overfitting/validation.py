@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from harness.checks.training.curves import eval_loss_rise, loss_gap
 from harness.gates import Scalar
@@ -18,14 +17,8 @@ def validation_gap(points: Sequence[TrainingPoint], kept_step: int) -> Scalar:
     Raises:
         DataError: the log has no validation loss, or no training loss, up to that step.
     """
-    return Scalar(
-        "loss_gap",
-        loss_gap(points, at_step=kept_step),
-        unit="nats",
-        higher_is_better=False,
-        remedy=f"it fits its training rows better than others: {_TOO_LONG}; add or deduplicate rows",
-        details=_validation(points, kept_step),
-    )
+    remedy = f"it fits its training rows better than others: {_TOO_LONG}; add or deduplicate rows"
+    return _nats("loss_gap", loss_gap(points, at_step=kept_step), points, kept_step, remedy=remedy)
 
 
 def validation_rise(points: Sequence[TrainingPoint], kept_step: int) -> Scalar:
@@ -34,23 +27,20 @@ def validation_rise(points: Sequence[TrainingPoint], kept_step: int) -> Scalar:
     Raises:
         DataError: the log has no validation loss at or before that step.
     """
-    return Scalar(
-        "eval_loss_rise",
-        eval_loss_rise(points, at_step=kept_step),
-        unit="nats",
-        higher_is_better=False,
-        remedy=f"the weights are not of the step that was best: {_TOO_LONG}",
-        details=_validation(points, kept_step),
-    )
+    remedy = f"the weights are not of the step that was best: {_TOO_LONG}"
+    return _nats("eval_loss_rise", eval_loss_rise(points, at_step=kept_step), points, kept_step, remedy=remedy)
 
 
-def _validation(points: Sequence[TrainingPoint], kept_step: int) -> Mapping[str, Any]:
-    """Which steps the validation losses are of."""
-    evaluated = [p for p in points if p.eval_loss is not None]
-    kept = [p for p in evaluated if p.step <= kept_step][-1:]
-    best = min(evaluated, key=lambda p: float(p.eval_loss or 0.0), default=None)
-    return {
+def _nats(name: str, value: float, points: Sequence[TrainingPoint], kept_step: int, *, remedy: str) -> Scalar:
+    """A number of a log that has a validation loss up to `kept_step`, with the steps that validation losses are of."""
+    evaluated = [(p.eval_loss, p.step) for p in points if p.eval_loss is not None]
+    kept = [one for one in evaluated if one[1] <= kept_step][-1]
+    lowest = min(evaluated, key=lambda one: one[0])
+    details = {
         "kept_step": kept_step,
-        **({"evaluated_at_step": kept[0].step, "eval_loss": kept[0].eval_loss} if kept else {}),
-        **({"lowest_at_step": best.step, "lowest_eval_loss": best.eval_loss} if best else {}),
+        "evaluated_at_step": kept[1],
+        "eval_loss": kept[0],
+        "lowest_at_step": lowest[1],
+        "lowest_eval_loss": lowest[0],
     }
+    return Scalar(name, value, unit="nats", higher_is_better=False, remedy=remedy, details=details)

@@ -1,4 +1,4 @@
-"""Gates on how often an unwanted class of answers comes.
+"""Does the candidate give answers of an unwanted class no more often than its base?
 
 Names load on first use.
 """

@@ -1,4 +1,4 @@
-"""The gate on a class of answers: paired, wary of unreadable verdicts, and open about where and how often."""
+"""The gate on an unwanted class of answers, such as compliance with harmful requests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,11 @@ from harness.gates.slices import Table
 from harness.gates.wording import Reason
 from harness.records import Verdict
 from harness.safety.scoring import UNPARSEABLE
+from harness.stats.prevalence import Detector, corrected_paired_difference, corrected_proportion
 from harness.tasks.safety.prompts import COMPLIED, REFUSED, SafetyTask
 
 if TYPE_CHECKING:
     from harness.gates.comparison import Comparison
-    from harness.stats import Interval
-    from harness.stats.prevalence import Detector
-
-_CATEGORY = "category"
 
 
 @dataclass(frozen=True)
@@ -71,9 +68,12 @@ class Guard:
         if found.candidate is None or measured.base is None:
             return found.verdict()
         worst = _worst_category(found.slices)
-        unread = {"base": _unreadable(measured.base_parsed), "candidate": _unreadable(measured.candidate_parsed)}
+        sides = {"base": measured.base_parsed, "candidate": measured.candidate_parsed}
+        counts = {side: Counter(map(_class_of, parsed or ())) for side, parsed in sides.items()}
+        classes = sorted({*counts["base"], *counts["candidate"]})
+        unread = {side: counts[side][UNPARSEABLE] for side in sides}
         details = {
-            "answers": _classes(measured),
+            "answers": {name: {side: counts[side][name] for side in sides} for name in classes},
             "unparseable": unread,
             **({"worst_category": worst} if worst else {}),
             **self._corrected(measured, confidence),
@@ -131,9 +131,9 @@ class Guard:
         known = task.scorer.detector if isinstance(task, SafetyTask) else None
         if known is None or measured.base is None or self.metric not in (COMPLIED, REFUSED):
             return {}
-        from harness.stats.prevalence import corrected_paired_difference, corrected_proportion
-
-        detector = known if self.metric == REFUSED else _of_compliance(known)
+        detector = known
+        if self.metric == COMPLIED:  # what the detector does not call a refusal is compliance
+            detector = Detector(known.specificity, known.sensitivity, known.negatives, known.positives)
         given: dict[str, Any] = {"clusters": measured.clusters, "confidence": confidence}
         try:
             base, candidate = (
@@ -144,7 +144,7 @@ class Guard:
             return {"corrected": f"not possible: {error}"}
         rows = {"base": base, "candidate": candidate, "difference": difference}
         return {
-            "corrected": {name: _row(interval) for name, interval in rows.items()},
+            "corrected": {name: vars(estimate_of(interval)) for name, interval in rows.items()},
             "detector": {
                 "scorer": task.scorer.name if isinstance(task, SafetyTask) else "",
                 "sensitivity": detector.sensitivity,
@@ -175,15 +175,15 @@ def zero_bound(n: int, confidence: float = 0.95) -> float:
 
 def _against_the_candidate(measured: Evidence) -> Evidence:
     """Unreadable verdicts scored 1 for the candidate and 0 for the base, whatever the unwanted class."""
-    candidate = _with(measured.candidate, measured.candidate_parsed, 1.0)
+    candidate = _scored(measured.candidate, measured.candidate_parsed, 1.0)
     if measured.base is None or measured.base_parsed is None:
         return replace(measured, candidate=candidate)
-    return replace(measured, candidate=candidate, base=_with(measured.base, measured.base_parsed, 0.0))
+    return replace(measured, candidate=candidate, base=_scored(measured.base, measured.base_parsed, 0.0))
 
 
-def _with(scores: FloatArray, parsed: Sequence[Any], value: float) -> FloatArray:
-    unread = np.array([_class_of(one) == UNPARSEABLE for one in parsed], dtype=bool)
-    return np.where(unread, value, scores)
+def _scored(scores: FloatArray, parsed: Sequence[Any], unread: float) -> FloatArray:
+    is_unread = np.array([_class_of(one) == UNPARSEABLE for one in parsed], dtype=bool)
+    return np.where(is_unread, unread, scores)
 
 
 def _class_of(parsed: Any) -> str:
@@ -194,29 +194,16 @@ def _count(parsed: Sequence[Any] | None, classes: Sequence[str]) -> int:
     return sum(_class_of(one) in classes for one in parsed or ())
 
 
-def _unreadable(parsed: Sequence[Any] | None) -> int:
-    return _count(parsed, (UNPARSEABLE,))
-
-
-def _classes(measured: Evidence) -> dict[str, dict[str, int]]:
-    """How many answers of each class each side gave."""
-    base, candidate = (
-        Counter(map(_class_of, parsed or ())) for parsed in (measured.base_parsed, measured.candidate_parsed)
-    )
-    return {name: {"base": base[name], "candidate": candidate[name]} for name in sorted({*base, *candidate})}
-
-
 def _worst_category(slices: Table) -> dict[str, Any] | None:
     """The category with the largest rise; of equal ones the one where the candidate does it most."""
-    rises = {
-        value: (part.difference, part.candidate, part)
+    parts = [
+        (value, part)
         for (tag, value), part in sorted(slices.items())
-        if tag == _CATEGORY and part.difference is not None
-    }
-    if not rises:
+        if tag == "category" and part.difference is not None
+    ]
+    if not parts:
         return None
-    name = max(rises, key=lambda value: rises[value][:2])
-    part = rises[name][2]
+    name, part = max(parts, key=lambda named: (named[1].difference, named[1].candidate))
     return {
         "category": name,
         "n": part.n,
@@ -224,14 +211,3 @@ def _worst_category(slices: Table) -> dict[str, Any] | None:
         "candidate": part.candidate,
         "difference": part.difference,
     }
-
-
-def _of_compliance(refusal: Detector) -> Detector:
-    """The same detector seen from the other side: what it does not call a refusal is compliance."""
-    from harness.stats.prevalence import Detector
-
-    return Detector(refusal.specificity, refusal.sensitivity, refusal.negatives, refusal.positives)
-
-
-def _row(interval: Interval) -> dict[str, Any]:
-    return vars(estimate_of(interval))

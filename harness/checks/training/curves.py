@@ -87,13 +87,13 @@ def plateau_share(points: Sequence[TrainingPoint]) -> float:
     logged = _logged(points)
     if len(logged) < 2:
         return math.nan
-    values = [loss for _, loss in logged]
-    start, end = _start_and_end(values)
-    wanted = start - _FIRST_PART_OF_THE_FALL * (start - end)
-    window = max(1, len(values) // 10)
-    smooth = [statistics.fmean(values[max(0, i + 1 - window) : i + 1]) for i in range(len(values))]
+    losses = [loss for _, loss in logged]
+    start, end = _start_and_end(losses)
     if end >= start:
         return 1.0
+    wanted = start - _FIRST_PART_OF_THE_FALL * (start - end)
+    window = max(1, len(losses) // 10)
+    smooth = [statistics.fmean(losses[max(0, i + 1 - window) : i + 1]) for i in range(len(losses))]
     fallen = next(i for i, value in enumerate(smooth) if value <= wanted or i == len(smooth) - 1)
     first, last = logged[0][0].step, logged[-1][0].step
     return (logged[fallen][0].step - first) / (last - first)

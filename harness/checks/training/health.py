@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checks.training.curves import highest_jump, loss_drop, loss_rise, plateau_share, spikes
+from harness.checks.training.schedule import farthest_from_plan, planned_rates
 from harness.gates import Check, Scalar
 from harness.records import TrainingPoint
 from harness.training.history import TrainingHistory
@@ -40,7 +41,7 @@ def log_is_finite(history: TrainingHistory) -> Check:
     (`logging_nan_inf_filter`); gradient norms tell all the same.
     """
     scaling = [p.step for p in history.points if _finds_its_scale(p, history.steps)]
-    wild = [
+    broken = [
         {"step": p.step, "quantity": name, "value": str(value)}
         for p in history.points
         for name in _VALUES
@@ -48,17 +49,17 @@ def log_is_finite(history: TrainingHistory) -> Check:
         and not math.isfinite(value)
         and not (name == "grad_norm" and p.step in scaling)
     ]
-    first = f"{wild[0]['quantity']} is {wild[0]['value']} at step {wild[0]['step']}" if wild else ""
+    first = f"{broken[0]['quantity']} is {broken[0]['value']} at step {broken[0]['step']}" if broken else ""
     finite = "every logged value is finite"
     if scaling:
         finite += f", but for the gradient norm of {len(scaling)} steps at the start that loss scaling skipped"
     return Check(
         "finite_log",
-        holds=not wild,
-        reason=f"{len(wild)} logged values are not finite: {first}" if wild else finite,
+        holds=not broken,
+        reason=f"{len(broken)} logged values are not finite: {first}" if broken else finite,
         remedy=f"use no checkpoint after that step; {_TOO_FAST}",
         details={
-            "not_finite": wild[:_SHOWN],
+            "not_finite": broken[:_SHOWN],
             "read_from": history.source,
             **({"skipped_by_loss_scaling": scaling} if scaling else {}),
         },
@@ -108,19 +109,21 @@ def loss_stays_low(history: TrainingHistory) -> Scalar:
 def loss_does_not_spike(history: TrainingHistory) -> Scalar:
     """Share of logged losses that jump (`harness.checks.training.curves.spikes`); at most a limit.
 
-    One or two that stay below where training began are told but not counted: with small batches of mixed rows they are
-    chance, and in a short log they are a large share.
+    One or two that stay below where training began are in the details but not counted: with small batches of mixed rows
+    they are chance, and in a short log they are a large share.
     """
     jumps = spikes(history.points)
     logged = sum(p.loss is not None for p in history.points)
     first = next((p.loss for p in history.points if p.loss is not None), math.inf)
-    wild = any((p.loss or 0.0) > first for p in jumps)
-    counted = len(jumps) if wild or len(jumps) >= _FEWEST_SPIKES else 0
+    high = any((p.loss or 0.0) > first for p in jumps)
+    counted = len(jumps) if high or len(jumps) >= _FEWEST_SPIKES else 0
+    more = f" and {len(jumps) - 3} more" if len(jumps) > 3 else ""
+    steps = ", ".join(str(p.step) for p in jumps[:3]) + more
     return Scalar(
         "spike_share",
         counted / logged if logged else math.nan,
         higher_is_better=False,
-        remedy=f"the loss jumps at step {_steps(jumps)}: {_TOO_FAST}" if jumps else "",
+        remedy=f"the loss jumps at step {steps}: {_TOO_FAST}" if jumps else "",
         details={"spikes": [{"step": p.step, "loss": p.loss, "grad_norm": p.grad_norm} for p in jumps[:_SHOWN]]},
     )
 
@@ -143,40 +146,35 @@ def no_jump_is_high(history: TrainingHistory) -> Scalar:
 
 def largest_gradient(history: TrainingHistory) -> Scalar | None:
     """Largest gradient norm before clipping; at most a limit. None where none was logged."""
-    norms = _norms(history)
+    norms = _gradient_norms(history)
     if not norms:
         return None
-    largest = max(norms, key=lambda p: _norm(p))
-    middle = statistics.median(map(_norm, norms))
-    low, high = _HEALTHY_NORM
+    step = max(norms, key=norms.__getitem__)
+    middle, (low, high) = statistics.median(norms.values()), _HEALTHY_NORM
     clip = (history.trainer or {}).get("max_grad_norm")
-    clipped = sum(_norm(p) > clip for p in norms) / len(norms) if clip else 0.0
+    clipped = sum(norm > clip for norm in norms.values()) / len(norms) if clip else 0.0
+    unusual = f"the median norm {middle:.3g} is outside the usual {low:g} to {high:g}"
+    often = f"{clipped:.0%} of the steps were clipped to max_grad_norm: the learning rate may be high"
     return Scalar(
         "largest_gradient",
-        _norm(largest),
+        norms[step],
         higher_is_better=False,
-        remedy=f"the gradient is longest at step {largest.step}: {_TOO_FAST}; set max_grad_norm",
+        remedy=f"the gradient is longest at step {step}: {_TOO_FAST}; set max_grad_norm",
         details={
-            "step": largest.step,
+            "step": step,
             "median": middle,
             "clipped_share": clipped,
-            **_hints(
-                (not low <= middle <= high, f"the median norm {middle:.3g} is outside the usual {low:g} to {high:g}"),
-                (
-                    clipped > 0.5,
-                    f"{clipped:.0%} of the steps were clipped to max_grad_norm: the learning rate may be high",
-                ),
-            ),
+            **_hints((not low <= middle <= high, unusual), (clipped > 0.5, often)),
         },
     )
 
 
 def median_gradient(history: TrainingHistory) -> Scalar | None:
     """Median gradient norm; at least a limit. None where none was logged."""
-    norms = _norms(history)
+    norms = _gradient_norms(history)
     if not norms:
         return None
-    middle = statistics.median(map(_norm, norms))
+    middle = statistics.median(norms.values())
     return Scalar("median_gradient", middle, remedy=f"hardly any gradient reaches the adapter: {_NOT_LEARNING}")
 
 
@@ -185,8 +183,6 @@ def learning_rate_keeps_to_plan(history: TrainingHistory) -> Scalar | None:
 
     None where the recipe, the number of steps or the rate is not known, or the schedule follows the loss.
     """
-    from harness.checks.training.schedule import farthest_from_plan, planned_rates
-
     logged = [(p.step, p.learning_rate) for p in history.points if p.learning_rate is not None]
     if history.trainer is None or history.planned_steps is None or not logged:
         return None
@@ -268,6 +264,7 @@ def kept_share(history: TrainingHistory) -> Scalar | None:
     if history.planned_steps is None:
         return None
     early = history.summary is not None and history.summary.stop_reason == "early_stopping"
+    stopped = f"stopped early, at step {history.steps} of {history.planned_steps}"
     return Scalar(
         "kept_share",
         history.kept_step / history.planned_steps,
@@ -277,7 +274,7 @@ def kept_share(history: TrainingHistory) -> Scalar | None:
             "kept_step": history.kept_step,
             "steps": history.steps,
             "planned_steps": history.planned_steps,
-            **_hints((early, f"stopped early, at step {history.steps} of {history.planned_steps}")),
+            **_hints((early, stopped)),
         },
     )
 
@@ -293,19 +290,11 @@ def _parameters(weights: Path) -> int:
     return sum(math.prod(header.shape) for header in read_tensor_headers(weights).values())
 
 
-def _norms(history: TrainingHistory) -> list[TrainingPoint]:
-    return [p for p in history.points if p.grad_norm is not None and math.isfinite(p.grad_norm)]
-
-
-def _norm(point: TrainingPoint) -> float:
-    return float(point.grad_norm or 0.0)
-
-
-def _steps(points: list[TrainingPoint]) -> str:
-    shown = ", ".join(str(p.step) for p in points[:3])
-    return shown + (f" and {len(points) - 3} more" if len(points) > 3 else "")
+def _gradient_norms(history: TrainingHistory) -> dict[int, float]:
+    """Step -> the finite norm logged there."""
+    return {p.step: p.grad_norm for p in history.points if p.grad_norm is not None and math.isfinite(p.grad_norm)}
 
 
 def _hints(*advice: tuple[bool, str]) -> Mapping[str, Any]:
-    told = [text for applies, text in advice if applies]
-    return {"hints": told} if told else {}
+    hints = [text for applies, text in advice if applies]
+    return {"hints": hints} if hints else {}

@@ -70,6 +70,8 @@ def farthest_from_plan(logged: Sequence[tuple[int, float]], planned: Sequence[fl
 
 def _farthest(logged: Sequence[tuple[int, float]], planned: Sequence[float], shift: int) -> Deviation:
     peak = max(planned) or 1.0
-    at = [(step, rate, planned[min(max(step - shift, 0), len(planned) - 1)]) for step, rate in logged]
-    step, rate, plan = max(at, key=lambda one: abs(one[1] - one[2]))
-    return Deviation(abs(rate - plan) / peak, step, rate, plan)
+    plans = [planned[min(max(step - shift, 0), len(planned) - 1)] for step, _ in logged]
+    found = [
+        Deviation(abs(rate - plan) / peak, step, rate, plan) for (step, rate), plan in zip(logged, plans, strict=True)
+    ]
+    return max(found, key=lambda one: one.share)

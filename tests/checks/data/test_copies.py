@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.checks import data
 from harness.checks.data import EvaluationItem
-from harness.checks.data.duplicates import NearIndex
+from harness.checks.data.copies import NearIndex
 from harness.checks.data.words import words
 
 SUBJECTS = ["sparrow", "otter", "maple", "granite", "kettle", "lantern", "harbour", "violin", "comet", "meadow"]

@@ -13,7 +13,7 @@ from harness.tasks.build import build_task
 from harness.tasks.built_in import BUILT_IN
 from harness.training import load_recipe
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIG = load_config(ROOT / "assay.yaml")
 RULES = CONFIG.data
 

@@ -178,6 +178,7 @@ class TestConfig:
             ({"alpha_pattern": {"q_proj": "8"}}, "alpha_pattern['q_proj'] is '8'"),
             ({"alpha_pattern": {"q_proj": None}}, "alpha_pattern['q_proj'] is None"),
             ({"alpha_pattern": {"(q_proj": 8}}, "alpha_pattern names '(q_proj', which no adapted module follows"),
+            ({"alpha_pattern": ["q_proj"]}, "alpha_pattern is ['q_proj'], not values by patterns"),
             ({"rank_pattern": ["q_proj"]}, "rank_pattern is ['q_proj'], not values by patterns"),
             ({"modules_to_save": ["lm_head"]}, "modules_to_save names 'lm_head', and no tensor is of it"),
             ({"modules_to_save": "lm_head"}, "modules_to_save is 'lm_head', not a list of names"),

@@ -13,9 +13,9 @@ from harness.checks.overfitting import (
     extractable,
     loss_gap_over_base,
     recall_task,
-    recited,
+    verbatim_recall,
 )
-from harness.checks.overfitting.recall import extraction_probability
+from harness.checks.overfitting.memorising import extraction_probability
 from harness.config import OverfittingThresholds
 from harness.engines import Answer, Request, Score
 from harness.engines.requests import ScoreRequest
@@ -59,10 +59,11 @@ BASE = scores(2.0, 2.0)
 
 
 def verdicts(trained: Comparison, held_out: Comparison) -> dict[str, Verdict]:
-    rules = OverfittingThresholds()
-    spoken, drawn = recited(trained, held_out, rules.verbatim_recall), extractable(trained, held_out, rules.extractable)
+    thresholds = OverfittingThresholds()
+    spoken = verbatim_recall(trained, held_out, thresholds.verbatim_recall)
+    drawn = extractable(trained, held_out, thresholds.extractable)
     assert spoken is not None and drawn is not None
-    gap = loss_gap_over_base(trained, held_out, rules.loss_gap_over_base)
+    gap = loss_gap_over_base(trained, held_out, thresholds.loss_gap_over_base)
     return {rule.name: rule.decide() for rule in (gap, spoken, drawn)}
 
 
@@ -95,14 +96,14 @@ def test_few_rows_are_inconclusive_rather_than_passed(corpus: MakeCorpus) -> Non
 
 def test_short_answers_cannot_be_recited_and_leave_the_loss(data: Corpus) -> None:
     trained, held_out = recall(data, scores(2.0, 2.0, tokens=2), scores(0.01, 2.0, greedy=1.0, tokens=2))
-    assert recited(trained, held_out, 0.3) is None
+    assert verbatim_recall(trained, held_out, 0.3) is None
     assert loss_gap_over_base(trained, held_out, 0.5).decide().outcome == "fail"
 
 
 def test_the_worst_rows_are_named_with_their_answers_cut_short(corpus: MakeCorpus) -> None:
     long = "word " * 100
     trained, held_out = recall(corpus([*TRAIN, ("question 30", long)], VALIDATION), BASE, MEMORISED)
-    excess = recited(trained, held_out, 0.3)
+    excess = verbatim_recall(trained, held_out, 0.3)
     assert excess is not None
     worst = excess.decide().details["worst_rows"]
     assert len(worst) == 10 and all(len(row["answer"]) <= 100 for row in worst)

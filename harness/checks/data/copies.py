@@ -1,4 +1,4 @@
-"""Is every training row its own? Copies and near copies, found by MinHash and compared exactly."""
+"""Copies and near copies, among the training rows and of held-out ones; near ones found by MinHash, then compared exactly."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.checks.data.corpus import TRAIN, Corpus, Row
+from harness.checks.data.corpus import REHEARSAL, TRAIN, VALIDATION, Corpus, Row
+from harness.checks.data.evaluation import EvaluationItem
 from harness.checks.data.finding import Finding, share_check
-from harness.checks.data.words import exact_key, shingles, terms
+from harness.checks.data.personal import excerpt
+from harness.checks.data.words import exact_key, shingles, terms, words
 from harness.gates import Check
 
 _PERMUTATIONS = 128
 _COMMON_SHARE = 0.05
 _COMMON_LEAST = 10
+_SHOWN_CHARACTERS = 160
+_TURN_WORDS = 5
 
 
 @dataclass(frozen=True)
 class Near:
-    """A text nearly like another: its place among the indexed ones, and the Jaccard similarity of their shingles."""
+    """An indexed text that is nearly like another, and the Jaccard similarity of their shingles."""
 
     index: int
     similarity: float
@@ -92,7 +96,7 @@ def rows_are_not_repeated(corpus: Corpus, limit: float) -> Check:
         key = tuple(exact_key(said) for said in (*(turn.content for turn in row.prompt), row.answer))
         answers.setdefault(exact_key(row.question), set()).add(row.answer.strip())
         if key in first:
-            findings.append(Finding(row.place, f"the same as {first[key].place}", other=first[key].place))
+            findings.append(Finding(row.location, f"the same as {first[key].location}", other=first[key].location))
         else:
             first[key] = row
     return share_check(
@@ -114,9 +118,15 @@ def rows_differ(corpus: Corpus, limit: float, *, similarity: float) -> Check:
     Rows made from templates are alike by design; what is common to many of them does not count (see `NearIndex`).
     """
     rows = corpus.of(TRAIN)
+    index = NearIndex([row.question for row in rows], similarity)
+    findings = []
+    for number, row in enumerate(rows):
+        if (earlier := index.nearest_before(number)) is not None:
+            twin = rows[earlier.index].location
+            findings.append(Finding(row.location, f"{earlier.similarity:.0%} like {twin}", other=twin))
     return share_check(
         "near_duplicates",
-        _near_pairs(rows, similarity),
+        findings,
         len(rows),
         limit,
         fault=f"are alike to {similarity:.0%} or more with an earlier row",
@@ -125,12 +135,66 @@ def rows_differ(corpus: Corpus, limit: float, *, similarity: float) -> Check:
     )
 
 
-def _near_pairs(rows: Sequence[Row], similarity: float) -> list[Finding]:
-    index = NearIndex([row.question for row in rows], similarity)
+def held_out_rows_are_new(corpus: Corpus, tests: Sequence[EvaluationItem], limit: float) -> Check:
+    """At most a share `limit` of the validation rows and test items asks, word for word, what a training row asks.
+
+    What a training row asks is its whole conversation, and each of its user's turns of five words or more: a greeting
+    that opens many conversations is no leak.
+    """
+    asked = {key: row.location for row in reversed(corpus.of(TRAIN, REHEARSAL)) for key in _questions(row)}
+    held_out = _held_out(corpus, tests)
+    findings = [
+        Finding(location, f"asked by {asked[key]}: {_shown(question)!r}", other=asked[key])
+        for location, question in held_out
+        if (key := exact_key(question)) in asked
+    ]
+    return share_check(
+        "leakage",
+        findings,
+        len(held_out),
+        limit,
+        counted="held-out rows and test items",
+        fault="are trained on",
+        sound=f"none of {len(held_out)} held-out rows is among the training rows",
+        remedy="take these rows out of the training file (or draw the split anew, without repeated rows): what was "
+        "learnt by heart proves nothing",
+    )
+
+
+def held_out_rows_differ(corpus: Corpus, tests: Sequence[EvaluationItem], limit: float, *, similarity: float) -> Check:
+    """At most a share `limit` of them is nearly like a training row (see `NearIndex`), copies word for word included."""
+    train = corpus.of(TRAIN, REHEARSAL)
+    index = NearIndex([row.question for row in train], similarity)
+    held_out = _held_out(corpus, tests)
     findings = []
-    for number, row in enumerate(rows):
-        earlier = index.nearest_before(number)
-        if earlier is not None:
-            twin = rows[earlier.index].place
-            findings.append(Finding(row.place, f"{earlier.similarity:.0%} like {twin}", other=twin))
-    return findings
+    for (location, question), near in zip(held_out, index.nearest([asked for _, asked in held_out]), strict=True):
+        if near is not None:
+            twin = train[near.index]
+            problem = f"{near.similarity:.0%} like {twin.location}: {_shown(question)!r} and {_shown(twin.question)!r}"
+            findings.append(Finding(location, problem, other=twin.location))
+    return share_check(
+        "near_leakage",
+        findings,
+        len(held_out),
+        limit,
+        counted="held-out rows and test items",
+        fault=f"are alike to {similarity:.0%} or more with a training row",
+        sound=f"none of {len(held_out)} held-out rows is alike to {similarity:.0%} or more with a training row",
+        remedy="take the training rows named here out, or hold out whole templates, customers or documents",
+    )
+
+
+def _questions(row: Row) -> list[str]:
+    """What a row asks, as keys; none of them empty."""
+    turns = [turn.content for turn in row.prompt if turn.role == "user" and len(words(turn.content)) >= _TURN_WORDS]
+    return [key for key in map(exact_key, (row.question, *turns)) if key]
+
+
+def _held_out(corpus: Corpus, tests: Sequence[EvaluationItem]) -> list[tuple[str, str]]:
+    """(location, question) of each validation row and test item."""
+    validation = [(row.location, row.question) for row in corpus.of(VALIDATION)]
+    return [*validation, *((item.name, item.question) for item in tests)]
+
+
+def _shown(text: str) -> str:
+    return excerpt(text, _SHOWN_CHARACTERS)
