@@ -31,11 +31,7 @@ def answers_file() -> Path:
 
 
 def answers_limit_bytes() -> int:
-    """How large the answer cache may grow (`ASSAY_CACHE_LIMIT`, in GiB or with a unit; 4 GiB).
-
-    Raises:
-        ConfigError: the variable holds no size.
-    """
+    """How large the answer cache may grow (`ASSAY_CACHE_LIMIT`, in GiB or with a unit; 4 GiB)."""
     return parse_size(os.environ.get(ANSWERS_LIMIT_VARIABLE) or _DEFAULT_ANSWERS_LIMIT, ANSWERS_LIMIT_VARIABLE)
 
 

@@ -12,7 +12,7 @@ from stored import MODEL, answers, store
 
 from harness.cli import main
 from harness.engines import AnswerCache
-from harness.engines.cache.file import set_aside_files
+from harness.engines.cache.recovery import set_aside_files
 from harness.paths import answers_file
 
 OTHER = "b7" * 32

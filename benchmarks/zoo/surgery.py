@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.models.adapter_files import WEIGHTS
+from harness.models.adapters.files import WEIGHTS
 
 if TYPE_CHECKING:
     import torch

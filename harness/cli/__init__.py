@@ -119,7 +119,7 @@ def _doctor(arguments: argparse.Namespace) -> None:
         {"name": pair.base.name, "directory": pair.base.directory, "digest": base.digest, **base.parts}, "base"
     )
     if arguments.adapter is not None:
-        from harness.models.adapter_tensors import match_tensors
+        from harness.models.adapters.tensors import match_tensors
 
         adapter, candidate = pair.adapter, pair.identity("candidate")
         _print_facts(

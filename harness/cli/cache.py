@@ -49,7 +49,7 @@ def add_cache_command(commands: Any) -> None:
 
 
 def _stats(arguments: argparse.Namespace) -> None:
-    from harness.engines.cache.file import set_aside_files
+    from harness.engines.cache.recovery import set_aside_files
     from harness.engines.cache.upkeep import holdings, size_bytes
 
     path = answers_file()
@@ -94,7 +94,7 @@ def _prune(arguments: argparse.Namespace) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    from harness.engines.cache.upkeep import check, repair
+    from harness.engines.cache.recovery import check, repair
 
     path = answers_file()
     if not path.exists():

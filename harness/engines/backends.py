@@ -1,4 +1,4 @@
-"""Who answers for a model: this process for one on disk, for any other the engine of its scheme."""
+"""Chooses what computes a model's answers: this process for one on disk, for any other the engine of its scheme."""
 
 from __future__ import annotations
 
@@ -35,11 +35,7 @@ class ServingEngine:
     backend: Callable[[ServedModel, int], Backend]
 
 
-def _openai_backend(served: ServedModel, concurrency: int) -> Backend:
-    return ServerBackend(served, concurrency=concurrency)
-
-
-OPENAI = ServingEngine("openai", parse_openai, server_identity, _openai_backend)
+OPENAI = ServingEngine("openai", parse_openai, server_identity, ServerBackend)
 ENGINES: Registry[ServingEngine] = Registry("register_engines", "engine")
 
 
@@ -49,21 +45,21 @@ def served_identity(served: ServedModel) -> Identity:
 
 
 def make_backend(
-    place: Path | ServedModel,
+    location: Path | ServedModel,
     load: Callable[[], LoadedModel],
     *,
     adapter: bool = False,
     concurrency: int = CONCURRENCY,
 ) -> Backend:
-    """What computes answers of a model at a place.
+    """The backend that computes a model's answers.
 
     Args:
         load: called for a model on disk when its first answer is computed.
         adapter: of the loaded model, answer with its adapter on.
         concurrency: of a served model, requests under way at once.
     """
-    if isinstance(place, ServedModel):
-        return ENGINES.get(place.scheme).backend(place, concurrency)
+    if isinstance(location, ServedModel):
+        return ENGINES.get(location.scheme).backend(location, concurrency)
     from harness.engines.local import LocalBackend
 
     return LocalBackend(load, adapter=adapter)

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.engines.requests import GenerateRequest, Generation, StopReason
+from harness.engines.strategy import context_length
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
+
+    from harness.models.loading import LoadedModel
 
 
 @dataclass
@@ -31,22 +34,21 @@ class Row:
     tokens: list[int] = field(default_factory=list)
 
 
-def new_row(
-    index: int, request: GenerateRequest, prompt_length: int, *, context_length: int, device: torch.device
-) -> Row:
+def new_row(index: int, request: GenerateRequest, prompt_length: int, loaded: LoadedModel) -> Row:
     """The empty answer to a request whose prompt has so many tokens, capped where the context ends."""
     import torch
 
-    generator = torch.Generator(device).manual_seed(request.seed) if request.temperature > 0 else None
-    return Row(index, request, prompt_length, min(request.max_new_tokens, context_length - prompt_length), generator)
+    generator = torch.Generator(loaded.device).manual_seed(request.seed) if request.temperature > 0 else None
+    room = min(request.max_new_tokens, context_length(loaded) - prompt_length)
+    return Row(index, request, prompt_length, room, generator)
 
 
 def choose_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
     """The next token of every row: the most likely one, or a draw for rows that sample."""
     chosen = logits.argmax(dim=-1)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if row.generator is not None:
-            chosen[place] = _sample(logits[place], row)
+            chosen[index] = _sample(logits[index], row)
     return chosen
 
 

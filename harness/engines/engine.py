@@ -17,7 +17,7 @@ class Batch:
     """Requests computed together.
 
     Attributes:
-        indices: their places among the requests that were planned.
+        indices: of the requests, among those that were planned.
         run: computes them, yielding (index, answer) as they finish.
     """
 
@@ -62,19 +62,19 @@ class Engine:
 
     def answer(self, requests: Sequence[Request]) -> Answers:
         """Answers to requests of any kinds, as (index, answer), each index once, in no promised order."""
-        places: dict[str, list[int]] = {}
+        indices: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
-            places.setdefault(answer_key(self.identity_digest, request), []).append(index)
-        known = self._cache.get(list(places))
+            indices.setdefault(answer_key(self.identity_digest, request), []).append(index)
+        known = self._cache.get(list(indices))
         for key, answer in known.items():
-            self.cached += len(places[key])
-            yield from ((index, answer) for index in places[key])
-        if len(known) < len(places):
-            yield from self._compute(requests, places, known)
+            self.cached += len(indices[key])
+            yield from ((index, answer) for index in indices[key])
+        if len(known) < len(indices):
+            yield from self._compute(requests, indices, known)
 
-    def _compute(self, requests: Sequence[Request], places: dict[str, list[int]], known: dict[str, Answer]) -> Answers:
-        keys = list(places)
-        unique = [requests[places[key][0]] for key in keys]
+    def _compute(self, requests: Sequence[Request], indices: dict[str, list[int]], known: dict[str, Answer]) -> Answers:
+        keys = list(indices)
+        unique = [requests[indices[key][0]] for key in keys]
         for batch in self._backend.plan(unique):
             missing = {i for i in batch.indices if keys[i] not in known}
             if not missing:
@@ -89,5 +89,5 @@ class Engine:
                 )
             self._cache.put(self.identity_digest, {key: answer for key, answer in fresh.items() if key not in known})
             for i in sorted(missing):
-                self.computed += len(places[keys[i]])
-                yield from ((index, fresh[keys[i]]) for index in places[keys[i]])
+                self.computed += len(indices[keys[i]])
+                yield from ((index, fresh[keys[i]]) for index in indices[keys[i]])

@@ -31,6 +31,8 @@ from harness.engines.strategy import BatchJob, BatchLimits, Strategy, TokenPair,
 from harness.errors import EngineError
 
 if TYPE_CHECKING:
+    import torch
+
     from harness.models.loading import LoadedModel
 
 log = logging.getLogger(__name__)
@@ -68,81 +70,71 @@ class LocalBackend:
         self._share_prefixes = share_prefixes
 
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
-        """Batches of one kind of request each.
-
-        Raises:
-            EngineError: a prompt does not fit the model's context.
-        """
-        return [
-            *self._plan_scores(_of_kind(ScoreRequest, requests)),
-            *self._plan_generations(_of_kind(GenerateRequest, requests)),
-            *self._plan_choices(_of_kind(ChoiceRequest, requests)),
-            *self._plan_rolling(_of_kind(RollingRequest, requests)),
-            *self._plan_divergences(_of_kind(DivergenceRequest, requests)),
+        """Batches of one kind of request each."""
+        jobs = [
+            *self._score_jobs(_of_kind(ScoreRequest, requests)),
+            *self._generation_jobs(_of_kind(GenerateRequest, requests)),
+            *self._choice_jobs(_of_kind(ChoiceRequest, requests)),
+            *self._rolling_jobs(_of_kind(RollingRequest, requests)),
+            *self._divergence_jobs(_of_kind(DivergenceRequest, requests)),
         ]
+        return [Batch(job.numbers, partial(self._run, job)) for job in jobs]
 
-    def _plan_scores(self, asked: Mapping[int, ScoreRequest]) -> Iterator[Batch]:
-        return self._placed(asked, self._strategy.plan_scores(self._pairs(list(asked.values()))))
+    def _score_jobs(self, asked: Mapping[int, ScoreRequest]) -> Iterator[BatchJob[Answer]]:
+        return _renumbered(list(asked), self._strategy.plan_scores(self._pairs(list(asked.values()))))
 
-    def _plan_generations(self, asked: Mapping[int, GenerateRequest]) -> Iterator[Batch]:
+    def _generation_jobs(self, asked: Mapping[int, GenerateRequest]) -> Iterator[BatchJob[Answer]]:
         prompts = [self._prompt(request) for request in asked.values()]
-        return self._placed(asked, self._strategy.plan_generations(list(asked.values()), prompts))
+        return _renumbered(list(asked), self._strategy.plan_generations(list(asked.values()), prompts))
 
-    def _plan_choices(self, asked: Mapping[int, ChoiceRequest]) -> Iterator[Batch]:
+    def _choice_jobs(self, asked: Mapping[int, ChoiceRequest]) -> Iterator[BatchJob[Answer]]:
         """Each choice is scored as a continuation of the prompt they share."""
         indices = list(asked)
         for start in range(0, len(indices), _CHOICES_AT_ONCE):
-            part = {index: asked[index] for index in indices[start : start + _CHOICES_AT_ONCE]}
-            scores = [ScoreRequest(request.prompt, choice) for request in part.values() for choice in request.choices]
-            owners = [index for index, request in part.items() for _ in request.choices]
-            yield self._batch(list(part), partial(_choices, owners, self._strategy.plan_scores(self._pairs(scores))))
+            part = indices[start : start + _CHOICES_AT_ONCE]
+            owned = [
+                (index, ScoreRequest(asked[index].prompt, text)) for index in part for text in asked[index].choices
+            ]
+            jobs = self._strategy.plan_scores(self._pairs([score for _, score in owned]))
+            yield BatchJob(part, partial(_choices, [index for index, _ in owned], jobs))
 
-    def _plan_rolling(self, asked: Mapping[int, RollingRequest]) -> Iterator[Batch]:
+    def _rolling_jobs(self, asked: Mapping[int, RollingRequest]) -> Iterator[BatchJob[Answer]]:
         for index, request in asked.items():
             windows = rolling_windows(self._loaded.tokenizer, request.text, context_length(self._loaded))
-            yield self._batch([index], partial(_summed, index, self._strategy.plan_scores(windows)))
+            yield BatchJob([index], partial(_summed, index, self._strategy.plan_scores(windows)))
 
-    def _plan_divergences(self, asked: Mapping[int, DivergenceRequest]) -> Iterator[Batch]:
+    def _divergence_jobs(self, asked: Mapping[int, DivergenceRequest]) -> Iterator[BatchJob[Answer]]:
         for index, request in asked.items():
-            yield Batch([index], partial(self._run, [index], partial(self._divergence, index, request.text)))
+            yield BatchJob([index], partial(self._divergence, index, request.text))
 
-    def _placed(self, asked: Mapping[int, Request], jobs: Sequence[BatchJob[Answer]]) -> Iterator[Batch]:
-        indices = list(asked)
-        for job in jobs:
-            yield self._batch([indices[number] for number in job.numbers], partial(_renumbered, indices, job))
-
-    def _batch(self, indices: Sequence[int], answers: Callable[[Any], Answers]) -> Batch:
-        return Batch(indices, partial(self._run, indices, partial(self._with_model, answers)))
-
-    def _with_model(self, answers: Callable[[Any], Answers]) -> Answers:
-        import torch
-
-        with torch.inference_mode(), self._loaded.adapter(on=self._adapter) as model:
-            yield from answers(model)
-
-    def _run(self, indices: Sequence[int], compute: Callable[[], Answers]) -> Answers:
+    def _run(self, job: BatchJob[Answer]) -> Answers:
         """Answer one batch; out of memory, go on with half as much at once, now and in later batches.
 
         Raises:
             EngineError: not even a single request fits in memory.
         """
+        import torch
+
         answered: set[int] = set()
-        while len(answered) < len(indices):
+        while len(answered) < len(job.numbers):
             try:
-                for index, answer in compute():
-                    if index not in answered:
-                        answered.add(index)
-                        yield index, answer
+                with torch.inference_mode(), self._loaded.adapter(on=self._adapter) as model:
+                    for index, answer in job.run(model):
+                        if index not in answered:
+                            answered.add(index)
+                            yield index, answer
             except (RuntimeError, MemoryError) as exc:
                 if not _is_out_of_memory(exc):
                     raise
                 if not self._strategy.shrink():
                     raise EngineError(
-                        f"out of memory, even on a single request of {len(indices) - len(answered)} left",
+                        f"out of memory, even on a single request of {len(job.numbers) - len(answered)} left",
                         "use a smaller max_new_tokens, a lower --dtype, or a machine with more memory",
                     ) from exc
                 log.warning("out of memory; going on with half as much at once")
-                _free_memory()
+                gc.collect()
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
 
     @cached_property
     def _loaded(self) -> LoadedModel:
@@ -154,27 +146,23 @@ class LocalBackend:
             return PrefixStrategy(self._loaded, self._limits)
         return PaddedStrategy(self._loaded, self._limits)
 
-    def _divergence(self, index: int, text: str) -> Iterator[tuple[int, Divergence]]:
+    def _divergence(self, index: int, text: str, model: Any) -> Iterator[tuple[int, Divergence]]:
         """KL(base || model), summed over all positions that predict a token of the text; that of the base is 0."""
+        loaded, started = self._loaded, time.perf_counter()
+        windows = rolling_windows(loaded.tokenizer, text, min(_DIVERGENCE_WINDOW_TOKENS, context_length(loaded)))
+        total = 0.0
+        for context, tail in windows:
+            with loaded.adapter(on=False) as bare:
+                base = self._log_probs(bare, context, tail)
+            total += float((base.exp() * (base - self._log_probs(model, context, tail))).sum())
+        yield index, Divergence(total, sum(len(tail) for _, tail in windows), time.perf_counter() - started)
+
+    def _log_probs(self, model: Any, context: Sequence[int], tail: Sequence[int]) -> torch.Tensor:
         import torch
 
-        loaded = self._loaded
-        window_tokens = min(_DIVERGENCE_WINDOW_TOKENS, context_length(loaded))
-        windows = rolling_windows(loaded.tokenizer, text, window_tokens)
-        started = time.perf_counter()
-        total, tokens = 0.0, 0
-        with torch.inference_mode():
-            for context, tail in windows:
-                ids = torch.tensor([[*context, *tail][:-1]], device=loaded.device)
-                log_probs = []
-                for on in (False, self._adapter):
-                    with loaded.adapter(on=on) as model:
-                        logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(tail)).logits[0]
-                    log_probs.append(torch.log_softmax(logits.float(), dim=-1))
-                base, candidate = log_probs
-                total += float((base.exp() * (base - candidate)).sum())
-                tokens += len(tail)
-        yield index, Divergence(total, tokens, time.perf_counter() - started)
+        ids = torch.tensor([[*context, *tail][:-1]], device=self._loaded.device)
+        logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(tail)).logits[0]
+        return torch.log_softmax(logits.float(), dim=-1)
 
     def _prompt(self, request: GenerateRequest) -> list[int]:
         limit = context_length(self._loaded)
@@ -208,8 +196,17 @@ def _of_kind(kind: type[R], requests: Sequence[Request]) -> dict[int, R]:
     return {index: request for index, request in enumerate(requests) if isinstance(request, kind)}
 
 
-def _renumbered(indices: Sequence[int], job: BatchJob[Answer], model: Any) -> Answers:
-    return ((indices[number], answer) for number, answer in job.run(model))
+def _renumbered(indices: Sequence[int], jobs: Sequence[BatchJob[Answer]]) -> Iterator[BatchJob[Answer]]:
+    """Jobs over the requests of one kind, as jobs over all requests.
+
+    Args:
+        indices: of the kind's requests among all.
+    """
+
+    def run(job: BatchJob[Answer], model: Any) -> Answers:
+        return ((indices[number], answer) for number, answer in job.run(model))
+
+    return (BatchJob([indices[number] for number in job.numbers], partial(run, job)) for job in jobs)
 
 
 def _choices(owners: Sequence[int], jobs: Sequence[BatchJob[Score]], model: Any) -> Iterator[tuple[int, Choice]]:
@@ -226,40 +223,28 @@ def _choices(owners: Sequence[int], jobs: Sequence[BatchJob[Score]], model: Any)
             mine[number] = score
             if len(mine) == counts[owners[number]]:
                 scores = [mine[key] for key in sorted(mine)]
-                yield (
-                    owners[number],
-                    Choice(
-                        logprobs=tuple(score.logprob for score in scores),
-                        prompt_tokens=max(score.prompt_tokens for score in scores),
-                        completion_tokens=sum(score.completion_tokens for score in scores),
-                        latency_s=max(score.latency_s for score in scores),
-                    ),
+                answer = Choice(
+                    logprobs=tuple(score.logprob for score in scores),
+                    prompt_tokens=max(score.prompt_tokens for score in scores),
+                    completion_tokens=sum(score.completion_tokens for score in scores),
+                    latency_s=max(score.latency_s for score in scores),
                 )
+                yield owners[number], answer
 
 
 def _summed(index: int, jobs: Sequence[BatchJob[Score]], model: Any) -> Iterator[tuple[int, Score]]:
     """The windows of one text as one score."""
     scores = [score for job in jobs for _, score in job.run(model)]
-    yield (
-        index,
-        Score(
-            sum(s.logprob for s in scores),
-            all(s.is_greedy for s in scores),
-            0,
-            sum(s.completion_tokens for s in scores),
-            sum(s.latency_s for s in scores),
-        ),
+    answer = Score(
+        sum(s.logprob for s in scores),
+        all(s.is_greedy for s in scores),
+        prompt_tokens=0,
+        completion_tokens=sum(s.completion_tokens for s in scores),
+        latency_s=sum(s.latency_s for s in scores),
     )
+    yield index, answer
 
 
 def _is_out_of_memory(exc: Exception) -> bool:
     text = str(exc).lower()
     return isinstance(exc, MemoryError) or "out of memory" in text or "can't allocate memory" in text
-
-
-def _free_memory() -> None:
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.engines.decoding import choose_tokens, finished_answer, new_row
 from harness.engines.requests import GenerateRequest, Generation, Score
-from harness.engines.strategy import A, BatchJob, BatchLimits, TokenPair, context_length, eos_ids
+from harness.engines.strategy import A, BatchJob, BatchLimits, TokenPair, eos_ids
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +60,7 @@ class PaddedStrategy:
         start = 0
         while start < len(numbers):
             part = numbers[start : start + self._rows]
-            yield from ((part[place], answer) for place, answer in compute(model, part))
+            yield from ((part[index], answer) for index, answer in compute(model, part))
             start += self._rows
 
     def _score(self, model: Any, pairs: Sequence[TokenPair]) -> Iterator[tuple[int, Score]]:
@@ -76,13 +75,7 @@ class PaddedStrategy:
         # The last token predicts nothing that is asked for, so it is not fed.
         batch = self._pad([[*context, *tail][:-1] for context, tail in pairs])
         kept = max(len(tail) for _, tail in pairs)
-        logits = model(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
-            use_cache=False,
-            logits_to_keep=kept,
-        ).logits
+        logits = model(**batch, use_cache=False, logits_to_keep=kept).logits
         for row, (context, tail) in enumerate(pairs):
             log_probs = torch.log_softmax(logits[row, -len(tail) :].float(), dim=-1)
             targets = torch.tensor(tail, device=self._loaded.device)
@@ -98,24 +91,18 @@ class PaddedStrategy:
 
         started = time.perf_counter()
         device, tokenizer, eos = self._loaded.device, self._loaded.tokenizer, eos_ids(self._loaded)
-        context = context_length(self._loaded)
-        rows = [
-            new_row(i, r, len(p), context_length=context, device=device)
-            for i, (r, p) in enumerate(zip(requests, prompts, strict=True))
-        ]
+        rows = [new_row(i, r, len(p), self._loaded) for i, (r, p) in enumerate(zip(requests, prompts, strict=True))]
         batch = self._pad(prompts)
-        mask, positions = batch.attention_mask, batch.position_ids
-        output = model(
-            input_ids=batch.input_ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
-        )
+        mask, positions = batch["attention_mask"], batch["position_ids"]
+        output = model(**batch, use_cache=True, logits_to_keep=1)
         while True:
             chosen = choose_tokens(output.logits[:, -1], rows)
             staying: list[int] = []
-            for place, (row, token) in enumerate(zip(rows, chosen.tolist(), strict=True)):
+            for index, (row, token) in enumerate(zip(rows, chosen.tolist(), strict=True)):
                 row.tokens.append(token)
                 answer = finished_answer(row, tokenizer, eos, started)
                 if answer is None:
-                    staying.append(place)
+                    staying.append(index)
                 else:
                     yield row.index, answer
             if not staying:
@@ -124,7 +111,7 @@ class PaddedStrategy:
             if len(staying) < len(rows):
                 keep = torch.tensor(staying, device=device)
                 cache.batch_select_indices(keep)
-                rows = [rows[place] for place in staying]
+                rows = [rows[index] for index in staying]
                 mask, positions, chosen = mask[keep], positions[keep], chosen[keep]
             mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
             positions = positions[:, -1:] + 1
@@ -136,7 +123,7 @@ class PaddedStrategy:
                 use_cache=True,
             )
 
-    def _pad(self, rows: Sequence[Sequence[int]]) -> PaddedBatch:
+    def _pad(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         return pad_left(rows, pad_id=self._loaded.tokenizer.pad_token_id, device=self._loaded.device)
 
 
@@ -165,17 +152,8 @@ def plan_batches(lengths: Sequence[int], *, token_budget: int, max_rows: int) ->
     return batches
 
 
-@dataclass(frozen=True)
-class PaddedBatch:
-    """Three tensors of shape (rows, longest row): ids, 1 for real tokens, and each token's own position."""
-
-    input_ids: torch.Tensor
-    attention_mask: torch.Tensor
-    position_ids: torch.Tensor
-
-
-def pad_left(rows: Sequence[Sequence[int]], *, pad_id: int, device: torch.device) -> PaddedBatch:
-    """Pad on the left, so that every row's last token stands in the last column.
+def pad_left(rows: Sequence[Sequence[int]], *, pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """A model's arguments of shape (rows, longest row), padded so that every row's last token is in the last column.
 
     Positions count from each row's first real token: padding changes nothing a row computes.
     """
@@ -185,4 +163,4 @@ def pad_left(rows: Sequence[Sequence[int]], *, pad_id: int, device: torch.device
     ids = torch.tensor([[pad_id] * (width - len(row)) + list(row) for row in rows], device=device)
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
     positions = (mask.cumsum(dim=-1) - 1).clamp(min=0)
-    return PaddedBatch(ids, mask, positions)
+    return {"input_ids": ids, "attention_mask": mask, "position_ids": positions}

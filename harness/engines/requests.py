@@ -61,8 +61,8 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class _Content:
-    """A request as content. Its class names its kind; every field is a part of what is asked."""
+class _Request:
+    """Every field is a part of what is asked; the first is what it is asked about."""
 
     kind: ClassVar[str]
 
@@ -72,31 +72,14 @@ class _Content:
         values = (getattr(self, f.name) for f in fields(self))
         return digest_json([self.kind, *(v._key() if isinstance(v, Prompt) else v for v in values)])
 
-
-@dataclass(frozen=True)
-class _OfPrompt(_Content):
-    """A request about what follows a prompt."""
-
-    prompt: Prompt
-
     def display(self) -> str:
         """What is asked about, as one text for people."""
-        return self.prompt.display()
+        subject = getattr(self, fields(self)[0].name)
+        return subject.display() if isinstance(subject, Prompt) else str(subject)
 
 
 @dataclass(frozen=True)
-class _OfText(_Content):
-    """A request about a whole text."""
-
-    text: str
-
-    def display(self) -> str:
-        """What is asked about, as one text for people."""
-        return self.text
-
-
-@dataclass(frozen=True)
-class GenerateRequest(_OfPrompt):
+class GenerateRequest(_Request):
     """Ask for a completion.
 
     Attributes:
@@ -111,6 +94,7 @@ class GenerateRequest(_OfPrompt):
     """
 
     kind: ClassVar[str] = "generate"
+    prompt: Prompt
     max_new_tokens: int = 256
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
@@ -124,7 +108,7 @@ class GenerateRequest(_OfPrompt):
 
 
 @dataclass(frozen=True)
-class ScoreRequest(_OfPrompt):
+class ScoreRequest(_Request):
     """Ask how likely `continuation` is after `prompt`.
 
     Attributes:
@@ -132,12 +116,13 @@ class ScoreRequest(_OfPrompt):
     """
 
     kind: ClassVar[str] = "score"
+    prompt: Prompt
     continuation: str
     truncate: bool = False
 
 
 @dataclass(frozen=True)
-class ChoiceRequest(_OfPrompt):
+class ChoiceRequest(_Request):
     """Ask how likely each of some short answers is right after `prompt`; their prompt is computed once.
 
     Attributes:
@@ -148,6 +133,7 @@ class ChoiceRequest(_OfPrompt):
     """
 
     kind: ClassVar[str] = "choice"
+    prompt: Prompt
     choices: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -156,23 +142,25 @@ class ChoiceRequest(_OfPrompt):
 
 
 @dataclass(frozen=True)
-class RollingRequest(_OfText):
+class RollingRequest(_Request):
     """Ask how likely a whole text is, each token after as much of the text before it as the context holds.
 
     The answer is a `Score`; the first token is scored after the tokenizer's BOS (or EOS) token.
     """
 
     kind: ClassVar[str] = "rolling"
+    text: str
 
 
 @dataclass(frozen=True)
-class DivergenceRequest(_OfText):
+class DivergenceRequest(_Request):
     """Ask how far the candidate's next-token distributions are from the base's along a text.
 
     Put to the candidate, which knows its base; put to the base the divergence is 0.
     """
 
     kind: ClassVar[str] = "divergence"
+    text: str
 
 
 Request = GenerateRequest | ScoreRequest | ChoiceRequest | RollingRequest | DivergenceRequest

@@ -64,13 +64,12 @@ def load_judge(
     if settings.judge_spec is None:
         raise ConfigError("there is no judge", f"pass --judge=MODEL, or name `judge: model:` in {FILE_NAME}")
     model = resolve_model(settings.judge_spec, trust_remote_code=settings.trust_remote_code)
-    if model.place == base.model.place:
+    if model.location == base.model.location:
         identity, backend = base.identity(), base.backend()
     else:
         identity = _identity(model, options)
-        backend = make_backend(
-            model.place, cache(partial(_load, model, options)), concurrency=settings.judging.concurrency
-        )
+        load = cache(partial(_load, model, options))
+        backend = make_backend(model.location, load, concurrency=settings.judging.concurrency)
     engine = JudgeEngine(
         identity.digest,
         backend,
@@ -81,10 +80,10 @@ def load_judge(
 
 
 def _identity(model: ResolvedModel, options: LoadOptions) -> Identity:
-    if isinstance(model.place, ServedModel):
-        return served_identity(model.place)
+    if isinstance(model.location, ServedModel):
+        return served_identity(model.location)
     return model_identity(
-        model.place,
+        model.location,
         dtype=options.dtype,
         quantization=options.quantization,
         trust_remote_code=options.trust_remote_code,

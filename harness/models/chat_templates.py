@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import AdapterError
-from harness.models.adapter_files import read_json
+from harness.models.adapters.files import read_json
 
 _DEFAULT, _WITH_TOOLS = "default", "tool_use"
 

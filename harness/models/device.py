@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.config.sections import DTYPES
 from harness.errors import ConfigError, first_line
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ def choose_dtype(device: torch.device, requested: str = "auto") -> torch.dtype:
     """The named precision, or for `auto` bfloat16 where the hardware has it and float32 elsewhere."""
     import torch
 
-    if requested not in DTYPES:
-        raise ConfigError(f"--dtype={requested} is unknown", f"choose one of: {', '.join(DTYPES)}")
     if requested != "auto":
         return getattr(torch, requested)  # type: ignore[no-any-return]
     return torch.bfloat16 if _has_bfloat16(device) else torch.float32

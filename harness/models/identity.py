@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.digests import digest_bytes, digest_file, digest_json
+from harness.errors import ModelError
+from harness.json_files import read_json_object
 from harness.models.chat_templates import read_chat_templates
 from harness.paths import cache_dir, write_atomic
 
@@ -63,7 +66,7 @@ def model_identity(
         "quantization": quantization,
     }
     if trust_remote_code:
-        parts["code"] = _files_digest(base, sorted(p.name for p in base.glob("*.py")))
+        parts["code"] = _files_digest(base, (path.name for path in base.glob("*.py")))
     if adapter is not None:
         parts["adapter"] = adapter_digest(adapter)
     return Identity(parts)
@@ -94,8 +97,9 @@ def chat_template_digest(directory: Path) -> str:
     templates = read_chat_templates(directory)
     if not templates:
         return "none"
-    alone = templates.get("default") if len(templates) == 1 else None
-    return digest_json(templates) if alone is None else digest_bytes(alone.encode())
+    if templates.keys() == {"default"}:
+        return digest_bytes(templates["default"].encode())
+    return digest_json(templates)
 
 
 def cached_file_digest(path: Path) -> str:
@@ -117,14 +121,14 @@ def cached_file_digest(path: Path) -> str:
     return sha
 
 
-def _files_digest(directory: Path, names: tuple[str, ...] | list[str]) -> str:
+def _files_digest(directory: Path, names: Iterable[str]) -> str:
     return digest_json({name: cached_file_digest(directory / name) for name in names if (directory / name).is_file()})
 
 
 def _canonical_json_digest(path: Path) -> str:
     if not path.is_file():
         return "none"
-    return digest_json(_canonical(json.loads(path.read_text(encoding="utf-8"))))
+    return digest_json(_canonical(read_json_object(path, ModelError, "restore the file from its source")))
 
 
 def _canonical(value: object) -> object:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, ModelError, first_line
-from harness.models.adapter_files import CONFIG, check_adapter_files, read_json
-from harness.models.adapter_keys import as_peft_writes
-from harness.models.adapter_tensors import match_tensors
+from harness.models.adapters.files import CONFIG, check_adapter_files, read_json
+from harness.models.adapters.names import as_peft_writes
+from harness.models.adapters.tensors import match_tensors
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
 from harness.models.quiet import quiet_loading
 
@@ -66,12 +66,7 @@ class LoadedModel:
 
 
 def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None) -> LoadedModel:
-    """Load a base model and, if given, put the adapter on it.
-
-    Raises:
-        ModelError: the base cannot be loaded.
-        AdapterError: the adapter is unsafe, damaged or does not fit this base.
-    """
+    """Load a base model and, if given, put the adapter on it."""
     import torch
 
     if adapter is not None:
@@ -79,14 +74,12 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     model = load_base(base, options)
     tokenizer = load_tokenizer(base, trust_remote_code=options.trust_remote_code)
     rounded = list(quantizable_layers(model)) if options.quantization == "nf4" else []  # none where they are packed
-    loaded = LoadedModel(
-        model, tokenizer, torch.device(options.device), quantization=options.quantization, rounded_layers=rounded
-    )
     if adapter is not None:
-        loaded.model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
-        loaded.has_adapter = True
-    loaded.model.eval().requires_grad_(False)
-    return loaded
+        model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
+    model.eval().requires_grad_(False)
+    return LoadedModel(
+        model, tokenizer, torch.device(options.device), adapter is not None, options.quantization, rounded
+    )
 
 
 def load_tokenizer(base: Path, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:

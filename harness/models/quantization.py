@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from bitsandbytes.nn import Linear4bit
     from transformers import BitsAndBytesConfig, PreTrainedModel
 
-NF4_BLOCK_SIZE = 64
-
 
 def nf4_config(compute_dtype: torch.dtype) -> BitsAndBytesConfig:
     """QLoRA's quantisation (https://arxiv.org/abs/2305.14314): NF4 with the scales quantised again."""
@@ -47,11 +45,8 @@ def disable_cpu_inference_repack(model: nn.Module) -> None:
 
 def repacked_layers(model: nn.Module) -> list[str]:
     """Names of the 4-bit layers that were repacked for CPU inference and so pass no gradient back."""
-    return [
-        name
-        for name, layer in linear4bit_layers(model).items()
-        if getattr(layer.weight.quant_state, "packing_format_for_cpu", False)
-    ]
+    states = {name: layer.weight.quant_state for name, layer in linear4bit_layers(model).items()}
+    return [name for name, state in states.items() if getattr(state, "packing_format_for_cpu", False)]
 
 
 @torch.no_grad()
@@ -67,12 +62,8 @@ def round_to_nf4(layers: Iterable[nn.Module]) -> None:
     for module in layers:
         weight = module.get_parameter("weight")
         transposed = isinstance(module, Conv1D)
-        packed, state = quantize_4bit(
-            (weight.T if transposed else weight).contiguous(),
-            blocksize=NF4_BLOCK_SIZE,
-            compress_statistics=True,
-            quant_type="nf4",
-        )
+        dense = (weight.T if transposed else weight).contiguous()
+        packed, state = quantize_4bit(dense, blocksize=64, compress_statistics=True, quant_type="nf4")
         rounded = dequantize_4bit(packed, state).to(weight.dtype)
         weight.copy_(rounded.T if transposed else rounded)
 

@@ -18,17 +18,17 @@ _SAFE_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja",
 
 @dataclass(frozen=True)
 class _Resolved:
-    """What was found for a spec: on disk, or served. `name` is what reports and adapter configs call it."""
+    """What a spec names: on disk, or served. `name` is what reports and adapter configs call it."""
 
     name: str
-    place: Path | ServedModel
+    location: Path | ServedModel
     _option: ClassVar[str]
     _error: ClassVar[type[AssayError]]
 
     @property
     def is_served(self) -> bool:
         """Whether only its answers can be had."""
-        return isinstance(self.place, ServedModel)
+        return isinstance(self.location, ServedModel)
 
     @property
     def directory(self) -> Path:
@@ -37,9 +37,9 @@ class _Resolved:
         Raises:
             ModelError, AdapterError: it is served: only its answers can be had.
         """
-        if isinstance(self.place, ServedModel):
-            raise self._error(f"{self.place} is served: its files are not at hand", f"pass {self._option}=DIRECTORY")
-        return self.place
+        if isinstance(self.location, ServedModel):
+            raise self._error(f"{self.location} is served: its files are not at hand", f"pass {self._option}=DIRECTORY")
+        return self.location
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def row_lengths(assay: Session, training_data: Corpus, data_rules: DataThreshold
     from harness.training.configs import max_length_tokens
 
     if assay.models.base.is_served:
-        pytest.skip(f"{assay.models.base.place} is served: its tokenizer is not at hand")
+        pytest.skip(f"{assay.models.base.location} is served: its tokenizer is not at hand")
     tokenizer = load_tokenizer(assay.models.base.directory, trust_remote_code=assay.settings.trust_remote_code)
     bound = data_rules.max_length if assay.models.recipe is None else max_length_tokens(assay.models.recipe)
     return token_lengths(training_data, tokenizer, bound)

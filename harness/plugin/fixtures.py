@@ -76,7 +76,7 @@ def adapter_directory(adapter: ResolvedAdapter) -> Path:
             assert (adapter_directory / "README.md").is_file()
     """
     if adapter.is_served:
-        pytest.skip(f"{adapter.place} is served: its files are not at hand")
+        pytest.skip(f"{adapter.location} is served: its files are not at hand")
     return adapter.directory
 
 

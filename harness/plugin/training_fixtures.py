@@ -119,7 +119,7 @@ def recall(
     from harness.checks.overfitting import HELD_OUT_ROWS, LEAST_ROWS, TRAINING_ROWS, recall_task
 
     if adapter.is_served:
-        pytest.skip(f"{adapter.place} is served, and a server gives no likelihoods of answers in conversations")
+        pytest.skip(f"{adapter.location} is served, and a server gives no likelihoods of answers in conversations")
     sizes = {name: _size(assay, name, overfitting_rules.rows) for name in (TRAINING_ROWS, HELD_OUT_ROWS)}
     trained, held_out = (recall_task(training_data, name, sizes[name], overfitting_rules) for name in sizes)
     if min(len(trained.items), len(held_out.items)) < LEAST_ROWS:
@@ -145,7 +145,7 @@ def canaries(
     if name is None:
         pytest.skip("no canaries were planted: name a file of them by `canaries:` under `data:`")
     if adapter.is_served:
-        pytest.skip(f"{adapter.place} is served, and a server gives no likelihoods of answers in conversations")
+        pytest.skip(f"{adapter.location} is served, and a server gives no likelihoods of answers in conversations")
     return assay.compare_on(canary_task(assay.settings.config.root / name, training_data))
 
 

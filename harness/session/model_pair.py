@@ -135,7 +135,7 @@ class ModelPair:
         Raises:
             ConfigError: one is served and the other is not, or both are the same served name.
         """
-        same = self.base.place == self.adapter.place
+        same = self.base.location == self.adapter.location
         if self.base.is_served != self.adapter.is_served or same:
             raise ConfigError(
                 f"--model={self.base.name} and --adapter={self.adapter.name} cannot be compared: "
@@ -180,7 +180,7 @@ class ModelPair:
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""
-        return make_backend(self._judged(role).place, lambda: self.loaded, adapter=role == "candidate")
+        return make_backend(self._judged(role).location, lambda: self.loaded, adapter=role == "candidate")
 
     def _judged(self, role: Role) -> ResolvedModel | ResolvedAdapter:
         return self.base if role == "base" else self.adapter
@@ -202,9 +202,9 @@ class ModelPair:
 
     def identity(self, role: Role) -> Identity:
         """Identity of one of the two; that of the base needs no adapter."""
-        place = self._judged(role).place
-        if isinstance(place, ServedModel):
-            return served_identity(place)
+        location = self._judged(role).location
+        if isinstance(location, ServedModel):
+            return served_identity(location)
         return model_identity(
             self.base.directory,
             dtype=self.dtype,

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, WithJsonSchema, create_model
 
 from harness.config.base import Section, objection
-from harness.models.base_changes import change_of_base
+from harness.models.adapters.kind import change_of_base
 
 Types = tuple[type, ...] | None
 Sources = tuple[tuple[str, str, str], ...]

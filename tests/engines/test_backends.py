@@ -52,14 +52,14 @@ def test_a_registered_engine_answers_for_the_models_and_adapters_of_its_scheme(e
     said = {}
     for judged in (model, adapter):
         assert judged.is_served
-        assert isinstance(judged.place, ServedModel)
-        engine = Engine(served_identity(judged.place).digest, make_backend(judged.place, never_loaded), cache)
+        assert isinstance(judged.location, ServedModel)
+        engine = Engine(served_identity(judged.location).digest, make_backend(judged.location, never_loaded), cache)
         [(_, answer)] = engine.generate([GenerateRequest(Prompt(text="hi"))])
-        said[str(judged.place)] = answer.text
+        said[str(judged.location)] = answer.text
     assert said == {"one": "one: hi", "two": "two: hi"}
 
 
-def test_a_served_engine_is_told_how_much_to_ask_at_once(echo) -> None:
+def test_a_served_engine_takes_how_much_to_ask_at_once(echo) -> None:
     assert make_backend(read_echo("echo:one", "--judge"), never_loaded, concurrency=3).concurrency == 3
 
 

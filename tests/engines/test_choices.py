@@ -58,13 +58,13 @@ def ask(server: FaultyServer, request: ChoiceRequest) -> Choice:
     return answer
 
 
-def told(**tokens: float) -> dict[str, object]:
+def top_logprobs(**tokens: float) -> dict[str, object]:
     tops = [{"token": token.replace("_", " "), "logprob": math.log(share)} for token, share in tokens.items()]
     return {"content": [{"token": "x", "logprob": 0.0, "top_logprobs": tops}]}
 
 
 def test_tokens_that_spell_or_begin_a_choice_count_for_it_whatever_their_dress() -> None:
-    logprobs = told(_tie=0.3, Tie=0.2, t=0.1, th=0.05, I=0.2, _=0.05)
+    logprobs = top_logprobs(_tie=0.3, Tie=0.2, t=0.1, th=0.05, I=0.2, _=0.05)
     logprobs["content"][0]["top_logprobs"] += [{"token": "1", "logprob": math.log(0.1)}]  # type: ignore[index]
     with FaultyServer(lambda path, body: chat_answer("tie", logprobs=logprobs, usage=(40, 1))) as server:
         answer = ask(server, ChoiceRequest(Prompt.chat("Which?"), ("1", "2", "tie")))

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from transformers import AutoTokenizer
 
 from harness.engines import GenerateRequest, Prompt
-from harness.engines.decoding import finished_answer, new_row
+from harness.engines.decoding import Row, finished_answer
 from harness.errors import EngineError
 
 
@@ -16,8 +15,7 @@ def finish(tiny_model_dir):
 
     def run(text: str, stop: tuple[str, ...] = (), room: int = 99):
         request = GenerateRequest(Prompt(text="hi"), max_new_tokens=room, stop=stop)
-        row = new_row(0, request, 1, context_length=2048, device=torch.device("cpu"))
-        row.tokens += tokenizer(text, add_special_tokens=False)["input_ids"]
+        row = Row(0, request, 1, room, None, tokenizer(text, add_special_tokens=False)["input_ids"])
         return finished_answer(row, tokenizer, frozenset({tokenizer.eos_token_id}), 0.0)
 
     return run

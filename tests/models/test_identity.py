@@ -53,7 +53,7 @@ def test_one_changed_weight_is_another_model(base):
         ("config.json", "config"),
     ],
 )
-def test_each_part_is_told_apart(base, file, part):
+def test_each_part_changes_the_digest(base, file, part):
     before = model_identity(base, dtype="float32", quantization="none").parts
     if file.endswith(".json"):
         edit_json(base / file, something_new=1)

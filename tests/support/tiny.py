@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
@@ -17,17 +22,9 @@ _CORPUS = [
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-def save_tiny_model(
-    directory: Path, *, seed: int = 0, hidden_size: int = 64, vocab_size: int = 600, initializer_range: float = 0.02
-) -> Path:
-    """Save a two-layer random Llama and its tokenizer; the same seed gives the same bytes.
-
-    With weights as small as those of real models its logits span about one nat, however it is trained: pass a larger
-    `initializer_range` where a test needs it to learn.
-    """
-    import torch
+def _train_tokenizer(vocab_size: int) -> PreTrainedTokenizerBase:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -46,7 +43,21 @@ def save_tiny_model(
         model_max_length=2048,
     )
     fast.chat_template = CHATML
+    return fast
 
+
+def save_tiny_model(
+    directory: Path, *, seed: int = 0, hidden_size: int = 64, vocab_size: int = 600, initializer_range: float = 0.02
+) -> Path:
+    """Save a two-layer random Llama and its tokenizer; the same seed gives the same bytes.
+
+    With weights as small as those of real models its logits span about one nat, however it is trained: pass a larger
+    `initializer_range` where a test needs it to learn.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    fast = _train_tokenizer(vocab_size)
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(fast),
@@ -62,14 +73,44 @@ def save_tiny_model(
         eos_token_id=fast.eos_token_id,
         pad_token_id=fast.pad_token_id,
     )
-    model = LlamaForCausalLM(config)
+    return _save(LlamaForCausalLM(config), fast, directory)
+
+
+def save_tiny_bloom(directory: Path) -> Path:
+    """Save a two-layer random Bloom, whose attention does not go through transformers' interface, and its tokenizer."""
+    import torch
+    from transformers import BloomConfig, BloomForCausalLM
+
+    fast = _train_tokenizer(600)
+    torch.manual_seed(0)
+    config = BloomConfig(
+        vocab_size=len(fast),
+        hidden_size=64,
+        n_layer=2,
+        n_head=4,
+        bos_token_id=fast.bos_token_id,
+        eos_token_id=fast.eos_token_id,
+        pad_token_id=fast.pad_token_id,
+    )
+    return _save(BloomForCausalLM(config), fast, directory)
+
+
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(directory)
-    fast.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
     return directory
 
 
-def save_tiny_adapter(base: Path, directory: Path, *, seed: int = 1, rank: int = 4, scale: float = 0.5) -> Path:
+def save_tiny_adapter(
+    base: Path,
+    directory: Path,
+    *,
+    seed: int = 1,
+    rank: int = 4,
+    scale: float = 0.5,
+    targets: str | Sequence[str] = LINEAR_LAYERS,
+) -> Path:
     """Save a LoRA adapter on every linear layer of `base`, with B drawn at `scale` instead of zero."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -78,7 +119,7 @@ def save_tiny_adapter(base: Path, directory: Path, *, seed: int = 1, rank: int =
     torch.manual_seed(seed)
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(base),
-        LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=LINEAR_LAYERS, task_type="CAUSAL_LM"),
+        LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets, task_type="CAUSAL_LM"),
     )
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -10,7 +10,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 from harness.errors import ModelError, RecipeError
-from harness.models.adapter_files import check_adapter_files
+from harness.models.adapters.files import check_adapter_files
 from harness.training import TrainingLog
 from harness.training.arguments import PEFT_METHODS, PeftMethod
 from harness.training.trainer import fit

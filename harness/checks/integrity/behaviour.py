@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.checks.integrity.probe import PROBE_TEXTS, Observed, mean_kl, nan_predictions, probe_log_probs
 from harness.gates import Check
-from harness.models.adapter_files import WEIGHTS
-from harness.models.adapter_keys import canonical_names
+from harness.models.adapters.files import WEIGHTS
+from harness.models.adapters.names import canonical_names
 
 if TYPE_CHECKING:
     import torch
@@ -159,10 +159,5 @@ def _batched_log_probs(loaded: LoadedModel) -> torch.Tensor:
     rows = [loaded.tokenizer(text)["input_ids"] for text in PROBE_TEXTS]
     batch = pad_left(rows, pad_id=loaded.tokenizer.pad_token_id, device=loaded.device)
     with torch.inference_mode():
-        logits = loaded.model(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
-            use_cache=False,
-        ).logits
-        return torch.log_softmax(logits[batch.attention_mask.bool()].float(), dim=-1).cpu()
+        logits = loaded.model(**batch, use_cache=False).logits
+        return torch.log_softmax(logits[batch["attention_mask"].bool()].float(), dim=-1).cpu()

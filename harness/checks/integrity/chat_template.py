@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
 from harness.gates import Check
-from harness.models.adapter_files import read_json
+from harness.models.adapters.files import read_json
 from harness.models.chat_templates import read_chat_templates, template_for
 
 if TYPE_CHECKING:

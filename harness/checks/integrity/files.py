@@ -7,15 +7,8 @@ from pathlib import Path
 
 from harness.errors import AdapterError
 from harness.gates import Check
-from harness.models.adapter_files import (
-    WEIGHTS,
-    nonfinite_tensors,
-    read_weights,
-    remote_code,
-    saturated_tensors,
-    unsafe_files,
-)
-from harness.models.weights_files import read_tensor_headers
+from harness.models.adapters.files import WEIGHTS, read_weights, remote_code, unsafe_files
+from harness.models.adapters.weights import nonfinite_tensors, read_tensor_headers, saturated_tensors
 
 _SHOWN = 5
 _ALLOW = "or name them under `integrity: allow_files:` in assay.yaml where they are meant to be there"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.models.adapter_files import WEIGHTS
-from harness.models.adapter_keys import canonical_names
-from harness.models.adapter_tensors import is_adalora, kept_ranks
-from harness.models.weights_files import read_tensor_headers
+from harness.models.adapters.files import WEIGHTS
+from harness.models.adapters.names import canonical_names
+from harness.models.adapters.tensors import is_adalora, kept_ranks
+from harness.models.adapters.weights import read_tensor_headers
 
 _A = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?:embedding_)?A(?P<tail>(?:\.weight)?)$")
 

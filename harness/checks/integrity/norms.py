@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.checks.integrity.lora import LoraPair, lora_pairs, scale_of
 from harness.gates import Check
-from harness.models.adapter_files import CONFIG, WEIGHTS, read_json
+from harness.models.adapters.files import CONFIG, WEIGHTS, read_json
 
 # Both must be passed: healthy adapters stay within a factor of 3 of the median of their kind, and where modules are
 # very alike, a small difference already has a large score.

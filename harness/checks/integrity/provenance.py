@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.gates import Check
-from harness.models.adapter_files import CONFIG, read_json
+from harness.models.adapters.files import CONFIG, read_json
 from harness.models.identity import base_digest
 from harness.training.cache import PROVENANCE_FILE
 

@@ -10,9 +10,9 @@ from typing import Any
 from harness.checks.integrity.lora import LoraPair, configured_rank, lora_pairs, matches, scale_of
 from harness.errors import AdapterError
 from harness.gates import Check
-from harness.models.adapter_files import CONFIG, WEIGHTS, read_json
-from harness.models.adapter_keys import canonical_names
-from harness.models.adapter_tensors import TensorMatch, is_adalora, match_tensors
+from harness.models.adapters.files import CONFIG, WEIGHTS, read_json
+from harness.models.adapters.names import canonical_names
+from harness.models.adapters.tensors import TensorMatch, is_adalora, match_tensors
 
 
 def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> Check:

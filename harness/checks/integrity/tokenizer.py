@@ -13,11 +13,11 @@ from harness.checks.integrity.probe import PROBE_TEXTS
 from harness.digests import digest_file
 from harness.errors import AdapterError, first_line
 from harness.gates import Check
-from harness.models.adapter_files import WEIGHTS, read_json
-from harness.models.adapter_keys import canonical_names
-from harness.models.adapter_tensors import EMBEDDINGS
+from harness.models.adapters.files import WEIGHTS, read_json
+from harness.models.adapters.names import canonical_names
+from harness.models.adapters.tensors import EMBEDDINGS
+from harness.models.adapters.weights import read_tensor_headers
 from harness.models.quiet import quiet_loading
-from harness.models.weights_files import read_tensor_headers
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

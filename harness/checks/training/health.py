@@ -208,7 +208,7 @@ def trainable_share(adapter: Path, base: Path) -> Scalar | None:
     Raises:
         AdapterError: a file of weights is damaged.
     """
-    from harness.models.adapter_files import WEIGHTS
+    from harness.models.adapters.files import WEIGHTS
 
     ours, all_of_base = _parameters(adapter / WEIGHTS), sum(map(_parameters, base.glob("model*.safetensors")))
     if not all_of_base:
@@ -285,7 +285,7 @@ def _finds_its_scale(point: TrainingPoint, steps: int) -> bool:
 
 
 def _parameters(weights: Path) -> int:
-    from harness.models.weights_files import read_tensor_headers
+    from harness.models.adapters.weights import read_tensor_headers
 
     return sum(math.prod(header.shape) for header in read_tensor_headers(weights).values())
 

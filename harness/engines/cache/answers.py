@@ -14,17 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from harness.digests import digest_json
-from harness.engines.cache.file import (
-    BrokenFileError,
-    insert,
-    is_damage,
-    locked,
-    open_or_renew,
-    refusal,
-    renew,
-    transaction,
-    warn,
-)
+from harness.engines.cache.file import BrokenFileError, insert, is_damage, locked, refusal, transaction
+from harness.engines.cache.recovery import open_or_renew, renew, warn
 from harness.engines.cache.rows import pack, unpack
 from harness.engines.cache.upkeep import drop_oldest, size_bytes
 from harness.engines.requests import Answer, Request
@@ -67,19 +58,11 @@ class AnswerCache:
             raise refusal(path, exc) from exc
 
     def get(self, keys: Sequence[str]) -> dict[str, Answer]:
-        """The answers there are, by key, marked as cached.
-
-        Raises:
-            EngineError: the file cannot be read.
-        """
+        """The answers there are, by key, marked as cached."""
         return self._with_connection(lambda connection: _get(connection, keys))
 
     def put(self, identity_digest: str, answers: Mapping[str, Answer]) -> None:
-        """Store a model's answers by key, in one transaction.
-
-        Raises:
-            EngineError: they cannot be stored; those stored before stay.
-        """
+        """Store a model's answers by key, in one transaction."""
         rows = [pack(bytes.fromhex(key), answer) for key, answer in answers.items()]
 
         def store(connection: sqlite3.Connection) -> None:
@@ -96,7 +79,11 @@ class AnswerCache:
         self._connection.close()
 
     def _with_connection(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do work; if the file proves damaged, once more with the one that replaces it."""
+        """Do work; if the file proves damaged, once more with the one that replaces it.
+
+        Raises:
+            EngineError: the file cannot be used; answers stored before stay.
+        """
         try:
             self._follow()
             try:

@@ -1,4 +1,4 @@
-"""An answer as a row of the cache: packed small, and told from a torn or foreign one when it is unpacked."""
+"""An answer as a row of the cache: packed small; one that is torn or foreign is recognised when it is unpacked."""
 
 from __future__ import annotations
 

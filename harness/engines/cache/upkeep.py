@@ -1,20 +1,16 @@
-"""Looking after the answer cache: what is in it, dropping what is not needed or damaged."""
+"""What is in the answer cache, and dropping what is not needed."""
 
 from __future__ import annotations
 
 import math
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
-from harness.engines.cache.file import UNKNOWN_MODEL, BrokenFileError, connect, is_damage, locked, renew, transaction
-from harness.engines.cache.rows import unpack
+from harness.engines.cache.file import UNKNOWN_MODEL, transaction
 
 _MOST_ROWS_DROPPED_AT_ONCE = 200_000  # other processes wait for as long as this takes
 _FEWEST_ROWS_DROPPED_AT_ONCE = 100
 _END_OF_TIME_S = 253_402_300_799  # of year 9999: a damaged row must still be one that can be shown
-_MESSAGES_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -96,72 +92,3 @@ def shrink(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM models WHERE id NOT IN (SELECT model FROM answers)")
     # It frees a page a step, and `execute` stops after the first.
     connection.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-@dataclass(frozen=True)
-class Health:
-    """What was found.
-
-    Attributes:
-        answers: rows that could be read.
-        bad_rows: rowids of those that are no answer to their key.
-        broken: what is wrong with the file as a whole, as in `BrokenFileError`; empty where nothing is.
-    """
-
-    answers: int = 0
-    bad_rows: tuple[int, ...] = ()
-    broken: str = ""
-
-    @property
-    def problem(self) -> str:
-        """The end of "the answer cache ..."; empty where all is well."""
-        if self.broken or not self.bad_rows:
-            return self.broken
-        return f"has {len(self.bad_rows):,} damaged answers among {self.answers:,}"
-
-
-def check(path: Path) -> Health:
-    """Look at every page and every answer of the file.
-
-    Raises:
-        sqlite3.Error, OSError: it cannot be read, for no fault of its own.
-    """
-    with locked(path):
-        return _check(path)
-
-
-def repair(path: Path) -> str:
-    """Drop what `check` finds; what was done, or nothing.
-
-    Raises:
-        sqlite3.Error, OSError: it cannot be done.
-    """
-    with locked(path):
-        health = _check(path)
-        if health.broken:
-            return renew(path, health.broken)
-        if not health.bad_rows:
-            return ""
-        with closing(connect(path)) as connection, transaction(connection):
-            connection.executemany("DELETE FROM answers WHERE rowid = ?", [(row,) for row in health.bad_rows])
-        return f"the answer cache {path} {health.problem}: dropped, and computed again when they are asked for"
-
-
-def _check(path: Path) -> Health:
-    answers, bad, messages = 0, list[int](), list[str]()
-    try:
-        with closing(connect(path)) as connection:
-            messages += [row[0] for row in connection.execute(f"PRAGMA integrity_check({_MESSAGES_SHOWN})")]
-            query = "SELECT rowid, key, kind, checksum, answer FROM answers NOT INDEXED ORDER BY rowid"
-            for rowid, *parts in connection.execute(query):
-                answers += 1
-                if unpack(*parts) is None:
-                    bad.append(rowid)
-    except BrokenFileError as exc:
-        return Health(broken=str(exc))
-    except sqlite3.Error as exc:
-        if not is_damage(path, exc):
-            raise
-        messages.append(str(exc))
-    wrong = "; ".join(message for message in messages if message != "ok")
-    return Health(answers, tuple(bad), f"is damaged: {wrong}" if wrong else "")

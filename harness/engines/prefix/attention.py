@@ -145,15 +145,15 @@ def segments(lengths: Sequence[int], device: torch.device) -> Segments:
 
     starts = starts_of(lengths)
     buckets: dict[int, list[int]] = {}
-    for place, length in enumerate(lengths):
-        buckets.setdefault((length - 1).bit_length(), []).append(place)
+    for segment, length in enumerate(lengths):
+        buckets.setdefault((length - 1).bit_length(), []).append(segment)
     rows = []
-    for places in buckets.values():
-        width = max(lengths[p] for p in places)
-        sizes = torch.tensor([lengths[p] for p in places])
+    for members in buckets.values():
+        width = max(lengths[i] for i in members)
+        sizes = torch.tensor([lengths[i] for i in members])
         offsets = torch.arange(width)
         real = offsets < sizes[:, None]
-        index = torch.tensor([starts[p] for p in places])[:, None] + offsets.minimum(sizes[:, None] - 1)
+        index = torch.tensor([starts[i] for i in members])[:, None] + offsets.minimum(sizes[:, None] - 1)
         flat = real.flatten().nonzero().flatten()
         rows.append(Rows(index.to(device), flat.to(device), index.flatten()[flat].to(device)))
     return Segments(rows)
@@ -170,7 +170,6 @@ def _attend(
     **unused: Any,
 ) -> tuple[torch.Tensor, None]:
     """The attention function transformers calls in each layer; query has shape (1, heads, tokens, head size)."""
-
     if pack is None:
         raise RuntimeError("a forward under prefix attention needs its pack")
     layer = module.layer_idx

@@ -42,7 +42,6 @@ class DecodingPlan(ChunkedTree):
         self._loaded = loaded
         self._requests = requests
         self._prompts = prompts
-        self._context_length = context_length(loaded)
 
     def run(
         self, model: Any, forward: PrefixForward, chunk: Chunk, limits: BatchLimits
@@ -66,13 +65,13 @@ class DecodingPlan(ChunkedTree):
                 batch.enter(waiting.pop(0), shared)
             if not batch.rows:
                 return
-            for place, token in reversed(list(enumerate(choose_tokens(batch.logits, batch.rows).tolist()))):
-                row = batch.rows[place]
+            for slot, token in reversed(list(enumerate(choose_tokens(batch.logits, batch.rows).tolist()))):
+                row = batch.rows[slot]
                 row.tokens.append(token)
                 answer = finished_answer(row, tokenizer, eos, started)
                 if answer is not None:
                     yield row.index, answer
-                    batch.leave(place)
+                    batch.leave(slot)
             if batch.rows:
                 with prefix_attention(model):
                     batch.step(model)
@@ -81,17 +80,13 @@ class DecodingPlan(ChunkedTree):
         """Tokens that the longest of a chunk's answers can come to hold, the blocks that all share aside."""
         shared = sum(len(node.tokens) for node in chunk.path)
         most = max(len(self._prompts[n]) + self._requests[n].max_new_tokens for n in self.numbers_of(chunk))
-        return min(most, self._context_length) - shared
+        return min(most, context_length(self._loaded)) - shared
 
     def _prefilled(self, computed: Iterator[Computed]) -> Iterator[_Arrival]:
         for node in computed:
-            for row in node.node.rows:
-                for number in self.row_numbers[row]:
-                    yield _Arrival(self._new_row(number), node.chain, node.logits[0], node.node.stop)
-
-    def _new_row(self, number: int) -> Row:
-        length, device = len(self._prompts[number]), self._loaded.device
-        return new_row(number, self._requests[number], length, context_length=self._context_length, device=device)
+            for number in (number for row in node.node.rows for number in self.row_numbers[row]):
+                row = new_row(number, self._requests[number], len(self._prompts[number]), self._loaded)
+                yield _Arrival(row, node.chain, node.logits[0], node.node.stop)
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ class _Arrival:
 
 
 class _Batch:
-    """Answers in progress: places 0 to n hold them without a gap, in this order in every tensor.
+    """Answers in progress: slots 0 to n hold them without a gap, in this order in every tensor.
 
     Attributes:
         logits: shape (n, vocabulary), for the next token of each.
@@ -126,7 +121,7 @@ class _Batch:
         import torch
 
         self._path = arrival.chain[:shared]
-        place = len(self.rows)
+        slot = len(self.rows)
         own = arrival.chain[shared:]
         self._lengths.append(sum(block.layers[0][0].shape[2] for block in own))
         if not self._keys:
@@ -139,25 +134,23 @@ class _Batch:
         for block in own:
             stop = start + block.layers[0][0].shape[2]
             for layer, (keys, values) in enumerate(block.layers):
-                self._keys[layer][place, :, start:stop] = keys[0]
-                self._values[layer][place, :, start:stop] = values[0]
+                self._keys[layer][slot, :, start:stop] = keys[0]
+                self._values[layer][slot, :, start:stop] = values[0]
             start = stop
         self.rows.append(arrival.row)
         self._positions.append(arrival.position)
         first = arrival.logits[None]
-        self.logits = first if place == 0 else torch.cat([self.logits, first])
+        self.logits = first if slot == 0 else torch.cat([self.logits, first])
 
-    def leave(self, place: int) -> None:
-        """Let a row go; the last one takes its place."""
+    def leave(self, slot: int) -> None:
+        """Let a row go; the last one takes its slot."""
         last = len(self.rows) - 1
-        if place != last:
-            for tensor in (*self._keys, *self._values):
-                tensor[place] = tensor[last]
-            self.logits[place] = self.logits[last]
-        self.rows[place], self._lengths[place], self._positions[place] = (
-            self.rows[last], self._lengths[last], self._positions[last],
-        )  # fmt: skip
-        for entries in (self.rows, self._lengths, self._positions):
+        if slot != last:
+            for tensor in (*self._keys, *self._values, self.logits):
+                tensor[slot] = tensor[last]
+        columns: tuple[list[Any], ...] = (self.rows, self._lengths, self._positions)
+        for entries in columns:
+            entries[slot] = entries[last]
             entries.pop()
         self.logits = self.logits[:last]
 
@@ -172,9 +165,8 @@ class _Batch:
         positions = torch.tensor([self._positions], device=device)
         own = _Running(self._keys, self._values, torch.tensor(self._lengths, device=device))
         pack = Pack(own, [Read(0, n, block) for block in self._path])
-        self.logits = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=n, pack=pack).logits[
-            0
-        ]
+        output = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=n, pack=pack)
+        self.logits = output.logits[0]
         self._lengths = [length + 1 for length in self._lengths]
         self._positions = [position + 1 for position in self._positions]
 
@@ -212,13 +204,8 @@ class _Running:
         keys, values = self._keys[layer], self._values[layer]
         keys[self._rows, :, self._lengths] = key.transpose(0, 1)
         values[self._rows, :, self._lengths] = value.transpose(0, 1)
-        out, log_sum = matmul_attention(
-            query.transpose(0, 1).unsqueeze(2),
-            keys[:n],
-            values[:n],
-            scaling=scaling,
-            mask=self._mask,
-        )
+        query = query.transpose(0, 1).unsqueeze(2)
+        out, log_sum = matmul_attention(query, keys[:n], values[:n], scaling=scaling, mask=self._mask)
         return out.squeeze(2).transpose(0, 1).contiguous(), log_sum.squeeze(2).transpose(0, 1).contiguous()
 
 

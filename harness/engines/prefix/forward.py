@@ -77,24 +77,22 @@ class PrefixForward:
         """Pack by pack; the children of a pack before the next pack, so that few blocks live at once."""
         for members in self._packs(nodes, wanted):
             keep = keep_leaves or any(node.children for node, _ in members)
-            places = [list(wanted(node)) for node, _ in members]
             starts = starts_of([len(node.tokens) for node, _ in members])
-            flat = [
-                start + position - node.start
-                for (node, _), start, positions in zip(members, starts, places, strict=True)
-                for position in positions
+            positions = [
+                [start + position - node.start for position in wanted(node)]
+                for (node, _), start in zip(members, starts, strict=True)
             ]
-            logits, pack = self._forward(model, members, flat, keep=keep)
+            logits, pack = self._forward(model, members, [p for some in positions for p in some], keep=keep)
             children: list[tuple[Node, Chain]] = []
             done = 0
-            for (node, chain), start, positions in zip(members, starts, places, strict=True):
+            for (node, chain), start, some in zip(members, starts, positions, strict=True):
                 if keep_leaves or node.children:
                     chain = (*chain, _block(pack, start, start + len(node.tokens)))
                     children += [(child, chain) for child in node.children]
                 else:
                     chain = ()
-                yield Computed(node, logits[done : done + len(positions)], chain)
-                done += len(positions)
+                yield Computed(node, logits[done : done + len(some)], chain)
+                done += len(some)
             del logits, pack
             yield from self._below(model, children, wanted, keep_leaves)
 
@@ -116,20 +114,25 @@ class PrefixForward:
     ) -> tuple[torch.Tensor, Pack]:
         import torch
 
-        lengths = [len(node.tokens) for node, _ in members]
-        pack = Pack(segments(lengths, self._device), _reads(members, starts_of(lengths)), keep)
-        ids = torch.tensor([[t for node, _ in members for t in node.tokens]], device=self._device)
-        places = torch.tensor([[p for node, _ in members for p in range(node.start, node.stop)]], device=self._device)
-        # An empty selection would select all: ask for one position and use none of it.
-        kept = torch.tensor(positions or [0], device=self._device)
-        logits = model(input_ids=ids, position_ids=places, use_cache=False, logits_to_keep=kept, pack=pack).logits[0]
+        pack = Pack(segments([len(node.tokens) for node, _ in members], self._device), _reads(members), keep)
+        inputs = {
+            "input_ids": [[token for node, _ in members for token in node.tokens]],
+            "position_ids": [[position for node, _ in members for position in range(node.start, node.stop)]],
+            # An empty selection would select all: ask for one position and use none of it.
+            "logits_to_keep": positions or [0],
+        }
+        tensors = {name: torch.tensor(values, device=self._device) for name, values in inputs.items()}
+        logits = model(**tensors, use_cache=False, pack=pack).logits[0]
+        if keep and not pack.kept:  # Bloom's code takes `pack` among what it ignores
+            raise RuntimeError("its attention does not go through transformers' interface")
         return logits[: len(positions)], pack
 
 
-def _reads(members: Sequence[tuple[Node, Chain]], starts: Sequence[int]) -> list[Read]:
+def _reads(members: Sequence[tuple[Node, Chain]]) -> list[Read]:
     """One read for each run of members that share a block."""
     reads: list[Read] = []
-    for (node, chain), start in zip(members, starts, strict=True):
+    start = 0
+    for node, chain in members:
         stop = start + len(node.tokens)
         for block in chain:
             same = next((i for i, r in enumerate(reads) if r.block is block and r.stop == start), None)
@@ -137,12 +140,11 @@ def _reads(members: Sequence[tuple[Node, Chain]], starts: Sequence[int]) -> list
                 reads.append(Read(start, stop, block))
             else:
                 reads[same] = Read(reads[same].start, stop, block)
+        start = stop
     return reads
 
 
 def _block(pack: Pack, start: int, stop: int) -> Block:
     """The keys and values of some of a pack's tokens, copied so that the pack's own can be freed."""
-    return Block([
-        (pack.kept[i][0][:, :, start:stop].clone(), pack.kept[i][1][:, :, start:stop].clone())
-        for i in range(len(pack.kept))
-    ])  # fmt: skip
+    layers = (pack.kept[layer] for layer in range(len(pack.kept)))
+    return Block([(keys[:, :, start:stop].clone(), values[:, :, start:stop].clone()) for keys, values in layers])

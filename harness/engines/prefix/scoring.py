@@ -78,10 +78,9 @@ def _read_off(computed: Computed, targets: dict[int, list[_Target]]) -> Iterator
     if not targets:
         return
     log_probs = torch.log_softmax(computed.logits.float(), dim=-1)
-    places = [i for i, asked in enumerate(targets.values()) for _ in asked]
-    asked = [target for group in targets.values() for target in group]
-    tokens = torch.tensor([target.token for target in asked], device=log_probs.device)
-    rows = torch.tensor(places, device=log_probs.device)
+    asked = [(row, target) for row, group in enumerate(targets.values()) for target in group]
+    rows = torch.tensor([row for row, _ in asked], device=log_probs.device)
+    tokens = torch.tensor([target.token for _, target in asked], device=log_probs.device)
     likely = log_probs.argmax(dim=-1)[rows] == tokens
     values = log_probs[rows, tokens]
-    yield from zip((t.pair for t in asked), values.tolist(), likely.tolist(), strict=True)
+    yield from zip((target.pair for _, target in asked), values.tolist(), likely.tolist(), strict=True)

@@ -117,7 +117,7 @@ class _Builder:
     def nodes(self, low: int, high: int, depth: int) -> list[Node]:
         """Nodes for the sequences low..high, which agree up to `depth`."""
         if high - low == 1:
-            return [self._leaf(low, depth)]
+            return [Node(self.sequences[low][depth:], depth, 1, rows=[self.names[low]])]
         shared = min(self.common[low : high - 1])
         saved = (shared - depth) * (high - low - 1)
         heavy = saved >= _HEAVY_SAVED_TOKENS
@@ -141,9 +141,6 @@ class _Builder:
                 begin = i + 1
         return found
 
-    def _leaf(self, place: int, depth: int) -> Node:
-        return Node(self.sequences[place][depth:], depth, 1, rows=[self.names[place]])
-
 
 def _chunks(nodes: Sequence[Node], path: tuple[Node, ...], max_tokens: int, max_rows: int) -> Iterator[Chunk]:
     waiting: list[Node] = []
@@ -163,9 +160,4 @@ def _chunks(nodes: Sequence[Node], path: tuple[Node, ...], max_tokens: int, max_
 
 
 def _common_length(a: Sequence[int], b: Sequence[int]) -> int:
-    length = 0
-    for x, y in zip(a, b, strict=False):
-        if x != y:
-            break
-        length += 1
-    return length
+    return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

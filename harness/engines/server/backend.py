@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
-from queue import Empty, SimpleQueue
+from functools import cached_property, partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from harness.config.spec import ServedModel
@@ -46,8 +47,8 @@ class ServerBackend:
     def __init__(
         self,
         served: ServedModel,
-        *,
         concurrency: int = CONCURRENCY,
+        *,
         timeout_s: float = 600.0,
         retry: RetryPolicy | None = None,
     ) -> None:
@@ -55,39 +56,27 @@ class ServerBackend:
         self._concurrency = concurrency
         self._timeout_s = timeout_s
         self._retry = retry or RetryPolicy()
-        self._client: OpenAI | None = None
         self._context_lengths: dict[str, int] = {}
 
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
-        """Batches of requests in order.
-
-        Raises:
-            EngineError: a request is of a kind that no server answers; nothing has been asked yet.
-        """
+        """Batches of requests in order; one that no server answers is refused before anything is asked."""
         asks = [(index, self._how_to_ask(request)) for index, request in enumerate(requests)]
         size = self._concurrency * _ROUNDS_PER_BATCH
         parts = [asks[start : start + size] for start in range(0, len(asks), size)]
         return [Batch([index for index, _ in part], partial(self._run, part)) for part in parts]
 
     def _run(self, asks: Sequence[tuple[int, Ask]]) -> Answers:
-        """Answer one batch, yielding (index, answer) as each finishes, every index once.
-
-        Raises:
-            ConfigError: there is no key for a server on another machine.
-            EngineError: a request is refused, or was not answered in as many tries as the policy allows.
-        """
-        client = self._open()
-        waiting: SimpleQueue[tuple[int, Ask]] = SimpleQueue()
+        """Answer one batch, yielding (index, answer) as each finishes, every index once."""
+        client = self._client
+        waiting = deque(asks)  # its ends are safe to pop from several threads
         finished: SimpleQueue[tuple[int, Answer | BaseException]] = SimpleQueue()
         stopped = threading.Event()
-        for pair in asks:
-            waiting.put(pair)
 
         def work() -> None:
             while not stopped.is_set():
                 try:
-                    index, ask = waiting.get_nowait()
-                except Empty:
+                    index, ask = waiting.popleft()
+                except IndexError:
                     return
                 try:
                     call = partial(ask, client)
@@ -108,10 +97,9 @@ class ServerBackend:
         finally:
             stopped.set()
 
-    def _open(self) -> OpenAI:
-        if self._client is None:
-            self._client = open_client(self._served, timeout_s=self._timeout_s)
-        return self._client
+    @cached_property
+    def _client(self) -> OpenAI:
+        return open_client(self._served, timeout_s=self._timeout_s)
 
     def _how_to_ask(self, request: Request) -> Ask:
         name = self._served.name

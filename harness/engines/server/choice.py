@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from harness.engines.requests import Choice, ChoiceRequest
-from harness.engines.server.client import read_body, read_choice, read_usage
+from harness.engines.server.client import complete
 from harness.errors import EngineError
 
 if TYPE_CHECKING:
@@ -24,36 +23,24 @@ class NoLogprobsError(EngineError):
 
 
 def ask_choice(client: OpenAI, name: str, request: ChoiceRequest) -> Choice:
-    """Ask once, by a chat completion of one token with `logprobs` and `top_logprobs`.
+    """Ask once, for a completion of one token with `logprobs` and `top_logprobs`.
 
     A token counts for the choice that it spells or begins, whatever the case and the spaces around it.
 
     Raises:
         NoLogprobsError: the server leaves them out, or refuses the question for them.
-        MalformedAnswerError: the answer is none.
-        openai.OpenAIError: the call failed.
     """
     import openai
 
-    started = time.perf_counter()
+    settings = {"max_tokens": 1, "temperature": 0, "logprobs": True, "top_logprobs": _TOP}
     try:
-        response = client.chat.completions.with_raw_response.create(
-            model=name,
-            messages=cast(Any, request.prompt.as_messages()),
-            max_tokens=1,
-            temperature=0,
-            logprobs=True,
-            top_logprobs=_TOP,
-        )
+        reply = complete(client, name, request.prompt, **settings)
     except (openai.BadRequestError, openai.UnprocessableEntityError) as exc:
         if "logprob" in str(exc).lower():
             raise NoLogprobsError("this server refuses to give log-probabilities of what it writes", _REMEDY) from exc
         raise
-    body = read_body(response)
-    latency_s = time.perf_counter() - started
-    logprobs = _of_choices(_first_tokens(read_choice(body)), request.choices)
-    prompt_tokens, completion_tokens = read_usage(body)
-    return Choice(logprobs, prompt_tokens, completion_tokens, latency_s)
+    logprobs = _of_choices(_first_tokens(reply.choice), request.choices)
+    return Choice(logprobs, *reply.usage, reply.latency_s)
 
 
 def refuse_choices(request: ChoiceRequest) -> None:

@@ -1,13 +1,16 @@
-"""A connection to an OpenAI-compatible server. The key comes from the environment, and stays out of what is printed."""
+"""Calls of an OpenAI-compatible server. The key comes from the environment, and stays out of what is printed."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from harness.config.spec import ServedModel
+from harness.engines.requests import Prompt
 from harness.errors import ConfigError, EngineError
 
 if TYPE_CHECKING:
@@ -22,13 +25,6 @@ _SECRET_CHARS = 8
 
 class MalformedAnswerError(Exception):
     """An answer that is not what the API promises; another try may bring a whole one."""
-
-
-class RawResponse(Protocol):
-    """What `with_raw_response` of the client returns, as far as it is used."""
-
-    @property
-    def http_response(self) -> Any: ...
 
 
 def open_client(served: ServedModel, *, timeout_s: float) -> OpenAI:
@@ -47,49 +43,72 @@ def open_client(served: ServedModel, *, timeout_s: float) -> OpenAI:
     )
 
 
-def read_body(response: RawResponse) -> dict[str, Any]:
-    """The JSON object of a response, whatever content type it claims.
+@dataclass(frozen=True)
+class Reply:
+    """What a server sent to one completion call."""
+
+    body: dict[str, Any]
+    latency_s: float
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """The one choice of the answer.
+
+        Raises:
+            MalformedAnswerError: there is none; some servers report errors so, with status 200.
+        """
+        choices = self.body.get("choices")
+        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+            return choices[0]
+        raise MalformedAnswerError(f"no choices: {str(self.body)[:200]}")
+
+    @property
+    def usage(self) -> tuple[int, int]:
+        """Tokens of the prompt and of the answer, as the server counts them.
+
+        Raises:
+            EngineError: it does not say.
+        """
+        usage = self.body.get("usage")
+        counts = usage if isinstance(usage, dict) else {}
+        prompt, completion = counts.get("prompt_tokens"), counts.get("completion_tokens")
+        if not isinstance(prompt, int) or not isinstance(completion, int):
+            raise EngineError(
+                f"this server does not say how many tokens it read and wrote: usage is {usage!r}",
+                "use a server that fills in `usage`; lengths are measured by it",
+            )
+        return prompt, completion
+
+
+def complete(client: OpenAI, model: str, prompt: Prompt, **settings: Any) -> Reply:
+    """Call once: chat completions for a conversation, completions for raw text.
+
+    Raises:
+        MalformedAnswerError: the answer is no JSON object.
+        openai.OpenAIError: the call failed.
+    """
+    started = time.perf_counter()
+    if prompt.text is not None:
+        response = client.completions.with_raw_response.create(model=model, prompt=prompt.text, **settings)
+    else:
+        messages = cast(Any, prompt.as_messages())
+        response = client.chat.completions.with_raw_response.create(model=model, messages=messages, **settings)
+    return Reply(read_body(response.http_response), time.perf_counter() - started)
+
+
+def read_body(response: Any) -> dict[str, Any]:
+    """The JSON object of an HTTP response, whatever content type it claims.
 
     Raises:
         MalformedAnswerError: it is no JSON object.
     """
-    text = str(response.http_response.text)
     try:
-        body = response.http_response.json()
+        body = response.json()
     except ValueError:
-        raise MalformedAnswerError(f"no JSON: {text[:200]!r}") from None
+        raise MalformedAnswerError(f"no JSON: {response.text[:200]!r}") from None
     if not isinstance(body, dict):
-        raise MalformedAnswerError(f"no JSON object: {text[:200]!r}")
+        raise MalformedAnswerError(f"no JSON object: {response.text[:200]!r}")
     return body
-
-
-def read_choice(body: dict[str, Any]) -> dict[str, Any]:
-    """The one choice of an answer.
-
-    Raises:
-        MalformedAnswerError: there is none; some servers report errors so, with status 200.
-    """
-    choices = body.get("choices")
-    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        return choices[0]
-    raise MalformedAnswerError(f"no choices: {str(body)[:200]}")
-
-
-def read_usage(body: dict[str, Any]) -> tuple[int, int]:
-    """Tokens of the prompt and of the answer, as the server counts them.
-
-    Raises:
-        EngineError: it does not say.
-    """
-    usage = body.get("usage")
-    counts = [usage.get(key) if isinstance(usage, dict) else None for key in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = counts
-    if not isinstance(prompt, int) or not isinstance(completion, int):
-        raise EngineError(
-            f"this server does not say how many tokens it read and wrote: usage is {usage!r}",
-            "use a server that fills in `usage`; lengths are measured by it",
-        )
-    return prompt, completion
 
 
 def redact(text: str) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from harness.engines.requests import GenerateRequest, Generation, StopReason
-from harness.engines.server.client import MalformedAnswerError, RawResponse, read_body, read_choice, read_usage
+from harness.engines.server.client import MalformedAnswerError, complete
 from harness.errors import EngineError
 
 if TYPE_CHECKING:
@@ -21,46 +20,29 @@ _ALTERED = {
 
 
 def ask_generation(client: OpenAI, name: str, request: GenerateRequest) -> Generation:
-    """Ask once: chat completions for a conversation, completions for raw text.
+    """Ask once.
 
     The answer is cut before the first stop text here too, since some servers leave it in. A server
     that says only `stop` does not tell a stop text from EOS: the reason is then `stop` where the
     request has stop texts, `eos` where it has none.
 
     Raises:
-        EngineError: the answer is not the model's own text, or comes without token counts.
+        EngineError: the answer is not the model's own text.
         MalformedAnswerError: it is no answer at all.
-        openai.OpenAIError: the call failed.
     """
-    started = time.perf_counter()
-    body = read_body(_ask(client, name, request))
-    latency_s = time.perf_counter() - started
-    choice = read_choice(body)
+    settings: dict[str, Any] = {"max_tokens": request.max_new_tokens, "temperature": request.temperature}
+    if request.stop:
+        settings["stop"] = list(request.stop)
+    if request.temperature > 0:
+        settings |= {"top_p": request.top_p, "seed": request.seed}
+    reply = complete(client, name, request.prompt, **settings)
+    choice = reply.choice
     text = _text(choice, chat=bool(request.prompt.messages))
     reason = _stop_reason(choice, request)
     cut = min((at for at in (text.find(stop) for stop in request.stop) if at >= 0), default=-1)
     if cut >= 0:
         text, reason = text[:cut], "stop"
-    prompt_tokens, completion_tokens = read_usage(body)
-    return Generation(text, reason, prompt_tokens, completion_tokens, latency_s)
-
-
-def _ask(client: OpenAI, name: str, request: GenerateRequest) -> RawResponse:
-    import openai
-
-    sampling = request.temperature > 0
-    settings: dict[str, Any] = {
-        "model": name,
-        "max_tokens": request.max_new_tokens,
-        "stop": list(request.stop) or openai.omit,
-        "temperature": request.temperature,
-        "top_p": request.top_p if sampling else openai.omit,
-        "seed": request.seed if sampling else openai.omit,
-    }
-    if request.prompt.text is not None:
-        return client.completions.with_raw_response.create(prompt=request.prompt.text, **settings)
-    messages = cast(Any, request.prompt.as_messages())
-    return client.chat.completions.with_raw_response.create(messages=messages, **settings)
+    return Generation(text, reason, *reply.usage, reply.latency_s)
 
 
 def _text(choice: dict[str, Any], *, chat: bool) -> str:

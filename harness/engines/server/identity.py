@@ -31,10 +31,6 @@ def server_identity(served: ServedModel) -> Identity:
     listing narrows that down where it names the weights (`root` and `parent` of vLLM, `meta` of
     llama.cpp, a `created` that is older than the answer). Part `listed` is "no" where the
     server lists other names only; some then answer with whatever model they hold.
-
-    Raises:
-        ConfigError: there is no key.
-        EngineError: no server answers, or it refuses the key.
     """
     parts = {
         "server": served.url, "name": served.name, "template": "server", "precision": "server", "listed": "unknown",
@@ -42,15 +38,13 @@ def server_identity(served: ServedModel) -> Identity:
     listing, answered_s = _listing(served)
     if listing is None:
         return Identity(parts)
-    mine = [entry for entry in listing if isinstance(entry, dict) and entry.get("id") == served.name]
-    parts["listed"] = "yes" if mine else "no"
-    if not mine:
-        names = ", ".join(str(entry.get("id")) for entry in listing[:10] if isinstance(entry, dict)) or "none"
-        log.warning(
-            "%s does not list %s (it lists: %s); it may answer with another model", served.url, served.name, names
-        )
-        return Identity(parts)
-    return Identity(parts | _told(mine[0], answered_s))
+    entries = [entry for entry in listing if isinstance(entry, dict)]
+    for entry in entries:
+        if entry.get("id") == served.name:
+            return Identity({**parts, "listed": "yes", **_listed_parts(entry, answered_s)})
+    names = ", ".join(str(entry.get("id")) for entry in entries[:10]) or "none"
+    log.warning("%s does not list %s (it lists: %s); it may answer with another model", served.url, served.name, names)
+    return Identity({**parts, "listed": "no"})
 
 
 def _listing(served: ServedModel) -> tuple[list[Any] | None, float]:
@@ -62,30 +56,26 @@ def _listing(served: ServedModel) -> tuple[list[Any] | None, float]:
     def ask() -> tuple[list[Any] | None, float]:
         try:
             response = client.models.with_raw_response.list()
-            return _data(read_body(response)), _date_s(response.http_response.headers.get("date"))
+            data = read_body(response.http_response).get("data")
+            return data if isinstance(data, list) else None, _date_s(response.http_response.headers.get("date"))
         except openai.APIStatusError as exc:
             # Many servers have no listing, and `transformers serve` answers it with a 500 when offline.
             if exc.status_code in (401, 403, 408, 409, 429, 503):
                 raise
-            return None, time.time()
         except MalformedAnswerError:
-            return None, time.time()
+            pass
+        return None, time.time()
 
     return call_with_retries(ask, _RETRY, served=served, stopped=threading.Event())
 
 
-def _data(body: dict[str, Any]) -> list[Any] | None:
-    data = body.get("data")
-    return data if isinstance(data, list) else None
-
-
-def _told(entry: dict[str, Any], answered_s: float) -> dict[str, str]:
-    told = {f"models.{key}": json.dumps(entry[key], sort_keys=True) for key in _TELLING if entry.get(key) is not None}
+def _listed_parts(entry: dict[str, Any], answered_s: float) -> dict[str, str]:
+    parts = {f"models.{key}": json.dumps(entry[key], sort_keys=True) for key in _TELLING if entry.get(key) is not None}
     created = entry.get("created")
     # vLLM and llama.cpp put the time of the request there: it tells nothing, and would change at every run.
     if isinstance(created, int | float) and answered_s - created > _CLOCK_SLACK_S:
-        told["models.created"] = json.dumps(created)
-    return told
+        parts["models.created"] = json.dumps(created)
+    return parts
 
 
 def _date_s(header: str | None) -> float:

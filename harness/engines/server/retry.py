@@ -27,6 +27,9 @@ _REMEDIES = {
     403: f"set {KEY_VARIABLE} in the environment to a key that may use this model",
     404: "check the model's name, and that the URL is the API's root (most end in /v1)",
 }
+_FINAL = "change what the message names; the same request fails again"
+_OVERLOADED = "see that the server is up and not overloaded; batches answered before are kept for the next run"
+_LATER = "run again after it; batches answered before are kept"
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class _Fault:
-    """What went wrong with one call; `status` is None where no HTTP answer came."""
+    """What went wrong with one call; `status` is 0 where no HTTP answer came."""
 
     text: str
     passing: bool
-    status: int | None = None
-    retry_after_s: float | None = None
+    status: int = 0
+    retry_after_s: float = 0.0
 
 
 def call_with_retries(
@@ -84,44 +87,35 @@ def call_with_retries(
             fault = _read_fault(exc)
             failures += 1
             if not fault.passing:
-                raise EngineError(
-                    f"{served} refuses a request: {fault.text}",
-                    _REMEDIES.get(fault.status or 0, "change what the message names; the same request fails again"),
-                ) from exc
-            if failures >= policy.tries:
-                raise EngineError(
-                    f"{served} gave no answer in {failures} tries; the last: {fault.text}",
-                    "see that the server is up and not overloaded; batches answered before are kept for the next run",
-                ) from exc
-            asked_s = fault.retry_after_s or 0.0
-            if asked_s > policy.longest_retry_after_s:
-                raise EngineError(
-                    f"{served} asks for a pause of {asked_s:.0f} s: {fault.text}",
-                    "run again after it; batches answered before are kept",
-                ) from exc
-            stopped.wait(max(asked_s, policy.backoff_s(failures)))
+                problem, remedy = "refuses a request", _REMEDIES.get(fault.status, _FINAL)
+            elif failures >= policy.tries:
+                problem, remedy = f"gave no answer in {failures} tries; the last", _OVERLOADED
+            elif fault.retry_after_s > policy.longest_retry_after_s:
+                problem, remedy = f"asks for a pause of {fault.retry_after_s:.0f} s", _LATER
+            else:
+                stopped.wait(max(fault.retry_after_s, policy.backoff_s(failures)))
+                continue
+            raise EngineError(f"{served} {problem}: {fault.text}", remedy) from exc
     raise StoppedError
 
 
-def retry_after_s(value: str | None, *, now: float) -> float | None:
+def retry_after_s(value: str, *, now: float) -> float:
     """Seconds a `Retry-After` header asks for: a number or an HTTP date (RFC 9110, section 10.2.3).
 
     Args:
         now: Unix time to count a date from.
 
     Returns:
-        Never negative; None without a header that can be read.
+        Never negative; 0 without a header that can be read.
     """
-    if not value:
-        return None
     try:
         seconds = float(value)
     except ValueError:
         try:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
         except ValueError:
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+            return 0.0
+    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
 
 
 def _read_fault(exc: openai.OpenAIError | MalformedAnswerError) -> _Fault:
@@ -137,7 +131,7 @@ def _read_fault(exc: openai.OpenAIError | MalformedAnswerError) -> _Fault:
             redact(f"HTTP {status}: {_message(exc)}"),
             passing=status in _PASSING_STATUSES or status >= 500,
             status=status,
-            retry_after_s=retry_after_s(exc.response.headers.get("retry-after"), now=time.time()),
+            retry_after_s=retry_after_s(exc.response.headers.get("retry-after", ""), now=time.time()),
         )
     return _Fault(redact(f"the answer is malformed: {exc}"), passing=isinstance(exc, MalformedAnswerError))
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.engines.requests import Score, ScoreRequest
-from harness.engines.server.client import read_body, read_choice, read_usage
+from harness.engines.requests import Prompt, Score, ScoreRequest
+from harness.engines.server.client import Reply, complete
 from harness.errors import EngineError
 
 if TYPE_CHECKING:
     from openai import OpenAI
+
+# It is thrown away, but several servers refuse or crash on none.
+_ONE_TOKEN = {"max_tokens": 1, "temperature": 0}
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class _Echo:
 
 
 def ask_score(client: OpenAI, name: str, request: ScoreRequest, context_lengths: MutableMapping[str, int]) -> Score:
-    """Ask once, by completions with `echo` and `logprobs`.
+    """Ask once, for a completion with `echo` and `logprobs`.
 
     The continuation's tokens are those that spell it at the end of the prompt. Where the server spells
     tokens another way (raw vocabulary pieces, bytes), its count of the context alone divides the two,
@@ -36,16 +38,10 @@ def ask_score(client: OpenAI, name: str, request: ScoreRequest, context_lengths:
 
     Raises:
         EngineError: the server gives no log-probabilities of it.
-        MalformedAnswerError: the answer is none.
-        openai.OpenAIError: the call failed.
     """
     context, continuation = _divide(request)
-    started = time.perf_counter()
-    # One token, which is thrown away: several servers refuse or crash on none.
-    response = client.completions.with_raw_response.create(
-        model=name, prompt=context + continuation, max_tokens=1, temperature=0, echo=True, logprobs=1
-    )
-    echo = _read_echo(read_body(response))
+    reply = complete(client, name, Prompt(text=context + continuation), **_ONE_TOKEN, echo=True, logprobs=1)
+    echo = _read_echo(reply)
     length = _spelled_length(echo.tokens, continuation)
     if length is None:
         length = len(echo.tokens) - _context_length(client, name, context, context_lengths)
@@ -56,8 +52,7 @@ def ask_score(client: OpenAI, name: str, request: ScoreRequest, context_lengths:
         )
     logprobs, best = echo.logprobs[-length:], echo.best[-length:]
     greedy = all(one >= top for one, top in zip(logprobs, best, strict=True))
-    latency_s = time.perf_counter() - started
-    return Score(sum(logprobs), greedy, len(echo.tokens) - length, length, latency_s)
+    return Score(sum(logprobs), greedy, len(echo.tokens) - length, length, reply.latency_s)
 
 
 def refuse_conversation(request: ScoreRequest) -> None:
@@ -80,12 +75,12 @@ def _divide(request: ScoreRequest) -> tuple[str, str]:
     return context, text[len(context) :] + request.continuation
 
 
-def _read_echo(body: dict[str, Any]) -> _Echo:
-    logprobs = read_choice(body).get("logprobs")
+def _read_echo(reply: Reply) -> _Echo:
+    logprobs = reply.choice.get("logprobs")
     if not isinstance(logprobs, dict):
         raise _no_logprobs("none at all")
     tokens, values, tops = (logprobs.get(key) or [] for key in ("tokens", "token_logprobs", "top_logprobs"))
-    prompt, completion = read_usage(body)
+    prompt, completion = reply.usage
     if not prompt <= len(values) <= prompt + completion or len(tokens) != len(values):
         raise _no_logprobs(f"{len(values)} for a prompt of {prompt} tokens")
     if not all(isinstance(value, float | int) for value in values[1:prompt]):
@@ -115,8 +110,7 @@ def _spelled_length(tokens: Sequence[str], continuation: str) -> int | None:
 
 def _context_length(client: OpenAI, name: str, context: str, known: MutableMapping[str, int]) -> int:
     if context not in known:
-        response = client.completions.with_raw_response.create(model=name, prompt=context, max_tokens=1, temperature=0)
-        known[context] = read_usage(read_body(response))[0]
+        known[context] = complete(client, name, Prompt(text=context), **_ONE_TOKEN).usage[0]
     return known[context]
 
 

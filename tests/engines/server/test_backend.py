@@ -271,7 +271,7 @@ def test_a_server_that_asks_for_a_long_pause_is_given_up():
     ("header", "seconds"),
     [
         ("7", 7.0), ("0.5", 0.5), ("-3", 0.0), (email.utils.formatdate(1_000_030, usegmt=True), 30.0),
-        (email.utils.formatdate(999_000, usegmt=True), 0.0), ("soon", None), ("nan", None), ("", None), (None, None),
+        (email.utils.formatdate(999_000, usegmt=True), 0.0), ("soon", 0.0), ("nan", 0.0), ("", 0.0),
     ],
 )  # fmt: skip
 def test_retry_after_is_read_as_seconds_or_as_a_date(header, seconds):

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import AdapterError
-from harness.models.adapter_files import CONFIG, WEIGHTS
-from harness.models.weights_files import read_tensor_headers
+from harness.models.adapters.files import CONFIG, WEIGHTS
+from harness.models.adapters.weights import read_tensor_headers
 
 PREFIX = "base_model.model."
 # A model that was wrapped twice has the prefix twice; data-parallel training puts its own before it.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import AdapterError
 from harness.json_files import read_json_object
-from harness.models.weights_files import TensorHeader, holds_pickle, read_tensor_headers
+from harness.models.adapters.pickles import holds_pickle
+from harness.models.adapters.weights import RESTORE, TensorHeader, nonfinite_tensors, read_tensor_headers
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -19,7 +20,6 @@ _CODE = (".py", ".pyc", ".so", ".pyd", ".dll")
 # Neither PEFT nor anything here ever reads it.
 _HARMLESS = re.compile(r"training_args\.bin|optimizer\.(pt|bin)|scheduler\.pt|scaler\.pt|rng_state(_\d+)?\.pth")
 _SHARDS = "adapter_model-*-of-*.safetensors"
-_NEAR_MAX = 0.99
 
 
 def unsafe_files(directory: Path, *, allowed: Collection[str] = ()) -> list[str]:
@@ -29,14 +29,11 @@ def unsafe_files(directory: Path, *, allowed: Collection[str] = ()) -> list[str]
 
     Args:
         allowed: names of files, or paths within the directory, that may be there all the same; nothing loads them.
-
-    Raises:
-        AdapterError: a file cannot be read.
     """
     return sorted(
         str(path.relative_to(directory))
         for path in directory.rglob("*")
-        if not _is_allowed(path, directory, allowed) and (_leads_out(path, directory) or _can_run_code(path))
+        if not _is_allowed(path, directory, allowed) and _is_unsafe(path, directory)
     )
 
 
@@ -44,7 +41,7 @@ def read_weights(directory: Path, *, allowed: Collection[str] = ()) -> Mapping[s
     """The header of the adapter's weights; those of other safetensors files beside them must be readable too.
 
     Raises:
-        AdapterError: there are no weights, or they lie in parts; a file is damaged.
+        AdapterError: there are no weights, or they lie in parts.
     """
     weights = directory / WEIGHTS
     if not weights.is_file():
@@ -63,11 +60,7 @@ def read_weights(directory: Path, *, allowed: Collection[str] = ()) -> Mapping[s
 
 
 def remote_code(directory: Path, *, allowed: Collection[str] = ()) -> dict[str, Any]:
-    """Configuration file -> its `auto_map`, which tells transformers to run Python code out of a repository.
-
-    Raises:
-        AdapterError: a configuration file is not JSON.
-    """
+    """Configuration file -> its `auto_map`, which tells transformers to run Python code out of a repository."""
     found = {
         str(path.relative_to(directory)): read_json(path).get("auto_map")
         for path in sorted(directory.rglob("*config.json"))
@@ -77,35 +70,8 @@ def remote_code(directory: Path, *, allowed: Collection[str] = ()) -> dict[str, 
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object out of a file beside an adapter.
-
-    Raises:
-        AdapterError: there is none, or it is no JSON object.
-    """
-    return read_json_object(path, AdapterError, "copy the adapter again from where it was trained")
-
-
-def nonfinite_tensors(path: Path) -> dict[str, int]:
-    """Tensor -> how many of its values are NaN or infinite; only those that have any."""
-    import torch
-
-    # isfinite knows no float8
-    tensors = ((name, tensor.float() if tensor.itemsize == 1 else tensor) for name, tensor in _tensors(path))
-    counts = {name: int((~torch.isfinite(tensor)).sum()) for name, tensor in tensors}
-    return {name: count for name, count in counts.items() if count}
-
-
-def saturated_tensors(path: Path) -> dict[str, int]:
-    """Half-precision tensor -> how many of its values stand within 1% of the largest float16; only those with any.
-
-    Values that did not fit are often clipped to it, rather than saved as infinities.
-    """
-    import torch
-
-    limit = _NEAR_MAX * torch.finfo(torch.float16).max
-    halves = ((name, tensor) for name, tensor in _tensors(path) if tensor.dtype == torch.float16)
-    counts = {name: int(((tensor.float().abs() >= limit) & tensor.isfinite()).sum()) for name, tensor in halves}
-    return {name: count for name, count in counts.items() if count}
+    """A JSON object out of a file beside an adapter (AdapterError where there is none)."""
+    return read_json_object(path, AdapterError, RESTORE)
 
 
 def check_adapter_files(directory: Path, *, allowed: Collection[str] = ()) -> None:
@@ -131,25 +97,15 @@ def check_adapter_files(directory: Path, *, allowed: Collection[str] = ()) -> No
         )
 
 
-def _tensors(path: Path) -> Iterator[tuple[str, Any]]:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        for name in sorted(file.keys()):
-            yield name, file.get_tensor(name)
-
-
 def _is_allowed(path: Path, directory: Path, allowed: Collection[str]) -> bool:
     within = path.relative_to(directory).as_posix()
     return _HARMLESS.fullmatch(path.name) is not None or path.name in allowed or within in allowed
 
 
-def _leads_out(path: Path, directory: Path) -> bool:
-    return path.is_symlink() and path.is_dir() and not path.resolve().is_relative_to(directory.resolve())
-
-
-def _can_run_code(path: Path) -> bool:
-    if not path.is_file():
-        return False
+def _is_unsafe(path: Path, directory: Path) -> bool:
+    if path.is_dir():
+        return path.is_symlink() and not path.resolve().is_relative_to(directory.resolve())
     # a safetensors file starts with the length of its header, which may well look like a pickle's mark
-    return path.suffix.lower() in (*_PICKLES, *_CODE) or (path.suffix != ".safetensors" and holds_pickle(path))
+    return path.is_file() and (
+        path.suffix.lower() in (*_PICKLES, *_CODE) or (path.suffix != ".safetensors" and holds_pickle(path))
+    )

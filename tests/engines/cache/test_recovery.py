@@ -18,7 +18,7 @@ from cache_processes import PROCESSES, at_once, store_and_read_own
 from stored import BATCH, MODEL, answers, key, store
 
 from harness.engines import AnswerCache
-from harness.engines.cache.file import CacheWarning, set_aside_files
+from harness.engines.cache.recovery import CacheWarning, set_aside_files
 from harness.engines.cache.upkeep import holdings
 from harness.errors import EngineError
 
@@ -71,7 +71,7 @@ def sound_with_log(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, byt
 
 def check_still_of_use(path: Path) -> tuple[dict[str, object], list[Path]]:
     """Open a damaged cache, take what it has, store the rest; what it had, and what was set aside."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         cache = AnswerCache(path)
         found = cache.get(KEYS)
@@ -81,7 +81,7 @@ def check_still_of_use(path: Path) -> tuple[dict[str, object], list[Path]]:
         cache.put(MODEL, answers(50, start=1000))
         cache.close()
     aside = set_aside_files(path)
-    assert len(aside) == len([w for w in told if w.category is CacheWarning]) <= 1
+    assert len(aside) == len([w for w in warned if w.category is CacheWarning]) <= 1
     return dict(found), aside
 
 
@@ -114,7 +114,7 @@ def test_damage_to_the_log_costs_the_answers_behind_it_at_most(
 
 
 @pytest.mark.parametrize("data", [b"", b"not a database, but long enough to be one. " * 100])
-def test_a_foreign_file_is_set_aside_whole_and_told_of(tmp_path: Path, data: bytes) -> None:
+def test_a_foreign_file_is_set_aside_whole_with_a_warning(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.sqlite"
     path.write_bytes(data)
     with pytest.warns(
@@ -237,7 +237,7 @@ def unprivileged() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("mode", [0o500, 0o000])
-def test_a_directory_that_cannot_be_written_is_told_with_its_remedy(unprivileged: Path, mode: int) -> None:
+def test_a_directory_that_cannot_be_written_is_named_with_its_remedy(unprivileged: Path, mode: int) -> None:
     unprivileged.chmod(mode)
     with pytest.raises(EngineError, match=r"a\.sqlite cannot be used") as error:
         AnswerCache(unprivileged / "a.sqlite")
@@ -245,7 +245,7 @@ def test_a_directory_that_cannot_be_written_is_told_with_its_remedy(unprivileged
     assert "ASSAY_CACHE_DIR" in error.value.remedy
 
 
-def test_a_file_that_cannot_be_written_is_told_and_not_set_aside(unprivileged: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named_and_not_set_aside(unprivileged: Path) -> None:
     path = store(unprivileged / "a.sqlite", KEPT)
     path.chmod(0o400)
     cache = AnswerCache(path)
@@ -255,7 +255,7 @@ def test_a_file_that_cannot_be_written_is_told_and_not_set_aside(unprivileged: P
     assert not set_aside_files(path)
 
 
-def test_a_full_disk_is_told_and_what_was_stored_stays(tmp_path: Path) -> None:
+def test_a_full_disk_is_named_and_what_was_stored_stays(tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path / "a.sqlite")
     cache.put(MODEL, KEPT)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,4 +1,4 @@
-"""Pickles are told by their content, and texts are not taken for them."""
+"""Pickles are recognised by their content, and texts are not taken for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.models.weights_files import holds_pickle
+from harness.models.adapters.pickles import holds_pickle
 
 OBJECTS = np.array([{"a": 1}], dtype=object)
 NAMED_OBJECTS = np.array([(1, None)], dtype=[("a", int), ("b", object)])
@@ -25,18 +25,18 @@ def array_bytes(array: np.ndarray) -> bytes:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("value", [{"a": 1}, OrderedDict(a=[1.0, None]), print], ids=["plain", "class", "function"])
-def test_every_protocol_is_told(tmp_path: Path, protocol: int, value: object) -> None:
+def test_every_protocol_is_recognised(tmp_path: Path, protocol: int, value: object) -> None:
     (tmp_path / "notes.json").write_bytes(pickle.dumps(value, protocol))
     assert holds_pickle(tmp_path / "notes.json")
 
 
-def test_an_old_pickle_that_imports_is_told_whatever_follows_it(tmp_path: Path) -> None:
+def test_an_old_pickle_that_imports_is_recognised_whatever_follows_it(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(pickle.dumps(print, 0) + b"and a text")
     assert holds_pickle(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize("array", [OBJECTS, NAMED_OBJECTS], ids=["plain", "in a field"])
-def test_arrays_of_objects_are_told(tmp_path: Path, array: np.ndarray) -> None:
+def test_arrays_of_objects_are_named(tmp_path: Path, array: np.ndarray) -> None:
     (tmp_path / "a.npy").write_bytes(array_bytes(array))
     assert holds_pickle(tmp_path / "a.npy")
     np.savez(tmp_path / "a.npz", array)

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.errors import AdapterError
-from harness.models.adapter_files import CONFIG, WEIGHTS
-from harness.models.adapter_tensors import match_tensors
+from harness.models.adapters.files import CONFIG, WEIGHTS
+from harness.models.adapters.tensors import match_tensors
 from harness.models.loading import LoadOptions, load_model
 from harness.training.arguments import peft_objection
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import AdapterError
-from harness.models.adapter_tensors import match_tensors
+from harness.models.adapters.tensors import match_tensors
 from harness.models.loading import LoadOptions, load_model
 
 OPTIONS = LoadOptions(dtype="float32", device="cpu")

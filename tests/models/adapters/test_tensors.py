@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.errors import AdapterError
-from harness.models.adapter_files import WEIGHTS, nonfinite_tensors
-from harness.models.adapter_keys import canonical_name, canonical_names
-from harness.models.adapter_tensors import match_tensors, unmatched_targets
+from harness.models.adapters.files import WEIGHTS, nonfinite_tensors
+from harness.models.adapters.names import canonical_name, canonical_names
+from harness.models.adapters.tensors import match_tensors, unmatched_targets
+from harness.models.adapters.weights import read_tensor_headers
 from harness.models.loading import LoadOptions, load_model
-from harness.models.weights_files import read_tensor_headers
 
 OPTIONS = LoadOptions(dtype="float32", device="cpu")
 
@@ -142,7 +142,7 @@ def with_header(path: Path, header: bytes, data: bytes) -> Path:
         ({"a": ("F32", "2", 0, 8)}, "'2' is no list of integers"),
     ],
 )
-def test_a_header_that_contradicts_itself_is_told_before_anything_is_loaded(tmp_path, header, said):
+def test_a_header_that_contradicts_itself_is_named_before_anything_is_loaded(tmp_path, header, said):
     entries = {n: {"dtype": d, "shape": s, "data_offsets": [start, end]} for n, (d, s, start, end) in header.items()}
     end = max(entry["data_offsets"][1] for entry in entries.values())
     with pytest.raises(AdapterError, match=said):
@@ -150,7 +150,7 @@ def test_a_header_that_contradicts_itself_is_told_before_anything_is_loaded(tmp_
 
 
 @pytest.mark.parametrize("metadata", [5, ["pt"], {"format": 1}])
-def test_metadata_that_safetensors_cannot_read_is_told(tmp_path, metadata):
+def test_metadata_that_safetensors_cannot_read_is_named(tmp_path, metadata):
     entries = {"__metadata__": metadata, "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
     with pytest.raises(AdapterError, match="__metadata__ is"):
         read_tensor_headers(with_header(tmp_path / WEIGHTS, json.dumps(entries).encode(), bytes(8)))
@@ -178,7 +178,7 @@ def test_eight_bit_floats_are_read_and_a_nan_among_them_found(adapter):
     assert nonfinite_tensors(adapter / WEIGHTS) == {name: 256}
 
 
-def test_a_name_that_stands_twice_in_the_header_is_told(tmp_path):
+def test_a_name_that_stands_twice_in_the_header_is_named(tmp_path):
     entry = b'{"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}'
     path = with_header(tmp_path / WEIGHTS, b'{"a": %s, "a": %s}' % (entry, entry), bytes(8))
     with pytest.raises(AdapterError, match="a stands twice in the header"):

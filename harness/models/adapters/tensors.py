@@ -10,16 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
-from harness.models.adapter_files import WEIGHTS
-from harness.models.adapter_keys import PREFIX, canonical_names
-from harness.models.adapter_kind import read_peft_config, refuse_shared_tensors
+from harness.models.adapters.files import WEIGHTS
+from harness.models.adapters.kind import read_peft_config, refuse_shared_tensors
+from harness.models.adapters.names import PREFIX, canonical_names
+from harness.models.adapters.weights import read_tensor_headers
 from harness.models.quiet import quiet_loading
-from harness.models.weights_files import read_tensor_headers
 
 if TYPE_CHECKING:
     import torch
 
 _SHOWN = 3
+# peft.utils.other.EMBEDDING_LAYER_NAMES, and what GPT-2 and GPT-NeoX call them.
+EMBEDDINGS = re.compile(r"\.(embed_tokens|lm_head|wte|embed_in|embed_out)\.")
+_WEIGHT = re.compile(
+    r"^base_model\.model\.(?P<module>.*(?:embed_tokens|lm_head|wte|embed_in|embed_out))(?:\.base_layer)?\.weight$"
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class TensorMatch:
         misshapen: tensor -> (shape in the file, shape this base needs).
         unmatched_targets: entries of target_modules that name no module of this base.
         copies: unchanged embeddings of this base, which PEFT saves along with some adapters; they are not needed.
-        renamed: how many tensors go by names that PEFT does not use itself (`harness.models.adapter_keys`).
+        renamed: how many tensors go by names that PEFT does not use itself (`harness.models.adapters.names`).
     """
 
     matched: int
@@ -65,8 +70,8 @@ class TensorMatch:
             ("in the file without a module", self.unexpected),
             ("target_modules that match nothing", self.unmatched_targets),
         ]
-        told = [f"{len(names)} {what}: {_some(names)}" for what, names in parts if names]
-        return "; ".join(told) or f"all {self.matched} tensors have their module, and every module its tensors"
+        misfits = [f"{len(names)} {what}: {_some(names)}" for what, names in parts if names]
+        return "; ".join(misfits) or f"all {self.matched} tensors have their module, and every module its tensors"
 
 
 def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> TensorMatch:
@@ -75,8 +80,7 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
     Tensors go by their names in PEFT's own form.
 
     Raises:
-        AdapterError: the file is damaged, the adapter is of a kind that cannot be measured, or PEFT cannot build it on
-            this base at all.
+        AdapterError: PEFT cannot build it on this base at all.
     """
     headers, names = read_tensor_headers(adapter / WEIGHTS), canonical_names(adapter / WEIGHTS)
     present = {canonical: headers[name].shape for name, canonical in names.items()}
@@ -84,7 +88,7 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
     common = present.keys() & wanted.keys()
     misshapen = {n: (present[n], wanted[n]) for n in sorted(common) if present[n] != wanted[n]}
     unexpected = present.keys() - wanted.keys()
-    copies = embedding_copies(adapter / WEIGHTS, {n: c for n, c in names.items() if c in unexpected}, base)
+    copies = _embedding_copies(adapter / WEIGHTS, {n: c for n, c in names.items() if c in unexpected}, base)
     return TensorMatch(
         matched=len(common) - len(misshapen),
         missing=sorted(wanted.keys() - present.keys()),
@@ -123,7 +127,7 @@ def _wanted_tensors(adapter: Path, base: Path, trust_remote_code: bool) -> tuple
     # PEFT's own choice of embeddings to save along asks the hub, and takes those of the base into account
     state = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     refuse_shared_tensors(adapter, state)
-    wanted = pruned_shapes({name: tuple(t.shape) for name, t in state.items()}, kept, prefix=PREFIX)
+    wanted = _pruned_shapes({name: tuple(t.shape) for name, t in state.items()}, kept)
     return wanted, unmatched_targets(targets, modules)
 
 
@@ -133,10 +137,9 @@ def unmatched_targets(targets: object, modules: Sequence[str]) -> list[str]:
     A single string is a regular expression over whole names (PEFT's rule); "all-linear" always matches.
     """
     if isinstance(targets, str):
-        if targets == "all-linear":
-            return []
         with contextlib.suppress(re.error):
-            return [] if any(re.fullmatch(targets, name) for name in modules) else [targets]
+            if targets == "all-linear" or any(re.fullmatch(targets, name) for name in modules):
+                return []
         return [targets]
     if not isinstance(targets, list | set | tuple):
         return []
@@ -148,9 +151,6 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-_MATRIX = ".lora_E"
-
-
 def is_adalora(config: Mapping[str, Any]) -> bool:
     """Whether a configuration's ranks follow AdaLoRA's rules rather than LoRA's."""
     return config.get("peft_type") == "ADALORA" and isinstance(config.get("init_r"), int)
@@ -159,39 +159,26 @@ def is_adalora(config: Mapping[str, Any]) -> bool:
 def kept_ranks(rank_pattern: object) -> dict[str, int]:
     """Module -> how many of its ranks were kept; empty where nothing was pruned, or what says so is malformed."""
     pattern = rank_pattern if isinstance(rank_pattern, Mapping) else {}
-    return {name.removesuffix(_MATRIX): sum(kept) for name, kept in pattern.items() if isinstance(kept, list)}
+    return {name.removesuffix(".lora_E"): sum(kept) for name, kept in pattern.items() if isinstance(kept, list)}
 
 
-def pruned_shapes(
-    shapes: Mapping[str, tuple[int, ...]], ranks: Mapping[str, int], *, prefix: str
-) -> dict[str, tuple[int, ...]]:
+def _pruned_shapes(shapes: Mapping[str, tuple[int, ...]], ranks: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """Shapes of the tensors with the ranks that were kept: the second dimension of B, the first of A and E."""
     pruned = dict(shapes)
     for module, rank in ranks.items():
         for letter in "ABE":
-            name = f"{prefix}{module}.lora_{letter}"
+            name = f"{PREFIX}{module}.lora_{letter}"
             if name in pruned:
                 first, second = pruned[name]
                 pruned[name] = (first, rank) if letter == "B" else (rank, second)
     return pruned
 
 
-# peft.utils.other.EMBEDDING_LAYER_NAMES, and what GPT-2 and GPT-NeoX call them.
-EMBEDDINGS = re.compile(r"\.(embed_tokens|lm_head|wte|embed_in|embed_out)\.")
-_WEIGHT = re.compile(
-    r"^base_model\.model\.(?P<module>.*(?:embed_tokens|lm_head|wte|embed_in|embed_out))(?:\.base_layer)?\.weight$"
-)
-
-
-def embedding_copies(weights: Path, names: Mapping[str, str], base: Path) -> list[str]:
-    """Which tensors are the base's embeddings, value for value (in the precision of the copy).
+def _embedding_copies(weights: Path, names: Mapping[str, str], base: Path) -> list[str]:
+    """Names, in PEFT's own form, of tensors that are the base's embeddings value for value, in the copy's precision.
 
     Args:
-        weights: the adapter's file.
-        names: tensor in the file -> its name in PEFT's own form; the tensors to look at.
-
-    Returns:
-        Names in PEFT's own form, sorted.
+        names: of the tensors to look at: in the file -> in PEFT's own form.
     """
     asked = {name: match["module"] for name, canonical in names.items() if (match := _WEIGHT.match(canonical))}
     if not asked:

@@ -1,0 +1,126 @@
+"""An adapter's safetensors file: its header, checked before anything of it is loaded, and values that are no numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import AdapterError
+
+if TYPE_CHECKING:
+    import torch
+
+_MAX_HEADER_BYTES = 100 << 20
+# Bytes of one value, by the format's names for types (https://github.com/huggingface/safetensors).
+_VALUE_BYTES = {
+    "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
+    "U32": 4, "I32": 4, "F32": 4, "U64": 8, "I64": 8, "F64": 8,
+}  # fmt: skip
+RESTORE = "copy the adapter again from where it was trained"
+
+
+@dataclass(frozen=True)
+class TensorHeader:
+    """One tensor of a safetensors file, from its header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def read_tensor_headers(path: Path) -> Mapping[str, TensorHeader]:
+    """Names, types and shapes in a safetensors file, without reading its data.
+
+    Raises:
+        AdapterError: the header is damaged, does not agree with itself (a tensor's bytes with its shape, overlapping
+            tensors, gaps, a name twice), or not with the size of the file.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > min(size - 8, _MAX_HEADER_BYTES):
+                raise AdapterError(f"{path}: header says {length} bytes in a file of {size}", RESTORE)
+            header = json.loads(stream.read(length), object_pairs_hook=_distinct)
+        metadata = header.pop("__metadata__", None)
+        metadata = {} if metadata is None else metadata
+        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError(f"__metadata__ is {metadata!r}, not texts by their names")
+        headers = {name: TensorHeader(str(e["dtype"]), _integers(e["shape"])) for name, e in header.items()}
+        spans = sorted((*_integers(e["data_offsets"]), name) for name, e in header.items())
+        end = _end_of_tensors(path, spans, headers)
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as exc:
+        raise AdapterError(f"{path} is not a readable safetensors file: {exc}", RESTORE) from exc
+    if 8 + length + end != size:
+        raise AdapterError(f"{path} is truncated or padded: {size} bytes, its header wants {8 + length + end}", RESTORE)
+    return headers
+
+
+def _end_of_tensors(path: Path, spans: list[tuple[Any, ...]], headers: Mapping[str, TensorHeader]) -> int:
+    """Where the last tensor ends, in bytes from the end of the header; tensors must lie one after the other."""
+    done = 0
+    for start, end, name in spans:
+        header = headers[name]
+        if header.dtype not in _VALUE_BYTES or min(header.shape, default=0) < 0:
+            raise AdapterError(f"{path}: {name} has type {header.dtype} and shape {list(header.shape)}", RESTORE)
+        need = math.prod(header.shape) * _VALUE_BYTES[header.dtype]
+        if end - start != need:
+            raise AdapterError(
+                f"{path}: {name} ({header.dtype}, {list(header.shape)}) takes {need} bytes, its header gives it "
+                f"{end - start}",
+                RESTORE,
+            )
+        if start != done:
+            fault = "overlaps the tensor before it" if start < done else "leaves a gap before it"
+            raise AdapterError(f"{path}: {name} {fault} (it starts at byte {start}, not {done})", RESTORE)
+        done = end
+    return done
+
+
+def _integers(values: object) -> tuple[int, ...]:
+    if not isinstance(values, list) or any(type(value) is not int for value in values):
+        raise ValueError(f"{values!r} is no list of integers")
+    return tuple(values)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names are all different; readers disagree on which of two equal ones counts."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)} stands twice in the header")
+    return found
+
+
+def nonfinite_tensors(path: Path) -> dict[str, int]:
+    """Tensor -> how many of its values are NaN or infinite; only those that have any."""
+    # isfinite knows no float8
+    return _counts(path, lambda tensor: ~(tensor.float() if tensor.itemsize == 1 else tensor).isfinite())
+
+
+def saturated_tensors(path: Path) -> dict[str, int]:
+    """Half-precision tensor -> how many of its values stand within 1% of the largest float16; only those with any.
+
+    Values that did not fit are often clipped to it, rather than saved as infinities.
+    """
+    import torch
+
+    limit = 0.99 * torch.finfo(torch.float16).max
+
+    def is_saturated(tensor: torch.Tensor) -> torch.Tensor:
+        half = tensor if tensor.dtype == torch.float16 else tensor.new_zeros(0, dtype=torch.float16)
+        return (half.float().abs() >= limit) & half.isfinite()
+
+    return _counts(path, is_saturated)
+
+
+def _counts(path: Path, marked: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, int]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        counts = {name: int(marked(file.get_tensor(name)).sum()) for name in sorted(file.keys())}
+    return {name: count for name, count in counts.items() if count}
