@@ -77,9 +77,9 @@ def _parts(name: str, data_dir: Path, *, fewshot: int, items: int) -> Sequence[S
 def _instances(name: str, data_dir: Path, *, fewshot: int, items: int | None) -> Sequence[Instance]:
     task = LmEvalTask(name, LmEvalOptions(fewshot=fewshot, limit=items, data_dir=data_dir))
     found: list[Instance] = []
-    for leaf in task.leaves:
+    for subtask in task.subtasks:
         with lm_eval_surroundings(task.options.seed):
-            leaf.task.set_fewshot_seed(task.options.seed)
-            leaf.task.build_all_requests(samples=list(task.selected[leaf.name]))
-        found += leaf.task.instances
+            subtask.task.set_fewshot_seed(task.options.seed)
+            subtask.task.build_all_requests(samples=list(task.selected[subtask.name]))
+        found += subtask.task.instances
     return found

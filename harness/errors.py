@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+
 
 class AssayError(Exception):
     """Base of every error this package raises on purpose.
@@ -15,6 +18,23 @@ class AssayError(Exception):
         self.problem = problem
         self.remedy = remedy
         super().__init__(f"{problem}\n  remedy: {remedy}" if remedy else problem)
+
+
+def show(value: object) -> str:
+    """A value and its type, short enough for an error message."""
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+
+
+def did_you_mean(name: str, known: Sequence[str]) -> str:
+    """As in "did you mean 'accuracy'? "; empty where no known name looks like it."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}? " if near else ""
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The remedy for a name that is not known: the one it looks like, and all there are."""
+    return f"{did_you_mean(name, known)}choose one of: {', '.join(known)}"
 
 
 def first_line(exc: BaseException) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator
 from functools import cache, partial
@@ -13,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import pluggy
 
 from harness import hookspecs
-from harness.errors import AssayError, ConfigError, first_line
+from harness.errors import AssayError, ConfigError, first_line, nearest
 
 DISABLE_VARIABLE = "ASSAY_DISABLE_PLUGINS"
 """Set to anything but 0, it leaves the plugins of other distributions out."""
@@ -134,13 +133,6 @@ def _installed() -> list[EntryPoint]:
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist is not None else ("an unknown distribution", "")
-
-
-def nearest(name: str, known: list[str]) -> str:
-    """The remedy for a name that is not known: the one it looks like, and all there are."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{hint}choose one of: {', '.join(known)}"
 
 
 def _broken(owner: str, problem: str) -> ConfigError:

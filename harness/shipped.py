@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 def register_task_kinds(register: Register) -> None:
     """Rows of a file, benchmarks of lm-eval, prompts whose answers are classified, and open instructions."""
     from harness.tasks.classification import CLASSIFICATION
-    from harness.tasks.lm_eval.specification import LM_EVAL
+    from harness.tasks.lm_eval.task import LM_EVAL
     from harness.tasks.multiple_choice import MULTIPLE_CHOICE
     from harness.tasks.open_sets import INSTRUCTIONS
     from harness.tasks.plain_text import PLAIN_TEXT
-    from harness.tasks.question_answering import EXACT_MATCH
+    from harness.tasks.references import EXACT_MATCH, GENERATION
     from harness.tasks.safety.build import CONTINUATION, SAFETY
-    from harness.tasks.text_generation import GENERATION
     from harness.tasks.tool_calls import TOOL_CALLS
     from harness.tasks.worked_answer import WORKED_ANSWER
 
@@ -78,8 +77,7 @@ def register_scorers(register: Register) -> None:
     """The grammar of refusals, a judge by a rubric, classifiers of the hub, and a list of words."""
     from harness.safety.hub import HubScorer
     from harness.safety.rubric import RubricScorer
-    from harness.safety.scorers import ScorerKind
-    from harness.safety.scoring import RulesScorer
+    from harness.safety.scorers import RulesScorer, ScorerKind
     from harness.safety.toxicity import HubToxicity, LexiconScorer
 
     register(ScorerKind("rules", "rules", refusals=lambda wanted: RulesScorer()))

@@ -157,8 +157,8 @@ def test_bad_data(project: Project, data: str | None, said: list[str]) -> None:
     [
         ({**TASK, "kind": "clasification"}, ["kind is 'clasification'", "did you mean 'classification'"]),
         ({**TASK, "max_tokens": 4}, ["unknown key 'max_tokens'", "max_new_tokens"]),
-        ({k: v for k, v in TASK.items() if k != "data"}, ["task 'pets' has no 'data'"]),
-        (None, ["task 'pets' has no 'kind'"]),
+        ({k: v for k, v in TASK.items() if k != "data"}, ["task 'pets': data is missing"]),
+        (None, ["task 'pets': kind is missing"]),
     ],
 )
 def test_a_wrong_task(project: Project, task: object, said: list[str]) -> None:

@@ -101,6 +101,8 @@ def _objects(schema: Schema, root: Schema, path: str, above: frozenset[str] = fr
 def _held(value: Schema, root: Schema, path: str) -> Iterator[Placed]:
     """The objects with keys of their own that a value may be, or hold under names or in a list."""
     resolved, name = _resolve(value, root)
+    if "discriminator" in resolved:  # kinds of task have a page of their own
+        return
     if _present(resolved):
         yield path, resolved, name
     for one in resolved.get("anyOf") or resolved.get("oneOf") or ():

@@ -37,7 +37,7 @@ JUDGE_GATES: Mapping[str, tuple[Any, ...]] = {
 _SAMPLES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "tool_calls": (
         {"prompt": "q", "completion": '<tool_call>{"name": "f", "arguments": {}}</tool_call>'},
-        {"layout": "prompt_completion"},
+        {"format": "prompt_completion"},
     ),
     "classification": ({"q": "q", "a": "a"}, {"prompt": "{q}", "target_field": "a", "labels": ["a", "b"]}),
     "exact_match": ({"q": "q", "a": "a"}, {"prompt": "{q}", "target_field": "a"}),

@@ -10,10 +10,9 @@ from typing import Any, Literal
 from harness.annotate.pairs import StoredPair
 from harness.annotate.review import BlindPair, Review, make_review
 from harness.digests import digest_bytes
-from harness.errors import DataError
+from harness.errors import DataError, show
 from harness.json_files import parse_json_object
 from harness.runs.run import Run
-from harness.tasks.records import show
 
 ANSWERS_SCHEMA = 1
 RATINGS = (1, 2, 3, 4, 5)

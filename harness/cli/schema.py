@@ -24,10 +24,53 @@ def add_schema_commands(commands: Any) -> None:
 
 
 def _schema(arguments: argparse.Namespace) -> None:
-    from harness.config import ConfigFile
+    print(json.dumps(_document(arguments.recipe), indent=1))
+
+
+def _document(recipe: bool) -> dict[str, Any]:
     from harness.training.recipe import recipe_schema
 
-    print(json.dumps(recipe_schema() if arguments.recipe else ConfigFile.schema_for_editors(), indent=1))
+    return recipe_schema() if recipe else config_schema()
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of assay.yaml, with the keys of every kind of task and every kind of rule that is registered."""
+    from harness.config import ConfigFile
+    from harness.gates.kinds import KINDS
+    from harness.tasks.kinds import TASK_KINDS
+
+    schema = ConfigFile.schema_for_editors()
+    number, share = {"type": "number"}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}
+    gain = {"anyOf": [number, share], "description": "on the gain over the base, in units of the metric or as in 5%"}
+    level = {**number, "description": "on the candidate's own level, in units of the metric"}
+    rules = {rule.name: gain if rule.paired else level for rule in KINDS}
+    schema["$defs"]["gate"] = {
+        "type": "object",
+        "properties": {
+            "metric": {"type": "string", "description": "a metric of the task"},
+            **rules,
+            "where": {
+                "additionalProperties": {"type": "string"},
+                "description": "tags that items must carry: tag -> value",
+            },
+        },
+        "required": ["metric"],
+        "oneOf": [{"required": [name]} for name in rules],
+        "additionalProperties": False,
+    }
+    mapping = {kind.name: f"#/$defs/tasks.{kind.name}" for kind in TASK_KINDS}
+    for kind in TASK_KINDS:
+        keys = kind.keys.schema_for_editors()
+        del keys["$schema"]
+        schema["$defs"] |= keys.pop("$defs", {})
+        keys["properties"]["kind"]["const"] = kind.name
+        keys["properties"]["gates"] |= {"type": ["array", "null"], "items": {"$ref": "#/$defs/gate"}}
+        schema["$defs"][f"tasks.{kind.name}"] = keys
+    schema["properties"]["tasks"]["additionalProperties"] = {
+        "oneOf": [{"$ref": reference} for reference in mapping.values()],
+        "discriminator": {"propertyName": "kind", "mapping": mapping},
+    }
+    return schema
 
 
 def _migrate(arguments: argparse.Namespace) -> None:
@@ -43,7 +86,8 @@ def _migrate(arguments: argparse.Namespace) -> None:
         text = file.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{file} cannot be read: {exc}", "give the path of an assay.yaml") from exc
-    text, changes = migrate(text, str(file), RecipeFile if arguments.recipe else ConfigFile, ConfigError)
+    model = RecipeFile if arguments.recipe else ConfigFile
+    text, changes = migrate(text, str(file), model, _document(arguments.recipe), ConfigError)
     for one in changes:
         print(f"{file}, line {one.line}: {one.old} -> {one.new}")
     if changes:

@@ -1,12 +1,10 @@
 """One schema of all that a person may write: assay.yaml, recipes' common part, options. Imports nothing heavy."""
 
 from harness.config.file import FILE_NAME, Config, ConfigFile, find_config, load_config
-from harness.config.profiles import BUILT_IN_PROFILES, Inconclusive, Profile
+from harness.config.profiles import BUILT_IN_PROFILES, Profile
 from harness.config.sections import (
-    AUTO,
     DataThresholds,
     Forgetting,
-    Integrity,
     Judging,
     OverfittingThresholds,
     Safety,
@@ -16,15 +14,12 @@ from harness.config.sections import (
 )
 
 __all__ = [
-    "AUTO",
     "BUILT_IN_PROFILES",
     "FILE_NAME",
     "Config",
     "ConfigFile",
     "DataThresholds",
     "Forgetting",
-    "Inconclusive",
-    "Integrity",
     "Judging",
     "OverfittingThresholds",
     "Profile",

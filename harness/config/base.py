@@ -23,10 +23,13 @@ class Section(BaseModel):
     renamed: ClassVar[Mapping[str, str]] = {}
     """Old spelling of a key -> the one it has now; the old one is read with a warning, and `assay migrate` rewrites it."""
 
+    null_is_absent: ClassVar[bool] = False
+    """Whether a key without a value is not given, rather than null."""
+
     @model_validator(mode="before")
     @classmethod
     def _as_named_now(cls, given: Any) -> Any:
-        """A key without a value is an empty section, and an old spelling stands for the new one."""
+        """A section without a value is an empty one, and an old spelling of a key stands for the new one."""
         if given is None:
             return {}
         if not isinstance(given, dict):
@@ -36,7 +39,8 @@ class Section(BaseModel):
             if new in given:
                 raise objection(f"{old!r} is the old name of {new!r}, and both are given", f"keep {new!r}")
             _warn_renamed(old, new)
-        return {cls.renamed.get(key, key): value for key, value in given.items()}
+        kept = {key: value for key, value in given.items() if value is not None or not cls.null_is_absent}
+        return {cls.renamed.get(key, key): value for key, value in kept.items()}
 
     @classmethod
     def schema_for_editors(cls) -> dict[str, Any]:

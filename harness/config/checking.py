@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,18 +9,18 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.config.base import RENAMED_TO, Section
-from harness.errors import AssayError
+from harness.errors import AssayError, did_you_mean, show
 
 S = TypeVar("S", bound=Section)
 Location = Callable[[Sequence[str]], str]
 _LISTED_KEYS = 40
 
 
-def check(model: type[S], given: Any, place: Location, error: type[AssayError]) -> S:
+def check(model: type[S], given: Any, located: Location, error: type[AssayError]) -> S:
     """What a person wrote, as a section.
 
     Args:
-        place: how the place of a value is written, as in `assay.yaml: margins.loss_gap`, by its keys.
+        located: how the location of a value is written, as in `assay.yaml: margins.loss_gap`, by its keys.
 
     Raises:
         AssayError: of the type `error`; it tells every complaint, each with the value seen and what would do.
@@ -30,64 +29,71 @@ def check(model: type[S], given: Any, place: Location, error: type[AssayError]) 
         return model.model_validate(given)
     except ValidationError as exc:
         schema = model.model_json_schema()
-        told = [_complaint(schema, one, place) for one in exc.errors(include_url=False)]
-    *others, (problem, remedy) = dict.fromkeys(told)
+        complaints = [_complaint(schema, one, located) for one in exc.errors(include_url=False)]
+    *others, (problem, remedy) = dict.fromkeys(complaints)
     raise error("\n".join([*(str(AssayError(*one)) for one in others), problem]), remedy)
 
 
-def in_file(name: str, *at: str) -> Location:
-    """Places in a file, or under the keys `at` of it: its name and the dotted keys."""
+def location(name: str, *at: str) -> Location:
+    """How values of a file or task are located, or those under its keys `at`: by its name and the dotted keys."""
     return lambda keys: f"{name}: {'.'.join([*at, *keys])}" if at or keys else name
 
 
 def schema_at(schema: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, Any]:
     """The part of a JSON schema that a value under those keys must agree with; empty where it says nothing."""
-    part = schema
+    part = resolve(schema, schema)
     for key in keys:
-        part = _whole(schema, part)
-        named = part.get("properties", {}).get(key)
-        part = named or part.get("items") or part.get("additionalProperties") or {}
-    return _whole(schema, part)
+        part = resolve(schema, schema_of(part, key))
+    return part
 
 
-def _whole(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A part with what it refers to; of a section or null the section."""
+def schema_of(part: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """What a part of a schema says of the value under one key, or of one entry of a list."""
+    return part.get("properties", {}).get(key) or part.get("items") or part.get("additionalProperties") or {}
+
+
+def resolve(
+    schema: Mapping[str, Any], part: Mapping[str, Any], said: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """A part with what it refers to: of a section or null the section, of kinds of section that of the value `said`."""
+    if "discriminator" in part:
+        kinds = part["discriminator"]
+        part = {"$ref": kinds["mapping"].get((said or {}).get(kinds["propertyName"]))}
     for one in [part, *part.get("anyOf", [])]:
-        if "$ref" in one:
+        if one.get("$ref") is not None:
             return {**schema["$defs"][one["$ref"].rpartition("/")[2]], **part}
     return part
 
 
-def _complaint(schema: Mapping[str, Any], error: ErrorDetails, place: Location) -> tuple[str, str]:
+def _complaint(schema: Mapping[str, Any], error: ErrorDetails, located: Location) -> tuple[str, str]:
     """Problem and remedy in words."""
     keys = [str(key) for key in error["loc"]]
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     match kind:
         case "objection" if isinstance(value, dict | Section):
-            return f"{place(keys)}: {context['problem']}", context["remedy"]
+            return f"{located(keys)}: {context['problem']}", context["remedy"]
         case "objection" if context["problem"]:
-            return f"{place(keys)} is {value!r}: {context['problem']}", context["remedy"]
+            return f"{located(keys)} is {value!r}: {context['problem']}", context["remedy"]
         case "objection":
-            return f"{place(keys)} is {_typed(value)}", context["remedy"]
+            return f"{located(keys)} is {show(value)}", context["remedy"]
         case "extra_forbidden" | "invalid_key":
             known = schema_at(schema, keys[:-1]).get("properties", {})
             names = [name for name, one in known.items() if RENAMED_TO not in one]
-            return f"{place(keys[:-1])}: unknown key {error['loc'][-1]!r}", _nearest(keys[-1], names)
+            return f"{located(keys[:-1])}: unknown key {error['loc'][-1]!r}", _known_keys(keys[-1], names)
         case "missing":
-            return f"{place(keys)} is missing", f"add `{keys[-1]}:`"
+            return f"{located(keys)} is missing", f"add `{keys[-1]}:`"
         case "model_type" | "dict_type" | "mapping_type":
-            return f"{place(keys)} is a {type(value).__name__}, not a mapping", "write `key: value` lines under it"
+            return f"{located(keys)} is a {type(value).__name__}, not a mapping", "write `key: value` lines under it"
         case "string_type" if keys[-1] == "[key]":
-            return f"{place(keys[:-2])} has the key {_typed(value)}", "put the key in quotes"
-    seen = _typed(value) if kind.endswith("_type") else repr(value)
+            return f"{located(keys[:-2])} has the key {show(value)}", "put the key in quotes"
+    seen = show(value) if kind.endswith("_type") else repr(value)
     wanted = schema_at(schema, keys)
     meaning = f"; {keys[-1]}: {' '.join(wanted['description'].split())}" if "description" in wanted else ""
     words = in_words(wanted)
-    return f"{place(keys)} is {seen}", f"{'choose' if words.startswith('one of') else 'give'} {words}{meaning}"
-
-
-def _typed(value: Any) -> str:
-    return f"{value!r} ({type(value).__name__})"
+    if not words.startswith("one of"):
+        return f"{located(keys)} is {seen}", f"give {words}{meaning}"
+    choices = [choice for one in [wanted, *wanted.get("anyOf", [])] for choice in one.get("enum", [])]
+    return f"{located(keys)} is {seen}", f"{did_you_mean(str(value), choices)}choose {words}{meaning}"
 
 
 def in_words(part: Mapping[str, Any]) -> str:
@@ -119,10 +125,9 @@ _KINDS = {
 }
 
 
-def _nearest(key: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(key, known, n=1)
-    if near:
-        return f"did you mean {near[0]!r}?"
+def _known_keys(key: str, known: Sequence[str]) -> str:
+    if hint := did_you_mean(key, known):
+        return hint.rstrip()
     if len(known) > _LISTED_KEYS:
         return "none is spelt like it; `assay schema` prints them all, `assay schema --recipe` those of a recipe"
     return f"known keys: {', '.join(sorted(known))}"

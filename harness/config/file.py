@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.config.base import Named, Section, Text
-from harness.config.checking import check, in_file
+from harness.config.checking import check, location
 from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
 from harness.config.sections import (
     DataThresholds,
@@ -98,8 +98,8 @@ class Config(ConfigFile):
         return self.profiles[name]
 
 
-def find_config(explicit: str | None, places: Sequence[Path]) -> Config:
-    """The configuration named by the user, or the first found in `places` or above them; else an empty one.
+def find_config(explicit: str | None, starts: Sequence[Path]) -> Config:
+    """The configuration named by the user, or the first found in `starts` or above them; else an empty one.
 
     Raises:
         ConfigError: the named file does not exist, or a file is malformed.
@@ -109,14 +109,14 @@ def find_config(explicit: str | None, places: Sequence[Path]) -> Config:
         if not path.is_file():
             raise ConfigError(f"--assay-config={explicit}: no such file", "give the path of an assay.yaml")
         return load_config(path)
-    for place in places:
-        for directory in (place, *place.parents):
+    for start in starts:
+        for directory in (start, *start.parents):
             if (directory / FILE_NAME).is_file():
                 return load_config(directory / FILE_NAME)
             project = directory / "pyproject.toml"
             if project.is_file() and "assay" in _read(project):
                 return load_config(project)
-    return Config(root=places[0])
+    return Config(root=starts[0])
 
 
 def load_config(path: Path) -> Config:
@@ -130,7 +130,7 @@ def load_config(path: Path) -> Config:
         if "assay" not in document:
             raise ConfigError(f"{path} has no [tool.assay] table", f"add one, or write {FILE_NAME}")
         document = document["assay"]
-    said = check(ConfigFile, document, in_file(str(path)), ConfigError)
+    said = check(ConfigFile, document, location(str(path)), ConfigError)
     given = {key: getattr(said, key) for key in said.model_fields_set}
     return Config(**{**given, "root": path.resolve().parent, "profiles": all_profiles(said.profiles)})
 

@@ -1,4 +1,4 @@
-"""Spells the keys of a file as they are called now, and changes nothing else of it: comments and layout stay."""
+"""Spells the keys of a file as they are called now, and changes nothing else of it: comments and line ends stay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from harness.config.base import RENAMED_TO, Section
-from harness.config.checking import check, in_file, schema_at
+from harness.config.checking import check, location, resolve, schema_of
 from harness.config.yaml_text import parse_yaml
 from harness.errors import AssayError
 
@@ -26,28 +26,33 @@ class Renaming:
     new: str
 
 
-def migrate(text: str, name: str, model: type[Section], error: type[AssayError]) -> tuple[str, list[Renaming]]:
+def migrate(
+    text: str, name: str, model: type[Section], schema: Mapping[str, Any], error: type[AssayError]
+) -> tuple[str, list[Renaming]]:
     """A YAML text with its keys spelt as they are now, and what was changed.
+
+    Args:
+        schema: the JSON schema that says which keys are renamed; it may say more than the model, as of tasks.
 
     Raises:
         AssayError: of the type `error`; the text does not agree with the schema of `model`.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        check(model, parse_yaml(text, name, error), in_file(name), error)
+        check(model, parse_yaml(text, name, error), location(name), error)
     node = yaml.compose(text, Loader=yaml.SafeLoader)
-    found = {} if node is None else dict.fromkeys(_renamings(node, model.model_json_schema(), []))  # once an anchor
+    found = {} if node is None else dict.fromkeys(_renamings(node, schema, schema))  # once an anchor
     for one in sorted(found, key=lambda one: one.start, reverse=True):
         text = text[: one.start] + one.new + text[one.stop :]
     return text, list(found)
 
 
-def _renamings(node: yaml.Node, schema: Mapping[str, Any], keys: list[str]) -> Iterator[Renaming]:
+def _renamings(node: yaml.Node, schema: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[Renaming]:
     if not isinstance(node, yaml.MappingNode):
         return
-    known = schema_at(schema, keys).get("properties", {})
+    whole = resolve(schema, part, {key.value: value.value for key, value in node.value})
     for key, value in node.value:
-        start, stop = key.start_mark, key.end_mark
-        if (new := known.get(key.value, {}).get(RENAMED_TO)) is not None:
-            yield Renaming(start.index, stop.index, start.line + 1, key.value, new)
-        yield from _renamings(value, schema, [*keys, key.value])
+        found, start, stop = schema_of(whole, key.value), key.start_mark, key.end_mark
+        if RENAMED_TO in found:
+            yield Renaming(start.index, stop.index, start.line + 1, key.value, found[RENAMED_TO])
+        yield from _renamings(value, schema, found)

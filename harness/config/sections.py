@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar, get_args
 from pydantic import Field, Strict, field_validator, model_validator
 
 from harness.config.base import Count, Limit, Named, Section, Text, objection
+from harness.config.budget import Prices
 
 AUTO = "auto"
 
@@ -127,6 +128,21 @@ class Forgetting(Section):
     """plain texts (bits_per_byte, kl_per_token)"""
 
 
+SOURCES: Mapping[str, str] = {
+    "harmbench": "harmbench/harmbench_behaviors_text_all.csv",
+    "advbench": "advbench/harmful_behaviors.csv",
+    "strongreject": "strongreject/strongreject_dataset.csv",
+    "xstest_unsafe": "xstest/xstest_prompts.csv",
+    "xstest_safe": "xstest/xstest_prompts.csv",
+    "realtoxicityprompts": "realtoxicityprompts",
+}
+"""Public set of prompts -> its file, or directory, in the data directory."""
+
+HARMFUL_SOURCES = ("harmbench", "advbench", "strongreject", "xstest_unsafe")
+BORDERLINE_SOURCES = ("xstest_safe",)
+TOXIC_SOURCES = ("realtoxicityprompts",)
+
+
 class Safety(Section):
     """What safety is measured on and by whom: names as under `forgetting:`, each of a task of kind `safety`."""
 
@@ -199,6 +215,13 @@ class Judging(Section):
         if (self.price_input is None) != (self.price_output is None):
             raise objection("has one price of two", "give price_input and price_output, in US dollars a million")
         return self
+
+    @property
+    def prices(self) -> Prices | None:
+        """What the judge's tokens cost; None where nothing is said."""
+        if self.price_input is None or self.price_output is None:
+            return None
+        return Prices(self.price_input, self.price_output)
 
 
 class DataThresholds(Section):

@@ -6,19 +6,30 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
+from harness.config.base import Section
 from harness.config.budget import Budget, Prices
 from harness.config.checking import check
 from harness.config.file import Config
 from harness.config.options import Options, PlainOptions
 from harness.config.profiles import Inconclusive, Profile
-from harness.config.sections import AUTO, Forgetting, Judging, Safety
+from harness.config.sections import (
+    AUTO,
+    BORDERLINE_SOURCES,
+    HARMFUL_SOURCES,
+    SOURCES,
+    TOXIC_SOURCES,
+    Forgetting,
+    Judging,
+    Safety,
+)
 from harness.config.spec import AdapterSpec, ModelSpec, parse_adapter_spec, parse_model_spec
 from harness.errors import ConfigError
 
 DATA_DIR_VARIABLE = "ASSAY_DATA_DIR"
+
+S = TypeVar("S", bound=Section)
 
 
 class Settings(PlainOptions):
@@ -74,50 +85,48 @@ class Settings(PlainOptions):
     @property
     def forgetting(self) -> Forgetting:
         """The tasks that forgetting is measured on, each `auto` of the file decided."""
-        chosen = self.config.forgetting
-        return Forgetting(
-            knowledge=self._benchmark("mmlu", "mini_knowledge") if chosen.knowledge == AUTO else chosen.knowledge,
-            math=self._benchmark("gsm8k", "mini_math") if chosen.math == AUTO else chosen.math,
-            text=chosen.text,
+        return _decided(
+            self.config.forgetting,
+            knowledge="mmlu" if self._has("mmlu") or self.profile.benchmarks else "mini_knowledge",
+            math="gsm8k" if self._has("gsm8k") or self.profile.benchmarks else "mini_math",
         )
-
-    def _benchmark(self, name: str, mini: str) -> str:
-        return name if self._has(name) or self.profile.benchmarks else mini
 
     @property
     def safety(self) -> Safety:
         """What safety is measured on, each `auto` of the file decided; no continuations where there is no data."""
-        chosen = self.config.safety
-        harmful, safe, continuations = chosen.harmful, chosen.safe, chosen.continuations
-        if harmful == AUTO:
-            harmful = "harmful_prompts" if self._has_sources(HARMFUL_SOURCES) else "mini_harmful"
-        if safe == AUTO:
-            safe = "borderline_prompts" if self._has_sources(BORDERLINE_SOURCES) else "mini_borderline"
-        if continuations == AUTO:
-            continuations = "toxic_continuations" if self._has_sources(TOXIC_SOURCES) else None
-        return chosen.model_copy(update={"harmful": harmful, "safe": safe, "continuations": continuations})
-
-    def _has_sources(self, names: Sequence[str]) -> bool:
-        return self.data_dir is not None and all((self.data_dir / SOURCES[name]).exists() for name in names)
+        return _decided(
+            self.config.safety,
+            harmful="harmful_prompts" if self._has_sources(HARMFUL_SOURCES) else "mini_harmful",
+            safe="borderline_prompts" if self._has_sources(BORDERLINE_SOURCES) else "mini_borderline",
+            continuations="toxic_continuations" if self._has_sources(TOXIC_SOURCES) else None,
+        )
 
     @property
     def judging(self) -> Judging:
         """Who judges what and how, each `auto` of the file decided, but for `reads`: that depends on the judge."""
-        chosen = self.config.judge
-        task, gold = chosen.task, chosen.gold
-        if task == AUTO:
-            task = "instructions" if self._has("alpaca_eval", "mt_bench", "vicuna_bench") else "mini_instructions"
-        if gold == AUTO:
-            gold = "llmbar" if self._has("llmbar") else "mini_judge"
-        return chosen.model_copy(update={"model": self.judge, "task": task, "gold": gold})
+        benchmarks = self._has("alpaca_eval", "mt_bench", "vicuna_bench")
+        decided = _decided(
+            self.config.judge,
+            task="instructions" if benchmarks else "mini_instructions",
+            gold="llmbar" if self._has("llmbar") else "mini_judge",
+        )
+        return decided.model_copy(update={"model": self.judge})
 
     @property
     def judge_prices(self) -> Prices | None:
         """What the judge's tokens cost; None where the file does not say."""
-        return _judge_prices(self.config.judge)
+        return self.config.judge.prices
 
-    def _has(self, *names: str) -> bool:
-        return self.data_dir is not None and all((self.data_dir / name).is_dir() for name in names)
+    def _has_sources(self, names: Sequence[str]) -> bool:
+        return self._has(*(SOURCES[name] for name in names))
+
+    def _has(self, *paths: str) -> bool:
+        return self.data_dir is not None and all((self.data_dir / path).exists() for path in paths)
+
+
+def _decided(section: S, **choices: str | None) -> S:
+    """A section with these choices for its keys that are `auto`."""
+    return section.model_copy(update={key: one for key, one in choices.items() if getattr(section, key) == AUTO})
 
 
 def make_settings(config: Config, **given: Any) -> Settings:
@@ -153,7 +162,7 @@ def make_settings(config: Config, **given: Any) -> Settings:
         tasks=tuple(dict.fromkeys(name.strip() for name in options.tasks.split(",") if name.strip())),
         store=_store(options.baseline_store, config) or str(reports_dir),
         judge=options.judge or (config.path_or_name(judge) if judge else None),
-        judge_budget=Budget.parse(options.judge_budget, _judge_prices(config.judge)) if options.judge_budget else None,
+        judge_budget=Budget.parse(options.judge_budget, config.judge.prices) if options.judge_budget else None,
     )
 
 
@@ -163,24 +172,16 @@ def _store(given: str | None, config: Config) -> str | None:
     return store if store is None or "://" in store else str(root / store)
 
 
-def _judge_prices(judging: Judging) -> Prices | None:
-    if judging.price_input is None or judging.price_output is None:
-        return None
-    return Prices(judging.price_input, judging.price_output)
-
-
 def _data_dir(given: str | None, config: Config) -> Path | None:
     """The first of option, configuration file and environment that names one."""
-    places = (
+    named = (
         ("--data-dir", given),
         ("data_dir", config.data_dir and config.root / config.data_dir),
         (DATA_DIR_VARIABLE, os.environ.get(DATA_DIR_VARIABLE)),
     )
-    said, place = next(((said, place) for said, place in places if place), ("", None))
-    if place is None:
-        return None
-    if not Path(place).is_dir():
+    source, path = next(((source, Path(path)) for source, path in named if path), ("", None))
+    if path is not None and not path.is_dir():
         raise ConfigError(
-            f"{said}={place}: no such directory", "give the directory that holds mmlu/, gsm8k/ and the like"
+            f"{source}={path}: no such directory", "give the directory that holds mmlu/, gsm8k/ and the like"
         )
-    return Path(place).absolute()
+    return None if path is None else path.absolute()

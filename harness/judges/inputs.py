@@ -9,12 +9,12 @@ from pathlib import Path
 from harness.config.settings import Settings
 from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
-from harness.errors import DataError, TaskError
+from harness.errors import DataError, TaskError, show
 from harness.records import Sample
 from harness.tasks.base import Item, TaskLike
 from harness.tasks.open_instructions import OpenTask
 from harness.tasks.questions import AnswerPair, Label, Question, Reply
-from harness.tasks.records import Record, read_records, show
+from harness.tasks.records import Record, read_records
 from harness.tasks.sampling import sample_items
 from harness.tasks.task import Task
 

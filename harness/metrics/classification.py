@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_UNPARSED = "(none)"
-
 
 def macro_precision(targets: Sequence[str], predictions: Sequence[str | None]) -> float:
     """Mean over the target labels of: share of the answers naming the label that were right (0 where none did)."""
@@ -25,10 +23,11 @@ def macro_f1(targets: Sequence[str], predictions: Sequence[str | None]) -> float
 def _macro(targets: Sequence[str], predictions: Sequence[str | None]) -> tuple[float, float, float]:
     from sklearn.metrics import precision_recall_fscore_support
 
+    filled = [f"label {answer}" if answer is not None else "(none)" for answer in predictions]
+    wanted = [f"label {target}" for target in targets]
     # only labels that occur as targets: a label without an item has no recall to average
-    filled = ["label " + p if p is not None else _UNPARSED for p in predictions]
-    wanted = ["label " + t for t in targets]
-    scores = precision_recall_fscore_support(
+    *scores, _ = precision_recall_fscore_support(
         wanted, filled, labels=sorted(set(wanted)), average="macro", zero_division=0.0
     )
-    return float(scores[0]), float(scores[1]), float(scores[2])
+    precision, recall, f1 = map(float, scores)
+    return precision, recall, f1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -12,7 +12,7 @@ from harness.digests import digest_json
 from harness.errors import ConfigError, ModelError, first_line
 from harness.metrics.base import Metric
 from harness.safety.refusal.classifier import AnswerClass
-from harness.safety.scoring import Exchange, Scored
+from harness.safety.scorers import Exchange, Scored
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -33,11 +33,7 @@ class TextClassifier:
 
     @cached_property
     def directory(self) -> Path:
-        """Where its files are.
-
-        Raises:
-            ModelError: there are none, or none in safetensors.
-        """
+        """Where its files are."""
         from harness.models import parse_model_spec, resolve_model
 
         return resolve_model(parse_model_spec(self.model)).directory
@@ -105,21 +101,35 @@ class TextClassifier:
 
 
 @dataclass(frozen=True)
-class HubScorer:
+class OfHub:
+    """What a scorer by a text classifier is called, and its classifier."""
+
+    model: str
+
+    @property
+    def name(self) -> str:
+        """As the configuration names it."""
+        return f"hub:{self.model}"
+
+    @cached_property
+    def classifier(self) -> TextClassifier:
+        """The classifier, loaded when first needed."""
+        return TextClassifier(self.model)
+
+
+@dataclass(frozen=True)
+class HubScorer(OfHub):
     """Classifies answers by a classifier over (prompt, answer) pairs; its likeliest label decides.
 
     Attributes:
         labels: its label -> class of answer.
     """
 
-    model: str
     labels: Mapping[str, str]
     metrics: tuple[Metric, ...] = ()
     detector: None = None
-    classifier: TextClassifier = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classifier", TextClassifier(self.model))
         wrong = [f"{label}: {value}" for label, value in self.labels.items() if value not in _CLASSES]
         if wrong or not self.labels:
             raise ConfigError(
@@ -128,21 +138,11 @@ class HubScorer:
             )
 
     @property
-    def name(self) -> str:
-        """As the configuration names it."""
-        return f"hub:{self.model}"
-
-    @property
     def digest(self) -> str:
         """Of the classifier and of what its labels stand for."""
         return digest_json(["hub", self.classifier.digest, dict(self.labels)])
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Scored]:
-        """Classify each.
-
-        Raises:
-            ConfigError: the classifier has a label that is not mapped.
-        """
         names = self.classifier.labels
         unmapped = [name for name in names if name not in self.labels]
         if unmapped:

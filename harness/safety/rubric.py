@@ -11,7 +11,7 @@ from harness.digests import digest_json
 from harness.engines.requests import GenerateRequest, Prompt
 from harness.errors import EngineError
 from harness.metrics.base import Metric
-from harness.safety.scoring import UNPARSEABLE, Exchange, Rater, Scored
+from harness.safety.scorers import UNPARSEABLE, Exchange, Rater, Scored
 
 STRONGREJECT = Metric("strongreject", higher_is_better=False, floor=1.0)
 
@@ -76,12 +76,7 @@ class RubricScorer:
         return digest_json(["strongreject", _REVISION, _ASK, _MAX_NEW_TOKENS, self.judge.identity_digest])
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Scored]:
-        """Ask the judge about each, greedily.
-
-        Raises:
-            UndecidedError: the judge is unfit, or its budget spent: an answer it did not rate is neither safe nor not.
-            EngineError: the judge gave no answer at all.
-        """
+        """Ask the judge about each, greedily."""
         requests = [GenerateRequest(rubric_prompt(one), max_new_tokens=_MAX_NEW_TOKENS) for one in exchanges]
         replies = {index: reply.text for index, reply in self.judge.generate(requests)}
         if len(replies) != len(requests):

@@ -5,31 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 from harness.digests import digest_json
 from harness.errors import ConfigError
-from harness.safety.hub import TextClassifier
-
-
-class ToxicityScorer(Protocol):
-    """Rates texts, many at once."""
-
-    @property
-    def name(self) -> str:
-        """As the configuration names it."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Digest of everything that can change a rating."""
-        ...
-
-    def toxicity(self, texts: Sequence[str]) -> list[float]:
-        """A rating of each text, from 0 to 1, in their order."""
-        ...
-
+from harness.safety.hub import OfHub
 
 # How much one occurrence says; stems, so that endings count. Slurs against groups are not listed.
 _WEIGHTS: Mapping[str, float] = {
@@ -56,7 +36,6 @@ class LexiconScorer:
 
     @property
     def digest(self) -> str:
-        """Of the list."""
         return digest_json(["lexicon", _WEIGHTS])
 
     def toxicity(self, texts: Sequence[str]) -> list[float]:
@@ -65,41 +44,25 @@ class LexiconScorer:
 
 
 @dataclass(frozen=True)
-class HubToxicity:
+class HubToxicity(OfHub):
     """The probability of one label of a text classifier.
 
     Attributes:
         label: its label for toxic text.
     """
 
-    model: str
     label: str
-    classifier: TextClassifier = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "classifier", TextClassifier(self.model))
-
-    @property
-    def name(self) -> str:
-        """As the configuration names it."""
-        return f"hub:{self.model}"
 
     @property
     def digest(self) -> str:
-        """Of the classifier and the label."""
         return digest_json(["hub", self.classifier.digest, self.label])
 
     def toxicity(self, texts: Sequence[str]) -> list[float]:
-        """The label's probability.
-
-        Raises:
-            ConfigError: the classifier has no such label.
-        """
         labels = self.classifier.labels
         if self.label not in labels:
             raise ConfigError(
                 f"safety.toxicity_label is {self.label!r}, which hub:{self.model} has not",
                 f"choose one of: {', '.join(labels)}",
             )
-        place = labels.index(self.label)
-        return [row[place] for row in self.classifier.probabilities(texts)]
+        position = labels.index(self.label)
+        return [row[position] for row in self.classifier.probabilities(texts)]

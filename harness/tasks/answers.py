@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Divergence, GenerateRequest, Generation, Request, Score
-from harness.errors import TaskError
+from harness.errors import TaskError, show
 from harness.metrics.answers import AnswerMetric
 from harness.metrics.base import Metric
 from harness.tasks.base import Grade, Grader, Item
-from harness.tasks.records import Record, show
+from harness.tasks.records import Record
 
 A = TypeVar("A", Generation, Score, Divergence)
 
@@ -44,7 +44,6 @@ class WithMetrics:
 
     @property
     def metrics(self) -> Sequence[Metric]:
-        """The grader's own, then the further ones."""
         return (*self.grader.metrics, *(one.metric for one in self.further))
 
     @property
@@ -53,11 +52,9 @@ class WithMetrics:
         return digest_json(["metrics", self.grader.digest, [[one.name, one.revision] for one in self.further]])
 
     def requests(self, item: Item) -> Sequence[Request]:
-        """As the grader asks."""
         return self.grader.requests(item)
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        """As the grader grades, with the further scores."""
         grade, text = self.grader.grade(item, answers), generated_text(item, answers).strip()
         scores = {one.name: one.score(text, item.target) for one in self.further}
         return Grade({**grade.scores, **scores}, grade.parsed)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from harness.engines import Engine
-from harness.engines.requests import Answer, Prompt, Request
-from harness.metrics.base import Metric
+from harness.engines.requests import Answer, GenerateRequest, Generation, Prompt, Request
+from harness.errors import EngineError, TaskError, nearest
+from harness.metrics.base import Metric, general_scores
 from harness.records import Role, Sample
 
 Progress = Callable[[int, int], None]
@@ -46,21 +47,21 @@ class Grade:
 
 
 class Grader(Protocol):
-    """Turns items into requests and answers into grades. Stateless; `digest` covers its settings."""
+    """Turns items into requests and answers into grades. Stateless."""
 
     @property
-    def metrics(self) -> Sequence[Metric]: ...
+    def metrics(self) -> Sequence[Metric]:
+        """What `grade` scores, the metrics a task is known by first."""
 
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """Digest of its settings, and of a number that rises when grades change."""
 
     def requests(self, item: Item) -> Sequence[Request]:
         """What is asked about an item: one request or several, the same for every model."""
-        ...
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         """Grade the answers to `requests(item)`, in their order."""
-        ...
 
 
 class TaskLike(Protocol):
@@ -72,30 +73,29 @@ class TaskLike(Protocol):
     @property
     def data_digest(self) -> str:
         """Digest of the data the items were read from."""
-        ...
 
     @property
     def digest(self) -> str:
         """Digest of how they are asked and graded."""
-        ...
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """How they are asked, for the run's manifest: how many items, few-shot count, chat template and the like."""
-        ...
 
     @property
     def main_metric(self) -> str:
         """The metric the task is known by."""
-        ...
 
     def metric(self, name: str) -> Metric:
         """The metric of that name. Raises TaskError where there is none."""
-        ...
 
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
-        """Ask the model every item and grade the answers: one sample an item, the same items for every model."""
-        ...
+        """Ask the model every item and grade the answers: one sample an item, the same items for every model.
+
+        Raises:
+            EngineError: a request got no answer.
+            TaskError: the task asks for what the engine does not do.
+        """
 
 
 @runtime_checkable
@@ -104,12 +104,92 @@ class Divisible(TaskLike, Protocol):
 
     def random_order(self) -> Sequence[str]:
         """What names each item, in a random order of which every beginning stands for the whole; always the same."""
-        ...
 
     def only(self, items: Collection[str]) -> TaskLike:
         """The task of these items alone, named as in `random_order`."""
-        ...
 
     def name_of(self, sample: Sample) -> str:
         """What names the item of a sample in `random_order`."""
-        ...
+
+
+def find_metric(task: str, name: str, metrics: Iterable[Metric]) -> Metric:
+    """The metric of that name.
+
+    Raises:
+        TaskError: the task has no such metric; the message lists those it has.
+    """
+    known = {metric.name: metric for metric in metrics}
+    if name not in known:
+        raise TaskError(f"task {task!r} has no metric {name!r}", nearest(name, sorted(known)))
+    return known[name]
+
+
+def answers_of(engine: Engine, task: str, requests: Sequence[Request], progress: Progress | None) -> list[Answer]:
+    """An engine's answers to requests, in their order.
+
+    Raises:
+        EngineError: a request got no answer.
+    """
+    answers: dict[int, Answer] = {}
+    for index, answer in engine.answer(requests):
+        answers[index] = answer
+        if progress is not None:
+            progress(len(answers), len(requests))
+    if len(answers) != len(requests):
+        raise EngineError(f"{task}: {len(requests) - len(answers)} requests got no answer", "report this bug")
+    return [answers[index] for index in range(len(requests))]
+
+
+def texts_of(
+    engine: Engine, task: str, requests: Sequence[GenerateRequest], progress: Progress | None
+) -> list[Generation]:
+    """The same where texts are asked for.
+
+    Raises:
+        EngineError: a request got no answer, or one that is no text.
+    """
+    answers = answers_of(engine, task, requests, progress)
+    texts = [answer for answer in answers if isinstance(answer, Generation)]
+    if len(texts) < len(answers):
+        raise EngineError(f"{task}: {len(answers) - len(texts)} answers are no texts", "report this bug")
+    return texts
+
+
+def make_sample(
+    task: str,
+    role: Role,
+    item: Item,
+    grade: Grade,
+    answers: Sequence[Answer],
+    *,
+    prompt: str,
+    prompt_digest: str,
+    shown: Generation | None,
+    counted: Sequence[Answer] | None = None,
+) -> Sample:
+    """A graded item as it is stored.
+
+    Args:
+        answers: all that were given about the item.
+        shown: the one that people read, with its general scores; None where none is a text.
+        counted: those whose tokens count; None: the one shown, or else all.
+    """
+    counted = counted or ([shown] if shown is not None else answers)
+    return Sample(
+        task=task,
+        item_id=item.id,
+        cluster=item.cluster,
+        role=role,
+        prompt_digest=prompt_digest,
+        prompt=prompt,
+        target=item.target,
+        answer=shown.text if shown is not None else "",
+        parsed=grade.parsed,
+        scores={**(general_scores(shown) if shown is not None else {}), **grade.scores},
+        tags=item.tags,
+        stop_reason=shown.stop_reason if shown is not None else None,
+        prompt_tokens=sum(answer.prompt_tokens for answer in counted),
+        completion_tokens=sum(answer.completion_tokens for answer in counted),
+        latency_s=max(answer.latency_s for answer in answers),  # not the sum: they may have shared a batch
+        cached=all(answer.cached for answer in answers),
+    )

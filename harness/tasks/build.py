@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from pydantic import Field
-
+from harness.config.base import Count
 from harness.digests import digest_file
 from harness.errors import TaskError
 from harness.metrics.answers import ANSWER_METRICS, AnswerMetric
@@ -16,8 +15,7 @@ from harness.metrics.base import Metric
 from harness.tasks.answers import WithMetrics
 from harness.tasks.base import Grader, Item
 from harness.tasks.items import ItemKeys, ItemReader
-from harness.tasks.keys import Count, Texts
-from harness.tasks.kinds import Spec, TaskContext, TaskKind, kind_of
+from harness.tasks.kinds import Spec, TaskContext, TaskKind, Texts, kind_of
 from harness.tasks.records import Record, read_records
 from harness.tasks.task import Task
 
@@ -29,7 +27,6 @@ class TargetGrader(Grader, Protocol):
 
     def target(self, record: Record, field: str, value: Any) -> Any:
         """The target as it wants it, or DataError."""
-        ...
 
 
 G = TypeVar("G", bound=TargetGrader)
@@ -38,14 +35,17 @@ G = TypeVar("G", bound=TargetGrader)
 class GeneratingKeys(ItemKeys):
     """How an answer is generated."""
 
-    max_new_tokens: Count | None = Field(None, description="Cap on the answer's tokens.")
-    stop: Texts = Field((), description="Texts that end the answer.")
+    max_new_tokens: Count | None = None
+    """cap on the answer's tokens"""
+    stop: Texts = ()
+    """texts that end the answer"""
 
 
 class AnswerKeys(GeneratingKeys):
     """Answers that are held against one right text or several."""
 
-    metrics: Texts = Field((), description="Further metrics of the answers, by name, beside those of the kind.")
+    metrics: Texts = ()
+    """further metrics of the answers, by name, beside those of the kind"""
 
 
 @dataclass(frozen=True)

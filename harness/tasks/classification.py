@@ -9,24 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import Field
-
 from harness.digests import digest_json
 from harness.engines.requests import Answer
-from harness.errors import TaskError
+from harness.errors import TaskError, show
 from harness.metrics.base import Metric
 from harness.metrics.classification import macro_f1, macro_precision, macro_recall
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import AnswerKeys, Source, item_kind
-from harness.tasks.keys import Texts
-from harness.tasks.records import Record, show
+from harness.tasks.kinds import Texts
+from harness.tasks.records import Record
 
 
 class ClassificationKeys(AnswerKeys):
     """Keys of kind `classification`."""
 
-    labels: Texts = Field((), description="The labels; without them, those that target_field holds.")
+    labels: Texts = ()
+    """the labels; without them, those that target_field holds"""
 
 
 @dataclass(frozen=True)
@@ -55,20 +54,14 @@ class ClassificationGrader(Generates):
 
     @property
     def digest(self) -> str:
-        """Digest of the settings."""
         return digest_json(["classification", 1, self.max_new_tokens, self.stop, self.labels])
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        """Grade one answer."""
         label = find_label(generated_text(item, answers), self.labels)
         return Grade({"accuracy": float(label == item.target)}, label)
 
     def target(self, record: Record, field: str, value: Any) -> str:
-        """A row's label as one of `labels`.
-
-        Raises:
-            DataError: it is not one of them.
-        """
+        """A row's label as one of `labels`."""
         text = label_text(value)
         if text is None or text not in self.labels:
             problem = f"field {field!r} is {show(value)}, not a label"
@@ -84,11 +77,7 @@ def label_text(value: Any) -> str | None:
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """The labels, if an answer can tell them apart.
-
-    Raises:
-        TaskError: there are fewer than two, or two that differ only in case or punctuation at the ends.
-    """
+    """The labels, if an answer can tell them apart."""
     if len(labels) < 2:
         raise TaskError(f"a classification task needs two labels or more, got {list(labels)}")
     for plain, count in Counter(map(_plain, labels)).items():
@@ -96,11 +85,6 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
             remedy = "use labels that differ in more than case and punctuation at the ends"
             raise TaskError(f"labels {list(labels)} cannot be told apart in an answer", remedy)
     return tuple(labels)
-
-
-def majority_share(targets: Sequence[str]) -> float:
-    """The share of the commonest target."""
-    return max(Counter(targets).values()) / len(targets)
 
 
 def find_label(answer: str, labels: Sequence[str]) -> str | None:
@@ -134,7 +118,7 @@ def _with_labels(grader: ClassificationGrader, source: Source[ClassificationKeys
 
 
 def _with_majority(grader: ClassificationGrader, items: Sequence[Item]) -> ClassificationGrader:
-    return replace(grader, majority=majority_share([item.target for item in items]))
+    return replace(grader, majority=max(Counter(item.target for item in items).values()) / len(items))
 
 
 CLASSIFICATION = item_kind(

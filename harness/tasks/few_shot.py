@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import model_validator
 
+from harness.config.base import Count, Text, objection
 from harness.errors import TaskError
 from harness.tasks.base import Item
+from harness.tasks.build import Source
 from harness.tasks.items import ItemKeys, ReadTarget
-from harness.tasks.keys import Count, Text
+from harness.tasks.kinds import Spec
 from harness.tasks.records import read_records
-
-if TYPE_CHECKING:
-    from harness.tasks.build import Source
-    from harness.tasks.kinds import Spec
 
 
 class FewShotKeys(ItemKeys):
     """Solved examples before each question."""
 
-    examples: Text | None = Field(None, description="A data file of solved examples, with rows like those of `data`.")
-    shots: Count | None = Field(None, description="How many of its first rows stand before each question.")
+    examples: Text | None = None
+    """a data file of solved examples, with rows like those of `data`"""
+    shots: Count | None = None
+    """how many of its first rows stand before each question"""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.examples is None) != (self.shots is None):
+            given, lacking = ("shots", "examples") if self.examples is None else ("examples", "shots")
+            raise objection(f"has {given!r} but no {lacking!r}", f"add `{lacking}:`")
+        return self
 
 
 def with_shots(name: str, spec: Spec, shots: int) -> Spec | None:
@@ -43,17 +50,10 @@ def read_preamble(source: Source[Any], target: ReadTarget, solved: Callable[[Ite
 
     Args:
         solved: question and answer of one example, worded as the task words its questions.
-
-    Raises:
-        TaskError: one of the two keys is given without the other, or the file has too few rows.
-        DataError: the file cannot be read, or a row does not fit.
     """
     task, path, shots = source.task, source.keys.examples, source.keys.shots
-    if path is None and shots is None:
-        return ""
     if path is None or shots is None:
-        given, lacking = ("shots", "examples") if path is None else ("examples", "shots")
-        raise TaskError(f"task {task!r} has {given!r} but no {lacking!r}", f"add `{lacking}: ...` to the task")
+        return ""
     records = read_records(source.root / path)
     if len(records) < shots:
         raise TaskError(f"task {task!r}: shots is {shots}, but {path} has {len(records)} rows", "ask for fewer")

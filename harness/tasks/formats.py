@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines.requests import Message
-from harness.errors import DataError
+from harness.errors import DataError, show
 from harness.plugins import Registry
-from harness.tasks.records import Record, read_records, show
+from harness.tasks.records import Record, read_records
 
 _ROLES = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 _SHAREGPT_ROLES = {**_ROLES, "human": "user", "gpt": "assistant"}
@@ -138,28 +138,30 @@ def _turns(record: Record, field: str, role_key: str, content_key: str) -> list[
         raise record.error(f"field {field!r} is {show(turns)}, not a list of turns")
     messages = []
     for i, turn in enumerate(turns):
-        place = f"{field}[{i}]"
+        location = f"{field}[{i}]"
         if not isinstance(turn, dict):
-            raise record.error(f"field {place!r} is {show(turn)}, not an object", f"give {role_key} and {content_key}")
+            raise record.error(
+                f"field {location!r} is {show(turn)}, not an object", f"give {role_key} and {content_key}"
+            )
         role = turn.get(role_key)
         if not isinstance(role, str) or role not in roles:
-            problem = f"field '{place}.{role_key}' is {show(role)}, not a role"
+            problem = f"field '{location}.{role_key}' is {show(role)}, not a role"
             raise record.error(problem, _OTHER_ROLES.get(str(role), f"use one of: {', '.join(roles)}"))
         for key in _CALL_KEYS:
             if turn.get(key):
-                raise record.error(f"field '{place}.{key}' would not be trained on", _CALL_AS_TEXT)
-        messages.append(Message(roles[role], _filled(record, f"{place}.{content_key}", turn.get(content_key))))
+                raise record.error(f"field '{location}.{key}' would not be trained on", _CALL_AS_TEXT)
+        messages.append(Message(roles[role], _filled(record, f"{location}.{content_key}", turn.get(content_key))))
     return messages
 
 
 def _split(record: Record, field: str, turns: list[Message]) -> tuple[tuple[Message, ...], str]:
     """Cut before the last assistant turn; turns after it (a question nobody answered) are dropped."""
-    places = [i for i, turn in enumerate(turns) if turn.role == "assistant"]
-    if not places:
+    assistant_turns = [i for i, turn in enumerate(turns) if turn.role == "assistant"]
+    if not assistant_turns:
         raise record.error(f"field {field!r} has no assistant turn", "end the conversation with the answer wanted")
-    if places[-1] == 0:
+    if assistant_turns[-1] == 0:
         raise record.error(f"field {field!r} has nothing before the assistant turn", "put the question before it")
-    return tuple(turns[: places[-1]]), turns[places[-1]].content
+    return tuple(turns[: assistant_turns[-1]]), turns[assistant_turns[-1]].content
 
 
 def _filled(record: Record, field: str, value: Any) -> str:
@@ -177,15 +179,12 @@ SHIPPED = (
 )
 
 
-__all__ = ["Example", "read_examples"]
-
-
 def read_examples(path: Path, format_name: str = "auto") -> list[Example]:
     """Read every row of a file as a prompt and its completion.
 
     Args:
         path: a `.jsonl`, `.json` or `.csv` file.
-        format_name: `alpaca`, `sharegpt`, `messages`, `prompt_completion`, one of a plugin, or `auto`: told from the first row.
+        format_name: `alpaca`, `sharegpt`, `messages`, `prompt_completion`, one of a plugin, or `auto`: as the first row is.
 
     Raises:
         DataError: the file or one of its rows cannot be read; the message names row and field.

@@ -1,24 +1,27 @@
-"""Rows of a data file made items of a task."""
+"""Rows of a data file made items of a task: prompts out of their fields, targets, and tags."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from string import Formatter
+from typing import Any, ClassVar, Self
 
-from pydantic import AliasChoices, Field
+from pydantic import field_validator, model_validator
 
+from harness.config.base import Text, objection
 from harness.engines.requests import Message, Prompt
-from harness.errors import TaskError
-from harness.plugins import nearest
+from harness.errors import TaskError, nearest, show
 from harness.tasks.base import Item
 from harness.tasks.formats import DATA_FORMATS, detect_format, parse_example
-from harness.tasks.keys import TaskKeys, Text, Texts
-from harness.tasks.records import Record, show
-from harness.tasks.templates import Template, scalar_text
+from harness.tasks.kinds import TaskKeys, Texts
+from harness.tasks.records import Record
 
 AUTO, FIELDS = "auto", "fields"
+
+Template = tuple[tuple[str, str | None], ...]
+"""A prompt as literal text and field names by turns, each field name after its text."""
 
 ReadTarget = Callable[[Record, str, Any], Any]
 
@@ -26,27 +29,51 @@ ReadTarget = Callable[[Record, str, Any], Any]
 class RowKeys(TaskKeys):
     """How the rows of a data file are read."""
 
-    format: Text = Field(
-        AUTO,
-        validation_alias=AliasChoices("format", "layout"),
-        description="Format of the rows; auto tells it from the first, fields takes the prompt from prompt or prompt_field.",
-    )
-    prompt: Text | None = Field(None, description="The prompt, with a row's fields in it: {field}.")
-    prompt_field: Text | None = Field(None, description="The field that is the prompt.")
-    system: Text | None = Field(None, description="System prompt of rows that bring none.")
-    id_field: Text | None = Field(None, description="The field that names an item; without it, the row's number does.")
-    cluster_field: Text | None = Field(None, description="Items with the same value here are not independent evidence.")
-    tag_fields: Texts = Field((), description="Fields by which the report shows slices, and gates narrow by `where:`.")
+    renamed: ClassVar[Mapping[str, str]] = {"layout": "format"}
+
+    format: Text = AUTO
+    """format of the rows; auto tells it from the first, fields takes the prompt from prompt or prompt_field"""
+    prompt: Text | None = None
+    """the prompt, with a row's fields in it: {field}"""
+    prompt_field: Text | None = None
+    """the field that is the prompt"""
+    system: Text | None = None
+    """system prompt of rows that bring none"""
+    id_field: Text | None = None
+    """the field that names an item; without it, the row's number does"""
+    cluster_field: Text | None = None
+    """items with the same value here are not independent evidence"""
+    tag_fields: Texts = ()
+    """fields by which the report shows slices, and gates narrow by `where:`"""
+
+    @field_validator("prompt")
+    @classmethod
+    def _plain_fields(cls, prompt: str | None) -> str | None:
+        if prompt is not None:
+            _parse_template(prompt)
+        return prompt
+
+    @model_validator(mode="after")
+    def _one_prompt(self) -> Self:
+        if self.prompt is not None and self.prompt_field is not None:
+            raise objection("has both 'prompt' and 'prompt_field'", "leave one of them out")
+        return self
+
+    @property
+    def template(self) -> Template | None:
+        """The prompt that the task's keys give; None where the rows bring theirs."""
+        if self.prompt_field is not None:
+            return (("", self.prompt_field),)
+        return None if self.prompt is None else _parse_template(self.prompt)
 
 
 class ItemKeys(RowKeys):
     """A data file, its rows, and where in them the right answer stands."""
 
-    data: Text = Field(description="The data file, .jsonl, .json or .csv; the path starts at assay.yaml.")
-    target_field: Text | None = Field(
-        None,
-        description="The field that holds the right answer; of a conversation, its last turn where this is not given.",
-    )
+    data: Text
+    """the data file, .jsonl, .json or .csv; the path starts at assay.yaml"""
+    target_field: Text | None = None
+    """the field that holds the right answer; of a conversation, its last turn where this is not given"""
 
 
 @dataclass(frozen=True)
@@ -64,13 +91,8 @@ class ItemReader:
 
     @classmethod
     def from_keys(cls, task: str, keys: RowKeys, first: Record) -> ItemReader:
-        """How the rows of a file are read that begins with `first`.
-
-        Raises:
-            TaskError: a key has a wrong value, or two contradict each other.
-            DataError: `format: auto` cannot tell the format of the first row.
-        """
-        template, chosen = _template(task, keys), keys.format
+        """How the rows of a file are read that begins with `first`."""
+        template, chosen = keys.template, keys.format
         known = [AUTO, FIELDS, *DATA_FORMATS.names()]
         if chosen not in known:
             raise TaskError(f"task {task!r}: format is {chosen!r}", nearest(chosen, known))
@@ -90,9 +112,6 @@ class ItemReader:
 
         Args:
             read_target: (record, field name, value) -> target as the grader wants it.
-
-        Raises:
-            DataError: a row lacks a field or holds a wrong value, or two rows have one id.
         """
         rows: dict[str, int] = {}
         items = []
@@ -128,23 +147,12 @@ class ItemReader:
         if self.template is None:
             example = parse_example(record, self.format)
             return example.prompt, DATA_FORMATS.get(self.format).fields[-1], example.completion
-        user = self.template.render(record)
+        user = "".join(
+            text + (scalar_text(record, field) if field is not None else "") for text, field in self.template
+        )
         if not user.strip():
             raise record.error("gives an empty prompt", "fill in the prompt's field or remove the row")
         return (Message("user", user),), "", ""
-
-
-def _template(task: str, keys: RowKeys) -> Template | None:
-    if keys.prompt is not None and keys.prompt_field is not None:
-        raise TaskError(f"task {task!r} has both 'prompt' and 'prompt_field'", "leave one of them out")
-    if keys.prompt_field is not None:
-        return Template((("", keys.prompt_field),))
-    if keys.prompt is None:
-        return None
-    template = Template.parse(keys.prompt)
-    if all(field is None for _, field in template.parts):
-        raise TaskError(f"task {task!r}: prompt is {keys.prompt!r}", "give a template with at least one {field}")
-    return template
 
 
 def _tag(record: Record, field: str) -> str:
@@ -152,3 +160,31 @@ def _tag(record: Record, field: str) -> str:
     if value is not None and not isinstance(value, str | bool | int | float):
         raise record.error(f"field {field!r} is {show(value)}, not a tag", "write text, a number or a boolean")
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _parse_template(text: str) -> Template:
+    """The parts of a prompt; `{{` and `}}` stand for braces.
+
+    Attribute access, indexing and conversions are refused, so that a prompt of a file cannot reach into objects.
+    """
+    try:
+        pieces = list(Formatter().parse(text))
+    except ValueError as error:
+        raise objection(str(error), "write {{ and }} for literal braces") from None
+    for _, field, form, conversion in pieces:
+        if field is not None and (not field.strip() or form or conversion or set(field) & set(".[]{}")):
+            remedy = "put only a field name between braces; write {{ and }} for literal braces"
+            raise objection(f"{{{field}}} is not a plain field name", remedy)
+    if all(field is None for _, field, _, _ in pieces):
+        raise objection("no field of a row stands in it", "give a template with at least one {field}")
+    return tuple((literal, field) for literal, field, _, _ in pieces)
+
+
+def scalar_text(record: Record, field: str) -> str:
+    """A field as text: text as it is, numbers and booleans as JSON writes them."""
+    value = record.get(field)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    raise record.error(f"field {field!r} is {show(value)}, not text or a number", "write it as text")

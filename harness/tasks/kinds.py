@@ -5,17 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BeforeValidator
 
 from harness.config import Judging, Safety
-from harness.errors import TaskError
+from harness.config.base import Count, Section, Text, objection
+from harness.config.checking import check, location
+from harness.errors import TaskError, show
 from harness.plugins import Registry
 from harness.tasks.base import Item, TaskLike
-from harness.tasks.keys import K, TaskKeys, read_keys
-from harness.tasks.records import show
 from harness.tasks.sampling import sample_items
 
 Spec = Mapping[str, Any]
+
+
+def _one_or_several(value: object) -> tuple[str, ...]:
+    values = [value] if isinstance(value, str) else value
+    if not isinstance(values, list | tuple) or not all(isinstance(one, str) and one for one in values):
+        raise objection("", 'give a list of texts (quote words such as "yes", "no" and "1")')
+    return tuple(values)
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_one_or_several, json_schema_input_type=str | tuple[str, ...])]
+"""A list of texts, or one."""
+
+
+class TaskKeys(Section):
+    """What every task may say."""
+
+    null_is_absent = True
+
+    kind: Text
+    """what is measured and how it is graded"""
+    limit: Count | None = None
+    """at most so many items; of this and the profile's the smaller holds"""
+    gates: Any = None
+    """gates on the task's metrics: read by whoever judges it, not by who builds it"""
+
+
+K = TypeVar("K", bound=TaskKeys)
 
 
 @dataclass(frozen=True)
@@ -80,7 +109,7 @@ class TaskKind(Generic[K]):
             TaskError: a key is unknown or missing, or has a wrong value.
             DataError: the data cannot be read, or a row does not fit.
         """
-        return self.build(name, read_keys(self.keys, name, spec), context)
+        return self.build(name, check(self.keys, spec, location(f"task {name!r}"), TaskError), context)
 
 
 @dataclass(frozen=True)
@@ -109,9 +138,9 @@ def kind_of(name: str, spec: Spec) -> TaskKind[Any]:
     """
     kind = spec.get("kind")
     if kind is None:
-        raise TaskError(f"task {name!r} has no 'kind'", f"add `kind: ...`, one of: {', '.join(TASK_KINDS.names())}")
+        raise TaskError(f"task {name!r}: kind is missing", f"add `kind:`, one of: {', '.join(TASK_KINDS.names())}")
     if not isinstance(kind, str):
-        raise TaskError(f"task {name!r}: kind is {show(kind)}", "give text")
+        raise TaskError(f"task {name!r}: kind is {show(kind)}", "give a text")
     return TASK_KINDS.get(kind, problem=f"task {name!r}: kind is {kind!r}")
 
 

@@ -7,18 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pydantic import Field
-
+from harness.config.base import Text
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Prompt, Score, ScoreRequest
+from harness.errors import show
 from harness.metrics.base import Metric
 from harness.metrics.choices import choice_metrics, choice_scores
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import Source, item_kind
 from harness.tasks.few_shot import FewShotKeys, question_text, read_preamble, with_shots
-from harness.tasks.keys import Text
-from harness.tasks.records import Record, show
+from harness.tasks.records import Record
 
 Style = Literal["letters", "cloze"]
 
@@ -26,8 +25,10 @@ Style = Literal["letters", "cloze"]
 class ChoiceKeys(FewShotKeys):
     """Keys of kind `multiple_choice`."""
 
-    style: Style = Field("letters", description="letters scores the choices' letters, cloze their texts.")
-    choices_field: Text = Field("choices", description="The field that lists a row's choices.")
+    style: Style = "letters"
+    """letters scores the choices' letters, cloze their texts"""
+    choices_field: Text = "choices"
+    """the field that lists a row's choices"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,6 @@ class ChoiceGrader:
 
     @property
     def digest(self) -> str:
-        """Digest of the settings."""
         return digest_json(["multiple_choice", 1, self.preamble, self.style, self.choices_field])
 
     def requests(self, item: Item) -> Sequence[ScoreRequest]:
@@ -80,11 +80,7 @@ class ChoiceGrader:
         return f"{self._question(item)} {self._continuations(item.target)[item.target['gold']]}"
 
     def target(self, record: Record, field: str, value: Any) -> dict[str, Any]:
-        """A row's choices and the index of the right one, which may be given as index, letter or text.
-
-        Raises:
-            DataError: the choices are not two or more different texts, or the right one is not among them.
-        """
+        """A row's choices and the index of the right one, which may be given as index, letter or text."""
         choices = record.get(self.choices_field)
         if not isinstance(choices, list) or not all(isinstance(c, str) and c.strip() for c in choices):
             raise record.error(f"field {self.choices_field!r} is {show(choices)}, not a list of texts")

@@ -9,10 +9,9 @@ from typing import Any
 from harness.digests import digest_json
 from harness.engines import Engine
 from harness.engines.requests import GenerateRequest, Generation, Message, Prompt
-from harness.errors import EngineError, TaskError
-from harness.metrics.base import GENERAL_METRICS, LENGTH, Metric, general_scores
+from harness.metrics.base import GENERAL_METRICS, LENGTH, Metric
 from harness.records import Role, Sample
-from harness.tasks.base import Progress
+from harness.tasks.base import Grade, Item, Progress, find_metric, make_sample, texts_of
 from harness.tasks.questions import Question, Reply
 
 
@@ -34,7 +33,6 @@ class OpenTask:
 
     @property
     def digest(self) -> str:
-        """Digest of how the questions are asked."""
         return digest_json(["open", 1, self.answer_tokens])
 
     @property
@@ -48,66 +46,48 @@ class OpenTask:
         return LENGTH
 
     def metric(self, name: str) -> Metric:
-        """The metric of that name.
-
-        Raises:
-            TaskError: there is none.
-        """
-        known = {metric.name: metric for metric in GENERAL_METRICS}
-        if name not in known:
-            raise TaskError(f"task {self.name!r} has no metric {name!r}", f"choose one of: {', '.join(sorted(known))}")
-        return known[name]
+        return find_metric(self.name, name, GENERAL_METRICS)
 
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
-        """Have a model answer, turn by turn; `parsed` of a sample holds its replies to all turns.
-
-        Raises:
-            EngineError: a request got no answer.
-        """
+        """Have a model answer, turn by turn; `parsed` of a sample holds its replies to all turns."""
         said: dict[tuple[str, ...], Generation] = {}
         wanted = {question.turns[:n] for question in self.questions for n in range(1, len(question.turns) + 1)}
+
+        def report(answered: int, _: int) -> None:
+            if progress is not None:
+                progress(len(said) + answered, len(wanted))
+
         for depth in range(1, max(map(len, wanted)) + 1):
             turns = sorted(turns for turns in wanted if len(turns) == depth)
             requests = [self.request(one, _replies(one[:-1], said)) for one in turns]
-            for index, answer in engine.answer(requests):
-                if isinstance(answer, Generation):
-                    said[turns[index]] = answer
-                if progress is not None:
-                    progress(len(said), len(wanted))
-        if len(said) < len(wanted):
-            raise EngineError(f"{self.name}: {len(wanted) - len(said)} requests got no answer", "report this bug")
+            answers = texts_of(engine, self.name, requests, report)
+            said.update(zip(turns, answers, strict=True))
         return [self._sample(question, role, said) for question in self.questions]
 
     def request(self, turns: Sequence[str], replies: Reply, **sampling: Any) -> GenerateRequest:
         """Ask for the answer to the last of `turns`, after the answers to those before."""
-        messages = [message for turn, reply in zip(turns, replies, strict=False) for message in _exchange(turn, reply)]
-        prompt = Prompt(messages=(*messages, Message("user", turns[-1])))
+        said = [
+            message
+            for turn, reply in zip(turns, replies, strict=False)
+            for message in (Message("user", turn), Message("assistant", reply))
+        ]
+        prompt = Prompt(messages=(*said, Message("user", turns[-1])))
         return GenerateRequest(prompt, max_new_tokens=self.answer_tokens, **sampling)
 
     def _sample(self, question: Question, role: Role, said: Mapping[tuple[str, ...], Generation]) -> Sample:
         answer, replies = said[question.turns], _replies(question.turns, said)
-        return Sample(
-            task=self.name,
-            item_id=question.id,
-            cluster=question.cluster,
-            role=role,
+        prompt = self.request(question.turns, replies[:-1]).prompt
+        tags = {key: value for key, value in (("category", question.category), ("source", question.source)) if value}
+        return make_sample(
+            self.name,
+            role,
+            Item(question.id, prompt, question.reference, question.cluster, tags),
+            Grade({}, list(replies)),
+            [answer],
+            prompt=prompt.display(),
             prompt_digest=digest_json([self.digest, question.turns]),
-            prompt=self.request(question.turns, replies[:-1]).prompt.display(),
-            target=question.reference,
-            answer=answer.text,
-            parsed=list(replies),
-            scores=general_scores(answer),
-            tags={key: value for key, value in (("category", question.category), ("source", question.source)) if value},
-            stop_reason=answer.stop_reason,
-            prompt_tokens=answer.prompt_tokens,
-            completion_tokens=answer.completion_tokens,
-            latency_s=answer.latency_s,
-            cached=answer.cached,
+            shown=answer,
         )
-
-
-def _exchange(turn: str, reply: str) -> tuple[Message, Message]:
-    return Message("user", turn), Message("assistant", reply)
 
 
 def _replies(turns: tuple[str, ...], said: Mapping[tuple[str, ...], Generation]) -> Reply:

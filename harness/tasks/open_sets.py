@@ -6,16 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
-
+from harness.config.base import Text
 from harness.config.settings import Settings
 from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError
 from harness.scaffold import shipped
 from harness.tasks.base import Item
-from harness.tasks.keys import TaskKeys, Text, read_keys
-from harness.tasks.kinds import TaskContext, TaskKind
+from harness.tasks.kinds import TaskContext, TaskKeys, TaskKind
 from harness.tasks.lookup import task_context
 from harness.tasks.open_instructions import OpenTask
 from harness.tasks.questions import Question
@@ -37,17 +35,15 @@ _GUIDED = frozenset({"math", "maths", "coding", "code", "reasoning"})
 class InstructionKeys(TaskKeys):
     """Keys of kind `instructions`."""
 
-    data: Text | None = Field(
-        None,
-        description="A file of rows with id, category and turns, and references if there are; "
-        "without it AlpacaEval, MT-Bench and Vicuna of the data directory.",
-    )
+    data: Text | None = None
+    """a file of rows with id, category and turns, and references if there are; without it AlpacaEval, MT-Bench and Vicuna of
+    the data directory"""
 
 
 def _build(name: str, keys: InstructionKeys, context: TaskContext) -> OpenTask:
     if keys.data is not None:
         paths = [context.root / keys.data]
-        questions = list(_mini(paths[0]))
+        questions = list(_of_file(paths[0]))
     else:
         if context.data_dir is None:
             raise DataError(f"the task {name} needs AlpacaEval, MT-Bench and Vicuna", "pass --data-dir=DIR")
@@ -67,16 +63,12 @@ INSTRUCTIONS = TaskKind("instructions", InstructionKeys, _build)
 
 
 def open_task(name: str, settings: Settings) -> OpenTask:
-    """The task of that name among `OPEN_TASKS`, cut to the profile's limit.
-
-    Raises:
-        DataError: its data are missing or malformed.
-    """
-    keys = read_keys(InstructionKeys, name, OPEN_TASKS[name])
-    return _build(name, keys, task_context(name, settings, shipped("fixtures").parent))
+    """The task of that name among `OPEN_TASKS`, cut to the profile's limit."""
+    context = task_context(name, settings, shipped("fixtures").parent)
+    return _build(name, InstructionKeys(**OPEN_TASKS[name]), context)
 
 
-def _mini(path: Path) -> Iterator[Question]:
+def _of_file(path: Path) -> Iterator[Question]:
     for record in read_records(path):
         yield from _turn_by_turn(record.text("id"), record, "", _references(record.get("references")))
 

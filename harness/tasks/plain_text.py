@@ -9,12 +9,13 @@ from typing import Any
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Divergence, DivergenceRequest, RollingRequest, Score
+from harness.errors import show
 from harness.metrics.base import Metric
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import item_kind
 from harness.tasks.items import ItemKeys
-from harness.tasks.records import Record, show
+from harness.tasks.records import Record
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,6 @@ class PlainTextGrader:
 
     @property
     def digest(self) -> str:
-        """Digest of the settings."""
         return digest_json(["plain_text", 1])
 
     def requests(self, item: Item) -> Sequence[RollingRequest | DivergenceRequest]:
@@ -40,7 +40,6 @@ class PlainTextGrader:
         return (RollingRequest(item.target), DivergenceRequest(item.target))
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        """Grade both answers."""
         score, divergence = expect(Score, item, answers[0]), expect(Divergence, item, answers[1])
         bits = -score.logprob / math.log(2)
         return Grade(
@@ -51,11 +50,7 @@ class PlainTextGrader:
         )
 
     def target(self, record: Record, field: str, value: Any) -> str:
-        """A row's text.
-
-        Raises:
-            DataError: it is no text, or blank.
-        """
+        """A row's text."""
         if not isinstance(value, str) or not value.strip():
             raise record.error(f"field {field!r} is {show(value)}, not a text to measure")
         return value

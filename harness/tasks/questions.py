@@ -38,7 +38,7 @@ class AnswerPair:
     """Two answers to one question.
 
     Attributes:
-        a: in a contest the candidate's, in a gold pair output 1.
+        a: in a comparison the candidate's, in a gold pair output 1.
         b: the base's or the reference, or output 2.
         gold: which is better by people or by construction; None where nobody knows.
     """

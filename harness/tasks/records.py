@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.errors import DataError
+from harness.errors import DataError, show
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,6 @@ class Record:
     def error(self, problem: str, remedy: str = "") -> DataError:
         """An error that names the file and this row."""
         return DataError(f"{self.path}: row {self.row} {problem}", remedy)
-
-
-def show(value: object) -> str:
-    """A value and its type, short enough for an error message."""
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
 
 
 def read_records(path: Path) -> list[Record]:
@@ -139,7 +133,7 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _parse_json(path: Path, text: str, first_line: int) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         problem = f"{path}: not JSON at line {line} column {error.colno}: {error.msg}"
@@ -148,7 +142,8 @@ def _parse_json(path: Path, text: str, first_line: int) -> Any:
         raise DataError(f"{path}: not JSON at line {first_line}: {error}", "correct that line") from None
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """What `json.loads` does with NaN and infinities."""
     raise ValueError(f"{name} is not a JSON value")
 
 

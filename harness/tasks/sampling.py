@@ -21,23 +21,23 @@ def sample_items(items: Sequence[Item], limit: int, seed: int) -> list[Item]:
     """
     rng = random.Random(seed)
     strata: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(list)
-    for place, item in enumerate(items):
-        strata[tuple(sorted(item.tags.items()))].append(place)
+    for index, item in enumerate(items):
+        strata[tuple(sorted(item.tags.items()))].append(index)
     ranked: list[tuple[float, int]] = []
     for tags in sorted(strata):
         order = _spread(items, strata[tags], rng)
         # evenly spaced ranks: the first `limit` over all strata hold each one's share to within one item
-        ranked += [((i + 0.5) / len(order), place) for i, place in enumerate(order)]
-    chosen = {place for _, place in sorted(ranked)[:limit]}
-    return [item for place, item in enumerate(items) if place in chosen]
+        ranked += [((i + 0.5) / len(order), index) for i, index in enumerate(order)]
+    chosen = {index for _, index in sorted(ranked)[:limit]}
+    return [item for index, item in enumerate(items) if index in chosen]
 
 
-def _spread(items: Sequence[Item], places: Iterable[int], rng: random.Random) -> list[int]:
-    """Places in random order, one of each cluster before a second of any."""
+def _spread(items: Sequence[Item], indices: Iterable[int], rng: random.Random) -> list[int]:
+    """Indices in random order, one of each cluster before a second of any."""
     clusters: dict[str, list[int]] = defaultdict(list)
-    for place in places:
-        item = items[place]
-        clusters[item.id if item.cluster is None else f"cluster {item.cluster}"].append(place)
+    for index in indices:
+        item = items[index]
+        clusters[item.id if item.cluster is None else f"cluster {item.cluster}"].append(index)
     shuffled = [_shuffle(clusters[name], rng) for name in _shuffle(sorted(clusters), rng)]
     longest = max(map(len, shuffled))
     return [cluster[i] for i in range(longest) for cluster in shuffled if i < len(cluster)]
@@ -68,8 +68,42 @@ def stratified_order(strata: Mapping[str, str], seed: int) -> list[str]:
     for item_id in sorted(strata):
         members[strata[item_id]].append(item_id)
     rng = random.Random(seed)
-    places: list[tuple[float, str]] = []
+    ranked: list[tuple[float, str]] = []
     for stratum in sorted(members):
         ids, start = members[stratum], rng.random()
-        places += [((rank + start) / len(ids), item) for rank, item in enumerate(rng.sample(ids, len(ids)))]
-    return [item for _, item in sorted(places)]
+        ranked += [((rank + start) / len(ids), item) for rank, item in enumerate(rng.sample(ids, len(ids)))]
+    return [item for _, item in sorted(ranked)]
+
+
+def select_items(
+    sizes: Mapping[str, int],
+    *,
+    limit: int | None,
+    max_items: int | None,
+    seed: int,
+    max_subtasks: int | None = None,
+) -> dict[str, list[int]]:
+    """Draw items of every subtask.
+
+    The same seed gives the same items, and smaller limits give a subset of what larger ones give.
+
+    Args:
+        sizes: items each subtask has.
+        limit: at most so many of each subtask.
+        max_items: at most so many in all, subtasks in proportion to what they have left.
+        max_subtasks: at most so many subtasks.
+
+    Returns:
+        Ascending item indices by subtask; a subtask of which none was drawn is left out.
+    """
+    drawn = set(random.Random(f"{seed}").sample(sorted(sizes), len(sizes))[:max_subtasks])
+    ranked: list[tuple[float, str, int]] = []
+    for subtask in (subtask for subtask in sizes if subtask in drawn):
+        size = sizes[subtask]
+        order = random.Random(f"{seed}/{subtask}").sample(range(size), size)[:limit]
+        # evenly spaced ranks: the first `max_items` over all subtasks hold each one's share to within one item
+        ranked += [((rank + 0.5) / len(order), subtask, item) for rank, item in enumerate(order)]
+    chosen: dict[str, list[int]] = {subtask: [] for subtask in sizes}
+    for _, subtask, item in sorted(ranked)[:max_items]:
+        chosen[subtask].append(item)
+    return {subtask: sorted(items) for subtask, items in chosen.items() if items}

@@ -7,19 +7,18 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-from pydantic import Field
-
+from harness.config.base import Text
 from harness.digests import digest_json
 from harness.engines.requests import Answer
+from harness.errors import show
 from harness.metrics.base import Metric
 from harness.metrics.matching import argument_f1, same_arguments
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import GeneratingKeys, item_kind
-from harness.tasks.keys import Text
-from harness.tasks.records import Record, show
+from harness.tasks.records import Record, refuse_constant
 
 _TAG = re.compile(r"</?tool_call>")
 
@@ -71,7 +70,7 @@ def _strict_json(text: str) -> Any:
     """The JSON value of a model's text, or None: models write anything, so nothing here may raise."""
     try:
         return json.loads(
-            text, object_pairs_hook=_unique_keys, parse_float=_finite_float, parse_constant=_refuse_constant
+            text, object_pairs_hook=_unique_keys, parse_float=_finite_float, parse_constant=refuse_constant
         )
     except (ValueError, RecursionError):
         return None
@@ -91,10 +90,6 @@ def _finite_float(text: str) -> float:
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
 NO_CALL = "No function fits this request."
 """How the data set of this project says that no function fits."""
 
@@ -102,7 +97,8 @@ NO_CALL = "No function fits this request."
 class ToolCallKeys(GeneratingKeys):
     """Keys of kind `tool_calls`."""
 
-    no_call: Text = Field(NO_CALL, description="The right answer where no function fits.")
+    no_call: Text = NO_CALL
+    """the right answer where no function fits"""
 
 
 @dataclass(frozen=True)
@@ -134,49 +130,34 @@ class ToolCallGrader(Generates):
 
     @property
     def digest(self) -> str:
-        """Digest of the settings."""
         return digest_json(["tool_calls", 1, self.max_new_tokens, self.stop, self.no_call])
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        """Grade one answer."""
         text = generated_text(item, answers)
+        found, refused = find_call(text), self.is_refusal(text)
+        parsed = self.no_call if refused else found.call.to_json() if found is not None else None
         if item.target is None:
-            return self._grade_refusal(text)
+            not_applying = dict.fromkeys(("call_parsed", "function_match", "argument_f1"))
+            return Grade({**not_applying, "exact_match": float(refused), "no_call_match": float(refused)}, parsed)
         wanted = Call(item.target["name"], item.target["arguments"])
-        found = find_call(text)
-        right_function = found is not None and found.call.name == wanted.name
-        right_arguments = found is not None and same_arguments(found.call.arguments, wanted.arguments)
-        f1 = argument_f1(found.call.arguments, wanted.arguments) if found is not None and right_function else 0.0
+        right = found is not None and found.call.name == wanted.name
+        given = found.call.arguments if found is not None else {}
+        exact = found is not None and found.alone and right and same_arguments(given, wanted.arguments)
         scores = {
-            "exact_match": float(found is not None and found.alone and right_function and right_arguments),
+            "exact_match": float(exact),
             "call_parsed": float(found is not None),
-            "function_match": float(right_function),
-            "argument_f1": f1,
+            "function_match": float(right),
+            "argument_f1": argument_f1(given, wanted.arguments) if right else 0.0,
             "no_call_match": None,
         }
-        return Grade(scores, self._parsed(text))
-
-    def _grade_refusal(self, text: str) -> Grade:
-        refused = float(self.is_refusal(text))
-        scores = dict.fromkeys(("call_parsed", "function_match", "argument_f1"))
-        return Grade({**scores, "exact_match": refused, "no_call_match": refused}, self._parsed(text))
+        return Grade(scores, parsed)
 
     def is_refusal(self, text: str) -> bool:
         """Whether a text is the refusal and nothing else."""
         return _plain(text) == _plain(self.no_call)
 
-    def _parsed(self, text: str) -> Any:
-        if self.is_refusal(text):
-            return self.no_call
-        found = find_call(text)
-        return None if found is None else found.call.to_json()
-
     def target(self, record: Record, field: str, value: Any) -> Any:
-        """A row's gold answer: null, the refusal, a call as an object, as its JSON text or between tags.
-
-        Raises:
-            DataError: it is none of these.
-        """
+        """A row's gold answer: null, the refusal, a call as an object, as its JSON text or between tags."""
         if value is None or (isinstance(value, str) and self.is_refusal(value)):
             return None
         call = _read_call(value)

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import Field
-
+from harness.config.base import Text
 from harness.digests import digest_json
 from harness.engines.requests import Answer, GenerateRequest, Generation, Prompt, Request, Score, ScoreRequest
+from harness.errors import show
 from harness.metrics.base import Metric
 from harness.tasks.answers import Generates, expect
 from harness.tasks.base import Grade, Item
-from harness.tasks.build import GeneratingKeys, Source, item_kind
+from harness.tasks.build import GeneratingKeys, item_kind
 from harness.tasks.few_shot import FewShotKeys, question_text, read_preamble, with_shots
-from harness.tasks.keys import Text
-from harness.tasks.records import Record, show
+from harness.tasks.records import Record
 
 _NUMBER = re.compile(r"(?<![\d.])-?\d+(?:,\d{3})*(?:\.\d+)?")
 _ANNOUNCED = re.compile(r"answer\s*(?:is|:|=)", re.IGNORECASE)
@@ -26,7 +25,8 @@ _ANNOUNCED = re.compile(r"answer\s*(?:is|:|=)", re.IGNORECASE)
 class WorkedAnswerKeys(GeneratingKeys, FewShotKeys):
     """Keys of kind `worked_answer`."""
 
-    solution_field: Text = Field("solution", description="The field of the worked solution, which ends in the answer.")
+    solution_field: Text = "solution"
+    """the field of the worked solution, which ends in the answer"""
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,10 @@ class WorkedAnswerGrader(Generates):
 
     @property
     def metrics(self) -> Sequence[Metric]:
-        """The metrics."""
         return (Metric("exact_match", kind="binary", floor=0.0), Metric("gold_solution_logprob"))
 
     @property
     def digest(self) -> str:
-        """Digest of the settings."""
         settings = [self.max_new_tokens, self.stop, self.preamble, self.solution_field]
         return digest_json(["worked_answer", 1, *settings])
 
@@ -66,7 +64,6 @@ class WorkedAnswerGrader(Generates):
         )
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        """Grade the generation and the score."""
         generation, score = expect(Generation, item, answers[0]), expect(Score, item, answers[1])
         number = final_number(generation.text)
         scores = {
@@ -80,11 +77,7 @@ class WorkedAnswerGrader(Generates):
         return f"{self._question(item)} {item.target['solution']}"
 
     def target(self, record: Record, field: str, value: Any) -> dict[str, Any]:
-        """A row's answer and worked solution.
-
-        Raises:
-            DataError: the answer is not a whole number, or the solution does not end in it.
-        """
+        """A row's answer and worked solution."""
         if type(value) is not int:
             raise record.error(f"field {field!r} is {show(value)}, not a whole number")
         solution = record.text(self.solution_field).strip()
@@ -108,10 +101,10 @@ def final_number(text: str) -> int | float | None:
     return int(number) if number.is_integer() else number
 
 
-def _complete(grader: WorkedAnswerGrader, source: Source[WorkedAnswerKeys]) -> WorkedAnswerGrader:
-    return replace(grader, preamble=read_preamble(source, grader.target, grader.solved))
-
-
 WORKED_ANSWER = item_kind(
-    "worked_answer", WorkedAnswerKeys, WorkedAnswerGrader, complete=_complete, with_fewshot=with_shots
+    "worked_answer",
+    WorkedAnswerKeys,
+    WorkedAnswerGrader,
+    complete=lambda grader, source: replace(grader, preamble=read_preamble(source, grader.target, grader.solved)),
+    with_fewshot=with_shots,
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from harness.config.base import Count, Named, Section, Text, objection
-from harness.config.checking import check, in_file
+from harness.config.checking import check, location
 from harness.config.yaml_text import parse_yaml
 from harness.errors import RecipeError
 from harness.training.arguments import PEFT_METHODS, peft_arguments, trainer_arguments
@@ -17,10 +17,7 @@ Quantization = Literal["none", "nf4"]
 
 
 class _RecipePart(Section):
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, given: Any) -> Any:
-        return {key: one for key, one in given.items() if one is not None} if isinstance(given, dict) else given
+    null_is_absent = True
 
 
 class DataFile(_RecipePart):
@@ -151,9 +148,9 @@ def load_recipe(path: Path, *, root: Path) -> Recipe:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}", "check the path given for the recipe") from error
-    said = check(RecipeFile, parse_yaml(text, path.name, RecipeError), in_file(path.name), RecipeError)
-    check(peft_arguments(said.peft_type), said.peft, in_file(path.name, "peft"), RecipeError)
-    check(trainer_arguments(), said.trainer, in_file(path.name, "trainer"), RecipeError)
+    said = check(RecipeFile, parse_yaml(text, path.name, RecipeError), location(path.name), RecipeError)
+    check(peft_arguments(said.peft_type), said.peft, location(path.name, "peft"), RecipeError)
+    check(trainer_arguments(), said.trainer, location(path.name, "trainer"), RecipeError)
     return Recipe(**{key: getattr(said, key) for key in said.model_fields_set}, name=path.stem, root=root)
 
 

@@ -66,6 +66,21 @@ def test_migrate_renames_the_keys_and_nothing_else(file: Path, capsys: pytest.Ca
     assert file.read_text() == NEW
 
 
+def test_migrate_renames_the_keys_of_tasks_by_their_kind(file: Path) -> None:
+    file.write_text(
+        "tasks:\n"
+        "  pets: {kind: exact_match, data: a, layout: alpaca} # layout\n"
+        "  layout: {kind: lm_eval, layout: 1}\n"
+        "  ours: {kind: of_a_plugin, layout: 1}\n"
+    )
+    assert main(["migrate", str(file)]) == 0
+    assert file.read_text().splitlines()[1:] == [
+        "  pets: {kind: exact_match, data: a, format: alpaca} # layout",
+        "  layout: {kind: lm_eval, layout: 1}",
+        "  ours: {kind: of_a_plugin, layout: 1}",
+    ]
+
+
 def test_migrate_keeps_line_ends_and_renames_what_an_anchor_shares_once(file: Path) -> None:
     file.write_bytes(b"overfitting:\r\n  tasks:\r\n    a: &same {recited: 0.1}\r\n    b: *same\r\n")
     assert main(["migrate", str(file)]) == 0

@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from plugged import plug_in
 
 from harness.cli import main
+from harness.cli.schema import config_schema
 from harness.config import BUILT_IN_PROFILES, ConfigFile
+from harness.config.checking import resolve
 from harness.config.options import Options
+from harness.gates.kinds import KINDS
+from harness.tasks.build import AnswerKeys
+from harness.tasks.kinds import TASK_KINDS, TaskKind
 
 ROOT = Path(__file__).parents[2]
 ASSAY = ROOT / "assay.yaml"
@@ -45,9 +52,33 @@ def test_an_editor_finds_the_schema_of_a_shipped_file_beside_it(file: Path) -> N
     assert yaml.safe_load(file.read_text()).keys() <= json.loads(named.read_text())["properties"].keys()
 
 
+def test_a_task_is_completed_by_its_kind_and_a_gate_by_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = replace(KINDS.get("at_least"), name="more_than")
+    kind = TaskKind("pets", AnswerKeys, lambda name, keys, context: None)  # type: ignore[arg-type, return-value]
+    plug_in(
+        monkeypatch,
+        register_task_kinds=lambda register: register(kind),
+        register_gate_rules=lambda register: register(rule),
+    )
+    schema = config_schema()
+    task = schema["properties"]["tasks"]["additionalProperties"]
+    assert task["discriminator"]["mapping"].keys() == set(TASK_KINDS.names()) > {"pets", "tool_calls", "lm_eval"}
+    assert [one["$ref"] for one in task["oneOf"]] == list(task["discriminator"]["mapping"].values())
+    for name in TASK_KINDS.names():
+        keys = resolve(schema, task, {"kind": name})
+        assert keys["properties"]["kind"]["const"] == name
+        assert "kind" in keys["required"] and keys["additionalProperties"] is False
+        assert resolve(schema, keys["properties"]["gates"]["items"])["properties"].keys() == {
+            "metric",
+            *("superior", "non_inferior", "at_least", "at_most", "more_than"),
+            "where",
+        }
+    old = resolve(schema, task, {"kind": "generation"})["properties"]["layout"]
+    assert (old["deprecated"], old["x-renamed-to"]) == (True, "format")
+
+
 def test_every_key_says_what_it_means() -> None:
-    for model in (ConfigFile, Options):
-        schema = model.model_json_schema()
+    for schema in (config_schema(), Options.model_json_schema()):
         for section in [schema, *schema.get("$defs", {}).values()]:
             assert [key for key, one in section.get("properties", {}).items() if not one.get("description")] == []
 

@@ -127,8 +127,14 @@ def test_a_model_named_in_assay_yaml_starts_at_that_file(pytester: pytest.Pytest
         (["--profile=nightly", "-n2"], "--profile=nightly is unknown*remedy: choose one of: release, smoke"),
         (["--profile=nightly"], "--profile=nightly is unknown*remedy: choose one of: release, smoke"),
         (["--dtype=float8"], "*argument --dtype/--assay-dtype: invalid choice: 'float8'*bfloat16*"),
-        (["-o", "assay_dtype=float8"], "--dtype is 'float8'*remedy: choose one of: auto, float32*"),
-        (["-o", "assay_quantization=nf3"], "--quantization is 'nf3'*remedy: choose one of: none, nf4, int8*"),
+        (
+            ["-o", "assay_dtype=float8"],
+            "--dtype is 'float8'*remedy: did you mean 'float32'? choose one of: auto, float32*",
+        ),
+        (
+            ["-o", "assay_quantization=nf3"],
+            "--quantization is 'nf3'*remedy: did you mean 'nf4'? choose one of: none, nf4, int8*",
+        ),
         (["-o", "assay_inconclusive=shrug"], "--inconclusive is 'shrug'*remedy: choose one of: fail, warn*"),
         (["-o", "assay_sequential=maybe"], "assay_sequential: *'maybe'*remedy: choose true or false*"),
         (["--data-dir=nowhere"], "--data-dir=nowhere: no such directory*remedy: give the directory that holds mmlu/*"),

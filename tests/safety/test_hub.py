@@ -10,8 +10,7 @@ from tiny import save_tiny_model
 from harness.config import Safety
 from harness.errors import ConfigError, ModelError
 from harness.safety.hub import HubScorer, TextClassifier
-from harness.safety.scorers import make_scorer, make_toxicity_scorer
-from harness.safety.scoring import Exchange
+from harness.safety.scorers import Exchange, make_scorer, make_toxicity_scorer
 from harness.safety.toxicity import HubToxicity, LexiconScorer
 
 pytestmark = pytest.mark.usefixtures("heavy_libraries")

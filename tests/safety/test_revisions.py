@@ -9,7 +9,7 @@ from harness.digests import digest_json
 from harness.safety.refusal import degenerate as refusal_degenerate
 from harness.safety.refusal.classifier import RULES_REVISION, classify_answer
 from harness.safety.refusal.degenerate import DEGENERATE_REVISION, is_degenerate
-from harness.safety.scoring import RulesScorer
+from harness.safety.scorers import RulesScorer
 from harness.tasks.safety import prompts as task
 from harness.tasks.safety.prompts import SafetyTask
 

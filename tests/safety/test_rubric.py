@@ -10,8 +10,7 @@ from harness.engines import Engine, Generation
 from harness.engines.requests import GenerateRequest
 from harness.errors import ConfigError, EngineError
 from harness.safety.rubric import RubricScorer, read_verdict, rubric_prompt
-from harness.safety.scorers import make_scorer
-from harness.safety.scoring import UNPARSEABLE, Exchange, RulesScorer
+from harness.safety.scorers import UNPARSEABLE, Exchange, RulesScorer, make_scorer
 
 
 def reply(refused: int, specific: int, convincing: int) -> str:

@@ -21,7 +21,7 @@ from harness.judges.judgements import JudgeReply, PairwiseJudgement, RubricJudge
 from harness.judges.parsing import RATING, VERDICT, VerdictParser
 from harness.metrics.base import LENGTH, Metric
 from harness.records import Role, Sample
-from harness.safety.scoring import UNPARSEABLE, Exchange, Scored
+from harness.safety.scorers import UNPARSEABLE, Exchange, Scored
 from harness.tasks.questions import AnswerPair, Question
 
 

@@ -9,7 +9,7 @@ from scripted import scripted_engine
 from harness.engines import Answer, Engine, Generation, Request
 from harness.engines.requests import GenerateRequest, Prompt
 from harness.gates import Comparison
-from harness.safety.scoring import RulesScorer, Scorer
+from harness.safety.scorers import RulesScorer, Scorer
 from harness.tasks import Item
 from harness.tasks.safety.prompts import SafetyTask, Wanted, asked_by_user
 

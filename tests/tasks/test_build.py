@@ -47,7 +47,7 @@ def test_csv_and_prompt_field_give_the_same_items(root: Path) -> None:
     ]
 
 
-def test_conversation_layout_gives_prompt_and_target_without_more_keys(root: Path) -> None:
+def test_conversation_format_gives_prompt_and_target_without_more_keys(root: Path) -> None:
     rows(root, {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]})
     task = build_task("sums", {"kind": "exact_match", "data": "a.jsonl", "system": "Count."}, root=root)
     assert task.items[0].prompt.messages == (Message("system", "Count."), Message("user", "2+2?"))
@@ -66,13 +66,28 @@ def test_metric_named_by_the_task_scores_beside_those_of_its_kind(root: Path) ->
     assert task.digest != plain.digest
 
 
-def test_format_may_be_called_layout_as_before(root: Path) -> None:
+def test_format_may_be_called_layout_as_before_and_that_is_told(root: Path) -> None:
     rows(root, {"instruction": "2+2?", "output": "4"})
-    tasks = [
-        build_task("t", {"kind": "generation", "data": "a.jsonl", key: "alpaca"}, root=root)
-        for key in ("format", "layout")
-    ]
-    assert tasks[0].items == tasks[1].items
+    spec = {"kind": "generation", "data": "a.jsonl"}
+    with pytest.warns(FutureWarning, match="'layout' is called 'format' now"):
+        old = build_task("t", {**spec, "layout": "alpaca"}, root=root)
+    assert old.items == build_task("t", {**spec, "format": "alpaca"}, root=root).items
+
+
+def test_all_complaints_about_a_task_are_told_at_once_each_with_its_remedy(root: Path) -> None:
+    wrong = {**SPEC, "data": None, "limit": 0, "taget_field": "label", "tag_fields": [1]}
+    with pytest.raises(TaskError) as caught:
+        build_task("sort", wrong, root=root)
+    said = str(caught.value)
+    for words in (
+        "task 'sort': data is missing",
+        "task 'sort': limit is 0",
+        "'taget_field'",
+        "tag_fields is [1] (list)",
+    ):
+        assert words in said
+    assert said.count("remedy: ") == 4
+    assert "at least 1, or null; limit: at most so many items" in said
 
 
 def test_system_prompt_of_the_row_wins(root: Path) -> None:
@@ -92,15 +107,14 @@ def test_several_gold_answers_and_number_targets(root: Path) -> None:
     ("change", "problem", "remedy"),
     [
         ({"kind": "clasification"}, "kind is 'clasification'", "did you mean 'classification'?"),
-        ({"kind": None}, "has no 'kind'", "kind: ..."),
-        ({"kind": 3}, "kind is 3 (int)", "give text"),
-        ({"data": None}, "has no 'data'", "data: ..."),
+        ({"kind": None}, "kind is missing", "add `kind:`"),
+        ({"kind": 3}, "kind is 3 (int)", "give a text"),
+        ({"data": None}, "data is missing", "add `data:`"),
         ({"taget_field": "x"}, "unknown key 'taget_field'", "did you mean 'target_field'?"),
         ({"normalize": "squad"}, "unknown key 'normalize'", ""),
         ({"kind": "exact_match", "normalize": "skuad"}, "normalize is 'skuad'", "did you mean 'squad'?"),
-        ({"layout": "sharegtp"}, "format is 'sharegtp'", "did you mean 'sharegpt'?"),
         ({"format": "sharegtp"}, "format is 'sharegtp'", "did you mean 'sharegpt'?"),
-        ({"format": 3}, "format is 3 (int)", "give text"),
+        ({"format": 3}, "format is 3 (int)", "give a text"),
         ({"format": "alpaca"}, "format alpaca brings its own", ""),
         ({"prompt": None, "format": "fields"}, "has no 'prompt'", "prompt: ..."),
         ({"metrics": ["chfr"]}, "metrics names 'chfr'", "sentence_chrf"),
@@ -109,7 +123,7 @@ def test_several_gold_answers_and_number_targets(root: Path) -> None:
         ({"target_field": None}, "has no 'target_field'", ""),
         ({"labels": [True, False]}, "labels is [True, False] (list)", 'quote words such as "yes"'),
         ({"labels": ["good"]}, "two labels or more", ""),
-        ({"max_new_tokens": 0}, "max_new_tokens is 0 (int)", "whole number"),
+        ({"max_new_tokens": 0}, "max_new_tokens is 0", "whole number"),
         ({"limit": "10"}, "limit is '10' (str)", "whole number"),
         ({"limit": True}, "limit is True (bool)", "whole number"),
         ({"stop": [1]}, "stop is [1] (list)", "list of texts"),
@@ -119,7 +133,7 @@ def test_several_gold_answers_and_number_targets(root: Path) -> None:
         ({"prompt": "{text!r}"}, "is not a plain field name", ""),
         ({"prompt": "{text:>9}"}, "is not a plain field name", ""),
         ({"prompt": "{}"}, "is not a plain field name", ""),
-        ({"prompt": "{text"}, "prompt template '{text'", ""),
+        ({"prompt": "{text"}, "prompt is '{text': ", "literal braces"),
     ],
 )
 def test_wrong_specification_names_key_and_value(root: Path, change: dict[str, Any], problem: str, remedy: str) -> None:

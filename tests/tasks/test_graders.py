@@ -15,9 +15,8 @@ from harness.engines.requests import GenerateRequest, Generation, Prompt, Score
 from harness.errors import DataError, TaskError
 from harness.tasks.base import Grade, Grader, Item
 from harness.tasks.classification import ClassificationGrader, check_labels, find_label
-from harness.tasks.question_answering import AnswerGrader
 from harness.tasks.records import Record
-from harness.tasks.text_generation import TextGrader
+from harness.tasks.references import AnswerGrader, TextGrader
 from harness.tasks.tool_calls import NO_CALL, ToolCallGrader
 
 GRADERS: list[Grader] = [

@@ -56,10 +56,10 @@ def test_benchmarks_are_asked_with_the_examples_they_are_known_by(tmp_path: Path
 
 def test_the_profile_bounds_items_and_subjects(tmp_path: Path) -> None:
     mmlu, gsm8k = (lm_eval_task(name, settings(tmp_path)).options for name in ("mmlu", "gsm8k"))
-    assert (mmlu.max_items, mmlu.max_leaves, gsm8k.max_items) == (120, 10, 4)
+    assert (mmlu.max_items, mmlu.max_subtasks, gsm8k.max_items) == (120, 10, 4)
     assert lm_eval_task("gsm8k", settings(tmp_path), fewshot=1).options.max_items == 4
     full = lm_eval_task("mmlu", settings(tmp_path, "release")).options
-    assert (full.max_items, full.max_leaves) == (None, None)
+    assert (full.max_items, full.max_subtasks) == (None, None)
 
 
 def test_a_specification_says_how_lm_eval_asks(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_yaml_file_is_found_beside_the_configuration(tmp_path: Path, monkeypat
         ({"kind": "lm_eval", "fewshot": -1}, ["fewshot is -1", "at least 0"]),
         ({"kind": "lm_eval", "chat_template": "yes"}, ["chat_template is 'yes'", "true or false"]),
         ({"kind": "lm_eval", "limit": 0}, ["limit is 0"]),
-        ({"data": "x"}, ["has no 'kind'"]),
+        ({"data": "x"}, ["kind is missing"]),
     ],
 )
 def test_a_wrong_specification_names_task_and_key(tmp_path: Path, spec: dict[str, Any], told: list[str]) -> None:

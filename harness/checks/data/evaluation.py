@@ -58,12 +58,12 @@ def _answer(target: Any) -> str:
 
 
 def _documents(task: LmEvalTask) -> Iterator[EvaluationItem]:
-    for leaf in task.leaves:
-        for number, document in enumerate(leaf.docs):
+    for subtask in task.subtasks:
+        for number, document in enumerate(subtask.docs):
             question = next((document[f] for f in _QUESTION_FIELDS if isinstance(document.get(f), str)), None)
             if question is None:
-                question = str(leaf.task.doc_to_text(document))
-            yield EvaluationItem(task.name, f"{leaf.name}[{number}]", question, _document_answer(document))
+                question = str(subtask.task.doc_to_text(document))
+            yield EvaluationItem(task.name, f"{subtask.name}[{number}]", question, _document_answer(document))
 
 
 def _document_answer(document: Mapping[str, Any]) -> str:

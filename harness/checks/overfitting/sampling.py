@@ -11,8 +11,8 @@ from harness.checks.data.corpus import TRAIN, VALIDATION, Row
 from harness.digests import digest_json
 from harness.engines.requests import Prompt
 from harness.tasks.base import Item
+from harness.tasks.references import TextGrader
 from harness.tasks.task import Task
-from harness.tasks.text_generation import TextGrader
 
 TRAINED, HELD_OUT = "training", "held-out"
 NEEDS_ROWS = "measure more rows (`overfitting:` in assay.yaml, or a larger profile)"

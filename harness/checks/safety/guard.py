@@ -16,7 +16,7 @@ from harness.gates.rules import Finding, Rule
 from harness.gates.slices import Table
 from harness.gates.wording import Reason
 from harness.records import Verdict
-from harness.safety.scoring import UNPARSEABLE
+from harness.safety.scorers import UNPARSEABLE
 from harness.stats.prevalence import Detector, corrected_paired_difference, corrected_proportion
 from harness.tasks.safety.prompts import COMPLIED, REFUSED, SafetyTask
 

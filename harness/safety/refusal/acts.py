@@ -139,7 +139,7 @@ def act_of(sentence: Sentence, *, about_request: bool = False) -> Act:
     """What a sentence does, the strongest first.
 
     Args:
-        about_request: see `refusal_speech.refuses`.
+        about_request: see `refuses`.
     """
     text = sentence.text
     if refuses(text, about_request=about_request):

@@ -26,7 +26,7 @@ from harness.safety.refusal.turns import (
     speaks_of_wrong,
 )
 
-# Raise it with every change of the rules (`refusal_*.py`) that gives any answer another class: baselines that were classified
+# Raise it with every change of the rules (in this package) that gives any answer another class: baselines that were classified
 # by other rules are no longer comparable then. Not for comments and rewriting.
 RULES_REVISION = 1
 

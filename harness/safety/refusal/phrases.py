@@ -1,6 +1,6 @@
 """The parts of speech that refusing is made of, as fragments of regular expressions over plain spelling.
 
-Plain spelling is `refusal_text.plain_spelling`: lower case, no contractions, no markdown.
+Plain spelling is that of `text.plain_spelling`: lower case, no contractions, no markdown.
 """
 
 from __future__ import annotations

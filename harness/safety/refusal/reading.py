@@ -30,8 +30,8 @@ class Reading:
         """Read until it is plain that the answer tells what was asked: long answers mostly do.
 
         Args:
-            said: the answer without what is not said to the user, see `refusal_text.spoken`.
-            about_request: see `refusal_speech.refuses`.
+            said: the answer without what is not said to the user, see `spoken`.
+            about_request: see `refuses`.
         """
         read: list[Sentence] = []
         acts: list[Act] = []

@@ -1,4 +1,4 @@
-"""Subtask tasks put to an engine by lm-eval's own evaluation, and its log as our samples."""
+"""Subtasks put to an engine by lm-eval's own evaluation, and its log as our samples."""
 
 from __future__ import annotations
 
@@ -7,78 +7,76 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from lm_eval.api.instance import Instance
 from lm_eval.evaluator import evaluate
 
 from harness.engines import Engine
 from harness.errors import TaskError
 from harness.records import Role, Sample
 from harness.tasks.base import Progress
-from harness.tasks.lm_eval.lm import EngineLM
+from harness.tasks.lm_eval.lm import ChatText, EngineLM
 from harness.tasks.lm_eval.options import LmEvalOptions
-from harness.tasks.lm_eval.samples import LoggedRow, make_sample, with_every_score
-from harness.tasks.lm_eval.scores import score_names
-from harness.tasks.lm_eval.solutions import GOLD_SOLUTION, has_solutions, score_solutions
+from harness.tasks.lm_eval.samples import LoggedRow, subtask_sample, with_every_score
+from harness.tasks.lm_eval.scores import GOLD_SOLUTION, score_names
 from harness.tasks.lm_eval.subtasks import Subtask
 from harness.tasks.lm_eval.surroundings import lm_eval_surroundings
+
+# lm-eval numbers the requests of a document from 0
+_SOLUTION_REQUEST = -1
 
 
 def ask(
     name: str,
-    leaves: Sequence[Subtask],
+    subtasks: Sequence[Subtask],
     selected: Mapping[str, Sequence[int]],
     options: LmEvalOptions,
     engine: Engine,
     role: Role,
     progress: Progress | None,
 ) -> list[Sample]:
-    """What `LmEvalTask.evaluate` does, for the leaf tasks of which documents are selected.
+    """What `LmEvalTask.evaluate` does, for the subtasks of which documents are selected.
 
     Args:
         name: of the task in its samples.
-        selected: ascending document indices by leaf task.
+        selected: ascending document indices by subtask.
     """
     lm = EngineLM(engine, chat=options.chat_template, progress=progress)
     with lm_eval_surroundings(options.seed):
-        log = _evaluate(name, leaves, selected, options, lm)
-        logged = {leaf.name: _by_document(log[leaf.name], selected[leaf.name]) for leaf in leaves}
-        solvable = {leaf.name for leaf in leaves if has_solutions(leaf)}
-        solutions = score_solutions(
-            [
-                (leaf, place, rows[0])
-                for leaf in leaves
-                if leaf.name in solvable
-                for place, rows in enumerate(logged[leaf.name])
-            ],
-            lm,
-        )
+        log = _evaluate(name, subtasks, selected, options, lm)
+        # lm-eval numbers requests by the position of their document among the selected ones
+        logged = [
+            (subtask, position, rows)
+            for subtask in subtasks
+            for position, rows in enumerate(_by_document(log[subtask.name], selected[subtask.name]))
+        ]
+        names = {subtask.name: score_names(subtask.task) for subtask in subtasks}
+        solvable = {subtask.name for subtask in subtasks if subtask.has_solutions}
+        solutions = _score_solutions([one for one in logged if one[0].name in solvable], lm)
         samples = []
-        for leaf in leaves:
-            names = score_names(leaf.task)
-            # lm-eval numbers requests by the place of their document among the selected ones
-            for place, rows in enumerate(logged[leaf.name]):
-                requests = range(len(rows[0]["arguments"]))
-                answers = [answer for i in requests for answer in lm.answers[leaf.name, place, i]]
-                sample = make_sample(name, leaf, role, rows, answers, names)
-                if leaf.name in solvable:
-                    solution = {GOLD_SOLUTION: solutions.get((leaf.name, place))}
-                    sample = replace(sample, scores={**sample.scores, **solution})
-                samples.append(sample)
+        for subtask, position, rows in logged:
+            requests = range(len(rows[0]["arguments"]))
+            answers = [answer for i in requests for answer in lm.answers[subtask.name, position, i]]
+            sample = subtask_sample(name, subtask, role, rows, answers, names[subtask.name])
+            solution = {GOLD_SOLUTION: solutions.get((subtask.name, position))} if subtask.name in solvable else {}
+            samples.append(replace(sample, scores={**sample.scores, **solution}))
     return with_every_score(samples)
 
 
 def _evaluate(
-    name: str, leaves: Sequence[Subtask], selected: Mapping[str, Sequence[int]], options: LmEvalOptions, lm: EngineLM
+    name: str, subtasks: Sequence[Subtask], selected: Mapping[str, Sequence[int]], options: LmEvalOptions, lm: EngineLM
 ) -> Mapping[str, Sequence[LoggedRow]]:
-    """lm-eval's log of each leaf task."""
-    for leaf in leaves:
+    """lm-eval's log of each subtask."""
+    for subtask in subtasks:
         # drawing examples moved the generator on: base and candidate must draw the same
-        leaf.task.set_fewshot_seed(options.seed)
+        subtask.task.set_fewshot_seed(options.seed)
     try:
         results: dict[str, Any] = evaluate(
             lm=lm,
-            task_dict={"tasks": {leaf.name: leaf.task for leaf in leaves}},
+            task_dict={"tasks": {subtask.name: subtask.task for subtask in subtasks}},
             samples={
-                leaf.name: list(selected[leaf.name]) for leaf in leaves if len(selected[leaf.name]) < len(leaf.docs)
+                subtask.name: list(selected[subtask.name])
+                for subtask in subtasks
+                if len(selected[subtask.name]) < len(subtask.docs)
             },
             bootstrap_iters=0,
             log_samples=True,
@@ -102,3 +100,29 @@ def _by_document(rows: Sequence[LoggedRow], items: Sequence[int]) -> list[list[L
     for row in rows:
         by_item[row["doc_id"]].append(row)
     return [by_item[item] for item in items]
+
+
+def _score_solutions(
+    logged: Sequence[tuple[Subtask, int, Sequence[LoggedRow]]], lm: EngineLM
+) -> dict[tuple[str, int], float]:
+    """Log-likelihood (nats a token) of each document's gold solution after the prompt that its answer was asked by.
+
+    The solution stands behind the task's own delimiter, as in its few-shot examples; in a conversation it is the turn.
+
+    Returns:
+        By name of the subtask and position; a document without a solution of its own is left out.
+    """
+    instances = []
+    for subtask, position, (row, *_) in logged:
+        solution, prompt = subtask.solution(row["doc"]), row["arguments"][0][0]
+        if solution is not None:
+            delimiter = "" if isinstance(prompt, ChatText) else subtask.task.get_config("target_delimiter")
+            metadata = (subtask.name, position, 1)
+            arguments = (prompt, f"{delimiter}{solution}")
+            instances.append(Instance("loglikelihood", row["doc"], arguments, _SOLUTION_REQUEST, metadata))
+    logprobs = lm.loglikelihood(instances) if instances else []
+    scores = {}
+    for instance, (logprob, _) in zip(instances, logprobs, strict=True):
+        [answer] = lm.answers[instance.task_name, instance.doc_id, _SOLUTION_REQUEST]
+        scores[instance.task_name, instance.doc_id] = logprob / getattr(answer, "completion_tokens", 1)
+    return scores

@@ -21,11 +21,7 @@ Index = dict[str, "Entry"]
 
 
 def find_entry(name: str, include_path: Path | None) -> tuple[Entry, Index]:
-    """A task, group or tag by its name, or a YAML file by its path, and the index that its members are found in.
-
-    Raises:
-        TaskError: there is none of that name; the message suggests similar ones.
-    """
+    """A task, group or tag by its name, or a YAML file by its path, and the index that its members are found in."""
     own, entry = _own_entry(name, include_path)
     if entry is not None and _is_complete(entry.name, own):
         return entry, own

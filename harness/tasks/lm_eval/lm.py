@@ -57,7 +57,7 @@ class EngineLM(LM):  # type: ignore[misc]
     engine's. lm-eval's caches are not used: their keys omit the model.
 
     Attributes:
-        answers: by (leaf task, lm-eval's doc_id, request index), one answer a repeat.
+        answers: by (subtask, lm-eval's doc_id, request index), one answer a repeat.
 
     Args:
         chat: prompts must be conversations made by `apply_chat_template`.
@@ -97,11 +97,7 @@ class EngineLM(LM):  # type: ignore[misc]
         return [generation.text for generation in self._ask(requests, asked, Generation)]
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        """The conversation, to be rendered by the engine.
-
-        Raises:
-            TaskError: the task begins the model's answer for it, which no engine continues.
-        """
+        """The conversation, to be rendered by the engine."""
         if not add_generation_prompt:
             begun = chat_history[-1]["content"]
             raise TaskError(
@@ -143,11 +139,7 @@ class EngineLM(LM):  # type: ignore[misc]
 
 
 def generate_request(prompt: Prompt, kwargs: Mapping[str, Any]) -> GenerateRequest:
-    """A request with the meaning that lm-eval's Hugging Face model gives to these generation arguments.
-
-    Raises:
-        TaskError: an argument has no counterpart in the engine.
-    """
+    """A request with the meaning that lm-eval's Hugging Face model gives to these generation arguments."""
     settings = normalize_gen_kwargs(dict(kwargs), DEFAULT_MAX_GEN_TOKS)
     temperature = float(settings.get("temperature", 0.0)) if settings["do_sample"] else 0.0
     plain = {"num_beams": 1, "repetition_penalty": 1.0, "num_return_sequences": 1}

@@ -34,40 +34,32 @@ class LocalData:
     splits: Mapping[str, Split]
 
     def rows(self, data_dir: Path, split: str) -> list[Row]:
-        """The rows of a split as they are on the hub.
-
-        Raises:
-            DataError: the file is missing or a row does not fit.
-        """
-        path = data_dir / self.splits[split].file
-        records = _read(path)
-        return [self.splits[split].convert(record) for record in records]
+        """The rows of a split as they are on the hub."""
+        return [self.splits[split].convert(record) for record in _read(data_dir / self.splits[split].file)]
 
     def file_digests(self, data_dir: Path, splits: Iterable[str]) -> dict[str, str]:
-        """Digest of each file, by its name below the data directory.
-
-        Raises:
-            DataError: a file is missing.
-        """
+        """Digest of each file, by its name below the data directory."""
         files = [self.splits[split].file for split in splits]
         return {file: digest_file(_existing(data_dir / file)) for file in files}
 
 
 def find_local_data(dataset_path: str, dataset_name: str | None) -> LocalData | None:
     """The local copy of a data set by its name on the hub; None where none is known."""
-    layout = _LAYOUTS.get(dataset_path)
-    return layout.find(dataset_name or "") if layout else None
+    known = _DATA_SETS.get(dataset_path)
+    return known.find(dataset_name or "") if known else None
 
 
 def local_folder(dataset_path: str) -> str | None:
     """The folder below the data directory in which a data set is looked for; None where none is known."""
-    layout = _LAYOUTS.get(dataset_path)
-    return layout.folder if layout else None
+    known = _DATA_SETS.get(dataset_path)
+    return known.folder if known else None
 
 
 def _existing(path: Path) -> Path:
     if not path.is_file():
-        raise DataError(f"no such data file: {path}", "check --data-dir; its layout is in the README of the data")
+        raise DataError(
+            f"no such data file: {path}", "check --data-dir; how it is laid out is in the README of the data"
+        )
     return path
 
 
@@ -100,16 +92,8 @@ def _mmlu(subject: str) -> LocalData:
     return LocalData({split: Split(f"mmlu/{split}/{subject}_{split}.csv", convert) for split in ("test", "dev")})
 
 
-def _gsm8k(name: str) -> LocalData:
-    convert = _fields("question", "answer")
-    return LocalData({split: Split(f"gsm8k/{split}.jsonl", convert) for split in ("train", "test")})
-
-
-def _hellaswag(name: str) -> LocalData:
-    def convert(record: Record) -> Row:
-        return {**record.fields, "label": str(record.get("label"))}
-
-    return LocalData({"validation": Split("hellaswag/hellaswag_val_1000.jsonl", convert)})
+def _hellaswag(record: Record) -> Row:
+    return {**record.fields, "label": str(record.get("label"))}
 
 
 def _arc(name: str) -> LocalData | None:
@@ -178,46 +162,38 @@ def _truthfulqa_open(record: Record) -> Row:
     }
 
 
-def _winogrande(name: str) -> LocalData:
-    convert = _fields("sentence", "option1", "option2", "answer")
-    # the smallest official train split serves for few-shot examples
-    return LocalData(
-        {
-            "train": Split("winogrande/train_xs.jsonl", convert),
-            "validation": Split("winogrande/dev.jsonl", convert),
-        }
-    )
-
-
-def _ifeval(name: str) -> LocalData:
-    return LocalData({"train": Split("ifeval/input_data.jsonl", _as_it_is)})
-
-
-def _bbh(name: str) -> LocalData:
-    return LocalData({"test": Split(f"bbh/bbh/{name}.json", _fields("input", "target"))})
-
-
-def _math500(name: str) -> LocalData:
-    return LocalData({"test": Split("math500/test.jsonl", _as_it_is)})
-
-
 @dataclass(frozen=True)
-class _Layout:
+class _DataSet:
     """Where a data set is kept below the data directory; `find` takes the name of its configuration on the hub."""
 
     folder: str
     find: Callable[[str], LocalData | None]
 
 
-_LAYOUTS: Mapping[str, _Layout] = {
-    "cais/mmlu": _Layout("mmlu", _mmlu),
-    "hails/mmlu_no_train": _Layout("mmlu", _mmlu),
-    "openai/gsm8k": _Layout("gsm8k", _gsm8k),
-    "Rowan/hellaswag": _Layout("hellaswag", _hellaswag),
-    "allenai/ai2_arc": _Layout("arc_challenge", _arc),
-    "truthfulqa/truthful_qa": _Layout("truthfulqa", _truthfulqa),
-    "allenai/winogrande": _Layout("winogrande", _winogrande),
-    "google/IFEval": _Layout("ifeval", _ifeval),
-    "SaylorTwift/bbh": _Layout("bbh", _bbh),
-    "HuggingFaceH4/MATH-500": _Layout("math500", _math500),
+def _same(folder: str, convert: Callable[[Record], Row], **files: str) -> _DataSet:
+    """A data set that is the same by every name; `files` of its folder by split."""
+    data = LocalData({split: Split(f"{folder}/{file}", convert) for split, file in files.items()})
+    return _DataSet(folder, lambda name: data)
+
+
+def _bbh(name: str) -> LocalData:
+    return LocalData({"test": Split(f"bbh/bbh/{name}.json", _fields("input", "target"))})
+
+
+_DATA_SETS: Mapping[str, _DataSet] = {
+    "cais/mmlu": _DataSet("mmlu", _mmlu),
+    "hails/mmlu_no_train": _DataSet("mmlu", _mmlu),
+    "openai/gsm8k": _same("gsm8k", _fields("question", "answer"), train="train.jsonl", test="test.jsonl"),
+    "Rowan/hellaswag": _same("hellaswag", _hellaswag, validation="hellaswag_val_1000.jsonl"),
+    "allenai/ai2_arc": _DataSet("arc_challenge", _arc),
+    "truthfulqa/truthful_qa": _DataSet("truthfulqa", _truthfulqa),
+    "allenai/winogrande": _same(
+        "winogrande",
+        _fields("sentence", "option1", "option2", "answer"),
+        train="train_xs.jsonl",  # the smallest official train split serves for few-shot examples
+        validation="dev.jsonl",
+    ),
+    "google/IFEval": _same("ifeval", _as_it_is, train="input_data.jsonl"),
+    "SaylorTwift/bbh": _DataSet("bbh", _bbh),
+    "HuggingFaceH4/MATH-500": _same("math500", _as_it_is, test="test.jsonl"),
 }

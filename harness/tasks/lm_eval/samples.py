@@ -27,14 +27,9 @@ class Graded:
     target: Any
 
 
-def is_plain_choice(leaf: Subtask) -> bool:
-    """The leaf task asks multiple-choice questions and grades them as lm-eval does by default."""
-    return leaf.task.OUTPUT_TYPE == "multiple_choice" and not callable(leaf.task.get_config("process_results"))
-
-
-def make_sample(
+def subtask_sample(
     task: str,
-    leaf: Subtask,
+    subtask: Subtask,
     role: Role,
     rows: Sequence[LoggedRow],
     answers: Sequence[Answer],
@@ -44,16 +39,16 @@ def make_sample(
 
     Args:
         answers: the engine's, in the order of the document's requests.
-        names: the scores of this leaf task.
+        names: the scores of this subtask.
     """
     first = rows[0]
-    graded = _choice(leaf, first, answers) if is_plain_choice(leaf) else _other(leaf, rows, answers)
-    scores, values = _library_scores(leaf, rows, names)
+    graded = _choice(subtask, first, answers) if subtask.is_plain_choice else _other(subtask, rows, answers)
+    scores, values = _library_scores(subtask, rows, names)
     last = answers[-1]
     return Sample(
         task=task,
-        item_id=f"{leaf.name}/{first['doc_id']}/{first['doc_hash'][:12]}",
-        cluster=leaf.name if leaf.subject is not None else None,
+        item_id=f"{subtask.name}/{first['doc_id']}/{first['doc_hash'][:12]}",
+        cluster=subtask.name if subtask.subject is not None else None,
         role=role,
         prompt_digest=digest_json([first["prompt_hash"], first["doc_hash"], first["target_hash"]]),
         prompt=str(first["arguments"][0][0]),
@@ -61,7 +56,7 @@ def make_sample(
         answer=graded.answer,
         parsed={**graded.parsed, **({"values": values} if values else {})},
         scores={**graded.scores, **scores},
-        tags={"subject": leaf.subject} if leaf.subject is not None else {},
+        tags={"subject": subtask.subject} if subtask.subject is not None else {},
         stop_reason=last.stop_reason if isinstance(last, Generation) else None,
         prompt_tokens=max(getattr(answer, "prompt_tokens", 0) for answer in answers),
         completion_tokens=sum(getattr(answer, "completion_tokens", 0) for answer in answers),
@@ -71,7 +66,7 @@ def make_sample(
 
 
 def with_every_score(samples: Sequence[Sample]) -> list[Sample]:
-    """Samples of unlike leaf tasks, each with None for the scores that only others have."""
+    """Samples of unlike subtasks, each with None for the scores that only others have."""
     carried = [_carried(sample) for sample in samples]
     every = set().union(*carried)
     return [
@@ -86,11 +81,11 @@ def _carried(sample: Sample) -> set[str]:
     return {*sample.scores, *sample.parsed.get("values", ()), *corpus}
 
 
-def _choice(leaf: Subtask, row: LoggedRow, answers: Sequence[Answer]) -> Graded:
-    doc, choices = row["doc"], leaf.task.doc_to_choice(row["doc"])
+def _choice(subtask: Subtask, row: LoggedRow, answers: Sequence[Answer]) -> Graded:
+    doc, choices = row["doc"], subtask.task.doc_to_choice(row["doc"])
     # with `acc_mutual_info` the unconditional scores of the choices follow; they are no answer
     logprobs = [float(responses[0][0]) for responses in row["resps"][: len(choices)]]
-    gold = _gold(leaf.task.doc_to_text(doc) if leaf.task.multiple_input else row["target"], choices)
+    gold = _gold(subtask.task.doc_to_text(doc) if subtask.task.multiple_input else row["target"], choices)
     choice = max(range(len(logprobs)), key=logprobs.__getitem__)
     scores: dict[str, float | None] = dict.fromkeys((GOLD_LOGPROB, GOLD_PROB, BRIER))
     if gold is not None:
@@ -112,21 +107,21 @@ def _gold(gold: Any, choices: Sequence[str]) -> int | None:
     return gold if isinstance(gold, int) and 0 <= gold < len(choices) else None
 
 
-def _other(leaf: Subtask, rows: Sequence[LoggedRow], answers: Sequence[Answer]) -> Graded:
+def _other(subtask: Subtask, rows: Sequence[LoggedRow], answers: Sequence[Answer]) -> Graded:
     first = rows[0]
     scores: dict[str, float | None] = {}
     answer, parsed = "", {}
-    if leaf.task.OUTPUT_TYPE == "generate_until":
+    if subtask.task.OUTPUT_TYPE == "generate_until":
         answer = str(first["resps"][0][0])
         scores.update(general_scores(answers[-1]))
         parsed = {"filtered": {row["filter"]: as_json(row["filtered_resps"][0]) for row in rows}}
-    elif leaf.task.OUTPUT_TYPE == "loglikelihood":
+    elif subtask.task.OUTPUT_TYPE == "loglikelihood":
         scores[GOLD_LOGPROB] = float(first["resps"][0][0][0])
     return Graded(scores, answer, parsed, as_json(first["target"]))
 
 
 def _library_scores(
-    leaf: Subtask, rows: Sequence[LoggedRow], names: Sequence[ScoreName]
+    subtask: Subtask, rows: Sequence[LoggedRow], names: Sequence[ScoreName]
 ) -> tuple[dict[str, float | None], dict[str, Any]]:
     """Per-sample scores, and the values that lm-eval aggregates in its own way."""
     by_filter = {row["filter"]: row for row in rows}
@@ -137,7 +132,7 @@ def _library_scores(
         if name.metric not in row["metrics"]:
             scores[name.name] = None
         elif name.aggregate is None:
-            scores[name.name] = as_score(row[name.metric], name.name, leaf.name)
+            scores[name.name] = as_score(row[name.metric], name.name, subtask.name)
         else:
             values[name.name] = as_json(row[name.metric])
     return scores, values

@@ -1,15 +1,23 @@
-"""What a leaf task measures: lm-eval's metrics under the names that samples carry."""
+"""What subtasks measure: lm-eval's metrics under the names that samples carry, and the metrics of a whole task."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lm_eval.api.metrics import mean
 
 from harness.errors import TaskError
+from harness.metrics.base import GENERAL_METRICS, CorpusFunction, Metric
+from harness.metrics.choices import GOLD_LOGPROB, choice_metrics
+from harness.tasks.lm_eval.subtasks import Subtask
+
+GOLD_SOLUTION = "gold_solution_logprob"
+"""How likely the gold solution is: seen to fall where a small base solves nothing."""
+
+CHANCE_METRICS = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info")
 
 Aggregate = Callable[[list[Any]], float]
 
@@ -31,7 +39,7 @@ class ScoreName:
 
 
 def score_names(task: Any) -> list[ScoreName]:
-    """The scores a leaf task declares.
+    """The scores a subtask declares.
 
     With several filters (GSM8K's `strict-match` and `flexible-extract`) each score is named by metric and filter,
     `exact_match_flexible`, and the first filter's also by the metric alone, as lm-eval lists it first.
@@ -49,7 +57,7 @@ def score_names(task: Any) -> list[ScoreName]:
 
 
 def filter_names(task: Any) -> list[str]:
-    """The names of a leaf task's filters, in order."""
+    """The names of a subtask's filters, in order."""
     return [entry["name"] for entry in task.get_config("filter_list") or [{"name": "none"}]]
 
 
@@ -60,12 +68,56 @@ def short_names(filters: Sequence[str]) -> Mapping[str, str]:
     return words if unique else {name: re.sub(r"\W", "_", name) for name in filters}
 
 
-def as_score(value: Any, name: str, task: str) -> float | None:
-    """A per-sample value of a metric whose aggregate is the mean.
+def metric_table(subtasks: Sequence[Subtask], chance: float | None, binary: Collection[str]) -> dict[str, Metric]:
+    """Metrics by name.
 
-    Raises:
-        TaskError: it is no number.
+    Args:
+        chance: the floor of accuracies; None where no question has choices.
+        binary: names of the scores that have been measured and were always 0 or 1.
     """
+    table: dict[str, Metric] = {}
+    kinds = {subtask.task.OUTPUT_TYPE for subtask in subtasks}
+    if chance is not None:
+        table |= {metric.name: metric for metric in choice_metrics(chance)}
+    if "loglikelihood" in kinds:
+        table.setdefault(GOLD_LOGPROB, Metric(GOLD_LOGPROB))
+    if "generate_until" in kinds:
+        table |= {metric.name: metric for metric in GENERAL_METRICS}
+    if any(subtask.has_solutions for subtask in subtasks):
+        table[GOLD_SOLUTION] = Metric(GOLD_SOLUTION)
+    return {**library_metrics(subtasks, chance, binary), **table}
+
+
+def library_metrics(subtasks: Sequence[Subtask], chance: float | None, binary: Collection[str]) -> dict[str, Metric]:
+    """lm-eval's own metrics by name, in its order; the arguments are those of `metric_table`."""
+    table: dict[str, Metric] = {}
+    for subtask in subtasks:
+        for score in score_names(subtask.task):
+            table.setdefault(score.name, _metric(score, subtask, chance, score.name in binary))
+    return table
+
+
+def _metric(score: ScoreName, subtask: Subtask, chance: float | None, binary: bool) -> Metric:
+    floor = None
+    if score.metric in CHANCE_METRICS and subtask.is_plain_choice:
+        floor = chance
+    elif score.metric == "exact_match":
+        floor = 0.0
+    return Metric(
+        score.name,
+        kind="binary" if binary else "continuous",
+        higher_is_better=score.higher_is_better,
+        floor=floor,
+        corpus=_corpus(score.name, score.aggregate) if score.aggregate is not None else None,
+    )
+
+
+def _corpus(name: str, aggregate: Aggregate) -> CorpusFunction:
+    return lambda targets, parsed: float(aggregate([answer["values"][name] for answer in parsed]))
+
+
+def as_score(value: Any, name: str, task: str) -> float | None:
+    """A per-sample value of a metric whose aggregate is the mean."""
     if value is None:
         return None
     try:

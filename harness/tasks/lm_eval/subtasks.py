@@ -1,8 +1,7 @@
-"""The leaf tasks behind a name, as lm-eval task objects, with their data."""
+"""The subtasks behind a name, as lm-eval task objects, with their data."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,8 +40,23 @@ class Subtask:
     files: Mapping[str, str]
 
     @property
+    def is_plain_choice(self) -> bool:
+        """Whether it asks multiple-choice questions and grades them as lm-eval does by default."""
+        return self.task.OUTPUT_TYPE == "multiple_choice" and not callable(self.task.get_config("process_results"))
+
+    @property
+    def has_solutions(self) -> bool:
+        """Whether it generates text, and its documents come with a text to generate."""
+        return self.task.OUTPUT_TYPE == "generate_until" and any(self.solution(doc) for doc in self.docs)
+
+    def solution(self, doc: Mapping[str, Any]) -> str | None:
+        """The gold text of one document; None where it has none."""
+        target = self.task.doc_to_target(doc)
+        return target if isinstance(target, str) and target.strip() else None
+
+    @property
     def data_identity(self) -> object:
-        """What stands for this leaf's data: its local files, else its documents."""
+        """What stands for this subtask's data: its local files, else its documents."""
         if self.files:
             return self.files
         pool = list(getattr(getattr(self.task, "sampler", None), "df", []))
@@ -61,7 +75,7 @@ class _LocalDataFactory(TaskFactory):  # type: ignore[misc]
     """Builds tasks by their stock definition with local data in place of the hub's.
 
     Attributes:
-        swapped: by leaf task, those that got local data.
+        swapped: by subtask, those that got local data.
         dataset_path: hub name of the data of the last task that was built or tried.
     """
 
@@ -100,18 +114,13 @@ class _LocalDataFactory(TaskFactory):  # type: ignore[misc]
 
 
 def load_subtasks(name: str, options: LmEvalOptions) -> list[Subtask]:
-    """Build the leaf tasks of a task, group, tag or YAML file.
-
-    Raises:
-        TaskError: the name is unknown, a package or the few-shot examples are missing, or the task cannot be asked.
-        DataError: the data cannot be read or reached.
-    """
+    """Build the subtasks of a task, group, tag or YAML file."""
     entry, index = find_entry(name, options.include_path)
     factory = _LocalDataFactory(options.data_dir)
     built = _build(name, factory, entry, dict(index))
     grouped = not isinstance(built, LibraryTask)
     prefix = f"{entry.name}_"
-    leaves = []
+    subtasks = []
     for task in _tasks(built):
         swapped = factory.swapped.get(task.task_name, _SwappedData())
         _refuse_what_cannot_be_asked(task)
@@ -119,10 +128,10 @@ def load_subtasks(name: str, options: LmEvalOptions) -> list[Subtask]:
         subject = (task.get_config("task_alias") or task.task_name.removeprefix(prefix)) if grouped else None
         # a property that maps all documents anew each time it is read
         docs = task.eval_docs
-        leaves.append(Subtask(task.task_name, subject, task, docs, swapped.files))
-    if not leaves:
+        subtasks.append(Subtask(task.task_name, subject, task, docs, swapped.files))
+    if not subtasks:
         raise TaskError(f"lm-eval task {name!r} has no members", "check its YAML")
-    return leaves
+    return subtasks
 
 
 def _loader(data: LocalData, data_dir: Path, splits: list[str]) -> Callable[..., dict[str, Any]]:
@@ -154,10 +163,10 @@ def _build(name: str, factory: _LocalDataFactory, entry: Any, index: dict[str, A
     except (OSError, DatasetsError) as error:
         # no connection, offline mode, no such data set
         folder = local_folder(factory.dataset_path or "")
-        place = f" that holds {folder}/" if folder else ""
+        hint = f" that holds {folder}/" if folder else ""
         raise DataError(
             f"the data of lm-eval task {name!r} cannot be loaded: {error}",
-            f"connect to the hub, or give --data-dir=DIRECTORY{place}",
+            f"connect to the hub, or give --data-dir=DIRECTORY{hint}",
         ) from error
     except (AttributeError, KeyError, TypeError, ValueError, YAMLError) as error:
         raise TaskError(f"lm-eval cannot build task {name!r}: {error!r}", "check its YAML") from error
@@ -202,37 +211,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | float | None) else repr(value)
-
-
-def select_items(
-    sizes: Mapping[str, int],
-    *,
-    limit: int | None,
-    max_items: int | None,
-    seed: int,
-    max_leaves: int | None = None,
-) -> dict[str, list[int]]:
-    """Draw items of every leaf task.
-
-    The same seed gives the same items, and smaller limits give a subset of what larger ones give.
-
-    Args:
-        sizes: items each leaf task has.
-        limit: at most so many of each leaf task.
-        max_items: at most so many in all, leaf tasks in proportion to what they have left.
-        max_leaves: at most so many leaf tasks.
-
-    Returns:
-        Ascending item indices by leaf task; a leaf task of which none was drawn is left out.
-    """
-    drawn = set(random.Random(f"{seed}").sample(sorted(sizes), len(sizes))[:max_leaves])
-    ranked: list[tuple[float, str, int]] = []
-    for leaf in (leaf for leaf in sizes if leaf in drawn):
-        size = sizes[leaf]
-        order = random.Random(f"{seed}/{leaf}").sample(range(size), size)[:limit]
-        # evenly spaced ranks: the first `max_items` over all leaf tasks hold each one's share to within one item
-        ranked += [((place + 0.5) / len(order), leaf, item) for place, item in enumerate(order)]
-    chosen: dict[str, list[int]] = {leaf: [] for leaf in sizes}
-    for _, leaf, item in sorted(ranked)[:max_items]:
-        chosen[leaf].append(item)
-    return {leaf: sorted(items) for leaf, items in chosen.items() if items}

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from harness.config.benchmarks import SOURCES
+from harness.config.base import Count, Text, objection
+from harness.config.sections import SOURCES
 from harness.digests import digest_file
 from harness.engines.requests import Prompt
-from harness.errors import TaskError
+from harness.errors import TaskError, nearest
 from harness.safety.scorers import make_scorer, make_toxicity_scorer
 from harness.tasks.base import Item
 from harness.tasks.items import ItemReader, RowKeys
-from harness.tasks.keys import Count, Text, Texts
-from harness.tasks.kinds import TaskContext, TaskKind
+from harness.tasks.kinds import TaskContext, TaskKind, Texts
 from harness.tasks.records import read_records
 from harness.tasks.safety.continuations import MAX_TOXICITY, ContinuationTask
 from harness.tasks.safety.prompts import CLASS_METRICS, SafetyTask, Wanted, asked_by_user
@@ -26,9 +25,22 @@ from harness.tasks.safety.sources import CONTINUATION_KIND, SAFETY_KIND, read_so
 class PromptKeys(RowKeys):
     """Prompts: of a file, or of public sets in the data directory. Keys of kind `toxic_continuation`."""
 
-    data: Text | None = Field(None, description="The data file; the path starts at assay.yaml.")
-    sources: Texts = Field((), description=f"Sets of the data directory: {', '.join(SOURCES)}.")
-    max_new_tokens: Count | None = Field(None, description="Cap on the answer's tokens.")
+    data: Text | None = None
+    """the data file; the path starts at assay.yaml"""
+    sources: Texts = Field((), description=f"sets of the data directory: {', '.join(SOURCES)}")
+    max_new_tokens: Count | None = None
+    """cap on the answer's tokens"""
+
+    @model_validator(mode="after")
+    def _data_or_sources(self) -> Self:
+        if bool(self.sources) == bool(self.data):
+            raise objection(
+                f"has {'both' if self.sources else 'neither'} data and sources",
+                f"give `data: FILE`, or `sources:` a list of {', '.join(SOURCES)}",
+            )
+        if unknown := [name for name in self.sources if name not in SOURCES]:
+            raise objection(f"sources has {', '.join(unknown)}", nearest(unknown[0], list(SOURCES)))
+        return self
 
     def asked(self, digest: str) -> dict[str, Any]:
         """What both kinds are asked with."""
@@ -39,7 +51,8 @@ class PromptKeys(RowKeys):
 class SafetyKeys(PromptKeys):
     """Keys of kind `safety`."""
 
-    wanted: Wanted = Field(description="What a careful assistant does: refusal, or compliance.")
+    wanted: Wanted
+    """what a careful assistant does: refusal, or compliance"""
 
 
 def _build_safety(name: str, keys: SafetyKeys, context: TaskContext) -> SafetyTask:
@@ -49,8 +62,9 @@ def _build_safety(name: str, keys: SafetyKeys, context: TaskContext) -> SafetyTa
 
 def _build_continuation(name: str, keys: PromptKeys, context: TaskContext) -> ContinuationTask:
     items, digest = _items(name, keys, context, None)
-    scorer, safety = make_toxicity_scorer(context.safety), context.safety
-    return ContinuationTask(name, _as_texts(items), scorer, safety.samples, **keys.asked(digest))
+    texts = [replace(item, prompt=Prompt(text=asked_by_user(item.prompt))) for item in items]  # to be continued
+    scorer = make_toxicity_scorer(context.safety)
+    return ContinuationTask(name, texts, scorer, context.safety.samples, **keys.asked(digest))
 
 
 # their answers are cut short on purpose
@@ -59,38 +73,19 @@ CONTINUATION = TaskKind(CONTINUATION_KIND, PromptKeys, _build_continuation, (MAX
 
 
 def _items(task: str, keys: PromptKeys, context: TaskContext, wanted: str | None) -> tuple[list[Item], str]:
-    if bool(keys.sources) == bool(keys.data):
-        raise TaskError(
-            f"task {task!r} has {'both' if keys.sources else 'neither'} data and sources",
-            f"give `data: FILE`, or `sources:` a list of {', '.join(SOURCES)}",
-        )
-    if keys.data is None:
-        items, digest = _from_sources(task, keys.sources, context.data_dir, wanted)
-    else:
+    """The prompts asked, and the digest of where they were read."""
+    if keys.data is not None:
         path = context.root / keys.data
         records = read_records(path)
         reader = ItemReader.from_keys(task, keys, records[0])
         items, digest = reader.read(records, lambda record, field, value: wanted), digest_file(path)
-    return context.sample(items, keys), digest
-
-
-def _from_sources(
-    task: str, sources: Sequence[str], data_dir: Path | None, wanted: str | None
-) -> tuple[list[Item], str]:
-    unknown = [name for name in sources if name not in SOURCES]
-    if unknown:
-        raise TaskError(f"task {task!r}: sources has {', '.join(unknown)}", f"choose from: {', '.join(SOURCES)}")
-    if data_dir is None:
+    elif context.data_dir is not None:
+        items = read_sources(keys.sources, context.data_dir, wanted)
+        digest = sources_digest(keys.sources, context.data_dir)
+    else:
         raise TaskError(
-            f"task {task!r} is read from local files ({', '.join(SOURCES[name] for name in sources)}), "
+            f"task {task!r} is read from local files ({', '.join(SOURCES[name] for name in keys.sources)}), "
             "and there is no data directory",
             "pass --data-dir=DIRECTORY that holds them",
         )
-    return read_sources(sources, data_dir, wanted), sources_digest(sources, data_dir)
-
-
-def _as_texts(items: Sequence[Item]) -> list[Item]:
-    """The same items with their prompts as raw text, to be continued instead of answered."""
-    return [
-        Item(item.id, Prompt(text=asked_by_user(item.prompt)), item.target, item.cluster, item.tags) for item in items
-    ]
+    return context.sample(items, keys), digest

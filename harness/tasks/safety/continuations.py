@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from harness.digests import digest_json
 from harness.engines import Engine
 from harness.engines.requests import GenerateRequest, Generation
-from harness.errors import TaskError
-from harness.metrics.base import GENERAL_METRICS, Metric, general_scores
+from harness.metrics.base import GENERAL_METRICS, Metric
 from harness.records import Role, Sample
-from harness.safety.toxicity import ToxicityScorer
-from harness.tasks.base import Item, Progress
-from harness.tasks.safety.prompts import ask
+from harness.safety.scorers import ToxicityScorer
+from harness.tasks.base import Grade, Item, Progress, find_metric, make_sample, texts_of
 
 MAX_TOXICITY = Metric("expected_max_toxicity", higher_is_better=False, floor=1.0)
 
@@ -49,89 +49,54 @@ class ContinuationTask:
     @property
     def settings(self) -> Mapping[str, Any]:
         """How many texts and continuations, and who rates them; `sensitive` has the report veil them."""
-        settings = {
-            "items": len(self.items),
-            "samples": self.samples,
-            "scorer": self.scorer.name,
-            "sensitive": True,
-        }
+        settings = {"items": len(self.items), "samples": self.samples, "scorer": self.scorer.name, "sensitive": True}
         return {**settings, "sources": list(self.sources)} if self.sources else settings
 
     @property
     def main_metric(self) -> str:
-        """The metric the task is known by."""
         return MAX_TOXICITY.name
 
     def metric(self, name: str) -> Metric:
-        """The metric of that name.
-
-        Raises:
-            TaskError: the task has no such metric; the message lists those it has.
-        """
-        known = {metric.name: metric for metric in (*GENERAL_METRICS, MAX_TOXICITY)}
-        if name not in known:
-            raise TaskError(f"task {self.name!r} has no metric {name!r}", f"choose one of: {', '.join(sorted(known))}")
-        return known[name]
+        return find_metric(self.name, name, (*GENERAL_METRICS, MAX_TOXICITY))
 
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Draw the continuations, the same seeds for every model, and rate them.
 
         Returns:
             One sample a text, its answer the worst continuation.
-
-        Raises:
-            EngineError: a request got no answer.
         """
-        asked = [self._requests(item) for item in self.items]
-        answers = ask(self.name, [request for each in asked for request in each], engine, progress)
-        ratings = self.scorer.toxicity([answer.text for answer in answers])
-        return [
-            self._sample(
-                item,
-                role,
-                requests,
-                answers[place * self.samples : (place + 1) * self.samples],
-                ratings[place * self.samples : (place + 1) * self.samples],
-            )
-            for place, (item, requests) in enumerate(zip(self.items, asked, strict=True))
+        requests = [
+            [
+                GenerateRequest(
+                    item.prompt, max_new_tokens=self.max_new_tokens, temperature=_TEMPERATURE, top_p=_TOP_P, seed=seed
+                )
+                for seed in range(self.samples)
+            ]
+            for item in self.items
         ]
-
-    def _requests(self, item: Item) -> list[GenerateRequest]:
+        answers = texts_of(engine, self.name, [one for each in requests for one in each], progress)
+        rated = iter(list(zip(self.scorer.toxicity([answer.text for answer in answers]), answers, strict=True)))
         return [
-            GenerateRequest(
-                item.prompt, max_new_tokens=self.max_new_tokens, temperature=_TEMPERATURE, top_p=_TOP_P, seed=seed
-            )
-            for seed in range(self.samples)
+            self._sample(item, role, each, list(islice(rated, self.samples)))
+            for item, each in zip(self.items, requests, strict=True)
         ]
 
     def _sample(
-        self,
-        item: Item,
-        role: Role,
-        requests: Sequence[GenerateRequest],
-        answers: Sequence[Generation],
-        ratings: Sequence[float],
+        self, item: Item, role: Role, requests: Sequence[GenerateRequest], rated: Sequence[tuple[float, Generation]]
     ) -> Sample:
-        place = max(range(len(ratings)), key=ratings.__getitem__)
-        worst = answers[place]
-        return Sample(
-            task=self.name,
-            item_id=item.id,
-            cluster=item.cluster,
-            role=role,
-            prompt_digest=digest_json([request.digest for request in requests]),
+        toxicity, worst = max(rated, key=itemgetter(0))
+        answers = [answer for _, answer in rated]
+        return make_sample(
+            self.name,
+            role,
+            item,
+            Grade(
+                {MAX_TOXICITY.name: toxicity},
+                [{"toxicity": round(rating, 4), "text": answer.text} for rating, answer in rated],
+            ),
+            answers,
             prompt=item.prompt.display(),
-            target=item.target,
-            answer=worst.text,
-            parsed=[
-                {"toxicity": round(rating, 4), "text": answer.text}
-                for rating, answer in zip(ratings, answers, strict=True)
-            ],
-            scores={**general_scores(worst), MAX_TOXICITY.name: ratings[place]},
-            tags=item.tags,
-            stop_reason=worst.stop_reason,
-            prompt_tokens=sum(answer.prompt_tokens for answer in answers),
-            completion_tokens=sum(answer.completion_tokens for answer in answers),
-            latency_s=max(answer.latency_s for answer in answers),
-            cached=all(answer.cached for answer in answers),
+            prompt_digest=digest_json([request.digest for request in requests]),
+            shown=worst,
+            counted=answers,
         )

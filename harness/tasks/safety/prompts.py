@@ -1,4 +1,4 @@
-"""Prompts put to a model whose answers are told apart: complied, refused, refused in part, or broken."""
+"""Prompts put to a model whose answers are classified: complied, refused, refused in part, or broken."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Any, Literal
 from harness.digests import digest_json
 from harness.engines import Engine
 from harness.engines.requests import GenerateRequest, Generation, Prompt
-from harness.errors import EngineError, TaskError
-from harness.metrics.base import GENERAL_METRICS, Metric, general_scores
+from harness.metrics.base import GENERAL_METRICS, Metric
 from harness.records import Role, Sample
 from harness.safety.refusal.degenerate import DEGENERATE_REVISION, is_degenerate
 from harness.safety.refusal.text import spoken
-from harness.safety.scoring import UNPARSEABLE, Exchange, Scored, Scorer
-from harness.tasks.base import Item, Progress
+from harness.safety.scorers import UNPARSEABLE, Exchange, Scored, Scorer
+from harness.tasks.base import Grade, Item, Progress, find_metric, make_sample, texts_of
 
 Wanted = Literal["refusal", "compliance"]
 
@@ -75,27 +74,16 @@ class SafetyTask:
         return COMPLIED if self.wanted == "refusal" else REFUSED
 
     def metric(self, name: str) -> Metric:
-        """The metric of that name.
-
-        Raises:
-            TaskError: the task has no such metric; the message lists those it has.
-        """
-        known = {metric.name: metric for metric in (*GENERAL_METRICS, *CLASS_METRICS, *self.scorer.metrics)}
-        if name not in known:
-            raise TaskError(f"task {self.name!r} has no metric {name!r}", f"choose one of: {', '.join(sorted(known))}")
-        return known[name]
+        return find_metric(self.name, name, (*GENERAL_METRICS, *CLASS_METRICS, *self.scorer.metrics))
 
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Ask the model every prompt, greedily, and classify the answers.
 
         Returns:
             One sample an item, in the task's item order.
-
-        Raises:
-            EngineError: a request got no answer.
         """
         requests = [GenerateRequest(item.prompt, max_new_tokens=self.max_new_tokens) for item in self.items]
-        answers = ask(self.name, requests, engine, progress)
+        answers = texts_of(engine, self.name, requests, progress)
         exchanges = [
             Exchange(asked_by_user(item.prompt), answer.text) for item, answer in zip(self.items, answers, strict=True)
         ]
@@ -106,31 +94,24 @@ class SafetyTask:
         ]
 
     def _classify(self, exchanges: Sequence[Exchange]) -> list[Scored]:
-        broken = {place for place, one in enumerate(exchanges) if is_degenerate(spoken(one.answer), one.prompt)}
-        sound = [place for place in range(len(exchanges)) if place not in broken]
-        said = dict(zip(sound, self.scorer.score([exchanges[place] for place in sound]), strict=True))
+        broken = {index for index, one in enumerate(exchanges) if is_degenerate(spoken(one.answer), one.prompt)}
+        sound = [index for index in range(len(exchanges)) if index not in broken]
+        said = dict(zip(sound, self.scorer.score([exchanges[index] for index in sound]), strict=True))
         nothing = Scored("degenerate", {metric.name: 0.0 for metric in self.scorer.metrics})
-        return [said.get(place, nothing) for place in range(len(exchanges))]
+        return [said.get(index, nothing) for index in range(len(exchanges))]
 
     def _sample(self, item: Item, role: Role, request: GenerateRequest, answer: Generation, scored: Scored) -> Sample:
         classes = {metric.name: float(metric.name == _CLASS_OF[scored.answer_class]) for metric in CLASS_METRICS}
-        return Sample(
-            task=self.name,
-            item_id=item.id,
-            cluster=item.cluster,
-            role=role,
-            prompt_digest=request.digest,
+        said = {"said": scored.said} if scored.said else {}
+        return make_sample(
+            self.name,
+            role,
+            item,
+            Grade({**classes, **scored.scores}, {"class": scored.answer_class, **said}),
+            [answer],
             prompt=item.prompt.display(),
-            target=item.target,
-            answer=answer.text,
-            parsed={"class": scored.answer_class, **({"said": scored.said} if scored.said else {})},
-            scores={**general_scores(answer), **classes, **scored.scores},
-            tags=item.tags,
-            stop_reason=answer.stop_reason,
-            prompt_tokens=answer.prompt_tokens,
-            completion_tokens=answer.completion_tokens,
-            latency_s=answer.latency_s,
-            cached=answer.cached,
+            prompt_digest=request.digest,
+            shown=answer,
         )
 
 
@@ -138,21 +119,3 @@ def asked_by_user(prompt: Prompt) -> str:
     """The last thing the user said; a raw text as it is."""
     said = [message.content for message in prompt.messages if message.role == "user"]
     return said[-1] if said else prompt.display()
-
-
-def ask(task: str, requests: Sequence[GenerateRequest], engine: Engine, progress: Progress | None) -> list[Generation]:
-    """The answers to requests, in their order.
-
-    Raises:
-        EngineError: a request got no answer, or one that is no text.
-    """
-    answers: dict[int, Generation] = {}
-    for index, answer in engine.answer(requests):
-        if not isinstance(answer, Generation):
-            raise EngineError(f"{task}: a request was answered with a {type(answer).__name__}", "report this bug")
-        answers[index] = answer
-        if progress is not None:
-            progress(len(answers), len(requests))
-    if len(answers) != len(requests):
-        raise EngineError(f"{task}: {len(requests) - len(answers)} requests got no answer", "report this bug")
-    return [answers[index] for index in range(len(requests))]

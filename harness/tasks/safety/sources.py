@@ -1,18 +1,18 @@
-"""Prompts of the public safety sets, each read in its own layout out of the data directory."""
+"""Prompts of the public safety sets, each read from the data directory in its own format."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
+from harness.config.sections import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.digests import digest_file, digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError
 from harness.tasks.base import Item
-from harness.tasks.records import Record, read_records
+from harness.tasks.records import read_records
 
 
 def read_sources(names: Sequence[str], data_dir: Path, target: str | None) -> list[Item]:
@@ -21,31 +21,21 @@ def read_sources(names: Sequence[str], data_dir: Path, target: str | None) -> li
     Args:
         names: keys of `SOURCES`.
         target: put on every item.
-
-    Raises:
-        DataError: a file is missing or its layout another.
     """
     items: dict[str, Item] = {}
     for name in names:
         for item_id, prompt, category in _READERS[name](data_dir / SOURCES[name]):
             tags = {"source": name, "category": category}
-            items.setdefault(_normal(prompt.display()), Item(f"{name}/{item_id}", prompt, target, tags=tags))
+            plain = re.sub(r"\W+", " ", prompt.display().casefold()).strip()
+            items.setdefault(plain, Item(f"{name}/{item_id}", prompt, target, tags=tags))
     return list(items.values())
 
 
 def sources_digest(names: Sequence[str], data_dir: Path) -> str:
-    """Digest of the sources' names and files.
-
-    Raises:
-        DataError: a file is missing.
-    """
+    """Digest of the sources' names and files."""
     return digest_json(
         {name: [[path.name, digest_file(path)] for path in _files(data_dir / SOURCES[name])] for name in names}
     )
-
-
-def _normal(text: str) -> str:
-    return re.sub(r"\W+", " ", text.casefold()).strip()
 
 
 _Prompts = Iterator[tuple[str, Prompt, str]]
@@ -63,26 +53,6 @@ def _harmbench(path: Path) -> _Prompts:
             yield record.text("BehaviorID"), Prompt.chat(text), record.text("SemanticCategory")
 
 
-def _advbench(path: Path) -> _Prompts:
-    """AdvBench (Zou et al. 2023, arXiv 2307.15043), which has no categories."""
-    return _rows(read_records(path), "goal", lambda record: "uncategorised")
-
-
-def _strongreject(path: Path) -> _Prompts:
-    """StrongREJECT (Souly et al. 2024, arXiv 2402.10260)."""
-    return _rows(read_records(path), "forbidden_prompt", lambda record: record.text("category"))
-
-
-def _xstest(label: str) -> Callable[[Path], _Prompts]:
-    """One half of XSTest (Roettger et al. 2024, arXiv 2308.01263); the category is its type of prompt."""
-
-    def read(path: Path) -> _Prompts:
-        rows = [record for record in read_records(path) if record.text("label") == label]
-        return _rows(rows, "prompt", lambda record: record.text("type"))
-
-    return read
-
-
 def _realtoxicityprompts(path: Path) -> _Prompts:
     """Beginnings of sentences, one a line, one file a category (Gehman et al. 2020, arXiv 2009.11462)."""
     for file in _files(path):
@@ -92,9 +62,16 @@ def _realtoxicityprompts(path: Path) -> _Prompts:
                 yield f"{category}-{row}", Prompt(text=line.rstrip()), category
 
 
-def _rows(records: Iterable[Record], field: str, category: Callable[[Record], str]) -> _Prompts:
-    for record in records:
-        yield f"row-{record.row}", Prompt.chat(record.text(field)), category(record)
+def _rows(prompt: str, category: str, **only: str) -> Callable[[Path], _Prompts]:
+    """Reads the rows that hold `only`: the fields of the prompt and of its category, "uncategorised" where that is ""."""
+
+    def read(path: Path) -> _Prompts:
+        for record in read_records(path):
+            if all(record.text(field) == value for field, value in only.items()):
+                named = record.text(category) if category else "uncategorised"
+                yield f"row-{record.row}", Prompt.chat(record.text(prompt)), named
+
+    return read
 
 
 def _files(path: Path) -> list[Path]:
@@ -106,13 +83,15 @@ def _files(path: Path) -> list[Path]:
 
 _READERS: Mapping[str, Callable[[Path], _Prompts]] = {
     "harmbench": _harmbench,
-    "advbench": _advbench,
-    "strongreject": _strongreject,
-    "xstest_unsafe": _xstest("unsafe"),
-    "xstest_safe": _xstest("safe"),
+    # Zou et al. 2023, arXiv 2307.15043
+    "advbench": _rows("goal", ""),
+    # Souly et al. 2024, arXiv 2402.10260
+    "strongreject": _rows("forbidden_prompt", "category"),
+    # Roettger et al. 2024, arXiv 2308.01263; the category is its type of prompt
+    "xstest_unsafe": _rows("prompt", "type", label="unsafe"),
+    "xstest_safe": _rows("prompt", "type", label="safe"),
     "realtoxicityprompts": _realtoxicityprompts,
 }
-
 
 SAFETY_KIND = "safety"
 CONTINUATION_KIND = "toxic_continuation"

@@ -15,7 +15,7 @@ from harness.tasks.lm_eval import LmEvalOptions, LmEvalTask
 @pytest.fixture
 def options(tmp_path: Path) -> LmEvalOptions:
     write_index(Path(os.environ["ASSAY_CACHE_DIR"]), tmp_path / "definitions")
-    return LmEvalOptions(data_dir=write_data_dir(tmp_path / "data"), max_items=2, max_leaves=1)
+    return LmEvalOptions(data_dir=write_data_dir(tmp_path / "data"), max_items=2, max_subtasks=1)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from harness.checks.safety.guard import zero_bound
 from harness.gates.baseline import paired_rule
 from harness.metrics.base import Metric
 from harness.records import Verdict
-from harness.safety.scoring import UNPARSEABLE, Exchange, Scored
+from harness.safety.scorers import UNPARSEABLE, Exchange, Scored
 from harness.stats.prevalence import Detector
 from harness.tasks.safety.prompts import SafetyTask
 

@@ -11,14 +11,14 @@ PROMPT = Prompt(text="hi")
 
 
 def instance(kind, args, doc_id=0, idx=0):
-    return Instance(kind, {}, args, idx, ("leaf", doc_id, 1))
+    return Instance(kind, {}, args, idx, ("subtask", doc_id, 1))
 
 
 def test_answers_come_back_in_the_order_of_the_requests(scripted):
     lm = EngineLM(scripted(score=lambda request: -float(len(request.continuation))))
     asked = [instance("loglikelihood", ("q", "a" * n), doc_id=n) for n in (3, 1, 2)]
     assert [logprob for logprob, _ in lm.loglikelihood(asked)] == [-3.0, -1.0, -2.0]
-    assert [lm.answers["leaf", n, 0][0].completion_tokens for n in (1, 2, 3)] == [1, 2, 3]
+    assert [lm.answers["subtask", n, 0][0].completion_tokens for n in (1, 2, 3)] == [1, 2, 3]
 
 
 def test_too_long_contexts_are_to_be_cut_as_lm_eval_cuts_them(scripted):

@@ -198,11 +198,11 @@ def zero_shot(library_results):
 
 
 def assert_equal_choices(samples, results):
-    logged = {(leaf, row["doc_id"]): row for leaf, rows in results["samples"].items() for row in rows}
+    logged = {(subtask, row["doc_id"]): row for subtask, rows in results["samples"].items() for row in rows}
     assert len(samples) == 8
     for sample in samples:
-        leaf, doc_id, _ = sample.item_id.split("/")
-        row = logged[leaf, int(doc_id)]
+        subtask, doc_id, _ = sample.item_id.split("/")
+        row = logged[subtask, int(doc_id)]
         assert sample.prompt == row["arguments"][0][0]
         assert (sample.scores["acc"], sample.scores["acc_norm"]) == (row["acc"], row["acc_norm"])
         logprobs = [response[0] for response in row["filtered_resps"]]

@@ -20,7 +20,7 @@ def build(name: str, **settings) -> LmEvalTask:
 
 
 @pytest.mark.parametrize(
-    ("name", "leaves", "documents", "chance"),
+    ("name", "subtasks", "documents", "chance"),
     [
         ("mmlu", 57, 14_042, 0.25),
         ("gsm8k", 1, 1_319, None),
@@ -34,10 +34,10 @@ def build(name: str, **settings) -> LmEvalTask:
         ("hendrycks_math500", 1, 500, None),
     ],
 )
-def test_every_document_is_there(name, leaves, documents, chance):
+def test_every_document_is_there(name, subtasks, documents, chance):
     task = build(name)
-    assert len(task.leaves) == leaves
-    assert sum(len(leaf.docs) for leaf in task.leaves) == documents
+    assert len(task.subtasks) == subtasks
+    assert sum(len(subtask.docs) for subtask in task.subtasks) == documents
     if chance is not None:
         assert task.chance == pytest.approx(chance, abs=1e-3)
     assert len(task.data_digest) == 64
@@ -92,8 +92,8 @@ def library_task(subject: str, tmp_path: Path):
 
 def test_gsm8k_gold_answers_are_right_and_others_wrong(scripted):
     gold = {}
-    for leaf in build("gsm8k").leaves:
-        gold = {doc["question"]: doc["answer"] for doc in leaf.docs}
+    for subtask in build("gsm8k").subtasks:
+        gold = {doc["question"]: doc["answer"] for doc in subtask.docs}
     right = scripted(text=lambda r: gold[r.prompt.text.rsplit("Question: ", 1)[1].removesuffix("\nAnswer:")])
     samples = build("gsm8k", limit=20).evaluate(right, "base")
     assert [sample.scores["exact_match"] for sample in samples] == [1.0] * 20
@@ -161,6 +161,6 @@ def test_a_small_mmlu_is_spread_over_all_subjects(scripted):
 @pytest.mark.skipif(importlib.util.find_spec("langdetect") is None, reason="lm-eval[ifeval] is not installed")
 def test_ifeval_instructions_are_graded(scripted):
     task = build("ifeval")
-    assert sum(len(leaf.docs) for leaf in task.leaves) == 541
+    assert sum(len(subtask.docs) for subtask in task.subtasks) == 541
     samples = build("ifeval", limit=3).evaluate(scripted(text=lambda r: "no commas here"), "base")
     assert set(samples[0].scores) >= {"prompt_level_strict_acc", "prompt_level_loose_acc"}

@@ -47,9 +47,9 @@ def test_a_task_without_one_text_to_generate_has_no_such_metric(scripted, yaml_d
     text = (yaml_dir / "words.yaml").read_text().replace('"{{choices[answer]}}"', target)
     (tmp_path / "bare.yaml").write_text(text.replace("exact_match", "bypass").replace(", ignore_case: true", ""))
     task = LmEvalTask(str(tmp_path / "bare.yaml"))
-    from harness.tasks.lm_eval.metric_table import metric_table
+    from harness.tasks.lm_eval.scores import metric_table
 
-    assert "gold_solution_logprob" not in metric_table(task.leaves, None, ())
+    assert "gold_solution_logprob" not in metric_table(task.subtasks, None, ())
 
 
 def test_the_metric_can_be_gated(scripted, yaml_dir):

@@ -112,7 +112,7 @@ def test_a_limit_draws_the_same_documents_for_base_and_candidate(scripted, yaml_
     assert all(sample.prompt_digest == everything[sample.item_id].prompt_digest for sample in base)
 
 
-def test_leaf_tasks_without_a_drawn_document_are_not_asked_in_full(scripted, yaml_dir):
+def test_subtasks_without_a_drawn_document_are_not_asked_in_full(scripted, yaml_dir):
     assert len(LmEvalTask("tiny_group", options(yaml_dir, max_items=1)).evaluate(scripted(), "base")) == 1
 
 
@@ -141,7 +141,7 @@ def test_changed_documents_and_targets_do_not_pair(scripted, yaml_dir, tmp_path)
 
 @pytest.mark.parametrize(
     "change",
-    [{"fewshot": 1}, {"limit": 2}, {"chat_template": True}, {"seed": 1}, {"max_items": 3}, {"max_leaves": 1}],
+    [{"fewshot": 1}, {"limit": 2}, {"chat_template": True}, {"seed": 1}, {"max_items": 3}, {"max_subtasks": 1}],
     ids=str,
 )
 def test_every_setting_is_part_of_the_digest(yaml_dir, change):
@@ -188,13 +188,13 @@ def test_a_missing_data_file_is_named(yaml_dir, tmp_path):
     text = (yaml_dir / "animals.yaml").read_text().replace(str(yaml_dir), str(tmp_path))
     (tmp_path / "lost.yaml").write_text(text)
     with pytest.raises(DataError, match=r"animals\.jsonl"):
-        _ = LmEvalTask(str(tmp_path / "lost.yaml")).leaves
+        _ = LmEvalTask(str(tmp_path / "lost.yaml")).subtasks
 
 
 def test_a_task_that_runs_generated_code_is_refused(yaml_dir, tmp_path):
     (tmp_path / "code.yaml").write_text((yaml_dir / "words.yaml").read_text() + "unsafe_code: true\n")
     with pytest.raises(TaskError, match="runs code that the model wrote"):
-        _ = LmEvalTask(str(tmp_path / "code.yaml")).leaves
+        _ = LmEvalTask(str(tmp_path / "code.yaml")).subtasks
 
 
 @pytest.mark.parametrize("text", ["- a list\n", "group: [unclosed\n", "no_task: 1\n"])
@@ -202,7 +202,7 @@ def test_a_yaml_that_defines_no_task_is_an_error_with_its_path(tmp_path, text):
     path = tmp_path / "broken.yaml"
     path.write_text(text)
     with pytest.raises(TaskError, match=r"broken\.yaml"):
-        _ = LmEvalTask(str(path)).leaves
+        _ = LmEvalTask(str(path)).subtasks
 
 
 @pytest.mark.parametrize("settings", [{"fewshot": -1}, {"limit": 0}, {"max_items": 0}])
@@ -215,7 +215,7 @@ def test_counts_out_of_range_are_refused(settings):
 class TestStockTasks:
     def test_an_unknown_name_suggests_similar_ones(self):
         with pytest.raises(TaskError, match="similar names: hellaswag"):
-            _ = LmEvalTask("helaswag").leaves
+            _ = LmEvalTask("helaswag").subtasks
 
     def test_local_rows_take_the_place_of_the_hubs(self, scripted, tmp_path):
         write_mmlu(tmp_path)
@@ -242,20 +242,20 @@ class TestStockTasks:
 
     def test_a_missing_local_file_is_named(self, tmp_path):
         with pytest.raises(DataError, match=r"astronomy_dev\.csv|astronomy_test\.csv"):
-            _ = LmEvalTask("mmlu_astronomy", LmEvalOptions(data_dir=tmp_path)).leaves
+            _ = LmEvalTask("mmlu_astronomy", LmEvalOptions(data_dir=tmp_path)).subtasks
 
     def test_an_answer_that_is_no_index_names_its_row(self, tmp_path):
         write_mmlu(tmp_path, answer="B")
         with pytest.raises(DataError, match="row 2 has answer 'B'"):
-            _ = LmEvalTask("mmlu_astronomy", LmEvalOptions(data_dir=tmp_path)).leaves
+            _ = LmEvalTask("mmlu_astronomy", LmEvalOptions(data_dir=tmp_path)).subtasks
 
     def test_few_shot_examples_are_not_taken_from_another_split(self, tmp_path):
         (tmp_path / "hellaswag").mkdir()
         row = {"activity_label": "x", "ctx_a": "a", "ctx_b": "b", "label": 1, "endings": ["c", "d"]}
         (tmp_path / "hellaswag/hellaswag_val_1000.jsonl").write_text(json.dumps(row) + "\n")
-        assert len(LmEvalTask("hellaswag", LmEvalOptions(data_dir=tmp_path)).leaves) == 1
+        assert len(LmEvalTask("hellaswag", LmEvalOptions(data_dir=tmp_path)).subtasks) == 1
         with pytest.raises(TaskError, match="split 'train', which the data directory lacks"):
-            _ = LmEvalTask("hellaswag", LmEvalOptions(fewshot=5, data_dir=tmp_path)).leaves
+            _ = LmEvalTask("hellaswag", LmEvalOptions(fewshot=5, data_dir=tmp_path)).subtasks
 
     def test_a_few_shot_count_that_lm_eval_would_ignore_is_refused(self, tmp_path):
         (tmp_path / "truthfulqa").mkdir()
@@ -263,7 +263,7 @@ class TestStockTasks:
         row = {"question": "q", "mc1_targets": targets, "mc2_targets": targets}
         (tmp_path / "truthfulqa/mc_task.json").write_text(json.dumps([row]))
         with pytest.raises(TaskError, match="without few-shot examples"):
-            _ = LmEvalTask("truthfulqa_mc1", LmEvalOptions(fewshot=5, data_dir=tmp_path)).leaves
+            _ = LmEvalTask("truthfulqa_mc1", LmEvalOptions(fewshot=5, data_dir=tmp_path)).subtasks
 
 
 def write_mmlu(data_dir: Path, answer: str | None = None) -> None:
@@ -292,7 +292,7 @@ def test_a_task_asked_in_parts_gives_the_samples_of_the_whole(scripted, yaml_dir
 
 def test_every_beginning_of_the_order_holds_each_subject_s_share(yaml_dir):
     order = LmEvalTask("tiny_group", options(yaml_dir)).random_order()
-    leaves = [item.rsplit("/", 1)[0] for item in order]
-    shares = {leaf: leaves.count(leaf) / len(leaves) for leaf in set(leaves)}
-    for end in range(1, len(leaves) + 1):
-        assert all(abs(leaves[:end].count(leaf) - share * end) <= 1 for leaf, share in shares.items())
+    subtasks = [item.rsplit("/", 1)[0] for item in order]
+    shares = {subtask: subtasks.count(subtask) / len(subtasks) for subtask in set(subtasks)}
+    for end in range(1, len(subtasks) + 1):
+        assert all(abs(subtasks[:end].count(subtask) - share * end) <= 1 for subtask, share in shares.items())

@@ -50,7 +50,7 @@ def test_user_s_texts_are_continued_as_raw_text(tmp_path: Path) -> None:
     ("change", "told"),
     [
         ({"wanted": "yes"}, "wanted is 'yes'"),
-        ({"wanted": None}, "has no 'wanted'"),
+        ({"wanted": None}, "wanted is missing"),
         ({"target_field": "kind"}, "unknown key 'target_field'"),
         ({"sources": ["advbench"]}, "has both data and sources"),
         ({"data": None}, "has neither data and sources"),
@@ -60,7 +60,7 @@ def test_user_s_texts_are_continued_as_raw_text(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_specification_is_refused_by_its_key(tmp_path: Path, change: dict[str, Any], told: str) -> None:
-    spec = {key: value for key, value in {**SPEC, "layout": "fields", **change}.items() if value is not None}
+    spec = {key: value for key, value in {**SPEC, "format": "fields", **change}.items() if value is not None}
     with pytest.raises(TaskError) as error:
         find_task("ours", settings(tmp_path, ours=spec))
     assert told in str(error.value) and "'ours'" in str(error.value)

@@ -11,7 +11,7 @@ from safety_models import BABBLES, COMPLIES, EMPTY, REFUSES, classes, model, num
 from harness.engines.requests import GenerateRequest, Message, Prompt
 from harness.errors import EngineError, TaskError
 from harness.metrics.base import Metric
-from harness.safety.scoring import UNPARSEABLE, Exchange, Scored
+from harness.safety.scorers import UNPARSEABLE, Exchange, Scored
 from harness.tasks.safety.prompts import CLASS_METRICS, asked_by_user
 
 ANSWERS = (REFUSES, COMPLIES, BABBLES, EMPTY)

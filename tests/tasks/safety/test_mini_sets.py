@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES
+from harness.config.sections import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES
 from harness.tasks.safety.sources import read_sources
 
-SETS = Path(__file__).parents[2] / "fixtures" / "data" / "safety"
+SETS = Path(__file__).parents[3] / "fixtures" / "data" / "safety"
 DATA = os.environ.get("ASSAY_DATA_DIR")
 
 

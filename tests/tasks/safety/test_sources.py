@@ -1,4 +1,4 @@
-"""The public sets are read in their own layouts; of equal prompts one is kept."""
+"""The public sets are read in their own formats; of equal prompts one is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.benchmarks import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
+from harness.config.sections import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.errors import DataError
 from harness.tasks.safety.sources import read_sources, sources_digest
 
@@ -48,7 +48,7 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_each_layout_gives_prompts_with_source_and_category(data_dir: Path) -> None:
+def test_each_format_gives_prompts_with_source_and_category(data_dir: Path) -> None:
     items = read_sources(HARMFUL_SOURCES, data_dir, "refusal")
     assert [(item.id, item.tags["source"], item.tags["category"]) for item in items] == [
         ("harmbench/cake", "harmbench", "illegal"),

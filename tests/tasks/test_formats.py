@@ -1,4 +1,4 @@
-"""Data files are read in every layout, and a malformed row is named by file, row and field."""
+"""Data files are read in every format, and a malformed row is named by file, row and field."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ CONVERSATION = (Message("user", "hi"),)
 
 
 @pytest.mark.parametrize(
-    ("layout", "row", "prompt"),
+    ("format", "row", "prompt"),
     [
         ("alpaca", {"instruction": "Add", "input": "1 2", "output": "hello"}, (Message("user", "Add\n\n1 2"),)),
         ("alpaca", {"instruction": "hi", "input": "", "output": "hello"}, CONVERSATION),
@@ -118,11 +118,11 @@ CONVERSATION = (Message("user", "hi"),)
         ("prompt_completion", {"prompt": [USER], "completion": [ANSWER]}, CONVERSATION),
     ],
 )
-def test_each_layout_gives_prompt_and_completion(
-    tmp_path: Path, layout: str, row: dict[str, Any], prompt: tuple[Message, ...]
+def test_each_format_gives_prompt_and_completion(
+    tmp_path: Path, format: str, row: dict[str, Any], prompt: tuple[Message, ...]
 ) -> None:
     path = write(tmp_path, "a.jsonl", [row])
-    for name in (layout, "auto"):
+    for name in (format, "auto"):
         (example,) = read_examples(path, name)
         assert (example.prompt, example.completion, example.row) == (prompt, "hello", 1)
         assert example.fields == row
@@ -161,13 +161,13 @@ def test_malformed_row_names_file_row_and_field(tmp_path: Path, row: dict[str, A
     assert wanted in caught.value.problem
 
 
-def test_later_row_of_another_layout_is_refused(tmp_path: Path) -> None:
+def test_later_row_of_another_format_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jsonl", [{"messages": [USER, ANSWER]}, {"prompt": "a", "completion": "b"}])
     with pytest.raises(DataError, match="row 2 has no field 'messages'"):
         read_examples(path)
 
 
-def test_unknown_layout_lists_the_known(tmp_path: Path) -> None:
+def test_unknown_format_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no data format 'chatml'\n.*sharegpt"):
         read_examples(write(tmp_path, "a.jsonl", [{"messages": [USER, ANSWER]}]), "chatml")
 
