@@ -11,8 +11,7 @@ from scipy import stats
 from benchmarks.stats_cell import ALPHA, Cell, Peer
 from benchmarks.stats_exact import Counts, Rejected, clopper_pearson, losses_alone, mcnemar, unconditional
 from harness.stats.paired_binary import change_moments
-from harness.stats.proportion import share_moments
-from harness.stats.score import beyond_chance
+from harness.stats.score import beyond_chance, share_moments
 
 SIZES = (30, 100, 300, 1000, 5000)
 SHARES = (0.02, 0.1, 0.5, 0.9, 0.98)

@@ -24,7 +24,7 @@ from harness.models.device import choose_device, choose_dtype
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config
 from harness.tasks.formats import Example
 from harness.training import Recipe, load_recipe, train
-from harness.training.arguments import lora_config, max_length_tokens, sft_config
+from harness.training.configs import max_length_tokens, peft_config, sft_config
 from harness.training.data import load_examples
 
 ROOT = Path(__file__).parents[1]
@@ -75,7 +75,7 @@ def bare_trl(recipe: Recipe, base: str, directory: Path) -> None:
         train_dataset=_conversations(examples),
         eval_dataset=_conversations(held_out) if held_out else None,
         processing_class=tokenizer,
-        peft_config=lora_config(recipe),
+        peft_config=peft_config(recipe),
     )
     trainer.train()
     trainer.save_model(str(directory / "adapter"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -12,7 +13,7 @@ MANIFEST_SCHEMA = 1
 Role = Literal["base", "candidate", "judge"]
 Outcome = Literal["pass", "fail", "inconclusive", "error"]
 RunStatus = Literal["running", "complete", "interrupted"]
-Side = Literal["above", "below"]
+Side = Literal["above", "below", "within"]
 Cause = Literal["interval", "too_few", "at_floor", "sparse", "unreadable", "obstacle"]
 """What keeps a gate from a decision: the limit lies within the interval, too few independent items, a base with nothing to
 lose, too few items that differ from the rest, unreadable judgements, or whoever was to judge could not."""
@@ -56,7 +57,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Limit:
-    """Where an estimate has to lie: on one side of a value, and on the value itself unless `strict`."""
+    """Where an estimate has to lie: on one side of a value, or `within` it of 0; on the value itself too unless `strict`."""
 
     value: float
     side: Side = "above"
@@ -64,8 +65,15 @@ class Limit:
 
     def of_metric(self, higher_is_better: bool) -> Limit:
         """A limit on a gain (above 0 is better) as one on the difference of a metric."""
-        other: Side = "below" if self.side == "above" else "above"
-        return self if higher_is_better else Limit(-self.value, other, self.strict)
+        if higher_is_better or self.side == "within":
+            return self
+        return Limit(-self.value, "below" if self.side == "above" else "above", self.strict)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The least and the largest value that keep it, infinite on a side without one."""
+        least = {"above": self.value, "below": -math.inf, "within": -self.value}[self.side]
+        return least, math.inf if self.side == "above" else self.value
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,9 @@ class Verdict:
         """The change to the better that a paired rule asks for, below 0 the loss it tolerates; None for other rules."""
         if not self.paired or self.limit is None:
             return None
-        return self.limit.value if self.higher_is_better else -self.limit.value
+        least, most = self.limit.ends
+        required = least if self.higher_is_better else -most
+        return required if math.isfinite(required) else None
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""

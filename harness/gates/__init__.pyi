@@ -1,11 +1,11 @@
-from .check import Check as Check
-from .check import Gateable as Gateable
 from .comparison import Comparison as Comparison
 from .comparison import Evaluation as Evaluation
 from .comparison import PairingError as PairingError
 from .config import GateSpec as GateSpec
 from .config import gates_from_config as gates_from_config
-from .measurement import Measurement as Measurement
+from .rules import Measurement as Measurement
 from .rules import Rule as Rule
 from .scalar import BoundRule as BoundRule
+from .scalar import Check as Check
+from .scalar import Gateable as Gateable
 from .scalar import Scalar as Scalar

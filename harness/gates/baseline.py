@@ -1,6 +1,6 @@
-"""The question behind a release: is the candidate no worse than the adapter that was released last?
+"""Gates against the baseline: is the candidate no worse than the adapter that was released last?
 
-Every gate on a metric of a task's samples is put a second time, with the released adapter's samples in the base's place:
+Every gate on a metric of a task's samples is put a second time, with the baseline's samples in the base's place:
 non-inferior within the gate's own tolerable loss, where it names one.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.errors import AssayError, TaskError
-from harness.gates.check import Gateable
 from harness.gates.comparison import Comparison, Evaluation
 from harness.gates.decision import Decision
 from harness.gates.evidence import Evidence
 from harness.gates.kinds import KINDS
 from harness.gates.rules import Finding, Rule
+from harness.gates.scalar import Gateable
 from harness.gates.wording import Reason
 from harness.records import Sample, Verdict
 from harness.runs.comparability import in_words
@@ -25,20 +25,21 @@ from harness.runs.comparability import in_words
 
 @dataclass(frozen=True)
 class AgainstBaseline:
-    """A rule, put to candidate and released adapter.
+    """A rule, put to candidate and baseline.
 
     Attributes:
         rule: as it was put first: to candidate and base, or to the candidate's own level.
         candidate: the candidate's samples of the rule's task.
-        released: the released adapter's samples of it.
-        name: what the released run is called.
-        differing: what keeps the two runs' samples apart (`comparability.differing_parts`); the verdict is an error then.
+        baseline: the samples of it in the baseline.
+        name: of the baseline.
+        differing: why the two runs' samples are not comparable (`comparability.differing_parts`); the verdict is an error
+            then.
         margin: the tolerable loss where the rule names none of its own (all but `non_inferior`).
     """
 
     rule: Rule
     candidate: Evaluation
-    released: Sequence[Sample]
+    baseline: Sequence[Sample]
     name: str
     differing: Mapping[str, tuple[str, str]]
     margin: float
@@ -48,11 +49,11 @@ class AgainstBaseline:
         measured = self.rule.measurement
         margin = self.rule.threshold if self.rule.kind == "non_inferior" else self.margin
         if self.differing:
-            apart = f"the runs cannot be compared on {measured.task}: {in_words(self.differing)} differ"
-            verdict = self._error(margin, confidence, apart, "set a baseline that was measured the same way")
+            problem = f"the runs cannot be compared on {measured.task}: {in_words(self.differing)} differ"
+            verdict = self._error(margin, confidence, problem, "set a baseline that was measured the same way")
         else:
             try:
-                comparison = Comparison(self.candidate.task, self.released, self.candidate.samples)
+                comparison = Comparison(self.candidate.task, self.baseline, self.candidate.samples)
                 narrowed = comparison.where(**measured.slice) if measured.slice else comparison
                 paired = replace(narrowed.metric(measured.metric.name), base_name="released adapter")
                 verdict = paired.non_inferior(margin, remedy=self.rule.remedy).decide(confidence=confidence)
@@ -78,8 +79,8 @@ def paired_rule(gateable: Gateable) -> Rule | None:
     return None if of_level and rule.measurement.metric.range is None else rule
 
 
-def is_stored(rule: Rule, candidate: Evaluation, released: Sequence[Sample]) -> bool:
-    """Whether both adapters' samples hold what the rule is about.
+def is_stored(rule: Rule, candidate: Evaluation, baseline: Sequence[Sample]) -> bool:
+    """Whether the samples of candidate and baseline hold what the rule is about.
 
     They do not hold what was computed for a gate alone, nor the base's answers (`evaluate(task, "base")`). A metric whose
     differences are biased (`gate_instead`) is held against nobody.
@@ -89,7 +90,7 @@ def is_stored(rule: Rule, candidate: Evaluation, released: Sequence[Sample]) -> 
         metric = candidate.task.metric(measured.metric.name)
     except TaskError:
         return False
-    if metric.gate_instead is not None or not any(metric.corpus or metric.name in s.scores for s in released):
+    if metric.gate_instead is not None or not any(metric.corpus or metric.name in s.scores for s in baseline):
         return False
     return measured.base is not None or _is_of(candidate, measured)
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from harness.errors import AssayError
-from harness.gates.measurement import Measurement
+from harness.gates.rules import Measurement
 from harness.metrics.base import Metric
 from harness.records import Sample
 from harness.tasks.base import TaskLike

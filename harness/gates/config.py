@@ -76,29 +76,29 @@ def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
         raise ConfigError(f"task {task_name!r}: gates is {entries!r}, not a list", _EXAMPLE)
     specs: list[GateSpec] = []
     for number, entry in enumerate(entries, start=1):
-        place = f"task {task_name!r}, gate {number}"
-        spec = _spec(task_name, entry, place)
+        location = f"task {task_name!r}, gate {number}"
+        spec = _spec(task_name, entry, location)
         if spec.id in {s.id for s in specs}:
-            raise ConfigError(f"{place}: {spec.id} is configured twice", "keep one of the two")
+            raise ConfigError(f"{location}: {spec.id} is configured twice", "keep one of the two")
         specs.append(spec)
     return specs
 
 
-def _spec(task: str, entry: object, place: str) -> GateSpec:
+def _spec(task: str, entry: object, location: str) -> GateSpec:
     if not isinstance(entry, dict):
-        raise ConfigError(f"{place}: {entry!r} is not a mapping", _EXAMPLE)
+        raise ConfigError(f"{location}: {entry!r} is not a mapping", _EXAMPLE)
     keys = ("metric", *KINDS.names(), "where")
     unknown = [key for key in entry if key not in keys]
     if unknown:
-        raise ConfigError(f"{place}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(keys)}")
+        raise ConfigError(f"{location}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(keys)}")
     metric = entry.get("metric")
     if not isinstance(metric, str) or not metric:
-        raise ConfigError(f"{place}: metric is {metric!r} in {entry!r}, not the name of a metric", _EXAMPLE)
+        raise ConfigError(f"{location}: metric is {metric!r} in {entry!r}, not the name of a metric", _EXAMPLE)
     kinds = [kind for kind in KINDS.names() if kind in entry]
     if len(kinds) != 1:
         seen = " and ".join(kinds) or "no rule"
         raise ConfigError(
-            f"{place}: {seen} in {entry!r}", f"give exactly one of {', '.join(KINDS.names())}; {_EXAMPLE}"
+            f"{location}: {seen} in {entry!r}", f"give exactly one of {', '.join(KINDS.names())}; {_EXAMPLE}"
         )
     value = entry[kinds[0]]
     share = _SHARE.fullmatch(value) if isinstance(value, str) and KINDS.get(kinds[0]).paired else None
@@ -106,29 +106,29 @@ def _spec(task: str, entry: object, place: str) -> GateSpec:
         task=task,
         metric=metric,
         kind=kinds[0],
-        threshold=_threshold(kinds[0], float(share[1]) / 100 if share else value, place),
-        where=_where(entry.get("where"), place),
+        threshold=_threshold(kinds[0], float(share[1]) / 100 if share else value, location),
+        where=_where(entry.get("where"), location),
         relative=share is not None,
     )
 
 
-def _threshold(kind: str, value: object, place: str) -> float:
+def _threshold(kind: str, value: object, location: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(f"{place}: {kind} is {value!r}, not a number", _EXAMPLE)
+        raise ConfigError(f"{location}: {kind} is {value!r}, not a number", _EXAMPLE)
     if not KINDS.get(kind).allows(value):
-        raise ConfigError(f"{place}: {kind} is {value!r}", KINDS.get(kind).wants)
+        raise ConfigError(f"{location}: {kind} is {value!r}", KINDS.get(kind).wants)
     return float(value)
 
 
-def _where(value: object, place: str) -> dict[str, str]:
+def _where(value: object, location: str) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict) or not value:
-        raise ConfigError(f"{place}: where is {value!r}, not a mapping of tags", "write where: {values: unseen}")
+        raise ConfigError(f"{location}: where is {value!r}, not a mapping of tags", "write where: {values: unseen}")
     for tag, wanted in value.items():
         if not isinstance(tag, str) or not isinstance(wanted, str):
             raise ConfigError(
-                f"{place}: where has {tag!r}: {wanted!r}, and tags are text",
+                f"{location}: where has {tag!r}: {wanted!r}, and tags are text",
                 "put the value in quotes, as in where: {level: '3'}",
             )
     return cast(dict[str, str], dict(value))

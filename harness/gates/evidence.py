@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -74,17 +74,11 @@ class Evidence:
 
     def candidate_interval(self, confidence: float) -> Interval:
         """The candidate's metric. Raises ValueError where it cannot be computed."""
-        if self.metric.corpus is not None:
-            return self._candidate_replicates.interval(confidence)
-        return self._mean(self.candidate, confidence)
+        return self._interval(self.candidate, self._replicates[1], confidence)
 
     def base_interval(self, confidence: float) -> Interval | None:
         """The base's metric; None without a base. Raises ValueError where it cannot be computed."""
-        if self.base is None:
-            return None
-        if self.metric.corpus is not None:
-            return self._base_replicates.interval(confidence)
-        return self._mean(self.base, confidence)
+        return None if self.base is None else self._interval(self.base, self._replicates[0], confidence)
 
     def difference(self, confidence: float) -> Interval:
         """Candidate minus base, paired, whichever direction is better.
@@ -97,8 +91,9 @@ class Evidence:
             raise self.no_base()
         if self.known_difference is not None:
             return self.known_difference
-        if self.metric.corpus is not None:
-            return (self._candidate_replicates - self._base_replicates).interval(confidence)
+        base, candidate = self._replicates
+        if base is not None and candidate is not None:
+            return (candidate - base).interval(confidence)
         paired = paired_binary_difference if self.metric.kind == "binary" else paired_mean_difference
         return paired(self.base, self.candidate, clusters=self.clusters, confidence=confidence)
 
@@ -133,22 +128,23 @@ class Evidence:
         base = None if self.base is None else self._aggregate(self.base, self.base_parsed, everything)
         return base, self._aggregate(self.candidate, self.candidate_parsed, everything)
 
-    def _mean(self, scores: FloatArray, confidence: float) -> Interval:
+    def _interval(self, scores: FloatArray, replicates: Replicates | None, confidence: float) -> Interval:
+        if replicates is not None:
+            return replicates.interval(confidence)
         single = wilson if self.metric.kind == "binary" else mean_interval
         return single(scores, clusters=self.clusters, confidence=confidence)
 
     @cached_property
-    def _candidate_replicates(self) -> Replicates:
-        return self._replicate(self.candidate, self.candidate_parsed)
-
-    @cached_property
-    def _base_replicates(self) -> Replicates:
-        if self.base is None:
-            raise self.no_base()
-        return self._replicate(self.base, self.base_parsed)
-
-    def _replicate(self, scores: FloatArray, parsed: Sequence[Any] | None) -> Replicates:
-        return replicate(lambda items: self._aggregate(scores, parsed, items), self.n, clusters=self.clusters)
+    def _replicates(self) -> tuple[Replicates | None, Replicates | None]:
+        """A corpus metric of base and candidate on the same resamples; None each of other metrics."""
+        sides = ((self.base, self.base_parsed), (self.candidate, self.candidate_parsed))
+        base, candidate = (
+            replicate(partial(self._aggregate, scores, parsed), self.n, clusters=self.clusters)
+            if self.metric.corpus is not None and scores is not None
+            else None
+            for scores, parsed in sides
+        )
+        return base, candidate
 
     def _aggregate(self, scores: FloatArray, parsed: Sequence[Any] | None, items: IntArray) -> float:
         if self.metric.corpus is None or parsed is None:

@@ -1,4 +1,4 @@
-"""Whether a base stands clear of its metric's floor: at the end, and watched while its scores come in."""
+"""The floor test: has the base anything to lose? Asked of all its scores, or sequentially while they come in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.stats.arrays import FloatArray
 
 
 def at_floor(base: Estimate, gain: Estimate, margin: float, wording: Wording) -> str:
-    """Why a base with nothing to lose, or less than the margin, lets nothing be seen; empty where there is no such cause.
+    """Why forgetting could not show: the base has nothing to lose, or less than the margin; empty where it could.
 
     A gain that is sure shows all the same where the base only has less to lose than the margin.
     """
@@ -27,7 +27,7 @@ def at_floor(base: Estimate, gain: Estimate, margin: float, wording: Wording) ->
 
 
 class FloorTest:
-    """The base's level above its floor, put to two tests that are each wrong in at most `alpha` of cases at any look.
+    """Two sequential tests of the base's level above its floor, each wrong in at most `alpha` of cases at any look.
 
     That the base is above its floor is asked of the model, not of these items: once all of them are known, one that
     guesses is above chance half of the time. That it has less to lose than the margin is asked of these items, for

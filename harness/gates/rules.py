@@ -1,4 +1,4 @@
-"""Rules over a measurement, decided three ways from an interval (`harness.gates.kinds` has what each kind asks for)."""
+"""A metric measured on a task, and the rules put to it; each is decided from an interval (`harness.gates.kinds`)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import ConfigError
 from harness.gates.breakdown import breakdown, explain_level, explain_loss
-from harness.gates.decision import Decision, decide, estimate_of
+from harness.gates.decision import Decision, decide, estimate_of, verdict_on
 from harness.gates.evidence import Evidence
 from harness.gates.floor_test import at_floor
 from harness.gates.kinds import KINDS, NEEDS_ITEMS, UNUSABLE_SCORES, needs
 from harness.gates.slices import Table, slice_table
 from harness.gates.sparse_evidence import rests_on_too_few
 from harness.gates.wording import Reason, Wording
-from harness.records import Estimate, Verdict
-from harness.runs.gate_names import gate_name
-from harness.stats import Interval, minimum_detectable_effect
+from harness.records import Verdict
+from harness.stats import Interval
 from harness.stats.arrays import check_confidence
 
 MIN_CLUSTERS = 2
@@ -78,9 +78,9 @@ class Rule:
         if kind.needs_room and decision.outcome != "fail" and base is not None:
             floor = at_floor(estimate_of(base), found, self.threshold, wording)
             if floor:
-                decision, reason = decision.opened("at_floor"), Reason(wording.change(found)).after(floor)
+                decision, reason = decision.inconclusive("at_floor"), Reason(wording.change(found)).after(floor)
         if decision.outcome == "pass" and rests_on_too_few(measured, limit, confidence, paired=kind.paired):
-            decision = decision.opened("sparse")
+            decision = decision.inconclusive("sparse")
             reason = Reason(f"{reason}, but too few items differ from the rest to rule out rare bad ones")
         slices = slice_table(measured, confidence)
         details = breakdown(measured, slices)
@@ -94,7 +94,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule found, before it is put into a verdict.
+    """What a rule found: its verdict, in parts that a gate may add to.
 
     Attributes:
         estimate, base, candidate: None where nothing could be measured.
@@ -114,32 +114,63 @@ class Finding:
 
     def verdict(self) -> Verdict:
         """In the form that is stored."""
-        kind, measured, estimate = KINDS.get(self.rule.kind), self.rule.measurement, self.estimate
-        limit = kind.limit(self.rule.threshold)
-        return Verdict(
-            gate=gate_name(measured.metric.name, kind.name, task=measured.task, tags=measured.slice),
-            outcome=self.decision.outcome,
-            reason=str(self.reason),
-            task=measured.task,
+        measured = self.rule.measurement
+        return verdict_on(
+            KINDS.get(self.rule.kind),
+            self.rule.threshold,
+            self.decision,
+            self.estimate,
             metric=measured.metric.name,
-            kind=kind.name,
-            rule=kind.words(self.rule.threshold),
-            margin=self.rule.threshold,
-            limit=limit.of_metric(measured.metric.higher_is_better) if kind.paired else limit,
-            paired=kind.paired,
             higher_is_better=measured.metric.higher_is_better,
-            estimate=_estimate(estimate),
-            base=_estimate(self.base),
-            candidate=_estimate(self.candidate),
-            open_because=self.decision.because,
+            task=measured.task,
+            tags=measured.slice,
+            reason=str(self.reason),
+            base=None if self.base is None else estimate_of(self.base),
+            candidate=None if self.candidate is None else estimate_of(self.candidate),
             n=measured.n,
-            method=estimate.method if estimate is not None else "",
             confidence=self.confidence,
-            minimum_detectable_effect=minimum_detectable_effect(estimate) if estimate is not None else None,
             remedy=self.remedy,
-            slice=dict(measured.slice),
             details=self.details,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement(Evidence):
+    """A metric measured on a task: the evidence that rules are put to."""
+
+    def superior(self, by: float = 0.0, *, remedy: str = "") -> Rule:
+        """The candidate is better than the base by at least `by` (0 or more); `remedy` is what to do where it is not."""
+        return self.rule("superior", by, remedy=remedy)
+
+    def non_inferior(self, margin: float, *, remedy: str = "") -> Rule:
+        """The candidate is worse than the base by less than `margin` (above 0)."""
+        return self.rule("non_inferior", margin, remedy=remedy)
+
+    def at_least(self, value: float, *, remedy: str = "") -> Rule:
+        """The candidate's metric is `value` or more."""
+        return self.rule("at_least", value, remedy=remedy)
+
+    def at_most(self, value: float, *, remedy: str = "") -> Rule:
+        """The candidate's metric is `value` or less."""
+        return self.rule("at_most", value, remedy=remedy)
+
+    def rule(self, kind: str, threshold: float, *, remedy: str = "") -> Rule:
+        """A rule of any kind (`harness.gates.kinds.KINDS`).
+
+        Raises:
+            ConfigError: the threshold makes no sense, or the rule compares and there is no base, or none to compare by.
+        """
+        asked = KINDS.get(kind)
+        if not asked.allows(threshold):
+            raise ConfigError(f"{self.label}: {kind}({asked.argument}={threshold})", asked.wants)
+        if asked.paired and self.base is None:
+            raise self.no_base()
+        if asked.paired and self.metric.gate_instead is not None:
+            raise ConfigError(
+                f"{self.label}: chance moves it more for one model than for the other, and a gate would err too often",
+                f"gate {self.metric.gate_instead}; {self.metric.name} is there to be read",
+            )
+        return Rule(kind, self, threshold, remedy)
 
 
 def _defect(measured: Evidence) -> str:
@@ -147,8 +178,7 @@ def _defect(measured: Evidence) -> str:
     if measured.metric.corpus is not None:
         return ""
     for role, scores in ((measured.base_name, measured.base), ("candidate", measured.candidate)):
-        bad = np.flatnonzero(~np.isfinite(scores)) if scores is not None else np.array([], dtype=np.int64)
-        if scores is not None and bad.size:
+        if scores is not None and (bad := np.flatnonzero(~np.isfinite(scores))).size:
             first = f"{scores[bad[0]]} on item {measured.item_ids[bad[0]]!r}"
             return f"{bad.size} of {measured.n} {role} scores of {measured.label} are not finite: {first}"
     return ""
@@ -158,7 +188,3 @@ def _too_few(measured: Evidence) -> str:
     items = f"{measured.n} item{'' if measured.n == 1 else 's'}"
     groups = " in one cluster" if measured.n > 1 else ""
     return f"only {items}{groups} measured, and a decision needs at least {MIN_CLUSTERS} independent ones"
-
-
-def _estimate(interval: Interval | None) -> Estimate | None:
-    return None if interval is None else estimate_of(interval)

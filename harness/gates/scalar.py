@@ -1,20 +1,59 @@
-"""Numbers that are no metric of a task's samples, asked to keep a bound."""
+"""Gates on facts, and on numbers that are no metric of a task's samples. Imported at pytest collection: no numpy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from harness.gates.decision import Decision, decide, estimate_of
+from harness.gates.decision import Decision, decide, estimate_of, verdict_on
 from harness.gates.kinds import KINDS, NEEDS_ITEMS
 from harness.gates.wording import Reason, between
 from harness.records import Estimate, Verdict
-from harness.runs.gate_names import gate_name
-from harness.stats import Interval, minimum_detectable_effect
+from harness.stats import Interval
 
 _LEAST = 2
+
+
+@runtime_checkable
+class Gateable(Protocol):
+    """Something that can be decided: a rule over a measurement or a scalar, or a check."""
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """The verdict, with a suggested `gate` name; suite, test and duration are the caller's to set."""
+        ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """A fact such as "every adapter tensor maps to a module".
+
+    Attributes:
+        reason: one sentence on what was seen, true whichever way it went.
+        remedy: what to do where it does not hold.
+        details: JSON facts for the report (the tensors that failed).
+    """
+
+    name: str
+    holds: bool
+    reason: str
+    remedy: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """Pass where the fact holds, else fail. `confidence` has no part in it."""
+        return Verdict(
+            gate=self.name,
+            outcome="pass" if self.holds else "fail",
+            reason=self.reason,
+            kind="holds",
+            rule="holds",
+            method="exact",
+            confidence=confidence,
+            remedy="" if self.holds else self.remedy,
+            details=dict(self.details),
+        )
 
 
 @dataclass(frozen=True)
@@ -63,7 +102,7 @@ class BoundRule:
         else:
             try:
                 found = self.measure(confidence)
-                decision, reason = self._decided(found if isinstance(found, Estimate) else estimate_of(found))
+                decision, reason = self._decided(estimate_of(found))
             except ValueError as error:
                 decision, reason = Decision("error"), f"{self.name} cannot be measured: {error}"
         return self._verdict(decision, reason, found, confidence)
@@ -79,39 +118,24 @@ class BoundRule:
     def _verdict(
         self, decision: Decision, reason: str, found: Interval | Estimate | None, confidence: float
     ) -> Verdict:
-        kind, sampled = KINDS.get(self.kind), found if isinstance(found, Interval) else None
-        read = estimate_of(found) if isinstance(found, Interval) else found
-        estimate = None if decision.outcome == "error" else read
         remedies = {"fail": self.remedy, "error": self.remedy if found else "", "inconclusive": self.needs}
         own = None if self.candidate is None else Estimate(self.candidate)
-        return Verdict(
-            gate=gate_name(self.name, self.kind, task=self.task),
-            outcome=decision.outcome,
-            reason=reason,
-            task=self.task or None,
+        verdict = verdict_on(
+            KINDS.get(self.kind),
+            self.threshold,
+            decision,
+            found,
             metric=self.name,
-            kind=self.kind,
-            rule=kind.words(self.threshold),
-            margin=self.threshold,
-            limit=kind.limit(self.threshold),
             higher_is_better=self.higher_is_better,
-            estimate=estimate,
+            task=self.task,
+            reason=reason,
             base=None if self.base is None else Estimate(self.base),
-            candidate=own if self.of_both else estimate,
-            open_because=decision.because,
-            n=None if sampled is None else sampled.n,
-            method=_method(found),
+            n=found.n if isinstance(found, Interval) else None,
             confidence=confidence,
-            minimum_detectable_effect=None if sampled is None else minimum_detectable_effect(sampled),
             remedy=remedies.get(decision.outcome, ""),
             details=dict(self.details),
         )
-
-
-def _method(found: Interval | Estimate | None) -> str:
-    if isinstance(found, Estimate):
-        return "exact" if found.low is None else "normal"
-    return "" if found is None else found.method
+        return replace(verdict, candidate=own if self.of_both else verdict.estimate)
 
 
 @dataclass(frozen=True)

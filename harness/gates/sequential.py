@@ -20,7 +20,7 @@ _GROWTH = 0.4
 
 @dataclass(frozen=True)
 class Stopped:
-    """Where measuring ended.
+    """Where measuring stopped.
 
     Attributes:
         decision: "above" where the mean gain is shown to be above -margin, "below" where below, None where all items
@@ -61,9 +61,6 @@ def measure_until_decided(
         lower, upper: no gain can lie outside; -1 and 1 for scores between 0 and 1.
         alpha: of wrong decisions in each direction.
         enough: whether to stop at a decision; asked after each further batch until it agrees.
-
-    Raises:
-        ValueError: no items, or gains that are not finite, out of bounds, or not one an item.
     """
     test = SequentialTest(margin, lower, upper, alpha, population=population)
     while True:

@@ -1,4 +1,4 @@
-"""A comparison that is measured only as far as its gates need: `--sequential`."""
+"""Comparisons measured only as far as their gates need: `--sequential`."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ SAMPLE = 1000
 
 
 class SequentialComparison:
-    """Base and candidate on a benchmark, as many of its items as were asked for so far.
+    """Base and candidate on a benchmark, measured item by item in a random order, only as far as its gates need.
 
     Stands in for a `Comparison`: what is not a paired rule over a bounded per-item metric measures everything.
 
     Args:
         size: items of the benchmark.
-        measure: the comparison over the items at places start to stop of their random order, in that order; each is
-            asked for once.
+        measure: (start, stop) -> the comparison over these positions of the random order; each is asked for once.
     """
 
     def __init__(self, task: TaskLike, size: int, measure: Callable[[int, int], Comparison]) -> None:
@@ -47,7 +46,7 @@ class SequentialComparison:
         return self.between(0, n)
 
     def between(self, start: int, stop: int) -> Comparison:
-        """The items at places start to stop alone; those up to `stop` that were not measured yet are."""
+        """The items from position `start` up to `stop` of the random order, measured now where they were not yet."""
         if self.measured < stop:
             self._pairs += self._measure(self.measured, stop).pairs
         part = self._pairs[start:stop]
@@ -73,34 +72,34 @@ class SequentialComparison:
         return self.whole.where(**tags)
 
     def metric(self, name: str) -> SequentialMeasurement:
-        """A metric to put a rule to; nothing is measured before the rule is decided."""
+        """A metric to put a rule to."""
         return SequentialMeasurement(self, name)
 
 
 @dataclass(frozen=True)
 class SequentialMeasurement:
-    """A metric of an unfolding comparison."""
+    """A metric of a sequential comparison; nothing is measured before a rule on it is decided."""
 
-    unfolding: SequentialComparison
+    comparison: SequentialComparison
     name: str
 
     def superior(self, by: float = 0.0, *, remedy: str = "") -> SequentialRule:
-        """As of a `Measurement`."""
+        """As `Measurement.superior`."""
         return SequentialRule("superior", self, by, remedy)
 
     def non_inferior(self, margin: float, *, remedy: str = "") -> SequentialRule:
-        """As of a `Measurement`."""
+        """As `Measurement.non_inferior`."""
         return SequentialRule("non_inferior", self, margin, remedy)
 
     def rule(self, kind: str, threshold: float, *, remedy: str = "") -> SequentialRule | Rule:
         """As of a `Measurement`; one that asks for a level measures everything."""
         if KINDS.get(kind).paired:
             return SequentialRule(kind, self, threshold, remedy)
-        return self.unfolding.whole.metric(self.name).rule(kind, threshold, remedy=remedy)
+        return self.comparison.whole.metric(self.name).rule(kind, threshold, remedy=remedy)
 
     def __getattr__(self, name: str) -> Any:
         # whatever else is asked of a measurement is asked of the whole one
-        return getattr(self.unfolding.whole.metric(self.name), name)
+        return getattr(self.comparison.whole.metric(self.name), name)
 
 
 @dataclass(frozen=True)
@@ -119,12 +118,7 @@ class SequentialRule:
     remedy: str = ""
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:
-        """The verdict; where it rests on part of the items, its details say on how many under `sequential`.
-
-        Raises:
-            TaskError: the task has no such metric.
-            ConfigError: the threshold makes no sense.
-        """
+        """The verdict; where it rests on part of the items, its details say on how many under `sequential`."""
         first = self._rule(FIRST_BATCH).measurement
         width = _width(first)
         verdict = None
@@ -136,11 +130,11 @@ class SequentialRule:
                     verdict = self._watched(width, confidence)
                 except _NotForEveryItem:
                     verdict = self._sampled(confidence)
-        return verdict or self._rule(self.metric.unfolding.size).decide(confidence=confidence)
+        return verdict or self._rule(self.metric.comparison.size).decide(confidence=confidence)
 
     def _watched(self, width: float, confidence: float) -> Verdict | None:
-        """Looking after each batch; None where it took all items."""
-        unfolding, name, alpha = self.metric.unfolding, self.metric.name, (1 - confidence) / 2
+        """Decided by looking after each batch; None where it took all items."""
+        comparison, name, alpha = self.metric.comparison, self.metric.name, (1 - confidence) / 2
         kind = KINDS.get(self.kind)
         floor: FloorTest | None = None
         found: Finding | None = None
@@ -148,11 +142,11 @@ class SequentialRule:
 
         def gains(count: int) -> FloatArray:
             nonlocal used, floor
-            measured = unfolding.between(used, used + count).metric(name)
+            measured = comparison.between(used, used + count).metric(name)
             used += count
             seen = _gains(measured, count)
             if kind.needs_room and measured.base is not None:
-                floor = floor or FloorTest(measured.metric, self.threshold, unfolding.size, alpha)
+                floor = floor or FloorTest(measured.metric, self.threshold, comparison.size, alpha)
                 floor.update(measured.base)
             return seen
 
@@ -167,7 +161,7 @@ class SequentialRule:
             return floor.clear if outcome == "pass" else floor.low
 
         stopped = measure_until_decided(
-            unfolding.size,
+            comparison.size,
             gains,
             margin=-kind.limit(self.threshold).value,
             lower=-width,
@@ -182,8 +176,8 @@ class SequentialRule:
         return replace(verdict, minimum_detectable_effect=None)
 
     def _sampled(self, confidence: float) -> Verdict | None:
-        """Looking once; None where that leaves it open."""
-        size = self.metric.unfolding.size
+        """Decided by looking once, at a fixed number of items; None where they do not suffice."""
+        size = self.metric.comparison.size
         if size <= SAMPLE:
             return None
         rule = self._rule(SAMPLE)
@@ -197,11 +191,11 @@ class SequentialRule:
 
     def _rule(self, count: int) -> Rule:
         """The rule over the first so many items."""
-        measured = self.metric.unfolding.upto(count).metric(self.metric.name)
+        measured = self.metric.comparison.upto(count).metric(self.metric.name)
         return measured.rule(self.kind, self.threshold, remedy=self.remedy)
 
     def _noted(self, found: Finding, used: int, how: str) -> Verdict:
-        size = self.metric.unfolding.size
+        size = self.metric.comparison.size
         details = {**found.details, "sequential": {"items": used, "of": size}}
         return replace(replace(found, reason=found.reason.noting(how), details=details).verdict(), population=size)
 

@@ -1,4 +1,4 @@
-"""What `--sequential` left out of each task, and how long that would have taken. Imported without numpy."""
+"""What `--sequential` saved: the items of each task left out, and how long they would have taken. Imports no numpy."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LEAST_ITEMS = 500
 
 @dataclass
 class Cost:
-    """What asking about some items took, so that the rest can be told from it.
+    """What measuring some items cost, from which the cost of the rest is estimated.
 
     Attributes:
-        items: asked about, of both models.
+        items: measured, of both models.
         answers: that these items took.
-        computed: those of them that no cache held.
-        seconds: spent computing these.
+        computed: answers that no cache held.
+        seconds: spent computing those.
     """
 
     items: int = 0

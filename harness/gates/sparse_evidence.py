@@ -1,4 +1,4 @@
-"""Does a pass rest on so few items that differ from the rest that no interval can be believed?
+"""Sparse evidence: a pass that rests on so few items that differ from the rest that its interval cannot be believed.
 
 A mean or a bootstrap knows the changes that were drawn. Where nearly all items are alike, it says nothing of how often, and
 how far, those not drawn differ: 30 items that all score 1 have an interval of no width, and in simulation such gates passed
@@ -24,9 +24,9 @@ _ENOUGH = 10  # that differ: simulated error rates are nominal from there on
 
 
 def rests_on_too_few(measured: Evidence, limit: Limit, confidence: float, *, paired: bool) -> bool:
-    """Whether a pass could be overturned by items that chance left out.
+    """Whether items that chance left out could overturn a pass.
 
-    It could where fewer than ten items (clusters, where there are any) differ from the commonest value, and as many as
+    They could where fewer than ten items (clusters, where there are any) differ from the commonest value, and as many as
     may be in truth (Clopper-Pearson), each as bad as can be, would break the rule. Of a corpus metric an item differs where
     answer and target do (candidate's and base's answer, in a paired rule), and each is taken to move the whole by its
     share. Without bounds nothing can be said of how bad: any few that differ are too few then, and where none does,
@@ -47,10 +47,10 @@ def rests_on_too_few(measured: Evidence, limit: Limit, confidence: float, *, pai
     if bounds is None:
         return bool(count > 0)
     share = float(beta.ppf(0.5 + confidence / 2, count + 1, groups - count)) if count < groups else 1.0
-    lowest, highest = (bounds[0] - bounds[1], bounds[1] - bounds[0]) if paired else bounds
-    extreme = lowest if limit.side == "above" else highest
+    extremes = (bounds[0] - bounds[1], bounds[1] - bounds[0]) if paired else bounds
+    worst = (Estimate(usual + share * (extreme - usual)) for extreme in extremes)
     # exactly on the limit nothing is broken yet
-    return decide(Estimate(usual + share * (extreme - usual)), replace(limit, strict=False)).outcome == "fail"
+    return any(decide(one, replace(limit, strict=False)).outcome == "fail" for one in worst)
 
 
 def _differing(measured: Evidence, paired: bool) -> tuple[NDArray[np.bool_], float]:

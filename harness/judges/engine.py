@@ -1,4 +1,4 @@
-"""The judge's engine: it counts what it computes, and stops before its budget is overrun."""
+"""The judge's engine: it counts tokens, and stops before its budget is overrun."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class JudgeEngine(Engine):
         self.spent = Tokens()
 
     def _compute(
-        self, requests: Sequence[Request], places: dict[str, list[int]], known: dict[str, Answer]
+        self, requests: Sequence[Request], positions: dict[str, list[int]], known: dict[str, Answer]
     ) -> Iterator[tuple[int, Answer]]:
         if self.budget is None:
-            yield from self._counted(requests, places, known)
+            yield from self._counted(requests, positions, known)
             return
-        waiting = [key for key in places if key not in known]
+        waiting = [key for key in positions if key not in known]
         while waiting:
-            part = self._affordable(requests, waiting, places)
+            part = self._affordable(requests, waiting, positions)
             if not part:
                 raise BudgetSpentError(
                     f"judge budget spent: {self.spent.total:,} tokens of {self.budget.show()}, and the next question "
@@ -49,25 +49,25 @@ class JudgeEngine(Engine):
                     BUDGET_REMEDY,
                 )
             waiting = waiting[len(part) :]
-            yield from self._counted(requests, {key: places[key] for key in part}, {})
+            yield from self._counted(requests, {key: positions[key] for key in part}, {})
 
     def _counted(
-        self, requests: Sequence[Request], places: dict[str, list[int]], known: dict[str, Answer]
+        self, requests: Sequence[Request], positions: dict[str, list[int]], known: dict[str, Answer]
     ) -> Iterator[tuple[int, Answer]]:
-        firsts = {indices[0] for indices in places.values()}
-        for index, answer in super()._compute(requests, places, known):
+        firsts = {indices[0] for indices in positions.values()}
+        for index, answer in super()._compute(requests, positions, known):
             if index in firsts:
                 self.spent += Tokens(answer.prompt_tokens, answer.completion_tokens)
             yield index, answer
 
     def _affordable(
-        self, requests: Sequence[Request], waiting: Sequence[str], places: dict[str, list[int]]
+        self, requests: Sequence[Request], waiting: Sequence[str], positions: dict[str, list[int]]
     ) -> list[str]:
         """The first of the waiting requests that are within the budget at their worst."""
         part: list[str] = []
         total = self.spent
         for key in waiting[:_REQUESTS_AT_ONCE]:
-            total += _worst(requests[places[key][0]])
+            total += _worst(requests[positions[key][0]])
             if self.budget is None or not self.budget.allows(total):
                 break
             part.append(key)

@@ -1,4 +1,4 @@
-"""From the judge that was named to an engine that answers as it."""
+"""Loads the configured judge model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BaseModel:
 
 @dataclass(frozen=True)
 class LoadedJudge:
-    """The judge: its model on disk or served, who it is, and its engine."""
+    """A judge model, on disk or served, with its identity and engine."""
 
     model: ResolvedModel
     identity: Identity
@@ -55,15 +55,11 @@ class LoadedJudge:
 def load_judge(
     settings: Settings, base: BaseModel, answers: AnswerCache, options: LoadOptions, *, processes: int = 1
 ) -> LoadedJudge:
-    """Find the judge that the settings name; nothing is loaded or asked yet.
+    """The judge model that the settings name; its weights are loaded when it is first asked.
 
     Args:
         options: how a judge of its own is loaded.
         processes: that share the budget.
-
-    Raises:
-        ConfigError: none is named.
-        ModelError: it cannot be found.
     """
     if settings.judge_spec is None:
         raise ConfigError("there is no judge", f"pass --judge=MODEL, or name `judge: model:` in {FILE_NAME}")

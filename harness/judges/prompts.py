@@ -1,4 +1,4 @@
-"""What a judge is asked. Criteria after MT-Bench (Zheng et al. 2023, arXiv 2306.05685, figures 5 to 10).
+"""The prompts of a judge. Criteria after MT-Bench (Zheng et al. 2023, arXiv 2306.05685, figures 5 to 10).
 
 Answers are hostile text: whatever in them could close a tag of ours, open a turn of the judge's own template, or pass
 for a verdict is defused before the judge sees it, and stays readable.
@@ -7,10 +7,10 @@ for a verdict is defused before the judge sees it, and stays readable.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from harness.engines.requests import Prompt
-from harness.judges.parsing import RATING, VERDICT, Form
+from harness.judges.parsing import RATING, VERDICT, VerdictParser
 from harness.tasks.questions import Question, Reply
 
 _TAGS = re.compile(r"<(?=\s*/?\s*(?:instruction|reference|answer|conversation|verdict|rating)\w*\b)", re.IGNORECASE)
@@ -47,52 +47,36 @@ def pairwise_prompt(question: Question, first: Reply, second: Reply, *, explain:
     Args:
         explain: have the judge give its reasons before the verdict.
     """
-    answers = _tagged("answer_1", _reply(first)), _tagged("answer_2", _reply(second))
+    answers = {"answer_1": first, "answer_2": second}
     return _prompt(question, _COMPARE, answers, "Which answer is better?", VERDICT, explain)
 
 
 def rubric_prompt(question: Question, reply: Reply, *, explain: bool) -> Prompt:
     """Ask how good one answer is, from 1 to 10."""
-    return _prompt(question, _RATE, (_tagged("answer", _reply(reply)),), "How good is the answer?", RATING, explain)
+    return _prompt(question, _RATE, {"answer": reply}, "How good is the answer?", RATING, explain)
 
 
-def _prompt(question: Question, task: str, answers: tuple[str, ...], ask: str, form: Form, explain: bool) -> Prompt:
+def _prompt(
+    question: Question, task: str, answers: Mapping[str, Reply], ask: str, parser: VerdictParser, explain: bool
+) -> Prompt:
     guided = question.guided and question.reference is not None
+    reasons = f"Give your reasons in a few sentences, then end with one line: {parser.line}."
     head = [task, _CRITERIA, _GUIDED if guided else "", _LAST_TURN if len(question.turns) > 1 else "", _MATERIAL]
     parts = [
         " ".join(part for part in head if part),
-        _tagged("instruction", _conversation(question)),
+        _tagged("instruction", _turns(question.turns, "User, turn")),
         *([_tagged("reference", defuse(question.reference or ""))] if guided else []),
-        *answers,
-        f"{ask} {_ending(form, explain)}",
+        *(_tagged(tag, _turns(reply, "Reply to turn")) for tag, reply in answers.items()),
+        f"{ask} {reasons if explain else f'Reply with {parser.short}.'}",
     ]
     return Prompt.chat("\n\n".join(parts))
 
 
-def _ending(form: Form, explain: bool) -> str:
-    if not explain:
-        if form is RATING:
-            return "Reply with one number from 1 to 10 and nothing else."
-        return f"Reply with one word and nothing else: {_listed(tuple(form.values))}."
-    line = "`Rating: N`, with N from 1 to 10" if form is RATING else _listed(form.endings)
-    return f"Give your reasons in a few sentences, then end with one line: {line}."
-
-
-def _listed(options: Sequence[str]) -> str:
-    *others, last = (f"`{option}`" for option in options)
-    return f"{', '.join(others)} or {last}"
-
-
-def _conversation(question: Question) -> str:
-    if len(question.turns) == 1:
-        return defuse(question.turns[0])
-    return "\n\n".join(f"User, turn {n}:\n{defuse(turn)}" for n, turn in enumerate(question.turns, 1))
-
-
-def _reply(reply: Reply) -> str:
-    if len(reply) == 1:
-        return defuse(reply[0])
-    return "\n\n".join(f"Reply to turn {n}:\n{defuse(text)}" for n, text in enumerate(reply, 1))
+def _turns(texts: tuple[str, ...], label: str) -> str:
+    """One text as it is, several each below `label` and its number."""
+    if len(texts) == 1:
+        return defuse(texts[0])
+    return "\n\n".join(f"{label} {n}:\n{defuse(text)}" for n, text in enumerate(texts, 1))
 
 
 def _tagged(tag: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""How verdicts are read off a judge: from the log-probabilities of its first token, or from what it writes."""
+"""The reading mode: verdicts by the log-probabilities of the judge's first token, or out of what it writes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from harness.engines import Engine
 from harness.engines.requests import Choice, ChoiceRequest
 from harness.engines.server import NoLogprobsError
 from harness.errors import ConfigError, EngineError
+from harness.judges.judgements import MODES
 from harness.judges.parsing import VERDICT
 from harness.judges.prompts import pairwise_prompt
 from harness.tasks.questions import Question
 
 _TRIAL = pairwise_prompt(Question("trial", ("Name a bird.",)), ("An owl.",), ("A table.",), explain=False)
-
-
 _RATINGS = "a server tells of one token, which cannot tell a rating of 1 from 10"
 
 
 @dataclass(frozen=True)
 class ReadingMode:
-    """How verdicts are read.
+    """How the judge's verdicts are read.
 
     Attributes:
         why: why they are read from replies where log-probabilities would have been preferred; empty otherwise.
@@ -32,7 +31,7 @@ class ReadingMode:
     reads: Literal["logprobs", "text"]
     why: str = ""
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """In words, for the report."""
         if self.reads == "logprobs":
             return "log-probabilities of the verdict"
@@ -40,17 +39,12 @@ class ReadingMode:
 
 
 def choose_reading_mode(limits: Judging, engine: Engine, *, served: bool) -> ReadingMode:
-    """As `judge.reads` says; `auto` asks a server once whether it gives log-probabilities, and takes its word.
-
-    Raises:
-        ConfigError: `reads` is logprobs, and the server gives none or ratings are wanted of it.
-        EngineError: the server does not answer.
-    """
+    """As `judge.reads` says; `auto` asks a server once whether it gives log-probabilities, and takes its word."""
     if limits.reads == "text":
         return ReadingMode("text")
     if not served:
         return ReadingMode("logprobs")
-    why = _RATINGS if limits.mode == "rubric" else _why_none(engine)
+    why = _why_none(engine) if MODES[limits.mode].parser.is_of_one_token else _RATINGS
     if why and limits.reads == "logprobs":
         raise ConfigError(f"judge.reads is logprobs: {why}", "set judge.reads to auto or text, or name another judge")
     return ReadingMode("text", why) if why else ReadingMode("logprobs")

@@ -87,7 +87,7 @@ def row_lengths(assay: Session, training_data: Corpus, data_rules: DataThreshold
     """
     from harness.checks.data import token_lengths
     from harness.models.loading import load_tokenizer
-    from harness.training.arguments import max_length_tokens
+    from harness.training.configs import max_length_tokens
 
     if assay.models.base.is_served:
         pytest.skip(f"{assay.models.base.location} is served: its tokenizer is not at hand")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.records import Verdict
@@ -19,7 +20,7 @@ class IntervalPlot:
     Attributes:
         value, low, high: the estimate and the ends of its interval.
         margin: the line the interval is judged against; None where the rule has none.
-        good: start and end of the acceptable side of the margin.
+        good: start and end of what keeps the limit.
         zero: the line of no difference, where it is in the picture.
         label: all of it in words, for those who do not see the drawing.
     """
@@ -39,7 +40,9 @@ def whisker(verdict: Verdict) -> IntervalPlot | None:
     if estimate is None or not _finite(estimate.value):
         return None
     line = limit_line(verdict)
-    numbers = [n for n in (estimate.value, estimate.low, estimate.high, line) if n is not None and math.isfinite(n)]
+    limits: Sequence[float] = verdict.limit.ends if verdict.limit is not None else ()
+    seen = (estimate.value, estimate.low, estimate.high, *limits)
+    numbers = [n for n in seen if n is not None and math.isfinite(n)]
     low, high = min(numbers), max(numbers)
     if verdict.paired and min(abs(low), abs(high)) < 2 * (high - low or 1.0):
         low, high = min(low, 0.0), max(high, 0.0)
@@ -54,8 +57,9 @@ def whisker(verdict: Verdict) -> IntervalPlot | None:
 
     margin = place(line)
     good = None
-    if margin is not None and verdict.limit is not None:
-        good = (margin, WIDTH) if verdict.limit.side == "above" else (0.0, margin)
+    if margin is not None:
+        least, most = (place(end) if math.isfinite(end) else None for end in limits)
+        good = (0.0 if least is None else least, WIDTH if most is None else most)
     at_zero = place(0.0) if verdict.paired and low <= 0 <= high else None
     dot = place(estimate.value) or 0.0
     return IntervalPlot(dot, place(estimate.low), place(estimate.high), margin, good, at_zero, _label(verdict, line))

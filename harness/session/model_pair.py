@@ -26,7 +26,7 @@ from harness.models import (
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.records import Role
-from harness.training.recipes import find_recipe
+from harness.training.recipe import find_recipe
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions

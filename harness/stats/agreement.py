@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from harness.stats.arrays import Clusters
 from harness.stats.interval import Interval
-from harness.stats.proportion import wilson
+from harness.stats.score import wilson
 
 
 def cohens_kappa(

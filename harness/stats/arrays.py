@@ -42,6 +42,19 @@ def as_binary(values: ArrayLike, name: str = "values") -> FloatArray:
     return array
 
 
+def as_shares(values: ArrayLike, name: str) -> FloatArray:
+    """As `as_floats`, and every value lies between 0 and 1.
+
+    Raises:
+        ValueError: as `as_floats`, or a value outside [0, 1].
+    """
+    array = as_floats(values, name)
+    outside = np.flatnonzero((array < 0) | (array > 1))
+    if outside.size:
+        raise ValueError(f"{name}[{outside[0]}] is {array[outside[0]]}: it must lie between 0 and 1")
+    return array
+
+
 def check_paired(base: FloatArray, candidate: FloatArray) -> None:
     """Raises ValueError unless both sides have the same length."""
     if base.size != candidate.size:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from statsmodels.stats.multitest import multipletests
 
-from harness.stats.arrays import FloatArray, as_floats
+from harness.stats.arrays import FloatArray, as_shares
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> FloatArray:
@@ -23,8 +23,4 @@ def benjamini_hochberg(p_values: ArrayLike) -> FloatArray:
     Raises:
         ValueError: empty, NaN or outside [0, 1].
     """
-    values = as_floats(p_values, "p_values")
-    outside = np.flatnonzero((values < 0) | (values > 1))
-    if outside.size:
-        raise ValueError(f"p_values[{outside[0]}] is {values[outside[0]]}: it must lie between 0 and 1")
-    return np.asarray(multipletests(values, method="fdr_bh")[1], dtype=np.float64)
+    return np.asarray(multipletests(as_shares(p_values, "p_values"), method="fdr_bh")[1], dtype=np.float64)

@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 from harness.stats.arrays import Clusters
 from harness.stats.interval import Interval
 from harness.stats.paired_binary import paired_binary_difference
-from harness.stats.proportion import wilson
+from harness.stats.score import wilson
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.stats import Interval, statistic_interval
-from harness.stats.arrays import Clusters, FloatArray, IntArray, as_floats, cluster_codes
+from harness.stats.arrays import Clusters, FloatArray, IntArray, as_shares, cluster_codes
 from harness.stats.bootstrap import RESAMPLES
 from harness.stats.clusters import clustered_variance
 
@@ -29,11 +29,7 @@ def as_preferences(values: ArrayLike) -> FloatArray:
     Raises:
         ValueError: empty, NaN or outside [0, 1].
     """
-    preferences = as_floats(values, "preferences")
-    outside = np.flatnonzero((preferences < 0) | (preferences > 1))
-    if outside.size:
-        raise ValueError(f"preferences[{outside[0]}] is {preferences[outside[0]]}: it must lie between 0 and 1")
-    return preferences
+    return as_shares(values, "preferences")
 
 
 def tally(preferences: ArrayLike) -> Tally:

@@ -6,8 +6,8 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,42 +24,12 @@ from harness.training.recipe import DataFile, Recipe
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
+_log = logging.getLogger(__name__)
+
 PROVENANCE_FILE = "provenance.json"
 RECIPE_FILE = "recipe.json"
 _PROVENANCE_SCHEMA = 1
 _REQUIRED = frozenset({"adapter_model.safetensors", "adapter_config.json", "training_log.json", RECIPE_FILE})
-
-
-def seal(directory: Path, recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
-    """Write `recipe.json`, then `provenance.json` with the digest of every other file."""
-    (directory / RECIPE_FILE).write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
-    document = {"schema": _PROVENANCE_SCHEMA, **provenance, "files": _digests(directory)}
-    (directory / PROVENANCE_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-
-
-def flaw(directory: Path) -> str | None:
-    """What is wrong with a sealed adapter ("adapter_model.safetensors differs from its digest"), or None."""
-    try:
-        sealed = json.loads((directory / PROVENANCE_FILE).read_text(encoding="utf-8"))["files"]
-        found = _digests(directory)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{PROVENANCE_FILE} cannot be read ({error})"
-    if missing := sorted((_REQUIRED | set(sealed)) - set(found)):
-        return f"{missing[0]} is missing"
-    changed = sorted(name for name, digest in found.items() if sealed.get(name) != digest)
-    return f"{changed[0]} differs from its digest" if changed else None
-
-
-def _digests(directory: Path) -> dict[str, str]:
-    return {
-        path.relative_to(directory).as_posix(): digest_file(path)
-        for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.name != PROVENANCE_FILE
-    }
-
-
-_log = logging.getLogger(__name__)
-
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate")
 # Raise it when a change of this package makes the same recipe train another adapter.
 _TRAINING_VERSION = 1
@@ -166,18 +136,13 @@ def _train_and_publish(
     shutil.rmtree(work)
 
 
-@contextmanager
-def _locked(published: Path, name: str) -> Iterator[None]:
+def _locked(published: Path, name: str) -> AbstractContextManager[object]:
     lock = FileLock(published.with_name(f"{published.name}.lock"))
     try:
-        lock.acquire(timeout=0)
+        return lock.acquire(timeout=0)
     except Timeout:
         _log.warning("another process is training %s; waiting for it", name)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def _is_whole(published: Path) -> bool:
@@ -188,3 +153,31 @@ def _discard(published: Path) -> None:
     if published.exists():
         _log.warning("cached adapter %s is damaged (%s); training it again", published.name, flaw(published))
         shutil.rmtree(published)
+
+
+def seal(directory: Path, recipe: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
+    """Write `recipe.json`, then `provenance.json` with the digest of every other file."""
+    (directory / RECIPE_FILE).write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
+    document = {"schema": _PROVENANCE_SCHEMA, **provenance, "files": _digests(directory)}
+    (directory / PROVENANCE_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def flaw(directory: Path) -> str | None:
+    """What is wrong with a sealed adapter ("adapter_model.safetensors differs from its digest"), or None."""
+    try:
+        sealed = json.loads((directory / PROVENANCE_FILE).read_text(encoding="utf-8"))["files"]
+        found = _digests(directory)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"{PROVENANCE_FILE} cannot be read ({error})"
+    if missing := sorted((_REQUIRED | set(sealed)) - set(found)):
+        return f"{missing[0]} is missing"
+    changed = sorted(name for name, digest in found.items() if sealed.get(name) != digest)
+    return f"{changed[0]} differs from its digest" if changed else None
+
+
+def _digests(directory: Path) -> dict[str, str]:
+    return {
+        path.relative_to(directory).as_posix(): digest_file(path)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file() and path.name != PROVENANCE_FILE
+    }

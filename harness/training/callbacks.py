@@ -15,6 +15,7 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from harness.errors import RecipeError
 from harness.models.quantization import repacked_layers
+from harness.training.arguments import PEFT_METHODS
 from harness.training.log import VALIDATION
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, name: str, *, terminal: bool | None = None) -> None:
         self._name = name
-        self._bar = _new_bar() if (sys.stderr.isatty() if terminal is None else terminal) else None
+        self._bar = _bar() if (sys.stderr.isatty() if terminal is None else terminal) else None
         self._task: Any = None
         self._latest: dict[str, float] = {}
         self._started_s = self._logged_s = 0.0
@@ -66,20 +67,14 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
         self._logged_s = time.monotonic()
         done = state.global_step - self._first_step
         left_s = (self._logged_s - self._started_s) / done * (state.max_steps - state.global_step)
-        _log.info(
-            "training %s: step %d of %d, about %.0f s left %s",
-            self._name,
-            state.global_step,
-            state.max_steps,
-            left_s,
-            self._figures(),
-        )
+        step = f"step {state.global_step} of {state.max_steps}"
+        _log.info("training %s: %s, about %.0f s left %s", self._name, step, left_s, self._figures())
 
     def _figures(self) -> str:
         return "  ".join(f"{key} {value:.3f}" for key, value in self._latest.items())
 
 
-def _new_bar() -> Progress:
+def _bar() -> Progress:
     return Progress(
         TextColumn("training {task.description}"),
         BarColumn(),
@@ -109,9 +104,6 @@ def check_target_modules(target_modules: Any, model: nn.Module) -> None:
     Args:
         target_modules: the LoraConfig argument: names or suffixes, one regular expression, `all-linear`, or None for
             PEFT's own choice by architecture.
-
-    Raises:
-        RecipeError: a pattern matches nothing; the message names it and the linear modules there are.
     """
     if target_modules is None or target_modules == "all-linear":
         return
@@ -119,15 +111,11 @@ def check_target_modules(target_modules: Any, model: nn.Module) -> None:
     if isinstance(target_modules, str):
         unmatched = [] if any(re.fullmatch(target_modules, name) for name in names) else [target_modules]
     else:
-        unmatched = [
-            pattern
-            for pattern in target_modules
-            if not any(name == pattern or name.endswith(f".{pattern}") for name in names)
-        ]
+        unmatched = [one for one in target_modules if not any(f".{name}".endswith(f".{one}") for name in names)]
     if unmatched:
         raise RecipeError(
             f"peft.target_modules: {', '.join(map(repr, unmatched))} matches no module of the base",
-            f"modules to choose from: {', '.join(_linear_leaf_names(model))}; or 'all-linear'",
+            f"modules to choose from: {', '.join(_linear_module_names(model))}; or 'all-linear'",
         )
 
 
@@ -166,30 +154,27 @@ class GradientGuard(TrainerCallback):  # type: ignore[misc]
             )
 
 
-def check_trained(model: nn.Module) -> None:
-    """No LoRA B matrix may still be all zero: it starts so, and there it adds nothing.
-
-    Raises:
-        RecipeError: naming the matrices.
-    """
-    matrices = {name: p for name, p in model.named_parameters() if ".lora_B." in name or ".lora_embedding_B." in name}
-    untouched = [name for name, parameter in matrices.items() if not parameter.any()]
+def check_trained(model: nn.Module, peft_type: str) -> None:
+    """No parameter that the method starts at zero (LoRA's B matrices) may still be all zero: there it adds nothing."""
+    marks = PEFT_METHODS[peft_type].zero_at_start
+    started = {name: p for name, p in model.named_parameters() if any(mark in name for mark in marks)}
+    untouched = [name for name, parameter in started.items() if not parameter.any()]
     if untouched:
         raise RecipeError(
-            f"{len(untouched)} of {len(matrices)} LoRA B matrices are all zero after training ({_some(untouched)})",
+            f"{len(untouched)} of {len(started)} matrices that start at zero are all zero after training ({_some(untouched)})",
             "nothing was learnt there: raise trainer.learning_rate or trainer.max_steps, or name fewer target_modules",
         )
 
 
-def _linear_leaf_names(model: nn.Module) -> list[str]:
+def _linear_module_names(model: nn.Module) -> list[str]:
+    """The last parts of their names, as `target_modules` takes them."""
     head = getattr(model, "get_output_embeddings", lambda: None)()
-    return sorted(
-        {
-            name.rpartition(".")[2]
-            for name, module in model.named_modules()
-            if ("Linear" in type(module).__name__ or type(module).__name__ == "Conv1D") and module is not head
-        }
-    )
+    linear = [name for name, module in model.named_modules() if _is_linear(module) and module is not head]
+    return sorted({name.rpartition(".")[2] for name in linear})
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return "Linear" in type(module).__name__ or type(module).__name__ == "Conv1D"
 
 
 def _some(names: Sequence[str]) -> str:

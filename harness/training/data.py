@@ -51,12 +51,7 @@ class TokenRows:
 
 
 def load_examples(recipe: Recipe) -> tuple[list[Example], list[Example]]:
-    """Training and validation examples; the second is empty where the recipe asks for none.
-
-    Raises:
-        DataError: a file is missing, empty or malformed.
-        RecipeError: the split leaves one side without rows.
-    """
+    """Training and validation examples; the second is empty where the recipe asks for none."""
     data = recipe.data
     train = _read(recipe, data.train)
     if data.validation is not None:
@@ -75,11 +70,7 @@ def load_examples(recipe: Recipe) -> tuple[list[Example], list[Example]]:
 
 
 def load_rehearsal(recipe: Recipe) -> list[Example]:
-    """Examples of what the base could do before, to be mixed in; empty where the recipe asks for none.
-
-    Raises:
-        DataError: the file is missing, empty or malformed.
-    """
+    """Examples of what the base could do before, to be mixed in; empty where the recipe asks for none."""
     return _read(recipe, recipe.data.rehearsal) if recipe.data.rehearsal is not None else []
 
 
@@ -133,11 +124,7 @@ def _read(recipe: Recipe, file: DataFile) -> list[Example]:
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a tokenizer that cannot render a conversation or end an answer.
-
-    Raises:
-        RecipeError: it has no chat template or EOS.
-    """
+    """Refuse a tokenizer that cannot render a conversation or end an answer."""
     if not tokenizer.chat_template or tokenizer.eos_token_id is None:
         missing = "EOS token" if tokenizer.chat_template else "chat template"
         raise RecipeError(f"the base's tokenizer has no {missing}", "choose a chat (instruct) model as base")

@@ -51,9 +51,6 @@ def read_history(adapter: Path, log: TrainingLog | None) -> TrainingHistory | No
 
     Args:
         log: our own log, where there is one.
-
-    Raises:
-        AdapterError: a state or recipe file cannot be read.
     """
     if log is not None:
         return _of_log(log, _trainer_arguments(adapter))

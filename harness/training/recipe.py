@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
-from types import NoneType
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, create_model, model_validator
+from pydantic import Field, model_validator
 
 from harness.config.base import Count, Named, Section, Text, objection
 from harness.config.checking import check, location
 from harness.config.yaml_text import parse_yaml
 from harness.errors import RecipeError
-from harness.training.declared import Types, accepts, lora_fields, sft_fields, type_names
-from harness.training.policy import peft_objection, trainer_objection
+from harness.training.arguments import PEFT_METHODS, peft_arguments, trainer_arguments
 
 Quantization = Literal["none", "nf4"]
 
@@ -85,8 +81,15 @@ class RecipeFile(_RecipePart):
         """Whether checkpoints can be judged."""
         return self.data.validation is not None or self.data.split is not None
 
+    @property
+    def peft_type(self) -> str:
+        """The PEFT method, one of `PEFT_METHODS`."""
+        return str(self.peft.get("peft_type", next(iter(PEFT_METHODS))))
+
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> RecipeFile:
+        if self.peft_type not in PEFT_METHODS:
+            raise objection(f"peft.peft_type is {self.peft_type!r}", f"choose one of: {', '.join(PEFT_METHODS)}")
         strategy = self.trainer.get("eval_strategy")
         if self.has_validation and strategy == "no":
             raise objection("trainer.eval_strategy is 'no' but data gives validation rows", "remove one of the two")
@@ -146,7 +149,7 @@ def load_recipe(path: Path, *, root: Path) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}", "check the path given for the recipe") from error
     said = check(RecipeFile, parse_yaml(text, path.name, RecipeError), location(path.name), RecipeError)
-    check(peft_arguments(), said.peft, location(path.name, "peft"), RecipeError)
+    check(peft_arguments(said.peft_type), said.peft, location(path.name, "peft"), RecipeError)
     check(trainer_arguments(), said.trainer, location(path.name, "trainer"), RecipeError)
     return Recipe(**{key: getattr(said, key) for key in said.model_fields_set}, name=path.stem, root=root)
 
@@ -154,45 +157,25 @@ def load_recipe(path: Path, *, root: Path) -> Recipe:
 def recipe_schema() -> dict[str, Any]:
     """The JSON Schema of a recipe, with the arguments of the installed PEFT and TRL; others may have more."""
     schema = RecipeFile.schema_for_editors()
-    for key, arguments in (("peft", peft_arguments()), ("trainer", trainer_arguments())):
-        schema["properties"][key]["properties"] = arguments.schema_for_editors()["properties"]
+    parts = {"peft": [peft_arguments(one) for one in PEFT_METHODS], "trainer": [trainer_arguments()]}
+    for key, sections in parts.items():
+        arguments = [section.schema_for_editors()["properties"] for section in sections]
+        schema["properties"][key]["properties"] = {name: one for each in arguments for name, one in each.items()}
     return schema
 
 
-@cache
-def peft_arguments() -> type[Section]:
-    """What a recipe may say under `peft:`: the fields of the installed `peft.LoraConfig`."""
-    return _arguments("peft.LoraConfig", lora_fields(), peft_objection)
+def find_recipe(name: str, root: Path) -> Recipe:
+    """The recipe of that name in `root/fixtures/recipes`, or the one at that path.
 
-
-@cache
-def trainer_arguments() -> type[Section]:
-    """What a recipe may say under `trainer:`: the fields of the installed `trl.SFTConfig`."""
-    return _arguments("trl.SFTConfig", sft_fields(), lambda name, _: trainer_objection(name))
-
-
-def _arguments(owner: str, declared: Mapping[str, Types], objecting: Callable[[str, Any], str | None]) -> type[Section]:
-    fields: dict[str, Any] = {
-        name: (Annotated[Any, AfterValidator(_fitting(owner, name, types, objecting)), _json_types(types)], None)
-        for name, types in declared.items()
-    }
-    return create_model(owner, __base__=Section, **fields)
-
-
-def _fitting(owner: str, name: str, types: Types, objecting: Callable[[str, Any], str | None]) -> Callable[[Any], Any]:
-    def check_value(value: Any) -> Any:
-        if not accepts(types, value):
-            raise objection("", f"{owner} takes {type_names(types)}")
-        if said := objecting(name, value):
-            raise objection(f"not for a recipe to set: {said}", f"remove `{name}`")
-        return value
-
-    return check_value
-
-
-_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-
-
-def _json_types(types: Types) -> WithJsonSchema:
-    names = ["null" if one is NoneType else _JSON_TYPES[one] for one in dict.fromkeys(types or ())]
-    return WithJsonSchema({"type": names} if names else {})
+    Args:
+        name: "tool-calls-qlora", or the path of a YAML file.
+        root: directory that relative data paths in the recipe start at.
+    """
+    recipes = root / "fixtures" / "recipes"
+    for path in (recipes / f"{name}.yaml", root / name, Path(name)):
+        if path.suffix in (".yaml", ".yml") and path.is_file():
+            return load_recipe(path, root=root)
+    known = ", ".join(sorted(path.stem for path in recipes.glob("*.yaml")))
+    raise RecipeError(
+        f"recipe {name!r} is unknown", f"choose one of: {known}" if known else f"put NAME.yaml into {recipes}"
+    )

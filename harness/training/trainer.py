@@ -10,7 +10,6 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RecipeError
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.loading import LoadOptions, load_base, load_tokenizer
-from harness.training.arguments import lora_config, max_length_tokens, sft_config
 from harness.training.callbacks import GradientGuard, TrainingProgress, check_target_modules, check_trained
+from harness.training.configs import max_length_tokens, peft_config, sft_config
 from harness.training.data import (
     TokenRow,
     TokenRows,
@@ -66,11 +65,6 @@ def fit(
     Args:
         base_path: directory or hub id of the base.
         callbacks: further Trainer callbacks, run after the harness's own.
-
-    Raises:
-        RecipeError: the recipe cannot be trained on this base.
-        DataError: a data file is missing or malformed.
-        ModelError: the base cannot be loaded.
     """
     with _library_bars_off():
         job = _prepare(recipe, base_path, work_dir, callbacks)
@@ -80,7 +74,7 @@ def fit(
     clock = _Stopwatch(work_dir / "duration_s.txt")
     with contextlib.closing(job.progress), clock, labelled_positions_only():
         job.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    check_trained(job.trainer.model)
+    check_trained(job.trainer.model, recipe.peft_type)
     _save_adapter(job.trainer.model, recipe, adapter_dir)
     log = TrainingLog(points_from_history(job.trainer.state.log_history), _summary(recipe, job, clock.total_s))
     del job
@@ -97,7 +91,6 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     device = choose_device()
     dtype = choose_dtype(device)
     arguments = sft_config(recipe, work_dir / CHECKPOINTS_DIR, device, dtype)
-    peft_config = lora_config(recipe)
     tokenizer = load_tokenizer(Path(base_path))
     train, rehearsal, validation = _token_rows(recipe, tokenizer)
     load = LoadOptions(dtype_name(dtype), str(device), recipe.quantization)
@@ -116,7 +109,7 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
             train_dataset=_dataset((*train.rows, *rehearsal)),
             eval_dataset=_evaluated(recipe, train, validation),
             processing_class=tokenizer,
-            peft_config=peft_config,
+            peft_config=peft_config(recipe),
             callbacks=[*own, *callbacks],
         )
     except (ValueError, TypeError) as error:
@@ -253,7 +246,7 @@ def last_complete_checkpoint(directory: Path) -> Path | None:
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
-@contextmanager
+@contextlib.contextmanager
 def labelled_positions_only() -> Iterator[None]:
     """While open, TRL's fused head scores only the tokens that carry a label.
 

@@ -14,7 +14,7 @@ from reviewed import TASK, answers, by, fill_in, island, ours, sample, stored_ru
 from harness.cli import main
 from harness.config import BUILT_IN_PROFILES, Config, Judging
 from harness.config.settings import make_settings
-from harness.judges.gold import read_gold
+from harness.judges.inputs import read_gold
 
 Assay = Callable[..., tuple[int, str, str]]
 N = 24
@@ -161,13 +161,13 @@ def test_exported_pairs_are_what_a_judge_can_be_tried_on(assay: Assay, page: Pat
             Config(root=here, judge=Judging(gold="mine.jsonl"), profiles=BUILT_IN_PROFILES), profile="release"
         )
     )
-    assert len(pairs.duels) == 21
+    assert len(pairs.pairs) == 21
     labels = set()
-    for duel in pairs.duels:
-        n = int(duel.question.id[1:])
-        assert duel.question.turns == (f"Question {n}?",)
-        assert (duel.a[-1] if duel.gold == "1" else duel.b[-1]) == (ours(n) if leaning(n) == "candidate" else theirs(n))
-        labels.add(duel.gold)
+    for pair in pairs.pairs:
+        n = int(pair.question.id[1:])
+        assert pair.question.turns == (f"Question {n}?",)
+        assert (pair.a[-1] if pair.gold == "1" else pair.b[-1]) == (ours(n) if leaning(n) == "candidate" else theirs(n))
+        labels.add(pair.gold)
     assert labels == {"1", "2"}
 
 

@@ -15,6 +15,7 @@ from harness.records import Estimate, Limit
 number = st.floats(-10, 10) | st.sampled_from([-1.0, 0.0, 0.05, 1.0])
 intervals = st.tuples(number, number, number).map(sorted).map(lambda ends: Estimate(ends[1], ends[0], ends[2]))
 limits = st.builds(Limit, number, st.sampled_from(["above", "below"]), st.booleans())
+within = st.builds(Limit, st.floats(0, 10), st.just("within"), st.booleans())
 
 
 def turned(estimate: Estimate) -> Estimate:
@@ -47,7 +48,15 @@ def test_it_decides_as_each_kind_did(kind: str, found: Estimate, threshold: floa
         assert decide(found, KINDS.get(kind).limit(threshold)).outcome == former(kind, *found.ends, threshold)
 
 
-@given(intervals, limits)
+@given(intervals, within)
+def test_a_limit_within_a_value_of_zero_is_two_one_sided_tests(found: Estimate, limit: Limit) -> None:
+    sides = Limit(-limit.value, "above", limit.strict), Limit(limit.value, "below", limit.strict)
+    outcomes = {decide(found, side).outcome for side in sides}
+    worst = next(one for one in ("fail", "inconclusive", "pass") if one in outcomes)
+    assert decide(found, limit).outcome == worst
+
+
+@given(intervals, limits | within)
 def test_a_metric_of_which_less_is_better_is_decided_alike(found: Estimate, limit: Limit) -> None:
     assert decide(turned(found), limit.of_metric(False)) == decide(found, limit)
     assert limit.of_metric(False).of_metric(False) == limit
@@ -69,7 +78,7 @@ def test_better_evidence_never_decides_worse(found: Estimate, limit: Limit, by: 
     assert order.index(decide(better, limit).outcome) >= order.index(decide(found, limit).outcome)
 
 
-@given(intervals, limits)
+@given(intervals, limits | within)
 def test_less_certainty_never_turns_a_decision_round(found: Estimate, limit: Limit) -> None:
     low, high = found.ends
     wider = decide(Estimate(found.value, low - 1, high + 1), limit).outcome
@@ -90,6 +99,6 @@ def test_nothing_is_decided_on_what_is_no_number(value: float) -> None:
 def test_what_keeps_a_gate_open_replaces_an_interval_that_does_and_adds_to_other_causes() -> None:
     crossed = decide(Estimate(0.0, -1.0, 1.0), Limit(0.0))
     assert crossed == Decision("inconclusive", ("interval",))
-    floor = crossed.opened("at_floor")
+    floor = crossed.inconclusive("at_floor")
     assert floor == Decision("inconclusive", ("at_floor",))
-    assert floor.opened("unreadable") == Decision("inconclusive", ("at_floor", "unreadable"))
+    assert floor.inconclusive("unreadable") == Decision("inconclusive", ("at_floor", "unreadable"))

@@ -26,10 +26,22 @@ MORE_THAN = RuleKind(
     wants="give a share",
 )
 
+EQUIVALENT = RuleKind(  # one threshold, two limits
+    "equivalent",
+    paired=True,
+    argument="margin",
+    limit=lambda margin: Limit(margin, "within", strict=True),
+    words=lambda margin: f"equivalent within {margin:g}",
+    say=lambda outcome, gain, margin, wording: f"{wording.change(gain)}, where {wording.amount(margin)} is allowed",
+    remedy="train less",
+    allows=lambda margin: margin > 0,
+    wants="give the largest tolerable change as a number above 0",
+)
+
 
 @pytest.fixture(autouse=True)
 def _added(monkeypatch: pytest.MonkeyPatch) -> None:
-    plug_in(monkeypatch, register_gate_rules=lambda register: register(MORE_THAN))
+    plug_in(monkeypatch, register_gate_rules=lambda register: [register(one) for one in (MORE_THAN, EQUIVALENT)])
 
 
 def decided(bound: Any) -> Verdict:
@@ -44,6 +56,19 @@ def test_an_added_kind_goes_all_the_way() -> None:
     assert (failed.outcome, failed.remedy) == ("fail", "train longer")
     drawn = whisker(failed)
     assert drawn is not None and drawn.good == (drawn.margin, WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("shares", "outcome"),
+    [((0.5, 0.5), "pass"), ((0.5, 0.9), "fail"), ((0.9, 0.5), "fail"), ((0.5, 0.6), "inconclusive")],
+)
+def test_a_kind_with_a_limit_on_either_side_goes_all_the_way(shares: tuple[float, float], outcome: str) -> None:
+    [spec] = gates_from_config("quiz", [{"metric": "acc", "equivalent": 0.1}])
+    verdict = spec.apply(quiz(*shares)).decide()
+    assert (verdict.outcome, verdict.rule, verdict.required_gain) == (outcome, "equivalent within 0.1", -0.1)
+    drawn = whisker(verdict)
+    assert drawn is not None and drawn.good is not None and 0 < drawn.good[0] < drawn.good[1] == drawn.margin
+    assert Verdict.from_json(verdict.to_json()) == verdict
 
 
 def test_its_own_idea_of_a_threshold_holds_in_the_file_and_in_python() -> None:

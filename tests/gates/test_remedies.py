@@ -82,14 +82,14 @@ def test_scores_that_cannot_be_used_come_with_a_remedy(metric: str, wrong: float
 def test_a_gate_decided_by_part_of_the_items_keeps_its_remedy() -> None:
     lost = np.random.default_rng(0).random(2000) < 0.6
     whole = compared([1.0] * 2000, np.where(lost, 0.0, 1.0).tolist())
-    unfolding = SequentialComparison(
+    comparison = SequentialComparison(
         TASK,
         2000,
         lambda start, stop: compared(
             *([pair[side].scores["hit"] for pair in whole.pairs[start:stop]] for side in (0, 1))
         ),
     )
-    verdict = unfolding.metric("hit").non_inferior(0.1, remedy=OWN).decide()
+    verdict = comparison.metric("hit").non_inferior(0.1, remedy=OWN).decide()
     assert "sequential" in verdict.details and (verdict.outcome, verdict.remedy) == ("fail", OWN)
 
 

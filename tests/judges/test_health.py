@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 
 import pytest
-from duels import better
+from answer_pairs import better
 from scripted_judge import ScriptedJudge, always_first, always_longer, always_unparseable, at_random, oracle
 
 from harness.config import Config, Judging
 from harness.config.budget import Tokens
 from harness.config.profiles import BUILT_IN_PROFILES
 from harness.config.settings import make_settings
-from harness.judges.gold import GoldPairs, read_gold
 from harness.judges.health import Health, gold_health, with_null
-from harness.judges.judge import Judge, Judged, Opinion
+from harness.judges.inputs import GoldPairs, read_gold
+from harness.judges.judge import Judge
+from harness.judges.judgements import MODES, JudgeReply, PairwiseJudgement
 from harness.judges.parsing import VERDICT
 from harness.tasks.questions import AnswerPair, Question
 
@@ -31,13 +32,13 @@ def gold(tmp_path_factory) -> GoldPairs:
 def health(judge_engine, gold: GoldPairs, rule, limits: Judging = LIMITS) -> Health:
     with ScriptedJudge(rule) as server:
         judge = Judge(judge_engine(server, concurrency=16), logprobs=False)
-        judged, stopped = judge.rate(gold.duels) if limits.mode == "rubric" else judge.compare(gold.duels)
-        assert len(server.answered) == 2 * len(gold.duels) >= 100
+        judged, stopped = judge.judge(MODES[limits.mode], gold.pairs)
+        assert len(server.answered) == 2 * len(gold.pairs) >= 100
     return gold_health(gold.name, judged, limits, stopped=stopped)
 
 
 def test_the_oracle_is_fit(judge_engine, gold) -> None:
-    found = health(judge_engine, gold, oracle(better(gold.duels)))
+    found = health(judge_engine, gold, oracle(better(gold.pairs)))
     assert found.obstacle == ""
     assert {name: one.value for name, one in found.measures.items()} == {
         "parse_failures": 0.0, "swap_consistency": 1.0, "first_position": 0.5, "accuracy": 1.0, "kappa": 1.0,
@@ -85,17 +86,17 @@ def test_a_bias_makes_a_judge_unfit(judge_engine, gold, rule, defects: list[str]
     ("rule", "fit"), [(None, True), (always_longer, False), (always_first, False), (at_random(2), False)]
 )
 def test_a_judge_that_rates_is_tried_too(judge_engine, gold, rule, fit: bool) -> None:
-    found = health(judge_engine, gold, rule or oracle(better(gold.duels)), Judging(mode="rubric"))
+    found = health(judge_engine, gold, rule or oracle(better(gold.pairs)), Judging(mode="rubric"))
     assert (found.obstacle == "") == fit
     assert "first_position" not in found.measures
 
 
-def judged(labels: list[tuple[str, str]], golds: list[str]) -> list[Judged]:
-    def opinion(label: str) -> Opinion:
-        return Opinion("p", "d", label, VERDICT.read_text(f"Verdict: {label}"), Tokens(), "eos", 0.0, False)
+def judged(labels: list[tuple[str, str]], golds: list[str]) -> list[PairwiseJudgement]:
+    def reply(label: str) -> JudgeReply:
+        return JudgeReply("p", "d", label, VERDICT.parse_text(f"Verdict: {label}"), Tokens(), "eos", 0.0, False)
 
     return [
-        Judged(AnswerPair(Question(f"q{n}", ("?",)), ("a",), ("b",), gold), opinion(first), opinion(second))
+        PairwiseJudgement(AnswerPair(Question(f"q{n}", ("?",)), ("a",), ("b",), gold), (reply(first), reply(second)))
         for n, ((first, second), gold) in enumerate(zip(labels, golds, strict=True))
     ]
 

@@ -15,9 +15,10 @@ from harness.config.spec import ServedModel
 from harness.engines import AnswerCache
 from harness.engines.server import ServerBackend
 from harness.judges.engine import JudgeEngine
-from harness.judges.gold import read_gold
 from harness.judges.health import gold_health
+from harness.judges.inputs import read_gold
 from harness.judges.judge import Judge
+from harness.judges.judgements import PairwiseJudgement
 from harness.judges.reading_mode import choose_reading_mode
 from harness.models.embedded import ensure_embedded_model
 from harness.tasks.open_sets import open_task
@@ -48,21 +49,20 @@ def test_one_served_model_answers_and_judges_and_every_judgement_is_kept(served:
     task = open_task("mini_instructions", settings(tmp_path, 2))
     answers = task.evaluate(engine, "candidate")
     assert all(sample.answer.strip() for sample in answers)
-    duels = [
+    pairs = [
         AnswerPair(question, tuple(sample.parsed), ("I do not know.",) * len(question.turns))
         for question, sample in zip(task.questions, answers, strict=True)
     ]
-    gold = read_gold(settings(tmp_path, 4)).duels
-    judged, stopped = judge.compare([*duels, *gold])
+    gold = read_gold(settings(tmp_path, 4)).pairs
+    judged, stopped = judge.judge(PairwiseJudgement, [*pairs, *gold])
     assert (len(judged), stopped) == (6, "")
-    opinions = [opinion for one in judged for opinion in one.opinions]
-    assert all(100 < opinion.tokens.prompt < 1000 and opinion.tokens.completion <= 8 for opinion in opinions)
+    replies = [reply for one in judged for reply in one.replies]
+    assert all(100 < reply.tokens.prompt < 1000 and reply.tokens.completion <= 8 for reply in replies)
     # a model of this size says what it likes in eight tokens, and four pairs would prove nothing in any case
     assert gold_health("gold", judged[2:], Judging()).decide().outcome == "inconclusive"
 
     again = JudgeEngine("a" * 64, ServerBackend(served), cache)
-    assert Judge(again, logprobs=False, reply_tokens=8).compare([*duels, *gold])[0] == [
-        replace(one, a_first=replace(one.a_first, cached=True), b_first=replace(one.b_first, cached=True))
-        for one in judged
+    assert Judge(again, logprobs=False, reply_tokens=8).judge(PairwiseJudgement, [*pairs, *gold])[0] == [
+        replace(one, replies=tuple(replace(reply, cached=True) for reply in one.replies)) for one in judged
     ]
     assert (again.computed, again.cached, again.spent.total) == (0, 12, 0)

@@ -13,8 +13,7 @@ from made_runs import MANIFEST
 from harness.compare.leaderboard import Leaderboard, make_leaderboards
 from harness.compare.runs import compare_runs
 from harness.config.budget import Tokens
-from harness.judges.judge import Judged, Opinion
-from harness.judges.judgements import judged_rows
+from harness.judges.judgements import JudgeReply, PairwiseJudgement, judgement_rows
 from harness.judges.parsing import VERDICT
 from harness.records import Role, Sample, Verdict
 from harness.report.comparison.html import render_comparison
@@ -39,9 +38,9 @@ def answered(role: Role, answers: Sequence[str]) -> list[Sample]:
     ]  # fmt: skip
 
 
-def opinion(said: str) -> Opinion:
+def reply(said: str) -> JudgeReply:
     text = f"Verdict: {said}"
-    return Opinion("asked", f"d{said}", text, VERDICT.read_text(text), Tokens(9, 2), "eos", 0.1, False)
+    return JudgeReply("asked", f"d{said}", text, VERDICT.parse_text(text), Tokens(9, 2), "eos", 0.1, False)
 
 
 def run(
@@ -58,11 +57,12 @@ def run(
     judge = {**JUDGE, **(judge or {})}
     base = [f"base {n}" for n in range(N)]
     candidate = [f"{name} {n}" if n < own else base[n] for n in range(N)]
-    duels = [AnswerPair(Question(f"q{n}", (f"Ask {n}?",)), (candidate[n],), (base[n],)) for n in range(asked)]
+    pairs = [AnswerPair(Question(f"q{n}", (f"Ask {n}?",)), (candidate[n],), (base[n],)) for n in range(asked)]
     judged = [
-        Judged(d) if d.identical else Judged(d, *map(opinion, "12" if n < wins else "21")) for n, d in enumerate(duels)
+        PairwiseJudgement(d) if d.identical else PairwiseJudgement(d, tuple(map(reply, "12" if n < wins else "21")))
+        for n, d in enumerate(pairs)
     ]
-    rows = judged_rows("talk", judged, sides=("candidate", str(judge["against"])))
+    rows = judgement_rows("talk", judged, sides=("candidate", str(judge["against"])))
     writer = RunWriter.create(root, name)
     writer.add_samples([*answered("base", base), *answered("candidate", candidate), *rows])
     data = {"talk": {"digest": "d" * 64, "task": "g" * 64}}

@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from duels import better
+from answer_pairs import better
 from project import Project, counts
 from scripted_judge import Rule, ScriptedJudge, always_first, oracle
 
 from harness.config import BUILT_IN_PROFILES, Config
 from harness.config.settings import make_settings
-from harness.judges.gold import read_gold
+from harness.judges.inputs import read_gold
 from harness.runs import load_run
 from harness.runs.baselines import promote
 from harness.runs.location import Location
@@ -47,7 +47,7 @@ def knower() -> Rule:
     settings = make_settings(Config(root=Path(), profiles=BUILT_IN_PROFILES))
     questions = open_task("mini_instructions", settings).questions
     references = [(q.turns[-1], q.reference) for q in questions if q.reference is not None]
-    return oracle([*better(read_gold(settings).duels), *references])
+    return oracle([*better(read_gold(settings).pairs), *references])
 
 
 def samples(project: Project) -> pd.DataFrame:
@@ -200,7 +200,7 @@ def test_a_task_of_ones_own_is_judged_on_its_prompts_by_parallel_workers_too(jud
         }
     }
     judged.config["judge"] |= {"task": "talk", "against": "reference", "reads": "text"}
-    pairs = [*better(read_gold(make_settings(Config(root=ROOT, profiles=BUILT_IN_PROFILES))).duels)]
+    pairs = [*better(read_gold(make_settings(Config(root=ROOT, profiles=BUILT_IN_PROFILES))).pairs)]
     with ScriptedJudge(oracle([*pairs, *((row["ask"], row["good"]) for row in rows)])) as server:
         result = judged.run("test_judge.py", "-n2", f"--judge=openai:judge@{server.url}")
         assert len({str(seen.body) for seen in server.answered if seen.body}) == sum(

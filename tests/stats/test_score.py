@@ -10,8 +10,7 @@ from scipy import optimize, stats
 
 from harness.stats import paired_binary_difference, wilson
 from harness.stats.paired_binary import change_moments
-from harness.stats.proportion import share_moments
-from harness.stats.score import Moments, beyond_chance
+from harness.stats.score import Moments, beyond_chance, share_moments
 
 Z = float(stats.norm.ppf(0.975))
 

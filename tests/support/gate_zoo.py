@@ -17,8 +17,8 @@ from harness.gates import Check, Comparison, Evaluation, Gateable, Scalar
 from harness.gates.baseline import AgainstBaseline
 from harness.gates.sequential_comparison import SequentialComparison
 from harness.judges.health import Health
-from harness.judges.judge import Judged, Opinion, Rated
-from harness.judges.parsing import RATING, VERDICT, Form
+from harness.judges.judgements import JudgeReply, PairwiseJudgement, RubricJudgement
+from harness.judges.parsing import RATING, VERDICT, VerdictParser
 from harness.metrics.base import LENGTH, Metric
 from harness.records import Role, Sample
 from harness.safety.scorers import UNPARSEABLE, Exchange, Scored
@@ -91,9 +91,9 @@ def guard(base: Any, candidate: Any) -> Guard:
     return Guard(compared(prompts(100, scorer=Reader(), categories=4), base, candidate), "complied", 0.05)
 
 
-def _opinion(form: Form, said: str) -> Opinion:
-    text = f"{form.word}: {said}"
-    return Opinion("p", "d", text, form.read_text(text), Tokens(100, 10), "eos", 0.0, False)
+def _reply(parser: VerdictParser, said: str) -> JudgeReply:
+    text = f"[[{said}]]"
+    return JudgeReply("p", "d", text, parser.parse_text(text), Tokens(100, 10), "eos", 0.0, False)
 
 
 def judged_pairs(wins: int, losses: int, defects: tuple[str, ...] = ()) -> Gateable:
@@ -101,7 +101,7 @@ def judged_pairs(wins: int, losses: int, defects: tuple[str, ...] = ()) -> Gatea
     for n in range(wins + losses):
         pair = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("answer" * (1 + n % 7),), ("short",))
         first, second = ("1", "2") if n < wins else ("2", "1")
-        judged.append(Judged(pair, _opinion(VERDICT, first), _opinion(VERDICT, second)))
+        judged.append(PairwiseJudgement(pair, (_reply(VERDICT, first), _reply(VERDICT, second))))
     return JudgeComparison("talk", "base", judged, Health("gold", {}, {}, defects), Judging()).not_worse(
         Thresholds(win_rate=0.05)
     )
@@ -111,7 +111,7 @@ def ratings(ours: int, theirs: int) -> Gateable:
     judged = []
     for n in range(40):
         pair = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("a",), ("b",))
-        judged.append(Rated(pair, _opinion(RATING, str(ours - n % 2)), _opinion(RATING, str(theirs - n % 2))))
+        judged.append(RubricJudgement(pair, (_reply(RATING, str(ours - n % 2)), _reply(RATING, str(theirs - n % 2)))))
     limits = Judging(mode="rubric")
     return JudgeComparison("talk", "base", judged, Health("gold", {}, {}, ()), limits).not_worse(Thresholds(rating=0.5))
 
@@ -127,8 +127,8 @@ def sequential(after: float) -> Gateable:
     order = np.random.default_rng(1).permutation(2000)
     whole = quiz(0.7, after, 2000)
     base, candidate = ([list(side)[i] for i in order] for side in (whole.base, whole.candidate))
-    unfolding = SequentialComparison(whole.task, 2000, lambda i, j: Comparison(whole.task, base[i:j], candidate[i:j]))
-    return unfolding.metric("acc").non_inferior(0.1)
+    comparison = SequentialComparison(whole.task, 2000, lambda i, j: Comparison(whole.task, base[i:j], candidate[i:j]))
+    return comparison.metric("acc").non_inferior(0.1)
 
 
 def gates() -> dict[str, Gateable]:

@@ -15,7 +15,7 @@ import yaml
 HEAVY = (
     "datasets", "lm_eval.evaluator", "pandas.core.arrays.arrow.extension_types", "peft", "pyarrow.parquet",
     "scipy.stats", "sklearn.metrics", "torch", "transformers", "trl.trainer.sft_trainer", "harness.cli",
-    "harness.engines.local", "harness.gates.measurement", "harness.checks.integrity", "harness.tasks.lm_eval.evaluate",
+    "harness.engines.local", "harness.gates.rules", "harness.checks.integrity", "harness.tasks.lm_eval.evaluate",
     "harness.models.device", "harness.models.loading", "harness.report", "harness.runs.writer", "harness.session",
     "harness.tasks.build", "harness.tasks.lookup", "harness.training.cache", "harness.training.trainer",
 )  # fmt: skip

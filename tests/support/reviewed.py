@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config.budget import Tokens
-from harness.judges.judge import Judged, Opinion
-from harness.judges.judgements import judged_rows
+from harness.judges.judgements import JudgeReply, PairwiseJudgement, judgement_rows
 from harness.judges.parsing import VERDICT
 from harness.records import Role, RunStatus, Sample
 from harness.runs import Run, RunWriter, load_run
@@ -59,18 +58,18 @@ def verdicts(said: dict[int, str], *, against: str = "base") -> list[Sample]:
     """The judge's rows: by item `candidate`, `base`, `tie`, or `first` for one that goes by order."""
     shown = {"candidate": "12", "base": "21", "first": "11"}
     judged = [
-        Judged(
+        PairwiseJudgement(
             AnswerPair(Question(f"q{n:02}", (f"Question {n}?",)), (ours(n),), (theirs(n),)),
-            *(_opinion(label) for label in shown.get(one, ("tie", "tie"))),
+            tuple(_reply(label) for label in shown.get(one, ("tie", "tie"))),
         )
         for n, one in said.items()
     ]
-    return judged_rows(TASK, judged, sides=("candidate", against))
+    return judgement_rows(TASK, judged, sides=("candidate", against))
 
 
-def _opinion(label: str) -> Opinion:
+def _reply(label: str) -> JudgeReply:
     text = f"Verdict: {label}"
-    return Opinion("Which?", f"d{label}", text, VERDICT.read_text(text), Tokens(9, 2), "eos", 0.1, False)
+    return JudgeReply("Which?", f"d{label}", text, VERDICT.parse_text(text), Tokens(9, 2), "eos", 0.1, False)
 
 
 def stored_run(

@@ -14,7 +14,7 @@ from harness.engines import Generation, Request
 from harness.engines.requests import GenerateRequest
 from harness.errors import DataError, TaskError
 from harness.gates import Comparison
-from harness.judges.gold import read_gold
+from harness.judges.inputs import read_gold
 from harness.tasks.lookup import find_task
 from harness.tasks.open_instructions import OpenTask
 from harness.tasks.open_sets import OPEN_TASKS, open_task
@@ -85,15 +85,15 @@ def test_the_packages_own_instructions_are_as_promised(tmp_path: Path) -> None:
 
 
 def test_the_packages_own_pairs_are_as_promised(tmp_path: Path) -> None:
-    duels = read_gold(settings(tmp_path, profile="release")).duels
-    assert len(duels) == 64
-    assert len({duel.question.turns[0] for duel in duels}) == 64
-    assert sum(duel.gold == "1" for duel in duels) == 32
-    traps = [duel for duel in duels if duel.question.source == "trap"]
+    pairs = read_gold(settings(tmp_path, profile="release")).pairs
+    assert len(pairs) == 64
+    assert len({pair.question.turns[0] for pair in pairs}) == 64
+    assert sum(pair.gold == "1" for pair in pairs) == 32
+    traps = [pair for pair in pairs if pair.question.source == "trap"]
     assert len(traps) == 40
-    assert sum(duel.gold == "1" for duel in traps) == 20
-    for duel in traps:
-        good, bad = (duel.a, duel.b) if duel.gold == "1" else (duel.b, duel.a)
+    assert sum(pair.gold == "1" for pair in traps) == 20
+    for pair in traps:
+        good, bad = (pair.a, pair.b) if pair.gold == "1" else (pair.b, pair.a)
         assert len(good[0]) < len(bad[0])
 
 
@@ -102,7 +102,7 @@ def test_a_limit_keeps_every_category_and_is_told_by_name(tmp_path: Path) -> Non
     assert isinstance(task, OpenTask)
     assert len(task.questions) == 20
     assert len({question.category for question in task.questions}) == 8
-    assert len(read_gold(settings(tmp_path, profile="few")).duels) == 20
+    assert len(read_gold(settings(tmp_path, profile="few")).pairs) == 20
 
 
 def test_answer_length_is_the_configurations_and_part_of_the_digest(tmp_path: Path) -> None:
@@ -121,8 +121,8 @@ def test_without_the_data_the_benchmarks_say_what_to_pass(tmp_path: Path) -> Non
 
 def test_pairs_of_ones_own_are_read_and_a_wrong_label_is_named(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("instruction,output_1,output_2,label\nSay hi,hi,ho,1\nSay ho,hi,ho,tie\n")
-    duels = read_gold(settings(tmp_path, judge=Judging(gold="mine.csv"))).duels
-    assert [(d.question.id, d.a, d.b, d.gold) for d in duels] == [
+    pairs = read_gold(settings(tmp_path, judge=Judging(gold="mine.csv"))).pairs
+    assert [(d.question.id, d.a, d.b, d.gold) for d in pairs] == [
         ("row-2", ("hi",), ("ho",), "1"),
         ("row-3", ("hi",), ("ho",), "tie"),
     ]
@@ -149,11 +149,11 @@ def test_the_benchmarks_are_read_whole_and_without_doubles(tmp_path: Path) -> No
 
 @needs_data
 def test_llmbar_is_read_with_its_kinds(tmp_path: Path) -> None:
-    duels = read_gold(settings(tmp_path, profile="release", data_dir=DATA_DIR)).duels
-    kinds = {duel.question.category: 0 for duel in duels}
-    for duel in duels:
-        kinds[duel.question.category] += 1
+    pairs = read_gold(settings(tmp_path, profile="release", data_dir=DATA_DIR)).pairs
+    kinds = {pair.question.category: 0 for pair in pairs}
+    for pair in pairs:
+        kinds[pair.question.category] += 1
     assert kinds == {"natural": 100, "gptinst": 92, "gptout": 47, "manual": 46, "neighbor": 134}
-    few = read_gold(settings(tmp_path, data_dir=DATA_DIR)).duels
+    few = read_gold(settings(tmp_path, data_dir=DATA_DIR)).pairs
     assert len(few) == 40
-    assert {duel.question.category for duel in few} == set(kinds)
+    assert {pair.question.category for pair in few} == set(kinds)

@@ -13,8 +13,7 @@ from harness.config.budget import BUDGET_REMEDY, Prices, Tokens
 from harness.errors import AssayError, RunError
 from harness.gates import BoundRule, Measurement
 from harness.judges.health import Health
-from harness.judges.judge import Judged, Rated
-from harness.judges.judgements import judge_task
+from harness.judges.judgements import MODES, Judgement, judge_task
 from harness.metrics.base import Metric
 from harness.records import Estimate, Verdict
 from harness.runs.gate_names import gate_name
@@ -45,7 +44,7 @@ class JudgeComparison:
 
     task: str
     against: str
-    judged: Sequence[Judged | Rated]
+    judged: Sequence[Judgement]
     health: Health
     limits: Judging
     stopped: str = ""
@@ -55,10 +54,10 @@ class JudgeComparison:
     @property
     def rates(self) -> bool:
         """Whether answers were rated one by one, rather than compared in pairs."""
-        return self.limits.mode == "rubric"
+        return MODES[self.limits.mode].score == "rating"
 
     @property
-    def understood(self) -> list[Judged | Rated]:
+    def understood(self) -> list[Judgement]:
         """The answer pairs whose judgements could be read, and identical answers."""
         return [one for one in self.judged if one.preference is not None]
 
@@ -70,7 +69,7 @@ class JudgeComparison:
     @property
     def clusters(self) -> list[str]:
         """One label for each of `understood`: turns of one conversation are not independent."""
-        return [one.duel.question.cluster or one.duel.question.id for one in self.understood]
+        return [one.pair.question.cluster or one.pair.question.id for one in self.understood]
 
     @property
     def obstacle(self) -> str:
@@ -102,7 +101,7 @@ class JudgeComparison:
 
     def length_controlled(self, confidence: float = 0.95) -> LengthControlled | None:
         """The win rate if answers were equally long; None where all answers differ in length by the same amount."""
-        lengths = [(len(one.duel.a[-1]), len(one.duel.b[-1])) for one in self.understood]
+        lengths = [(len(one.pair.a[-1]), len(one.pair.b[-1])) for one in self.understood]
         candidate, opponent = zip(*lengths, strict=True)
         try:
             return length_controlled_win_rate(
@@ -119,7 +118,7 @@ class JudgeComparison:
         """Category, and source where there are several -> n, win rate, wins, ties, losses."""
         groups: dict[str, list[float]] = {}
         for one, preference in zip(self.understood, self.preferences, strict=True):
-            question = one.duel.question
+            question = one.pair.question
             for name in dict.fromkeys(filter(None, (question.source, question.category))):
                 groups.setdefault(name, []).append(preference)
         return {
@@ -129,12 +128,12 @@ class JudgeComparison:
 
     def usage(self) -> dict[str, Any]:
         """How often the judge was asked, and what that cost, now and when it was first answered."""
-        opinions = [opinion for one in self.judged for opinion in one.opinions]
-        new = sum((opinion.tokens for opinion in opinions if not opinion.cached), Tokens())
-        kept = sum((opinion.tokens for opinion in opinions if opinion.cached), Tokens())
+        replies = [reply for one in self.judged for reply in one.replies]
+        new = sum((reply.tokens for reply in replies if not reply.cached), Tokens())
+        kept = sum((reply.tokens for reply in replies if reply.cached), Tokens())
         facts: dict[str, Any] = {
-            "judgements": len(opinions),
-            "identical answers, not asked about": sum(one.duel.identical for one in self.judged),
+            "judgements": len(replies),
+            "identical answers, not asked about": sum(one.pair.identical for one in self.judged),
             "prompt tokens": new.prompt,
             "completion tokens": new.completion,
             "tokens from the cache": kept.total,
@@ -147,7 +146,7 @@ class JudgeComparison:
         Raises:
             JudgeComparisonError: the judge compared them in pairs.
         """
-        pairs = [one.ratings for one in self.understood if isinstance(one, Rated) and one.ratings is not None]
+        pairs = [one.values for one in self.understood if one.score == "rating" and one.values is not None]
         if len(pairs) < len(self.understood):
             raise JudgeComparisonError("these answers were compared in pairs, not rated", "set judge.mode to rubric")
         return [a for a, _ in pairs], [b for _, b in pairs]
@@ -233,7 +232,7 @@ class NotWorse:
     def _by_rating(self, confidence: float) -> Verdict:
         comparison = self.comparison
         candidate, opponent = comparison.ratings()
-        questions = [one.duel.question for one in comparison.understood]
+        questions = [one.pair.question for one in comparison.understood]
         measurement = Measurement(
             metric=Metric("rating"),
             task=comparison.task,

@@ -11,13 +11,11 @@ from harness.checks.judge.comparison import JudgeComparison
 from harness.config import FILE_NAME
 from harness.engines.requests import Generation
 from harness.errors import ConfigError, EngineError, RunError, TaskError
-from harness.judges.gold import GoldPairs, read_gold
-from harness.judges.health import Health, gold_health, with_null
-from harness.judges.inputs import questions_of, replies_of
-from harness.judges.judge import Judge, Judged, Rated
-from harness.judges.judgements import judged_rows, rated_rows
+from harness.judges.health import Health, TrustedJudge, gold_health, with_null
+from harness.judges.inputs import GoldPairs, questions_of, read_gold, replies_of
+from harness.judges.judge import Judge
+from harness.judges.judgements import MODES, Judgement, judgement_rows
 from harness.judges.reading_mode import ReadingMode, choose_reading_mode
-from harness.judges.trusted import TrustedJudge
 from harness.records import Sample
 from harness.runs.baselines import NamedRun, find_run
 from harness.runs.comparability import comparability_key, differing_parts, in_words
@@ -134,8 +132,10 @@ class JudgeRunner:
         Raises:
             DataError: the gold pairs cannot be read.
         """
-        judged, stopped = self._ask(self.gold.name, self.gold.duels, ("1", "2"))
-        health = gold_health(self.gold.name, judged, self._limits, stopped=stopped, read_from=self.reading_mode.told())
+        judged, stopped = self._ask(self.gold.name, self.gold.pairs, ("1", "2"))
+        health = gold_health(
+            self.gold.name, judged, self._limits, stopped=stopped, read_from=self.reading_mode.describe()
+        )
         if health.obstacle:
             return health
         judged, stopped = self._ask("base_against_base", self._null_pairs(), ("base", "base again"))
@@ -159,7 +159,7 @@ class JudgeRunner:
         return self._comparisons[name]
 
     def _compare(self, name: str) -> JudgeComparison:
-        judged: Sequence[Judged | Rated] = ()
+        judged: Sequence[Judgement] = ()
         stopped, unpaired = "", None
         if self._limits.against == "baseline":
             self._find_baseline()  # a wrong option is an error before anything is spent
@@ -181,17 +181,11 @@ class JudgeRunner:
             prices=self._settings.judge_prices,
         )
 
-    def _ask(
-        self, name: str, pairs: Sequence[AnswerPair], sides: tuple[str, str]
-    ) -> tuple[Sequence[Judged | Rated], str]:
+    def _ask(self, name: str, pairs: Sequence[AnswerPair], sides: tuple[str, str]) -> tuple[Sequence[Judgement], str]:
         """Ask the judge, and store what it said; the text says why it was not asked about all."""
         with self._working(f"{name}: judge", self.judge.engine.identity_digest, name) as progress:
-            if self._limits.mode == "rubric":
-                rated, stopped = self.judge.rate(pairs, progress)
-                self._keep(rated_rows(name, rated, sides=sides))
-                return rated, stopped
-            judged, stopped = self.judge.compare(pairs, progress)
-            self._keep(judged_rows(name, judged, sides=sides))
+            judged, stopped = self.judge.judge(MODES[self._limits.mode], pairs, progress)
+            self._keep(judgement_rows(name, judged, sides=sides))
             return judged, stopped
 
     def _answer_pairs(self, name: str) -> list[AnswerPair]:

@@ -97,7 +97,7 @@ class Guard:
         lead = f"at floor: the base {does} {kept} of {measured.n} times, so it has hardly anything to lose"
         return replace(
             found,
-            decision=found.decision.opened("at_floor"),
+            decision=found.decision.inconclusive("at_floor"),
             reason=found.reason.after(lead),
             remedy="gate against a base that does what is wanted, or against the last release (--baseline)",
         )
@@ -107,7 +107,7 @@ class Guard:
         seen = f"{unread['base']} of the base's and {unread['candidate']} of the candidate's {n} answers"
         return replace(
             found,
-            decision=found.decision.opened("unreadable"),
+            decision=found.decision.inconclusive("unreadable"),
             reason=found.reason.after(f"no readable verdict on {seen}, where {self.max_unparseable:.0%} are allowed"),
             remedy="use a judge that keeps to the rubric's form, or the scorer `rules`",
         )

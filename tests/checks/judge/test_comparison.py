@@ -10,8 +10,8 @@ from harness.checks.judge.comparison import JudgeComparison, JudgeComparisonErro
 from harness.config import Judging, Thresholds
 from harness.config.budget import Prices, Tokens
 from harness.judges.health import Health
-from harness.judges.judge import Judged, Opinion, Rated
-from harness.judges.parsing import RATING, VERDICT, Form
+from harness.judges.judgements import JudgeReply, PairwiseJudgement, RubricJudgement
+from harness.judges.parsing import RATING, VERDICT, VerdictParser
 from harness.records import Verdict
 from harness.tasks.questions import AnswerPair, Question
 
@@ -20,20 +20,22 @@ UNFIT = Health("gold", {}, {}, ("agrees with 51.0% of 60 gold pairs: no better t
 MARGINS = Thresholds(win_rate=0.05, rating=0.5)
 
 
-def opinion(form: Form, said: str, *, cached: bool = False) -> Opinion:
-    text = f"{form.word}: {said}"
-    return Opinion("p", "d", text, form.read_text(text), Tokens(100, 10), "eos", 0.0, cached)
+def reply(parser: VerdictParser, said: str, *, cached: bool = False) -> JudgeReply:
+    text = f"[[{said}]]"
+    return JudgeReply("p", "d", text, parser.parse_text(text), Tokens(100, 10), "eos", 0.0, cached)
 
 
 def question(n: int) -> Question:
     return Question(f"q{n}", ("?",), ("talk", "code")[n % 2], cluster=f"c{n}")
 
 
-def won(n: int, said: str, *, candidate: str | None = None, base: str = "short", cached: bool = False) -> Judged:
+def won(
+    n: int, said: str, *, candidate: str | None = None, base: str = "short", cached: bool = False
+) -> PairwiseJudgement:
     """The candidate wins (`1`), loses (`2`), ties, or the judge is not understood (`?`)."""
     pair = AnswerPair(question(n), (candidate or "long" * random.Random(n).randint(1, 30),), (base,))
     other = {"1": "2", "2": "1"}.get(said, said)
-    return Judged(pair, opinion(VERDICT, said, cached=cached), opinion(VERDICT, other, cached=cached))
+    return PairwiseJudgement(pair, (reply(VERDICT, said, cached=cached), reply(VERDICT, other, cached=cached)))
 
 
 def comparison(
@@ -46,7 +48,7 @@ def decide(judged, **settings) -> Verdict:
     return comparison(judged, **settings).not_worse(MARGINS).decide()
 
 
-def results(wins: int, ties: int, losses: int) -> list[Judged]:
+def results(wins: int, ties: int, losses: int) -> list[PairwiseJudgement]:
     said = ["1"] * wins + ["tie"] * ties + ["2"] * losses
     random.Random(0).shuffle(said)
     return [won(n, one) for n, one in enumerate(said)]
@@ -111,7 +113,7 @@ def test_a_win_by_length_alone_is_told() -> None:
 
 def test_details_hold_categories_health_and_cost() -> None:
     judged = [*results(20, 0, 20), won(50, "1", cached=True), won(51, "1", candidate="same", base="same")]
-    judged[-1] = Judged(judged[-1].duel)
+    judged[-1] = PairwiseJudgement(judged[-1].pair)
     details = decide(judged, prices=Prices(1.0, 10.0)).details
     assert set(details["by category"]) == {"talk", "code"}
     assert {"n", "win rate", "wins", "ties", "losses"} == details["by category"]["code"].keys()
@@ -127,7 +129,7 @@ def test_details_hold_categories_health_and_cost() -> None:
 
 def rated(pairs: list[tuple[int, int]]) -> JudgeComparison:
     judged = [
-        Rated(AnswerPair(question(n), ("a",), ("b",)), opinion(RATING, str(a)), opinion(RATING, str(b)))
+        RubricJudgement(AnswerPair(question(n), ("a",), ("b",)), (reply(RATING, str(a)), reply(RATING, str(b))))
         for n, (a, b) in enumerate(pairs)
     ]
     return comparison(judged, limits=Judging(mode="rubric"))

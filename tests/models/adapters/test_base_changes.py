@@ -14,7 +14,7 @@ from harness.errors import AdapterError
 from harness.models.adapters.files import CONFIG, WEIGHTS
 from harness.models.adapters.tensors import match_tensors
 from harness.models.loading import LoadOptions, load_model
-from harness.training.policy import peft_objection
+from harness.training.arguments import peft_objection
 
 OPTIONS = LoadOptions(dtype="float32", device="cpu")
 CHANGES: list[dict[str, Any]] = [

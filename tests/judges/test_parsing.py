@@ -43,11 +43,11 @@ from harness.judges.parsing import RATING, VERDICT
     ],
 )
 def test_verdict_is_the_last_one_given(reply: str, label: str | None) -> None:
-    assert VERDICT.read_text(reply).label == label
+    assert VERDICT.parse_text(reply).label == label
 
 
 def test_preference_is_of_the_first_answer() -> None:
-    assert [VERDICT.read_text(f"Verdict: {said}").value for said in ("1", "2", "tie", "x")] == [1.0, 0.0, 0.5, None]
+    assert [VERDICT.parse_text(f"Verdict: {said}").value for said in ("1", "2", "tie", "x")] == [1.0, 0.0, 0.5, None]
 
 
 @pytest.mark.parametrize(
@@ -69,19 +69,19 @@ def test_preference_is_of_the_first_answer() -> None:
     ],
 )
 def test_rating_is_the_last_one_given_and_within_the_scale(reply: str, value: float | None) -> None:
-    assert RATING.read_text(reply).value == value
+    assert RATING.parse_text(reply).value == value
 
 
-def test_likelihoods_of_the_endings_become_a_soft_preference() -> None:
-    assert VERDICT.endings == ("Verdict: 1", "Verdict: 2", "Verdict: tie")
-    read = VERDICT.read_logprobs([math.log(0.06) - 700, math.log(0.03) - 700, math.log(0.01) - 700])
+def test_likelihoods_of_the_options_become_a_soft_preference() -> None:
+    assert tuple(VERDICT.values) == ("1", "2", "tie")
+    read = VERDICT.parse_logprobs([math.log(0.06) - 700, math.log(0.03) - 700, math.log(0.01) - 700])
     assert read.label == "1"
     assert read.weights == pytest.approx({"1": 0.6, "2": 0.3, "tie": 0.1})
     assert read.value == pytest.approx(0.65)
-    assert RATING.read_logprobs([0.0] * 10).value == pytest.approx(5.5)
+    assert RATING.parse_logprobs([0.0] * 10).value == pytest.approx(5.5)
 
 
 def test_what_a_server_does_not_tell_of_counts_for_nothing_and_nothing_at_all_is_no_verdict() -> None:
-    read = VERDICT.read_logprobs([math.log(0.2), math.log(0.6), None])
+    read = VERDICT.parse_logprobs([math.log(0.2), math.log(0.6), None])
     assert (read.label, read.value, read.weights["tie"]) == ("2", pytest.approx(0.25), 0.0)
-    assert VERDICT.read_logprobs([None, None, None]).value is None
+    assert VERDICT.parse_logprobs([None, None, None]).value is None

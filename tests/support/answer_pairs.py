@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from harness.tasks.questions import AnswerPair, Question
 
 
-def duel(n: int, a: str = "good", b: str = "bad") -> AnswerPair:
+def pair(n: int, a: str = "good", b: str = "bad") -> AnswerPair:
     """The n-th pair; turns of one of two clusters."""
     return AnswerPair(Question(f"q{n}", (f"Question {n}?",), "talk", cluster=f"c{n % 2}"), (a,), (b,))
 
 
-def better(duels: Iterable[AnswerPair]) -> list[tuple[str, str]]:
+def better(pairs: Iterable[AnswerPair]) -> list[tuple[str, str]]:
     """Instruction and better answer: `a`, unless the gold label says `b`."""
-    return [(d.question.turns[0], (d.b if d.gold == "2" else d.a)[-1]) for d in duels]
+    return [(d.question.turns[0], (d.b if d.gold == "2" else d.a)[-1]) for d in pairs]

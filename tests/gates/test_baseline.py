@@ -11,8 +11,7 @@ from made_runs import Quiz, first, samples
 from harness.errors import TaskError
 from harness.gates import Check, Comparison, Evaluation, Scalar
 from harness.gates.baseline import AgainstBaseline, is_stored, paired_rule
-from harness.gates.measurement import Measurement
-from harness.gates.rules import Rule
+from harness.gates.rules import Measurement, Rule
 from harness.metrics.base import Metric
 
 BASE, CANDIDATE, RELEASED = samples("base", first(15)), samples("candidate", first(47)), samples("candidate", first(58))

@@ -8,8 +8,7 @@ from scripted_judge import ScriptedJudge, always_first
 
 from harness.config.budget import Budget, BudgetSpentError
 from harness.errors import UndecidedError
-from harness.judges.health import Health
-from harness.judges.trusted import JudgeUnfitError, TrustedJudge
+from harness.judges.health import Health, JudgeUnfitError, TrustedJudge
 from harness.safety.rubric import RubricScorer
 
 FIT = Health("gold", {}, {}, ())

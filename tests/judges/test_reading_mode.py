@@ -45,8 +45,8 @@ def test_where_a_server_tells_nothing_replies_are_read_and_the_reason_is_told(
     judge_engine, answer: dict[str, Any], why: str
 ) -> None:
     with FaultyServer(lambda path, body: answer) as server:
-        manner = choose_reading_mode(Judging(), judge_engine(server), served=True)
-        assert manner.reads == "text" and why in manner.told()
+        mode = choose_reading_mode(Judging(), judge_engine(server), served=True)
+        assert mode.reads == "text" and why in mode.describe()
         assert len(server.seen) == 1
         with pytest.raises(ConfigError, match=why) as caught:
             choose_reading_mode(Judging(reads="logprobs"), judge_engine(server), served=True)
@@ -73,6 +73,6 @@ def test_ratings_of_a_server_are_read_from_replies_without_asking(judge_engine) 
 
 def test_a_budget_too_small_for_the_trial_leaves_written_replies(judge_engine) -> None:
     with ScriptedJudge(always_first, certainty=0.7) as server:
-        manner = choose_reading_mode(Judging(), judge_engine(server, budget=Budget(10)), served=True)
-        assert (manner.reads, server.seen) == ("text", [])
-        assert "judge budget spent" in manner.why
+        mode = choose_reading_mode(Judging(), judge_engine(server, budget=Budget(10)), served=True)
+        assert (mode.reads, server.seen) == ("text", [])
+        assert "judge budget spent" in mode.why
