@@ -24,14 +24,16 @@ from harness.models import (
     resolve_model,
 )
 from harness.models.device import choose_device, choose_dtype, dtype_name
+from harness.models.identity import base_digest
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.records import Role
+from harness.training import Recipe, TrainedAdapter, TrainingLog, train
+from harness.training.history import TrainingHistory, read_history
+from harness.training.log import LOG_FILE
 from harness.training.recipes import find_recipe
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions
-    from harness.training import Recipe, TrainedAdapter, TrainingLog
-    from harness.training.history import TrainingHistory
 
 ROLES: tuple[Role, ...] = ("base", "candidate")
 
@@ -105,16 +107,12 @@ class ModelPair:
         Raises:
             AdapterError: the log cannot be read.
         """
-        from harness.training.log import LOG_FILE, TrainingLog
-
-        if self.adapter.is_served:
-            return None
-        file = self.adapter.directory / LOG_FILE
-        if not file.is_file():
+        if self.adapter.is_served or not (self.adapter.directory / LOG_FILE).is_file():
             return None
         try:
             return TrainingLog.read(self.adapter.directory)
         except (OSError, ValueError, KeyError, TypeError) as exc:
+            file = self.adapter.directory / LOG_FILE
             raise AdapterError(f"{file} cannot be read: {exc!r}", "restore it, or remove it to do without") from exc
 
     @cached_property
@@ -124,8 +122,6 @@ class ModelPair:
         Raises:
             AdapterError: a log cannot be read.
         """
-        from harness.training.history import read_history
-
         return None if self.adapter.is_served else read_history(self.adapter.directory, self.training_log)
 
     @cached_property
@@ -180,9 +176,9 @@ class ModelPair:
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""
-        return make_backend(self._judged(role).place, lambda: self.loaded, adapter=role == "candidate")
+        return make_backend(self._found(role).place, lambda: self.loaded, adapter=role == "candidate")
 
-    def _judged(self, role: Role) -> ResolvedModel | ResolvedAdapter:
+    def _found(self, role: Role) -> ResolvedModel | ResolvedAdapter:
         return self.base if role == "base" else self.adapter
 
     @cached_property
@@ -202,7 +198,7 @@ class ModelPair:
 
     def identity(self, role: Role) -> Identity:
         """Identity of one of the two; that of the base needs no adapter."""
-        place = self._judged(role).place
+        place = self._found(role).place
         if isinstance(place, ServedModel):
             return served_identity(place)
         return model_identity(
@@ -248,9 +244,6 @@ class ModelPair:
         }
 
     def _train(self, recipe: Recipe) -> ResolvedAdapter:
-        from harness.models.identity import base_digest
-        from harness.training import train
-
         self.trained = train(
             recipe.model_copy(update={"base": self.base.name}),
             base_path=str(self.base.directory),
