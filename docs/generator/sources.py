@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from harness import cli, plugin
 from harness.checks.judge.comparison import JudgeComparison
 from harness.errors import AssayError
@@ -26,6 +28,7 @@ from harness.tasks.kinds import TASK_KINDS
 from harness.tasks.safety.sources import CONTINUATION_KIND, SAFETY_KIND
 
 ROOT = Path(__file__).resolve().parents[2]
+_FIXTURE = type(pytest.fixture(lambda: None))
 
 JUDGE_GATES: Mapping[str, tuple[Any, ...]] = {
     "test_judge_is_fit": (Health.decide, Health),
@@ -74,8 +77,9 @@ def schema(*arguments: str) -> dict[str, Any]:
 
 
 def fixtures() -> Mapping[str, Any]:
-    """The plugin's fixtures by name, each with the docstring and signature of its function."""
-    return {name: getattr(plugin, name) for name in plugin.__all__}
+    """The plugin's fixtures by name, each with the docstring of its function."""
+    made = [vars(module) for module in plugin.FIXTURE_MODULES]
+    return {name: thing for names in made for name, thing in names.items() if isinstance(thing, _FIXTURE)}
 
 
 def metrics_by_kind(directory: Path) -> dict[str, Sequence[Metric]]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from harness.plugin.state import State
 
 _RAN_TO_ITS_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+# of the settings and their profile, what the manifest tells
+_OPTIONS = {"model", "adapter", "tasks", "chat_template", "sequential", "judge", "inconclusive", "trust_remote_code"}
+_SIZES = {"limit", "limits", "subjects", "train_rows"}
 
 
 def finish_run(state: State, session: pytest.Session) -> None:
@@ -69,9 +72,8 @@ def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, An
     from harness.models.machine import library_versions, machine_facts
 
     settings = state.settings
-    merged: dict[str, Any] = {
-        key: _first(processes, key) for key in ("model", "adapter", "precision", "engine") if _first(processes, key)
-    }
+    found = {key: _first(processes, key) for key in ("model", "adapter", "precision", "engine")}
+    merged: dict[str, Any] = {key: value for key, value in found.items() if value}
     trainings = [facts["training"] for facts in processes if "training" in facts]
     if trainings:  # of parallel workers one trained, the others found its adapter in the cache
         merged["training"] = min(trainings, key=lambda training: training["from_cache"])
@@ -85,19 +87,9 @@ def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, An
         "profile": settings.profile.name,
         "command": " ".join(["pytest", *state.config.invocation_params.args]),
         "options": {
-            "model": settings.model,
-            "adapter": settings.adapter,
-            "limit": settings.profile.limit,
-            "limits": dict(settings.profile.limits),
-            "subjects": settings.profile.subjects,
-            "tasks": list(settings.tasks),
-            "chat_template": settings.chat_template,
-            "sequential": settings.sequential,
-            "judge": settings.judge,
+            **settings.model_dump(mode="json", include=_OPTIONS),
+            **settings.profile.model_dump(mode="json", include=_SIZES),
             "judge_budget": settings.judge_budget.show() if settings.judge_budget else None,
-            "train_rows": settings.profile.train_rows,
-            "inconclusive": settings.inconclusive,
-            "trust_remote_code": settings.trust_remote_code,
         },
         "data": {name: task for facts in processes for name, task in facts["data"].items()},
         "answers": {kind: sum(facts["answers"][kind] for facts in processes) for kind in ("cached", "computed")},
@@ -137,8 +129,8 @@ def narrowed_by(config: pytest.Config) -> list[str]:
         *_options(config, "--ignore-glob", "ignore_glob"),
         *(flag for flag, name in (("--lf", "lf"), ("--sw", "stepwise")) if config.getoption(name, False)),
     ]
-    standing = config.getini("addopts")
-    return [argument for argument in given if argument not in standing and argument.partition("=")[2] not in standing]
+    always = config.getini("addopts")
+    return [argument for argument in given if argument not in always and argument.partition("=")[2] not in always]
 
 
 def _narrowing_paths(config: pytest.Config) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,45 +51,35 @@ class State:
         self.manifest: dict[str, Any] = {}
         self.write_error = ""
         self.usage_error = ""
-        self._settings: Settings | None = None
-        self._session: Session | None = None
-        self._released: BaselineRun | None = None
         self._failed_integrity = ""
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._processes = worker["workercount"] if worker else 1
         self.is_worker = worker is not None
         self.run_id = worker["assay_run_id"] if worker else new_run_id()
 
-    @property
+    @cached_property
     def settings(self) -> Settings:
         """The settings, read when first needed: a broken assay.yaml must not stop foreign tests."""
-        if self._settings is None:
-            self._settings = read_settings(self.config)
-        return self._settings
+        return read_settings(self.config)
 
-    @property
+    @cached_property
     def session(self) -> Session:
         """The measuring session, made when first needed."""
-        if self._session is None:
-            from harness.session import Session
+        from harness.session import Session
 
-            self._session = Session(
-                self.settings, keep_samples=self._keep, progress=self._progress, processes=self._processes
-            )
-        return self._session
+        return Session(self.settings, keep_samples=self._keep, progress=self._progress, processes=self._processes)
 
-    @property
+    @cached_property
     def baseline(self) -> BaselineRun | None:
-        """The baseline adapter's run; None without `--baseline`.
+        """The baseline's run; None without `--baseline`.
 
         Raises:
             RunError: there is no such run, or it is not whole.
         """
-        if self._released is None and self.settings.baseline:
-            from harness.plugin.baseline import BaselineRun
+        from harness.plugin.baseline import BaselineRun
 
-            self._released = BaselineRun(self.settings, self.settings.baseline, lambda: self.session)
-        return self._released
+        named = self.settings.baseline
+        return BaselineRun(self.settings, named, lambda: self.session) if named else None
 
     def failed_integrity(self) -> str:
         """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""
@@ -103,7 +94,7 @@ class State:
             write_atomic(self._integrity_note, gate)
 
     def forget_failed_integrity(self) -> None:
-        """Take away what the workers of this run told each other."""
+        """Take away what the workers of this run let each other know."""
         if self.verdicts:  # a session that is none of ours makes no cache directory
             self._integrity_note.unlink(missing_ok=True)
 
@@ -113,13 +104,13 @@ class State:
 
     def facts(self) -> dict[str, Any] | None:
         """What this process measured, or None where it measured nothing."""
-        if self._session is None:
+        if "session" not in self.__dict__:  # cached properties appear here once computed
             return None
         from harness.models.machine import peak_memory_gib
 
         return {
-            **self._session.facts(),
-            "training_document": self._session.models.training_document(),
+            **self.session.facts(),
+            "training_document": self.session.models.training_document(),
             "peak_memory_gib": peak_memory_gib(),
         }
 
@@ -130,9 +121,6 @@ class State:
         with manager.global_and_fixture_disabled() if manager is not None else contextlib.nullcontext():
             yield
 
-    def _keep(self, samples: Sequence[Sample]) -> None:
-        self.writer().add_samples(samples)
-
     def writer(self) -> RunWriter:
         """The run's writer; whichever process comes first makes the directory."""
         from filelock import FileLock
@@ -142,9 +130,11 @@ class State:
 
         root = self.settings.reports_dir
         with FileLock(cache_dir() / "runs.lock"):
-            if partial_path(root, self.run_id).is_dir():
-                return RunWriter.open(root, self.run_id)
-            return RunWriter.create(root, self.run_id)
+            begun = partial_path(root, self.run_id).is_dir()
+            return (RunWriter.open if begun else RunWriter.create)(root, self.run_id)
+
+    def _keep(self, samples: Sequence[Sample]) -> None:
+        self.writer().add_samples(samples)
 
     @contextlib.contextmanager
     def _progress(self, label: str) -> Iterator[Any]:

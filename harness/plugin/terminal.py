@@ -11,12 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from harness.plugin.state import State
 
-_MARKS = {
-    "pass": ("PASS", "green"),
-    "fail": ("FAIL", "red"),
-    "inconclusive": ("INCONCLUSIVE", "yellow"),
-    "error": ("ERROR", "red"),
-}
+_COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "red"}
 
 
 def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
@@ -27,8 +22,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     if state.verdicts:
         reporter.section("release gates", sep="=")
         for verdict in sorted(state.verdicts, key=lambda v: -SEVERITY.index(v.outcome)):
-            word, colour = _MARKS[verdict.outcome]
-            reporter.write(f"{word:<13}", **{colour: True})
+            reporter.write(f"{verdict.outcome.upper():<13}", **{_COLOURS[verdict.outcome]: True})
             reporter.write_line(f"{verdict.gate}: {verdict.reason}")
             if verdict.remedy and verdict.outcome in ("fail", "error"):
                 reporter.write_line(f"{'':<13}  remedy: {verdict.remedy}")
@@ -50,10 +44,10 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
 def _answers(state: State) -> str:
     manifest = state.manifest
     answers, training = manifest["answers"], manifest.get("training")
-    told = f"answers: {answers['cached']} from the cache, {answers['computed']} computed"
+    text = f"answers: {answers['cached']} from the cache, {answers['computed']} computed"
     if training:
-        told += f"; adapter {'from the cache' if training['from_cache'] else 'trained now'}"
-    return f"{told}; peak memory {manifest['peak_memory_gib']} GiB; {manifest['duration_s']} s"
+        text += f"; adapter {'from the cache' if training['from_cache'] else 'trained now'}"
+    return f"{text}; peak memory {manifest['peak_memory_gib']} GiB; {manifest['duration_s']} s"
 
 
 def _relative(path: Path) -> str:
