@@ -22,10 +22,8 @@ class Source:
     @classmethod
     def of(cls, thing: Any) -> Source:
         """The source of a function or class, out of its file: a class alone does not say where it was defined."""
+        thing = inspect.unwrap(thing)  # a decorated one has the file of its decorator
         functions = [thing] if inspect.isfunction(thing) else filter(inspect.isfunction, vars(thing).values())
-        functions = map(
-            inspect.unwrap, functions
-        )  # a decorated function is written where it is, not where its decorator is
         written = next(one for one in functions if Path(one.__code__.co_filename).is_file())
         node: ast.AST = ast.parse(Path(written.__code__.co_filename).read_text(encoding="utf-8"))
         for name in thing.__qualname__.split("."):

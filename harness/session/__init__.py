@@ -98,7 +98,7 @@ class Session:
 
     @cached_property
     def judge_runner(self) -> JudgeRunner:
-        """Tries the judge, and has it compare answers."""
+        """Runs the judge: its health check and its comparisons."""
         from harness.checks.judge.runner import JudgeRunner
 
         return JudgeRunner(self, self.settings, self.loaded_judge, keep=self._keep_samples, working=self._working)

@@ -14,7 +14,7 @@ from harness.cli import main
 from harness.records import Verdict
 from harness.runs import RunWriter
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
