@@ -191,7 +191,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if state.is_worker:
         session.config.workeroutput["assay_usage_error"] = state.usage_error  # type: ignore[attr-defined]
         session.config.workeroutput["assay_deselected"] = state.deselected  # type: ignore[attr-defined]
-        session.config.workeroutput["assay_facts"] = json.dumps(state.facts(), default=vars)  # type: ignore[attr-defined]
+        facts = state.facts()
+        told = None if facts is None else json.dumps(facts.to_json())
+        session.config.workeroutput["assay_facts"] = told  # type: ignore[attr-defined]
         return
     state.forget_failed_integrity()
     if state.usage_error:

@@ -11,7 +11,7 @@ import pytest
 from harness.errors import AssayError, UndecidedError
 from harness.plugin.gating import GATE
 from harness.plugin.state import STATE, State
-from harness.records import Outcome, Verdict
+from harness.records import Outcome, ProcessFacts, Verdict
 
 # The attribute of a test report that carries its verdicts, as JSON: reports are serialised between processes.
 _CARRIED = "assay_verdicts"
@@ -141,6 +141,5 @@ class VerdictCollector:
         output = getattr(node, "workeroutput", {})
         self._state.usage_error = output.get("assay_usage_error") or self._state.usage_error
         self._state.deselected = max(self._state.deselected, output.get("assay_deselected", 0))  # each collects all
-        facts = json.loads(output.get("assay_facts", "null"))
-        if facts is not None:
-            self._state.worker_facts.append(facts)
+        if (facts := output.get("assay_facts")) is not None:
+            self._state.worker_facts.append(ProcessFacts.read(json.loads(facts)))

@@ -13,7 +13,7 @@ import pytest
 from harness.config.settings import Settings
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.options import read_settings
-from harness.records import Sample, Verdict
+from harness.records import Manifest, ProcessFacts, Sample, Verdict
 from harness.runs.ids import new_run_id
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class State:
         self.verdicts: list[Verdict] = []
         self.skipped: list[tuple[str, str]] = []
         self.deselected = 0
-        self.worker_facts: list[dict[str, Any]] = []
+        self.worker_facts: list[ProcessFacts] = []
         self.run_directory: Path | None = None
-        self.manifest: dict[str, Any] = {}
+        self.manifest = Manifest()
         self.write_error = ""
         self.usage_error = ""
         self._settings: Settings | None = None
@@ -111,17 +111,13 @@ class State:
     def _integrity_note(self) -> Path:
         return cache_dir() / "integrity" / self.run_id
 
-    def facts(self) -> dict[str, Any] | None:
+    def facts(self) -> ProcessFacts | None:
         """What this process measured, or None where it measured nothing."""
         if self._session is None:
             return None
         from harness.models.machine import peak_memory_gib
 
-        return {
-            **self._session.facts(),
-            "training_document": self._session.models.training_document(),
-            "peak_memory_gib": peak_memory_gib(),
-        }
+        return self._session.facts().model_copy(update={"peak_memory_gib": peak_memory_gib()})
 
     @contextlib.contextmanager
     def on_terminal(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import Sample
+from harness.records import Manifest, Sample
 from harness.report import render_html
 from harness.report.facts import sensitive_tasks
 from harness.runs.run import load_run
@@ -27,7 +27,7 @@ def page(tmp_path: Path, **data: Any) -> str:
         for task in ("bad", "pets")
         for role in ("base", "candidate")
     )
-    return render_html(load_run(writer.finish({"data": data}, [], "complete", None)))
+    return render_html(load_run(writer.finish(Manifest.read({"data": data}), [], "complete", None)))
 
 
 def test_flag_of_the_manifest_reaches_the_page(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_flag_of_the_manifest_reaches_the_page(tmp_path: Path) -> None:
 
 
 def test_judgements_of_sensitive_answers_are_veiled_too() -> None:
-    manifest = {"data": {"bad": {"sensitive": True}, "pets": {"items": 1}}}
+    manifest = Manifest.read({"data": {"bad": {"sensitive": True}, "pets": {"items": 1}}})
     assert sensitive_tasks(manifest) == {"bad", "judge:bad"}
 
 
