@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -298,7 +299,7 @@ class TaskFacts(ManifestPart):
 
     digest: str = ""
     task: str = ""
-    sensitive: bool = False
+    sensitive: StrictBool = False
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -161,7 +161,7 @@ def test_the_worked_example_of_the_docs_is_what_is_printed(here: Path, capsys: p
     main(["baseline", "set", "20261122T105622Z-f37f65"])
     capsys.readouterr()
     for name, exit_code in (("dip", 0), ("worse", 1)):
-        [shown] = re.findall(rf"```\n\$ assay compare main {name}\n(.*?)```", text, flags=re.DOTALL)
+        [shown] = re.findall(rf"```console\n\$ assay compare main {name}\n(.*?)```", text, flags=re.DOTALL)
         assert main(["compare", "main", name]) == exit_code
         dates = r"\d+ \w{3} \d{4}, \d\d:\d\d UTC"
         assert re.sub(dates, "", capsys.readouterr().out) == re.sub(dates, "", shown)

@@ -50,7 +50,7 @@ def test_run_without_sensitive_tasks_says_nothing_of_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [None, [], {"a": None}, {"a": {"sensitive": "yes"}}, {"a": {"sensitive": False}}])
 def test_only_a_plain_flag_counts(data: Any) -> None:
-    assert sensitive_tasks({"data": data}) == frozenset()
+    assert sensitive_tasks(Manifest.read({"data": data})) == frozenset()
 
 
 def test_style_blurs_every_text_of_a_veiled_card() -> None:

@@ -24,7 +24,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from harness.runs import RunWriter
-from harness.runs.schema import Sample
+from harness.records import Sample
 writer = RunWriter.open(Path(sys.argv[1]), "r")
 for chunk in range(3):
     names = [f"{sys.argv[2]}-{chunk}-{i}" for i in range(5)]
@@ -118,6 +118,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from harness.errors import RunError
+from harness.records import Manifest
 from harness.runs import RunWriter
 from tests_sample import sample
 writer = RunWriter.create(Path(sys.argv[1]), "r")
