@@ -128,8 +128,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the run; an xdist worker hands what it found out to the controller."""
     state = session.config.stash[STATE]
     if state.is_worker:
-        found = {"usage_error": state.usage_error, "deselected": state.deselected, "facts": state.facts()}
-        session.config.workeroutput["assay"] = json.dumps(found, default=vars)  # type: ignore[attr-defined]
+        facts = state.facts()
+        session.config.workeroutput["assay"] = {  # type: ignore[attr-defined]
+            "usage_error": state.usage_error,
+            "deselected": state.deselected,
+            "facts": json.dumps(facts.to_json()) if facts is not None else None,
+        }
         return
     state.forget_failed_integrity()
     if state.usage_error:

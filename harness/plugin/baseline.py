@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.config.settings import Settings
-from harness.records import Sample, Verdict
+from harness.records import BaselineFacts, Sample, Verdict
 from harness.runs.baselines import SUITE, NamedRun, find_run, own
 from harness.runs.comparability import comparability_key, differing_parts
 from harness.runs.gate_names import comparable_names, gate_name, in_suite
@@ -56,22 +56,22 @@ class BaselineRun:
             return None
         asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate.samples]}
         key = comparability_key(self._session().facts(), asked)
-        differing = differing_parts(self.found.run.comparability, key, task)
+        differing = differing_parts(self.found.run.manifest.comparability, key, task)
         return AgainstBaseline(rule, candidate, released, self.found.name, differing, self._margins_of(task).baseline)
 
-    def facts(self, verdicts: Iterable[Verdict]) -> dict[str, Any]:
-        """For the manifest: which run, and the gates that only one of the two runs has."""
+    def facts(self, verdicts: Iterable[Verdict]) -> BaselineFacts:
+        """Which run it is, and the gates that only one of the two runs has."""
         run = self.found.run
         mine, theirs = comparable_names(own(verdicts), own(run.verdicts))
-        return {
-            "name": self.found.name,
-            "run": run.id,
-            "adapter": run.name_of("adapter"),
-            "new": sorted(mine - theirs),
-            "missing": sorted(theirs - mine),
-        }
+        return BaselineFacts(
+            name=self.found.name,
+            run=run.id,
+            adapter=run.manifest.adapter.name,
+            new=tuple(sorted(mine - theirs)),
+            missing=tuple(sorted(theirs - mine)),
+        )
 
-    def missing(self, facts: dict[str, Any]) -> list[Verdict]:
+    def missing(self, gates: Iterable[str]) -> list[Verdict]:
         """A failed verdict for each gate that the baseline has and this run lacks, for `--strict`."""
         lacking = Verdict(
             "",
@@ -82,7 +82,7 @@ class BaselineRun:
             remedy="run the whole of the suites, or set a baseline without it",
             against=self.found.name,
         )
-        return [in_suite(replace(lacking, gate=gate_name("missing", gate)), SUITE) for gate in facts["missing"]]
+        return [in_suite(replace(lacking, gate=gate_name("missing", gate)), SUITE) for gate in gates]
 
     def _read(self, task: str) -> list[Sample]:
         return self.found.run.read_samples(task=task, role="candidate")

@@ -11,7 +11,7 @@ import pytest
 from harness.errors import AssayError, UndecidedError, first_line
 from harness.plugin.gating import GATE, fails_test, suite_of
 from harness.plugin.state import STATE, State
-from harness.records import Outcome, Verdict
+from harness.records import Outcome, ProcessFacts, Verdict
 
 # The attribute of a test report that carries its verdicts, as JSON: reports are serialised between processes.
 _CARRIED = "assay_verdicts"
@@ -128,8 +128,8 @@ class VerdictCollector:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a finished xdist worker found out."""
-        found = json.loads(getattr(node, "workeroutput", {}).get("assay", "{}"))
+        found = getattr(node, "workeroutput", {}).get("assay", {})
         self._state.usage_error = found.get("usage_error") or self._state.usage_error
         self._state.deselected = max(self._state.deselected, found.get("deselected", 0))  # each collects all
         if found.get("facts") is not None:
-            self._state.worker_facts.append(found["facts"])
+            self._state.worker_facts.append(ProcessFacts.read(json.loads(found["facts"])))

@@ -14,7 +14,7 @@ import pytest
 from harness.config.settings import Settings
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.options import read_settings
-from harness.records import Sample, Verdict
+from harness.records import Manifest, ProcessFacts, Sample, Verdict
 from harness.runs.ids import new_run_id
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class State:
         self.verdicts: list[Verdict] = []
         self.skipped: list[tuple[str, str]] = []
         self.deselected = 0
-        self.worker_facts: list[dict[str, Any]] = []
+        self.worker_facts: list[ProcessFacts] = []
         self.run_directory: Path | None = None
-        self.manifest: dict[str, Any] = {}
+        self.manifest = Manifest()
         self.write_error = ""
         self.usage_error = ""
         self._failed_integrity = ""
@@ -102,17 +102,13 @@ class State:
     def _integrity_note(self) -> Path:
         return cache_dir() / "integrity" / self.run_id
 
-    def facts(self) -> dict[str, Any] | None:
+    def facts(self) -> ProcessFacts | None:
         """What this process measured, or None where it measured nothing."""
         if "session" not in self.__dict__:  # cached properties appear here once computed
             return None
         from harness.models.machine import peak_memory_gib
 
-        return {
-            **self.session.facts(),
-            "training_document": self.session.models.training_document(),
-            "peak_memory_gib": peak_memory_gib(),
-        }
+        return self.session.facts().model_copy(update={"peak_memory_gib": peak_memory_gib()})
 
     @contextlib.contextmanager
     def on_terminal(self) -> Iterator[None]:

@@ -20,7 +20,7 @@ from harness.gates.sequential_savings import LEAST_ITEMS, Cost, progress
 from harness.judges.loading import BaseModel, LoadedJudge, load_judge
 from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
-from harness.records import Role, Sample
+from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
 from harness.session.model_pair import ROLES, ModelPair
 from harness.tasks.base import Divisible, Progress, TaskLike
 from harness.tasks.lookup import find_task
@@ -177,27 +177,28 @@ class Session:
             return gates.Evaluation(self._tasks[name], self._sequential[name].so_far.candidate)
         return None
 
-    def facts(self) -> dict[str, Any]:
-        """What this session found out, for the manifest. Asks for nothing that was not needed before."""
-        facts: dict[str, Any] = {
-            "answers": {"cached": 0, "computed": 0},
-            "data": {},
-            "parts": self._progress_in_parts(),
-        }
+    def facts(self) -> ProcessFacts:
+        """What this session found out. Asks for nothing that was not needed before."""
         found = self.__dict__  # cached properties appear here once computed
-        for engine in [*self.models.engines.values(), *([self.judge_engine] if "loaded_judge" in found else [])]:
-            facts["answers"]["cached"] += engine.cached
-            facts["answers"]["computed"] += engine.computed
+        judge = self.loaded_judge if "loaded_judge" in found else None
+        engines = [*self.models.engines.values(), *([judge.engine] if judge is not None else [])]
         # of a task that could not be measured the data may not even be there
-        for name in dict.fromkeys([*(name for name, _ in self._samples), *self._sequential]):
-            task = self._tasks[name]
-            facts["data"][name] = {"digest": task.data_digest, "task": task.digest, **task.settings}
-        if "loaded_judge" in found:
+        tasks = [self._tasks[name] for name in dict.fromkeys([*(name for name, _ in self._samples), *self._sequential])]
+        facts: dict[str, Any] = {
+            "answers": AnswerCounts(
+                cached=sum(engine.cached for engine in engines), computed=sum(engine.computed for engine in engines)
+            ),
+            "data": {
+                task.name: TaskFacts(digest=task.data_digest, task=task.digest, **task.settings) for task in tasks
+            },
+            "progress": self._progress_in_parts(),
+        }
+        if judge is not None:
             tried = self.judge_runner.facts() if "judge_runner" in found else {}
-            facts["judge"] = {**self.loaded_judge.facts(self.settings), **tried}
-        if facts["data"]:
+            facts["judge"] = judge.facts(self.settings).model_copy(update=tried)
+        if tasks:
             facts["engine"] = ENGINE_REVISION
-        return facts | self.models.facts()
+        return self.models.facts().model_copy(update=facts)
 
     def _progress_in_parts(self) -> dict[str, Any]:
         """How far each task went that is measured in parts; all the way, if one model was asked outside of a comparison."""

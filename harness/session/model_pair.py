@@ -26,7 +26,7 @@ from harness.models import (
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.identity import base_digest
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
-from harness.records import Role
+from harness.records import ModelFacts, Precision, ProcessFacts, Role, TrainingFacts
 from harness.training import Recipe, TrainedAdapter, TrainingLog, train
 from harness.training.history import TrainingHistory, read_history
 from harness.training.log import LOG_FILE
@@ -209,26 +209,29 @@ class ModelPair:
             adapter=self.adapter.directory if role == "candidate" else None,
         )
 
-    def facts(self) -> dict[str, Any]:
-        """Who was compared and how computed, for the manifest: of what was needed so far, and nothing else is asked for."""
+    def facts(self) -> ProcessFacts:
+        """Who was compared and how computed: of what was needed so far, and nothing else is asked for."""
         facts: dict[str, Any] = {}
         found = self.__dict__  # cached properties appear here once computed
-        if "base" in found:
-            facts["model"] = {"name": self.base.name}
-        if "adapter" in found:
-            facts["adapter"] = {"name": self.adapter.name, "recipe": self.adapter.recipe}
+        own: dict[Role, dict[str, Any]] = {}
         if "identities" in found:
-            for key, identity in zip(("model", "adapter"), self.identities.values(), strict=True):
-                facts[key] |= {"digest": identity.digest, "parts": identity.parts}
-        if "identities" in found and not self.adapter.is_served:
-            facts["precision"] = {"dtype": self.dtype, "quantization": self.quantization, "device": self.device}
+            own = {role: {"digest": one.digest, "parts": one.parts} for role, one in self.identities.items()}
+        if "base" in found:
+            facts["model"] = ModelFacts(name=self.base.name, **own.get("base", {}))
+        if "adapter" in found:
+            adapter = self.adapter
+            facts["adapter"] = ModelFacts(name=adapter.name, recipe=adapter.recipe, **own.get("candidate", {}))
+        if own and not self.adapter.is_served:
+            facts["precision"] = Precision(dtype=self.dtype, quantization=self.quantization, device=self.device)
         if self.trained is not None:
-            facts["training"] = {
-                "from_cache": self.trained.from_cache,
-                "duration_s": round(self.trained.duration_s, 1),
-                "steps": self.trained.log.summary.steps,
-            }
-        return facts
+            facts["training"] = TrainingFacts(
+                from_cache=self.trained.from_cache,
+                duration_s=round(self.trained.duration_s, 1),
+                steps=self.trained.log.summary.steps,
+            )
+        if (document := self.training_document()) is not None:
+            facts["training_document"] = document
+        return ProcessFacts(**facts)
 
     def training_document(self) -> dict[str, Any] | None:
         """Recipe, points and summary of the training, for the run; None without a log, or where nobody read it."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from harness.config import FILE_NAME
 from harness.config.settings import Settings
 from harness.errors import ConfigError, RunError
-from harness.records import Sample
+from harness.records import Manifest, Sample
 from harness.runs.baselines import NamedRun, find_run
 from harness.runs.comparability import comparability_key, differing_parts, in_words
 from harness.runs.storage import open_store
@@ -29,7 +28,7 @@ def find_baseline(settings: Settings) -> NamedRun:
     return find_run(settings.baseline, settings.reports_dir, open_store(settings.store))
 
 
-def baseline_answers(found: NamedRun, task: str, candidate: Sequence[Sample], facts: Mapping[str, Any]) -> list[Sample]:
+def baseline_answers(found: NamedRun, task: str, candidate: Sequence[Sample], facts: Manifest) -> list[Sample]:
     """The released adapter's samples of a task, one to each of the candidate's: same item, same prompt digest.
 
     Args:
@@ -40,7 +39,7 @@ def baseline_answers(found: NamedRun, task: str, candidate: Sequence[Sample], fa
     """
     remedy = f"set a baseline that was measured the same way, or judge.against to base in {FILE_NAME}"
     asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate]}
-    differing = differing_parts(found.run.comparability, comparability_key(facts, asked), task)
+    differing = differing_parts(found.run.manifest.comparability, comparability_key(facts, asked), task)
     if differing:
         raise RunError(f"{found.name} cannot be held against on {task}: {in_words(differing)} differ", remedy)
     samples = {(s.item_id, s.prompt_digest): s for s in found.run.read_samples(task=task, role="candidate")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.checks.judge.baseline import baseline_answers, find_baseline
 from harness.checks.judge.comparison import JudgeComparison
@@ -18,7 +18,7 @@ from harness.judges.judge import Judge, Judged, Rated
 from harness.judges.judgements import judged_rows, rated_rows
 from harness.judges.reading_mode import ReadingMode, choose_reading_mode
 from harness.judges.trusted import TrustedJudge
-from harness.records import Sample
+from harness.records import ProcessFacts, Sample
 from harness.tasks.base import Progress
 from harness.tasks.open_instructions import OpenTask
 from harness.tasks.open_sets import OPEN_TASKS, open_task
@@ -50,8 +50,8 @@ class Asks(Protocol):
     def engine(self, role: Role) -> Engine:
         """What answers as one of them."""
 
-    def facts(self) -> dict[str, Any]:
-        """Who was asked what, for the manifest."""
+    def facts(self) -> ProcessFacts:
+        """Who was asked what."""
 
 
 class JudgeRunner:
@@ -109,7 +109,7 @@ class JudgeRunner:
         return TrustedJudge(self._opened.engine, lambda: self.health)
 
     def facts(self) -> dict[str, str]:
-        """How the judge was read and what it was tried on, for the manifest; empty where it was not tried."""
+        """How the judge was read and what it was tried on (fields of `JudgeFacts`); empty where it was not tried."""
         found = self.__dict__  # cached properties appear here once computed
         facts: dict[str, str] = {}
         if "manner" in found:
