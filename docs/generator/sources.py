@@ -9,6 +9,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,11 +31,24 @@ from harness.tasks.safety.sources import CONTINUATION_KIND, SAFETY_KIND
 ROOT = Path(__file__).resolve().parents[2]
 _FIXTURE = type(pytest.fixture(lambda: None))
 
-JUDGE_GATES: Mapping[str, tuple[Any, ...]] = {
-    "test_judge_is_fit": (Health.decide, Health),
-    "test_answers_are_not_worse": (JudgeComparison.not_worse, JudgeComparison),
+
+@dataclass(frozen=True)
+class ReadyMade:
+    """A gate that a test takes from a fixture: what decides it, how it is called in its suite, and its limits."""
+
+    decided_by: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+
+
+READY_MADE: Mapping[str, ReadyMade] = {
+    "test_judge_is_fit": ReadyMade((Health.decide, Health), ("fit",), ("judge.kappa",)),
+    "test_answers_are_not_worse": ReadyMade(
+        (JudgeComparison.not_worse, JudgeComparison),
+        ("TASK/win_rate/not_worse", "TASK/rating/not_worse"),
+        ("margins.win_rate", "margins.rating"),
+    ),
 }
-"""What decides a gate that a test takes ready-made from a fixture."""
 
 # One row from which a task of each kind can be built, and how its fields are named.
 _SAMPLES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {

@@ -51,7 +51,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     try:
         values = _values(state.settings)
     except ConfigError as exc:
-        state.usage_error = str(exc)  # told once, at the end of the collection
+        state.usage_error = str(exc)  # raised once, at the end of the collection
     for name in wanted:
         metafunc.parametrize(name, values.get(name, ()), indirect=True)
 
@@ -74,7 +74,7 @@ def _values(settings: Settings) -> dict[str, Sequence[Any]]:
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put data before training and integrity before what costs more; tell a wrong option once, instead of once a test."""
+    """Put data before training and integrity before what costs more; raise for a wrong option once, instead of once a test."""
     gating = [item for item in items if measures(item)]
     mark_by_name(gating)
     items.sort(key=lambda item: rank(item) if measures(item) else 0)
@@ -87,7 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not state.usage_error:
         return
     if state.is_worker:
-        items.clear()  # the controller tells it, once for all workers
+        items.clear()  # the controller raises it, once for all workers
         return
     error, state.usage_error = state.usage_error, ""
     raise pytest.UsageError(error)

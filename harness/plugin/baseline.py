@@ -23,13 +23,13 @@ _MISSING = "the baseline {name} has this gate and this run does not"
 
 
 class BaselineRun:
-    """The released adapter's run; each gate on a metric of its samples is put to it a second time.
+    """The run of the baseline adapter, to which each gate on a metric of its samples is put a second time.
 
     Args:
         session: the measuring session, made when first called.
 
     Raises:
-        RunError: there is no such run, or it is not whole: better told before anything is measured.
+        RunError: there is no such run, or it is not whole; raised before anything is measured.
     """
 
     def __init__(self, settings: Settings, text: str, session: Callable[[], Session]) -> None:
@@ -40,7 +40,7 @@ class BaselineRun:
         self._samples = cache(self._read)
 
     def against(self, gateable: Gateable) -> AgainstBaseline | None:
-        """The gate's question put to candidate and released adapter.
+        """The gate's question put to candidate and baseline.
 
         None where the gate rests on no samples of the candidate, on what was computed for it alone, or where the baseline
         never measured its task or metric: it is new then.
@@ -51,13 +51,13 @@ class BaselineRun:
         if rule is None:
             return None
         task = rule.measurement.task
-        candidate, released = self._session().measured(task), self._samples(task)
-        if candidate is None or not is_stored(rule, candidate, released):
+        candidate, baseline = self._session().measured(task), self._samples(task)
+        if candidate is None or not is_stored(rule, candidate, baseline):
             return None
         asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate.samples]}
         key = comparability_key(self._session().facts(), asked)
         differing = differing_parts(self.found.run.manifest.comparability, key, task)
-        return AgainstBaseline(rule, candidate, released, self.found.name, differing, self._margins_of(task).baseline)
+        return AgainstBaseline(rule, candidate, baseline, self.found.name, differing, self._margins_of(task).baseline)
 
     def facts(self, verdicts: Iterable[Verdict]) -> BaselineFacts:
         """Which run it is, and the gates that only one of the two runs has."""

@@ -36,7 +36,7 @@ _RAN_TO_ITS_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.Exit
 def finish_run(state: State, session: pytest.Session) -> None:
     """Write the run directory, if anything was measured or decided.
 
-    A failure to write it is told in the terminal summary and fails the session.
+    A failure to write it stands in the terminal summary and fails the session.
     """
     own = state.facts()
     processes = [*state.worker_facts, *([own] if own is not None else [])]

@@ -37,7 +37,7 @@ class State:
         run_directory: where the finished run was written.
         manifest: what was written of it there.
         write_error: why it could not be.
-        usage_error: what is wrong with the options or the configuration, until it is told; no test runs then.
+        usage_error: what is wrong with the options or the configuration, until it is raised; no test runs then.
     """
 
     def __init__(self, config: pytest.Config) -> None:

@@ -61,7 +61,7 @@ class ModelPair:
         """How the base is quantised while measuring.
 
         An adapter trained on a 4-bit base has learnt to make up for its rounding: on the dense base it is
-        another, usually worse, model. So a recipe is measured on what it trains on, unless told otherwise.
+        another, usually worse, model. So a recipe is measured on what it trains on, unless `--quantization` says otherwise.
         """
         if self.settings.quantization is not None:
             return self.settings.quantization
@@ -198,9 +198,9 @@ class ModelPair:
 
     def identity(self, role: Role) -> Identity:
         """Identity of one of the two; that of the base needs no adapter."""
-        place = self._found(role).place
-        if isinstance(place, ServedModel):
-            return served_identity(place)
+        location = self._found(role).place
+        if isinstance(location, ServedModel):
+            return served_identity(location)
         return model_identity(
             self.base.directory,
             dtype=self.dtype,
