@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.config.settings import Settings
-from harness.records import BaselineFacts, Sample, Verdict
+from harness.records import BaselineFacts, Verdict
 from harness.runs.baselines import SUITE, NamedRun, find_run, own
 from harness.runs.comparability import comparability_key, differing_parts
 from harness.runs.gate_names import comparable_names, gate_name, in_suite
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from harness.gates import Gateable
     from harness.gates.baseline import AgainstBaseline
     from harness.session import Session
-
-_MISSING = "the baseline {name} has this gate and this run does not"
 
 
 class BaselineRun:
@@ -37,7 +35,7 @@ class BaselineRun:
         self.found.run.read_columns("item_id")
         self._margins_of = settings.config.margins_of
         self._session = session
-        self._samples = cache(self._read)
+        self._samples = cache(lambda task: self.found.run.read_samples(task=task, role="candidate"))
 
     def against(self, gateable: Gateable) -> AgainstBaseline | None:
         """The gate's question put to candidate and baseline.
@@ -76,13 +74,10 @@ class BaselineRun:
         lacking = Verdict(
             "",
             "fail",
-            _MISSING.format(name=self.found.name),
+            f"the baseline {self.found.name} has this gate and this run does not",
             kind="is_measured",
             rule="is measured",
             remedy="run the whole of the suites, or set a baseline without it",
             against=self.found.name,
         )
         return [in_suite(replace(lacking, gate=gate_name("missing", gate)), SUITE) for gate in gates]
-
-    def _read(self, task: str) -> list[Sample]:
-        return self.found.run.read_samples(task=task, role="candidate")

@@ -67,7 +67,10 @@ class State:
         """The measuring session, made when first needed."""
         from harness.session import Session
 
-        return Session(self.settings, keep_samples=self._keep, progress=self._progress, processes=self._processes)
+        def keep(samples: Sequence[Sample]) -> None:
+            self.writer().add_samples(samples)
+
+        return Session(self.settings, keep_samples=keep, progress=self._progress, processes=self._processes)
 
     @cached_property
     def baseline(self) -> BaselineRun | None:
@@ -128,9 +131,6 @@ class State:
         with FileLock(cache_dir() / "runs.lock"):
             begun = partial_path(root, self.run_id).is_dir()
             return (RunWriter.open if begun else RunWriter.create)(root, self.run_id)
-
-    def _keep(self, samples: Sequence[Sample]) -> None:
-        self.writer().add_samples(samples)
 
     @contextlib.contextmanager
     def _progress(self, label: str) -> Iterator[Any]:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from harness.checks.judge.comparison import JudgeComparison
     from harness.checks.judge.runner import JudgeRunner
     from harness.gates.sequential_comparison import SequentialComparison
-    from harness.judges.engine import JudgeEngine
     from harness.models.loading import LoadOptions
 
 __all__ = ["Session"]
@@ -69,7 +68,7 @@ class Session:
 
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base, candidate or judge; in process, base and candidate share one base in memory."""
-        return self.judge_engine if role == "judge" else self.models.engine(role)
+        return self.loaded_judge.engine if role == "judge" else self.models.engine(role)
 
     @property
     def load_options(self) -> LoadOptions:
@@ -90,11 +89,6 @@ class Session:
         base = BaseModel(models.base, lambda: models.identity("base"), lambda: models.backend("base"))
         options = LoadOptions(models.dtype, models.device, trust_remote_code=self.settings.trust_remote_code)
         return load_judge(self.settings, base, models.answers, options, processes=self._processes)
-
-    @property
-    def judge_engine(self) -> JudgeEngine:
-        """The engine that answers as the judge, within its budget."""
-        return self.loaded_judge.engine
 
     @cached_property
     def judge_runner(self) -> JudgeRunner:

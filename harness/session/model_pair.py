@@ -14,7 +14,6 @@ from harness.engines.backends import make_backend, served_identity
 from harness.errors import AdapterError, ConfigError
 from harness.models import (
     Identity,
-    ModelSpec,
     ResolvedAdapter,
     ResolvedModel,
     ServedModel,
@@ -54,7 +53,10 @@ class ModelPair:
     @cached_property
     def base(self) -> ResolvedModel:
         """The base model, on disk or served."""
-        return resolve_model(self._base_spec, trust_remote_code=self.settings.trust_remote_code)
+        spec = self.settings.model_spec
+        if spec is None and self.recipe is not None:
+            spec = parse_model_spec(self.settings.config.path_or_name(self.recipe.base))
+        return resolve_model(spec or EMBEDDED, trust_remote_code=self.settings.trust_remote_code)
 
     @property
     def quantization(self) -> str:
@@ -66,14 +68,6 @@ class ModelPair:
         if self.settings.quantization is not None:
             return self.settings.quantization
         return self.recipe.quantization if self.recipe is not None else "none"
-
-    @cached_property
-    def _base_spec(self) -> ModelSpec:
-        if self.settings.model_spec is not None:
-            return self.settings.model_spec
-        if self.recipe is not None:
-            return parse_model_spec(self.settings.config.path_or_name(self.recipe.base))
-        return EMBEDDED
 
     @cached_property
     def recipe(self) -> Recipe | None:

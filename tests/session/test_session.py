@@ -141,3 +141,9 @@ def test_a_foreign_training_log_is_an_adapter_error(new_session: NewSession, ada
     (adapter / "training_log.json").write_text(text)
     with pytest.raises(AdapterError, match=r"training_log\.json"):
         _ = new_session().models.training_log
+
+
+def test_suites_copied_earlier_still_find_load_options_on_the_session(new_session: NewSession) -> None:
+    session = new_session()
+    with pytest.warns(FutureWarning, match=r"assay\.models\.load_options"):
+        assert session.load_options == session.models.load_options
