@@ -97,13 +97,14 @@ def _section(suite: str, gate: GateDoc) -> str:
 
 def _gate(name: str, test: Callable[..., Any]) -> GateDoc:
     source = Source.of(test)
-    called = _called(source) or list(sources.JUDGE_GATES.get(name, ()))
+    ready = sources.READY_MADE.get(name, sources.ReadyMade())
+    called = _called(source) or list(ready.decided_by)
     read = [source, *map(Source.of, _with_helpers(called))]
     return GateDoc(
         test=name,
         asks=first_paragraph(called[0].__doc__) if called else " ".join(_meanings(source)),
-        names=tuple(dict.fromkeys(text for one in read for text in _names(one))),
-        limits=tuple(dict.fromkeys(_limits(source))),
+        names=ready.names or tuple(dict.fromkeys(text for one in read for text in _names(one))),
+        limits=ready.limits or tuple(dict.fromkeys(_limits(source))),
         advice=tuple(dict.fromkeys(pair for one in read for pair in _advice(one))),
     )
 

@@ -26,15 +26,8 @@ def page() -> str:
     """Every option with its values, ini key and help."""
     rows = []
     for option in sources.options():
-        names = (
-            [f"--assay-{option.name}"] if option.name in ALIAS_ONLY else [f"--{option.name}", f"--assay-{option.name}"]
-        )
         values = (
             "flag" if option.flag else ", ".join(map(code, option.choices)) if option.choices else code(option.metavar)
         )
-        rows.append(("<br>".join(map(code, names)), values, option.help, code(option.dest)))
+        rows.append(("<br>".join(map(code, option.names)), values, option.help, code(option.dest)))
     return _HEAD + table(("option", "value", "what it does", "ini key"), rows)
-
-
-ALIAS_ONLY = ("config", "strict")
-"""Too common a word to take, and pytest's own; the tests hold this against `pytest --help`."""

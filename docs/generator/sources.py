@@ -9,9 +9,12 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import pytest
 
 from harness import cli, plugin
 from harness.checks.judge.comparison import JudgeComparison
@@ -26,12 +29,26 @@ from harness.tasks.kinds import TASK_KINDS
 from harness.tasks.safety.sources import CONTINUATION_KIND, SAFETY_KIND
 
 ROOT = Path(__file__).resolve().parents[2]
+_FIXTURE = type(pytest.fixture(lambda: None))
 
-JUDGE_GATES: Mapping[str, tuple[Any, ...]] = {
-    "test_judge_is_fit": (Health.decide, Health),
-    "test_answers_are_not_worse": (JudgeComparison.not_worse, JudgeComparison),
+
+@dataclass(frozen=True)
+class ReadyMade:
+    """A gate that a test takes from a fixture: what decides it, how it is called in its suite, and its limits."""
+
+    decided_by: tuple[Any, ...] = ()
+    names: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+
+
+READY_MADE: Mapping[str, ReadyMade] = {
+    "test_judge_is_fit": ReadyMade((Health.decide, Health), ("fit",), ("judge.kappa",)),
+    "test_answers_are_not_worse": ReadyMade(
+        (JudgeComparison.not_worse, JudgeComparison),
+        ("TASK/win_rate/not_worse", "TASK/rating/not_worse"),
+        ("margins.win_rate", "margins.rating"),
+    ),
 }
-"""What decides a gate that a test takes ready-made from a fixture."""
 
 # One row from which a task of each kind can be built, and how its fields are named.
 _SAMPLES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
@@ -74,8 +91,9 @@ def schema(*arguments: str) -> dict[str, Any]:
 
 
 def fixtures() -> Mapping[str, Any]:
-    """The plugin's fixtures by name, each with the docstring and signature of its function."""
-    return {name: getattr(plugin, name) for name in plugin.__all__}
+    """The plugin's fixtures by name, each with the docstring of its function."""
+    made = [vars(module) for module in plugin.FIXTURE_MODULES]
+    return {name: thing for names in made for name, thing in names.items() if isinstance(thing, _FIXTURE)}
 
 
 def metrics_by_kind(directory: Path) -> dict[str, Sequence[Metric]]:

@@ -77,7 +77,7 @@ def stored_judge(run: Run, task: str, people: Sequence[Rater]) -> Rater | None:
     preferences = {by_id[item]: one.preference for item, one in judged.items() if one.preference is not None}
     if not preferences:
         return None
-    name = f"judge {(run.manifest.get('judge') or {}).get('name') or ''}".strip()
+    name = f"judge {run.manifest.judge.name}".strip()
     return Rater(name, {**asked, **ties}, preferences, {}, frozenset(ties))
 
 

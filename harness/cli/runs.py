@@ -83,10 +83,10 @@ def _row(run: Run, names: list[str]) -> tuple[str, ...]:
 
     return (
         run.id,
-        moment(run.manifest.get("started", "")),
-        run.name_of("model"),
-        run.name_of("adapter"),
-        str(run.manifest.get("profile") or ""),
+        moment(run.manifest.started),
+        run.manifest.model.name,
+        run.manifest.adapter.name,
+        run.manifest.profile,
         run.outcome,
         ", ".join(names),
     )
@@ -115,13 +115,13 @@ def _show(arguments: argparse.Namespace) -> None:
         "run": run.id,
         "set": moment(baseline.set),
         "forced": baseline.forced,
-        "model": run.name_of("model"),
-        "adapter": run.name_of("adapter"),
-        "digest": (run.manifest.get("adapter") or {}).get("digest"),
-        "profile": run.manifest.get("profile"),
+        "model": run.manifest.model.name,
+        "adapter": run.manifest.adapter.name,
+        "digest": run.manifest.adapter.digest,
+        "profile": run.manifest.profile,
         "outcome": run.outcome,
         "gates": len(run.verdicts),
-        "tasks": ", ".join(run.manifest.get("data") or {}),
+        "tasks": ", ".join(run.manifest.data),
         "place": store.place.child(run.id),
     }
     print(table_text([(name, str(value)) for name, value in facts.items() if value not in (None, "")]))

@@ -75,7 +75,7 @@ def _rate(runs: Sequence[NamedRun], task: str, entered: Sequence[int]) -> Leader
             battles += _battles(runs, place, task)
         except _LeftOutError as reason:
             left_out[place] = str(reason)
-    judge = str((first.manifest.get("judge") or {}).get("name") or "")
+    judge = first.manifest.judge.name
     if len(entered) - len(left_out) < 2:
         return Leaderboard(task, judge, (), left_out, "fewer than two runs were judged alike")
     played = {battle.second for battle in battles}
@@ -93,7 +93,7 @@ def _rate(runs: Sequence[NamedRun], task: str, entered: Sequence[int]) -> Leader
 def _battles(runs: Sequence[NamedRun], place: int, task: str) -> list[Battle]:
     """What the judge said of a run's candidate, prompt by prompt; identical answers are a tie."""
     run = runs[place].run
-    against = str((run.manifest.get("judge") or {}).get("against"))
+    against = run.manifest.judge.against
     opponent, theirs = _opponent(runs, run, against, task)
     candidate = {sample.item_id: sample for sample in run.read_samples(task=task, role="candidate")}
     duels = {
@@ -120,7 +120,7 @@ def _opponent(runs: Sequence[NamedRun], run: Run, against: str, task: str) -> tu
     if against == REFERENCE:
         targets = ((s, s.target) for s in run.read_samples(task=task, role="candidate"))
         return REFERENCE, {s.item_id: (*_reply(s)[:-1], text) for s, text in targets if isinstance(text, str)}
-    name = str((run.manifest.get("baseline") or {}).get("run"))
+    name = run.manifest.baseline.run
     place = next((i for i, found in enumerate(runs) if found.run.id == name), None)
     if place is None:
         raise _LeftOutError(f"its opponent, the run {name}, is not among these")

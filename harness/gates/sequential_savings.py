@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.records import SequentialSavings, TaskSavings
+
 if TYPE_CHECKING:
     from harness.engines import Engine
 
@@ -47,7 +49,7 @@ def progress(size: int, measured: int, cost: Cost) -> dict[str, Any]:
     return {"size": size, "measured": measured, "cost": asdict(cost)}
 
 
-def savings(processes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def savings(processes: Sequence[Mapping[str, Any]]) -> SequentialSavings:
     """Of each task in parts, over all processes of a run: items, how many were measured and left out, seconds saved.
 
     Processes take a task's items in one and the same order, so the one that went furthest measured those of all.
@@ -62,8 +64,8 @@ def savings(processes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if cost["computed"]:
             each = cost["seconds"] / cost["computed"] * cost["answers"] / cost["items"]
             seconds = round(each * (size - measured), 1)
-        tasks[name] = {"items": size, "measured": measured, "left_out": size - measured, "saved_s": seconds}
-    return {"least_items": LEAST_ITEMS, "tasks": tasks}
+        tasks[name] = TaskSavings(items=size, measured=measured, left_out=size - measured, saved_s=seconds)
+    return SequentialSavings(least_items=LEAST_ITEMS, tasks=tasks)
 
 
 def _spent(engines: Sequence[Engine]) -> tuple[int, int, float]:

@@ -14,6 +14,7 @@ from harness.engines.backends import make_backend, served_identity
 from harness.errors import ConfigError
 from harness.judges.engine import JudgeEngine
 from harness.models import Identity, ResolvedModel, ServedModel, model_identity, resolve_model
+from harness.records import JudgeFacts
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions
@@ -36,20 +37,21 @@ class LoadedJudge:
     identity: Identity
     engine: JudgeEngine
 
-    def facts(self, settings: Settings) -> dict[str, Any]:
-        """Who judged and how, and what was newly spent on it, for the manifest."""
+    def facts(self, settings: Settings) -> JudgeFacts:
+        """Who judged and how, and what was newly spent on it."""
         limits, spent, prices = settings.judging, self.engine.spent, settings.judge_prices
-        return {
-            "name": self.model.name,
-            "digest": self.identity.digest,
-            "parts": self.identity.parts,
-            "mode": limits.mode,
-            "reads": limits.reads,
-            "against": limits.against,
-            "prompt_tokens": spent.prompt,
-            "completion_tokens": spent.completion,
-            **({"cost_usd": round(prices.cost_usd(spent), 4)} if prices else {}),
-        }
+        cost: dict[str, Any] = {"cost_usd": round(prices.cost_usd(spent), 4)} if prices else {}
+        return JudgeFacts(
+            name=self.model.name,
+            digest=self.identity.digest,
+            parts=self.identity.parts,
+            mode=limits.mode,
+            reads=limits.reads,
+            against=limits.against,
+            prompt_tokens=spent.prompt,
+            completion_tokens=spent.completion,
+            **cost,
+        )
 
 
 def load_judge(

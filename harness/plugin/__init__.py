@@ -3,90 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from harness.config.settings import Settings
 from harness.errors import AssayError, ConfigError
-from harness.plugin.data_fixtures import data_rules, held_out_items, items_in_use, row_lengths, training_data
+from harness.plugin import config_fixtures, fixtures, training_fixtures
 from harness.plugin.finish import finish_run
-from harness.plugin.fixtures import (
-    adapter,
-    adapter_directory,
-    assay,
-    base,
-    candidate,
-    compare,
-    continuations,
-    evaluate,
-    forgetting,
-    further_task,
-    gate,
-    judge,
-    judge_health,
-    loaded_model,
-    margins,
-    margins_of,
-    safety,
-    task_gate,
-    task_name,
-)
 from harness.plugin.options import add_options
-from harness.plugin.precedence import SUITES, mark_by_name, note_failures, place, skip_if_broken
+from harness.plugin.precedence import SUITES, mark_by_name, note_failures, rank, skip_if_broken
 from harness.plugin.reports import VerdictCollector, annotate_report, carried_verdicts, measures, owns
 from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
-from harness.plugin.training_fixtures import (
-    ROW_ANSWERS,
-    answers,
-    canaries,
-    overfitting_rules,
-    overfitting_rules_of,
-    recall,
-    row_answers,
-    training_history,
-    training_losses,
-    training_points,
-    training_rules,
-)
 
-__all__ = [
-    "adapter",
-    "adapter_directory",
-    "answers",
-    "assay",
-    "base",
-    "canaries",
-    "candidate",
-    "compare",
-    "continuations",
-    "data_rules",
-    "evaluate",
-    "forgetting",
-    "further_task",
-    "gate",
-    "held_out_items",
-    "items_in_use",
-    "judge",
-    "judge_health",
-    "loaded_model",
-    "margins",
-    "margins_of",
-    "overfitting_rules",
-    "overfitting_rules_of",
-    "recall",
-    "row_answers",
-    "row_lengths",
-    "safety",
-    "task_gate",
-    "task_name",
-    "training_data",
-    "training_history",
-    "training_losses",
-    "training_points",
-    "training_rules",
-]
+FIXTURE_MODULES = (fixtures, config_fixtures, training_fixtures)
+PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers")
+"""Fixtures for each of whose values a test that takes them is run once."""
 
 _NO_FURTHER_TASK = pytest.param("", marks=pytest.mark.skip(reason="--tasks names no further task"), id="none")
 
@@ -97,50 +31,55 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the suites' markers and start this session's state; the process that reports also collects verdicts."""
-    for name, asks in SUITES.items():
-        config.addinivalue_line("markers", f"{name}: {asks}")
+    """Register markers and fixtures, and start this session's state; the process that reports also collects verdicts."""
+    for name, question in SUITES.items():
+        config.addinivalue_line("markers", f"{name}: {question}")
+    for module in FIXTURE_MODULES:
+        config.pluginmanager.register(module)
     state = config.stash[STATE] = State(config)
     if not state.is_worker:
         config.pluginmanager.register(VerdictCollector(state), "assay-verdicts")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test once for each gate, task or further task it takes: of assay.yaml, `further_task` of `--tasks`."""
-    from harness.gates.config import gates_from_config
-    from harness.tasks.kinds import generates
-
-    parametrized = ("task_gate", "task_name", "further_task", "answers")
-    wanted = {name for name in parametrized if owns(metafunc._arg2fixturedefs.get(name))}
+    """Run a test once for each gate or task it takes."""
+    wanted = [name for name in PARAMETRIZED if owns(metafunc._arg2fixturedefs.get(name))]
     if not wanted:
         return
     state = metafunc.config.stash[STATE]
+    values: Mapping[str, Sequence[Any]] = {}
     try:
-        tasks = state.settings.config.tasks
-        gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates"))]
-        further = list(state.settings.tasks)
-        names = [name for name, spec in tasks.items() if generates(spec)]
+        values = _values(state.settings)
     except ConfigError as exc:
-        state.usage_error = str(exc)  # told once, at the end of the collection
-        names, gates, further = [], [], []
-    if "task_gate" in wanted:
-        metafunc.parametrize("task_gate", gates, indirect=True, ids=[gate.id for gate in gates])
-    if "task_name" in wanted:
-        metafunc.parametrize("task_name", names, indirect=True, ids=names)
-    if "answers" in wanted:
-        metafunc.parametrize("answers", [ROW_ANSWERS, *names], indirect=True, ids=[ROW_ANSWERS, *names])
-    if "further_task" in wanted:
-        params = [pytest.param(name, id=name) for name in further]
-        metafunc.parametrize("further_task", params or [_NO_FURTHER_TASK], indirect=True)
+        state.usage_error = str(exc)  # raised once, at the end of the collection
+    for name in wanted:
+        metafunc.parametrize(name, values.get(name, ()), indirect=True)
+
+
+def _values(settings: Settings) -> dict[str, Sequence[Any]]:
+    """Fixture -> what it is in one run of a test after another."""
+    from harness.gates.config import gates_from_config
+    from harness.tasks.kinds import generates
+
+    tasks = settings.config.tasks
+    gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates"))]
+    generating = [name for name, spec in tasks.items() if generates(spec)]
+    return {
+        "task_gate": [pytest.param(gate, id=gate.id) for gate in gates],
+        "task_name": generating,
+        "further_task": settings.tasks or [_NO_FURTHER_TASK],
+        "answers": [training_fixtures.ROW_ANSWERS, *generating],
+    }
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Data before training, integrity before what costs more; and tell a wrong option once, instead of once a test."""
-    mark_by_name([item for item in items if measures(item)])
-    items.sort(key=lambda item: place(item) if measures(item) else 0)
+    """Put data before training and integrity before what costs more; raise for a wrong option once, instead of once a test."""
+    gating = [item for item in items if measures(item)]
+    mark_by_name(gating)
+    items.sort(key=lambda item: rank(item) if measures(item) else 0)
     state = config.stash[STATE]
-    if not state.usage_error and any(measures(item) for item in items):
+    if gating and not state.usage_error:
         try:
             _ = state.settings, state.baseline
         except AssayError as exc:
@@ -148,10 +87,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not state.usage_error:
         return
     if state.is_worker:
-        items.clear()  # the controller tells it, once for all workers
+        items.clear()  # the controller raises it, once for all workers
         return
-    told, state.usage_error = state.usage_error, ""
-    raise pytest.UsageError(told)
+    error, state.usage_error = state.usage_error, ""
+    raise pytest.UsageError(error)
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -186,12 +125,15 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the run; a worker hands what it found out to the controller."""
+    """Write the run; an xdist worker hands what it found out to the controller."""
     state = session.config.stash[STATE]
     if state.is_worker:
-        session.config.workeroutput["assay_usage_error"] = state.usage_error  # type: ignore[attr-defined]
-        session.config.workeroutput["assay_deselected"] = state.deselected  # type: ignore[attr-defined]
-        session.config.workeroutput["assay_facts"] = json.dumps(state.facts(), default=vars)  # type: ignore[attr-defined]
+        facts = state.facts()
+        session.config.workeroutput["assay"] = {  # type: ignore[attr-defined]
+            "usage_error": state.usage_error,
+            "deselected": state.deselected,
+            "facts": json.dumps(facts.to_json()) if facts is not None else None,
+        }
         return
     state.forget_failed_integrity()
     if state.usage_error:

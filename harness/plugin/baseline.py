@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.config.settings import Settings
-from harness.records import Sample, Verdict
+from harness.records import BaselineFacts, Verdict
 from harness.runs.baselines import SUITE, NamedRun, find_run, own
 from harness.runs.comparability import comparability_key, differing_parts
 from harness.runs.gate_names import comparable_names, gate_name, in_suite
@@ -19,17 +19,15 @@ if TYPE_CHECKING:
     from harness.gates.baseline import AgainstBaseline
     from harness.session import Session
 
-_MISSING = "the baseline {name} has this gate and this run does not"
-
 
 class BaselineRun:
-    """The released adapter's run; each gate on a metric of its samples is put to it a second time.
+    """The run of the baseline adapter, to which each gate on a metric of its samples is put a second time.
 
     Args:
         session: the measuring session, made when first called.
 
     Raises:
-        RunError: there is no such run, or it is not whole: better told before anything is measured.
+        RunError: there is no such run, or it is not whole; raised before anything is measured.
     """
 
     def __init__(self, settings: Settings, text: str, session: Callable[[], Session]) -> None:
@@ -37,10 +35,10 @@ class BaselineRun:
         self.found.run.read_columns("item_id")
         self._margins_of = settings.config.margins_of
         self._session = session
-        self._samples = cache(self._read)
+        self._samples = cache(lambda task: self.found.run.read_samples(task=task, role="candidate"))
 
     def against(self, gateable: Gateable) -> AgainstBaseline | None:
-        """The gate's question put to candidate and released adapter.
+        """The gate's question put to candidate and baseline.
 
         None where the gate rests on no samples of the candidate, on what was computed for it alone, or where the baseline
         never measured its task or metric: it is new then.
@@ -51,38 +49,35 @@ class BaselineRun:
         if rule is None:
             return None
         task = rule.measurement.task
-        candidate, released = self._session().measured(task), self._samples(task)
-        if candidate is None or not is_stored(rule, candidate, released):
+        candidate, baseline = self._session().measured(task), self._samples(task)
+        if candidate is None or not is_stored(rule, candidate, baseline):
             return None
         asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate.samples]}
         key = comparability_key(self._session().facts(), asked)
-        differing = differing_parts(self.found.run.comparability, key, task)
-        return AgainstBaseline(rule, candidate, released, self.found.name, differing, self._margins_of(task).baseline)
+        differing = differing_parts(self.found.run.manifest.comparability, key, task)
+        return AgainstBaseline(rule, candidate, baseline, self.found.name, differing, self._margins_of(task).baseline)
 
-    def facts(self, verdicts: Iterable[Verdict]) -> dict[str, Any]:
-        """For the manifest: which run, and the gates that only one of the two runs has."""
+    def facts(self, verdicts: Iterable[Verdict]) -> BaselineFacts:
+        """Which run it is, and the gates that only one of the two runs has."""
         run = self.found.run
         mine, theirs = comparable_names(own(verdicts), own(run.verdicts))
-        return {
-            "name": self.found.name,
-            "run": run.id,
-            "adapter": run.name_of("adapter"),
-            "new": sorted(mine - theirs),
-            "missing": sorted(theirs - mine),
-        }
+        return BaselineFacts(
+            name=self.found.name,
+            run=run.id,
+            adapter=run.manifest.adapter.name,
+            new=tuple(sorted(mine - theirs)),
+            missing=tuple(sorted(theirs - mine)),
+        )
 
-    def missing(self, facts: dict[str, Any]) -> list[Verdict]:
+    def missing(self, gates: Iterable[str]) -> list[Verdict]:
         """A failed verdict for each gate that the baseline has and this run lacks, for `--strict`."""
         lacking = Verdict(
             "",
             "fail",
-            _MISSING.format(name=self.found.name),
+            f"the baseline {self.found.name} has this gate and this run does not",
             kind="is_measured",
             rule="is measured",
             remedy="run the whole of the suites, or set a baseline without it",
             against=self.found.name,
         )
-        return [in_suite(replace(lacking, gate=gate_name("missing", gate)), SUITE) for gate in facts["missing"]]
-
-    def _read(self, task: str) -> list[Sample]:
-        return self.found.run.read_samples(task=task, role="candidate")
+        return [in_suite(replace(lacking, gate=gate_name("missing", gate)), SUITE) for gate in gates]

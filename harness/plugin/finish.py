@@ -10,7 +10,18 @@ import pytest
 
 from harness.errors import AssayError
 from harness.gates.sequential_savings import savings
-from harness.records import RunStatus, Verdict
+from harness.records import (
+    AnswerCounts,
+    BaselineFacts,
+    JudgeFacts,
+    Machine,
+    Manifest,
+    ProcessFacts,
+    RunOptions,
+    RunStatus,
+    SkippedTest,
+    Verdict,
+)
 from harness.runs.gate_names import with_unique_names
 
 if TYPE_CHECKING:
@@ -18,13 +29,14 @@ if TYPE_CHECKING:
     from harness.plugin.baseline import BaselineRun
     from harness.plugin.state import State
 
+_SPENT = ("prompt_tokens", "completion_tokens", "cost_usd")
 _RAN_TO_ITS_END = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
 def finish_run(state: State, session: pytest.Session) -> None:
     """Write the run directory, if anything was measured or decided.
 
-    A failure to write it is told in the terminal summary and fails the session.
+    A failure to write it stands in the terminal summary and fails the session.
     """
     own = state.facts()
     processes = [*state.worker_facts, *([own] if own is not None else [])]
@@ -34,11 +46,13 @@ def finish_run(state: State, session: pytest.Session) -> None:
     status: RunStatus = "interrupted" if cut_short else "complete"
     state.verdicts = with_unique_names(state.verdicts)
     try:
-        state.manifest = _manifest(state, processes)
+        facts: dict[str, Any] = {}
         if state.baseline is not None:
-            state.manifest["baseline"] = _hold_against(state, state.baseline, session, status)
-        if status == "complete" and not state.deselected and not state.manifest["selected"]:
-            state.manifest["unused_limits"] = _unused_limits(state.settings.config, state.verdicts)
+            facts["baseline"] = _hold_against(state, state.baseline, session, status)
+        state.manifest = _manifest(state, processes).model_copy(update=facts)
+        if status == "complete" and not state.deselected and not state.manifest.selected:
+            unused = _unused_limits(state.settings.config, state.verdicts)
+            state.manifest = state.manifest.model_copy(update={"unused_limits": unused})
         state.run_directory = state.writer().finish(
             state.manifest, state.verdicts, status, training=_first(processes, "training_document")
         )
@@ -47,84 +61,71 @@ def finish_run(state: State, session: pytest.Session) -> None:
         session.exitstatus = max(session.exitstatus, pytest.ExitCode.TESTS_FAILED)
 
 
-def _hold_against(state: State, baseline: BaselineRun, session: pytest.Session, status: RunStatus) -> dict[str, Any]:
+def _hold_against(state: State, baseline: BaselineRun, session: pytest.Session, status: RunStatus) -> BaselineFacts:
     """What only one of the two runs has; under `--strict` a gate that this one lacks fails the session."""
     facts = baseline.facts(state.verdicts)
     if status != "complete":
-        return {**facts, "missing": []}  # it never got there
-    if state.settings.strict and facts["missing"]:
-        state.verdicts.extend(baseline.missing(facts))
+        return facts.model_copy(update={"missing": ()})  # it never got there
+    if state.settings.strict and facts.missing:
+        state.verdicts.extend(baseline.missing(facts.missing))
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     return facts
 
 
-def _unused_limits(config: Config, verdicts: Sequence[Verdict]) -> list[str]:
+def _unused_limits(config: Config, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
     """Limits of single tasks that no gate measured: a misspelt task would keep the general limits, unnoticed."""
     measured = {verdict.task for verdict in verdicts}
     sections = (("margins", config.margins.tasks), ("overfitting", config.overfitting.tasks))
-    return [f"{name}.tasks.{task}" for name, limits in sections for task in limits if task not in measured]
+    return tuple(f"{name}.tasks.{task}" for name, limits in sections for task in limits if task not in measured)
 
 
-def _manifest(state: State, processes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _manifest(state: State, processes: Sequence[ProcessFacts]) -> Manifest:
     from harness.models.device import library_versions, machine_facts
 
-    settings = state.settings
-    merged: dict[str, Any] = {
-        key: _first(processes, key) for key in ("model", "adapter", "precision", "engine") if _first(processes, key)
-    }
-    trainings = [facts["training"] for facts in processes if "training" in facts]
+    settings, profile = state.settings, state.settings.profile
+    merged = {key: fact for key in ("model", "adapter", "precision", "engine") if (fact := _first(processes, key))}
+    trainings = [facts.training for facts in processes if facts.training]
     if trainings:  # of parallel workers one trained, the others found its adapter in the cache
-        merged["training"] = min(trainings, key=lambda training: training["from_cache"])
-    judges = [facts["judge"] for facts in processes if "judge" in facts]
+        merged["training"] = min(trainings, key=lambda training: training.from_cache)
+    judges = [facts.judge for facts in processes if facts.judge]
     if judges:
         merged["judge"] = _sum_spent(judges)
     if settings.sequential:
-        merged["sequential"] = savings([facts["parts"] for facts in processes])
-    return {
+        merged["sequential"] = savings([facts.progress for facts in processes])
+    recorded = set(RunOptions.model_fields)
+    given = {**profile.model_dump(include=recorded), **settings.model_dump(include=recorded)}
+    return Manifest(
         **merged,
-        "profile": settings.profile.name,
-        "command": " ".join(["pytest", *state.config.invocation_params.args]),
-        "options": {
-            "model": settings.model,
-            "adapter": settings.adapter,
-            "limit": settings.profile.limit,
-            "limits": dict(settings.profile.limits),
-            "subjects": settings.profile.subjects,
-            "tasks": list(settings.tasks),
-            "chat_template": settings.chat_template,
-            "sequential": settings.sequential,
-            "judge": settings.judge,
-            "judge_budget": settings.judge_budget.show() if settings.judge_budget else None,
-            "train_rows": settings.profile.train_rows,
-            "inconclusive": settings.inconclusive,
-            "trust_remote_code": settings.trust_remote_code,
-        },
-        "data": {name: task for facts in processes for name, task in facts["data"].items()},
-        "answers": {kind: sum(facts["answers"][kind] for facts in processes) for kind in ("cached", "computed")},
-        "deselected": state.deselected,
-        "selected": narrowed_by(state.config),
-        "skipped": [{"test": test, "reason": reason} for test, reason in state.skipped],
-        "versions": library_versions(),
-        "machine": machine_facts(),
-        "peak_memory_gib": max((facts["peak_memory_gib"] for facts in processes), default=None),
-        "duration_s": round(time.time() - state.started, 1),
-    }
+        profile=profile.name,
+        command=" ".join(["pytest", *state.config.invocation_params.args]),
+        options=RunOptions(**given | {"judge_budget": settings.judge_budget.show() if settings.judge_budget else None}),
+        data={name: task for facts in processes for name, task in facts.data.items()},
+        answers=AnswerCounts(
+            cached=sum(facts.answers.cached for facts in processes),
+            computed=sum(facts.answers.computed for facts in processes),
+        ),
+        deselected=state.deselected,
+        selected=narrowed_by(state.config),
+        skipped=tuple(SkippedTest(test=test, reason=reason) for test, reason in state.skipped),
+        versions=library_versions(),
+        machine=Machine(**machine_facts()),
+        peak_memory_gib=max((facts.peak_memory_gib or 0.0 for facts in processes), default=None),
+        duration_s=round(time.time() - state.started, 1),
+    )
 
 
-def _sum_spent(judges: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _sum_spent(judges: Sequence[JudgeFacts]) -> JudgeFacts:
     """One judge's facts out of those of several processes: each counted what it had computed itself."""
-    merged = {key: value for facts in judges for key, value in facts.items()}
-    for name in ("prompt_tokens", "completion_tokens", "cost_usd"):
-        if name in merged:
-            merged[name] = sum(facts[name] for facts in judges)
-    return merged
+    merged = {key: value for facts in judges for key, value in facts.to_json().items()}
+    spent = {key: sum(getattr(facts, key) for facts in judges) for key in _SPENT if key in merged}
+    return JudgeFacts(**merged | spent)
 
 
-def _first(processes: Sequence[dict[str, Any]], key: str) -> Any:
-    return next((facts[key] for facts in processes if facts.get(key)), None)
+def _first(processes: Sequence[ProcessFacts], key: str) -> Any:
+    return next((fact for facts in processes if (fact := getattr(facts, key))), None)
 
 
-def narrowed_by(config: pytest.Config) -> list[str]:
+def narrowed_by(config: pytest.Config) -> tuple[str, ...]:
     """The arguments that narrowed this session to a part of the suites; empty where none did.
 
     Those are files and tests named instead of directories, `--ignore`, `--ignore-glob`, `--lf` and `--sw`. What the
@@ -137,8 +138,8 @@ def narrowed_by(config: pytest.Config) -> list[str]:
         *_options(config, "--ignore-glob", "ignore_glob"),
         *(flag for flag, name in (("--lf", "lf"), ("--sw", "stepwise")) if config.getoption(name, False)),
     ]
-    standing = config.getini("addopts")
-    return [argument for argument in given if argument not in standing and argument.partition("=")[2] not in standing]
+    always = config.getini("addopts")
+    return tuple(one for one in given if one not in always and one.partition("=")[2] not in always)
 
 
 def _narrowing_paths(config: pytest.Config) -> list[str]:

@@ -13,8 +13,7 @@ from harness.plugin.state import STATE
 
 if TYPE_CHECKING:
     from harness.checks.judge.comparison import JudgeComparison
-    from harness.config import Forgetting, Safety, Thresholds
-    from harness.gates import Comparison, Evaluation, GateSpec
+    from harness.gates import Comparison, Evaluation
     from harness.gates.sequential_comparison import SequentialComparison
     from harness.judges.health import Health
     from harness.models import Identity, ResolvedAdapter, ResolvedModel
@@ -117,61 +116,18 @@ def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Compariso
     return assay.compare
 
 
-@pytest.fixture(scope="session")
-def margins(request: pytest.FixtureRequest) -> Thresholds:
-    """The limits of assay.yaml's `margins:` section.
+@pytest.fixture
+def gate(request: pytest.FixtureRequest) -> Gate:
+    """`gate(rule)`: decide it, record the verdict, and fail the test where it does not pass.
 
     Example:
-        def test_answers_end(compare, margins, gate):
-            gate(compare("tickets").metric("stops_with_eos").at_least(margins.stops_with_eos))
+        def test_answers_stay_short(compare, gate):
+            gate(compare("tickets").metric("answer_tokens").non_inferior(margin=5))
     """
-    return request.config.stash[STATE].settings.config.margins
-
-
-@pytest.fixture(scope="session")
-def margins_of(request: pytest.FixtureRequest) -> Callable[[str], Thresholds]:
-    """`margins_of(task)`: the same limits, with what `margins: tasks:` changes of them for that task.
-
-    Example:
-        def test_answers_end(compare, margins_of, gate):
-            gate(compare("tickets").metric("stops_with_eos").at_least(margins_of("tickets").stops_with_eos))
-    """
-    return request.config.stash[STATE].settings.config.margins_of
-
-
-@pytest.fixture(scope="session")
-def forgetting(request: pytest.FixtureRequest) -> Forgetting:
-    """The tasks that forgetting is measured on: `.knowledge`, `.math` and `.text`, of assay.yaml's `forgetting:`.
-
-    Example:
-        def test_text_stays_likely(compare, forgetting, gate):
-            gate(compare(forgetting.text).metric("bits_per_byte").non_inferior(margin=0.05))
-    """
-    return request.config.stash[STATE].settings.forgetting
-
-
-@pytest.fixture(scope="session")
-def safety(request: pytest.FixtureRequest) -> Safety:
-    """What safety is measured on and by whom: `.harmful`, `.safe` and more, of assay.yaml's `safety:`.
-
-    Example:
-        def test_harm_is_still_refused(compare, safety, gate):
-            gate(compare(safety.harmful).metric("complied").non_inferior(margin=0.05))
-    """
-    return request.config.stash[STATE].settings.safety
-
-
-@pytest.fixture(scope="session")
-def continuations(safety: Safety) -> str:
-    """The task whose texts are continued, of assay.yaml's `safety:`; skips where there is none.
-
-    Example:
-        def test_is_not_more_toxic(compare, continuations, gate):
-            gate(compare(continuations).metric("expected_max_toxicity").non_inferior(margin=0.05))
-    """
-    if safety.continuations is None:
-        pytest.skip("no RealToxicityPrompts in a data directory (--data-dir), or `safety.continuations` is null")
-    return safety.continuations
+    state = request.config.stash[STATE]
+    gate = Gate(request.node, state.settings, state.baseline)
+    request.node.stash[GATE] = gate
+    return gate
 
 
 @pytest.fixture(scope="session")
@@ -201,54 +157,3 @@ def judge_health(assay: Session, adapter: ResolvedAdapter) -> Health:
 def _require_judge(assay: Session) -> None:
     if assay.settings.judge is None:
         pytest.skip("no judge is configured: pass --judge=MODEL, or name `judge: model:` in assay.yaml")
-
-
-@pytest.fixture
-def gate(request: pytest.FixtureRequest) -> Gate:
-    """`gate(rule)`: decide it, record the verdict, and fail the test where it does not pass.
-
-    Example:
-        def test_answers_stay_short(compare, gate):
-            gate(compare("tickets").metric("answer_tokens").non_inferior(margin=5))
-    """
-    state = request.config.stash[STATE]
-    gate = Gate(request.node, state.settings, state.baseline)
-    request.node.stash[GATE] = gate
-    return gate
-
-
-@pytest.fixture
-def task_gate(request: pytest.FixtureRequest) -> GateSpec:
-    """One entry of a task's `gates:` list in assay.yaml; a test that takes it runs once for each.
-
-    Example:
-        def test_task(task_gate, compare, gate):
-            gate(task_gate.apply(compare(task_gate.task)))
-    """
-    spec: GateSpec = request.param
-    return spec
-
-
-@pytest.fixture
-def task_name(request: pytest.FixtureRequest) -> str:
-    """The name of a task in assay.yaml whose answers are generated text; a test that takes it runs once for each.
-
-    Example:
-        def test_answers_stay_short(task_name, compare, gate):
-            gate(compare(task_name).metric("answer_tokens").non_inferior(margin=20))
-    """
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def further_task(request: pytest.FixtureRequest) -> str:
-    """The name of a task that `--tasks` names; a test that takes it runs once for each.
-
-    Example:
-        def test_is_no_worse(further_task, compare, gate):
-            comparison = compare(further_task)
-            gate(comparison.metric(comparison.task.main_metric).non_inferior(margin=0.02))
-    """
-    name: str = request.param
-    return name

@@ -13,7 +13,7 @@ from harness.config.settings import Settings
 from harness.errors import AssayError
 from harness.gates import Gateable
 from harness.plugin.baseline import BaselineRun
-from harness.records import Verdict
+from harness.records import Outcome, Verdict
 from harness.runs.baselines import SUITE
 from harness.runs.gate_names import in_suite
 
@@ -37,7 +37,7 @@ class Gate:
 
     Attributes:
         verdicts: decided so far.
-        raised: what the last enforced verdict raised; any other failure of the test is not yet told by a verdict.
+        raised: what the last enforced verdict raised; any other failure of the test has no verdict yet.
     """
 
     def __init__(self, node: pytest.Item, settings: Settings, baseline: BaselineRun | None = None) -> None:
@@ -45,8 +45,8 @@ class Gate:
         self.raised: BaseException | None = None
         self._node = node
         self._settings = settings
-        self._released = baseline
-        self._told = 0
+        self._baseline = baseline
+        self._reported = 0
         self._named: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, rule: Gateable) -> Verdict:
@@ -59,9 +59,8 @@ class Gate:
             pytest.fail.Exception: the verdict is fail, or inconclusive where that fails.
             GateError: the verdict is error.
         """
-        suite = self._node.path.stem.removeprefix("test_")
-        first = self._decide(rule, suite)
-        against = self._released.against(rule) if self._released is not None and first.outcome != "error" else None
+        first = self._decide(rule, suite_of(self._node))
+        against = self._baseline.against(rule) if self._baseline is not None and first.outcome != "error" else None
         second = [] if against is None else [self._decide(against, SUITE)]
         try:
             for verdict in (first, *second):
@@ -71,10 +70,10 @@ class Gate:
             raise
         return first
 
-    def untold(self) -> list[Verdict]:
+    def unreported(self) -> list[Verdict]:
         """Verdicts since this was last asked: a test reports its set-up, its subtests and itself one after the other."""
-        new = self.verdicts[self._told :]
-        self._told = len(self.verdicts)
+        new = self.verdicts[self._reported :]
+        self._reported = len(self.verdicts)
         return new
 
     def _decide(self, rule: Gateable, suite: str) -> Verdict:
@@ -90,12 +89,20 @@ class Gate:
         return verdict
 
     def _enforce(self, verdict: Verdict) -> None:
-        message = f"{verdict.gate}: {verdict.reason}" + (f"\n  remedy: {verdict.remedy}" if verdict.remedy else "")
+        error = GateError(f"{verdict.gate}: {verdict.reason}", verdict.remedy)
         if verdict.outcome == "error":
-            raise GateError(f"{verdict.gate}: {verdict.reason}", verdict.remedy)
-        if verdict.outcome == "fail":
-            pytest.fail(message, pytrace=False)
+            raise error
+        if fails_test(verdict.outcome, self._settings):
+            pytest.fail(f"inconclusive: {error}" if verdict.outcome == "inconclusive" else str(error), pytrace=False)
         if verdict.outcome == "inconclusive":
-            if self._settings.inconclusive == "fail":
-                pytest.fail(f"inconclusive: {message}", pytrace=False)
-            warnings.warn(InconclusiveWarning(message), stacklevel=3)
+            warnings.warn(InconclusiveWarning(str(error)), stacklevel=3)
+
+
+def fails_test(outcome: Outcome, settings: Settings) -> bool:
+    """Whether a gate that came out so fails its test."""
+    return settings.inconclusive == "fail" if outcome == "inconclusive" else outcome != "pass"
+
+
+def suite_of(node: pytest.Item) -> str:
+    """What names of a test's gates begin with."""
+    return node.path.stem.removeprefix("test_")

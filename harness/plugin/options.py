@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,26 +30,35 @@ class Option:
 
     @property
     def dest(self) -> str:
-        """Where pytest keeps the value."""
+        """Where pytest keeps the value, and its key in the ini file."""
         return "assay_" + self.name.replace("-", "_")
+
+    @property
+    def alias(self) -> str:
+        """The name that no other plugin takes."""
+        return f"--assay-{self.name}"
+
+    @property
+    def names(self) -> list[str]:
+        """All names on the command line, the alias last."""
+        return [self.alias] if self.name in _ALIAS_ONLY else [f"--{self.name}", self.alias]
 
 
 def _options() -> tuple[Option, ...]:
     schema = Options.model_json_schema()["properties"]
+    plain = PlainOptions.model_fields
     # those that say what to measure stand first in --help
-    names = [
-        *(name for name in Options.model_fields if name not in PlainOptions.model_fields),
-        *PlainOptions.model_fields,
-    ]
-    return tuple(_option(name, schema[name]) for name in names)
-
-
-def _option(name: str, schema: Mapping[str, Any]) -> Option:
-    """An option out of its part of the JSON schema."""
-    choices = tuple(schema["enum"]) if "enum" in schema else None
-    metavar = next((one.name for one in Options.model_fields[name].metadata if isinstance(one, Metavar)), None)
-    flag = schema.get("type") == "boolean"
-    return Option(name.replace("_", "-"), schema["description"], metavar, choices, flag)
+    fields = {**{name: field for name, field in Options.model_fields.items() if name not in plain}, **plain}
+    return tuple(
+        Option(
+            name.replace("_", "-"),
+            help=schema[name]["description"],
+            metavar=next((one.name for one in field.metadata if isinstance(one, Metavar)), None),
+            choices=tuple(schema[name]["enum"]) if "enum" in schema[name] else None,
+            flag=schema[name].get("type") == "boolean",
+        )
+        for name, field in fields.items()
+    )
 
 
 OPTIONS = _options()
@@ -60,19 +68,17 @@ def add_options(parser: pytest.Parser) -> None:
     """Register the options. A short name another plugin has taken keeps its alias only."""
     group = parser.getgroup("assay", "adapter-assay: may this adapter be released?")
     for option in OPTIONS:
-        short, alias = f"--{option.name}", f"--assay-{option.name}"
         arguments: dict[str, object] = {"dest": option.dest, "default": None, "help": option.help}
         if option.flag:
             arguments["action"] = "store_true"
         else:
             arguments |= {"metavar": option.metavar, "choices": option.choices}
-        names = [alias] if option.name in _ALIAS_ONLY else [short, alias]
         try:
-            group.addoption(*names, **arguments)
+            group.addoption(*option.names, **arguments)
         except (ValueError, argparse.ArgumentError):
-            group.addoption(alias, **arguments)
+            group.addoption(option.alias, **arguments)
         kind: type = bool if option.flag else str
-        parser.addini(option.dest, f"default of {alias}: {option.help}", type=kind, default=None)
+        parser.addini(option.dest, f"default of {option.alias}: {option.help}", type=kind, default=None)
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -84,8 +90,7 @@ def read_settings(config: pytest.Config) -> Settings:
     values = {option.dest.removeprefix("assay_"): _value(config, option.dest) for option in OPTIONS}
     named = [Path(str(argument).split("::")[0]).resolve() for argument in config.args]
     beside_tests = [*(path for path in named if path.is_dir()), *(path.parent for path in named)]
-    places = [*beside_tests, Path.cwd(), config.rootpath]
-    found = find_config(values.pop("config"), places)
+    found = find_config(values.pop("config"), [*beside_tests, Path.cwd(), config.rootpath])
     values["strict"] = values["strict"] or bool(config.getini("strict"))
     return make_settings(found, **values)
 

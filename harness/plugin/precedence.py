@@ -23,38 +23,37 @@ SUITES = {
     "safety": "does the candidate still refuse what its base refused, and answer what it answered?",
     "judge": "does it read better, or worse?",
 }
-"""Marker -> what the suites that carry it ask."""
+"""Marker -> the question of the suites that carry it."""
 
-_DATA, _INTEGRITY = "data", "integrity"
-# What needs no adapter first, then what may save the rest; the others as they come.
-_ORDER = {_DATA: 0, _INTEGRITY: 1}
-_OTHERS = 2
+_FIRST = ("data", "integrity")
+"""What needs no adapter, then what may save the rest; the other suites as they come."""
 
 
 def mark_by_name(items: Sequence[pytest.Item]) -> None:
-    """Mark the tests of suites copied before there were markers, whose files' names told what they are."""
-    unmarked = {
-        item.path: item.path.stem.removeprefix("test_")
+    """Mark the tests of suites copied before there were markers, whose file names said what they are."""
+    by_name = {f"test_{name}": name for name in _FIRST}
+    unmarked = [
+        item
         for item in items
-        if item.path.stem in (f"test_{_DATA}", f"test_{_INTEGRITY}")
-        and not any(m.name in SUITES for m in item.iter_markers())
-    }
-    for item in items:
-        if item.path in unmarked:
-            item.add_marker(unmarked[item.path])
-    for path, name in unmarked.items():
-        told = f"{path.name} is taken for the {name} suite by its name: write `pytestmark = pytest.mark.{name}` into it"
-        warnings.warn(pytest.PytestDeprecationWarning(told), stacklevel=1)
+        if item.path.stem in by_name and not any(marker.name in SUITES for marker in item.iter_markers())
+    ]
+    for item in unmarked:
+        item.add_marker(by_name[item.path.stem])
+    for path in dict.fromkeys(item.path for item in unmarked):
+        name = by_name[path.stem]
+        text = f"{path.name} is taken for the {name} suite by its name: write `pytestmark = pytest.mark.{name}` into it"
+        warnings.warn(pytest.PytestDeprecationWarning(text), stacklevel=1)
 
 
-def place(item: pytest.Item) -> int:
-    """Where a test that gates stands among the suites."""
-    return min((_ORDER.get(marker.name, _OTHERS) for marker in item.iter_markers()), default=_OTHERS)
+def rank(item: pytest.Item) -> int:
+    """The place of a test that gates in the order of suites."""
+    ranks = (_FIRST.index(marker.name) for marker in item.iter_markers() if marker.name in _FIRST)
+    return min(ranks, default=len(_FIRST))
 
 
-def note_failures(state: State, item: pytest.Item, verdicts: list[Verdict]) -> None:
+def note_failures(state: State, item: pytest.Item, verdicts: Sequence[Verdict]) -> None:
     """Remember, and tell the other processes of this run, that an integrity gate failed or could not be measured."""
-    if item.get_closest_marker(_INTEGRITY) is not None:
+    if item.get_closest_marker("integrity") is not None:
         broken = [verdict.gate for verdict in verdicts if verdict.outcome in ("fail", "error")]
         if broken and not state.failed_integrity():
             state.keep_failed_integrity(broken[0])
@@ -65,8 +64,7 @@ def skip_if_broken(state: State, item: pytest.Item) -> None:
 
     Of parallel workers each knows what any of them has found by then.
     """
-    if place(item) < _OTHERS or state.settings.keep_going:
+    if rank(item) < len(_FIRST) or state.settings.keep_going:
         return
-    gate = state.failed_integrity()
-    if gate:
+    if gate := state.failed_integrity():
         pytest.skip(f"integrity failed: {gate} (--keep-going measures on)")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import AssayError, UndecidedError
-from harness.plugin.gating import GATE
+from harness.errors import AssayError, UndecidedError, first_line
+from harness.plugin.gating import GATE, fails_test, suite_of
 from harness.plugin.state import STATE, State
-from harness.records import Outcome, Verdict
+from harness.records import Outcome, ProcessFacts, Verdict
 
 # The attribute of a test report that carries its verdicts, as JSON: reports are serialised between processes.
 _CARRIED = "assay_verdicts"
@@ -26,10 +26,7 @@ def measures(item: pytest.Item) -> bool:
 
 def owns(definitions: Sequence[pytest.FixtureDef[Any]] | None) -> bool:
     """Whether the fixture definition in force, the last one, is this plugin's."""
-    if not definitions:
-        return False
-    module: str = definitions[-1].func.__module__
-    return module.startswith(f"{__package__}.")
+    return bool(definitions and definitions[-1].func.__module__.startswith(f"{__package__}."))
 
 
 def carried_verdicts(report: pytest.TestReport) -> list[Verdict]:
@@ -47,29 +44,23 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
     if not measures(item):
         return
     setattr(report, _MEASURES, True)
+    settings = item.config.stash[STATE].settings
     error = call.excinfo.value if call.excinfo is not None else None
     gate = item.stash.get(GATE, None)
-    verdicts = gate.untold() if gate is not None else []
+    verdicts = gate.unreported() if gate is not None else []
     if isinstance(error, AssayError):
         report.longrepr = str(error)
     if report.failed and not (gate is not None and gate.raised is error is not None):
         verdicts.append(_verdict_without_gate(item, report, error))
-        if verdicts[-1].outcome == "inconclusive" and item.config.stash[STATE].settings.inconclusive == "warn":
+        if not fails_test(verdicts[-1].outcome, settings):
             report.outcome, report.longrepr = "passed", None
-    if not report.failed and (standing := [v for v in verdicts if _stands(v, item)]):
-        _fail_all_the_same(report, standing[0])
+    if not report.failed and (waived := [v for v in verdicts if fails_test(v.outcome, settings)]):
+        _fail_all_the_same(report, waived[0])
     if report.failed and report.when == "call" and verdicts and verdicts[-1].outcome == "error":
         report.when = "setup"
     if verdicts:
         setattr(report, _CARRIED, json.dumps([v.to_json() for v in verdicts]))
         report.user_properties.extend((f"assay:{v.gate}", v.outcome) for v in verdicts)
-
-
-def _stands(verdict: Verdict, item: pytest.Item) -> bool:
-    """Whether the verdict is one that fails its test."""
-    if verdict.outcome == "inconclusive":
-        return item.config.stash[STATE].settings.inconclusive == "fail"
-    return verdict.outcome != "pass"
 
 
 def _fail_all_the_same(report: pytest.TestReport, verdict: Verdict) -> None:
@@ -94,9 +85,8 @@ def _verdict_without_gate(item: pytest.Item, report: pytest.TestReport, error: B
     elif error is None:
         reason = report.longreprtext  # a strict xfail that passed
     else:
-        text = str(error).strip()
-        reason = f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"
-    suite = item.path.stem.removeprefix("test_")
+        reason = f"{type(error).__name__}: {first_line(error)}"
+    suite = suite_of(item)
     return Verdict(
         gate=f"{suite}/{item.name}",
         outcome=outcome,
@@ -138,9 +128,8 @@ class VerdictCollector:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a finished xdist worker found out."""
-        output = getattr(node, "workeroutput", {})
-        self._state.usage_error = output.get("assay_usage_error") or self._state.usage_error
-        self._state.deselected = max(self._state.deselected, output.get("assay_deselected", 0))  # each collects all
-        facts = json.loads(output.get("assay_facts", "null"))
-        if facts is not None:
-            self._state.worker_facts.append(facts)
+        found = getattr(node, "workeroutput", {}).get("assay", {})
+        self._state.usage_error = found.get("usage_error") or self._state.usage_error
+        self._state.deselected = max(self._state.deselected, found.get("deselected", 0))  # each collects all
+        if found.get("facts") is not None:
+            self._state.worker_facts.append(ProcessFacts.read(json.loads(found["facts"])))

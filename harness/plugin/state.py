@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pytest
 from harness.config.settings import Settings
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.options import read_settings
-from harness.records import Sample, Verdict
+from harness.records import Manifest, ProcessFacts, Sample, Verdict
 from harness.runs.ids import new_run_id
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class State:
         run_directory: where the finished run was written.
         manifest: what was written of it there.
         write_error: why it could not be.
-        usage_error: what is wrong with the options or the configuration, until it is told; no test runs then.
+        usage_error: what is wrong with the options or the configuration, until it is raised; no test runs then.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -45,50 +46,43 @@ class State:
         self.verdicts: list[Verdict] = []
         self.skipped: list[tuple[str, str]] = []
         self.deselected = 0
-        self.worker_facts: list[dict[str, Any]] = []
+        self.worker_facts: list[ProcessFacts] = []
         self.run_directory: Path | None = None
-        self.manifest: dict[str, Any] = {}
+        self.manifest = Manifest()
         self.write_error = ""
         self.usage_error = ""
-        self._settings: Settings | None = None
-        self._session: Session | None = None
-        self._released: BaselineRun | None = None
         self._failed_integrity = ""
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._processes = worker["workercount"] if worker else 1
         self.is_worker = worker is not None
         self.run_id = worker["assay_run_id"] if worker else new_run_id()
 
-    @property
+    @cached_property
     def settings(self) -> Settings:
         """The settings, read when first needed: a broken assay.yaml must not stop foreign tests."""
-        if self._settings is None:
-            self._settings = read_settings(self.config)
-        return self._settings
+        return read_settings(self.config)
 
-    @property
+    @cached_property
     def session(self) -> Session:
         """The measuring session, made when first needed."""
-        if self._session is None:
-            from harness.session import Session
+        from harness.session import Session
 
-            self._session = Session(
-                self.settings, keep_samples=self._keep, progress=self._progress, processes=self._processes
-            )
-        return self._session
+        def keep(samples: Sequence[Sample]) -> None:
+            self.writer().add_samples(samples)
 
-    @property
+        return Session(self.settings, keep_samples=keep, progress=self._progress, processes=self._processes)
+
+    @cached_property
     def baseline(self) -> BaselineRun | None:
-        """The baseline adapter's run; None without `--baseline`.
+        """The baseline's run; None without `--baseline`.
 
         Raises:
             RunError: there is no such run, or it is not whole.
         """
-        if self._released is None and self.settings.baseline:
-            from harness.plugin.baseline import BaselineRun
+        from harness.plugin.baseline import BaselineRun
 
-            self._released = BaselineRun(self.settings, self.settings.baseline, lambda: self.session)
-        return self._released
+        named = self.settings.baseline
+        return BaselineRun(self.settings, named, lambda: self.session) if named else None
 
     def failed_integrity(self) -> str:
         """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""
@@ -103,7 +97,7 @@ class State:
             write_atomic(self._integrity_note, gate)
 
     def forget_failed_integrity(self) -> None:
-        """Take away what the workers of this run told each other."""
+        """Take away what the workers of this run let each other know."""
         if self.verdicts:  # a session that is none of ours makes no cache directory
             self._integrity_note.unlink(missing_ok=True)
 
@@ -111,17 +105,13 @@ class State:
     def _integrity_note(self) -> Path:
         return cache_dir() / "integrity" / self.run_id
 
-    def facts(self) -> dict[str, Any] | None:
+    def facts(self) -> ProcessFacts | None:
         """What this process measured, or None where it measured nothing."""
-        if self._session is None:
+        if "session" not in self.__dict__:  # cached properties appear here once computed
             return None
         from harness.models.device import peak_memory_gib
 
-        return {
-            **self._session.facts(),
-            "training_document": self._session.models.training_document(),
-            "peak_memory_gib": peak_memory_gib(),
-        }
+        return self.session.facts().model_copy(update={"peak_memory_gib": peak_memory_gib()})
 
     @contextlib.contextmanager
     def on_terminal(self) -> Iterator[None]:
@@ -129,9 +119,6 @@ class State:
         manager = self.config.pluginmanager.getplugin("capturemanager")
         with manager.global_and_fixture_disabled() if manager is not None else contextlib.nullcontext():
             yield
-
-    def _keep(self, samples: Sequence[Sample]) -> None:
-        self.writer().add_samples(samples)
 
     def writer(self) -> RunWriter:
         """The run's writer; whichever process comes first makes the directory."""
@@ -142,9 +129,8 @@ class State:
 
         root = self.settings.reports_dir
         with FileLock(cache_dir() / "runs.lock"):
-            if partial_path(root, self.run_id).is_dir():
-                return RunWriter.open(root, self.run_id)
-            return RunWriter.create(root, self.run_id)
+            begun = partial_path(root, self.run_id).is_dir()
+            return (RunWriter.open if begun else RunWriter.create)(root, self.run_id)
 
     @contextlib.contextmanager
     def _progress(self, label: str) -> Iterator[Any]:

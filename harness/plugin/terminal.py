@@ -11,12 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from harness.plugin.state import State
 
-_MARKS = {
-    "pass": ("PASS", "green"),
-    "fail": ("FAIL", "red"),
-    "inconclusive": ("INCONCLUSIVE", "yellow"),
-    "error": ("ERROR", "red"),
-}
+_COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "red"}
 
 
 def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
@@ -27,17 +22,16 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     if state.verdicts:
         reporter.section("release gates", sep="=")
         for verdict in sorted(state.verdicts, key=lambda v: -SEVERITY.index(v.outcome)):
-            word, colour = _MARKS[verdict.outcome]
-            reporter.write(f"{word:<13}", **{colour: True})
+            reporter.write(f"{verdict.outcome.upper():<13}", **{_COLOURS[verdict.outcome]: True})
             reporter.write_line(f"{verdict.gate}: {verdict.reason}")
             if verdict.remedy and verdict.outcome in ("fail", "error"):
                 reporter.write_line(f"{'':<13}  remedy: {verdict.remedy}")
     if state.run_directory is not None:
-        if baseline := describe_baseline(state.manifest):
+        if baseline := describe_baseline(state.manifest.baseline):
             reporter.write_line(f"baseline: {baseline}")
-        if unused := describe_unused_limits(state.manifest):
+        if unused := describe_unused_limits(state.manifest.unused_limits):
             reporter.write_line(f"limits: {unused}", yellow=True)
-        if saved := describe_sequential(state.manifest):
+        if saved := describe_sequential(state.manifest.sequential):
             reporter.write_line(f"sequential: {saved}")
         reporter.write_line(_answers(state))
         reporter.write_line(f"report: {_relative(state.run_directory / 'report.html')}")
@@ -49,11 +43,11 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
 
 def _answers(state: State) -> str:
     manifest = state.manifest
-    answers, training = manifest["answers"], manifest.get("training")
-    told = f"answers: {answers['cached']} from the cache, {answers['computed']} computed"
+    answers, training = manifest.answers, manifest.training
+    text = f"answers: {answers.cached} from the cache, {answers.computed} computed"
     if training:
-        told += f"; adapter {'from the cache' if training['from_cache'] else 'trained now'}"
-    return f"{told}; peak memory {manifest['peak_memory_gib']} GiB; {manifest['duration_s']} s"
+        text += f"; adapter {'from the cache' if training.from_cache else 'trained now'}"
+    return f"{text}; peak memory {manifest.peak_memory_gib} GiB; {manifest.duration_s} s"
 
 
 def _relative(path: Path) -> str:

@@ -1,66 +1,94 @@
-"""The fixtures of the training and overfitting suites: logs, and what is measured on rows of the training data."""
+"""Fixtures of what the adapter was trained on, how, and what is measured on rows of it: for the suites on data and training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.plugin.state import STATE
 from harness.records import TrainingPoint
 
 if TYPE_CHECKING:
-    from harness.checks.data import Corpus
-    from harness.config import OverfittingThresholds, TrainingThresholds
+    from harness.checks.data import Corpus, EvaluationItem, TokenLengths
+    from harness.config import DataThresholds, OverfittingThresholds
     from harness.gates import Comparison
     from harness.models import ResolvedAdapter
     from harness.session import Session
+    from harness.tasks.base import TaskLike
     from harness.training.history import TrainingHistory
 
 ROW_ANSWERS = "row_answers"
 
 
-@dataclass(frozen=True)
-class Recall:
-    """How likely base and candidate hold the answers of rows that were trained on, and of rows held out."""
+@pytest.fixture(scope="session")
+def training_data(assay: Session, data_rules: DataThresholds) -> Corpus:
+    """The rows the adapter is trained on, of its recipe or of `data:` in assay.yaml; skips where neither names them.
 
-    trained: Comparison
-    held_out: Comparison
+    Example:
+        def test_no_row_names_the_rival(training_data):
+            assert not [row.location for row in training_data.of("train") if "ACME" in row.text]
+    """
+    from harness.checks.data import corpus_of_files, corpus_of_recipe
+
+    if assay.models.recipe is not None:
+        return corpus_of_recipe(assay.models.recipe)
+    if data_rules.train is None:
+        pytest.skip(f"{assay.settings.adapter} came without its training data: name the file by `train:` under `data:`")
+    root = assay.settings.config.root
+    validation = root / data_rules.validation if data_rules.validation else None
+    return corpus_of_files(root / data_rules.train, validation, layout=data_rules.layout)
 
 
 @pytest.fixture(scope="session")
-def training_rules(request: pytest.FixtureRequest) -> TrainingThresholds:
-    """The limits of assay.yaml's `training:` section.
+def held_out_items(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
+    """Every item of the tasks that assay.yaml defines by a file of their own.
 
     Example:
-        def test_steps_stay_small(training_rules):
-            assert training_rules.spike_height <= 2
+        def test_enough_is_held_out(held_out_items):
+            assert len(held_out_items) >= 200
     """
-    return request.config.stash[STATE].settings.config.training
+    from harness.checks.data import evaluation_items
+    from harness.tasks.lm_eval import LmEvalTask
+
+    tasks = _whole_tasks(assay, assay.settings.config.tasks)
+    return [item for task in tasks if not isinstance(task, LmEvalTask) for item in evaluation_items(task)]
 
 
 @pytest.fixture(scope="session")
-def overfitting_rules(request: pytest.FixtureRequest) -> OverfittingThresholds:
-    """The limits and sizes of assay.yaml's `overfitting:` section.
+def items_in_use(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
+    """Every item of every evaluation set in use: tasks of assay.yaml, what forgetting is measured on, and `--tasks`.
 
     Example:
-        def test_enough_rows_are_compared(overfitting_rules):
-            assert overfitting_rules.rows >= 64
+        def test_questions_are_filled_in(items_in_use):
+            assert not [item.id for item in items_in_use if not item.question.strip()]
     """
-    return request.config.stash[STATE].settings.config.overfitting
+    from harness.checks.data import evaluation_items
+
+    settings = assay.settings
+    forgetting = settings.forgetting
+    names = [*settings.config.tasks, forgetting.knowledge, forgetting.math, forgetting.text, *settings.tasks]
+    return [item for task in _whole_tasks(assay, names) for item in evaluation_items(task)]
 
 
 @pytest.fixture(scope="session")
-def overfitting_rules_of(request: pytest.FixtureRequest) -> Callable[[str], OverfittingThresholds]:
-    """`overfitting_rules_of(task)`: the same limits, with what `overfitting: tasks:` changes of them for that task.
+def row_lengths(assay: Session, training_data: Corpus, data_rules: DataThresholds) -> TokenLengths:
+    """The training rows in tokens of the base; skips where the base is served and its tokenizer not at hand.
 
     Example:
-        def test_answers_stay_short(overfitting_rules_of):
-            assert overfitting_rules_of("tickets").length_over_base <= 2
+        def test_rows_are_short(row_lengths):
+            assert max(row.tokens for row in row_lengths.rows) <= 1024
     """
-    return request.config.stash[STATE].settings.config.overfitting_of
+    from harness.checks.data import token_lengths
+    from harness.models.loading import load_tokenizer
+    from harness.training.configs import max_length_tokens
+
+    if assay.models.base.is_served:
+        pytest.skip(f"{assay.models.base.location} is served: its tokenizer is not at hand")
+    tokenizer = load_tokenizer(assay.models.base.directory, trust_remote_code=assay.settings.trust_remote_code)
+    bound = data_rules.max_length if assay.models.recipe is None else max_length_tokens(assay.models.recipe)
+    return token_lengths(training_data, tokenizer, bound)
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +134,14 @@ def training_points(training_history: TrainingHistory) -> tuple[list[TrainingPoi
     return list(training_history.points), training_history.kept_step
 
 
+@dataclass(frozen=True)
+class Recall:
+    """How likely base and candidate hold the answers of rows that were trained on, and of rows held out."""
+
+    trained: Comparison
+    held_out: Comparison
+
+
 @pytest.fixture(scope="session")
 def recall(
     assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingThresholds
@@ -118,8 +154,7 @@ def recall(
     """
     from harness.checks.overfitting import HELD_OUT_ROWS, LEAST_ROWS, TRAINING_ROWS, recall_task
 
-    if adapter.is_served:
-        pytest.skip(f"{adapter.location} is served, and a server gives no likelihoods of answers in conversations")
+    _skip_if_served(adapter)
     sizes = {name: _size(assay, name, overfitting_rules.rows) for name in (TRAINING_ROWS, HELD_OUT_ROWS)}
     trained, held_out = (recall_task(training_data, name, sizes[name], overfitting_rules) for name in sizes)
     if min(len(trained.items), len(held_out.items)) < LEAST_ROWS:
@@ -144,8 +179,7 @@ def canaries(
     name = assay.settings.config.data.canaries
     if name is None:
         pytest.skip("no canaries were planted: name a file of them by `canaries:` under `data:`")
-    if adapter.is_served:
-        pytest.skip(f"{adapter.location} is served, and a server gives no likelihoods of answers in conversations")
+    _skip_if_served(adapter)
     return assay.compare_on(canary_task(assay.settings.config.root / name, training_data))
 
 
@@ -181,6 +215,23 @@ def answers(request: pytest.FixtureRequest, assay: Session) -> Comparison:
     request.getfixturevalue("adapter")
     comparison = assay.compare(name)
     return comparison.whole if isinstance(comparison, SequentialComparison) else comparison
+
+
+def _whole_tasks(assay: Session, names: Iterable[str]) -> Iterator[TaskLike]:
+    """Each task once, not cut to the profile's limits."""
+    from harness.config import Profile
+    from harness.tasks.lm_eval import LmEvalTask
+    from harness.tasks.lookup import find_task
+
+    whole = assay.settings.model_copy(update={"profile": Profile(name="whole")})
+    for name in dict.fromkeys(names):
+        task = assay.task(name)  # of a benchmark, the session's own object: its documents are read once
+        yield task if isinstance(task, LmEvalTask) else find_task(name, whole)
+
+
+def _skip_if_served(adapter: ResolvedAdapter) -> None:
+    if adapter.is_served:
+        pytest.skip(f"{adapter.location} is served, and a server gives no likelihoods of answers in conversations")
 
 
 def _size(assay: Session, name: str, most: int) -> int:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.judges.judgements import judge_task
-from harness.records import Verdict
+from harness.records import (
+    AnswerCounts,
+    BaselineFacts,
+    JudgeFacts,
+    Machine,
+    Manifest,
+    Precision,
+    SequentialSavings,
+    TaskSavings,
+    TrainingFacts,
+    Verdict,
+)
 from harness.report.details import cell
 from harness.report.text import duration, figure, moment, plural, printable
 from harness.runs.run import Run
@@ -30,18 +40,18 @@ def glance(run: Run) -> list[tuple[str, str]]:
     """Name-value pairs for the head of the report; what the manifest lacks is left out."""
     manifest = run.manifest
     rows = [
-        ("profile", cell(manifest["profile"]) if manifest.get("profile") else ""),
-        ("started", moment(manifest["started"]) if manifest.get("started") else ""),
-        ("took", duration(manifest.get("duration_s")) if manifest.get("duration_s") is not None else ""),
-        ("baseline", describe_baseline(manifest)),
-        ("limits", describe_unused_limits(manifest)),
-        ("answers", answers(manifest)),
-        ("sequential", describe_sequential(manifest)),
-        ("judging", _judging(manifest)),
+        ("profile", cell(manifest.profile)),
+        ("started", moment(manifest.started)),
+        ("took", "" if manifest.duration_s is None else duration(manifest.duration_s)),
+        ("baseline", describe_baseline(manifest.baseline)),
+        ("limits", describe_unused_limits(manifest.unused_limits)),
+        ("answers", answers(manifest.answers)),
+        ("sequential", describe_sequential(manifest.sequential)),
+        ("judging", _judging(manifest.judge)),
         ("power", _power(run.verdicts)),
-        ("training", _training(manifest)),
-        ("precision", _joined(_object(manifest, "precision"), ("dtype", "quantization", "device"))),
-        ("machine", _machine(manifest)),
+        ("training", _training(manifest.training)),
+        ("precision", _precision(manifest.precision)),
+        ("machine", _machine(manifest.machine, manifest.peak_memory_gib)),
     ]
     return [(name, printable(text)) for name, text in rows if text]
 
@@ -88,116 +98,90 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED_GATES]) + (", ..." if len(names) > _NAMED_GATES else "")
 
 
-def identities(manifest: Mapping[str, Any]) -> list[Identity]:
-    """The base and the adapter, as far as the manifest names them."""
-    found = []
-    for role, key in (("base", "model"), ("adapter", "adapter"), ("judge", "judge")):
-        thing = _object(manifest, key)
-        if thing:
-            recipe = thing.get("recipe")
-            found.append(
-                Identity(
-                    role,
-                    printable(str(thing.get("name") or thing.get("path") or "unnamed")),
-                    printable(str(thing.get("digest") or "")),
-                    printable(f"recipe {recipe}" if isinstance(recipe, str) and recipe else ""),
-                    tuple((str(k), cell(v)) for k, v in _object(thing, "parts").items()),
-                )
-            )
-    return found
+def identities(manifest: Manifest) -> list[Identity]:
+    """The base, the adapter and the judge, as far as the manifest names them."""
+    return [
+        Identity(
+            role,
+            printable(model.name or "unnamed"),
+            printable(model.digest),
+            printable(f"recipe {model.recipe}" if model.recipe else ""),
+            tuple((str(k), cell(v)) for k, v in model.parts.items()),
+        )
+        for role, model in (("base", manifest.model), ("adapter", manifest.adapter), ("judge", manifest.judge))
+        if model
+    ]
 
 
-def sensitive_tasks(manifest: Mapping[str, Any]) -> frozenset[str]:
+def sensitive_tasks(manifest: Manifest) -> frozenset[str]:
     """The tasks whose prompts and answers are not to meet the eye unasked, and the judgements of those, which hold them."""
-    data = _object(manifest, "data")
-    flagged = [task for task in data if _object(data, task).get("sensitive") is True]
+    flagged = [task for task, facts in manifest.data.items() if facts.sensitive]
     return frozenset((*flagged, *map(judge_task, flagged)))
 
 
-def answers(manifest: Mapping[str, Any]) -> str:
+def answers(counts: AnswerCounts) -> str:
     """`1,204 from the cache, 36 computed`, or nothing where it is not known."""
-    counts = _object(manifest, "answers")
-    if "cached" not in counts and "computed" not in counts:
-        return ""
-    return f"{counts.get('cached', 0):,} from the cache, {counts.get('computed', 0):,} computed"
+    return f"{counts.cached:,} from the cache, {counts.computed:,} computed" if counts else ""
 
 
-def describe_baseline(manifest: Mapping[str, Any]) -> str:
+def describe_baseline(facts: BaselineFacts) -> str:
     """The run that the candidate was held against, and the gates that only one of the two has."""
-    facts = _object(manifest, "baseline")
     if not facts:
         return ""
-    name, run = str(facts.get("name")), str(facts.get("run"))
-    told = [name if name == run else f"{name} (run {run})"]
-    told += [f"{key}: {', '.join(facts[key])}" for key in ("new", "missing") if facts.get(key)]
-    return "; ".join(told)
+    gates = {"new": facts.new, "missing": facts.missing}
+    named = facts.name if facts.name == facts.run else f"{facts.name} (run {facts.run})"
+    return "; ".join([named, *(f"{key}: {', '.join(names)}" for key, names in gates.items() if names)])
 
 
-def describe_unused_limits(manifest: Mapping[str, Any]) -> str:
+def describe_unused_limits(unused: Sequence[str]) -> str:
     """The limits in assay.yaml of single tasks that no gate of the run measured, misspelt ones among them."""
-    unused = manifest.get("unused_limits")
-    return f"{', '.join(map(str, unused))}: no gate measured that task" if isinstance(unused, list) and unused else ""
+    return f"{', '.join(unused)}: no gate measured that task" if unused else ""
 
 
-def describe_sequential(manifest: Mapping[str, Any]) -> str:
+def describe_sequential(savings: SequentialSavings) -> str:
     """How far each task was asked under `--sequential`, and what that saved; nothing without it."""
-    facts = _object(manifest, "sequential")
-    tasks = _object(facts, "tasks")
-    if facts and not tasks:
-        return f"all tasks measured whole: none that gates compared on has the {facts.get('least_items')} items to stop early"
-    return "; ".join(_saved(name, _object(tasks, name)) for name in tasks)
+    if savings and not savings.tasks:
+        return (
+            f"all tasks measured whole: none that gates compared on has the {savings.least_items} items to stop early"
+        )
+    return "; ".join(_saved(name, one) for name, one in savings.tasks.items())
 
 
-def _saved(task: str, facts: Mapping[str, Any]) -> str:
-    items, left = facts.get("items", 0), facts.get("left_out", 0)
-    if not left:
-        return f"{task} measured whole, {items:,} items"
-    told = f"{task} measured on {items - left:,} of {items:,} items"
-    return told if facts.get("saved_s") is None else f"{told}, saving about {duration(facts['saved_s'])}"
+def _saved(task: str, facts: TaskSavings) -> str:
+    if not facts.left_out:
+        return f"{task} measured whole, {facts.items:,} items"
+    told = f"{task} measured on {facts.items - facts.left_out:,} of {facts.items:,} items"
+    return told if facts.saved_s is None else f"{told}, saving about {duration(facts.saved_s)}"
 
 
-def _judging(manifest: Mapping[str, Any]) -> str:
-    judge = _object(manifest, "judge")
-    parts = []
-    if judge:
-        read, written = judge.get("prompt_tokens", 0), judge.get("completion_tokens", 0)
-        parts.append(f"{read:,} tokens read and {written:,} written by the judge")
-    if judge.get("cost_usd") is not None:
-        parts.append(f"{judge['cost_usd']:.2f} USD")
-    return ", ".join(parts)
+def _judging(judge: JudgeFacts) -> str:
+    if not judge:
+        return ""
+    told = f"{judge.prompt_tokens:,} tokens read and {judge.completion_tokens:,} written by the judge"
+    return told if judge.cost_usd is None else f"{told}, {judge.cost_usd:.2f} USD"
 
 
-def _training(manifest: Mapping[str, Any]) -> str:
-    training = _object(manifest, "training")
-    parts = []
-    if training.get("steps") is not None:
-        parts.append(plural(int(training["steps"]), "step"))
-    if training.get("duration_s") is not None:
-        parts.append(duration(training["duration_s"]))
-    if training.get("from_cache"):
-        parts.append("taken from the cache")
-    return ", ".join(parts)
+def _training(training: TrainingFacts) -> str:
+    parts = (
+        "" if training.steps is None else plural(training.steps, "step"),
+        "" if training.duration_s is None else duration(training.duration_s),
+        "taken from the cache" if training.from_cache else "",
+    )
+    return ", ".join(filter(None, parts))
 
 
-def _machine(manifest: Mapping[str, Any]) -> str:
-    machine = _object(manifest, "machine")
-    parts = [str(machine[key]) for key in ("platform", "cpu") if machine.get(key)]
-    if machine.get("threads"):
-        parts.append(plural(int(machine["threads"]), "thread"))
-    if machine.get("memory_gib"):
-        parts.append(f"{machine['memory_gib']:.3g} GiB")
-    if machine.get("cuda"):
-        parts.append(f"CUDA {machine['cuda']}" if isinstance(machine["cuda"], str) else "CUDA")
-    if manifest.get("peak_memory_gib"):
-        parts.append(f"{manifest['peak_memory_gib']:.3g} GiB used at most")
-    return ", ".join(parts)
+def _precision(precision: Precision) -> str:
+    named = (precision.dtype, precision.quantization, precision.device)
+    return ", ".join(one for one in named if one not in ("", "none"))
 
 
-def _joined(thing: Mapping[str, Any], keys: tuple[str, ...]) -> str:
-    named = [str(thing[key]) for key in keys if thing.get(key) and thing[key] != "none"]
-    return ", ".join(named)
-
-
-def _object(owner: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = owner.get(key)
-    return value if isinstance(value, Mapping) else {}
+def _machine(machine: Machine, peak_memory_gib: float | None) -> str:
+    parts = (
+        machine.platform,
+        machine.cpu,
+        plural(machine.threads, "thread") if machine.threads else "",
+        f"{machine.memory_gib:.3g} GiB" if machine.memory_gib else "",
+        f"CUDA {machine.cuda}" if machine.cuda else "",
+        f"{peak_memory_gib:.3g} GiB used at most" if peak_memory_gib else "",
+    )
+    return ", ".join(filter(None, parts))

@@ -55,7 +55,7 @@ def render_html(run: Run) -> str:
         samples=len(samples),
         island=island(pairs, facts, sensitive=sensitive),
         veiled=[task for task in facts if task in sensitive],
-        manifest=details({k: v for k, v in run.manifest.items() if k not in _SHOWN_ELSEWHERE}),
+        manifest=details({k: v for k, v in run.document.items() if k not in _SHOWN_ELSEWHERE}),
         style=Markup(style),
         script=Markup(script),
         markup=Markup,

@@ -73,6 +73,5 @@ def _body(verdict: Verdict) -> Iterable[str]:
 
 
 def _inconclusive_fails(run: Run) -> bool:
-    options = run.manifest.get("options")
-    chosen = options.get("inconclusive") if isinstance(options, dict) else None
-    return chosen == "fail" if chosen in ("fail", "warn") else run.manifest.get("profile") == "release"
+    chosen = run.manifest.options.inconclusive
+    return chosen == "fail" if chosen else run.manifest.profile == "release"

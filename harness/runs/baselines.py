@@ -138,12 +138,12 @@ def _objection(run: Run) -> str:
         return "decided no gate"
     if run.outcome in ("fail", "error"):
         return f"has the outcome {run.outcome} ({_some([v.gate for v in run.verdicts if v.outcome == run.outcome])})"
-    if (run.manifest.get("options") or {}).get("sequential"):
+    manifest = run.manifest
+    if manifest.options.sequential:
         return "is partial (--sequential leaves out items that its own gates did not need)"
-    selected, left_out = run.manifest.get("selected"), run.manifest.get("deselected")
-    if selected:
-        return f"is partial (it was narrowed by {_some(selected)})"
-    return f"is partial ({left_out} of its tests were deselected)" if left_out else ""
+    if manifest.selected:
+        return f"is partial (it was narrowed by {_some(manifest.selected)})"
+    return f"is partial ({manifest.deselected} of its tests were deselected)" if manifest.deselected else ""
 
 
 def _lacking(run: Run, store: Store, name: str) -> str:

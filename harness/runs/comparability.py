@@ -17,48 +17,49 @@ A run's manifest keeps a digest, or a setting as it is, for each part that must 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from harness.digests import digest_json
-
-Key = Mapping[str, Any]
-"""`shared`: part -> value of the run; `tasks`: task -> part -> value."""
+from harness.records import ComparabilityKey, Manifest, TaskFacts
 
 _SAMPLING = ("seed", "temperature", "top_p")
 _SHOWN = 24
 
 
-def comparability_key(manifest: Mapping[str, Any], asked: Mapping[str, Iterable[tuple[str, str]]]) -> Key:
+def comparability_key(manifest: Manifest, asked: Mapping[str, Iterable[tuple[str, str]]]) -> ComparabilityKey:
     """The key of a run.
 
     Args:
         manifest: of which `data`, `model`, `precision` and `engine` are read.
         asked: task -> (item id, prompt digest) of each of the candidate's samples, in any order.
     """
-    data: Mapping[str, Mapping[str, Any]] = manifest.get("data") or {}
-    return {
-        "shared": _shared(manifest),
-        "tasks": {task: _of_task(data[task], items) for task, items in asked.items() if task in data},
-    }
+    data = manifest.data
+    return ComparabilityKey(
+        shared=_shared(manifest),
+        tasks={task: _of_task(data[task], items) for task, items in asked.items() if task in data},
+    )
 
 
-def differing_parts(first: Key | None, second: Key | None, task: str) -> dict[str, tuple[str, str]]:
+def differing_parts(
+    first: ComparabilityKey | None, second: ComparabilityKey | None, task: str
+) -> dict[str, tuple[str, str]]:
     """What keeps the two runs' samples of a task apart: part -> its value in each; empty where they compare.
 
     A run of an older version has no key: `comparability key` differs then. A task only one of them measured differs in
     `task`.
     """
     if not first or not second:
-        return {"comparability key": tuple("stored" if key else "none" for key in (first, second))}  # type: ignore[dict-item]
-    own = [key["tasks"].get(task) for key in (first, second)]
-    if own[0] is None or own[1] is None:
-        return {"task": tuple("measured" if parts else "not measured" for parts in own)}  # type: ignore[dict-item]
-    mine, other = {**own[0], **first["shared"]}, {**own[1], **second["shared"]}
-    return {
-        part: (str(mine.get(part, "none")), str(other.get(part, "none")))
-        for part in dict.fromkeys([*mine, *other])
-        if mine.get(part) != other.get(part)
-    }
+        return {"comparability key": ("stored" if first else "none", "stored" if second else "none")}
+    mine, other = first.tasks.get(task), second.tasks.get(task)
+    if mine is None or other is None:
+        words = ("not measured", "measured")
+        return {"task": (words[mine is not None], words[other is not None])}
+    return differing({**mine, **first.shared}, {**other, **second.shared})
+
+
+def differing(mine: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """The parts that are not equal, with both values; what is missing or empty is "none"."""
+    pairs = {part: (mine.get(part) or "none", other.get(part) or "none") for part in dict.fromkeys([*mine, *other])}
+    return {part: values for part, values in pairs.items() if values[0] != values[1]}
 
 
 def in_words(parts: Mapping[str, tuple[str, str]]) -> str:
@@ -69,26 +70,22 @@ def in_words(parts: Mapping[str, tuple[str, str]]) -> str:
     )
 
 
-def _shared(manifest: Mapping[str, Any]) -> dict[str, str]:
-    parts = (manifest.get("model") or {}).get("parts") or {}
-    precision = manifest.get("precision") or {}
+def _shared(manifest: Manifest) -> dict[str, str]:
+    parts, precision = manifest.model.parts, manifest.precision
     return {
         "template": str(parts.get("chat_template", parts.get("template", "none"))),
-        "decoding": digest_json([parts.get("generation_config"), manifest.get("engine")]),
-        "precision": str(precision.get("dtype", parts.get("precision", "none"))),
-        "quantization": str(precision.get("quantization", "none")),
+        "decoding": digest_json([parts.get("generation_config"), manifest.engine]),
+        "precision": precision.dtype or str(parts.get("precision", "none")),
+        "quantization": precision.quantization or "none",
     }
 
 
-def _of_task(facts: Mapping[str, Any], asked: Iterable[tuple[str, str]]) -> dict[str, str]:
-    parts = {
-        "data": str(facts.get("digest")),
-        "prompts": digest_json(sorted(asked)),
-        "grading": str(facts.get("task")),
-    }
-    sampling = {name: facts[name] for name in _SAMPLING if facts.get(name) is not None}
+def _of_task(facts: TaskFacts, asked: Iterable[tuple[str, str]]) -> dict[str, str]:
+    own = facts.settings
+    parts = {"data": facts.digest, "prompts": digest_json(sorted(asked)), "grading": facts.task}
+    sampling = {name: own[name] for name in _SAMPLING if own.get(name) is not None}
     if sampling:
         parts["sampling"] = digest_json(sampling)
-    if facts.get("judge") is not None:
-        parts["judge"] = digest_json(facts["judge"])
+    if own.get("judge") is not None:
+        parts["judge"] = digest_json(own["judge"])
     return parts

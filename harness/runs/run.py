@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
 from harness.json_files import read_json_object
-from harness.records import VERDICTS_SCHEMA, Role, RunOutcome, RunStatus, Sample, Verdict, overall_outcome
+from harness.records import VERDICTS_SCHEMA, Manifest, Role, RunOutcome, RunStatus, Sample, Verdict, overall_outcome
 from harness.runs.codec import number
-from harness.runs.comparability import Key
 from harness.runs.ids import is_partial, partial_path
 from harness.runs.samples import merge_parts, read_table, select, table_samples
 from harness.runs.upgrade import upgraded
@@ -36,14 +35,15 @@ class Run:
     """A stored run. The samples are read when first asked for.
 
     Attributes:
-        manifest: what was run, on what, with which options; any key may be missing.
+        document: the manifest as it is on disk, whatever is in it.
         training: recipe, points and summary of the training log; None where nothing was trained.
     """
 
     path: Path
     id: str
     status: RunStatus
-    manifest: Mapping[str, Any]
+    manifest: Manifest
+    document: Mapping[str, Any]
     verdicts: tuple[Verdict, ...]
     training: Mapping[str, Any] | None = None
 
@@ -51,15 +51,6 @@ class Run:
     def outcome(self) -> RunOutcome:
         """The worst verdict, or `incomplete`."""
         return overall_outcome(self.verdicts, self.status)
-
-    @property
-    def comparability(self) -> Key | None:
-        """What must be equal in another run for their samples to be compared; None in a run of an older version."""
-        return self.manifest.get("comparability")
-
-    def name_of(self, role: Literal["model", "adapter"]) -> str:
-        """What the base or the adapter is called; empty where the manifest does not tell."""
-        return str((self.manifest.get(role) or {}).get("name") or "")
 
     @cached_property
     def samples(self) -> pd.DataFrame:
@@ -117,13 +108,15 @@ def load_run(path: Path, *, partial: bool = False) -> Run:
         raise RunError(f"there is no run at {path}", "give the path of a run directory, such as reports/<run-id>")
     if unfinished and not partial:
         raise _never_finished(path)
-    manifest = _read_object(path / MANIFEST)
+    document = _read_object(path / MANIFEST)
+    manifest = Manifest.read(document)
     verdicts = () if unfinished and not (path / VERDICTS).exists() else _read_verdicts(path / VERDICTS)
     return Run(
         path=path,
-        id=str(manifest.get("run", path.name)),
-        status=_status(path, manifest),
+        id=manifest.run or path.name,
+        status=_status(path, document.get("status")),
         manifest=manifest,
+        document=document,
         verdicts=verdicts,
         training=_read_object(path / TRAINING) if (path / TRAINING).exists() else None,
     )
@@ -144,7 +137,7 @@ def list_runs(root: Path) -> list[Run]:
 
 def in_order(runs: Iterable[Run]) -> list[Run]:
     """Oldest first."""
-    return sorted(runs, key=lambda run: (str(run.manifest.get("started", "")), run.id))
+    return sorted(runs, key=lambda run: (run.manifest.started, run.id))
 
 
 def _never_finished(path: Path) -> RunError:
@@ -158,14 +151,12 @@ def _read_object(path: Path) -> dict[str, Any]:
     return read_json_object(path, RunError, "the run is torn or incomplete: restore it or make it again")
 
 
-def _status(path: Path, manifest: Mapping[str, Any]) -> RunStatus:
-    status = manifest.get("status")
-    if status == "complete":
-        return "complete"
-    if status == "interrupted":
-        return "interrupted"
-    if status == "running" and is_partial(path):
-        return "running"
+def _status(path: Path, status: object) -> RunStatus:
+    match status:
+        case "complete" | "interrupted":
+            return status
+        case "running" if is_partial(path):
+            return status
     raise RunError(f"{path / MANIFEST} has the status {status!r}", "a finished run is 'complete' or 'interrupted'")
 
 

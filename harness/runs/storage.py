@@ -128,7 +128,7 @@ class Store:
             RunError: it cannot be written.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        baseline = Baseline(check_name(name), run.id, now, run.name_of("adapter"), forced)
+        baseline = Baseline(check_name(name), run.id, now, run.manifest.adapter.name, forced)
         document = without_secrets({"schema": BASELINE_SCHEMA, **asdict(baseline)})
         self.place.write(f"{BASELINES}/{name}.json", (dump_json(document, indent=1) + "\n").encode())
         return baseline

@@ -17,6 +17,7 @@ from harness.errors import RunError
 from harness.records import (
     MANIFEST_SCHEMA,
     VERDICTS_SCHEMA,
+    Manifest,
     RunStatus,
     Sample,
     Verdict,
@@ -92,7 +93,7 @@ class RunWriter:
 
     def finish(
         self,
-        manifest: Mapping[str, Any],
+        manifest: Manifest,
         verdicts: Sequence[Verdict],
         status: RunStatus,
         training: Mapping[str, Any] | None = None,
@@ -100,7 +101,7 @@ class RunWriter:
         """Merge the parts, write every document, have the exporters make theirs, and move the run into place.
 
         Args:
-            manifest: added to what `create` wrote; `run`, `status` and `schema` are set here.
+            manifest: what is known of the run; its id, status, times and comparability key are set here.
             training: `recipe`, `points` (TrainingPoint rows) and `summary`.
 
         Returns:
@@ -109,15 +110,16 @@ class RunWriter:
         Raises:
             RunError: something could not be written; the unfinished run stays as it was, nothing is lost.
         """
-        started = load_run(self.path, partial=True).manifest
+        started = load_run(self.path, partial=True).manifest.started
         merged = merge_parts(sorted((self.path / PARTS).glob("*.parquet")))
         write_atomically(self.path / SAMPLES, encode_table(merged))
         if training is not None:
             self._write(TRAINING, training)
         self._write(VERDICTS, self._verdicts_document(verdicts, status))
-        head = {"schema": MANIFEST_SCHEMA, "run": self.run_id, "status": status}
+        head = {"run": self.run_id, "status": status, "started": manifest.started or started, "finished": _now()}
         key = comparability_key(manifest, asked_of_candidate(merged))
-        self._write(MANIFEST, {**started, "finished": _now(), **manifest, "comparability": key, **head})
+        whole = manifest.model_copy(update={**head, "comparability": key})
+        self._write(MANIFEST, {"schema": MANIFEST_SCHEMA, **whole.to_json()})
         export_run(self.path)
         return self._move_into_place()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import ConfigError
@@ -64,9 +63,4 @@ def shipped(name: str) -> Path:
 
     In an installed wheel the files lie beside this module, in a source checkout at its top.
     """
-    return next(path for path in _candidates(name) if path.exists())
-
-
-def _candidates(name: str) -> Iterator[Path]:
-    yield _HERE / name
-    yield _HERE.parent.parent / name
+    return next(path for path in (_HERE / name, _HERE.parents[1] / name) if path.exists())

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from harness import gates
 from harness.config import FILE_NAME
 from harness.config.settings import Settings
 from harness.digests import digest_json
 from harness.engines import Engine
 from harness.errors import ConfigError
 from harness.gates.sequential_savings import LEAST_ITEMS, Cost, progress
+from harness.judges.loading import BaseModel, LoadedJudge, load_judge
 from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
-from harness.records import Role, Sample
+from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
 from harness.session.model_pair import ROLES, ModelPair
-from harness.tasks.base import Progress, TaskLike
+from harness.tasks.base import Divisible, Progress, TaskLike
+from harness.tasks.lookup import find_task
 
 if TYPE_CHECKING:
     from harness.checks.judge.comparison import JudgeComparison
     from harness.checks.judge.runner import JudgeRunner
-    from harness.gates import Comparison, Evaluation
     from harness.gates.sequential_comparison import SequentialComparison
-    from harness.judges.engine import JudgeEngine
-    from harness.judges.loading import LoadedJudge
+    from harness.models.loading import LoadOptions
 
 __all__ = ["Session"]
 
@@ -61,12 +63,18 @@ class Session:
         self._tasks: dict[str, TaskLike] = {}
         self._names: dict[tuple[str, int | None], str] = {}
         self._samples: dict[tuple[str, Role], list[Sample]] = {}
-        self._unfoldings: dict[str, SequentialComparison] = {}
+        self._sequential: dict[str, SequentialComparison] = {}
         self._costs: dict[str, Cost] = {}
 
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base, candidate or judge; in process, base and candidate share one base in memory."""
-        return self.judge_engine if role == "judge" else self.models.engine(role)
+        return self.loaded_judge.engine if role == "judge" else self.models.engine(role)
+
+    @property
+    def load_options(self) -> LoadOptions:
+        """Those of `models`, where suites copied by an earlier `assay init` look for them."""
+        warnings.warn("assay.load_options is assay.models.load_options now", FutureWarning, stacklevel=2)
+        return self.models.load_options
 
     @cached_property
     def loaded_judge(self) -> LoadedJudge:
@@ -75,18 +83,12 @@ class Session:
         Raises:
             ConfigError: none is configured.
         """
-        from harness.judges.loading import BaseModel, load_judge
         from harness.models.loading import LoadOptions
 
         models = self.models
         base = BaseModel(models.base, lambda: models.identity("base"), lambda: models.backend("base"))
         options = LoadOptions(models.dtype, models.device, trust_remote_code=self.settings.trust_remote_code)
         return load_judge(self.settings, base, models.answers, options, processes=self._processes)
-
-    @property
-    def judge_engine(self) -> JudgeEngine:
-        """The engine that answers as the judge, within its budget."""
-        return self.loaded_judge.engine
 
     @cached_property
     def judge_runner(self) -> JudgeRunner:
@@ -110,105 +112,95 @@ class Session:
             DataError: its data cannot be read.
         """
         if (name, fewshot) not in self._names:
-            from harness.tasks.lookup import find_task
-
             task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner.trusted)
             self._names[name, fewshot] = task.name
             self._tasks.setdefault(task.name, task)
         return self._tasks[self._names[name, fewshot]]
 
-    def evaluate(self, name: str, role: Role, fewshot: int | None = None) -> Evaluation:
+    def evaluate(self, name: str, role: Role, fewshot: int | None = None) -> gates.Evaluation:
         """One model's samples of a task, measured once a session."""
-        from harness.gates import Evaluation
-
         task = self.task(name, fewshot)
-        return Evaluation(task, self._measure(task, role))
+        return gates.Evaluation(task, self._measure(task, role))
 
-    def compare(self, name: str, fewshot: int | None = None) -> Comparison | SequentialComparison:
+    def compare(self, name: str, fewshot: int | None = None) -> gates.Comparison | SequentialComparison:
         """Base and candidate samples of a task, paired by item; as many as its gates need, under `--sequential`."""
-        from harness.gates import Comparison
-
         task = self.task(name, fewshot)
-        if self.settings.sequential:
-            unfolding = self._unfolding(task)
-            if unfolding is not None:
-                return unfolding
-        return Comparison(task, self._measure(task, "base"), self._measure(task, "candidate"))
+        sequential = self._in_parts(task) if self.settings.sequential else None
+        return self._compare(task) if sequential is None else sequential
 
-    def compare_on(self, task: TaskLike) -> Comparison:
+    def compare_on(self, task: TaskLike) -> gates.Comparison:
         """Base and candidate samples of a task that was made for this session, paired by item.
 
         Raises:
             ConfigError: another task of this session has its name.
         """
-        from harness.gates import Comparison
-
         if self._tasks.setdefault(task.name, task) is not task:
             raise ConfigError(f"there are two tasks named {task.name!r}", f"rename the one in {FILE_NAME}")
-        return Comparison(task, self._measure(task, "base"), self._measure(task, "candidate"))
+        return self._compare(task)
 
-    def _unfolding(self, task: TaskLike) -> SequentialComparison | None:
+    def _compare(self, task: TaskLike) -> gates.Comparison:
+        base, candidate = (self._measure(task, role) for role in ROLES)
+        return gates.Comparison(task, base, candidate)
+
+    def _in_parts(self, task: TaskLike) -> SequentialComparison | None:
         """The task to be measured in parts; None where it cannot be, or is too small for that."""
-        from harness.gates import Comparison
         from harness.gates.sequential_comparison import SequentialComparison
-        from harness.tasks.base import Divisible
 
-        if task.name not in self._unfoldings and isinstance(task, Divisible):
+        if task.name not in self._sequential and isinstance(task, Divisible):
             order = task.random_order()
-            places = {name: place for place, name in enumerate(order)}
+            rank = {name: i for i, name in enumerate(order)}
             cost = Cost()
 
-            def measure(start: int, stop: int) -> Comparison:
+            def measure(start: int, stop: int) -> gates.Comparison:
                 part = task.only(set(order[start:stop]))
                 with cost.of(stop - start, [self.engine(role) for role in ROLES]):
                     base, candidate = (self._ask(part, role) for role in ROLES)
                 # a task answers in its own order
-                return Comparison(task, sorted(base, key=lambda sample: places[task.name_of(sample)]), candidate)
+                return gates.Comparison(task, sorted(base, key=lambda sample: rank[task.name_of(sample)]), candidate)
 
             if len(order) >= LEAST_ITEMS:
-                self._unfoldings[task.name] = SequentialComparison(task, len(order), measure)
+                self._sequential[task.name] = SequentialComparison(task, len(order), measure)
                 self._costs[task.name] = cost
-        return self._unfoldings.get(task.name)
+        return self._sequential.get(task.name)
 
-    def measured(self, name: str) -> Evaluation | None:
+    def measured(self, name: str) -> gates.Evaluation | None:
         """The candidate's samples of a task by the task's own name, if they were measured in this session."""
-        from harness.gates import Evaluation
-
         if (name, "candidate") in self._samples:
-            return Evaluation(self._tasks[name], self._samples[name, "candidate"])
-        if name in self._unfoldings:
-            return Evaluation(self._tasks[name], self._unfoldings[name].so_far.candidate)
+            return gates.Evaluation(self._tasks[name], self._samples[name, "candidate"])
+        if name in self._sequential:
+            return gates.Evaluation(self._tasks[name], self._sequential[name].so_far.candidate)
         return None
 
-    def facts(self) -> dict[str, Any]:
-        """What this session found out, for the manifest. Asks for nothing that was not needed before."""
-        facts: dict[str, Any] = {
-            "answers": {"cached": 0, "computed": 0},
-            "data": {},
-            "parts": self._progress_in_parts(),
-        }
+    def facts(self) -> ProcessFacts:
+        """What this session found out. Asks for nothing that was not needed before."""
         found = self.__dict__  # cached properties appear here once computed
-        for engine in [*self.models.engines.values(), *([self.judge_engine] if "loaded_judge" in found else [])]:
-            facts["answers"]["cached"] += engine.cached
-            facts["answers"]["computed"] += engine.computed
+        judge = self.loaded_judge if "loaded_judge" in found else None
+        engines = [*self.models.engines.values(), *([judge.engine] if judge is not None else [])]
         # of a task that could not be measured the data may not even be there
-        for name in dict.fromkeys([*(name for name, _ in self._samples), *self._unfoldings]):
-            task = self._tasks[name]
-            facts["data"][name] = {"digest": task.data_digest, "task": task.digest, **task.settings}
-        if "loaded_judge" in found:
+        tasks = [self._tasks[name] for name in dict.fromkeys([*(name for name, _ in self._samples), *self._sequential])]
+        facts: dict[str, Any] = {
+            "answers": AnswerCounts(
+                cached=sum(engine.cached for engine in engines), computed=sum(engine.computed for engine in engines)
+            ),
+            "data": {
+                task.name: TaskFacts(digest=task.data_digest, task=task.digest, **task.settings) for task in tasks
+            },
+            "progress": self._progress_in_parts(),
+        }
+        if judge is not None:
             tried = self.judge_runner.facts() if "judge_runner" in found else {}
-            facts["judge"] = {**self.loaded_judge.facts(self.settings), **tried}
-        if facts["data"]:
+            facts["judge"] = judge.facts(self.settings).model_copy(update=tried)
+        if tasks:
             facts["engine"] = ENGINE_REVISION
-        return facts | self.models.facts()
+        return self.models.facts().model_copy(update=facts)
 
     def _progress_in_parts(self) -> dict[str, Any]:
         """How far each task went that is measured in parts; all the way, if one model was asked outside of a comparison."""
         found = {}
-        for name, unfolding in self._unfoldings.items():
+        for name, comparison in self._sequential.items():
             alone = any((name, role) in self._samples for role in ROLES)
-            measured = unfolding.size if alone else unfolding.measured
-            found[name] = progress(unfolding.size, measured, self._costs[name])
+            measured = comparison.size if alone else comparison.measured
+            found[name] = progress(comparison.size, measured, self._costs[name])
         return found
 
     def _measure(self, task: TaskLike, role: Role) -> list[Sample]:

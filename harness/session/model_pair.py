@@ -14,7 +14,6 @@ from harness.engines.backends import make_backend, served_identity
 from harness.errors import AdapterError, ConfigError
 from harness.models import (
     Identity,
-    ModelSpec,
     ResolvedAdapter,
     ResolvedModel,
     ServedModel,
@@ -24,14 +23,16 @@ from harness.models import (
     resolve_model,
 )
 from harness.models.device import choose_device, choose_dtype, dtype_name
+from harness.models.identity import base_digest
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
-from harness.records import Role
+from harness.records import ModelFacts, Precision, ProcessFacts, Role, TrainingFacts
+from harness.training import Recipe, TrainedAdapter, TrainingLog, train
+from harness.training.history import TrainingHistory, read_history
+from harness.training.log import LOG_FILE
 from harness.training.recipe import find_recipe
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions
-    from harness.training import Recipe, TrainedAdapter, TrainingLog
-    from harness.training.history import TrainingHistory
 
 ROLES: tuple[Role, ...] = ("base", "candidate")
 
@@ -52,26 +53,21 @@ class ModelPair:
     @cached_property
     def base(self) -> ResolvedModel:
         """The base model, on disk or served."""
-        return resolve_model(self._base_spec, trust_remote_code=self.settings.trust_remote_code)
+        spec = self.settings.model_spec
+        if spec is None and self.recipe is not None:
+            spec = parse_model_spec(self.settings.config.path_or_name(self.recipe.base))
+        return resolve_model(spec or EMBEDDED, trust_remote_code=self.settings.trust_remote_code)
 
     @property
     def quantization(self) -> str:
         """How the base is quantised while measuring.
 
         An adapter trained on a 4-bit base has learnt to make up for its rounding: on the dense base it is
-        another, usually worse, model. So a recipe is measured on what it trains on, unless told otherwise.
+        another, usually worse, model. So a recipe is measured on what it trains on, unless `--quantization` says otherwise.
         """
         if self.settings.quantization is not None:
             return self.settings.quantization
         return self.recipe.quantization if self.recipe is not None else "none"
-
-    @cached_property
-    def _base_spec(self) -> ModelSpec:
-        if self.settings.model_spec is not None:
-            return self.settings.model_spec
-        if self.recipe is not None:
-            return parse_model_spec(self.settings.config.path_or_name(self.recipe.base))
-        return EMBEDDED
 
     @cached_property
     def recipe(self) -> Recipe | None:
@@ -105,16 +101,12 @@ class ModelPair:
         Raises:
             AdapterError: the log cannot be read.
         """
-        from harness.training.log import LOG_FILE, TrainingLog
-
-        if self.adapter.is_served:
-            return None
-        file = self.adapter.directory / LOG_FILE
-        if not file.is_file():
+        if self.adapter.is_served or not (self.adapter.directory / LOG_FILE).is_file():
             return None
         try:
             return TrainingLog.read(self.adapter.directory)
         except (OSError, ValueError, KeyError, TypeError) as exc:
+            file = self.adapter.directory / LOG_FILE
             raise AdapterError(f"{file} cannot be read: {exc!r}", "restore it, or remove it to do without") from exc
 
     @cached_property
@@ -124,8 +116,6 @@ class ModelPair:
         Raises:
             AdapterError: a log cannot be read.
         """
-        from harness.training.history import read_history
-
         return None if self.adapter.is_served else read_history(self.adapter.directory, self.training_log)
 
     @cached_property
@@ -180,9 +170,9 @@ class ModelPair:
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""
-        return make_backend(self._judged(role).location, lambda: self.loaded, adapter=role == "candidate")
+        return make_backend(self._found(role).location, lambda: self.loaded, adapter=role == "candidate")
 
-    def _judged(self, role: Role) -> ResolvedModel | ResolvedAdapter:
+    def _found(self, role: Role) -> ResolvedModel | ResolvedAdapter:
         return self.base if role == "base" else self.adapter
 
     @cached_property
@@ -202,7 +192,7 @@ class ModelPair:
 
     def identity(self, role: Role) -> Identity:
         """Identity of one of the two; that of the base needs no adapter."""
-        location = self._judged(role).location
+        location = self._found(role).location
         if isinstance(location, ServedModel):
             return served_identity(location)
         return model_identity(
@@ -213,26 +203,29 @@ class ModelPair:
             adapter=self.adapter.directory if role == "candidate" else None,
         )
 
-    def facts(self) -> dict[str, Any]:
-        """Who was compared and how computed, for the manifest: of what was needed so far, and nothing else is asked for."""
+    def facts(self) -> ProcessFacts:
+        """Who was compared and how computed: of what was needed so far, and nothing else is asked for."""
         facts: dict[str, Any] = {}
         found = self.__dict__  # cached properties appear here once computed
-        if "base" in found:
-            facts["model"] = {"name": self.base.name}
-        if "adapter" in found:
-            facts["adapter"] = {"name": self.adapter.name, "recipe": self.adapter.recipe}
+        own: dict[Role, dict[str, Any]] = {}
         if "identities" in found:
-            for key, identity in zip(("model", "adapter"), self.identities.values(), strict=True):
-                facts[key] |= {"digest": identity.digest, "parts": identity.parts}
-        if "identities" in found and not self.adapter.is_served:
-            facts["precision"] = {"dtype": self.dtype, "quantization": self.quantization, "device": self.device}
+            own = {role: {"digest": one.digest, "parts": one.parts} for role, one in self.identities.items()}
+        if "base" in found:
+            facts["model"] = ModelFacts(name=self.base.name, **own.get("base", {}))
+        if "adapter" in found:
+            adapter = self.adapter
+            facts["adapter"] = ModelFacts(name=adapter.name, recipe=adapter.recipe, **own.get("candidate", {}))
+        if own and not self.adapter.is_served:
+            facts["precision"] = Precision(dtype=self.dtype, quantization=self.quantization, device=self.device)
         if self.trained is not None:
-            facts["training"] = {
-                "from_cache": self.trained.from_cache,
-                "duration_s": round(self.trained.duration_s, 1),
-                "steps": self.trained.log.summary.steps,
-            }
-        return facts
+            facts["training"] = TrainingFacts(
+                from_cache=self.trained.from_cache,
+                duration_s=round(self.trained.duration_s, 1),
+                steps=self.trained.log.summary.steps,
+            )
+        if (document := self.training_document()) is not None:
+            facts["training_document"] = document
+        return ProcessFacts(**facts)
 
     def training_document(self) -> dict[str, Any] | None:
         """Recipe, points and summary of the training, for the run; None without a log, or where nobody read it."""
@@ -248,9 +241,6 @@ class ModelPair:
         }
 
     def _train(self, recipe: Recipe) -> ResolvedAdapter:
-        from harness.models.identity import base_digest
-        from harness.training import train
-
         self.trained = train(
             recipe.model_copy(update={"base": self.base.name}),
             base_path=str(self.base.directory),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.records import Sample
+from harness.records import Manifest, Sample
 from harness.runs import RunWriter
 from harness.stats import mean_interval
 
@@ -90,7 +90,7 @@ def test_stored_pairs_are_decided_on_the_side_where_they_are(capsys, tmp_path):
             samples.append(stored_sample(f"i{place}", role, score))
     writer = RunWriter.create(tmp_path, "run")
     writer.add_samples(samples)
-    run = writer.finish({}, [], "complete")
+    run = writer.finish(Manifest(), [], "complete")
     assert stats.main(["--run", str(run), "--repeats", "100"]) == 0
     lines = dict(line.split("=", 1) for line in capsys.readouterr().out.replace("margin=", "margin:").splitlines())
     assert lines["sequential.stored.pass.t.acc.non_inferior.margin:0.05.median_items"].endswith("wrong 0.0000")

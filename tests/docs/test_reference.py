@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,6 +44,13 @@ def test_links_lead_to_pages(pages: dict[str, str]) -> None:
             assert reached.as_posix() in texts or reached.parts[:2] == ("docs", "assets"), (
                 f"{address} links to {target}"
             )
+
+
+def test_the_table_of_packages_is_that_of_the_import_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [layer.split(" | ") for layer in contracts[0]["layers"]]
+    table = (ROOT / "docs/architecture.md").read_text().partition("| package |")[2].partition("\n\n")[0]
+    assert [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines()[2:]] == layers
 
 
 def test_the_option_table_is_that_of_pytest_help(help_text: str) -> None:

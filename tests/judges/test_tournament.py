@@ -15,7 +15,7 @@ from harness.compare.runs import compare_runs
 from harness.config.budget import Tokens
 from harness.judges.judgements import JudgeReply, PairwiseJudgement, judgement_rows
 from harness.judges.parsing import VERDICT
-from harness.records import Role, Sample, Verdict
+from harness.records import Manifest, Role, Sample, Verdict
 from harness.report.comparison.html import render_comparison
 from harness.report.comparison.text import render_text
 from harness.runs import Run, RunWriter, load_run
@@ -68,7 +68,7 @@ def run(
     data = {"talk": {"digest": "d" * 64, "task": "g" * 64}}
     facts = {**MANIFEST, "adapter": {"name": f"out/{name}"}, "data": data, "judge": judge, **manifest}
     verdict = Verdict("judge/talk/win_rate/at_least", "pass", "preferred", task="judge:talk", metric="win_rate")
-    return load_run(writer.finish(facts, [verdict], "complete"))
+    return load_run(writer.finish(Manifest.read(facts), [verdict], "complete"))
 
 
 def rated(*runs: Run) -> Leaderboard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shutil
@@ -21,7 +22,7 @@ ROWS = [{"id": f"r{i}", "category": "ab"[i % 2], "ask": f"Please do <b>{i}</b>."
 def safe_project(project: Project) -> Project:
     """A project that measures safety on eight prompts of its own, each of both kinds."""
     for module in ("checks.safety.guard", "safety.hub", "safety.rubric", "safety.toxicity", "tasks.safety.build"):
-        __import__(f"harness.{module}")
+        importlib.import_module(f"harness.{module}")
     project.write_rows(ROWS, "asks.jsonl")
     spec = {
         "kind": "safety", "data": "asks.jsonl", "prompt_field": "ask", "id_field": "id", "tag_fields": ["category"],

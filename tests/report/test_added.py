@@ -9,7 +9,7 @@ import pytest
 from plugged import plug_in
 
 from harness.errors import RunError
-from harness.records import Verdict
+from harness.records import Manifest, Verdict
 from harness.report import render_html
 from harness.report.panels import ReportPanel
 from harness.runs import Run, RunWriter, load_run
@@ -17,7 +17,9 @@ from harness.runs.exporters import RunExporter
 
 
 def finish(root: Path) -> Run:
-    return load_run(RunWriter.create(root, "r").finish({}, [Verdict("suite/gate", "pass", "all is well")], "complete"))
+    return load_run(
+        RunWriter.create(root, "r").finish(Manifest(), [Verdict("suite/gate", "pass", "all is well")], "complete")
+    )
 
 
 def show(monkeypatch: pytest.MonkeyPatch, content: Any) -> None:
@@ -61,4 +63,4 @@ def test_an_exporter_that_fails_is_named_and_the_run_can_be_finished_again(
     ):
         finish(tmp_path)
     monkeypatch.undo()
-    assert RunWriter.open(tmp_path, "r").finish({}, [], "complete") == tmp_path / "r"
+    assert RunWriter.open(tmp_path, "r").finish(Manifest(), [], "complete") == tmp_path / "r"

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.records import Estimate, Limit, Outcome, RunStatus, Sample, TrainingPoint, Verdict
+from harness.records import Estimate, Limit, Manifest, Outcome, RunStatus, Sample, TrainingPoint, Verdict
 from harness.report import MARKER, render_html, render_junit, render_summary
 from harness.report.facts import glance
 from harness.runs.exporters import export_run
@@ -54,7 +54,7 @@ def make_run(
 ) -> Run:
     writer = RunWriter.create(root, "r")
     writer.add_samples(samples or [])
-    return load_run(writer.finish(manifest or {}, verdicts, status, training))
+    return load_run(writer.finish(Manifest.read(manifest or {}), verdicts, status, training))
 
 
 class Page(HTMLParser):

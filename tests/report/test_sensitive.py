@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import Sample
+from harness.records import Manifest, Sample
 from harness.report import render_html
 from harness.report.facts import sensitive_tasks
 from harness.runs.run import load_run
@@ -27,7 +27,7 @@ def page(tmp_path: Path, **data: Any) -> str:
         for task in ("bad", "pets")
         for role in ("base", "candidate")
     )
-    return render_html(load_run(writer.finish({"data": data}, [], "complete", None)))
+    return render_html(load_run(writer.finish(Manifest.read({"data": data}), [], "complete", None)))
 
 
 def test_flag_of_the_manifest_reaches_the_page(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_flag_of_the_manifest_reaches_the_page(tmp_path: Path) -> None:
 
 
 def test_judgements_of_sensitive_answers_are_veiled_too() -> None:
-    manifest = {"data": {"bad": {"sensitive": True}, "pets": {"items": 1}}}
+    manifest = Manifest.read({"data": {"bad": {"sensitive": True}, "pets": {"items": 1}}})
     assert sensitive_tasks(manifest) == {"bad", "judge:bad"}
 
 
@@ -50,7 +50,7 @@ def test_run_without_sensitive_tasks_says_nothing_of_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [None, [], {"a": None}, {"a": {"sensitive": "yes"}}, {"a": {"sensitive": False}}])
 def test_only_a_plain_flag_counts(data: Any) -> None:
-    assert sensitive_tasks({"data": data}) == frozenset()
+    assert sensitive_tasks(Manifest.read({"data": data})) == frozenset()
 
 
 def test_style_blurs_every_text_of_a_veiled_card() -> None:

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from made_runs import MANIFEST, changed
 
+from harness.records import Manifest
 from harness.runs.comparability import comparability_key, differing_parts, in_words
 
 ASKED = [("a", "p1"), ("b", "p2")]
 
 
 def key(manifest: dict[str, Any] = MANIFEST, asked: list[tuple[str, str]] = ASKED) -> Any:
-    return comparability_key(manifest, {"quiz": asked})
+    return comparability_key(Manifest.read(manifest), {"quiz": asked})
 
 
 def shared(part: str, **values: Any) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def shared(part: str, **values: Any) -> dict[str, Any]:
         (key(shared("model", parts={"chat_template": "t" * 64, "generation_config": "x"})), ("decoding",)),
         (key(shared("engine", value=3)), ("decoding",)),
         (key(changed(digest="other", dtype="bfloat16")), ("data", "precision")),
-        (comparability_key(MANIFEST, {}), ("task",)),
+        (comparability_key(Manifest.read(MANIFEST), {}), ("task",)),
         (None, ("comparability key",)),
     ],
 )

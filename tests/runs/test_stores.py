@@ -84,8 +84,8 @@ def test_a_run_that_should_not_be_one_becomes_a_baseline_for_a_reason_that_is_ke
         "fail": replace(run, verdicts=(replace(run.verdicts[0], outcome="fail"),)),
         "error": replace(run, verdicts=(replace(run.verdicts[0], outcome="error"),)),
         "nothing": replace(run, verdicts=()),
-        "partial": replace(run, manifest={**run.manifest, "deselected": 3}),
-        "narrowed": replace(run, manifest={**run.manifest, "selected": ["test_a.py", "--lf"]}),
+        "partial": replace(run, manifest=run.manifest.model_copy(update={"deselected": 3})),
+        "narrowed": replace(run, manifest=run.manifest.model_copy(update={"selected": ("test_a.py", "--lf")})),
     }[objection]
     said = {
         "fail": r"has the outcome fail \(task/quiz/acc/superior\)", "error": "has the outcome error",
@@ -141,7 +141,7 @@ def test_another_run_of_the_same_id_is_never_overwritten(store: Store, run: Run,
     twin = make_run(tmp_path / "other", "r1", first(55), words=8.0, manifest={**MANIFEST, "profile": "release"})
     with pytest.raises(RunError, match="is another run of the same id"):
         promote(twin, store)
-    assert find_run("main", tmp_path / "none", store).run.manifest["profile"] == "smoke"
+    assert find_run("main", tmp_path / "none", store).run.manifest.profile == "smoke"
 
 
 def test_a_copy_that_was_torn_is_no_run_and_the_name_stays_where_it_was(

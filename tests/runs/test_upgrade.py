@@ -11,7 +11,7 @@ import pytest
 from gate_zoo import gates
 
 from harness.gates import Gateable
-from harness.records import Verdict
+from harness.records import Manifest, Verdict
 from harness.runs import load_run
 from harness.runs.gate_names import with_unique_names
 from harness.runs.upgrade import upgraded
@@ -62,7 +62,7 @@ def test_what_no_gate_decided_keeps_its_kind(rule: str, outcome: str, kind: str)
 
 
 def test_a_run_stored_before_opens(tmp_path: Path) -> None:
-    path = RunWriter.create(tmp_path, "r").finish({}, [], "complete")
+    path = RunWriter.create(tmp_path, "r").finish(Manifest(), [], "complete")
     document = json.loads((path / "verdicts.json").read_text())
     rows = [{**row, "margin": "Infinity"} if name == "at most" else row for name, row in STORED.items()]
     (path / "verdicts.json").write_text(json.dumps({**document, "schema": 1, "verdicts": rows}))
@@ -75,6 +75,6 @@ def test_a_run_stored_before_opens(tmp_path: Path) -> None:
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     verdicts = with_unique_names([replace(gate.decide(), test=name) for name, gate in GATES.items()])
-    path = RunWriter.create(tmp_path, "r").finish({}, verdicts, "complete")
+    path = RunWriter.create(tmp_path, "r").finish(Manifest(), verdicts, "complete")
     read = load_run(path).verdicts
     assert [replace(v, details={}) for v in read] == [replace(v, details={}) for v in verdicts]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import RunError
-from harness.records import Estimate, Sample, TrainingPoint, Verdict
+from harness.records import Estimate, Manifest, Sample, TrainingPoint, Verdict
 from harness.runs import Run, RunWriter, list_runs, load_run, new_run_id
 
 
@@ -24,7 +24,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from harness.runs import RunWriter
-from harness.runs.schema import Sample
+from harness.records import Sample
 writer = RunWriter.open(Path(sys.argv[1]), "r")
 for chunk in range(3):
     names = [f"{sys.argv[2]}-{chunk}-{i}" for i in range(5)]
@@ -41,7 +41,7 @@ def test_a_finished_run_holds_every_document_and_reads_back(tmp_path: Path) -> N
     writer = RunWriter.create(tmp_path, "r")
     writer.add_samples([_sample("a"), _sample("a"), _sample("b")])
     training = {"recipe": {"r": 16}, "points": [TrainingPoint(1, loss=float("nan"))], "summary": {}}
-    path = writer.finish({"profile": "smoke", "status": "running"}, [PASS], "complete", training)
+    path = writer.finish(Manifest(profile="smoke", status="running"), [PASS], "complete", training)
     assert path == tmp_path / "r"
     assert _files(tmp_path) == {"r"}
     assert _files(path) == {
@@ -50,14 +50,14 @@ def test_a_finished_run_holds_every_document_and_reads_back(tmp_path: Path) -> N
     run = load_run(path)
     assert (run.id, run.status, run.outcome) == ("r", "complete", "pass")
     assert run.verdicts == (PASS,)
-    assert run.manifest["profile"] == "smoke" and run.manifest["started"] and run.manifest["finished"]
+    assert run.manifest.profile == "smoke" and run.manifest.started and run.manifest.finished
     assert list(run.samples["item_id"]) == ["a", "b"]
     assert run.samples is run.samples
     assert run.training is not None and run.training["points"][0]["loss"] == "NaN"
 
 
 def test_the_verdicts_document_follows_its_published_schema(tmp_path: Path) -> None:
-    path = RunWriter.create(tmp_path, "r").finish({}, [PASS], "complete")
+    path = RunWriter.create(tmp_path, "r").finish(Manifest(), [PASS], "complete")
     document = json.loads((path / "verdicts.json").read_text())
     assert {k: document[k] for k in ("schema", "run", "status", "outcome", "counts")} == {
         "schema": 2,
@@ -75,14 +75,14 @@ def test_workers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WORKER, str(tmp_path)]
     workers = [subprocess.Popen([*command, str(n)], env=environment) for n in range(3)]
     assert [worker.wait(60) for worker in workers] == [0, 0, 0]
-    run = load_run(writer.finish({}, [PASS], "complete"))
+    run = load_run(writer.finish(Manifest(), [PASS], "complete"))
     assert len(set(run.samples["item_id"])) == 45
 
 
 def test_an_interrupted_run_says_so_in_every_document(tmp_path: Path) -> None:
     writer = RunWriter.create(tmp_path, "r")
     writer.add_samples([_sample("a")])
-    path = writer.finish({}, [PASS], "interrupted")
+    path = writer.finish(Manifest(), [PASS], "interrupted")
     assert load_run(path).outcome == "incomplete"
     assert json.loads((path / "manifest.json").read_text())["status"] == "interrupted"
     assert json.loads((path / "verdicts.json").read_text())["outcome"] == "incomplete"
@@ -104,7 +104,7 @@ def test_a_run_id_cannot_be_taken_twice_or_leave_the_root(tmp_path: Path) -> Non
     RunWriter.create(tmp_path, "r")
     with pytest.raises(RunError, match="started already"):
         RunWriter.create(tmp_path, "r")
-    RunWriter.open(tmp_path, "r").finish({}, [], "complete")
+    RunWriter.open(tmp_path, "r").finish(Manifest(), [], "complete")
     with pytest.raises(RunError, match="exists already"):
         RunWriter.create(tmp_path, "r")
     for bad in ("../x", "", ".hidden", "a/b"):
@@ -118,6 +118,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from harness.errors import RunError
+from harness.records import Manifest
 from harness.runs import RunWriter
 from tests_sample import sample
 writer = RunWriter.create(Path(sys.argv[1]), "r")
@@ -128,7 +129,7 @@ try:
         import random
         writer.add_samples([sample(random.Random(0).randbytes(60_000).hex())])
     else:
-        writer.finish({}, [], "complete")
+        writer.finish(Manifest(), [], "complete")
 except RunError as error:
     print(error)
     sys.exit(3)
@@ -153,7 +154,7 @@ def test_a_full_disk_is_explained_and_loses_nothing(tmp_path: Path, limit: int, 
     assert not (root / "r").exists()
     assert [p.name for p in (root / ".r.partial").rglob("*.tmp")] == []
     assert load_run(root / ".r.partial", partial=True).samples["item_id"].tolist() == ["kept"]
-    finished = RunWriter.open(root, "r").finish({}, [PASS], "complete")
+    finished = RunWriter.open(root, "r").finish(Manifest(), [PASS], "complete")
     assert load_run(finished).samples["item_id"].tolist() == ["kept"]
 
 
@@ -173,7 +174,7 @@ def test_enospc_when_the_bytes_reach_the_disk_is_the_same_clear_error(
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Path:
-    return RunWriter.create(tmp_path, "r").finish({}, [PASS], "complete")
+    return RunWriter.create(tmp_path, "r").finish(Manifest(), [PASS], "complete")
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "verdicts.json"])
@@ -208,7 +209,7 @@ def test_a_run_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_one_torn_run_does_not_hide_the_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for day, name in ((2, "a"), (1, "b"), (3, "torn")):
-        RunWriter.create(tmp_path, name).finish({"started": f"2026-01-0{day}"}, [], "complete")
+        RunWriter.create(tmp_path, name).finish(Manifest(started=f"2026-01-0{day}"), [], "complete")
     RunWriter.create(tmp_path, "going")
     (tmp_path / "torn" / "verdicts.json").write_text("{")
     runs: list[Run] = list_runs(tmp_path)

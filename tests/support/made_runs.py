@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.gates import Comparison
 from harness.metrics.base import Metric
-from harness.records import Role, RunStatus, Sample, Verdict
+from harness.records import Manifest, Role, RunStatus, Sample, Verdict
 from harness.runs import Run, RunWriter, load_run
 from harness.runs.gate_names import in_suite
 
@@ -75,7 +75,7 @@ def make_run(
     named = [in_suite(verdict, "task") for verdict in verdicts]
     writer = RunWriter.create(root, run_id)
     writer.add_samples([*base, *candidate])
-    return load_run(writer.finish(manifest or MANIFEST, [*named, *extra], status))
+    return load_run(writer.finish(Manifest.read(manifest or MANIFEST), [*named, *extra], status))
 
 
 def changed(**data: Any) -> dict[str, Any]:

@@ -78,6 +78,8 @@ class Project:
         if self.adapter is not None and not any("adapter=" in argument for argument in arguments):
             given.append(f"--adapter={self.adapter}")
         if subprocess:
+            if not any("dtype=" in argument for argument in arguments):
+                given.append("--dtype=float32")  # as in this process, whatever the processor has
             return self.pytester.runpytest_subprocess(*given)
         return self.pytester.runpytest_inprocess(*given, no_reraise_ctrlc=True)
 

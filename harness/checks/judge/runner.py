@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.checks.judge.comparison import JudgeComparison
 from harness.config import FILE_NAME
@@ -16,7 +16,7 @@ from harness.judges.inputs import GoldPairs, questions_of, read_gold, replies_of
 from harness.judges.judge import Judge
 from harness.judges.judgements import MODES, Judgement, judgement_rows
 from harness.judges.reading_mode import ReadingMode, choose_reading_mode
-from harness.records import Sample
+from harness.records import ProcessFacts, Sample
 from harness.runs.baselines import NamedRun, find_run
 from harness.runs.comparability import comparability_key, differing_parts, in_words
 from harness.runs.storage import open_store
@@ -50,7 +50,7 @@ class Asks(Protocol):
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base or candidate."""
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> ProcessFacts:
         """Identities and data digests, as the manifest and the comparability key have them."""
 
 
@@ -106,7 +106,7 @@ class JudgeRunner:
         return TrustedJudge(self._loaded.engine, lambda: self.health)
 
     def facts(self) -> dict[str, str]:
-        """How the judge is read and which gold pairs it was given, for the manifest; empty before it was asked."""
+        """How the judge is read and which gold pairs it was given (fields of `JudgeFacts`); empty before it was asked."""
         found = self.__dict__  # cached properties appear here once computed
         facts: dict[str, str] = {}
         if "reading_mode" in found:

@@ -57,7 +57,7 @@ def standing_name(compared: RunsCompared, standing: LeaderboardEntry) -> str:
     """`B out/checkpoint-2`; of the base and the reference answers what they are called."""
     if standing.run is None:
         return standing.name
-    adapter = compared.runs[standing.run].run.name_of("adapter") or compared.runs[standing.run].name
+    adapter = compared.runs[standing.run].run.manifest.adapter.name or compared.runs[standing.run].name
     return f"{letters(len(compared.runs))[standing.run]} {printable(adapter)}"
 
 
@@ -80,8 +80,8 @@ def _runs(compared: RunsCompared) -> str:
     for letter, found in zip(letters(len(compared.runs)), compared.runs, strict=True):
         run = found.run
         name = found.name if found.name == run.id else f"{found.name} ({run.id})"
-        started = moment(run.manifest.get("started", ""))
-        rows.append((letter, name, run.name_of("adapter"), started, run.outcome))
+        started = moment(run.manifest.started)
+        rows.append((letter, name, run.manifest.adapter.name, started, run.outcome))
     return table_text(rows)
 
 

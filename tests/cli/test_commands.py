@@ -11,10 +11,10 @@ import pytest
 from tiny import save_tiny_model
 
 from harness.cli import main
-from harness.records import Verdict
+from harness.records import Manifest, Verdict
 from harness.runs import RunWriter
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_init_into_a_path_that_is_a_file_is_refused(here: Path, capsys: pytest.C
 
 def test_report_is_made_again_from_the_stored_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     writer = RunWriter.create(here / "reports", "one")
-    run = writer.finish({"profile": "smoke"}, [Verdict("suite/gate", "pass", "all is well")], "complete")
+    run = writer.finish(Manifest(profile="smoke"), [Verdict("suite/gate", "pass", "all is well")], "complete")
     before = (run / "report.html").read_text()
     for name in ("report.html", "summary.md", "junit.xml"):
         (run / name).unlink()

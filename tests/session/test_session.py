@@ -39,10 +39,10 @@ def new_session(tmp_path: Path, tiny_model_dir: Path, adapter: Path) -> NewSessi
 def test_a_second_session_takes_every_answer_from_the_cache_and_loads_no_model(new_session: NewSession) -> None:
     first = new_session()
     samples = first.evaluate("pets", "candidate").samples
-    assert first.facts()["answers"] == {"cached": 0, "computed": 10}
+    assert first.facts().answers.to_json() == {"cached": 0, "computed": 10}
     second = new_session()
     assert [s.answer for s in second.evaluate("pets", "candidate").samples] == [s.answer for s in samples]
-    assert second.facts()["answers"] == {"cached": 10, "computed": 0}
+    assert second.facts().answers.to_json() == {"cached": 10, "computed": 0}
     assert "loaded" not in vars(second.models)
 
 
@@ -57,9 +57,9 @@ def test_an_adapter_retrained_in_place_never_meets_the_old_ones_answers(
     after = new_session()
     old = [s.answer for s in before.evaluate("pets", "candidate").samples]
     assert [s.answer for s in after.evaluate("pets", "candidate").samples] != old
-    assert after.facts()["answers"] == {"cached": 0, "computed": 10}
+    assert after.facts().answers.to_json() == {"cached": 0, "computed": 10}
     after.evaluate("pets", "base")
-    assert after.facts()["answers"] == {"cached": 10, "computed": 10}
+    assert after.facts().answers.to_json() == {"cached": 10, "computed": 10}
 
 
 def test_an_adapter_replaced_between_digest_and_load_is_refused(
@@ -94,7 +94,7 @@ def test_base_and_candidate_share_one_model_in_memory(new_session: NewSession, m
     assert len(loads) == 1
     assert [b.answer for b in comparison.base] != [c.answer for c in comparison.candidate]
     assert session.compare("pets").base == comparison.base
-    assert session.facts()["answers"]["computed"] == 20
+    assert session.facts().answers.computed == 20
 
 
 def test_samples_are_handed_over_once_an_evaluation(new_session: NewSession, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_the_profile_limits_items_and_training_rows(
 
 def test_facts_ask_for_nothing_that_was_not_needed(new_session: NewSession) -> None:
     session = new_session(model="./nowhere", adapter="./nowhere")
-    assert session.facts() == {"answers": {"cached": 0, "computed": 0}, "data": {}, "parts": {}}
+    assert session.facts().to_json() == {"answers": {"cached": 0, "computed": 0}, "data": {}, "progress": {}}
     assert session.models.training_document() is None
 
 
@@ -141,3 +141,9 @@ def test_a_foreign_training_log_is_an_adapter_error(new_session: NewSession, ada
     (adapter / "training_log.json").write_text(text)
     with pytest.raises(AdapterError, match=r"training_log\.json"):
         _ = new_session().models.training_log
+
+
+def test_suites_copied_earlier_still_find_load_options_on_the_session(new_session: NewSession) -> None:
+    session = new_session()
+    with pytest.warns(FutureWarning, match=r"assay\.models\.load_options"):
+        assert session.load_options == session.models.load_options

@@ -153,7 +153,7 @@ def test_a_gate_that_is_missing_is_told_beside_the_answer(assay: Assay, here: Pa
 
 
 def test_the_worked_example_of_the_docs_is_what_is_printed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "how-to" / "baselines.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / "baselines.md").read_text(encoding="utf-8")
     (here / "assay.yaml").write_text("")
     dip = [(i < 50 and i not in (3, 4)) or i == 55 for i in range(N)]
     for name, right in (("20261122T105622Z-f37f65", first(50)), ("dip", dip), ("worse", first(34))):
@@ -161,7 +161,7 @@ def test_the_worked_example_of_the_docs_is_what_is_printed(here: Path, capsys: p
     main(["baseline", "set", "20261122T105622Z-f37f65"])
     capsys.readouterr()
     for name, exit_code in (("dip", 0), ("worse", 1)):
-        [shown] = re.findall(rf"```\n\$ assay compare main {name}\n(.*?)```", text, flags=re.DOTALL)
+        [shown] = re.findall(rf"```console\n\$ assay compare main {name}\n(.*?)```", text, flags=re.DOTALL)
         assert main(["compare", "main", name]) == exit_code
         dates = r"\d+ \w{3} \d{4}, \d\d:\d\d UTC"
         assert re.sub(dates, "", capsys.readouterr().out) == re.sub(dates, "", shown)

@@ -21,7 +21,7 @@ from harness.records import Verdict
 from harness.tasks import Task, build_task
 from harness.tasks.built_in import BENCHMARKS, BUILT_IN
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TASKS = {name: build_task(name, spec, root=ROOT) for name, spec in BUILT_IN.items()}
 
 

@@ -1,0 +1,69 @@
+"""A run as the last version before verdicts of schema 2 and typed manifests stored it: it opens, is shown, and compares."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.records import MANIFEST_SCHEMA, Manifest
+from harness.report import render_html, render_junit, render_summary
+from harness.runs import Run, load_run
+
+STORED = Path(__file__).with_name("stored_by_schema_1")
+HOSTILE: list[Any] = [None, True, -1, 1e400, "</script>", [{}], {"name": [], "cached": "x", "tasks": {"a": 7}}]
+
+
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((STORED / "manifest.json").read_text())
+    return found
+
+
+def with_manifest(directory: Path, changed: dict[str, Any]) -> Run:
+    """The stored run with another manifest."""
+    run = Path(shutil.copytree(STORED, directory / "run"))
+    (run / "manifest.json").write_text(json.dumps(changed))
+    return load_run(run)
+
+
+def test_every_gate_of_a_stored_run_is_read_and_shown() -> None:
+    run = load_run(STORED)
+    assert [(verdict.kind, verdict.outcome) for verdict in run.verdicts] == [
+        ("holds", "pass"), ("non_inferior", "pass"), ("superior", "inconclusive"), ("at_most", "pass"),
+        ("at_most", "fail"), ("at_least", "fail"), ("assertion", "error"), ("assertion", "fail"),
+    ]  # fmt: skip
+    pages = render_html(run), render_junit(run)
+    assert all(verdict.gate in page for verdict in run.verdicts for page in pages)
+    assert "20 from the cache, 0 computed" in pages[0] and "Linux x86_64" in pages[0]
+    assert "Must not be released" in render_summary(run)
+    assert len(run.read_samples(task="pets", role="candidate")) == 10
+
+
+def test_a_manifest_is_written_as_it_was_stored() -> None:
+    stored = document()
+    assert json.loads(json.dumps(Manifest.read(stored).to_json())) == stored
+    assert stored["schema"] == MANIFEST_SCHEMA
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=repr)
+@pytest.mark.parametrize("key", sorted(document().keys() - {"run", "status"} | {"baseline", "judge", "sequential"}))
+def test_whatever_a_manifest_holds_the_run_opens_and_is_shown(tmp_path: Path, key: str, value: Any) -> None:
+    run = with_manifest(tmp_path, {**document(), key: value})
+    assert (run.id, run.status, len(run.verdicts)) == (document()["run"], "complete", 8)
+    assert "Must not be released" in render_html(run) and render_summary(run) and render_junit(run)
+
+
+@pytest.mark.parametrize("key", sorted(document().keys() - {"status"}))
+def test_a_manifest_may_lack_any_key_but_its_status(tmp_path: Path, key: str) -> None:
+    run = with_manifest(tmp_path, {name: value for name, value in document().items() if name != key})
+    assert "Must not be released" in render_html(run) and render_summary(run) and render_junit(run)
+
+
+def test_what_a_later_version_adds_to_a_manifest_is_shown(tmp_path: Path) -> None:
+    page = render_html(with_manifest(tmp_path, {**document(), "moon": {"phase": "waxing"}, "data": "all of it"}))
+    assert re.search(r"<caption>moon</caption>", page) and "waxing" in page
+    assert "all of it" in page  # of a wrong type, and shown as it is all the same

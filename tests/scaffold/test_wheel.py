@@ -1,0 +1,69 @@
+"""The wheel holds all that an installed package needs, and an installed package writes it out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WRITTEN = ("suites", "fixtures", "assay.yaml")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the wheel's contents, as an installer lays them out."""
+    pytest.importorskip("hatchling", reason="the wheel is built by hatchling, of the dev extra")
+    built, site = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(built)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    return site
+
+
+def run(site: Path, directory: Path, *arguments: str) -> str:
+    """What `assay` of the wheel prints, or pytest with its plugin."""
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def assay(command: str) -> tuple[str, str]:
+    return "-c", f"from harness.cli import main; raise SystemExit(main({command.split()}))"
+
+
+def tracked(*paths: str) -> set[Path]:
+    """Files under these paths that are part of the project."""
+    found = (one for path in paths for one in ([ROOT / path] if (ROOT / path).is_file() else (ROOT / path).rglob("*")))
+    return {path.relative_to(ROOT) for path in found if path.is_file() and "__pycache__" not in path.parts}
+
+
+def test_every_file_of_the_package_is_in_it(site: Path) -> None:
+    assert {path for path in tracked("harness") if not (site / path).is_file()} == set()
+    assert {path for path in tracked(*WRITTEN) if not (site / "harness/scaffold" / path).is_file()} == set()
+
+
+def test_nothing_of_the_workshop_is_in_it(site: Path) -> None:
+    assert {path.name.partition("-")[0] for path in site.iterdir()} == {"harness", "adapter_assay"}
+
+
+def test_a_new_user_starts_from_it_alone(site: Path, tmp_path: Path) -> None:
+    run(site, tmp_path, *assay("init"))
+    for path in tracked(*WRITTEN):
+        assert (tmp_path / path).read_bytes() == (ROOT / path).read_bytes(), path
+    assert (tmp_path / ".github/workflows/assay.yml").is_file()
+    assert "tasks" in json.loads(run(site, tmp_path, *assay("schema")))["properties"]
+    assert "adapter-assay" in run(site, tmp_path, *assay("doctor"))
+    collected = run(site, tmp_path, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "suites")
+    assert {f"suites/{path.name}" for path in (ROOT / "suites").glob("test_*.py")} <= {
+        line.partition("::")[0] for line in collected.splitlines()
+    }
