@@ -226,7 +226,7 @@ class JudgeRunner:
         remedy = f"set a baseline that was measured the same way, or judge.against to base in {FILE_NAME}"
         asked = [(sample.item_id, sample.prompt_digest) for sample in candidate]
         ours = comparability_key(self._session.facts(), {task: asked})
-        if differing := differing_parts(run.comparability, ours, task):
+        if differing := differing_parts(run.manifest.comparability, ours, task):
             raise RunError(f"{name} cannot be held against on {task}: {in_words(differing)} differ", remedy)
         samples = {(s.item_id, s.prompt_digest): s for s in run.read_samples(task=task, role="candidate")}
         missing = [item for item, prompt in asked if (item, prompt) not in samples]
