@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from harness.annotate.results import Agreement, RaterResult, Results
-from harness.report.terminal import table_text
-from harness.report.text import NOTHING, figure, one_line, plural
+from harness.report.text import NOTHING, figure, one_line, plural, table_text
 from harness.stats import Interval
 
 _HEAD = ("rater", "judged", "identical", "won", "tied", "lost", "win rate", "base", "candidate", "difference")

@@ -158,7 +158,7 @@ def _model_pair(**given: Any) -> ModelPair:
 
 
 def _print_facts(facts: dict[str, Any], title: str = "") -> None:
-    from harness.report.terminal import table_text
+    from harness.report.text import table_text
 
     if title:
         print(f"\n{title}")

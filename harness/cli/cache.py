@@ -160,7 +160,7 @@ def _days_ago(days: float) -> float:
 
 def _table(held: Sequence[Holding]) -> str:
     """A line a model, the one used last first."""
-    from harness.report.terminal import table_text
+    from harness.report.text import table_text
 
     rows = [("model", "answers", "last used", "of which")]
     for model in dict.fromkeys(holding.model for holding in held):

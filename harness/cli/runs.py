@@ -62,7 +62,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def _runs(arguments: argparse.Namespace) -> None:
-    from harness.report.terminal import table_text
+    from harness.report.text import table_text
 
     settings = settings_of(arguments)
     store = open_store(settings.store)
@@ -103,8 +103,7 @@ def _set(arguments: argparse.Namespace) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from harness.report.terminal import table_text
-    from harness.report.text import moment
+    from harness.report.text import moment, table_text
     from harness.runs.baselines import baseline_run
 
     store = open_store(settings_of(arguments).store)
@@ -128,8 +127,7 @@ def _show(arguments: argparse.Namespace) -> None:
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    from harness.report.terminal import table_text
-    from harness.report.text import moment
+    from harness.report.text import moment, table_text
 
     store = open_store(settings_of(arguments).store)
     baselines = store.baselines()
