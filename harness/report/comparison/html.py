@@ -42,26 +42,26 @@ def render_comparison(compared: RunsCompared) -> str:
         .render(
             **vars(comparison_rows(compared)),
             tone="fail" if compared.regressions else "pass",
-            whisker=change_whisker,
+            draw_change=draw_change,
             trends=charts.trends(compared),
             front=charts.front(compared),
             chart=charts,
             flips=list(_flips(compared)),
             shown=_shown,
-            whisker_width=interval_plot.WIDTH,
+            plot_width=interval_plot.WIDTH,
             style=Markup(style),
             policy=content_policy(style),
         )
     )
 
 
-def change_whisker(of: Cell) -> IntervalPlot | None:
+def draw_change(of: Cell) -> IntervalPlot | None:
     """The change from the first run, drawn against the loss that is tolerated; None without a change."""
     if of.change is None or of.verdict is None:
         return None
     estimate = Estimate(of.change.value, of.change.low, of.change.high)
     limit = None if of.allowed is None else Limit(-of.allowed).of_metric(of.verdict.higher_is_better)
-    return interval_plot.whisker(replace(of.verdict, paired=True, limit=limit, estimate=estimate))
+    return interval_plot.draw_interval(replace(of.verdict, paired=True, limit=limit, estimate=estimate))
 
 
 def _shown(value: Any) -> str:

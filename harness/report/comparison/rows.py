@@ -205,7 +205,7 @@ def _ratings(compared: RunsCompared, one: Leaderboard, names: Sequence[str]) -> 
     notes = [f"{names[run]} is not rated: {why}" for run, why in one.left_out.items()]
     if one.problem:
         notes.append(f"no ratings: {one.problem}")
-    return RatingsRows(one.task, one.judge, tuple((name(s), _rating(s.rating)) for s in one.standings), tuple(notes))
+    return RatingsRows(one.task, one.judge, tuple((name(s), _rating(s.rating)) for s in one.entries), tuple(notes))
 
 
 def _rating(rating: Interval) -> str:
