@@ -38,11 +38,7 @@ def find_run(text: str, reports_dir: Path, store: Store) -> NamedRun:
         RunError: there is none, it cannot be read, or it was interrupted.
     """
     found = _find(text, reports_dir, store)
-    if found.run.status != "complete":
-        raise RunError(
-            f"the run {found.run.id} was interrupted: it holds a part of the evidence",
-            "run it again to its end; answers it had computed come from the cache",
-        )
+    _require_complete(found.run, "it holds a part of the evidence")
     return found
 
 
@@ -105,11 +101,7 @@ def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | No
         RunError: the run may not become a baseline, or the store cannot be written.
     """
     check_name(name)
-    if run.status != "complete":
-        raise RunError(
-            f"the run {run.id} was interrupted: it cannot become a baseline",
-            "run it again to its end; answers it had computed come from the cache",
-        )
+    _require_complete(run, "it cannot become a baseline")
     run.read_columns("item_id")  # a baseline without samples would be found out when the next candidate is measured
     objection = _objection(run) or _lacking(run, store, name)
     if objection and not force:
@@ -119,6 +111,14 @@ def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | No
         )
     store.add(run)
     return store.set_baseline(run, name, force if objection else None)
+
+
+def _require_complete(run: Run, why: str) -> None:
+    if run.status != "complete":
+        raise RunError(
+            f"the run {run.id} was interrupted: {why}",
+            "run it again to its end; answers it had computed come from the cache",
+        )
 
 
 def _objection(run: Run) -> str:
