@@ -110,7 +110,7 @@ class Verdict:
         minimum_detectable_effect: smallest true effect this run would have seen with 80% power.
         reason: one sentence a release manager understands.
         details: further facts for the report (failing tensors, slices seen/unseen ...), JSON.
-        against: what the released run is called, where a gate was put a second time, to candidate and released adapter;
+        against: what the baseline is called, where a gate was put a second time, to candidate and baseline adapter;
             empty for a gate of the suites.
     """
 

@@ -112,6 +112,6 @@ def register_run_exporters(register: Register) -> None:
 
 
 def _write(name: str, render: Callable[[Run], str], run: Run, run_dir: Path) -> None:
-    from harness.runs.files import write_atomically
+    from harness.runs.location import write_atomically
 
     write_atomically(run_dir / name, render(run).encode())

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.annotate.pairs import StoredPair
-from harness.annotate.review import BlindPair, Review, make_review
+from harness.annotate.review import BlindPair, Review, StoredPair, make_review
 from harness.digests import digest_bytes
 from harness.errors import DataError, show
 from harness.json_files import parse_json_object

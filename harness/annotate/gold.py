@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.annotate.answers import Filled, Judgement, Side
-from harness.annotate.pairs import asked
+from harness.annotate.review import asked
 from harness.runs.codec import dump_json
 from harness.tasks.questions import Label
 

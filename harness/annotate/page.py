@@ -7,8 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.annotate.answers import ANSWERS_SCHEMA, LONGEST_COMMENT, RATINGS
-from harness.annotate.pairs import asked
-from harness.annotate.review import BlindPair, Review
+from harness.annotate.review import BlindPair, Review, asked
 from harness.report.embed import script_json
 from harness.report.page import asset, content_policy, environment
 from harness.report.text import printable

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.annotate.answers import Filled, Side
-from harness.annotate.pairs import StoredPair
+from harness.annotate.review import StoredPair
 from harness.judges.judgements import judge_task, stored_judgements
 from harness.runs.run import Run
 from harness.tasks.questions import AnswerPair, Question
@@ -73,7 +73,7 @@ def stored_judge(run: Run, task: str, people: Sequence[Rater]) -> Rater | None:
     ties = {key: rater.pairs[key] for rater in people for key in rater.ties}
     rows = run.read_samples(task=judge_task(task), role="judge")
     by_id = {pair.id: key for key, pair in asked.items()}
-    judged = stored_judgements(rows, {pair.id: _duel(pair) for pair in asked.values()})
+    judged = stored_judgements(rows, {pair.id: _answer_pair(pair) for pair in asked.values()})
     preferences = {by_id[item]: one.preference for item, one in judged.items() if one.preference is not None}
     if not preferences:
         return None
@@ -97,7 +97,7 @@ def _annotator(name: str, pages: Sequence[Filled]) -> Rater:
     )
 
 
-def _duel(pair: StoredPair) -> AnswerPair:
+def _answer_pair(pair: StoredPair) -> AnswerPair:
     """As the judge's rules need it: they ask whether the answers are identical."""
     ours, theirs = ((sample.prompt, sample.answer) for sample in (pair.candidate, pair.base))
     return AnswerPair(Question(pair.id, (pair.candidate.prompt,)), ours, theirs)

@@ -63,22 +63,18 @@ class Results:
     """All of it.
 
     Attributes:
-        standings: each annotator, then all together where there are several, then the run's judge where it has one.
+        raters: each annotator, then all together where there are several, then the run's judge where it has one.
         agreements: of the annotators with each other, then of each and of all together with the judge.
     """
 
     run: str
     task: str
-    standings: tuple[RaterResult, ...]
+    raters: tuple[RaterResult, ...]
     agreements: tuple[Agreement, ...]
 
 
 def results(run: Run, pages: Sequence[Filled], *, confidence: float = 0.95) -> Results:
-    """Sum up the pages of one task.
-
-    Raises:
-        RunError: the run's samples cannot be read.
-    """
+    """Sum up the pages of one task."""
     alone = annotators(pages)
     people = [*alone, together(alone)] if len(alone) > 1 else alone
     task = pages[0].review.task
@@ -87,12 +83,12 @@ def results(run: Run, pages: Sequence[Filled], *, confidence: float = 0.95) -> R
     return Results(
         run.id,
         task,
-        tuple(_standing(rater, confidence) for rater in (*people, *([judge] if judge is not None else []))),
+        tuple(_rater_result(rater, confidence) for rater in (*people, *([judge] if judge is not None else []))),
         tuple(_agreement(first, second, confidence) for first, second in versus),
     )
 
 
-def _standing(rater: Rater, confidence: float) -> RaterResult:
+def _rater_result(rater: Rater, confidence: float) -> RaterResult:
     preferences = {**dict.fromkeys(sorted(rater.ties), 0.5), **rater.preferences}
     clusters = _clusters(rater, list(preferences))
     values = list(preferences.values())

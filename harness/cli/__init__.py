@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.cli.annotate import add_annotate_command
 from harness.cli.cache import add_cache_command
-from harness.cli.compare import add_compare_command
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
 from harness.errors import AssayError
@@ -70,7 +69,6 @@ def _parser() -> argparse.ArgumentParser:
 
     add_cache_command(commands)
     add_run_commands(commands)
-    add_compare_command(commands)
     add_annotate_command(commands)
     add_schema_commands(commands)
     return parser
@@ -86,13 +84,11 @@ def _train(arguments: argparse.Namespace) -> None:
     trained = pair.trained
     assert trained is not None
     summary = trained.log.summary
-    place = adapter.directory
     if arguments.output is not None:
         copy_new(adapter.directory, arguments.output)
-        place = arguments.output
     _print_facts(
         {
-            "adapter": place,
+            "adapter": arguments.output or adapter.directory,
             "digest": trained.digest,
             "from cache": trained.from_cache,
             "steps": f"{summary.steps} (kept: {summary.best_step})",
@@ -158,7 +154,7 @@ def _model_pair(**given: Any) -> ModelPair:
 
 
 def _print_facts(facts: dict[str, Any], title: str = "") -> None:
-    from harness.report.terminal import table_text
+    from harness.report.text import table_text
 
     if title:
         print(f"\n{title}")

@@ -10,7 +10,7 @@ from harness.cli.runs import add_places, settings_of
 from harness.errors import ConfigError, RunError
 from harness.paths import cache_dir
 from harness.runs.baselines import find_run
-from harness.runs.files import write_atomically
+from harness.runs.location import write_atomically
 from harness.runs.storage import open_store
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _write_page(run: Run, arguments: argparse.Namespace) -> None:
     from harness.annotate.page import render_page
-    from harness.annotate.pairs import choose_task
-    from harness.annotate.review import make_review
+    from harness.annotate.review import choose_task, make_review
     from harness.report.facts import sensitive_tasks
     from harness.report.text import plural
 
@@ -86,9 +85,8 @@ def _write_page(run: Run, arguments: argparse.Namespace) -> None:
 
 def _read_pages(run: Run, arguments: argparse.Namespace) -> None:
     from harness.annotate.answers import check_once, read_answers
-    from harness.annotate.record import annotations_json
+    from harness.annotate.record import annotations_json, render_table
     from harness.annotate.results import results
-    from harness.annotate.table import render_table
 
     record = arguments.output or _beside(run)
     pages = [read_answers(path, run) for path in arguments.answers]

@@ -55,7 +55,7 @@ def _stats(arguments: argparse.Namespace) -> None:
     path = answers_file()
     print(f"file       {path}")
     if path.exists():
-        with _opened(path) as connection:
+        with _open_cache(path) as connection:
             held, size = holdings(connection), size_bytes(connection)
         count = sum(holding.answers for holding in held)
         print(f"size       {show_size(size)} of at most {show_size(answers_limit_bytes())} ({ANSWERS_LIMIT_VARIABLE})")
@@ -80,7 +80,7 @@ def _prune(arguments: argparse.Namespace) -> None:
         return
     asked = (arguments.to, arguments.unused_for, arguments.model) != (None, None, None)
     to_bytes = parse_size(arguments.to, "--to") if arguments.to is not None else None
-    with _opened(path) as connection:
+    with _open_cache(path) as connection:
         before, dropped = size_bytes(connection), 0
         if arguments.model is not None:
             dropped += drop_model(connection, _find_model(arguments.model, holdings(connection)))
@@ -100,7 +100,7 @@ def _verify(arguments: argparse.Namespace) -> None:
     if not path.exists():
         print(_NO_CACHE.format(path=path))
         return
-    with _refusals_told(path):
+    with _refusals_explained(path):
         done = repair(path) if arguments.repair else ""
         health = check(path)
     if done:
@@ -111,7 +111,7 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+def _open_cache(path: Path) -> Iterator[sqlite3.Connection]:
     """The file as it is: damage is told here, not repaired.
 
     Raises:
@@ -119,7 +119,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """
     from harness.engines.cache.file import BrokenFileError, connect, is_damage, locked
 
-    with _refusals_told(path):
+    with _refusals_explained(path):
         try:
             with locked(path):
                 connection = connect(path)
@@ -134,7 +134,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def _refusals_told(path: Path) -> Iterator[None]:
+def _refusals_explained(path: Path) -> Iterator[None]:
     from harness.engines.cache.file import refusal
 
     try:
@@ -160,7 +160,7 @@ def _days_ago(days: float) -> float:
 
 def _table(held: Sequence[Holding]) -> str:
     """A line a model, the one used last first."""
-    from harness.report.terminal import table_text
+    from harness.report.text import table_text
 
     rows = [("model", "answers", "last used", "of which")]
     for model in dict.fromkeys(holding.model for holding in held):

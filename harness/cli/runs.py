@@ -1,4 +1,4 @@
-"""`assay runs` and `assay baseline`: what was measured, and what the next candidate is held against."""
+"""`assay runs`, `assay baseline` and `assay compare`: what was measured, and runs held against each other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.runs.baselines import DEFAULT_NAME, find_run, named_baseline, promote
+from harness.runs.baselines import DEFAULT_NAME, find_run, promote
 from harness.runs.run import Run
 from harness.runs.storage import open_store
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from harness.config.settings import Settings
 
 _STORE_HELP = "where baselines are kept: a directory or a URL like s3://... (default: `store:` of assay.yaml, else {})"
+_COMPARE_EPILOG = "exits 0 without a regression, 1 with one, 2 where the runs cannot be found or compared"
 
 
 def add_run_commands(commands: Any) -> None:
-    """Add `runs` and `baseline` to the commands of `assay`."""
+    """Add `runs`, `baseline` and `compare` to the commands of `assay`."""
     runs = commands.add_parser("runs", help="list the runs, and the baselines among them")
     add_places(runs, "the reports directory")
     runs.set_defaults(run=_runs)
@@ -42,7 +43,14 @@ def add_run_commands(commands: Any) -> None:
     removed.add_argument("name", help="the baseline")
     removed.set_defaults(run=_remove)
 
-    for action in (promoted, shown, listed, removed):
+    compare = commands.add_parser("compare", help="hold runs against the first of them", epilog=_COMPARE_EPILOG)
+    compare.add_argument(
+        "runs", metavar="RUN", nargs="+", help="baseline name, run id, path or URL; the reference first"
+    )
+    compare.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as one HTML file as well")
+    compare.set_defaults(run=_compare, refused=2)
+
+    for action in (promoted, shown, listed, removed, compare):
         add_places(action, "with the runs")
 
 
@@ -62,14 +70,14 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 
 
 def _runs(arguments: argparse.Namespace) -> None:
-    from harness.report.terminal import table_text
+    from harness.report.text import table_text
 
     settings = settings_of(arguments)
     store = open_store(settings.store)
     listed = store if arguments.store else open_store(str(settings.reports_dir))
     runs = listed.runs()
     if not runs:
-        print(f"no runs in {listed.place} yet")
+        print(f"no runs in {listed.location} yet")
         return
     names: dict[str, list[str]] = {}
     for baseline in store.baselines():
@@ -97,18 +105,17 @@ def _set(arguments: argparse.Namespace) -> None:
     store = open_store(settings.store)
     found = find_run(arguments.promoted, settings.reports_dir, store)
     baseline = promote(found.run, store, arguments.name, force=arguments.force)
-    print(f"baseline {baseline.name}: run {baseline.run} ({baseline.adapter or 'no adapter named'}), {store.place}")
+    print(f"baseline {baseline.name}: run {baseline.run} ({baseline.adapter or 'no adapter named'}), {store.location}")
     if baseline.forced:
         print(f"  forced: {baseline.forced}")
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from harness.report.terminal import table_text
-    from harness.report.text import moment
+    from harness.report.text import moment, table_text
     from harness.runs.baselines import baseline_run
 
     store = open_store(settings_of(arguments).store)
-    baseline = named_baseline(arguments.name, store)
+    baseline = store.named_baseline(arguments.name)
     run = baseline_run(baseline, store)
     facts = {
         "baseline": baseline.name,
@@ -122,19 +129,18 @@ def _show(arguments: argparse.Namespace) -> None:
         "outcome": run.outcome,
         "gates": len(run.verdicts),
         "tasks": ", ".join(run.manifest.data),
-        "place": store.place.child(run.id),
+        "place": store.location.child(run.id),
     }
     print(table_text([(name, str(value)) for name, value in facts.items() if value not in (None, "")]))
 
 
 def _list(arguments: argparse.Namespace) -> None:
-    from harness.report.terminal import table_text
-    from harness.report.text import moment
+    from harness.report.text import moment, table_text
 
     store = open_store(settings_of(arguments).store)
     baselines = store.baselines()
     if not baselines:
-        print(f"no baselines in {store.place} yet; set one with `assay baseline set RUN`")
+        print(f"no baselines in {store.location} yet; set one with `assay baseline set RUN`")
         return
     rows = [(b.name, b.run, b.adapter, moment(b.set), b.forced or "") for b in baselines]
     print(table_text([("baseline", "run", "adapter", "set", "forced"), *rows]))
@@ -143,4 +149,24 @@ def _list(arguments: argparse.Namespace) -> None:
 def _remove(arguments: argparse.Namespace) -> None:
     store = open_store(settings_of(arguments).store)
     store.remove_baseline(arguments.name)
-    print(f"baseline {arguments.name} is forgotten; its run stays in {store.place}")
+    print(f"baseline {arguments.name} is forgotten; its run stays in {store.location}")
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from harness.compare.runs import compare_runs
+    from harness.report.comparison.text import render_text
+
+    settings = settings_of(arguments)
+    config = settings.config
+    store = open_store(settings.store)
+    runs = [find_run(text, settings.reports_dir, store) for text in arguments.runs]
+    task_margins = {task: config.margins_of(task).baseline for task in config.margins.tasks}
+    compared = compare_runs(runs, margin=config.margins.baseline, task_margins=task_margins)
+    print(render_text(compared))
+    if arguments.html is not None:
+        from harness.report.comparison.html import render_comparison
+        from harness.runs.location import write_atomically
+
+        write_atomically(arguments.html, render_comparison(compared).encode("utf-8"))
+        print(f"report: {arguments.html}")
+    return 1 if compared.regressions else 0

@@ -24,7 +24,7 @@ class LeaderboardEntry:
     """A model on the scale.
 
     Attributes:
-        run: the place of the run whose candidate it is; None for the base and the reference answers.
+        run: the number of the run whose candidate it is, from 0; None for the base and the reference answers.
         name: what those are called; empty for a candidate.
     """
 
@@ -39,14 +39,14 @@ class Leaderboard:
 
     Attributes:
         judge: who judged.
-        standings: empty where no common scale could be had.
-        left_out: place of a run -> why it is not rated.
+        entries: empty where no common scale could be had.
+        left_out: number of a run -> why it is not rated.
         problem: why nothing is; empty where something is.
     """
 
     task: str
     judge: str
-    standings: tuple[LeaderboardEntry, ...]
+    entries: tuple[LeaderboardEntry, ...]
     left_out: Mapping[int, str]
     problem: str = ""
 
@@ -67,14 +67,14 @@ def _rate(runs: Sequence[NamedRun], task: str, entered: Sequence[int]) -> Leader
     first = runs[entered[0]].run
     battles: list[Battle] = []
     left_out: dict[int, str] = {}
-    for place in entered:
+    for run in entered:
         try:
-            differing = judging_differences(first, runs[place].run, task)
+            differing = judging_differences(first, runs[run].run, task)
             if differing:
                 raise _LeftOutError(f"{in_words(differing)} differ")
-            battles += _battles(runs, place, task)
+            battles += _battles(runs, run, task)
         except _LeftOutError as reason:
-            left_out[place] = str(reason)
+            left_out[run] = str(reason)
     judge = first.manifest.judge.name
     if len(entered) - len(left_out) < 2:
         return Leaderboard(task, judge, (), left_out, "fewer than two runs were judged alike")
@@ -83,31 +83,31 @@ def _rate(runs: Sequence[NamedRun], task: str, entered: Sequence[int]) -> Leader
         ratings = elo_ratings(battles, anchor=BASE if BASE in played else None)
     except ValueError as exc:
         return Leaderboard(task, judge, (), left_out, str(exc))
-    standings = [
+    entries = [
         LeaderboardEntry(int(name), "", rating) if name.isdecimal() else LeaderboardEntry(None, name, rating)
         for name, rating in ratings.items()
     ]
-    return Leaderboard(task, judge, tuple(standings), left_out)
+    return Leaderboard(task, judge, tuple(entries), left_out)
 
 
-def _battles(runs: Sequence[NamedRun], place: int, task: str) -> list[Battle]:
+def _battles(runs: Sequence[NamedRun], number: int, task: str) -> list[Battle]:
     """What the judge said of a run's candidate, prompt by prompt; identical answers are a tie."""
-    run = runs[place].run
+    run = runs[number].run
     against = run.manifest.judge.against
     opponent, theirs = _opponent(runs, run, against, task)
     candidate = {sample.item_id: sample for sample in run.read_samples(task=task, role="candidate")}
-    duels = {
+    pairs = {
         item: AnswerPair(Question(item, (sample.prompt,)), _reply(sample), theirs[item])
         for item, sample in candidate.items()
         if item in theirs
     }
-    judged = stored_judgements(run.read_samples(task=judge_task(task), role="judge"), duels, opponent=against)
-    missing = sum(item not in judged and not duel.identical for item, duel in duels.items())
-    if missing or not duels:
-        raise _LeftOutError(f"judged on {len(duels) - missing} of {len(duels)} questions only")
-    scores = {item: judged[item].preference if item in judged else 0.5 for item in duels}
+    judged = stored_judgements(run.read_samples(task=judge_task(task), role="judge"), pairs, opponent=against)
+    missing = sum(item not in judged and not pair.identical for item, pair in pairs.items())
+    if missing or not pairs:
+        raise _LeftOutError(f"judged on {len(pairs) - missing} of {len(pairs)} questions only")
+    scores = {item: judged[item].preference if item in judged else 0.5 for item in pairs}
     return [
-        Battle(candidate[item].cluster or item, str(place), opponent, score)
+        Battle(candidate[item].cluster or item, str(number), opponent, score)
         for item, score in scores.items()
         if score is not None
     ]
@@ -121,10 +121,10 @@ def _opponent(runs: Sequence[NamedRun], run: Run, against: str, task: str) -> tu
         targets = ((s, s.target) for s in run.read_samples(task=task, role="candidate"))
         return REFERENCE, {s.item_id: (*_reply(s)[:-1], text) for s, text in targets if isinstance(text, str)}
     name = run.manifest.baseline.run
-    place = next((i for i, found in enumerate(runs) if found.run.id == name), None)
-    if place is None:
+    number = next((i for i, found in enumerate(runs) if found.run.id == name), None)
+    if number is None:
         raise _LeftOutError(f"its opponent, the run {name}, is not among these")
-    return str(place), _replies(runs[place].run.read_samples(task=task, role="candidate"))
+    return str(number), _replies(runs[number].run.read_samples(task=task, role="candidate"))
 
 
 def _judged_tasks(run: Run) -> set[str]:

@@ -51,11 +51,7 @@ class Scores:
 
 
 def candidate_scores(run: Run) -> dict[str, Scores]:
-    """Task -> what the run's candidate scored.
-
-    Raises:
-        RunError: the samples file is missing or torn.
-    """
+    """Task -> what the run's candidate scored."""
     table = select(run.read_columns(*_COLUMNS), role="candidate")
     return {task: _scores(select(table, task=task)) for task in table["task"].unique().to_pylist()}
 

@@ -15,7 +15,7 @@ from harness.config.settings import Settings
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.options import read_settings
 from harness.records import Manifest, ProcessFacts, Sample, Verdict
-from harness.runs.ids import new_run_id
+from harness.runs.run import new_run_id
 
 if TYPE_CHECKING:
     from harness.plugin.baseline import BaselineRun
@@ -125,7 +125,7 @@ class State:
         from filelock import FileLock
 
         from harness.runs import RunWriter
-        from harness.runs.ids import partial_path
+        from harness.runs.run import partial_path
 
         root = self.settings.reports_dir
         with FileLock(cache_dir() / "runs.lock"):

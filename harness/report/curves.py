@@ -34,6 +34,19 @@ class Tick:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """From values between `low` and `high` to pixels between `start` and `end`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        return round(self.start + (value - self.low) / ((self.high - self.low) or 1.0) * (self.end - self.start), 1)
+
+
+@dataclass(frozen=True)
 class Point:
     """A place with the text shown on hover."""
 
@@ -79,35 +92,29 @@ def _panel(
     finite = [(x, y) for rows in data.values() for x, y in rows if math.isfinite(y)]
     if not finite:
         return None
-    xs = nice_ticks(min(x for x, _ in finite), max(x for x, _ in finite), 5)
+    first, last = min(x for x, _ in finite), max(x for x, _ in finite)
     ys = nice_ticks(min(0.0, *(y for _, y in finite)), max(y for _, y in finite), 4)
-    x_range = (min(x for x, _ in finite), max(x for x, _ in finite))
-    y_range = (ys[0], ys[-1])
+    across, up = Scale(first, last, LEFT, WIDTH - RIGHT), Scale(ys[0], ys[-1], HEIGHT - BOTTOM, TOP)
     wild = [f"{name} at step {x:g}" for name, rows in data.items() for x, y in rows if not math.isfinite(y)]
     return Panel(
         title,
         unit,
-        tuple(_line(name, rows, x_range, y_range) for name, rows in data.items() if rows),
-        tuple(Tick(_x(x, x_range), f"{x:g}") for x in xs if x_range[0] <= x <= x_range[1]),
-        tuple(Tick(_y(y, y_range), _tick_label(y)) for y in ys),
+        tuple(_line(name, rows, across, up) for name, rows in data.items() if rows),
+        tuple(Tick(across(x), f"{x:g}") for x in nice_ticks(first, last, 5) if first <= x <= last),
+        tuple(Tick(up(y), _tick_label(y)) for y in ys),
         ", ".join(wild[:5]) + (f" and {len(wild) - 5} more" if len(wild) > 5 else ""),
     )
 
 
-def _line(
-    name: str, rows: Sequence[tuple[float, float]], x_range: tuple[float, float], y_range: tuple[float, float]
-) -> Line:
+def _line(name: str, rows: Sequence[tuple[float, float]], across: Scale, up: Scale) -> Line:
     path, pen_down = [], False
     for x, y in rows:
         if math.isfinite(y):
-            path.append(f"{'L' if pen_down else 'M'}{_x(x, x_range):.1f} {_y(y, y_range):.1f}")
+            path.append(f"{'L' if pen_down else 'M'}{across(x)} {up(y)}")
         pen_down = math.isfinite(y)
     drawn = [(x, y) for x, y in rows if math.isfinite(y)]
     stride = math.ceil(len(drawn) / _MAX_HOVER_POINTS) or 1
-    hover = tuple(
-        Point(round(_x(x, x_range), 1), round(_y(y, y_range), 1), f"step {x:g}: {name} {_exact(y)}")
-        for x, y in drawn[::stride]
-    )
+    hover = tuple(Point(across(x), up(y), f"step {x:g}: {name} {_exact(y)}") for x, y in drawn[::stride])
     return Line(name, "".join(path), hover)
 
 
@@ -126,14 +133,6 @@ def nice_ticks(low: float, high: float, about: int) -> list[float]:
     first = math.floor(low / step + 1e-9)
     last = max(math.ceil(high / step - 1e-9), first + 1)
     return [round(i * step, 12) for i in range(first, last + 1)]
-
-
-def _x(value: float, span: tuple[float, float]) -> float:
-    return LEFT + (value - span[0]) / ((span[1] - span[0]) or 1.0) * (WIDTH - LEFT - RIGHT)
-
-
-def _y(value: float, span: tuple[float, float]) -> float:
-    return HEIGHT - BOTTOM - (value - span[0]) / ((span[1] - span[0]) or 1.0) * (HEIGHT - TOP - BOTTOM)
 
 
 def _tick_label(value: float) -> str:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import groupby
 
 from harness.records import Estimate, Outcome, Verdict
-from harness.report.details import Details, details
+from harness.report.details import Details, cell, details, label
 from harness.report.headline import SYMBOLS, by_severity
-from harness.report.interval_plot import IntervalPlot, whisker
+from harness.report.interval_plot import IntervalPlot, draw_interval
 from harness.report.text import NOTHING, duration, figure, printable, shorten
+
+_SHOWN = frozenset({
+    "gate", "outcome", "reason", "suite", "test", "task", "metric", "kind", "rule", "margin", "limit", "paired",
+    "higher_is_better", "estimate", "base", "candidate", "open_because", "n", "population", "method", "confidence",
+    "minimum_detectable_effect", "remedy", "slice", "details", "duration_s", "against", "name",
+})  # fmt: skip
+"""Fields of a verdict that have a place of their own in the report; whatever else it has is told in its details."""
 
 
 @dataclass(frozen=True)
 class GateRow:
-    """One gate; every field but `outcome`, `task` and `whisker` is text to show as it is."""
+    """One gate; every field but `outcome`, `task` and `plot` is text to show as it is."""
 
     outcome: Outcome
     symbol: str
@@ -25,7 +32,7 @@ class GateRow:
     candidate: str
     difference: str
     interval: str
-    whisker: IntervalPlot | None
+    plot: IntervalPlot | None
     n: str
     detectable: str
     reason: str
@@ -75,6 +82,11 @@ def gate_row(verdict: Verdict) -> GateRow:
         ("candidate", _with_interval(verdict.candidate)),
         ("direction", _direction(verdict)),
         ("took", duration(verdict.duration_s) if verdict.duration_s else ""),
+        *(
+            (label(f.name), cell(v))
+            for f in fields(verdict)
+            if f.name not in _SHOWN and (v := getattr(verdict, f.name))
+        ),
     )
     return GateRow(
         outcome=verdict.outcome,
@@ -85,7 +97,7 @@ def gate_row(verdict: Verdict) -> GateRow:
         candidate=figure(verdict.candidate.value) if verdict.candidate else NOTHING,
         difference=_difference(verdict),
         interval=_interval(verdict.estimate, signed=signed),
-        whisker=whisker(verdict),
+        plot=draw_interval(verdict),
         n=NOTHING if verdict.n is None else f"{verdict.n:,}",
         detectable=figure(verdict.minimum_detectable_effect),
         reason=shorten(printable(verdict.reason), 1500),

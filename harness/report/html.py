@@ -8,8 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.records import count_outcomes
-from harness.report import curves
-from harness.report import interval_plot as whisker
+from harness.report import curves, interval_plot
 from harness.report.details import details
 from harness.report.embed import island
 from harness.report.facts import glance, identities, sensitive_tasks
@@ -24,11 +23,7 @@ _SHOWN_ELSEWHERE = ("schema", "run", "status", "started", "finished", "duration_
 
 
 def render_html(run: Run) -> str:
-    """The report of a run as one HTML document that needs no network.
-
-    Raises:
-        RunError: the samples of the run cannot be read.
-    """
+    """The report of a run as one HTML document that needs no network."""
     samples = run.read_samples()
     facts = metric_facts(samples, run.verdicts)
     pairs = pair_samples(samples, facts)
@@ -48,7 +43,7 @@ def render_html(run: Run) -> str:
         panels=curves.panels(run.training),
         chart=curves,
         added=list(added_panels(run)),
-        whisker_width=whisker.WIDTH,
+        plot_width=interval_plot.WIDTH,
         recipe=details(_as_object(training.get("recipe"), "recipe")),
         training_summary=details(_as_object(training.get("summary"), "summary")),
         pairs=len(pairs),

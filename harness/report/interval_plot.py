@@ -34,7 +34,7 @@ class IntervalPlot:
     label: str
 
 
-def whisker(verdict: Verdict) -> IntervalPlot | None:
+def draw_interval(verdict: Verdict) -> IntervalPlot | None:
     """The drawing of a verdict's estimate; None where it has no finite estimate."""
     estimate = verdict.estimate
     if estimate is None or not _finite(estimate.value):
@@ -49,20 +49,20 @@ def whisker(verdict: Verdict) -> IntervalPlot | None:
     span = (high - low) or max(abs(high), 1e-9)
     low, high = low - 0.06 * span, high + 0.06 * span
 
-    def place(number: float | None) -> float | None:
+    def pixel(number: float | None) -> float | None:
         if number is None or math.isnan(number):
             return None
         inside = min(max(number, low), high)
         return round(_PAD + (inside - low) / (high - low) * (WIDTH - 2 * _PAD), 1)
 
-    margin = place(line)
+    margin = pixel(line)
     good = None
     if margin is not None:
-        least, most = (place(end) if math.isfinite(end) else None for end in limits)
+        least, most = (pixel(end) if math.isfinite(end) else None for end in limits)
         good = (0.0 if least is None else least, WIDTH if most is None else most)
-    at_zero = place(0.0) if verdict.paired and low <= 0 <= high else None
-    dot = place(estimate.value) or 0.0
-    return IntervalPlot(dot, place(estimate.low), place(estimate.high), margin, good, at_zero, _label(verdict, line))
+    at_zero = pixel(0.0) if verdict.paired and low <= 0 <= high else None
+    dot = pixel(estimate.value) or 0.0
+    return IntervalPlot(dot, pixel(estimate.low), pixel(estimate.high), margin, good, at_zero, _label(verdict, line))
 
 
 def limit_line(verdict: Verdict) -> float | None:

@@ -46,25 +46,14 @@ def _case(suite: ET.Element, verdict: Verdict, strict: bool) -> str:
     case = ET.SubElement(
         suite, "testcase", classname=classname, name=printable(verdict.gate), time=f"{verdict.duration_s:.3f}"
     )
-    kind = _kind(verdict, strict)
+    kinds = {"pass": "passed", "fail": "failure", "error": "error", "inconclusive": "failure" if strict else "skipped"}
+    kind = kinds[verdict.outcome]
     if kind == "passed":
         return kind
     message = one_line(f"{verdict.outcome}: {verdict.reason}", 1000)
     result = ET.SubElement(case, kind, message=message)
     result.text = "\n".join(_body(verdict))
     return kind
-
-
-def _kind(verdict: Verdict, strict: bool) -> str:
-    match verdict.outcome:
-        case "pass":
-            return "passed"
-        case "fail":
-            return "failure"
-        case "error":
-            return "error"
-        case "inconclusive":
-            return "failure" if strict else "skipped"
 
 
 def _body(verdict: Verdict) -> Iterable[str]:

@@ -6,8 +6,9 @@ from itertools import accumulate
 
 from harness.records import Outcome, Verdict
 from harness.report.facts import glance, identities
-from harness.report.headline import SYMBOLS, by_severity, headline
-from harness.report.text import NOTHING, figure, markdown
+from harness.report.gate_table import gate_row
+from harness.report.headline import by_severity, headline
+from harness.report.text import NOTHING, markdown
 from harness.runs.run import Run
 
 MARKER = "<!-- adapter-assay -->"
@@ -42,20 +43,16 @@ def _gates(verdicts: list[Verdict]) -> list[str]:
 
 
 def _row(verdict: Verdict) -> str:
-    estimate = verdict.estimate
-    difference = estimate.value if estimate and verdict.paired else None
-    if difference is None and verdict.base and verdict.candidate:
-        difference = verdict.candidate.value - verdict.base.value
-    known = estimate is not None and estimate.low is not None and estimate.high is not None
+    row = gate_row(verdict)
     cells = (
-        f"{SYMBOLS[verdict.outcome]} {_word(verdict.outcome)}",
-        markdown(verdict.gate, 120) + (f"<br>{markdown(verdict.rule, 80)}" if verdict.rule else ""),
-        figure(verdict.base.value) if verdict.base else NOTHING,
-        figure(verdict.candidate.value) if verdict.candidate else NOTHING,
-        figure(difference, signed=True),
-        f"{figure(estimate.low)} to {figure(estimate.high)}" if estimate and known else NOTHING,
-        NOTHING if verdict.n is None else f"{verdict.n:,}",
-        markdown(verdict.reason, 200) + _to_do(verdict),
+        f"{row.symbol} {_word(verdict.outcome)}",
+        markdown(row.name, 120) + (f"<br>{markdown(row.rule, 80)}" if row.rule else ""),
+        row.base,
+        row.candidate,
+        row.difference,
+        row.interval or NOTHING,
+        row.n,
+        markdown(row.reason, 200) + _to_do(verdict),
     )
     return f"| {' | '.join(cells)} |"
 

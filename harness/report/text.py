@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _MARKDOWN = re.compile(r"[&<>|`*\[\](){}#!~\\$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)")
 _MINUS = "\u2212"
+_COLUMN_GAP = 2
 NOTHING = "\u2013"
 """What is shown where there is no value."""
 
@@ -93,3 +95,29 @@ def moment(value: Any) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 gate`, `2 gates`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def table_text(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> str:
+    """Rows under one another, a line each, in columns as wide as their widest cell, whatever the terminal's width.
+
+    Nothing is cut, for ids are copied from here, and nothing is coloured. Cells are shown as they are, markup of rich
+    and control characters included; line feeds and tabs become spaces.
+
+    Args:
+        right: columns that are aligned to the right, by their place.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = [[printable(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in rows]
+    grid = Table.grid(padding=(0, _COLUMN_GAP))
+    for place in range(len(cells[0])):
+        grid.add_column(justify="right" if place in right else "left", no_wrap=True)
+    for row in cells:
+        grid.add_row(*map(Text, row))
+    room = sum(2 * len(cell) + _COLUMN_GAP for row in cells for cell in row)  # a character is at most two columns wide
+    console = Console(width=room, height=len(cells), color_system=None)  # without a height, TERM=dumb sets the width
+    with console.capture() as captured:
+        console.print(grid)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

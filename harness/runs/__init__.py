@@ -1,8 +1,7 @@
 """Runs: written by any number of processes, stored in one directory each, read back without a model."""
 
 from harness.records import RunOutcome, count_outcomes, overall_outcome
-from harness.runs.ids import new_run_id
-from harness.runs.run import Run, list_runs, load_run
+from harness.runs.run import Run, list_runs, load_run, new_run_id
 from harness.runs.writer import RunWriter
 
 __all__ = [

@@ -12,12 +12,12 @@ from harness.records import Verdict
 from harness.runs.gate_names import comparable_names
 from harness.runs.location import Location, is_url
 from harness.runs.run import Run, load_run
-from harness.runs.storage import Baseline, Store, check_name, fetch_run, is_name, no_baseline
+from harness.runs.storage import Baseline, Store, check_name, fetch_run, is_name
 
 DEFAULT_NAME = "main"
 
 SUITE = "baseline"
-"""What names of verdicts on candidate against released adapter begin with. A file may be called so too: see `own`."""
+"""What names of verdicts on candidate against baseline adapter begin with. A file may be called so too: see `own`."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,7 @@ def find_run(text: str, reports_dir: Path, store: Store) -> NamedRun:
         RunError: there is none, it cannot be read, or it was interrupted.
     """
     found = _find(text, reports_dir, store)
-    if found.run.status != "complete":
-        raise RunError(
-            f"the run {found.run.id} was interrupted: it holds a part of the evidence",
-            "run it again to its end; answers it had computed come from the cache",
-        )
+    _require_complete(found.run, "it holds a part of the evidence")
     return found
 
 
@@ -56,8 +52,8 @@ def _find(text: str, reports_dir: Path, store: Store) -> NamedRun:
         baseline = store.baseline(text)
         if baseline is not None:
             return NamedRun(baseline_run(baseline, store), baseline.name)
-        for place in (Store(Location(str(reports_dir))), store):
-            run = place.run(text)
+        for kept in (Store(Location(str(reports_dir))), store):
+            run = kept.run(text)
             if run is not None:
                 return NamedRun(run, run.id)
     if Path(text).is_dir() or os.sep in text or text.startswith("."):
@@ -66,7 +62,7 @@ def _find(text: str, reports_dir: Path, store: Store) -> NamedRun:
     known = ", ".join(baseline.name for baseline in store.baselines()) or "none"
     raise RunError(
         f"{text!r} is neither a baseline ({known}) nor a run, in {reports_dir}"
-        + ("" if store.place.local == reports_dir and not store.place.is_remote else f" or {store.place}"),
+        + ("" if store.location.local == reports_dir and not store.location.is_remote else f" or {store.location}"),
         "see `assay runs` for what there is, or set a baseline: `assay baseline set RUN --name NAME`",
     )
 
@@ -80,26 +76,14 @@ def baseline_run(baseline: Baseline, store: Store) -> Run:
     run = store.run(baseline.run)
     if run is None:
         raise RunError(
-            f"the baseline {baseline.name} means the run {baseline.run}, which is no longer in {store.place}",
+            f"the baseline {baseline.name} means the run {baseline.run}, which is no longer in {store.location}",
             f"set another: `assay baseline set RUN --name {baseline.name}`",
         )
     return run
 
 
-def named_baseline(name: str, store: Store) -> Baseline:
-    """The baseline of that name.
-
-    Raises:
-        RunError: there is none.
-    """
-    found = store.baseline(name)
-    if found is None:
-        raise no_baseline(name, store)
-    return found
-
-
 def own(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Those of the suites' gates, without the verdicts on candidate against released adapter."""
+    """Those of the suites' gates, without the verdicts on candidate against baseline adapter."""
     return [verdict for verdict in verdicts if not verdict.against]
 
 
@@ -117,11 +101,7 @@ def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | No
         RunError: the run may not become a baseline, or the store cannot be written.
     """
     check_name(name)
-    if run.status != "complete":
-        raise RunError(
-            f"the run {run.id} was interrupted: it cannot become a baseline",
-            "run it again to its end; answers it had computed come from the cache",
-        )
+    _require_complete(run, "it cannot become a baseline")
     run.read_columns("item_id")  # a baseline without samples would be found out when the next candidate is measured
     objection = _objection(run) or _lacking(run, store, name)
     if objection and not force:
@@ -131,6 +111,14 @@ def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | No
         )
     store.add(run)
     return store.set_baseline(run, name, force if objection else None)
+
+
+def _require_complete(run: Run, why: str) -> None:
+    if run.status != "complete":
+        raise RunError(
+            f"the run {run.id} was interrupted: {why}",
+            "run it again to its end; answers it had computed come from the cache",
+        )
 
 
 def _objection(run: Run) -> str:

@@ -25,7 +25,7 @@ def with_unique_names(verdicts: Iterable[Verdict]) -> list[Verdict]:
 
     Several tests may put the same rule to the same metric, with other thresholds: each of these is named by its test,
     `pets/accuracy/at_least (test_a)`, none keeps the bare name. Of one test the second of a name is `NAME#2`. Where they
-    hold a metric against the released adapter within the same loss, they say the same, and one of them says it.
+    hold a metric against the baseline adapter within the same loss, they say the same, and one of them says it.
     """
     numbered = _numbered(_once(list(verdicts)))
     tests: dict[str, set[str]] = {}

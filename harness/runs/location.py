@@ -1,8 +1,10 @@
-"""A directory on this disk or behind a URL that fsspec knows: read, write and list what is in it."""
+"""Where runs are: a directory on this disk or behind a URL that fsspec knows, and files that are whole or absent."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError, first_line
-from harness.runs.files import write_atomically
+from harness.paths import show_size, write_atomic
 from harness.runs.secrets import without_secrets
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
 class Location:
-    """A directory.
+    """A directory; every method raises a `RunError` where it cannot be reached.
 
     Attributes:
         text: a path, or a URL such as `s3://bucket/releases`.
@@ -42,15 +46,11 @@ class Location:
         return Location(f"{self.text.rstrip('/')}/{name}")
 
     def names(self) -> list[str]:
-        """What is in it, sorted; nothing where it does not exist.
-
-        Raises:
-            RunError: it cannot be reached.
-        """
+        """What is in it, sorted; nothing where it does not exist."""
         if not self.is_remote:
             return sorted(path.name for path in self.local.iterdir()) if self.local.is_dir() else []
-        files, path = self._opened
-        with self._told("listed"):
+        files, path = self._file_system
+        with self._explained("listed"):
             files.invalidate_cache()
             try:
                 return sorted({str(entry).rstrip("/").rpartition("/")[2] for entry in files.ls(path, detail=False)})
@@ -58,49 +58,37 @@ class Location:
                 return []
 
     def read(self, name: str) -> bytes | None:
-        """The bytes of a file in it; None where there is none.
-
-        Raises:
-            RunError: it cannot be read.
-        """
-        with self._told(f"read ({name})"):
+        """The bytes of a file in it; None where there is none."""
+        with self._explained(f"read ({name})"):
             try:
                 if not self.is_remote:
                     return (self.local / name).read_bytes()
-                files, path = self._opened
+                files, path = self._file_system
                 return bytes(files.cat_file(f"{path}/{name}"))
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file in it, whole or not at all.
-
-        Raises:
-            RunError: it cannot be written.
-        """
+        """Write a file in it, whole or not at all."""
         if not self.is_remote:
             write_atomically(self.local / name, data)
             return
-        files, path = self._opened
-        with self._told(f"written ({name})"):
+        files, path = self._file_system
+        with self._explained(f"written ({name})"):
             files.makedirs(f"{path}/{name}".rpartition("/")[0], exist_ok=True)
             files.pipe_file(f"{path}/{name}", data)
 
     def remove(self, name: str) -> None:
-        """Remove a file in it.
-
-        Raises:
-            RunError: it cannot be removed.
-        """
-        with self._told(f"changed ({name})"):
+        """Remove a file in it."""
+        with self._explained(f"changed ({name})"):
             if not self.is_remote:
                 (self.local / name).unlink()
                 return
-            files, path = self._opened
+            files, path = self._file_system
             files.rm_file(f"{path}/{name}")
 
     @cached_property
-    def _opened(self) -> tuple[Any, str]:
+    def _file_system(self) -> tuple[Any, str]:
         """The file system and the path in it."""
         from fsspec.core import url_to_fs
         from fsspec.registry import known_implementations
@@ -121,7 +109,7 @@ class Location:
         return files, path.rstrip("/")
 
     @contextlib.contextmanager
-    def _told(self, done: str) -> Iterator[None]:
+    def _explained(self, done: str) -> Iterator[None]:
         """Whatever a storage library raises, as one error that says where: each service has exceptions of its own."""
         try:
             yield
@@ -135,3 +123,30 @@ class Location:
 def is_url(text: str) -> bool:
     """Whether a text is a URL of something that is not simply on this disk."""
     return "://" in text and not text.startswith("file://")
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        RunError: the file could not be written; says what, how large, where, why, and what is kept.
+    """
+    try:
+        write_atomic(path, data)
+    except OSError as error:
+        raise write_error(path, len(data), error) from error
+
+
+def write_error(path: Path, size: int, error: OSError) -> RunError:
+    """The RunError for a failed write of `size` bytes to `path`."""
+    problem = f"cannot write {path.name} ({show_size(size)}) to {path.parent}: {error.strerror or error}"
+    at_hand = ""
+    if error.errno not in _FULL:
+        return RunError(problem, "check that the directory exists and may be written to")
+    with contextlib.suppress(OSError):
+        at_hand = f" ({show_size(shutil.disk_usage(path.parent).free)} are free there)"
+    return RunError(
+        problem,
+        f"free at least {show_size(2 * size)} on that disk{at_hand} or raise its quota, then start again: what was "
+        "already written stays in the run's .partial directory, and answers already computed come from the cache",
+    )

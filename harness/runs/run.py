@@ -1,10 +1,13 @@
-"""Read runs back from their directories."""
+"""A stored run: its id, its directory, and reading it back."""
 
 from __future__ import annotations
 
 import logging
+import re
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,6 @@ from harness.errors import RunError
 from harness.json_files import read_json_object
 from harness.records import VERDICTS_SCHEMA, Manifest, Role, RunOutcome, RunStatus, Sample, Verdict, overall_outcome
 from harness.runs.codec import number
-from harness.runs.ids import is_partial, partial_path
 from harness.runs.samples import merge_parts, read_table, select, table_samples
 from harness.runs.upgrade import upgraded
 
@@ -28,6 +30,7 @@ SAMPLES = "samples.parquet"
 VERDICTS = "verdicts.json"
 TRAINING = "training.json"
 PARTS = "parts"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -54,36 +57,20 @@ class Run:
 
     @cached_property
     def samples(self) -> pd.DataFrame:
-        """The samples as stored: one row each; target, parsed, scores and tags are JSON text.
-
-        Raises:
-            RunError: the samples file is missing or torn.
-        """
+        """The samples as stored: one row each; target, parsed, scores and tags are JSON text."""
         return self.table.to_pandas()
 
     def read_samples(self, *, task: str | None = None, role: Role | None = None) -> list[Sample]:
-        """The samples with their JSON columns decoded: all of them, or those of a task or model.
-
-        Raises:
-            RunError: the samples file is missing or torn.
-        """
+        """The samples with their JSON columns decoded: all of them, or those of a task or model."""
         return table_samples(select(self.table, task=task, role=role))
 
     def read_columns(self, *columns: str) -> pa.Table:
-        """Some columns of the samples of a finished run, as an Arrow table.
-
-        Raises:
-            RunError: the samples file is missing or torn.
-        """
+        """Some columns of the samples of a finished run, as an Arrow table."""
         return read_table(self.path / SAMPLES, columns)
 
     @cached_property
     def table(self) -> pa.Table:
-        """The samples as stored, as an Arrow table.
-
-        Raises:
-            RunError: the samples file is missing or torn.
-        """
+        """The samples as stored, as an Arrow table."""
         whole = self.path / SAMPLES
         if is_partial(self.path) and not whole.exists():
             return merge_parts(sorted((self.path / PARTS).glob("*.parquet")))
@@ -184,3 +171,31 @@ def _verdict(row: Mapping[str, Any]) -> Verdict:
 
 def _numbers(row: Mapping[str, Any] | None) -> dict[str, float | None] | None:
     return {key: number(value) for key, value in row.items()} if row else None
+
+
+def new_run_id() -> str:
+    """A run id that sorts by time: UTC to the second and six random hex digits, `20260131T094500Z-3fa9c1`."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def check_run_id(run_id: str) -> str:
+    """`run_id` itself.
+
+    Raises:
+        RunError: it would not be a plain directory name.
+    """
+    if not _ID.fullmatch(run_id):
+        raise RunError(
+            f"run id {run_id!r} is not a plain name", "use letters, digits, '.', '_' and '-', at most 100 of them"
+        )
+    return run_id
+
+
+def partial_path(root: Path, run_id: str) -> Path:
+    """The hidden directory an unfinished run lives in."""
+    return root / f".{run_id}.partial"
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a path is that of an unfinished run."""
+    return path.name.startswith(".") and path.name.endswith(".partial")

@@ -12,8 +12,7 @@ from harness.digests import digest_bytes
 from harness.errors import RunError
 from harness.paths import cache_dir
 from harness.runs.codec import dump_json
-from harness.runs.files import write_atomically
-from harness.runs.location import Location
+from harness.runs.location import Location, write_atomically
 from harness.runs.run import MANIFEST, SAMPLES, TRAINING, VERDICTS, Run, in_order, list_runs, load_run
 from harness.runs.secrets import without_secrets
 
@@ -48,17 +47,17 @@ class Baseline:
 class Store:
     """Runs and baselines in one place, on this disk or behind a URL."""
 
-    place: Location
+    location: Location
 
     def runs(self) -> list[Run]:
         """The finished runs, oldest first. One that cannot be read is left out with a logged warning."""
-        if not self.place.is_remote:
-            return list_runs(self.place.local)
+        if not self.location.is_remote:
+            return list_runs(self.location.local)
         runs = []
-        for name in self.place.names():
+        for name in self.location.names():
             if name != BASELINES and not name.startswith("."):
                 try:
-                    run = fetch_run(self.place.child(name), files=(VERDICTS,))
+                    run = fetch_run(self.location.child(name), files=(VERDICTS,))
                 except RunError as error:
                     _log.warning("left out of the list of runs: %s", error)
                     continue
@@ -66,15 +65,11 @@ class Store:
         return in_order(runs)
 
     def run(self, run_id: str) -> Run | None:
-        """The run of that id; None where there is none.
-
-        Raises:
-            RunError: it cannot be read.
-        """
-        if not self.place.is_remote:
-            path = self.place.local / run_id
+        """The run of that id; None where there is none."""
+        if not self.location.is_remote:
+            path = self.location.local / run_id
             return load_run(path) if path.is_dir() else None
-        return fetch_run(self.place.child(run_id))
+        return fetch_run(self.location.child(run_id))
 
     def add(self, run: Run) -> None:
         """Copy a run into the store, if it is not there. Its manifest is written last: a torn copy is no run.
@@ -82,24 +77,26 @@ class Store:
         Raises:
             RunError: it cannot be written, or another run has its id.
         """
-        place, here = self.place.child(run.id), Location(str(run.path))
-        if not place.is_remote and place.local.resolve() == run.path.resolve():
+        location, here = self.location.child(run.id), Location(str(run.path))
+        if not location.is_remote and location.local.resolve() == run.path.resolve():
             return
         manifest = here.read(MANIFEST)
-        there = place.read(MANIFEST)
+        there = location.read(MANIFEST)
         if there is not None and there != manifest:
-            raise RunError(f"{place} is another run of the same id", "give the store's run, or use another store")
+            raise RunError(f"{location} is another run of the same id", "give the store's run, or use another store")
         if there is not None or manifest is None:
             return
         for name in (*_NEEDED, *_REPORTS):
             data = here.read(name)
             if data is not None:
-                place.write(name, data)
-        place.write(MANIFEST, manifest)
+                location.write(name, data)
+        location.write(MANIFEST, manifest)
 
     def baselines(self) -> list[Baseline]:
         """All baselines by name."""
-        names = [name.removesuffix(".json") for name in self.place.child(BASELINES).names() if name.endswith(".json")]
+        names = [
+            name.removesuffix(".json") for name in self.location.child(BASELINES).names() if name.endswith(".json")
+        ]
         return [found for name in names if not name.startswith(".") and (found := self.baseline(name)) is not None]
 
     def baseline(self, name: str) -> Baseline | None:
@@ -108,7 +105,7 @@ class Store:
         Raises:
             RunError: it cannot be read.
         """
-        data = self.place.read(f"{BASELINES}/{check_name(name)}.json")
+        data = self.location.read(f"{BASELINES}/{check_name(name)}.json")
         if data is None:
             return None
         try:
@@ -118,30 +115,35 @@ class Store:
             return Baseline(**document)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunError(
-                f"the baseline {name} in {self.place} cannot be read: {error}", "set it again: `assay baseline set RUN`"
+                f"the baseline {name} in {self.location} cannot be read: {error}",
+                "set it again: `assay baseline set RUN`",
             ) from error
 
     def set_baseline(self, run: Run, name: str, forced: str | None = None) -> Baseline:
-        """Point a name at a run of the store, in one step: a reader sees the old run or the new one.
-
-        Raises:
-            RunError: it cannot be written.
-        """
+        """Point a name at a run of the store, in one step: a reader sees the old run or the new one."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         baseline = Baseline(check_name(name), run.id, now, run.manifest.adapter.name, forced)
         document = without_secrets({"schema": BASELINE_SCHEMA, **asdict(baseline)})
-        self.place.write(f"{BASELINES}/{name}.json", (dump_json(document, indent=1) + "\n").encode())
+        self.location.write(f"{BASELINES}/{name}.json", (dump_json(document, indent=1) + "\n").encode())
         return baseline
 
-    def remove_baseline(self, name: str) -> None:
-        """Forget a name; its run stays.
+    def named_baseline(self, name: str) -> Baseline:
+        """The baseline of that name.
 
         Raises:
-            RunError: there is no such baseline, or it cannot be removed.
+            RunError: there is none.
         """
-        if self.baseline(name) is None:
-            raise no_baseline(name, self)
-        self.place.remove(f"{BASELINES}/{name}.json")
+        if (found := self.baseline(name)) is not None:
+            return found
+        known = ", ".join(baseline.name for baseline in self.baselines()) or "none yet"
+        raise RunError(
+            f"there is no baseline {name!r} in {self.location}",
+            f"its baselines: {known}; set one with `assay baseline set RUN --name {name}`",
+        )
+
+    def remove_baseline(self, name: str) -> None:
+        """Forget the name of a baseline there is; its run stays."""
+        self.location.remove(f"{BASELINES}/{self.named_baseline(name).name}.json")
 
 
 def check_name(name: str) -> str:
@@ -162,34 +164,22 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def no_baseline(name: str, store: Store) -> RunError:
-    """The error where a name is not known."""
-    known = ", ".join(baseline.name for baseline in store.baselines()) or "none yet"
-    return RunError(
-        f"there is no baseline {name!r} in {store.place}",
-        f"its baselines: {known}; set one with `assay baseline set RUN --name {name}`",
-    )
-
-
-def fetch_run(place: Location, files: tuple[str, ...] = _NEEDED) -> Run | None:
+def fetch_run(location: Location, files: tuple[str, ...] = _NEEDED) -> Run | None:
     """A run behind a URL, its files copied to the user's cache; None where there is none.
 
     What was fetched before is not fetched again: the copy is kept under the digest of the manifest.
-
-    Raises:
-        RunError: it cannot be read.
     """
-    manifest = place.read(MANIFEST)
+    manifest = location.read(MANIFEST)
     if manifest is None:
         return None
-    copy = cache_dir() / "runs" / digest_bytes(manifest)[:32] / place.text.rstrip("/").rpartition("/")[2]
+    copy = cache_dir() / "runs" / digest_bytes(manifest)[:32] / location.text.rstrip("/").rpartition("/")[2]
     for name in files:
-        if not (copy / name).exists() and (data := place.read(name)) is not None:
+        if not (copy / name).exists() and (data := location.read(name)) is not None:
             write_atomically(copy / name, data)
     write_atomically(copy / MANIFEST, manifest)
     return load_run(copy)
 
 
-def open_store(location: str) -> Store:
+def open_store(text: str) -> Store:
     """The store at a URL or a path."""
-    return Store(Location(location))
+    return Store(Location(text))

@@ -37,7 +37,7 @@ def upgraded(row: Mapping[str, Any]) -> dict[str, Any]:
     kind = next((kind for start, kind in _KINDS.items() if rule.startswith(start)), "")
     limit = _limit(kind, number(row.get("margin")), row.get("higher_is_better", True))
     return {
-        # before `against` was kept, the suite's name was all that told a verdict against the released adapter
+        # before `against` was kept, the suite's name was all that told a verdict against the baseline adapter
         "against": "a baseline" if row.get("suite") == "baseline" else "",
         **row,
         "name": row["gate"].removesuffix(f" ({test.rpartition('::')[2]})").removesuffix(f" ({test})"),

@@ -228,7 +228,7 @@ def test_where_there_is_nothing_to_compare_no_page_is_written(assay: Assay, here
     assert not (here / "annotate-r2.html").exists()
 
 
-def test_misuse_is_told(assay: Assay, page: Path, here: Path) -> None:
+def test_misuse_is_agreement(assay: Assay, page: Path, here: Path) -> None:
     saved = fill_in(page, here / "a.json", by(leaning))
     for arguments, told in (
         (("--limit", "0"), "--limit=0 draws nothing"),

@@ -81,7 +81,7 @@ def test_what_no_page_saves_is_refused(saved: Callable[..., Path], run: Run, cha
     assert caught.value.remedy
 
 
-def test_a_torn_file_a_foreign_one_and_a_missing_one_are_told(saved: Callable[..., Path], run: Run) -> None:
+def test_a_torn_file_a_foreign_one_and_a_missing_one_are_agreement(saved: Callable[..., Path], run: Run) -> None:
     path = saved()
     path.write_text(path.read_text()[:100])
     with pytest.raises(DataError, match="is torn or no JSON"):

@@ -12,7 +12,7 @@ from harness.errors import ConfigError
 from harness.gates import Scalar, gates_from_config
 from harness.gates.kinds import KINDS, RuleKind, say_level
 from harness.records import Limit, Verdict
-from harness.report.interval_plot import WIDTH, whisker
+from harness.report.interval_plot import WIDTH, draw_interval
 
 MORE_THAN = RuleKind(
     "more_than",
@@ -54,7 +54,7 @@ def test_an_added_kind_goes_all_the_way() -> None:
     assert (passed.gate, passed.kind, passed.rule) == ("quiz/acc/more_than", "more_than", "more than 0.6")
     assert passed.reason.endswith("more than 60.0% as required")
     assert (failed.outcome, failed.remedy) == ("fail", "train longer")
-    drawn = whisker(failed)
+    drawn = draw_interval(failed)
     assert drawn is not None and drawn.good == (drawn.margin, WIDTH)
 
 

@@ -78,14 +78,14 @@ def rated(*runs: Run) -> Leaderboard:
 
 def test_candidates_are_rated_around_the_base_and_identical_answers_are_ties(tmp_path: Path) -> None:
     ratings = rated(run(tmp_path, "weak", 8), run(tmp_path, "strong", 24))
-    assert [(one.run, one.name) for one in ratings.standings] == [(1, ""), (None, "base"), (0, "")]
+    assert [(one.run, one.name) for one in ratings.entries] == [(1, ""), (None, "base"), (0, "")]
     assert (ratings.left_out, ratings.problem, ratings.judge) == ({}, "", "gpt")
     battles = [
         Battle(f"c{n // 2}", name, "base", 0.5 if n >= 30 else float(n < wins))
         for name, wins in (("0", 8), ("1", 24))
         for n in range(N)
     ]
-    assert [one.rating for one in ratings.standings] == list(elo_ratings(battles, anchor="base").values())
+    assert [one.rating for one in ratings.entries] == list(elo_ratings(battles, anchor="base").values())
 
 
 @pytest.mark.parametrize(
@@ -104,20 +104,20 @@ def test_a_run_judged_otherwise_is_left_out_with_the_reason(
     runs = run(tmp_path, "a", 8), run(tmp_path, "b", 24), run(tmp_path, "c", 20, **difference)
     ratings = rated(*runs)
     assert ratings.left_out == {2: told}
-    assert {one.run for one in ratings.standings} == {None, 0, 1}
+    assert {one.run for one in ratings.entries} == {None, 0, 1}
 
 
 def test_two_runs_judged_otherwise_are_not_rated_at_all(tmp_path: Path) -> None:
     ratings = rated(run(tmp_path, "a", 8), run(tmp_path, "b", 24, judge={"digest": "k" * 64}))
-    assert (ratings.standings, ratings.problem) == ((), "fewer than two runs were judged alike")
+    assert (ratings.entries, ratings.problem) == ((), "fewer than two runs were judged alike")
 
 
 def test_a_released_adapter_is_an_opponent_like_any_other(tmp_path: Path) -> None:
     met: dict[str, Any] = {"judge": {"against": "baseline"}, "baseline": {"run": "first"}}
     released, later = run(tmp_path, "first", 20), run(tmp_path, "later", 25, **met)
     ratings = rated(released, later)
-    assert [(one.run, one.name) for one in ratings.standings] == [(1, ""), (0, ""), (None, "base")]
-    assert ratings.standings[2].rating.value == 1000
+    assert [(one.run, one.name) for one in ratings.entries] == [(1, ""), (0, ""), (None, "base")]
+    assert ratings.entries[2].rating.value == 1000
     strangers = rated(run(tmp_path, "other", 9), run(tmp_path, "x", 9), later)
     assert strangers.left_out == {2: "its opponent, the run first, is not among these"}
 
@@ -125,8 +125,8 @@ def test_a_released_adapter_is_an_opponent_like_any_other(tmp_path: Path) -> Non
 def test_reference_answers_are_an_opponent_without_an_anchor(tmp_path: Path) -> None:
     against: dict[str, Any] = {"own": N, "judge": {"against": "reference"}}
     ratings = rated(run(tmp_path, "a", 8, **against), run(tmp_path, "b", 24, **against))
-    assert [(one.run, one.name) for one in ratings.standings] == [(1, ""), (None, "reference"), (0, "")]
-    assert sum(one.rating.value for one in ratings.standings) == pytest.approx(3000)
+    assert [(one.run, one.name) for one in ratings.entries] == [(1, ""), (None, "reference"), (0, "")]
+    assert sum(one.rating.value for one in ratings.entries) == pytest.approx(3000)
 
 
 def test_one_judged_run_and_gold_pairs_alone_are_nothing_to_rate(tmp_path: Path) -> None:

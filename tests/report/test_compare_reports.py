@@ -14,9 +14,9 @@ from made_runs import changed, first, make_run
 
 from harness.compare.runs import RunsCompared, compare_runs
 from harness.records import Verdict
-from harness.report.comparison.charts import front, trade_offs, trends
-from harness.report.comparison.html import _cell, render_comparison
-from harness.report.comparison.text import headline_of
+from harness.report.comparison.charts import front, trends
+from harness.report.comparison.html import draw_change, render_comparison
+from harness.report.comparison.rows import headline_of, trade_offs
 from harness.runs import Run
 from harness.runs.baselines import NamedRun
 from harness.runs.samples import encode_table, samples_table
@@ -76,7 +76,7 @@ def test_a_change_is_drawn_against_the_loss_that_decides(runs: list[Run], tmp_pa
         "task/quiz[lang=de]/acc/at_least": 0.02,
         "task/quiz/words/non_inferior": 1.0,
     }
-    drawn = _cell(cells["task/quiz/acc/non_inferior"]).whisker
+    drawn = draw_change(cells["task/quiz/acc/non_inferior"])
     assert drawn is not None and drawn.good is not None
     assert drawn.high is not None and drawn.high < drawn.good[0]  # all of it on the wrong side
 

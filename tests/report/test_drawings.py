@@ -1,5 +1,5 @@
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -10,7 +10,8 @@ from harness.gates.kinds import KINDS
 from harness.records import Estimate, Limit, Verdict
 from harness.report import curves
 from harness.report.details import details
-from harness.report.interval_plot import WIDTH, whisker
+from harness.report.gate_table import gate_row
+from harness.report.interval_plot import WIDTH, draw_interval
 
 
 def _verdict(limit: Limit | None, *estimate: Any) -> Verdict:
@@ -33,7 +34,7 @@ def test_the_limit_lies_on_the_side_the_rule_means(kind: str, higher: bool, line
     limit = KINDS.get(kind).limit(0.2)
     limit = limit.of_metric(higher) if KINDS.get(kind).paired else limit
     assert limit.value == line
-    drawing = whisker(_verdict(limit))
+    drawing = draw_interval(_verdict(limit))
     assert drawing is not None and drawing.good is not None and drawing.margin is not None
     assert drawing.good == ((drawing.margin, WIDTH) if good_is_right else (0.0, drawing.margin))
 
@@ -44,16 +45,16 @@ finite = st.floats(-1e6, 1e6)
 @given(finite, finite, finite, finite, st.booleans())
 def test_a_drawing_stays_in_its_frame_and_in_order(a: float, b: float, c: float, limit: float, paired: bool) -> None:
     low, value, high = sorted((a, b, c))
-    drawing = whisker(replace(_verdict(Limit(limit), value, low, high), paired=paired))
+    drawing = draw_interval(replace(_verdict(Limit(limit), value, low, high), paired=paired))
     assert drawing is not None and drawing.low is not None and drawing.high is not None
     assert 0 <= drawing.low <= drawing.value <= drawing.high <= WIDTH
 
 
 def test_an_open_ended_interval_reaches_the_edge_and_nan_draws_nothing() -> None:
-    drawing = whisker(_verdict(Limit(0.5), 0.7, 0.6, math.inf))
+    drawing = draw_interval(_verdict(Limit(0.5), 0.7, 0.6, math.inf))
     assert drawing is not None and drawing.high is not None and drawing.high > drawing.value
-    assert whisker(_verdict(Limit(0.5), math.nan)) is None
-    assert whisker(Verdict("g", "error", "")) is None
+    assert draw_interval(_verdict(Limit(0.5), math.nan)) is None
+    assert draw_interval(Verdict("g", "error", "")) is None
 
 
 @given(finite, finite, st.integers(2, 8))
@@ -116,3 +117,12 @@ def test_a_slice_is_a_table_by_the_name_of_its_tag_whatever_that_is() -> None:
 def test_a_table_too_long_to_show_says_how_much_is_left_out() -> None:
     [table] = details({"t": [{"a": i} for i in range(1000)]}).tables
     assert len(table.rows) + table.left_out == 1000 and table.left_out > 0
+
+
+def test_a_field_that_a_verdict_gains_is_told_in_the_details() -> None:
+    @dataclass(frozen=True)
+    class Longer(Verdict):
+        looks_taken: int = 3
+
+    assert ("looks taken", "3") in gate_row(Longer("g", "pass", "fine")).facts
+    assert gate_row(Verdict("g", "pass", "fine")).facts == ()

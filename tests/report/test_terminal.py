@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.report.terminal import table_text
+from harness.report.text import table_text
 
 
 def test_columns_are_as_wide_as_their_widest_cell_and_numbers_align_to_the_right() -> None:

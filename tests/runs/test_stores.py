@@ -43,14 +43,14 @@ def test_a_promoted_run_is_found_by_name_id_and_place_with_all_it_holds(store: S
     baseline = promote(run, store)
     assert (baseline.name, baseline.run, baseline.adapter, baseline.forced) == ("main", "r1", "out/checkpoint-1", None)
     assert store.baselines() == [baseline]
-    for text in ("main", "r1", f"{store.place.text}/r1"):
+    for text in ("main", "r1", f"{store.location.text}/r1"):
         found = find_run(text, tmp_path / "elsewhere", store)
         assert found.name == ("main" if text == "main" else "r1")
         assert found.run.verdicts == run.verdicts
         assert found.run.read_samples() == run.read_samples()
     assert [r.id for r in store.runs()] == ["r1"]
     for report in ("report.html", "summary.md", "junit.xml"):
-        assert store.place.child("r1").read(report) == (run.path / report).read_bytes()
+        assert store.location.child("r1").read(report) == (run.path / report).read_bytes()
 
 
 def test_a_name_moves_to_another_run_and_can_be_forgotten_while_the_runs_stay(
@@ -73,7 +73,7 @@ def test_an_interrupted_run_is_refused_even_by_force(store: Store, tmp_path: Pat
         promote(run, store, force="please")
     with pytest.raises(RunError, match="was interrupted"):
         find_run("r1", tmp_path / "reports", store)
-    assert store.place.names() == []
+    assert store.location.names() == []
 
 
 @pytest.mark.parametrize("objection", ["fail", "error", "nothing", "partial", "narrowed"])
@@ -112,9 +112,9 @@ def test_a_run_that_lacks_gates_of_the_baseline_it_replaces_needs_a_reason(store
 
 def test_a_damaged_baseline_does_not_keep_another_from_its_place(store: Store, run: Run) -> None:
     promote(run, store)
-    store.place.child("r1").write("verdicts.json", b"{")
+    store.location.child("r1").write("verdicts.json", b"{")
     assert promote(run, store, force="same again").forced is None
-    store.place.write("baselines/main.json", b"{")
+    store.location.write("baselines/main.json", b"{")
     assert promote(run, store).run == "r1"
 
 
@@ -127,7 +127,7 @@ def test_a_run_whose_samples_cannot_be_read_becomes_no_baseline_even_by_force(
     file.unlink() if torn is None else file.write_bytes(whole[:torn])
     with pytest.raises(RunError, match=r"samples.parquet (is missing|cannot be read)"):
         promote(run, store, force="please")
-    assert store.place.names() == []
+    assert store.location.names() == []
 
 
 def test_an_undecided_run_needs_no_force_and_a_sound_one_keeps_no_reason(store: Store, run: Run) -> None:
@@ -167,7 +167,7 @@ def test_a_copy_that_was_torn_is_no_run_and_the_name_stays_where_it_was(
 
 def test_what_was_fetched_once_is_not_fetched_again(run: Run, memory: Store) -> None:
     promote(run, memory)
-    place = memory.place.child("r1")
+    place = memory.location.child("r1")
     assert fetch_run(place) is not None
     fsspec.filesystem("memory").rm("/bucket/store/r1/samples.parquet")
     again = fetch_run(place)
@@ -182,7 +182,7 @@ def test_the_list_of_a_remote_store_reads_no_samples(run: Run, memory: Store) ->
 
 def test_a_baseline_whose_run_is_gone_says_so(store: Store, run: Run, tmp_path: Path) -> None:
     promote(run, store)
-    store.place.child("r1").remove("manifest.json")
+    store.location.child("r1").remove("manifest.json")
     with pytest.raises(RunError, match=r"manifest.json is missing|no longer in"):
         find_run("main", tmp_path / "none", store)
 
@@ -190,7 +190,7 @@ def test_a_baseline_whose_run_is_gone_says_so(store: Store, run: Run, tmp_path: 
 @pytest.mark.parametrize("torn", [b"{", b"[]", b'{"schema": 2}', b'{"schema": 1, "colour": "red"}'])
 def test_a_torn_baseline_is_told_with_what_to_do(store: Store, run: Run, torn: bytes) -> None:
     promote(run, store)
-    store.place.write("baselines/main.json", torn)
+    store.location.write("baselines/main.json", torn)
     with pytest.raises(RunError, match=r"the baseline main in .* cannot be read") as refusal:
         store.baseline("main")
     assert "assay baseline set RUN" in refusal.value.remedy
@@ -200,7 +200,7 @@ def test_a_torn_baseline_is_told_with_what_to_do(store: Store, run: Run, torn: b
 def test_a_name_that_is_no_plain_name_is_refused(store: Store, run: Run, name: str) -> None:
     with pytest.raises(RunError, match="is no name for a baseline"):
         promote(run, store, name)
-    assert store.place.names() == []
+    assert store.location.names() == []
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_an_unknown_run_is_told_with_the_names_there_are(store: Store, run: Run,
     with pytest.raises(RunError, match=r"'v2' is neither a baseline \(v1\) nor a run"):
         find_run("v2", tmp_path / "reports", store)
     with pytest.raises(RunError, match="there is no run at"):
-        find_run(f"{store.place.text}/nowhere", tmp_path / "reports", store)
+        find_run(f"{store.location.text}/nowhere", tmp_path / "reports", store)
 
 
 def test_a_store_beside_the_runs_copies_nothing(run: Run) -> None:

@@ -149,7 +149,7 @@ def test_a_full_disk_is_explained_and_loses_nothing(tmp_path: Path, limit: int, 
     command = [sys.executable, "-c", FULL_DISK, str(root), str(limit), step]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 3, done.stderr
-    assert all(part in done.stdout for part in ("cannot write", file, "kB", "remedy: free"))
+    assert all(part in done.stdout for part in ("cannot write", file, "KiB", "remedy: free"))
     assert str(root / ".r.partial") in done.stdout
     assert not (root / "r").exists()
     assert [p.name for p in (root / ".r.partial").rglob("*.tmp")] == []

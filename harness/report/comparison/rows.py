@@ -1,0 +1,215 @@
+"""A comparison of runs as rows of text: what the terminal and the HTML page both show."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.compare.leaderboard import Leaderboard, LeaderboardEntry
+from harness.compare.runs import Cell, RunsCompared
+from harness.records import Estimate, Verdict
+from harness.report.headline import SYMBOLS
+from harness.report.text import figure, moment, plural
+from harness.stats import Interval
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run; gain and forgetting are those of its `TradeOff`."""
+
+    letter: str
+    name: str
+    id: str
+    adapter: str
+    profile: str
+    started: str
+    outcome: str
+    gain: str
+    forgetting: str
+
+
+@dataclass(frozen=True)
+class CellRow:
+    """A gate in a run: outcome and estimate (empty where the run lacks the gate), and the change from the first run."""
+
+    cell: Cell
+    outcome: str = ""
+    symbol: str = ""
+    level: str = "not in this run"
+    change: str = ""
+    regression: str = ""
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """A gate through the runs."""
+
+    gate: str
+    rule: str
+    cells: tuple[CellRow, ...]
+
+
+@dataclass(frozen=True)
+class RegressionRow:
+    """A gate that is worse in a run than in the first; `reason` is its verdict's, where it does not pass."""
+
+    letter: str
+    gate: str
+    why: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RatingsRows:
+    """The models by rating on one task's answers, and a note for each run that is not rated."""
+
+    task: str
+    judge: str
+    rows: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TradeOff:
+    """What a run won and lost against its base, over the gates that all runs have.
+
+    Attributes:
+        gain: mean gain of the gates that ask for one, in units of their metrics.
+        forgetting: the largest loss of a gate that tolerates one, as a share of what it tolerates: more than 1 is too
+            much. None where there is no such gate.
+    """
+
+    gain: float | None
+    forgetting: float | None
+
+
+@dataclass(frozen=True)
+class ComparisonRows:
+    """All of it. `names` are the runs' letters, `refusals` are (letter, task, parts that differ)."""
+
+    headline: str
+    names: tuple[str, ...]
+    runs: tuple[RunRow, ...]
+    gates: tuple[GateRow, ...]
+    regressions: tuple[RegressionRow, ...]
+    refusals: tuple[tuple[str, str, str], ...]
+    ratings: tuple[RatingsRows, ...]
+
+
+def comparison_rows(compared: RunsCompared) -> ComparisonRows:
+    """The rows of a comparison, in the order of its runs and gates; text is as it was stored, not yet made printable."""
+    names = letters(len(compared.runs))
+    at = {found.run.id: name for found, name in zip(compared.runs, names, strict=True)}
+    return ComparisonRows(
+        headline_of(compared),
+        names,
+        _runs(compared, names),
+        tuple(GateRow(one.gate, one.verdict.rule, tuple(map(cell_row, one.cells))) for one in compared.lines),
+        tuple(
+            RegressionRow(at[found.run.id], line.gate, cell.regression, _reason(cell.verdict))
+            for found, line, cell in compared.regressions
+        ),
+        tuple((names[one.run], one.task, one.parts) for one in compared.refusals),
+        tuple(_ratings(compared, one, names) for one in compared.ratings),
+    )
+
+
+def letters(count: int) -> tuple[str, ...]:
+    """Short names of runs in order: A, B, C ...; numbers from the 27th on."""
+    return tuple(chr(ord("A") + i) if i < 26 else str(i + 1) for i in range(count))
+
+
+def headline_of(compared: RunsCompared) -> str:
+    """The answer in one line."""
+    count = len(compared.regressions)
+    told = f"{plural(count, 'regression') if count else 'No regression'} against {compared.runs[0].name}"
+    if not count and compared.refusals:
+        told += " on what could be compared"
+    return told + (f", {plural(len(compared.missing), 'gate')} missing" if compared.missing else "")
+
+
+def cell_row(cell: Cell) -> CellRow:
+    """A gate in one of the runs."""
+    verdict = cell.verdict
+    if verdict is None:
+        return CellRow(cell)
+    change = "" if cell.change is None else _with_ends(cell.change, signed=True)
+    return CellRow(cell, verdict.outcome, SYMBOLS[verdict.outcome], level(verdict), change, cell.regression)
+
+
+def level(verdict: Verdict) -> str:
+    """`0.817 [0.726, 0.882]`; empty where the gate has no estimate."""
+    return "" if verdict.estimate is None else _with_ends(verdict.estimate)
+
+
+def trade_offs(compared: RunsCompared) -> list[TradeOff]:
+    """Gain and forgetting of each run."""
+    shared = [[cell.verdict for cell in line.cells if cell.verdict is not None] for line in compared.lines]
+    whole = [gates for gates in shared if len(gates) == len(compared.runs) and all(map(has_estimate, gates))]
+    return [_trade_off([gates[i] for gates in whole]) for i in range(len(compared.runs))]
+
+
+def has_estimate(verdict: Verdict) -> bool:
+    """Whether the verdict rests on a finite number."""
+    return verdict.estimate is not None and math.isfinite(verdict.estimate.value)
+
+
+def _trade_off(verdicts: Sequence[Verdict]) -> TradeOff:
+    asked = [(v.required_gain, _gain(v)) for v in verdicts]
+    gains = [gain for required, gain in asked if required is not None and required >= 0]
+    losses = [gain / required for required, gain in asked if required is not None and required < 0]
+    return TradeOff(sum(gains) / len(gains) if gains else None, max(losses) if losses else None)
+
+
+def _gain(verdict: Verdict) -> float:
+    value = verdict.estimate.value if verdict.estimate is not None else math.nan
+    return value if verdict.higher_is_better else -value
+
+
+def _with_ends(estimate: Estimate | Interval, *, signed: bool = False) -> str:
+    if estimate.low is None or estimate.high is None:
+        return figure(estimate.value, signed=signed)
+    value, low, high = (figure(one, signed=signed) for one in (estimate.value, estimate.low, estimate.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _reason(verdict: Verdict | None) -> str:
+    return "" if verdict is None or verdict.outcome == "pass" else verdict.reason
+
+
+def _runs(compared: RunsCompared, names: Sequence[str]) -> tuple[RunRow, ...]:
+    return tuple(
+        RunRow(
+            letter=letter,
+            name=found.name,
+            id=found.run.id,
+            adapter=found.run.manifest.adapter.name,
+            profile=found.run.manifest.profile,
+            started=moment(found.run.manifest.started),
+            outcome=found.run.outcome,
+            gain=figure(own.gain),
+            forgetting=figure(own.forgetting),
+        )
+        for letter, found, own in zip(names, compared.runs, trade_offs(compared), strict=True)
+    )
+
+
+def _ratings(compared: RunsCompared, one: Leaderboard, names: Sequence[str]) -> RatingsRows:
+    def name(entry: LeaderboardEntry) -> str:
+        if entry.run is None:
+            return entry.name
+        found = compared.runs[entry.run]
+        return f"{names[entry.run]} {found.run.manifest.adapter.name or found.name}"
+
+    notes = [f"{names[run]} is not rated: {why}" for run, why in one.left_out.items()]
+    if one.problem:
+        notes.append(f"no ratings: {one.problem}")
+    return RatingsRows(one.task, one.judge, tuple((name(s), _rating(s.rating)) for s in one.entries), tuple(notes))
+
+
+def _rating(rating: Interval) -> str:
+    """`1,043 [1,010, 1,081]`; without an interval where it has no width, as the anchor's."""
+    if rating.low == rating.high:
+        return f"{rating.value:,.0f}"
+    return f"{rating.value:,.0f} [{rating.low:,.0f}, {rating.high:,.0f}]"
