@@ -66,7 +66,7 @@ def test_a_kind_with_a_limit_on_either_side_goes_all_the_way(shares: tuple[float
     [spec] = gates_from_config("quiz", [{"metric": "acc", "equivalent": 0.1}])
     verdict = spec.apply(quiz(*shares)).decide()
     assert (verdict.outcome, verdict.rule, verdict.required_gain) == (outcome, "equivalent within 0.1", -0.1)
-    drawn = whisker(verdict)
+    drawn = draw_interval(verdict)
     assert drawn is not None and drawn.good is not None and 0 < drawn.good[0] < drawn.good[1] == drawn.margin
     assert Verdict.from_json(verdict.to_json()) == verdict
 
