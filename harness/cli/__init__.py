@@ -159,7 +159,3 @@ def _print_facts(facts: dict[str, Any], title: str = "") -> None:
     if title:
         print(f"\n{title}")
     print(table_text([(f"  {name}", str(value)) for name, value in facts.items()]))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,7 @@
+"""`python -m harness.cli`, where no `assay` is on the path."""
+
+import sys
+
+from harness.cli import main
+
+sys.exit(main())
