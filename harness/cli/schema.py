@@ -36,28 +36,14 @@ def _document(recipe: bool) -> dict[str, Any]:
 def config_schema() -> dict[str, Any]:
     """The JSON Schema of assay.yaml, with the keys of every kind of task and every kind of rule that is registered."""
     from harness.config import ConfigFile
+    from harness.gates.config import gate_keys
     from harness.gates.kinds import KINDS
     from harness.tasks.kinds import TASK_KINDS
 
     schema = ConfigFile.schema_for_editors()
-    number, share = {"type": "number"}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}
-    gain = {"anyOf": [number, share], "description": "on the gain over the base, in units of the metric or as in 5%"}
-    level = {**number, "description": "on the candidate's own level, in units of the metric"}
-    rules = {rule.name: gain if rule.paired else level for rule in KINDS}
-    schema["$defs"]["gate"] = {
-        "type": "object",
-        "properties": {
-            "metric": {"type": "string", "description": "a metric of the task"},
-            **rules,
-            "where": {
-                "additionalProperties": {"type": "string"},
-                "description": "tags that items must carry: tag -> value",
-            },
-        },
-        "required": ["metric"],
-        "oneOf": [{"required": [name]} for name in rules],
-        "additionalProperties": False,
-    }
+    gate = gate_keys().schema_for_editors()
+    del gate["$schema"]
+    schema["$defs"]["gate"] = {**gate, "oneOf": [{"required": [kind.name]} for kind in KINDS]}
     mapping = {kind.name: f"#/$defs/tasks.{kind.name}" for kind in TASK_KINDS}
     for kind in TASK_KINDS:
         keys = kind.keys.schema_for_editors()

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from pydantic import Field, PlainValidator, WithJsonSchema, create_model, model_validator
+
+from harness.config.base import Section, Text, objection
+from harness.config.checking import check
 from harness.errors import ConfigError
-from harness.gates.kinds import KINDS
+from harness.gates.kinds import KINDS, RuleKind
 
 if TYPE_CHECKING:
     from harness.gates.comparison import Comparison, Evaluation
     from harness.gates.rules import Rule
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_NUMBER: Mapping[str, Any] = {"type": "number"}
+_NUMBER_OR_SHARE: Mapping[str, Any] = {"anyOf": [_NUMBER, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}]}
+_ON_GAIN = "on the gain over the base, in units of the metric or as in 5%"
+_ON_LEVEL = "on the candidate's own level, in units of the metric"
 _EXAMPLE = "write a gate like {metric: exact_match, superior: 0.2} or {metric: acc, at_least: 0.8, where: {lang: de}}"
 
 
@@ -64,6 +73,66 @@ class GateSpec:
         return measurement.rule(self.kind, threshold)
 
 
+class Threshold(NamedTuple):
+    """What a rule is given: a number, and whether it is a share of the base's value."""
+
+    value: float
+    relative: bool
+
+
+class GateKeys(Section):
+    """The keys of one gate: a metric, one rule with its threshold, and which items; `gate_keys` adds the rules."""
+
+    metric: Text
+    """a metric of the task"""
+    where: Annotated[Mapping[str, str], Field(min_length=1)] | None = None
+    """tags that items must carry: tag -> value"""
+
+    @property
+    def rules(self) -> dict[str, Threshold]:
+        """The rules given, by the names of their kinds."""
+        return {name: threshold for name in KINDS.names() if (threshold := getattr(self, name)) is not None}
+
+    @model_validator(mode="after")
+    def _has_one_rule(self) -> GateKeys:
+        if len(self.rules) != 1:
+            seen = " and ".join(self.rules) or "no rule"
+            raise objection(
+                f"{seen}, where one is wanted", f"give exactly one of {', '.join(KINDS.names())}; {_EXAMPLE}"
+            )
+        return self
+
+
+def gate_keys() -> type[GateKeys]:
+    """The model of one gate, with every kind of rule that is registered."""
+    return _gate_keys(tuple(KINDS))
+
+
+@cache
+def _gate_keys(kinds: tuple[RuleKind, ...]) -> type[GateKeys]:
+    rules: dict[str, Any] = {}
+    for kind in kinds:
+        shape, asked = (_NUMBER_OR_SHARE, _ON_GAIN) if kind.paired else (_NUMBER, _ON_LEVEL)
+        threshold = Annotated[Threshold, PlainValidator(_reader(kind)), WithJsonSchema(dict(shape))]
+        rules[kind.name] = (threshold | None, Field(None, description=asked))
+    return create_model("GateKeys", __base__=GateKeys, **rules)
+
+
+def _reader(kind: RuleKind) -> Callable[[Any], Threshold]:
+    def read(value: Any) -> Threshold:
+        share = _SHARE.fullmatch(value) if kind.paired and isinstance(value, str) else None
+        number = float(share[1]) / 100 if share else value
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            raise objection(
+                "not a number", "give " + ("0.02, or '5%' of the base's value" if kind.paired else "a number")
+            )
+        if not kind.allows(number):
+            raise objection("", kind.wants)
+        return Threshold(float(number), share is not None)
+
+    return read
+
+
 def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
     """Parse `gates:`; None, as an empty YAML key gives, is no gates.
 
@@ -76,59 +145,16 @@ def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
         raise ConfigError(f"task {task_name!r}: gates is {entries!r}, not a list", _EXAMPLE)
     specs: list[GateSpec] = []
     for number, entry in enumerate(entries, start=1):
-        location = f"task {task_name!r}, gate {number}"
-        spec = _spec(task_name, entry, location)
+        spec = _spec(task_name, entry, f"task {task_name!r}, gate {number}")
         if spec.id in {s.id for s in specs}:
-            raise ConfigError(f"{location}: {spec.id} is configured twice", "keep one of the two")
+            raise ConfigError(
+                f"task {task_name!r}, gate {number}: {spec.id} is configured twice", "keep one of the two"
+            )
         specs.append(spec)
     return specs
 
 
-def _spec(task: str, entry: object, location: str) -> GateSpec:
-    if not isinstance(entry, dict):
-        raise ConfigError(f"{location}: {entry!r} is not a mapping", _EXAMPLE)
-    keys = ("metric", *KINDS.names(), "where")
-    unknown = [key for key in entry if key not in keys]
-    if unknown:
-        raise ConfigError(f"{location}: unknown key {unknown[0]!r} in {entry!r}", f"the keys are {', '.join(keys)}")
-    metric = entry.get("metric")
-    if not isinstance(metric, str) or not metric:
-        raise ConfigError(f"{location}: metric is {metric!r} in {entry!r}, not the name of a metric", _EXAMPLE)
-    kinds = [kind for kind in KINDS.names() if kind in entry]
-    if len(kinds) != 1:
-        seen = " and ".join(kinds) or "no rule"
-        raise ConfigError(
-            f"{location}: {seen} in {entry!r}", f"give exactly one of {', '.join(KINDS.names())}; {_EXAMPLE}"
-        )
-    value = entry[kinds[0]]
-    share = _SHARE.fullmatch(value) if isinstance(value, str) and KINDS.get(kinds[0]).paired else None
-    return GateSpec(
-        task=task,
-        metric=metric,
-        kind=kinds[0],
-        threshold=_threshold(kinds[0], float(share[1]) / 100 if share else value, location),
-        where=_where(entry.get("where"), location),
-        relative=share is not None,
-    )
-
-
-def _threshold(kind: str, value: object, location: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ConfigError(f"{location}: {kind} is {value!r}, not a number", _EXAMPLE)
-    if not KINDS.get(kind).allows(value):
-        raise ConfigError(f"{location}: {kind} is {value!r}", KINDS.get(kind).wants)
-    return float(value)
-
-
-def _where(value: object, location: str) -> dict[str, str]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or not value:
-        raise ConfigError(f"{location}: where is {value!r}, not a mapping of tags", "write where: {values: unseen}")
-    for tag, wanted in value.items():
-        if not isinstance(tag, str) or not isinstance(wanted, str):
-            raise ConfigError(
-                f"{location}: where has {tag!r}: {wanted!r}, and tags are text",
-                "put the value in quotes, as in where: {level: '3'}",
-            )
-    return cast(dict[str, str], dict(value))
+def _spec(task: str, entry: object, name: str) -> GateSpec:
+    keys = check(gate_keys(), entry, lambda at: f"{name}: {'.'.join(at)}" if at else name, ConfigError)
+    [(kind, threshold)] = keys.rules.items()
+    return GateSpec(task, keys.metric, kind, threshold.value, keys.where or {}, threshold.relative)

@@ -36,18 +36,18 @@ def test_empty_key_is_no_gates() -> None:
     ("entries", "named"),
     [
         ("acc", "gates is 'acc', not a list"),
-        (["acc"], "gate 1: 'acc' is not a mapping"),
+        (["acc"], "gate 1 is a str, not a mapping"),
         ([{"metric": "acc", "atleast": 0.8}], "unknown key 'atleast'"),
-        ([{"at_least": 0.8}], "metric is None"),
-        ([{"metric": "acc"}], "no rule in"),
-        ([{"metric": "acc", "at_least": 0.8, "superior": 0.1}], "superior and at_least in"),
-        ([{"metric": "acc", "at_least": "0.8"}], "at_least is '0.8', not a number"),
-        ([{"metric": "acc", "at_least": True}], "at_least is True, not a number"),
-        ([{"metric": "acc", "at_most": float("nan")}], "at_most is nan, not a number"),
+        ([{"at_least": 0.8}], "metric is missing"),
+        ([{"metric": "acc"}], "no rule, where one is wanted"),
+        ([{"metric": "acc", "at_least": 0.8, "superior": 0.1}], "superior and at_least, where one"),
+        ([{"metric": "acc", "at_least": "0.8"}], "at_least is '0.8': not a number"),
+        ([{"metric": "acc", "at_least": True}], "at_least is True: not a number"),
+        ([{"metric": "acc", "at_most": float("nan")}], "at_most is nan: not a number"),
         ([{"metric": "acc", "superior": -0.1}], "superior is -0.1"),
         ([{"metric": "acc", "non_inferior": 0}], "non_inferior is 0"),
-        ([{"metric": "acc", "at_least": 0.8, "where": "de"}], "where is 'de', not a mapping"),
-        ([{"metric": "acc", "at_least": 0.8, "where": {"level": 3}}], "'level': 3, and tags are text"),
+        ([{"metric": "acc", "at_least": 0.8, "where": "de"}], "where is a str, not a mapping"),
+        ([{"metric": "acc", "at_least": 0.8, "where": {"level": 3}}], "where.level is 3"),
         ([{"metric": "acc", "at_least": 0.8}, {"metric": "acc", "at_least": 0.9}], "gate 2: .* is configured twice"),
     ],
 )
@@ -70,7 +70,7 @@ def test_a_share_that_is_none_is_refused(value: str) -> None:
 
 
 def test_a_bound_is_never_a_share() -> None:
-    with pytest.raises(ConfigError, match="at_least is '80%', not a number"):
+    with pytest.raises(ConfigError, match="at_least is '80%': not a number"):
         gates_from_config("t", [{"metric": "acc", "at_least": "80%"}])
 
 
