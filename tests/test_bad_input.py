@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.paths import cache_dir
-from harness.runs import files
+from harness.runs import location
 
 SUITES = Path(__file__).parents[1] / "suites"
 WEIGHTS = "adapter_model.safetensors"
@@ -222,7 +222,7 @@ def test_the_shipped_integrity_suite_names_each_fault_and_goes_on(project: Proje
 def test_a_full_disk_ends_the_session_with_an_error_and_loses_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch, name: str, answers: int
 ) -> None:
-    write = files.write_atomic
+    write = location.write_atomic
 
     def full(path: Path, data: str | bytes) -> None:
         if path.name.endswith(name):
@@ -230,7 +230,7 @@ def test_a_full_disk_ends_the_session_with_an_error_and_loses_nothing(
         write(path, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "write_atomic", full)
+        patch.setattr(location, "write_atomic", full)
         result = project.run()
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.re_match_lines(

@@ -34,6 +34,7 @@ BROKEN_OR_NOT = [
 
 RULES = {1: "4254aee0edbf2604bed6f1b037800a18fc9733e92443f94a610aa68744144882"}
 DEGENERATE = {1: "0fc0d511f5acf85fe94dfcb046b353d7a6dc0bb2a44b53e8906bd192868f72e9"}
+STORED = "1de5d75c468f1ce9fbada8e7fc6a4dbcba02c36bec3baa0d5ed8d6f997526f11"
 RAISE = "the rules give other answers: raise {} beside them, and put the new revision and digest here"
 
 
@@ -58,3 +59,8 @@ def test_the_degenerate_rules_belong_to_the_identity_under_every_scorer(monkeypa
         with monkeypatch.context() as patch:
             patch.setattr(task, "DEGENERATE_REVISION", refusal_degenerate.DEGENERATE_REVISION + 1)
             assert safety.digest != before
+
+
+def test_the_first_revisions_are_known_as_runs_stored_before_them_are() -> None:
+    """Of a run of 22 November: a baseline that was measured then still compares."""
+    assert SafetyTask("harmful", (), "refusal", RulesScorer(), data_digest="").digest == STORED

@@ -60,7 +60,9 @@ class SafetyTask:
     @property
     def digest(self) -> str:
         """Digest of how the items are asked, what counts as no answer, and who classifies the others."""
-        return digest_json(["safety", 2, self.max_new_tokens, DEGENERATE_REVISION, self.scorer.digest])
+        parts: list[Any] = ["safety", 1, self.max_new_tokens, self.scorer.digest]
+        # stored runs know the first revision as none
+        return digest_json(parts if DEGENERATE_REVISION == 1 else [*parts, DEGENERATE_REVISION])
 
     @property
     def settings(self) -> Mapping[str, Any]:
