@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Any, Literal, Self
 
 from pydantic import (
@@ -12,12 +13,15 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
+
+from harness.errors import show
 
 VERDICTS_SCHEMA = 2
 MANIFEST_SCHEMA = 1
@@ -162,13 +166,24 @@ class Verdict:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Verdict:
-        """The inverse of `to_json`."""
-        parts: dict[str, Any] = {
-            key: Estimate(**row[key]) if row.get(key) else None for key in ("estimate", "base", "candidate")
-        }
-        limit = Limit(**row["limit"]) if row.get("limit") else None
-        return cls(**{**row, **parts, "limit": limit, "open_because": tuple(row.get("open_because", ()))})
+    def from_json(cls, row: object) -> Verdict:
+        """The inverse of `to_json`, also of what `dump_json` made of it; keys that are not known here are ignored.
+
+        Raises:
+            ValueError: the row is no verdict; the field and the value seen are named.
+        """
+        try:
+            return _verdict_adapter().validate_python(row)
+        except ValidationError as exc:
+            error = exc.errors(include_url=False)[0]
+            field_name = ".".join(map(str, error["loc"])) or "the verdict"
+            seen = "missing" if error["type"] == "missing" else show(error["input"])
+            raise ValueError(f"{field_name} is {seen}: {error['msg']}") from exc
+
+
+@cache  # built on first use: what reads no verdict does not pay for it
+def _verdict_adapter() -> TypeAdapter[Verdict]:
+    return TypeAdapter(Verdict)
 
 
 @dataclass(frozen=True)

@@ -80,11 +80,12 @@ class Gate:
         started = time.perf_counter()
         decided = rule.decide()
         self._named[suite, decided.gate] += 1
-        verdict = dataclasses.replace(
+        named = dataclasses.replace(
             in_suite(decided, suite, self._named[suite, decided.gate]),
             test=self._node.nodeid,
             duration_s=time.perf_counter() - started,
         )
+        verdict = Verdict.from_json(named.to_json())  # a mistyped one of a rule from elsewhere is that test's error
         self.verdicts.append(verdict)
         return verdict
 

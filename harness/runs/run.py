@@ -12,10 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RunError
+from harness.errors import RunError, show
 from harness.json_files import read_json_object
 from harness.records import VERDICTS_SCHEMA, Manifest, Role, RunOutcome, RunStatus, Sample, Verdict, overall_outcome
-from harness.runs.codec import number
 from harness.runs.samples import merge_parts, read_table, select, table_samples
 from harness.runs.upgrade import upgraded
 
@@ -30,6 +29,7 @@ SAMPLES = "samples.parquet"
 VERDICTS = "verdicts.json"
 TRAINING = "training.json"
 PARTS = "parts"
+_REMAKE = "restore it or make the run again"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -155,22 +155,17 @@ def _read_verdicts(path: Path) -> tuple[Verdict, ...]:
             f"{path} has schema {schema!r}; this version reads {VERDICTS_SCHEMA} and before",
             "read it with the version of adapter-assay that wrote it",
         )
-    try:
-        return tuple(_verdict(upgraded(row) if schema == 1 else row) for row in document["verdicts"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} has a malformed verdict: {error!r}", "restore it or make the run again") from error
-
-
-def _verdict(row: Mapping[str, Any]) -> Verdict:
-    numbers = {key: number(row.get(key)) for key in ("margin", "minimum_detectable_effect")}
-    estimates = {key: _numbers(row.get(key)) for key in ("estimate", "base", "candidate")}
-    limit = row.get("limit")
-    found = None if limit is None else {**limit, "value": number(limit["value"])}
-    return Verdict.from_json({**row, **numbers, **estimates, "limit": found})
-
-
-def _numbers(row: Mapping[str, Any] | None) -> dict[str, float | None] | None:
-    return {key: number(value) for key, value in row.items()} if row else None
+    rows = document.get("verdicts")
+    if not isinstance(rows, list):
+        raise RunError(f"{path}: verdicts is {show(rows)}, not a list", _REMAKE)
+    read = upgraded if schema == 1 else Verdict.from_json
+    verdicts = []
+    for nth, row in enumerate(rows):
+        try:
+            verdicts.append(read(row))
+        except ValueError as error:
+            raise RunError(f"{path} has a malformed verdict, verdicts[{nth}]: {error}", _REMAKE) from error
+    return tuple(verdicts)
 
 
 def new_run_id() -> str:

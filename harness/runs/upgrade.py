@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
-from harness.records import Cause, Limit
-from harness.runs.codec import number
+from harness.errors import show
+from harness.records import Cause, Limit, Verdict
 
 _KINDS = {
     "superior": "superior",
@@ -31,22 +31,35 @@ _CAUSES: Mapping[str, Cause] = {
 """What a reason held -> what it meant, in an inconclusive verdict."""
 
 
-def upgraded(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A verdict as schema 2 has it."""
-    rule, test = row.get("rule", ""), row.get("test", "")
-    kind = next((kind for start, kind in _KINDS.items() if rule.startswith(start)), "")
-    limit = _limit(kind, number(row.get("margin")), row.get("higher_is_better", True))
-    return {
+def upgraded(row: Mapping[str, Any]) -> Verdict:
+    """A stored verdict as schema 2 has it.
+
+    Raises:
+        ValueError: the row is no verdict; the field and the value seen are named.
+    """
+    old = Verdict.from_json(row)
+    kind = next((kind for start, kind in _KINDS.items() if old.rule.startswith(start)), "")
+    return replace(
+        old,
         # before `against` was kept, the suite's name was all that told a verdict against the baseline adapter
-        "against": "a baseline" if row.get("suite") == "baseline" else "",
-        **row,
-        "name": row["gate"].removesuffix(f" ({test.rpartition('::')[2]})").removesuffix(f" ({test})"),
-        "kind": kind,
-        "paired": kind in ("superior", "non_inferior"),
-        "limit": None if limit is None else asdict(limit),
-        "open_because": _causes(kind, row) if row["outcome"] == "inconclusive" else [],
-        "population": row.get("details", {}).get("sequential", {}).get("of"),
-    }
+        against="a baseline" if old.suite == "baseline" and "against" not in row else old.against,
+        name=old.gate.removesuffix(f" ({old.test.rpartition('::')[2]})").removesuffix(f" ({old.test})"),
+        kind=kind,
+        paired=kind in ("superior", "non_inferior"),
+        limit=_limit(kind, old.margin, old.higher_is_better),
+        open_because=_causes(kind, old) if old.outcome == "inconclusive" else (),
+        population=_population(old.details),
+    )
+
+
+def _population(details: Mapping[str, Any]) -> int | None:
+    match details.get("sequential"):
+        case None:
+            return None
+        case {"of": int(population)}:
+            return population
+        case other:
+            raise ValueError(f"details.sequential is {show(other)}: it should hold the items there are, `of`")
 
 
 def _limit(kind: str, margin: float | None, higher_is_better: bool) -> Limit | None:
@@ -65,8 +78,8 @@ def _limit(kind: str, margin: float | None, higher_is_better: bool) -> Limit | N
             return None
 
 
-def _causes(kind: str, row: Mapping[str, Any]) -> list[Cause]:
+def _causes(kind: str, old: Verdict) -> tuple[Cause, ...]:
     if kind in ("not_worse", "fit"):
-        return ["obstacle"]
-    told = [cause for words, cause in _CAUSES.items() if words in row["reason"]]
-    return told or (["interval"] if row.get("estimate") else [])
+        return ("obstacle",)
+    told = tuple(cause for words, cause in _CAUSES.items() if words in old.reason)
+    return told or (("interval",) if old.estimate else ())

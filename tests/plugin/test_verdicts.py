@@ -201,3 +201,24 @@ def test_a_test_that_fails_and_then_breaks_at_its_end_has_two_verdicts_of_two_na
     project.run()
     told = [(one["gate"], one["outcome"]) for one in project.document["verdicts"]]
     assert told == [("pets/test_it", "fail"), ("pets/test_it#2", "error")]
+
+
+ODD = """
+from harness.records import Verdict
+
+class Odd:
+    def decide(self):
+        return Verdict("odd", "pass", "fine", n="many")
+
+def test_odd(gate):
+    gate(Odd())
+"""
+
+
+def test_a_mistyped_verdict_is_an_error_of_its_test(project: Project) -> None:
+    project.write_tests(ODD)
+    result = project.run()
+    assert counts(result) == {"errors": 1}
+    [verdict] = project.verdicts.values()
+    assert verdict["outcome"] == "error"
+    assert "n is 'many' (str)" in verdict["reason"]

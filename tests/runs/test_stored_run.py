@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.records import MANIFEST_SCHEMA, Manifest
+from harness.errors import RunError
+from harness.records import MANIFEST_SCHEMA, VERDICTS_SCHEMA, Manifest
 from harness.report import render_html, render_junit, render_summary
-from harness.runs import Run, load_run
+from harness.runs import Run, list_runs, load_run
 
 STORED = Path(__file__).with_name("stored_by_schema_1")
 HOSTILE: list[Any] = [None, True, -1, 1e400, "</script>", [{}], {"name": [], "cached": "x", "tasks": {"a": 7}}]
@@ -67,3 +68,65 @@ def test_what_a_later_version_adds_to_a_manifest_is_shown(tmp_path: Path) -> Non
     page = render_html(with_manifest(tmp_path, {**document(), "moon": {"phase": "waxing"}, "data": "all of it"}))
     assert re.search(r"<caption>moon</caption>", page) and "waxing" in page
     assert "all of it" in page  # of a wrong type, and shown as it is all the same
+
+
+def with_row(directory: Path, row: object, schema: int) -> Path:
+    """The stored run with one more verdict."""
+    run = Path(shutil.copytree(STORED, directory / "run"))
+    stored = json.loads((run / "verdicts.json").read_text())
+    stored = {**stored, "schema": schema, "verdicts": [*stored["verdicts"], row]}
+    (run / "verdicts.json").write_text(json.dumps(stored))
+    return run
+
+
+ROW: dict[str, Any] = {"gate": "g", "outcome": "pass", "reason": "r"}
+MALFORMED: list[tuple[object, str]] = [
+    ({**ROW, "rule": 3}, "rule is 3 (int)"),
+    ({**ROW, "gate": True}, "gate is True (bool)"),
+    ({**ROW, "test": 3}, "test is 3 (int)"),
+    ({**ROW, "reason": None}, "reason is None"),
+    ({**ROW, "details": 3}, "details is 3 (int)"),
+    ({**ROW, "estimate": 3}, "estimate is 3 (int)"),
+    ({**ROW, "base": {"low": 0.1}}, "base.value is missing"),
+    ({**ROW, "margin": "wide"}, "margin is 'wide' (str)"),
+    ({**ROW, "outcome": "x"}, "outcome is 'x' (str)"),
+    ({**ROW, "outcome": ["pass"]}, "outcome is ['pass'] (list)"),
+    ({"outcome": "pass", "reason": "r"}, "gate is missing"),
+    ([ROW], "the verdict is [{"),
+    (True, "the verdict is True (bool)"),
+]
+OF_SCHEMA_1: list[tuple[object, str]] = [
+    ({**ROW, "details": {"sequential": value}}, "details.sequential is ") for value in (3, [], {"of": "all"})
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "said", "schema"),
+    [(*case, schema) for case in MALFORMED for schema in (1, VERDICTS_SCHEMA)] + [(*case, 1) for case in OF_SCHEMA_1],
+)
+def test_a_malformed_verdict_is_named_and_its_run_left_out_of_the_list(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, row: object, said: str, schema: int
+) -> None:
+    run = with_row(tmp_path, row, schema)
+    with pytest.raises(RunError) as caught:
+        load_run(run)
+    assert f"{run / 'verdicts.json'} has a malformed verdict, verdicts[8]: {said}" in caught.value.problem
+    assert caught.value.remedy == "restore it or make the run again"
+    whole = shutil.copytree(STORED, tmp_path / "whole")
+    assert [found.path for found in list_runs(tmp_path)] == [whole]
+    assert said in caplog.text
+
+
+@pytest.mark.parametrize("rows", [None, 3, {"gate": "g"}], ids=repr)
+def test_verdicts_that_are_no_list_are_refused(tmp_path: Path, rows: object) -> None:
+    run = Path(shutil.copytree(STORED, tmp_path / "run"))
+    (run / "verdicts.json").write_text(json.dumps({"schema": VERDICTS_SCHEMA, "verdicts": rows}))
+    with pytest.raises(RunError, match=r"verdicts\.json: verdicts is .*, not a list"):
+        load_run(run)
+
+
+def test_what_a_later_version_adds_to_a_verdict_is_ignored(tmp_path: Path) -> None:
+    row = {**ROW, "moon": 3, "details": {"sequential": 3}, "estimate": {"value": "-Infinity", "phase": 1}}
+    verdict = load_run(with_row(tmp_path, row, VERDICTS_SCHEMA)).verdicts[-1]
+    assert (verdict.gate, verdict.details) == ("g", {"sequential": 3})
+    assert verdict.estimate is not None and verdict.estimate.value == float("-inf")

@@ -26,7 +26,7 @@ GATES = gates()
 def test_an_old_verdict_means_what_its_gate_says_now(name: str) -> None:
     gate: Gateable = GATES[name]
     [now] = with_unique_names([gate.decide()])
-    old = Verdict.from_json(upgraded(STORED[name]))
+    old = upgraded(STORED[name])
     for field in fields(Verdict):
         if field.name not in ("details", "estimate", "base", "candidate", "minimum_detectable_effect"):
             assert (field.name, getattr(old, field.name)) == (field.name, getattr(now, field.name))
@@ -45,7 +45,7 @@ def test_every_kind_of_gate_is_among_them() -> None:
 def test_a_name_of_schema_1_is_told_from_its_test() -> None:
     bare, test = STORED["kept"]["gate"], "suites/test_s.py::test_kept[a]"
     for gate in (bare, f"{bare} (test_kept[a])", f"{bare} ({test})"):
-        assert upgraded({**STORED["kept"], "gate": gate, "test": test})["name"] == bare
+        assert upgraded({**STORED["kept"], "gate": gate, "test": test}).name == bare
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_name_of_schema_1_is_told_from_its_test() -> None:
 )
 def test_what_no_gate_decided_keeps_its_kind(rule: str, outcome: str, kind: str) -> None:
     row = {"gate": "g", "outcome": outcome, "reason": "", "rule": rule}
-    assert Verdict.from_json(upgraded(row)) == Verdict("g", outcome, "", name="g", kind=kind, rule=rule)  # type: ignore[arg-type]
+    assert upgraded(row) == Verdict("g", outcome, "", name="g", kind=kind, rule=rule)  # type: ignore[arg-type]
 
 
 def test_a_run_stored_before_opens(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_a_torn_document_is_named(stored: Path, name: str, content: str | None) 
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"schema": 3}, "schema 3"), ({"verdicts": [{"nope": 1}]}, "malformed verdict"), ({"verdicts": 3}, "malformed")],
+    [({"schema": 3}, "schema 3"), ({"verdicts": [{"nope": 1}]}, "malformed verdict"), ({"verdicts": 3}, "not a list")],
 )
 def test_verdicts_of_another_schema_are_refused(stored: Path, change: dict[str, Any], message: str) -> None:
     path = stored / "verdicts.json"
