@@ -47,6 +47,8 @@ def test_exponent_without_a_dot_is_a_number_as_in_yaml_1_2(tmp_path: Path) -> No
     [
         ("quantization: nf4", "quantisation: nf4", ["quantisation", "did you mean 'quantization'"]),
         ("quantization: nf4", "quantization: int3", ["int3", "none, nf4"]),
+        ("quantization: nf4", "method: lorra", ["method is 'lorra'", "choose one of: sft"]),
+        ("quantization: nf4", "method: stf", ["did you mean 'sft'"]),
         ("base: some/model", "", ["mine.yaml: base is missing"]),
         ("base: some/model", "base: 7", ["base is 7 (int)", "give a text"]),
         ("r: 8", "rank: 8", ["peft: unknown key 'rank'"]),
