@@ -10,6 +10,7 @@ import pytest
 from harness.cli import main
 from harness.config import OverfittingThresholds, load_config
 from harness.errors import ConfigError
+from harness.training.recipe import load_recipe
 
 OLD = """\
 # recited: not this
@@ -69,6 +70,14 @@ def test_a_suite_that_reads_the_old_name_still_runs() -> None:
         assert OverfittingThresholds(verbatim_recall=0.1).recited == 0.1  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match="recitedd"):
         OverfittingThresholds().recitedd  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_format_of_the_training_data_had_another_name(file: Path) -> None:
+    file.write_text("data: {layout: alpaca}\n")
+    with pytest.warns(FutureWarning, match="'layout' is called 'format' now"):
+        assert load_config(file).data.format == "alpaca"
+    assert main(["migrate", str(file)]) == 0
+    assert file.read_text() == "data: {format: alpaca}\n"
 
 
 def test_old_and_new_together_are_refused(file: Path) -> None:
@@ -136,7 +145,12 @@ def test_what_cannot_be_migrated_is_left_alone(
 
 def test_a_recipe_has_its_own_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "mine.yaml"
-    recipe.write_text("base: b\ndata: {train: {path: a}}\n")
+    recipe.write_text("base: b\ndata: {split: 0.1, train: {path: a, layout: alpaca}}\n")
+    with pytest.warns(FutureWarning, match=r"mine\.yaml: 'layout' is .*; `assay migrate --recipe mine\.yaml` rewrites"):
+        assert load_recipe(recipe, root=tmp_path).data.train.format == "alpaca"
+    assert main(["migrate", str(recipe), "--recipe"]) == 0
+    assert recipe.read_text() == "base: b\ndata: {split: 0.1, train: {path: a, format: alpaca}}\n"
+    capsys.readouterr()
     assert main(["migrate", str(recipe), "--recipe"]) == 0
     assert "every key" in capsys.readouterr().out
     assert main(["migrate", str(tmp_path / "nowhere.yaml"), "--recipe"]) == 1
