@@ -6,6 +6,7 @@ import math
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
 
 import platformdirs
@@ -38,6 +39,8 @@ def answers_limit_bytes() -> int:
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Write a file by a temporary neighbour and a rename: a reader sees the old bytes or the new ones, never half.
 
+    A file that is there keeps its mode.
+
     Raises:
         OSError: it could not be written; nothing is left behind.
     """
@@ -45,6 +48,8 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with partial.open("wb") as stream:
+            if path.exists():
+                partial.chmod(stat.S_IMODE(path.stat().st_mode))
             stream.write(data.encode() if isinstance(data, str) else data)
             stream.flush()
             os.fsync(stream.fileno())

@@ -68,15 +68,16 @@ def _migrate(arguments: argparse.Namespace) -> None:
     file: Path = arguments.file
     if file.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{file} is no YAML file", "of a pyproject.toml rename the keys that a warning tells by hand")
+    wanted = "a recipe" if arguments.recipe else "an assay.yaml"
     try:
         text = file.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{file} cannot be read: {exc}", "give the path of an assay.yaml") from exc
+        raise ConfigError(f"{file} cannot be read: {exc}", f"give the path of {wanted}") from exc
     model = RecipeFile if arguments.recipe else ConfigFile
     text, changes = migrate(text, str(file), model, _document(arguments.recipe), ConfigError)
     for one in changes:
         print(f"{file}, line {one.line}: {one.old} -> {one.new}")
     if changes:
-        write_atomic(file, text)
+        write_atomic(file.resolve(), text)  # of a link the file that it names
     else:
         print(f"{file}: every key has its present name")

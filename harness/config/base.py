@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
@@ -12,6 +13,8 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 T = TypeVar("T")
 RENAMED_TO = "x-renamed-to"
+noted_renamings: ContextVar[list[tuple[str, str]] | None] = ContextVar("noted_renamings", default=None)
+"""Old and new names of the keys that a validation meets, for `check`: it knows the file, and a validator must not warn."""
 
 
 class Section(BaseModel):
@@ -22,6 +25,9 @@ class Section(BaseModel):
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """Old spelling of a key -> the one it has now; the old one is read with a warning, and `assay migrate` rewrites it."""
+
+    migrated_by: ClassVar[str] = "assay migrate"
+    """The command that does so in the files of this section."""
 
     null_is_absent: ClassVar[bool] = False
     """Whether a key without a value is not given, rather than null."""
@@ -38,7 +44,8 @@ class Section(BaseModel):
             new = cls.renamed[old]
             if new in given:
                 raise objection(f"{old!r} is the old name of {new!r}, and both are given", f"keep {new!r}")
-            _warn_renamed(old, new)
+            if (noted := noted_renamings.get()) is not None:
+                noted.append((old, new))
         kept = {key: value for key, value in given.items() if value is not None or not cls.null_is_absent}
         return {cls.renamed.get(key, key): value for key, value in kept.items()}
 
@@ -61,8 +68,9 @@ class Section(BaseModel):
         def __getattr__(self, name: str) -> Any:
             """Suites that `assay init` wrote long ago read the old spelling."""
             if name in type(self).renamed:
-                _warn_renamed(name, type(self).renamed[name])
-                return getattr(self, type(self).renamed[name])
+                new = type(self).renamed[name]
+                warnings.warn(f"{name!r} is called {new!r} now; read `.{new}`", FutureWarning, stacklevel=2)
+                return getattr(self, new)
             return super().__getattr__(name)
 
 
@@ -71,10 +79,6 @@ class _Untitled(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
-
-
-def _warn_renamed(old: str, new: str) -> None:
-    warnings.warn(f"{old!r} is called {new!r} now; `assay migrate FILE` rewrites it", FutureWarning, stacklevel=3)
 
 
 def _entries(given: Any) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from harness.config.base import RENAMED_TO, Section
+from harness.config.base import RENAMED_TO, Section, noted_renamings
 from harness.errors import AssayError, did_you_mean, show
 
 S = TypeVar("S", bound=Section)
@@ -25,13 +26,31 @@ def check(model: type[S], given: Any, located: Location, error: type[AssayError]
     Raises:
         AssayError: of the type `error`; it tells every complaint, each with the value seen and what would do.
     """
+    noted: list[tuple[str, str]] = []
+    noting = noted_renamings.set(noted)
     try:
-        return model.model_validate(given)
+        section = model.model_validate(given)
+        _warn_renamed(noted, located([]), model.migrated_by, error)
+        return section
     except ValidationError as exc:
         schema = model.model_json_schema()
         complaints = [_complaint(schema, one, located) for one in exc.errors(include_url=False)]
+    finally:
+        noted_renamings.reset(noting)
     *others, (problem, remedy) = dict.fromkeys(complaints)
     raise error("\n".join([*(str(AssayError(*one)) for one in others), problem]), remedy)
+
+
+def _warn_renamed(noted: Sequence[tuple[str, str]], name: str, command: str, error: type[AssayError]) -> None:
+    """Tell each old spelling once: by a warning, or by our own error where warnings are errors."""
+    file = name if name.endswith((".yaml", ".yml")) else "FILE"
+    remedy = "rename it" if name.endswith(".toml") else f"`{command} {file}` rewrites it"
+    for old, new in dict.fromkeys(noted):
+        problem = f"{name}: {old!r} is called {new!r} now"
+        try:
+            warnings.warn(f"{problem}; {remedy}", FutureWarning, stacklevel=3)
+        except FutureWarning as exc:
+            raise error(problem, remedy) from exc
 
 
 def location(name: str, *at: str) -> Location:
@@ -92,7 +111,7 @@ def _complaint(schema: Mapping[str, Any], error: ErrorDetails, located: Location
     words = in_words(wanted)
     if not words.startswith("one of"):
         return f"{located(keys)} is {seen}", f"give {words}{meaning}"
-    choices = [choice for one in [wanted, *wanted.get("anyOf", [])] for choice in one.get("enum", [])]
+    choices = [choice for one in [wanted, *wanted.get("anyOf", [])] for choice in _choices(one)]
     return f"{located(keys)} is {seen}", f"{did_you_mean(str(value), choices)}choose {words}{meaning}"
 
 
@@ -100,12 +119,15 @@ def in_words(part: Mapping[str, Any]) -> str:
     """What a part of a JSON schema admits: `a whole number of at least 1, or null`."""
     if "anyOf" in part:
         return ", or ".join(in_words(one) for one in part["anyOf"])
-    if "enum" in part:
-        return f"one of: {', '.join(map(str, part['enum']))}"
+    if choices := _choices(part):
+        return f"one of: {', '.join(map(str, choices))}"
     limits = [f"{words} {part[bound]:g}" for bound, words in _BOUNDS.items() if bound in part]
-    return " ".join(
-        [_KINDS.get(part.get("const", part.get("type", "")), "another value"), " and ".join(limits)]
-    ).strip()
+    return " ".join([_KINDS.get(part.get("type", ""), "another value"), " and ".join(limits)]).strip()
+
+
+def _choices(part: Mapping[str, Any]) -> list[Any]:
+    """The values that a part lists; a list of one is a `const`."""
+    return [part["const"]] if "const" in part else part.get("enum", [])
 
 
 _BOUNDS = {

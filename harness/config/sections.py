@@ -227,11 +227,13 @@ class Judging(Section):
 class DataThresholds(Section):
     """Limits of the checks on training data, as shares of rows unless said otherwise; and where the data are."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"layout": "format"}
+
     train: Text | None = None
     """training file of an adapter that was given without its recipe; null leaves the data suite out for those"""
     validation: Text | None = None
     """its validation file"""
-    layout: Text = AUTO
+    format: Text = AUTO
     """of both files; `auto` finds it out"""
     max_length: Count | None = None
     """tokens after which its trainer cut rows; null where it did not"""

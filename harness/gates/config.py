@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import Field, PlainValidator, WithJsonSchema, create_model, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, create_model, model_validator
 
 from harness.config.base import Section, Text, objection
 from harness.config.checking import check
@@ -80,12 +80,18 @@ class Threshold(NamedTuple):
     relative: bool
 
 
+def _tags(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise objection("not a mapping of tags to values", "write where: {values: unseen}")
+    return value
+
+
 class GateKeys(Section):
     """The keys of one gate: a metric, one rule with its threshold, and which items; `gate_keys` adds the rules."""
 
     metric: Text
     """a metric of the task"""
-    where: Annotated[Mapping[str, str], Field(min_length=1)] | None = None
+    where: Annotated[Mapping[str, str], Field(min_length=1), BeforeValidator(_tags)] | None = None
     """tags that items must carry: tag -> value"""
 
     @property
@@ -123,9 +129,9 @@ def _reader(kind: RuleKind) -> Callable[[Any], Threshold]:
         share = _SHARE.fullmatch(value) if kind.paired and isinstance(value, str) else None
         number = float(share[1]) / 100 if share else value
         if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            raise objection(
-                "not a number", "give " + ("0.02, or '5%' of the base's value" if kind.paired else "a number")
-            )
+            wanted = "a number, or '5%' of the base's value" if kind.paired else "a number"
+            example = f"{{metric: exact_match, {kind.name}: {0.02 if kind.paired else 0.8}}}"
+            raise objection("not a number", f"give {wanted}, as in {example}")
         if not kind.allows(number):
             raise objection("", kind.wants)
         return Threshold(float(number), share is not None)

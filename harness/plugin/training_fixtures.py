@@ -38,7 +38,7 @@ def training_data(assay: Session, data_rules: DataThresholds) -> Corpus:
         pytest.skip(f"{assay.settings.adapter} came without its training data: name the file by `train:` under `data:`")
     root = assay.settings.config.root
     validation = root / data_rules.validation if data_rules.validation else None
-    return corpus_of_files(root / data_rules.train, validation, layout=data_rules.layout)
+    return corpus_of_files(root / data_rules.train, validation, layout=data_rules.format)
 
 
 @pytest.fixture(scope="session")

@@ -103,8 +103,8 @@ def _provenance(recipe: Recipe, base_digest: str) -> dict[str, Any]:
     """All that decides what the adapter becomes. Data counts by content, not by path."""
     content = recipe.to_json()
     files = recipe.data.files()
-    for role, file in files.items():
-        content["data"][role] = {"layout": file.layout, "limit": file.limit}
+    for role in files:
+        del content["data"][role]["path"]
     return {
         "recipe": {key: value for key, value in content.items() if key != "name"},
         "data": {role: _digest_data(recipe, file) for role, file in files.items()},

@@ -116,7 +116,7 @@ def tokenize_examples(
 
 
 def _read(recipe: Recipe, file: DataFile) -> list[Example]:
-    examples = read_examples(recipe.resolve(file), file.layout)
+    examples = read_examples(recipe.resolve(file), file.format)
     if file.limit is None or file.limit >= len(examples):
         return examples
     drawn = random.Random(recipe.data.seed).sample(range(len(examples)), file.limit)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,10 +24,12 @@ class _RecipePart(Section):
 class DataFile(_RecipePart):
     """One data file."""
 
+    renamed: ClassVar[Mapping[str, str]] = {"layout": "format"}
+
     path: Text
     """as written in the recipe; relative paths start at the recipe's root"""
-    layout: Text = "auto"
-    """layout name known to `harness.tasks.formats`, or auto, which finds it out"""
+    format: Text = "auto"
+    """format of the rows, known to `harness.tasks.formats`, or auto, which finds it out"""
     limit: Count | None = None
     """rows to draw at random (by the data seed), keeping file order; null takes all"""
 
@@ -60,6 +63,8 @@ class RecipeData(_RecipePart):
 
 class RecipeFile(_RecipePart):
     """How to train an adapter."""
+
+    migrated_by = "assay migrate --recipe"
 
     base: Text
     """model spec: a hub id, a local directory or smollm2-135m"""
@@ -123,7 +128,10 @@ class Recipe(RecipeFile):
 
     def to_json(self) -> dict[str, Any]:
         """The recipe's content as JSON: everything but `root`. The cache of adapters knows a recipe by it."""
-        files = {role: file.model_dump() for role, file in self.data.files().items()}
+        files = {  # "layout" as ever: cached adapters are known by these words
+            role: {"path": file.path, "layout": file.format, "limit": file.limit}
+            for role, file in self.data.files().items()
+        }
         return {
             "name": self.name,
             **{key: getattr(self, key) for key in ("base", "method", "quantization")},

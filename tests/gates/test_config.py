@@ -46,7 +46,7 @@ def test_empty_key_is_no_gates() -> None:
         ([{"metric": "acc", "at_most": float("nan")}], "at_most is nan: not a number"),
         ([{"metric": "acc", "superior": -0.1}], "superior is -0.1"),
         ([{"metric": "acc", "non_inferior": 0}], "non_inferior is 0"),
-        ([{"metric": "acc", "at_least": 0.8, "where": "de"}], "where is a str, not a mapping"),
+        ([{"metric": "acc", "at_least": 0.8, "where": "de"}], "where is 'de': not a mapping"),
         ([{"metric": "acc", "at_least": 0.8, "where": {"level": 3}}], "where.level is 3"),
         ([{"metric": "acc", "at_least": 0.8}, {"metric": "acc", "at_least": 0.9}], "gate 2: .* is configured twice"),
     ],
@@ -54,6 +54,24 @@ def test_empty_key_is_no_gates() -> None:
 def test_mistakes_name_the_task_and_the_entry(entries: object, named: str) -> None:
     with pytest.raises(ConfigError, match=f"task 'mine'.*{named}(.|\n)*remedy"):
         gates_from_config("mine", entries)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "remedy"),
+    [
+        ({"superior": True}, "give a number, or '5%' of the base's value, as in {metric: exact_match, superior: 0.02}"),
+        (
+            {"superior": "-5%"},
+            "give a number, or '5%' of the base's value, as in {metric: exact_match, superior: 0.02}",
+        ),
+        ({"at_least": "70%"}, "give a number, as in {metric: exact_match, at_least: 0.8}"),
+        ({"at_least": 0.8, "where": "de"}, "write where: {values: unseen}"),
+    ],
+)
+def test_a_mistake_is_answered_with_an_example(wrong: dict[str, object], remedy: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        gates_from_config("mine", [{"metric": "acc", **wrong}])
+    assert raised.value.remedy == remedy
 
 
 def test_a_margin_may_be_a_share_of_the_base_s_value() -> None:

@@ -11,9 +11,10 @@ import pytest
 from separate import DEADLINE_S, forkserver
 from transformers import TrainerCallback
 
-from harness.digests import digest_file
+from harness.digests import digest_file, digest_json
 from harness.errors import DataError
 from harness.training import Recipe, TrainedAdapter, train
+from harness.training.recipe import DataFile, RecipeData
 
 
 class _InterruptAt(TrainerCallback):
@@ -126,6 +127,18 @@ def test_key_follows_recipe_data_and_base_but_not_names_and_places(
     with (tmp_path / "train.jsonl").open("a") as stream:
         stream.write('{"prompt": "one", "completion": "more"}\n')
     assert _provenance(recipe, "b") != start
+
+
+def test_adapters_cached_when_format_was_called_layout_are_still_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.training import cache
+
+    monkeypatch.setattr(cache, "version", lambda name: "1")
+    (tmp_path / "a.jsonl").write_text("{}\n")
+    data = RecipeData(train=DataFile(path="a.jsonl", format="messages", limit=3), split=0.5)
+    provenance = cache._provenance(Recipe(name="mine", base="b", data=data, root=tmp_path), "BASE")
+    assert digest_json(provenance) == "1eeab3ddee11206f355f5d0ccca374458c004b4e3bebacdc7a12542c3c438064"
 
 
 def test_a_missing_data_file_is_named(make_recipe: Any, tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -47,6 +47,8 @@ def test_exponent_without_a_dot_is_a_number_as_in_yaml_1_2(tmp_path: Path) -> No
     [
         ("quantization: nf4", "quantisation: nf4", ["quantisation", "did you mean 'quantization'"]),
         ("quantization: nf4", "quantization: int3", ["int3", "none, nf4"]),
+        ("quantization: nf4", "method: lorra", ["method is 'lorra'", "choose one of: sft"]),
+        ("quantization: nf4", "method: stf", ["did you mean 'sft'"]),
         ("base: some/model", "", ["mine.yaml: base is missing"]),
         ("base: some/model", "base: 7", ["base is 7 (int)", "give a text"]),
         ("r: 8", "rank: 8", ["peft: unknown key 'rank'"]),
@@ -59,7 +61,7 @@ def test_exponent_without_a_dot_is_a_number_as_in_yaml_1_2(tmp_path: Path) -> No
         ("max_steps: 5", "max_steps: lots", ["trainer.max_steps is 'lots' (str)"]),
         ("max_steps: 5", "output_dir: x", ["output_dir", "checkpoints live in the adapter cache"]),
         ("limit: 10", "limit: 0", ["data.train.limit is 0", "at least 1"]),
-        ("limit: 10", "rows: 10", ["data.train: unknown key 'rows'", "known keys: layout, limit, path"]),
+        ("limit: 10", "rows: 10", ["data.train: unknown key 'rows'", "known keys: format, limit, path"]),
         ("split: 0.2", "split: 2", ["data.split is 2", "above 0 and below 1"]),
         ("split: 0.2", "", ["early_stopping_patience needs validation data"]),
         ("split: 0.2", "split: 0.2\n  validation: {path: b.jsonl}", ["data.validation is given too"]),

@@ -100,7 +100,7 @@ def corpus_of_recipe(recipe: Recipe) -> Corpus:
         DataError: a file is missing, empty, or not JSON or CSV at all.
         RecipeError: the split leaves one side without rows.
     """
-    parts = [_read(role, recipe.resolve(file), file.layout) for role, file in recipe.data.files().items()]
+    parts = [_read(role, recipe.resolve(file), file.format) for role, file in recipe.data.files().items()]
     if any(part.refused for part in parts):
         return Corpus(parts)
     train, validation = load_examples(recipe)

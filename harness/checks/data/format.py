@@ -35,7 +35,7 @@ def rows_can_be_read(corpus: Corpus) -> Check:
         0.0,
         fault="cannot be read",
         sound=f"all {total} rows can be read",
-        remedy=f"correct or remove these rows, or name the right `layout` ({known_formats()})",
+        remedy=f"correct or remove these rows, or name the right `format` ({known_formats()})",
         details={"layouts": {part.path.name: part.format for part in corpus.parts}},
     )
 
