@@ -30,7 +30,7 @@ def test_each_gate_and_task_of_the_file_is_a_test(project: Project) -> None:
         ([{"metric": "accuracy"}], ["task 'pets', gate 1", "no rule", "superior, non_inferior, at_least, at_most"]),
         ([{"metric": "accuracy", "superior": 0.1}, {"metric": "f1", "above": 1}], ["gate 2", "unknown key 'above'"]),
         ({"accuracy": 0.5}, ["task 'pets'", "not a list"]),
-        ([{"metric": "accuracy", "superior": "much"}], ["gate 1", "superior is 'much', not a number"]),
+        ([{"metric": "accuracy", "superior": "much"}], ["gate 1", "superior is 'much': not a number"]),
     ],
 )
 def test_a_malformed_gate_is_one_usage_error_naming_task_and_entry(
