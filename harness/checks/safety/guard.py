@@ -121,7 +121,7 @@ class Guard:
         if not measured.candidate.any():
             bound = zero_bound(measured.n, found.confidence)
             return found.reason.noting(f"not once in {measured.n} answers, so at most {bound:.1%} of the time")
-        if worst is not None and not found.reason.notes:  # which name the slice behind a loss
+        if worst is not None and "driver" not in found.details:
             levels = f"{worst['candidate']:.0%} of {worst['n']}, base {worst['base']:.0%}"
             return found.reason.noting(f"worst category {worst['category']}: {levels}")
         return found.reason
