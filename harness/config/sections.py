@@ -26,7 +26,7 @@ def limits_of(task: str, section: L, changes: Mapping[str, Section]) -> L:
     return section.model_copy(update={**changed, "tasks": {}})
 
 
-class TaskMargins(Section):
+class TaskThresholds(Section):
     """Limits of the gates that are not a task's own."""
 
     stops_with_eos: Limit = 0.85
@@ -87,10 +87,10 @@ class TaskMargins(Section):
         return value
 
 
-class Thresholds(TaskMargins):
+class Thresholds(TaskThresholds):
     """Limits of the gates that are not a task's own, and what differs for single tasks."""
 
-    tasks: Named[TaskMargins] = Field(default={})
+    tasks: Named[TaskThresholds] = Field(default={})
     """task -> any of these limits otherwise for its gates"""
 
     def of(self, task: str) -> Thresholds:
@@ -297,7 +297,7 @@ class TrainingThresholds(Section):
     """smallest share of the planned steps that the kept weights have seen"""
 
 
-class TaskOverfittingRules(Section):
+class TaskOverfittingThresholds(Section):
     """Limits and sizes of what is measured on training and validation rows, always against the base."""
 
     rows: Count = 128
@@ -334,10 +334,10 @@ class TaskOverfittingRules(Section):
     renamed: ClassVar[Mapping[str, str]] = {"recited": "verbatim_recall"}
 
 
-class OverfittingThresholds(TaskOverfittingRules):
+class OverfittingThresholds(TaskOverfittingThresholds):
     """Limits and sizes of what is measured on training and validation rows, and what differs for single tasks."""
 
-    tasks: Named[TaskOverfittingRules] = Field(default={})
+    tasks: Named[TaskOverfittingThresholds] = Field(default={})
     """task -> any of these otherwise for what answers to it may have become"""
 
     def of(self, task: str) -> OverfittingThresholds:
