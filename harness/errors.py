@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
+
+_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 class AssayError(Exception):
@@ -15,9 +18,23 @@ class AssayError(Exception):
     """
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"{problem}\n  remedy: {remedy}" if remedy else problem)
+        self.problem = printable(problem)
+        self.remedy = printable(remedy)
+        super().__init__(f"{self.problem}\n  remedy: {self.remedy}" if remedy else self.problem)
+
+
+def printable(text: str) -> str:
+    """`text` with every character that could hide, reorder or break what is shown made visible.
+
+    Control characters and those that reorder text become their code points in brackets (`[U+001B]`), surrogates and
+    noncharacters U+FFFD. Tabs and line feeds stay; a carriage return before a line feed goes.
+    """
+    return _UNSHOWABLE.sub(_visible, text.replace("\r\n", "\n"))
+
+
+def _visible(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return f"[U+{code:04X}]" if code < 0xD800 else "\ufffd"
 
 
 def show(value: object) -> str:

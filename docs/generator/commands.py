@@ -9,8 +9,8 @@ from generator import sources
 
 _HEAD = """# Commands
 
-`assay` does what needs no pytest. It exits 0 when done, 1 when the command could not be carried out, 2 on misuse and 130
-when interrupted; `assay compare` exits 1 on a regression.
+`assay` does what needs no pytest. It exits 0 when done, 1 when `assay compare` found a regression or
+`assay cache verify` damage, 2 when the command could not be carried out and 130 when interrupted.
 
 """
 

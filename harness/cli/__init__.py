@@ -24,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when done, 1 when the command could not be carried out, 2 on misuse, 130 when interrupted; what `compare`
-        returns is its own answer.
+        0 when done, 1 when a command found what it looks for (a regression, damage), 2 when the command could not
+        be carried out, 130 when interrupted.
     """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         answer: int | None = arguments.run(arguments)
     except AssayError as exc:
         print(f"assay: {exc}", file=sys.stderr)
-        return int(getattr(arguments, "refused", 1))
+        return 2
     except KeyboardInterrupt:
         print("assay: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130

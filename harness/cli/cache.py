@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -93,21 +94,23 @@ def _prune(arguments: argparse.Namespace) -> None:
     print(f"{dropped:,} answers dropped; {show_size(before)} before, {show_size(after)} now")
 
 
-def _verify(arguments: argparse.Namespace) -> None:
+def _verify(arguments: argparse.Namespace) -> int:
     from harness.engines.cache.recovery import check, repair
 
     path = answers_file()
     if not path.exists():
         print(_NO_CACHE.format(path=path))
-        return
+        return 0
     with _refusals_explained(path):
         done = repair(path) if arguments.repair else ""
         health = check(path)
     if done:
         print(done)
     if health.problem:
-        raise EngineError(f"the answer cache {path} {health.problem}", _REPAIR)
+        print(EngineError(f"assay: the answer cache {path} {health.problem}", _REPAIR), file=sys.stderr)
+        return 1
     print(f"{path}: {health.answers:,} answers, all sound")
+    return 0
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def add_run_commands(commands: Any) -> None:
         "runs", metavar="RUN", nargs="+", help="baseline name, run id, path or URL; the reference first"
     )
     compare.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as one HTML file as well")
-    compare.set_defaults(run=_compare, refused=2)
+    compare.set_defaults(run=_compare)
 
     for action in (promoted, shown, listed, removed, compare):
         add_places(action, "with the runs")

@@ -51,8 +51,18 @@ class Section(BaseModel):
 
     @classmethod
     def schema_for_editors(cls) -> dict[str, Any]:
-        """The JSON Schema, as a document of its own."""
-        return {"$schema": _Untitled.schema_dialect, **cls.model_json_schema(schema_generator=_Untitled)}
+        """The JSON Schema, as a document of its own. A section or a map of entries may be left empty there too."""
+        schema = cls.model_json_schema(schema_generator=_Untitled)
+        for part in [schema, *schema.get("$defs", {}).values()]:
+            for key, wanted in part.get("properties", {}).items():
+                if "$ref" in wanted:
+                    if schema["$defs"][wanted["$ref"].rpartition("/")[2]].get("required"):
+                        continue
+                    described = {name: value for name, value in wanted.items() if name != "$ref"}
+                    part["properties"][key] = {"anyOf": [{"$ref": wanted["$ref"]}, {"type": "null"}], **described}
+                elif wanted.get("type") == "object":
+                    wanted["type"] = ["object", "null"]
+        return {"$schema": _Untitled.schema_dialect, **schema}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -88,7 +98,7 @@ def _entries(given: Any) -> Any:
     return {str(key) if isinstance(key, int) and not isinstance(key, bool) else key: one for key, one in given.items()}
 
 
-Limit = Annotated[float, Field(ge=0)]
+Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Named = Annotated[Mapping[str, T], BeforeValidator(_entries)]

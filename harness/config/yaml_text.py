@@ -41,5 +41,7 @@ def parse_yaml(text: str, name: str, error_class: type[AssayError]) -> Any:
         mark = error.problem_mark
         where = f"{name}, line {mark.line + 1}, column {mark.column + 1}" if mark else name
         raise error_class(f"{where}: {error.problem}", "correct the YAML there") from error
+    except RecursionError as error:
+        raise error_class(f"{name}: it is nested too deep to be read", "write it flatter") from error
     except (yaml.YAMLError, TypeError) as error:
         raise error_class(f"{name}: {error}", "correct the YAML") from error

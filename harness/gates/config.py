@@ -18,11 +18,10 @@ from harness.gates.kinds import KINDS, RuleKind
 
 if TYPE_CHECKING:
     from harness.gates.comparison import Comparison, Evaluation
-    from harness.gates.rules import Rule
+    from harness.gates.rules import Measurement, Rule
 
+_CONFIDENCE = 0.95
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
-_NUMBER: Mapping[str, Any] = {"type": "number"}
-_NUMBER_OR_SHARE: Mapping[str, Any] = {"anyOf": [_NUMBER, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}]}
 _ON_GAIN = "on the gain over the base, in units of the metric or as in 5%"
 _ON_LEVEL = "on the candidate's own level, in units of the metric"
 _EXAMPLE = "write a gate like {metric: exact_match, superior: 0.2} or {metric: acc, at_least: 0.8, where: {lang: de}}"
@@ -61,16 +60,19 @@ class GateSpec:
         """
         narrowed = comparison.where(**self.where) if self.where else comparison
         measurement = narrowed.metric(self.metric)
-        threshold = self.threshold
-        if self.relative:
-            base, _ = measurement.values()
-            threshold *= abs(base or 0.0)
-            if not KINDS.get(self.kind).allows(threshold):
-                raise ConfigError(
-                    f"{self.id}: a margin of {self.threshold:.3g} of the base's value, which is {base}, is none",
-                    "give the margin in units of the metric, as in non_inferior: 0.02",
-                )
-        return measurement.rule(self.kind, threshold)
+        return measurement.rule(self.kind, self._of_base(measurement) if self.relative else self.threshold)
+
+    def _of_base(self, measurement: Measurement) -> float:
+        """The margin in units of the metric, where it is written as a share of the base's value."""
+        base = measurement.base_interval(_CONFIDENCE)
+        if base is None:
+            raise measurement.no_base()
+        if base.high - base.low >= 2 * abs(base.value):  # of 1 right answer in 40 a fifth would be half a point
+            raise ConfigError(
+                f"{self.id}: {self.threshold:.0%} of the base's value, which is about 0 ({base.value:.3g}), is no margin",
+                f"give it in units of the metric: {self.kind}: {self.threshold:g}",
+            )
+        return self.threshold * abs(base.value)
 
 
 class Threshold(NamedTuple):
@@ -118,10 +120,16 @@ def gate_keys() -> type[GateKeys]:
 def _gate_keys(kinds: tuple[RuleKind, ...]) -> type[GateKeys]:
     rules: dict[str, Any] = {}
     for kind in kinds:
-        shape, asked = (_NUMBER_OR_SHARE, _ON_GAIN) if kind.paired else (_NUMBER, _ON_LEVEL)
-        threshold = Annotated[Threshold, PlainValidator(_reader(kind)), WithJsonSchema(dict(shape))]
+        asked = _ON_GAIN if kind.paired else _ON_LEVEL
+        threshold = Annotated[Threshold, PlainValidator(_reader(kind)), WithJsonSchema(_shape(kind))]
         rules[kind.name] = (threshold | None, Field(None, description=asked))
     return create_model("GateKeys", __base__=GateKeys, **rules)
+
+
+def _shape(kind: RuleKind) -> dict[str, Any]:
+    bounds = {"minimum": kind.minimum, "exclusiveMinimum": kind.exclusive_minimum}
+    number = {"type": "number", **{key: bound for key, bound in bounds.items() if bound is not None}}
+    return {"anyOf": [number, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$"}]} if kind.paired else number
 
 
 def _reader(kind: RuleKind) -> Callable[[Any], Threshold]:

@@ -40,7 +40,7 @@ class RuleKind:
         say: what was found and how that stands to the threshold, where it passes, fails or is inconclusive, in the words
             of a `Wording`; of a level in those of a `LevelWording`.
         remedy: what to do about a failure, where the gate names nothing closer to its cause.
-        allows: whether a threshold makes sense.
+        minimum, exclusive_minimum: the least threshold that makes sense, and what it has to be above.
         wants: what to give where it does not.
         needs_room: whether it shows nothing over a base that has less to lose than is allowed.
     """
@@ -52,9 +52,15 @@ class RuleKind:
     words: Callable[[float], str]
     say: Say
     remedy: str
-    allows: Callable[[float], bool] = lambda threshold: True
+    minimum: float | None = None
+    exclusive_minimum: float | None = None
     wants: str = ""
     needs_room: bool = False
+
+    def allows(self, threshold: float) -> bool:
+        """Whether a threshold makes sense."""
+        reaches = self.minimum is None or threshold >= self.minimum
+        return reaches and (self.exclusive_minimum is None or threshold > self.exclusive_minimum)
 
 
 NEEDS_ITEMS = "measure more items (a larger profile or limit)"
@@ -122,7 +128,7 @@ SHIPPED = (
         say=_superior,
         remedy="too little was learnt: look at the wrong answers and the weakest slices in the report; add training "
         "rows of their kind, check that they are asked as these items are, train longer or raise r",
-        allows=lambda by: by >= 0,
+        minimum=0,
         wants="give the least gain as a number of 0 or more",
     ),
     RuleKind(
@@ -134,7 +140,7 @@ SHIPPED = (
         say=_non_inferior,
         remedy="look at the slice named and the worst items in the report; train with rehearsal rows of that kind, a "
         "lower learning rate or fewer steps",
-        allows=lambda margin: margin > 0,
+        exclusive_minimum=0,
         wants="give the largest tolerable loss as a number above 0; for none at all use superior",
         needs_room=True,
     ),

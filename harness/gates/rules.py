@@ -21,6 +21,7 @@ from harness.records import Verdict
 from harness.stats import Interval
 from harness.stats.arrays import check_confidence
 
+_AS_A_SHARE = ": a share of 5% is 0.05"
 MIN_CLUSTERS = 2
 """Independent items that a decision needs."""
 
@@ -163,6 +164,13 @@ class Measurement(Evidence):
         asked = KINDS.get(kind)
         if not asked.allows(threshold):
             raise ConfigError(f"{self.label}: {kind}({asked.argument}={threshold})", asked.wants)
+        if (span := self.metric.range) is not None:
+            low, high = (0.0, span[1] - span[0]) if asked.paired else span
+            if not low <= threshold <= high:
+                raise ConfigError(
+                    f"{self.label}: {kind}({asked.argument}={threshold:g}), and it can only be {low:g} to {high:g}",
+                    f"give the threshold in units of the metric{_AS_A_SHARE if span == (0, 1) else ''}",
+                )
         if asked.paired and self.base is None:
             raise self.no_base()
         if asked.paired and self.metric.gate_instead is not None:

@@ -11,26 +11,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+from harness.errors import printable as printable
+
 _MARKDOWN = re.compile(r"[&<>|`*\[\](){}#!~\\$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)")
 _MINUS = "\u2212"
 _COLUMN_GAP = 2
 NOTHING = "\u2013"
 """What is shown where there is no value."""
-
-
-def printable(text: str) -> str:
-    """`text` with every character that could hide, reorder or break what is shown made visible.
-
-    Control characters and those that reorder text become their code points in brackets (`[U+001B]`), surrogates and
-    noncharacters U+FFFD. Tabs and line feeds stay; a carriage return before a line feed goes.
-    """
-    return _UNSHOWABLE.sub(_visible, text.replace("\r\n", "\n"))
-
-
-def _visible(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    return f"[U+{code:04X}]" if code < 0xD800 else "\ufffd"
 
 
 def shorten(text: str, limit: int) -> str:

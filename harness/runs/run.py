@@ -110,9 +110,15 @@ def load_run(path: Path, *, partial: bool = False) -> Run:
 
 
 def list_runs(root: Path) -> list[Run]:
-    """The finished runs under `root`, oldest first. One that cannot be read is left out with a logged warning."""
-    if not root.is_dir():
+    """The finished runs under `root`, oldest first. One that cannot be read is left out with a logged warning.
+
+    Raises:
+        RunError: `root` is no directory.
+    """
+    if not root.exists():
         return []
+    if not root.is_dir():
+        raise RunError(f"{root} is a file", "give the directory that holds the runs")
     runs = []
     for path in sorted(p for p in root.iterdir() if (p / MANIFEST).is_file() and not is_partial(p)):
         try:

@@ -201,7 +201,7 @@ def test_the_task_is_the_one_the_judge_compared_or_has_to_be_named(assay: Assay,
         (("r2", "--task", "quiz"), "no answers of base and candidate to a task 'quiz'"),
     ):
         code, _, err = assay(*arguments)
-        assert code == 1
+        assert code == 2
         assert told in re.sub(" +", " ", err)
 
 
@@ -210,7 +210,7 @@ def test_an_interrupted_run_is_neither_shown_nor_written_to(assay: Assay, page: 
     saved = fill_in(page, here / "a.json", by(leaning))
     for arguments in (("cut",), ("cut", "--answers", saved)):
         code, _, err = assay(*arguments)
-        assert code == 1 and "was interrupted" in err
+        assert code == 2 and "was interrupted" in err
     assert not (run.path / "annotations.json").exists()
 
 
@@ -224,7 +224,7 @@ def test_answers_to_a_task_of_sensitive_texts_are_veiled(assay: Assay, page: Pat
 def test_where_there_is_nothing_to_compare_no_page_is_written(assay: Assay, here: Path) -> None:
     stored_run(here / "reports", answers(4, identical=4), run_id="r2")
     code, _, err = assay("r2")
-    assert code == 1 and "all 4 answers drawn of talk are identical" in err
+    assert code == 2 and "all 4 answers drawn of talk are identical" in err
     assert not (here / "annotate-r2.html").exists()
 
 
@@ -237,7 +237,7 @@ def test_misuse_is_agreement(assay: Assay, page: Path, here: Path) -> None:
         (("--answers", saved, "--export-gold", "g.txt"), "--export-gold=g.txt is no .jsonl file"),
     ):
         code, _, err = assay("r1", *arguments)
-        assert code == 1 and told in err
+        assert code == 2 and told in err
 
 
 def test_of_a_run_behind_a_url_it_must_be_said_where_to_write(assay: Assay, page: Path, here: Path) -> None:
@@ -246,6 +246,6 @@ def test_of_a_run_behind_a_url_it_must_be_said_where_to_write(assay: Assay, page
 
     fsspec.filesystem("memory").put(str(here / "reports" / "r1"), "/shelf/r1", recursive=True)
     code, _, err = assay("memory://shelf/r1", "--answers", saved)
-    assert code == 1 and "say with --output FILE" in err
+    assert code == 2 and "say with --output FILE" in err
     assert assay("memory://shelf/r1", "--answers", saved, "--output", "said.json")[0] == 0
     assert json.loads((here / "said.json").read_text())["run"] == "r1"

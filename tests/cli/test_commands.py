@@ -81,7 +81,7 @@ def test_init_writes_a_start_that_loads_and_never_overwrites(here: Path, capsys:
 
     (here / "mine" / "assay.yaml").write_text("precious")
     shutil.rmtree(here / "mine" / "suites")
-    assert main(["init", "mine"]) == 1
+    assert main(["init", "mine"]) == 2
     check_refused(capsys, "mine/assay.yaml", "would be overwritten", "another directory")
     assert (here / "mine" / "assay.yaml").read_text() == "precious"
     assert not (here / "mine" / "suites").exists()
@@ -89,7 +89,7 @@ def test_init_writes_a_start_that_loads_and_never_overwrites(here: Path, capsys:
 
 def test_init_into_a_path_that_is_a_file_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "taken").write_text("")
-    assert main(["init", "taken"]) == 1
+    assert main(["init", "taken"]) == 2
     check_refused(capsys, "taken")
 
 
@@ -107,7 +107,7 @@ def test_report_is_made_again_from_the_stored_run(here: Path, capsys: pytest.Cap
 
 
 def test_report_of_no_run_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "reports/none"]) == 1
+    assert main(["report", "reports/none"]) == 2
     check_refused(capsys, "there is no run at reports/none", "remedy: ")
 
 
@@ -140,7 +140,7 @@ def test_train_says_before_training_that_the_output_is_taken(
     write_recipe(here, tiny_model_dir)
     (here / "out").mkdir()
     monkeypatch.setattr("harness.training.trainer.fit", lambda *_, **__: pytest.fail("it trained"))
-    assert main(["train", "mine.yaml", "--output=out"]) == 1
+    assert main(["train", "mine.yaml", "--output=out"]) == 2
     check_refused(capsys, "out exists already")
 
 
@@ -153,11 +153,11 @@ def test_train_says_before_training_that_the_output_is_taken(
         (["doctor", "--model=.", "--dtype=float8"], ["--dtype is 'float8'", "choose one of"]),
     ],
 )
-def test_what_cannot_be_done_exits_1_with_problem_and_remedy(
+def test_what_cannot_be_done_exits_2_with_problem_and_remedy(
     tiny_model_dir: Path, here: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: list[str]
 ) -> None:
     write_recipe(here, tiny_model_dir, traner="{}")
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     check_refused(capsys, *said)
 
 

@@ -71,17 +71,17 @@ def test_a_baseline_is_set_shown_listed_and_forgotten(assay: Assay) -> None:
     assert code == 0 and lines[1].startswith("main r2 out/checkpoint-1 ")
     assert assay("baseline", "rm", "main")[0] == 0
     code, _, error = assay("baseline", "show")
-    assert code == 1 and "there is no baseline 'main'" in error and "none yet" in error
+    assert code == 2 and "there is no baseline 'main'" in error and "none yet" in error
 
 
 def test_a_failed_run_is_promoted_for_a_reason_only_and_an_interrupted_one_never(assay: Assay) -> None:
     code, _, error = assay("baseline", "set", "r3-worse")
-    assert code == 1 and "has the outcome fail" in error and "--force REASON" in error
+    assert code == 2 and "has the outcome fail" in error and "--force REASON" in error
     code, lines, _ = assay("baseline", "set", "r3-worse", "--force", "shipped before the gate was there")
     assert code == 0 and lines[1] == "forced: shipped before the gate was there"
     assert "forced shipped before the gate was there" in assay("baseline", "show")[1]
     code, _, error = assay("baseline", "set", "r4-cut", "--force", "please")
-    assert code == 1 and "r4-cut was interrupted" in error
+    assert code == 2 and "r4-cut was interrupted" in error
 
 
 def test_the_file_names_the_store_and_an_option_another(assay: Assay, here: Path) -> None:
@@ -185,3 +185,11 @@ def test_html_is_written_where_asked_beside_the_answer(assay: Assay, here: Path)
     assert code == 1
     assert lines[-1] == "report: out/compare.html"
     assert (here / "out" / "compare.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_file_where_runs_should_be_is_refused_and_shown_without_its_codes(assay: Assay, here: Path) -> None:
+    (here / "no\x1b[31mruns").write_text("")
+    code, _, said = assay("runs", "--reports-dir", "no\x1b[31mruns")
+    assert code == 2
+    assert "is a file" in said and "directory that holds the runs" in said
+    assert "\x1b" not in said and "[U+001B]" in said

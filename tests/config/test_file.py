@@ -228,3 +228,10 @@ def test_a_profiles_recipe_wins_over_the_files_and_an_adapter_over_both(tmp_path
     assert make_settings(config).adapter == "recipe:other"
     assert make_settings(config, profile="smoke").adapter == "recipe:mine"
     assert make_settings(config, adapter="out").adapter == "out"
+
+
+def test_a_limit_without_end_and_a_file_nested_without_end_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"margins\.benchmarks is inf"):
+        load(tmp_path, "margins: {benchmarks: .inf}")
+    with pytest.raises(ConfigError, match="nested too deep"):
+        load(tmp_path, "tasks: " + "[" * 5000 + "]" * 5000)

@@ -138,7 +138,7 @@ def test_what_cannot_be_migrated_is_left_alone(
 ) -> None:
     if text is not None:
         (tmp_path / name).write_text(text)
-    assert main(["migrate", str(tmp_path / name)]) == 1
+    assert main(["migrate", str(tmp_path / name)]) == 2
     assert said in capsys.readouterr().err
     assert text is None or (tmp_path / name).read_text() == text
 
@@ -153,5 +153,5 @@ def test_a_recipe_has_its_own_schema(tmp_path: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert main(["migrate", str(recipe), "--recipe"]) == 0
     assert "every key" in capsys.readouterr().out
-    assert main(["migrate", str(tmp_path / "nowhere.yaml"), "--recipe"]) == 1
+    assert main(["migrate", str(tmp_path / "nowhere.yaml"), "--recipe"]) == 2
     assert "give the path of a recipe" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from plugged import plug_in
+from pydantic import ValidationError
 
 from harness.cli import main
 from harness.cli.schema import config_schema
@@ -111,3 +112,21 @@ def test_importing_the_configuration_brings_in_nothing_heavy_and_nothing_above_i
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] ['config', 'errors', 'hookspecs', 'moved', 'plugins']"
+
+
+def test_a_section_left_empty_is_read_and_an_editor_lets_it_be() -> None:
+    for key, wanted in config_schema()["properties"].items():
+        kinds = [wanted, *wanted.get("anyOf", [])]
+        nullable = any(one.get("type") in ("null", ["object", "null"]) for one in kinds)
+        try:
+            ConfigFile.model_validate({key: None})
+        except ValidationError:
+            assert not nullable, key
+        else:
+            assert nullable, key
+
+
+def test_an_editor_knows_which_thresholds_a_rule_refuses() -> None:
+    rules = config_schema()["$defs"]["gate"]["properties"]
+    assert rules["superior"]["anyOf"][0]["minimum"] == 0
+    assert rules["non_inferior"]["anyOf"][0]["exclusiveMinimum"] == 0

@@ -144,6 +144,26 @@ def test_a_relative_margin_is_taken_of_the_base_s_value() -> None:
     assert loss.apply(Comparison(TASK, base, candidate)).threshold == pytest.approx(0.05 * 0.8)
     gain = GateSpec("t", "hit", "superior", 0.125, relative=True)
     assert gain.apply(Comparison(TASK, base, candidate)).threshold == pytest.approx(0.1)
-    nothing = [sample(f"i{k}", "base", 0.0) for k in range(40)]
-    with pytest.raises(ConfigError, match=r"of the base's value, which is 0\.0, is none"):
-        loss.apply(Comparison(TASK, nothing, candidate))
+
+
+@pytest.mark.parametrize("right", [0, 1])
+@pytest.mark.parametrize("kind", ["superior", "non_inferior"])
+def test_a_share_of_nothing_is_no_margin(kind: str, right: int) -> None:
+    gate = GateSpec("t", "hit", kind, 0.2, relative=True)
+    base, candidate = (
+        [sample(f"i{k}", role, float(k < hits)) for k in range(40)]
+        for role, hits in (("base", right), ("candidate", 30))
+    )
+    with pytest.raises(ConfigError, match=r"20% of the base's value, which is about 0") as told:
+        gate.apply(Comparison(TASK, base, candidate))
+    assert told.value.remedy == f"give it in units of the metric: {kind}: 0.2"
+
+
+def test_thresholds_that_no_score_reaches_are_refused() -> None:
+    measured = Comparison(TASK, [sample("a", "base")], [sample("a", "candidate")]).metric("hit")
+    with pytest.raises(ConfigError, match=r"at_least\(value=70\), and it can only be 0 to 1") as told:
+        measured.at_least(70)
+    assert told.value.remedy == "give the threshold in units of the metric: a share of 5% is 0.05"
+    for rule in (lambda: measured.superior(by=20), lambda: measured.non_inferior(5), lambda: measured.at_most(-1)):
+        with pytest.raises(ConfigError, match="it can only be 0 to 1"):
+            rule()

@@ -22,7 +22,7 @@ MORE_THAN = RuleKind(
     words=lambda bound: f"more than {bound:g}",
     say=say_level("more than"),
     remedy="train longer",
-    allows=lambda bound: bound >= 0,
+    minimum=0,
     wants="give a share",
 )
 
@@ -34,7 +34,7 @@ EQUIVALENT = RuleKind(  # one threshold, two limits
     words=lambda margin: f"equivalent within {margin:g}",
     say=lambda outcome, gain, margin, wording: f"{wording.change(gain)}, where {wording.amount(margin)} is allowed",
     remedy="train less",
-    allows=lambda margin: margin > 0,
+    exclusive_minimum=0,
     wants="give the largest tolerable change as a number above 0",
 )
 

@@ -167,10 +167,9 @@ def test_a_loss_without_bounds_that_nobody_drew_is_not_passed() -> None:
     assert (verdict.outcome, verdict.n) == ("inconclusive", N)
 
 
-@pytest.mark.parametrize("by", [1.0, 2.0])
-def test_a_margin_as_wide_as_the_scores_makes_sense_too(by: float) -> None:
-    assert benchmark().comparison.metric("miss").non_inferior(by).decide().outcome == "pass"
-    assert benchmark().comparison.metric("miss").superior(by).decide().outcome == "fail"
+def test_a_margin_as_wide_as_the_scores_makes_sense_too() -> None:
+    assert benchmark().comparison.metric("miss").non_inferior(1.0).decide().outcome == "pass"
+    assert benchmark().comparison.metric("miss").superior(1.0).decide().outcome == "fail"
 
 
 def test_a_metric_that_leaves_items_out_is_decided_on_those_it_does_not() -> None:
