@@ -79,7 +79,7 @@ class JudgeComparison:
             return self.health.obstacle or self.stopped
         if self.unpaired is not None:
             return self.unpaired.problem
-        unread = len(self.judged) - len(self.understood)
+        unread = len(self.judged) - len(self.understood)  # a count of what is missing, no estimate: it has no interval
         if unread > self.limits.parse_failures * len(self.judged):
             allowed = f"at most {100 * self.limits.parse_failures:.1f}% allowed"
             return f"judge unfit: {unread} of {len(self.judged)} judgements hold no readable verdict ({allowed})"

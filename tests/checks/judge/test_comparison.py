@@ -81,6 +81,13 @@ def test_an_unfit_judge_neither_passes_nor_fails() -> None:
         assert "stronger judge" in verdict.remedy
 
 
+def test_a_judge_whose_gold_pairs_do_not_tell_decides_nothing_either() -> None:
+    unknown = Health("gold", {}, {}, (), undecided=("kappa of 0.2",), pairs_needed=90)
+    verdict = decide(results(100, 0, 0), health=unknown)
+    assert (verdict.outcome, verdict.reason) == ("inconclusive", "judge not shown to be fit: kappa of 0.2")
+    assert "about 90 gold pairs" in verdict.remedy
+
+
 def test_a_spent_budget_decides_nothing() -> None:
     verdict = decide(results(100, 0, 0), stopped="judge budget spent: 9 tokens of 10 tokens")
     assert (verdict.outcome, verdict.reason) == ("inconclusive", "judge budget spent: 9 tokens of 10 tokens")
