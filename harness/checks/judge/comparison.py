@@ -240,7 +240,7 @@ class NotWorse:
                 longer = f"answers are held against empty ones of the {against}"
             if controlled.one_sided:
                 longer += f", and {'longer' if seen > 1 else 'shorter'} at every prompt"
-            return f"{longer}: the {rate} at equal lengths are extrapolated and decide nothing"
+            return f"{longer}: the correction to {rate} at equal lengths extrapolates and decides nothing"
         warning = f"at equal lengths {rate}: length may be what the judge prefers"
         return warning if controlled.parts_from_raw else ""
 

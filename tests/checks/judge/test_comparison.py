@@ -127,7 +127,7 @@ def test_a_win_by_length_alone_is_told() -> None:
     [
         (
             [20, 60, 200],
-            r"answers are 0\.\d\d times as long as those of the base: the \d+\.\d% at equal lengths are extrap",
+            r"answers are 0\.\d\d times as long as those of the base: the correction to \d+\.\d% at equal lengths extrapolates",
         ),
         ([160, 165, 170], r"answers are 1\.10 times as long as those of the base, and longer at every prompt: the"),
     ],
