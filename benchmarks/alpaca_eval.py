@@ -1,4 +1,4 @@
-"""AlpacaEval's files: annotations of a model, and the leaderboard."""
+"""AlpacaEval's files: annotations of a model, preferences of AlpacaEval 2's judge, and the leaderboards."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from pathlib import Path
 
 # Preference as stored: 1 the reference, 2 the model, 0 (of old) or 1.5 a draw; null where the judge said nothing.
 _CODES = {0.0: 0.5, 1.0: 0.0, 1.5: 0.5, 2.0: 1.0}
+_LEADERBOARDS = {
+    1: Path("data_AlpacaEval", "alpaca_eval_gpt4_leaderboard.csv"),
+    2: Path("data_AlpacaEval_2", "weighted_alpaca_eval_gpt4_turbo_leaderboard.csv"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,30 @@ def read_annotations(data_dir: Path, model: str) -> Annotations:
     )
 
 
-def read_leaderboard(data_dir: Path) -> dict[str, dict[str, str]]:
-    """AlpacaEval 1's published figures by model, the best first; percentages as text."""
-    path = data_dir / "alpaca_eval" / "leaderboards" / "data_AlpacaEval" / "alpaca_eval_gpt4_leaderboard.csv"
+def read_preferences(data_dir: Path) -> dict[str, Annotations]:
+    """Soft preferences of AlpacaEval 2's judge by model, of those whose length-controlled rate is published."""
+    published = read_leaderboard(data_dir, version=2)
+    return {
+        path.stem: _read_columns(path)
+        for path in sorted((data_dir / "alpaca_eval" / "preferences").glob("*.csv"))
+        if path.stem in published
+    }
+
+
+def _read_columns(path: Path) -> Annotations:
     with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return Annotations(
+        [float(row["preference"]) for row in rows],
+        [int(row["characters"]) for row in rows],
+        [int(row["baseline_characters"]) for row in rows],
+    )
+
+
+def read_leaderboard(data_dir: Path, *, version: int = 1) -> dict[str, dict[str, str]]:
+    """The published figures of AlpacaEval 1 or 2 by model, the best first; percentages as text."""
+    name = _LEADERBOARDS[version]
+    with (data_dir / "alpaca_eval" / "leaderboards" / name).open(newline="", encoding="utf-8") as file:
         return {row[""]: row for row in csv.DictReader(file)}
 
 

@@ -8,9 +8,14 @@ Figures appear as `name=value` lines; rates in percent, distances in points:
                      1e-6 from the published one wanted. The length-controlled rate is another fit than theirs, which knows
                      the instructions' difficulty
     leaderboard_...  rows whose published rate follows from their counts, and whether these keep their order
-    null_pair_...    two models of one quality, the one wordier, judged by length alone; `..._within_5_points` of 100 wanted
+    alpaca_2_...     length-controlled rates of the models whose preferences the data hold against AlpacaEval 2's published ones:
+                     `..._distance` (mean absolute, at most 2.0 wanted), `..._spearman` (at least 0.98), beside both for the raw
+                     rates and without a penalty. `..._left_out_distance` has the penalty chosen on all the other models
+    null_pair_...    two models of one quality, the one wordier, judged by length alone
     quality_...      two models of one length: how far length control moves the rate
-    win_rate_coverage, length_controlled_coverage  share of 95% intervals that hold the truth
+    win_rate_coverage  share of 95% intervals that hold the truth
+    length_...       where the judge adds 0, 0.6, 1.5 or 3 log-odds at most for length, and the candidate's answers are 1.35
+                     or 0.74 times as long: bias of the length-controlled rate, and the share of 95% intervals that hold the truth
 """
 
 from __future__ import annotations
@@ -24,17 +29,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import spearmanr
 
-from benchmarks.alpaca_eval import preferences_by_counts, read_annotations, read_leaderboard
-from harness.stats.length_control import length_controlled_win_rate
+from benchmarks.alpaca_eval import (
+    Annotations,
+    preferences_by_counts,
+    read_annotations,
+    read_leaderboard,
+    read_preferences,
+)
+from harness.stats.length_control import PENALTY, length_controlled_win_rate
 from harness.stats.win_rate import win_rate
 
 FloatArray = NDArray[np.float64]
 MODEL = "alpaca-7b"
 _PROMPTS = (100, 250, 805)
-_LONGER_BY = (0.4, -0.6)  # of the candidate's answers, in logarithms
+_LONGER_BY = (0.3, -0.3)  # of the candidate's answers, in logarithms
 _SPREAD = 0.6  # of lengths, in logarithms
 _POINT_ONLY = 2  # resamples where no interval is wanted
+_WEIGHTS = (0.0, 0.6, 1.5, 3.0)  # of length, in log-odds
+_PENALTIES = (0.0, 0.01, 0.02, 0.03, 0.04, PENALTY, 0.06, 0.08, 0.1, 0.2)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,10 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     else:
         _published(parsed.data_dir)
+        _published_length_controlled(parsed.data_dir)
     seeds = range(max(2, round(20 * parsed.scale)))
     _null_pair(seeds)
     _quality(seeds)
-    _coverage(max(20, round(150 * parsed.scale)))
+    _coverage(max(4, round(150 * parsed.scale)))
     return 0
 
 
@@ -76,6 +91,34 @@ def _published(data_dir: Path) -> None:
     report("leaderboard_order_kept", int(sorted(sound, key=lambda name: -rates[name]) == sound))
 
 
+def _published_length_controlled(data_dir: Path) -> None:
+    judged, leaderboard = read_preferences(data_dir), read_leaderboard(data_dir, version=2)
+    published = np.array([float(leaderboard[model]["length_controlled_winrate"]) for model in judged])
+    raw = np.array([100 * np.mean(one.preferences) for one in judged.values()])
+    rates = np.array([[_controlled(one, penalty) for one in judged.values()] for penalty in _PENALTIES])
+    distances = np.abs(rates - published)
+    report("alpaca_2_models", len(judged))
+    shipped = rates[_PENALTIES.index(PENALTY)]
+    for name, found in (("raw", raw), ("unpenalised", rates[0]), ("controlled", shipped)):
+        report(f"alpaca_2_{name}_distance", float(np.abs(found - published).mean()))
+        report(f"alpaca_2_{name}_worst_distance", float(np.abs(found - published).max()))
+        report(f"alpaca_2_{name}_spearman", float(spearmanr(found, published).statistic))
+    for penalty, distance in zip(_PENALTIES, distances.mean(axis=1), strict=True):
+        report(f"alpaca_2_penalty_{penalty:g}_distance", float(distance))
+    others = (distances.sum(axis=1, keepdims=True) - distances) / (len(judged) - 1)
+    chosen = others.argmin(axis=0)
+    report("alpaca_2_left_out_distance", float(distances[chosen, np.arange(len(judged))].mean()))
+    report("alpaca_2_least_penalty_chosen", min(_PENALTIES[n] for n in chosen))
+    report("alpaca_2_largest_penalty_chosen", max(_PENALTIES[n] for n in chosen))
+
+
+def _controlled(judged: Annotations, penalty: float) -> float:
+    found = length_controlled_win_rate(
+        judged.preferences, judged.lengths, judged.reference_lengths, penalty=penalty, resamples=_POINT_ONLY
+    )
+    return 100 * found.interval.value
+
+
 def _null_pair(seeds: range) -> None:
     for prompts in _PROMPTS:
         raw, controlled = [], []
@@ -87,7 +130,6 @@ def _null_pair(seeds: range) -> None:
         report(f"null_pair_{prompts}_raw_distance", float(np.mean(raw)))
         report(f"null_pair_{prompts}_controlled_distance", float(np.mean(controlled)))
         report(f"null_pair_{prompts}_worst_distance", max(controlled))
-        report(f"null_pair_{prompts}_within_5_points", 100 * float(np.mean(np.array(controlled) < 5)))
 
 
 def _quality(seeds: range) -> None:
@@ -101,20 +143,31 @@ def _quality(seeds: range) -> None:
 
 
 def _coverage(runs: int) -> None:
-    """At 100 prompts: 55% wins, 10% ties; for length control true log-odds of 0.6 and a taste for length."""
+    """At 100 prompts, 55% wins and 10% ties; for length control true log-odds of 0.6."""
     rng = np.random.default_rng(1)
-    plain = controlled = 0
-    for candidate, base, own in _pairs(range(runs), 100, (0.4,)):
+    held = 0
+    for _ in range(runs):
         interval = win_rate(rng.choice([1.0, 0.5, 0.0], p=[0.55, 0.10, 0.35], size=100), resamples=400)
-        plain += interval.low <= 0.60 <= interval.high
-        difference = candidate - base
-        odds = 0.6 + 1.5 * np.tanh(difference / difference.std())
-        verdicts = (own.random(100) < expit(odds)).astype(float)
-        interval = length_controlled_win_rate(verdicts, candidate, base, resamples=200).interval
-        controlled += interval.low <= expit(0.6) <= interval.high
+        held += interval.low <= 0.60 <= interval.high
     report("coverage_runs", runs)
-    report("win_rate_coverage", 100 * plain / runs)
-    report("length_controlled_coverage", 100 * controlled / runs)
+    report("win_rate_coverage", 100 * held / runs)
+    for prompts in _PROMPTS[:2]:
+        for weight in _WEIGHTS:
+            _length_coverage(runs, prompts, weight)
+
+
+def _length_coverage(runs: int, prompts: int, weight: float) -> None:
+    truth = expit(0.6)
+    held, errors = [], []
+    for candidate, base, rng in _pairs(range(runs // 2), prompts, (0.3, -0.3)):
+        difference = candidate - base
+        odds = 0.6 + weight * np.tanh(difference / difference.std())
+        verdicts = (rng.random(prompts) < expit(odds)).astype(float)
+        interval = length_controlled_win_rate(verdicts, candidate, base, resamples=200).interval
+        held.append(interval.low <= truth <= interval.high)
+        errors.append(interval.value - truth)
+    report(f"length_{weight:g}_at_{prompts}_bias", 100 * float(np.mean(errors)))
+    report(f"length_{weight:g}_at_{prompts}_coverage", 100 * float(np.mean(held)))
 
 
 def _pairs(

@@ -6,7 +6,9 @@ import importlib
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from harness.stats.length_control import length_controlled_win_rate
 from harness.stats.win_rate import Tally, tally, win_rate
@@ -69,3 +71,23 @@ def test_the_controlled_rate_is_near_the_published_one_without_its_difficulties(
     assert 100 * found.interval.low < published < 100 * found.interval.high
     assert not found.parts_from_raw
     assert found.length_weight > 1
+
+
+def test_the_controlled_rates_are_near_those_of_alpaca_eval_2_and_rank_alike(files):
+    judged, published = files.read_preferences(Path(DATA_DIR)), files.read_leaderboard(Path(DATA_DIR), version=2)
+    wanted = [float(published[model]["length_controlled_winrate"]) for model in judged]
+    found = [
+        length_controlled_win_rate(one.preferences, one.lengths, one.reference_lengths, resamples=2)
+        for one in judged.values()
+    ]
+    rates = [100 * one.interval.value for one in found]
+    assert len(rates) >= 11
+    assert (
+        np.mean(np.abs(np.subtract(rates, wanted)))
+        < 1.5
+        < np.mean(np.abs([100 * one.raw for one in found] - np.array(wanted)))
+    )
+    assert spearmanr(rates, wanted).statistic >= 0.98
+    assert [model for model, one in zip(judged, found, strict=True) if not one.extrapolates] == [
+        "FuseChat-Llama-3.2-3B-Instruct"
+    ]

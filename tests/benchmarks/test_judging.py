@@ -16,13 +16,14 @@ def main(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_without_data_the_simulations_run_and_it_says_what_is_left_out(main, capsys):
-    assert main(["--scale", "0.08"]) == 0
+    assert main(["--scale", "0.02"]) == 0
     captured = capsys.readouterr()
     figures = {name: float(value) for name, value in (line.split("=") for line in captured.out.splitlines())}
     assert "published figures are left out" in captured.err
     assert figures["null_pair_100_raw_distance"] > 8
-    assert figures["null_pair_100_worst_distance"] < 5
+    assert figures["null_pair_250_controlled_distance"] < figures["null_pair_250_raw_distance"] / 2
     assert figures["win_rate_coverage"] > 70
+    assert figures["length_1.5_at_250_coverage"] > 70
     assert not any(name.startswith("alpaca") for name in figures)
 
 

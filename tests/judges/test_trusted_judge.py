@@ -18,6 +18,11 @@ FIT = Health("gold", {}, {}, ())
     ("health", "reason", "remedy"),
     [
         (Health("gold", {}, {}, ("no better than chance",)), "judge unfit: no better than chance", "stronger judge"),
+        (
+            Health("gold", {}, {}, (), undecided=("kappa of 0.2",), pairs_needed=90),
+            "judge not shown to be fit: kappa of 0.2",
+            "about 90 gold pairs",
+        ),
         (Health("gold", {}, {}, (), "judge budget spent: 1 of 2"), "judge budget spent: 1 of 2", "--judge-budget"),
     ],
 )

@@ -99,7 +99,9 @@ def _reply(parser: VerdictParser, said: str) -> JudgeReply:
 def judged_pairs(wins: int, losses: int, defects: tuple[str, ...] = ()) -> Gateable:
     judged = []
     for n in range(wins + losses):
-        pair = AnswerPair(Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("answer" * (1 + n % 7),), ("short",))
+        pair = AnswerPair(
+            Question(f"q{n}", ("?",), "talk", cluster=f"c{n}"), ("answer" * (1 + n % 7),), ("letter" * (1 + 3 * n % 7),)
+        )
         first, second = ("1", "2") if n < wins else ("2", "1")
         judged.append(PairwiseJudgement(pair, (_reply(VERDICT, first), _reply(VERDICT, second))))
     return JudgeComparison("talk", "base", judged, Health("gold", {}, {}, defects), Judging()).not_worse(

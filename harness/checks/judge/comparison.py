@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ class JudgeComparison:
             return self.health.obstacle or self.stopped
         if self.unpaired is not None:
             return self.unpaired.problem
-        unread = len(self.judged) - len(self.understood)
+        unread = len(self.judged) - len(self.understood)  # a count of what is missing, no estimate: it has no interval
         if unread > self.limits.parse_failures * len(self.judged):
             allowed = f"at most {100 * self.limits.parse_failures:.1f}% allowed"
             return f"judge unfit: {unread} of {len(self.judged)} judgements hold no readable verdict ({allowed})"
@@ -216,7 +217,7 @@ class NotWorse:
         ).decide(confidence=confidence)
 
     def _length_control(self, confidence: float) -> tuple[str, Mapping[str, Any]]:
-        """A warning where length decides, and the length-controlled win rate as details."""
+        """What length does to the win rate, where that has to be told, and the length-controlled win rate as details."""
         controlled = self.comparison.length_controlled(confidence)
         if controlled is None:
             return "", {"length control": "impossible: all answers differ in length by the same amount"}
@@ -225,9 +226,23 @@ class NotWorse:
             "length-controlled win rate": rate.value,
             "between": [rate.low, rate.high],
             "log-odds for length": controlled.length_weight,
+            "ratio of mean lengths": controlled.length_ratio if math.isfinite(controlled.length_ratio) else None,
+            "extrapolates": controlled.extrapolates,
         }
-        warning = f"at equal lengths {_share(rate.value)}: length may be what the judge prefers"
-        return warning if controlled.parts_from_raw else "", {"length control": facts}
+        return self._of_length(controlled), {"length control": facts}
+
+    def _of_length(self, controlled: LengthControlled) -> str:
+        rate = _share(controlled.interval.value)
+        if controlled.extrapolates:
+            against, seen = self.comparison.against, controlled.length_ratio
+            longer = f"answers are {seen:.2f} times as long as those of the {against}"
+            if not math.isfinite(seen):
+                longer = f"answers are held against empty ones of the {against}"
+            if controlled.one_sided:
+                longer += f", and {'longer' if seen > 1 else 'shorter'} at every prompt"
+            return f"{longer}: the correction to {rate} at equal lengths extrapolates and decides nothing"
+        warning = f"at equal lengths {rate}: length may be what the judge prefers"
+        return warning if controlled.parts_from_raw else ""
 
     def _by_rating(self, confidence: float) -> Verdict:
         comparison = self.comparison

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 
@@ -80,6 +81,13 @@ def test_an_unfit_judge_neither_passes_nor_fails() -> None:
         assert "stronger judge" in verdict.remedy
 
 
+def test_a_judge_whose_gold_pairs_do_not_tell_decides_nothing_either() -> None:
+    unknown = Health("gold", {}, {}, (), undecided=("kappa of 0.2",), pairs_needed=90)
+    verdict = decide(results(100, 0, 0), health=unknown)
+    assert (verdict.outcome, verdict.reason) == ("inconclusive", "judge not shown to be fit: kappa of 0.2")
+    assert "about 90 gold pairs" in verdict.remedy
+
+
 def test_a_spent_budget_decides_nothing() -> None:
     verdict = decide(results(100, 0, 0), stopped="judge budget spent: 9 tokens of 10 tokens")
     assert (verdict.outcome, verdict.reason) == ("inconclusive", "judge budget spent: 9 tokens of 10 tokens")
@@ -100,15 +108,43 @@ def test_one_answer_decides_nothing(count: int) -> None:
     assert (verdict.outcome, verdict.estimate) == ("inconclusive", None)
 
 
+def by_length(sizes: list[int], base: int) -> list[PairwiseJudgement]:
+    """The longer answer wins."""
+    return [won(n, "1" if size > base else "2", candidate="x" * size, base="y" * base) for n, size in enumerate(sizes)]
+
+
 def test_a_win_by_length_alone_is_told() -> None:
-    lengths = [random.Random(n).choice([20, 400]) for n in range(150)]
-    judged = [
-        won(n, "1" if size > 200 else "2", candidate="x" * size, base="y" * 150) for n, size in enumerate(lengths)
-    ]
-    longer = [won(200 + n, "1", candidate="x" * 500, base="y" * 150) for n in range(100)]
-    verdict = decide([*judged, *longer])
+    verdict = decide(by_length([random.Random(n).choice([120, 180, 200]) for n in range(250)], 150))
     assert "at equal lengths" in verdict.reason
-    assert verdict.details["length control"]["length-controlled win rate"] < 0.65 < (verdict.estimate or 0).value
+    control = verdict.details["length control"]
+    assert control["length-controlled win rate"] < 0.58 < (verdict.estimate or 0).value
+    assert control["ratio of mean lengths"] == pytest.approx(1.1, abs=0.03)
+    assert not control["extrapolates"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        (
+            [20, 60, 200],
+            r"answers are 0\.\d\d times as long as those of the base: the correction to \d+\.\d% at equal lengths extrapolates",
+        ),
+        ([160, 165, 170], r"answers are 1\.10 times as long as those of the base, and longer at every prompt: the"),
+    ],
+)
+def test_a_correction_that_extrapolates_is_told_and_decides_nothing(sizes: list[int], told: str) -> None:
+    judged = by_length([random.Random(n).choice(sizes) for n in range(120)], 150)
+    verdict = decide(judged)
+    assert re.search(told, verdict.reason), verdict.reason
+    assert "length may be what the judge prefers" not in verdict.reason
+    assert verdict.details["length control"]["extrapolates"]
+    assert verdict.estimate is not None and verdict.estimate.value == comparison(judged).win_rate().value
+
+
+def test_lengths_of_empty_answers_are_no_infinite_number() -> None:
+    verdict = decide([won(n, "1", candidate="x" * (n + 1), base="") for n in range(60)])
+    assert verdict.details["length control"]["ratio of mean lengths"] is None
+    assert "inf times" not in verdict.reason
 
 
 def test_details_hold_categories_health_and_cost() -> None:
