@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +68,13 @@ class LoadedModel:
         if on or not self.has_adapter:
             yield self.model
         else:
-            with self.model.disable_adapter(), put_back(self.biases):
+            with contextlib.ExitStack() as off:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings(
+                        "ignore", "Careful, disabling adapter layers with bias"
+                    )  # they are put back
+                    off.enter_context(self.model.disable_adapter())
+                off.enter_context(put_back(self.biases))
                 yield self.model
 
 

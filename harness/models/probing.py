@@ -20,8 +20,6 @@ PROBE_TEXTS = (
     "User: Which train goes to the coast?\nAssistant: The one at half past nine, from platform two.",
     '{"city": "Lisbon", "days": 3, "guests": ["Ana", "Rui"], "breakfast": true}',
 )
-FEW_TEXTS = PROBE_TEXTS[1:4:2]
-"""For what shows on any text."""
 
 
 def probe_log_probs(
@@ -67,5 +65,5 @@ class PlainBase:
 
 def ask_plain_base(model: Any, tokenizer: PreTrainedTokenizerBase) -> PlainBase:
     """Ask a model that no adapter was put on yet."""
-    alone, beside = (probe_log_probs(model, tokenizer, FEW_TEXTS, rows=rows) for rows in (1, 2))
-    return PlainBase(probe_log_probs(model, tokenizer), largest_shift(alone, beside))
+    alone, beside = (probe_log_probs(model, tokenizer, rows=rows) for rows in (1, 2))
+    return PlainBase(alone, largest_shift(alone, beside))

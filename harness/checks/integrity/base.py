@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from harness.models.loading import LoadedModel
 
 _NAME = "base_intact"
+# Where a device adds up in no fixed order, of two draws of its noise the second is as often the larger.
+_NOISE = 2.0
 _REMEDY = (
     "the adapter changes the base it is put on, so the two cannot share one: merge it, serve base and merged model side by "
     "side, and compare them as served (--model=openai:BASE@URL --adapter=openai:MERGED@URL)"
@@ -22,8 +24,8 @@ _REMEDY = (
 def base_is_intact(loaded: LoadedModel, *, observed: Observed | None = None) -> Check:
     """Switched off, the adapter leaves the base as it answered before PEFT put the adapter on it.
 
-    The same weights on the same path give the same answers, bit for bit. A shift no larger than the base's own rounding
-    holds as well, and is told.
+    The same weights on the same path give the same answers, bit for bit. A shift within twice what rounding was seen to
+    do to the base itself holds as well, and is told.
 
     Args:
         observed: what base and candidate said, if they were asked already.
@@ -40,7 +42,7 @@ def base_is_intact(loaded: LoadedModel, *, observed: Observed | None = None) -> 
         reason = f"switched off, the model predicts {off.shape[-1]} tokens, the base {plain.shape[-1]}"
         return Check(_NAME, holds=False, reason=reason, remedy=_REMEDY)
     shift, rounding, kl = largest_shift(plain, off), loaded.plain.rounding, mean_kl(plain, off)
-    holds = shift <= rounding
+    holds = shift <= _NOISE * rounding
     moved = f"log-probabilities move by up to {shift:.2g} nats, by rounding up to {rounding:.2g}; mean KL {kl:.2g} nats a token"
     same = f"is the base, but for rounding ({moved})" if shift else f"is the base in all {len(off)} predictions"
     return Check(
