@@ -48,9 +48,9 @@ def base_is_intact(loaded: LoadedModel, *, observed: Observed | None = None) -> 
     return Check(
         _NAME,
         holds=holds,
-        reason=f"switched off, the model {same}{_put_back(len(loaded.biases))}"
-        if holds
-        else f"switched off, the model is not the base ({moved})",
+        reason=f"switched off, the model is not the base ({moved})"
+        if not holds
+        else f"switched off, the model {same}{_put_back(len(loaded.biases))}",
         remedy=_REMEDY,
         details={
             "largest_shift": shift,
