@@ -22,9 +22,9 @@ def merged_copy(assay):
 
 
 @pytest.fixture(scope="session")
-def observed(loaded_model):
+def observed(assay, loaded_model):
     """What base and candidate say to the probe texts, asked once for all tests."""
-    return integrity.Observed(loaded_model)
+    return assay.models.observed
 
 
 def test_safetensors_only(adapter_directory, assay, gate):
@@ -76,6 +76,10 @@ def test_lora_b_is_not_zero(adapter_directory, gate):
 
 def test_no_module_stands_out(adapter_directory, gate):
     gate(integrity.norms_are_even(adapter_directory))
+
+
+def test_base_is_intact(loaded_model, observed, gate):
+    gate(integrity.base_is_intact(loaded_model, observed=observed))
 
 
 def test_changes_the_base(loaded_model, observed, margins, gate):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, ModelError, first_line
+from harness.models.adapters.biases import Bias, biases_of, put_back
 from harness.models.adapters.files import CONFIG, check_adapter_files, read_json
 from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
+from harness.models.probing import PlainBase, ask_plain_base
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
 from harness.models.quiet import quiet_loading
 
@@ -44,6 +47,8 @@ class LoadedModel:
         model: in eval mode, without gradients; a PeftModel when an adapter is attached.
         quantization: of the base: "none", "nf4" or "int8".
         rounded_layers: of an NF4 base that is computed densely, the layers whose weights were rounded to NF4.
+        plain: what the base answered before the adapter was put on it; None without an adapter.
+        biases: those of the base that were trained with the adapter.
     """
 
     model: Any
@@ -52,6 +57,8 @@ class LoadedModel:
     has_adapter: bool = False
     quantization: str = "none"
     rounded_layers: Sequence[nn.Module] = ()
+    plain: PlainBase | None = None
+    biases: Sequence[Bias] = ()
 
     @contextlib.contextmanager
     def adapter(self, *, on: bool) -> Iterator[Any]:
@@ -61,7 +68,13 @@ class LoadedModel:
         if on or not self.has_adapter:
             yield self.model
         else:
-            with self.model.disable_adapter():
+            with contextlib.ExitStack() as off:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings(
+                        "ignore", "Careful, disabling adapter layers with bias"
+                    )  # they are put back
+                    off.enter_context(self.model.disable_adapter())
+                off.enter_context(put_back(self.biases))
                 yield self.model
 
 
@@ -74,12 +87,17 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     model = load_base(base, options)
     tokenizer = load_tokenizer(base, trust_remote_code=options.trust_remote_code)
     rounded = list(quantizable_layers(model)) if options.quantization == "nf4" else []  # none where they are packed
-    if adapter is not None:
-        model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
     model.eval().requires_grad_(False)
-    return LoadedModel(
-        model, tokenizer, torch.device(options.device), adapter is not None, options.quantization, rounded
+    loaded = LoadedModel(
+        model, tokenizer, torch.device(options.device), quantization=options.quantization, rounded_layers=rounded
     )
+    if adapter is None:
+        return loaded
+    plain, biases = ask_plain_base(model, tokenizer), biases_of(model)
+    peft_model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
+    peft_model.eval().requires_grad_(False)
+    trained = [bias for bias in biases if bias.is_changed]
+    return replace(loaded, model=peft_model, has_adapter=True, plain=plain, biases=trained)
 
 
 def load_tokenizer(base: Path, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
@@ -138,6 +156,11 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+    if (base / CONFIG).is_file():
+        raise ModelError(
+            f"{base} holds {CONFIG} beside the model: transformers would put that adapter on it, so it would not be the base",
+            "keep the adapter in a directory of its own; where it was merged into the model, delete its files there",
+        )
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, options.dtype),
         "trust_remote_code": options.trust_remote_code,

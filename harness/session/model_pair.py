@@ -32,6 +32,7 @@ from harness.training.log import LOG_FILE
 from harness.training.recipe import find_recipe
 
 if TYPE_CHECKING:
+    from harness.checks.integrity import Observed
     from harness.models.loading import LoadedModel, LoadOptions
 
 ROLES: tuple[Role, ...] = ("base", "candidate")
@@ -162,6 +163,27 @@ class ModelPair:
             raise AdapterError(f"{self.adapter.name} or its base changed while it was being measured", "start again")
         return loaded
 
+    @cached_property
+    def observed(self) -> Observed:
+        """What base and candidate say to the probe texts."""
+        from harness.checks.integrity import Observed
+
+        return Observed(self.loaded)
+
+    @cached_property
+    def intact(self) -> LoadedModel:
+        """The model in memory, once it is known to be the base with the adapter off: its answers are kept as the base's.
+
+        Raises:
+            AdapterError: it is not.
+        """
+        from harness.checks.integrity import base_is_intact
+
+        check = base_is_intact(self.loaded, observed=self.observed)
+        if not check.holds:
+            raise AdapterError(f"{self.adapter.name} cannot be compared with its base: {check.reason}", check.remedy)
+        return self.loaded
+
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base or candidate; in process, both share one base in memory."""
         if role not in self.engines:
@@ -170,7 +192,7 @@ class ModelPair:
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""
-        return make_backend(self._found(role).location, lambda: self.loaded, adapter=role == "candidate")
+        return make_backend(self._found(role).location, lambda: self.intact, adapter=role == "candidate")
 
     def _found(self, role: Role) -> ResolvedModel | ResolvedAdapter:
         return self.base if role == "base" else self.adapter

@@ -97,6 +97,10 @@ _PEFT_RESERVED: Mapping[str, str] = {
 
 def peft_objection(name: str, value: Any) -> str | None:
     """Why a recipe may not set this PEFT argument to this value, or None."""
+    if name == "bias" and value not in ("none", None):
+        return (
+            "servers that switch adapters on and off take none with trained biases, or leave the biases in their base"
+        )
     return change_of_base(name, value) or _PEFT_RESERVED.get(name)
 
 

@@ -16,6 +16,7 @@ from harness.config import BUILT_IN_PROFILES, Config, Profile
 from harness.config.settings import make_settings
 from harness.errors import AdapterError, ConfigError
 from harness.models import loading
+from harness.models.adapters import kind
 from harness.models.loading import LoadedModel
 from harness.session import Session
 
@@ -147,3 +148,21 @@ def test_suites_copied_earlier_still_find_load_options_on_the_session(new_sessio
     session = new_session()
     with pytest.warns(FutureWarning, match=r"assay\.models\.load_options"):
         assert session.load_options == session.models.load_options
+
+
+def test_an_adapter_that_changes_the_base_is_not_measured_and_leaves_no_answers_as_the_bases(
+    new_session: NewSession, tiny_model_dir: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as unknown:
+        unknown.setattr(kind, "change_of_base", lambda key, value: None)
+        config = adapter / "adapter_config.json"
+        config.write_text(json.dumps({**json.loads(config.read_text()), "init_lora_weights": "olora"}))
+        session = new_session()
+        for role in ("base", "candidate"):
+            with pytest.raises(AdapterError, match="cannot be compared with its base: switched off, the model is not"):
+                session.evaluate("pets", role)
+    shutil.rmtree(adapter)
+    save_tiny_adapter(tiny_model_dir, adapter)
+    healthy = new_session()
+    healthy.evaluate("pets", "base")
+    assert healthy.facts().answers.to_json() == {"cached": 0, "computed": 10}

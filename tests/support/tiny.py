@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -47,19 +47,28 @@ def _train_tokenizer(vocab_size: int) -> PreTrainedTokenizerBase:
 
 
 def save_tiny_model(
-    directory: Path, *, seed: int = 0, hidden_size: int = 64, vocab_size: int = 600, initializer_range: float = 0.02
+    directory: Path,
+    *,
+    seed: int = 0,
+    hidden_size: int = 64,
+    vocab_size: int = 600,
+    initializer_range: float = 0.02,
+    **config: Any,
 ) -> Path:
     """Save a two-layer random Llama and its tokenizer; the same seed gives the same bytes.
 
     With weights as small as those of real models its logits span about one nat, however it is trained: pass a larger
     `initializer_range` where a test needs it to learn.
+
+    Args:
+        config: more of `LlamaConfig`'s arguments.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     fast = _train_tokenizer(vocab_size)
     torch.manual_seed(seed)
-    config = LlamaConfig(
+    llama = LlamaConfig(
         vocab_size=len(fast),
         hidden_size=hidden_size,
         intermediate_size=2 * hidden_size,
@@ -72,8 +81,32 @@ def save_tiny_model(
         bos_token_id=fast.bos_token_id,
         eos_token_id=fast.eos_token_id,
         pad_token_id=fast.pad_token_id,
+        **config,
     )
-    return _save(LlamaForCausalLM(config), fast, directory)
+    return _save(LlamaForCausalLM(llama), fast, directory)
+
+
+def save_tiny_moe(directory: Path) -> Path:
+    """Save a two-layer random Qwen3-MoE, whose experts are fused, and its tokenizer."""
+    import torch
+    from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
+
+    fast = _train_tokenizer(600)
+    torch.manual_seed(0)
+    config = Qwen3MoeConfig(
+        vocab_size=len(fast),
+        hidden_size=64,
+        moe_intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        num_experts=4,
+        num_experts_per_tok=2,
+        bos_token_id=fast.bos_token_id,
+        eos_token_id=fast.eos_token_id,
+        pad_token_id=fast.pad_token_id,
+    )
+    return _save(Qwen3MoeForCausalLM(config), fast, directory)
 
 
 def save_tiny_bloom(directory: Path) -> Path:

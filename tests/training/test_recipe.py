@@ -56,7 +56,7 @@ def test_exponent_without_a_dot_is_a_number_as_in_yaml_1_2(tmp_path: Path) -> No
         ("r: 8", "r: true", ["peft.r is True (bool)"]),
         ("r: 8", "init_lora_weights: pissa_niter_4", ["pissa_niter_4", "changes the base weights"]),
         ("r: 8", "init_lora_weights: olora", ["changes the base weights"]),
-        ("r: 8", "bias: all", ["bias", "stay in the base"]),
+        ("r: 8", "bias: all", ["bias", "servers that switch adapters"]),
         ("learning_rate", "learning_rat", ["trainer: unknown key 'learning_rat'", "did you mean 'learning_rate'"]),
         ("max_steps: 5", "max_steps: lots", ["trainer.max_steps is 'lots' (str)"]),
         ("max_steps: 5", "output_dir: x", ["output_dir", "checkpoints live in the adapter cache"]),

@@ -1,3 +1,4 @@
+from .base import base_is_intact as base_is_intact
 from .behaviour import answers_repeat as answers_repeat
 from .behaviour import changes_the_base as changes_the_base
 from .behaviour import padding_changes_nothing as padding_changes_nothing

@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checks.integrity.probe import PROBE_TEXTS, Observed, mean_kl, nan_predictions, probe_log_probs
+from harness.checks.integrity.probe import Observed, mean_kl, nan_predictions
 from harness.gates import Check
 from harness.models.adapters.files import WEIGHTS
 from harness.models.adapters.names import canonical_names
+from harness.models.probing import PROBE_TEXTS, probe_log_probs
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +50,7 @@ _FEW = PROBE_TEXTS[1:4:2]
 
 def answers_repeat(loaded: LoadedModel) -> Check:
     """The same prompts twice give the same distributions, bit for bit."""
-    first, second = (probe_log_probs(loaded, loaded.model, _FEW) for _ in range(2))
+    first, second = (probe_log_probs(loaded.model, loaded.tokenizer, _FEW) for _ in range(2))
     if nan := nan_predictions("determinism", {"candidate": first}):
         return nan
     unlike = _unlike(first, second)
@@ -71,7 +72,7 @@ def switches_cleanly(loaded: LoadedModel) -> Check:
     seen = []
     for on in (False, True, False, True):
         with loaded.adapter(on=on) as model:
-            seen.append(probe_log_probs(loaded, model, _FEW))
+            seen.append(probe_log_probs(model, loaded.tokenizer, _FEW))
     if nan := nan_predictions("hot_swap", {"base": seen[0], "candidate": seen[1]}):
         return nan
     unlike = {"base": _unlike(seen[0], seen[2]), "candidate": _unlike(seen[1], seen[3])}
@@ -82,7 +83,7 @@ def switches_cleanly(loaded: LoadedModel) -> Check:
         reason=f"switched off and on again, {unlike[changed[0]]} of {len(seen[0])} predictions of the {changed[0]} are others"
         if changed
         else "base and candidate are the same after switching off and on",
-        remedy="the adapter leaves something behind in the base (trained biases, merged weights): serve it by itself",
+        remedy="the adapter leaves something behind in the base (merged weights, a cache): serve it by itself",
         details={"differing_positions": unlike} if changed else {},
     )
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checks.integrity.probe import Observed, mean_kl, nan_predictions, probe_log_probs
+from harness.checks.integrity.probe import Observed, mean_kl, nan_predictions
 from harness.errors import AssayError, first_line
 from harness.gates import Check
+from harness.models.probing import probe_log_probs
 
 if TYPE_CHECKING:
     import torch
@@ -119,10 +120,10 @@ def merges_cleanly(
     try:
         with merged_in_place(loaded) as four_bit:
             overflown = _nonfinite_weights(loaded.model)
-            merged = probe_log_probs(loaded, loaded.model)
+            merged = probe_log_probs(loaded.model, loaded.tokenizer)
             if four_bit and not overflown:
                 round_to_nf4(four_bit)
-                packed = probe_log_probs(loaded, loaded.model)
+                packed = probe_log_probs(loaded.model, loaded.tokenizer)
     except MergeRefusedError as exc:
         return Check(
             "merge",
@@ -182,7 +183,7 @@ def merged_copy_is_the_candidate(
             reason=f"the tokenizer in {directory} has another vocabulary ({sizes[0]} tokens) than the base's ({sizes[1]})",
             remedy="save the base's tokenizer with the merged model",
         )
-    merged = probe_log_probs(served, served.model)
+    merged = probe_log_probs(served.model, served.tokenizer)
     if merged.shape != seen.candidate.shape:
         return Check(
             "merged_copy",

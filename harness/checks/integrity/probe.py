@@ -1,46 +1,20 @@
-"""What base and candidate say to the probe texts: their next-token distributions, asked once and compared."""
+"""What base and candidate say to the probe texts, asked once and compared."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.gates import Check
+from harness.models.probing import probe_log_probs
 
 if TYPE_CHECKING:
     import torch
 
     from harness.models.loading import LoadedModel
-
-# Plain sentences on several subjects: enough positions (about 150) for a stable mean, read in one forward.
-PROBE_TEXTS = (
-    "The harbour was quiet before dawn, and the first boats left without lights.",
-    "To compute the area of a circle, square its radius and multiply the result by pi.",
-    "Dear Sir or Madam, I am writing to ask about the parcel that was sent on Monday.",
-    "def mean(values):\n    return sum(values) / len(values)\n",
-    "Water boils at a lower temperature on a mountain, because the air presses less upon it.",
-    "User: Which train goes to the coast?\nAssistant: The one at half past nine, from platform two.",
-    '{"city": "Lisbon", "days": 3, "guests": ["Ana", "Rui"], "breakfast": true}',
-)
-
-
-def probe_log_probs(loaded: LoadedModel, model: Any, texts: Sequence[str] = PROBE_TEXTS) -> torch.Tensor:
-    """Log-probabilities of the next token at every position of the texts, each read by itself.
-
-    Returns:
-        float32 tensor of shape (positions, vocabulary), on the CPU.
-    """
-    import torch
-
-    rows = []
-    with torch.inference_mode():
-        for text in texts:
-            ids = torch.tensor([loaded.tokenizer(text)["input_ids"]], device=loaded.device)
-            rows.append(torch.log_softmax(model(input_ids=ids, use_cache=False).logits[0].float(), dim=-1).cpu())
-    return torch.cat(rows)
 
 
 def mean_kl(reference: torch.Tensor, other: torch.Tensor) -> float:
@@ -89,7 +63,7 @@ class Observed:
     def base(self) -> torch.Tensor:
         """Log-probabilities with the adapter off, of shape (positions, vocabulary)."""
         with self._loaded.adapter(on=False) as model:
-            return probe_log_probs(self._loaded, model)
+            return probe_log_probs(model, self._loaded.tokenizer)
 
     @property
     def candidate(self) -> torch.Tensor:
@@ -104,7 +78,7 @@ class Observed:
     @cached_property
     def _candidate_and_layers(self) -> tuple[torch.Tensor, Mapping[int, float]]:
         with self._loaded.adapter(on=True) as model, _contributions(model) as layers:
-            log_probs = probe_log_probs(self._loaded, model)
+            log_probs = probe_log_probs(model, self._loaded.tokenizer)
         return log_probs, layers
 
 

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.checks.integrity.probe import PROBE_TEXTS
 from harness.digests import digest_file
 from harness.errors import AdapterError, first_line
 from harness.gates import Check
@@ -17,6 +16,7 @@ from harness.models.adapters.files import WEIGHTS, read_json
 from harness.models.adapters.names import canonical_names
 from harness.models.adapters.tensors import EMBEDDINGS
 from harness.models.adapters.weights import read_tensor_headers
+from harness.models.probing import PROBE_TEXTS
 from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:

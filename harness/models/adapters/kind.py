@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
-from harness.models.adapters.files import CONFIG, WEIGHTS, read_json
-from harness.models.adapters.names import PREFIX, canonical_names
+from harness.models.adapters.files import CONFIG, read_json
+from harness.models.adapters.names import PREFIX
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -34,8 +34,6 @@ def change_of_base(key: str, value: object) -> str | None:
     """How a setting of a PEFT configuration changes the base, in words that follow a colon; None where it does not."""
     if key == "init_lora_weights":
         return _change_by_initialisation(value)
-    if key == "bias" and value not in ("none", None):
-        return "trained biases stay in the base when the adapter is switched off"
     if key == "layer_replication" and value:
         return "the base keeps the repeated layers when the adapter is switched off"
     return _CHANGED if key == "kasa_config" and value else None
@@ -86,15 +84,10 @@ def read_peft_config(adapter: Path) -> PeftConfig:
 def _refuse_changes_of_base(adapter: Path, config: Mapping[str, Any]) -> None:
     for key, value in config.items():
         change = change_of_base(key, value)
-        if change and (key != "bias" or _has_biases(adapter)):
+        if change:
             raise AdapterError(
                 f"{adapter} has {key}={value!r}: {change}", _OWN_BASE.get(key, f"train it without `{key}`")
             )
-
-
-def _has_biases(adapter: Path) -> bool:
-    """Whether biases of the base were saved: a base without any has none to train, whatever `bias` says."""
-    return any(name.endswith(".bias") and ".lora_" not in name for name in canonical_names(adapter / WEIGHTS).values())
 
 
 def refuse_shared_tensors(adapter: Path, names: Collection[str]) -> None:

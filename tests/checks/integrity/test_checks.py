@@ -13,9 +13,10 @@ from tiny import LINEAR_LAYERS, save_tiny_adapter, save_tiny_model
 
 from harness.checks import integrity
 from harness.checks.integrity.merging import merged_in_place
-from harness.checks.integrity.probe import mean_kl, probe_log_probs
+from harness.checks.integrity.probe import mean_kl
 from harness.errors import AdapterError
 from harness.models.loading import LoadedModel, LoadOptions, attach_adapter, load_base, load_model
+from harness.models.probing import probe_log_probs
 from harness.models.quantization import round_to_nf4
 
 WEIGHTS = "adapter_model.safetensors"
@@ -309,12 +310,12 @@ def test_a_packed_base_is_merged_as_the_dense_one_that_stands_for_it_and_is_put_
     base = load_base(tiny_model_dir, options, trainable=True)
     model = attach_adapter(base, mild, tiny_model_dir).eval()
     packed = LoadedModel(model, dense.tokenizer, dense.device, has_adapter=True, quantization="nf4")
-    before = probe_log_probs(packed, model)
+    before = probe_log_probs(model, packed.tokenizer)
     checks = [integrity.merges_cleanly(loaded, most_kl=0.02) for loaded in (dense, packed)]
     assert all(check.holds for check in checks)
     ours, theirs = (check.details["quantised_anew"]["share_of_effect"] for check in checks)
     assert ours == pytest.approx(theirs, rel=0.02)
-    assert mean_kl(before, probe_log_probs(packed, model)) == 0
+    assert mean_kl(before, probe_log_probs(model, packed.tokenizer)) == 0
 
 
 def test_a_4bit_merge_that_loses_a_mild_adapter_is_told_and_fails_where_a_merged_model_is_served(
@@ -365,9 +366,9 @@ def test_dora_on_an_int8_base_on_a_cpu_is_refused_with_what_works(tiny_model_dir
 
 def test_an_int8_base_is_the_same_function_after_a_merge(tiny_model_dir: Path, adapter: Path) -> None:
     loaded = load_model(tiny_model_dir, LoadOptions("bfloat16", "cpu", quantization="int8"), adapter=adapter)
-    before = probe_log_probs(loaded, loaded.model)
+    before = probe_log_probs(loaded.model, loaded.tokenizer)
     integrity.merges_cleanly(loaded, most_kl=0.02)
-    assert mean_kl(before, probe_log_probs(loaded, loaded.model)) == 0
+    assert mean_kl(before, probe_log_probs(loaded.model, loaded.tokenizer)) == 0
 
 
 def test_a_merge_in_bfloat16_rounds_but_within_the_default_margin(tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
-from harness.errors import AdapterError
-from harness.models.adapters.files import CONFIG, WEIGHTS
+from harness.errors import AdapterError, ModelError
+from harness.models.adapters.files import CONFIG
 from harness.models.adapters.tensors import match_tensors
 from harness.models.loading import LoadOptions, load_model
 from harness.training.arguments import peft_objection
@@ -59,11 +59,15 @@ def test_micas_minor_components_leave_the_base_alone():
     assert peft_objection("init_lora_weights", "MiCA") is None
 
 
-@pytest.mark.parametrize("bias", ["lora_only", "all"])
-def test_trained_biases_are_refused_and_the_word_alone_is_not(tiny_model_dir, adapter, bias):
-    configure(adapter, bias=bias)
-    assert load_model(tiny_model_dir, OPTIONS, adapter=adapter).has_adapter  # this base has no biases to train
-    tensors = load_file(adapter / WEIGHTS)
-    save_file({**tensors, "base_model.model.model.layers.0.self_attn.q_proj.bias": torch.ones(64)}, adapter / WEIGHTS)
-    with pytest.raises(AdapterError, match=f"bias='{bias}': trained biases stay in the base"):
-        load_model(tiny_model_dir, OPTIONS, adapter=adapter)
+def test_trained_biases_are_refused_of_recipes_alone(tiny_model_dir, adapter):
+    assert peft_objection("bias", "lora_only")
+    assert peft_objection("bias", "none") is None
+    configure(adapter, bias="lora_only")
+    assert load_model(tiny_model_dir, OPTIONS, adapter=adapter).biases == []  # this base has none to train
+
+
+def test_an_adapter_left_beside_a_base_is_refused_before_transformers_puts_it_on(tiny_model_dir, adapter, tmp_path):
+    base = shutil.copytree(tiny_model_dir, tmp_path / "base")
+    shutil.copytree(adapter, base, dirs_exist_ok=True)
+    with pytest.raises(ModelError, match=f"holds {CONFIG} beside the model"):
+        load_model(base, OPTIONS)

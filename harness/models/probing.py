@@ -1,0 +1,69 @@
+"""What a model says to the probe texts: its next-token distributions, and those of a base no adapter was ever put on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+# Plain sentences on several subjects: enough positions (about 150) for a stable mean, read in one forward.
+PROBE_TEXTS = (
+    "The harbour was quiet before dawn, and the first boats left without lights.",
+    "To compute the area of a circle, square its radius and multiply the result by pi.",
+    "Dear Sir or Madam, I am writing to ask about the parcel that was sent on Monday.",
+    "def mean(values):\n    return sum(values) / len(values)\n",
+    "Water boils at a lower temperature on a mountain, because the air presses less upon it.",
+    "User: Which train goes to the coast?\nAssistant: The one at half past nine, from platform two.",
+    '{"city": "Lisbon", "days": 3, "guests": ["Ana", "Rui"], "breakfast": true}',
+)
+
+
+def probe_log_probs(
+    model: Any, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str] = PROBE_TEXTS, *, rows: int = 1
+) -> torch.Tensor:
+    """Log-probabilities of the next token at every position of the texts, each read by itself.
+
+    Args:
+        rows: how many copies of a text are read at once, of which the first is returned.
+
+    Returns:
+        float32 tensor of shape (positions, vocabulary), on the CPU.
+    """
+    import torch
+
+    found = []
+    with torch.inference_mode():
+        for text in texts:
+            ids = torch.tensor([tokenizer(text)["input_ids"]] * rows, device=model.device)
+            found.append(torch.log_softmax(model(input_ids=ids, use_cache=False).logits[0].float(), dim=-1).cpu())
+    return torch.cat(found)
+
+
+def largest_shift(reference: torch.Tensor, other: torch.Tensor) -> float:
+    """The most that any log-probability moved, in nats: 0 only where all are the same; NaN where one is NaN."""
+    # infinitely unlikely in both is no move
+    return float((reference - other).abs().masked_fill(reference == other, 0.0).max())
+
+
+@dataclass(frozen=True)
+class PlainBase:
+    """What a base answers before PEFT wraps it: what it must still answer with an adapter switched off.
+
+    Attributes:
+        log_probs: on the probe texts, of shape (positions, vocabulary).
+        rounding: `largest_shift` when a text is read beside a copy of itself, which changes nothing but the order of
+            sums: what rounding does to this base in this precision on this device.
+    """
+
+    log_probs: torch.Tensor
+    rounding: float
+
+
+def ask_plain_base(model: Any, tokenizer: PreTrainedTokenizerBase) -> PlainBase:
+    """Ask a model that no adapter was put on yet."""
+    alone, beside = (probe_log_probs(model, tokenizer, rows=rows) for rows in (1, 2))
+    return PlainBase(alone, largest_shift(alone, beside))
