@@ -308,7 +308,7 @@ class TrainingThresholds(Section):
     """largest KL divergence from the reference at the end, in nats a token (GRPO, RLOO)"""
     kl_per_answer: Limit = 200.0
     """largest of the same in nats an answer (PPO, KTO)"""
-    completion_length_change: Limit = 8.0
+    completion_length_change: Limit = 5.0
     """how many times longer or shorter sampled answers may have become"""
     cut_completions: Limit = 0.5
     """largest share of sampled answers that the length limit cuts at the end"""

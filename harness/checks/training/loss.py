@@ -20,8 +20,8 @@ _NEARLY_NOTHING = 1e-3
 _SMALL_GRADIENT = 0.1
 _FEWEST_EVALUATIONS = 3
 _NEIGHBOURS = 5
-# An untrained model that is worse than chance by half says that the figure, or the model, is wrong.
-_ABOVE_CHANCE = 1.5
+# An untrained model that is worse than chance by a quarter says that the figure, or the model, is wrong.
+_ABOVE_CHANCE = 1.25
 _BY_ACCUMULATION = (
     "transformers 4.46 logs the sum over the micro-batches of a step: divide by gradient_accumulation_steps, or train with a "
     "release that takes the mean; max_grad_norm clipped by the wrong norm, and limits in nats mean nothing of this log"

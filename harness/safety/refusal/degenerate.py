@@ -49,7 +49,7 @@ def has_repetition_loop(answer: str) -> bool:
 
 
 def _is_echo(tokens: list[str], prompt: str) -> bool:
-    asked = _TOKEN.findall(prompt.lower())
+    asked: list[str] = _TOKEN.findall(prompt.lower())
     if len(asked) < _ECHO_TOKENS or not tokens or len(tokens) % len(asked):
         return False
     return tokens == asked * (len(tokens) // len(asked))
