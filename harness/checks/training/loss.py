@@ -67,7 +67,7 @@ def _rounded(losses: Sequence[tuple[TrainingPoint, float]], zeros: Sequence[Trai
 def _cause(losses: Sequence[tuple[TrainingPoint, float]], zeros: Sequence[TrainingPoint]) -> tuple[str, str]:
     first, last = zeros[0].step, zeros[-1].step
     between = [p for p, loss in losses if first <= p.step <= last and loss != 0.0 and math.isfinite(loss)]
-    before = [p for p, _ in losses if p.step < first]
+    before = [p for p, loss in losses if p.step < first and math.isfinite(loss)]
     masked = (
         "check that max_length keeps the answers and that the template's markers of the assistant's part are found "
         "(assistant_only_loss, response_template)"

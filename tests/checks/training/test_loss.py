@@ -31,6 +31,11 @@ def test_zeros_after_learning_name_the_last_step_that_can_be_used() -> None:
     assert check.remedy.startswith("use no checkpoint after step 40")
 
 
+def test_zeros_after_losses_that_are_no_number_name_the_last_that_was_one() -> None:
+    check = zeros([*FALLING[:10], math.nan, "nan", 0.0, None, 0.0])
+    assert not check.holds and check.remedy.startswith("use no checkpoint after step 10")
+
+
 def test_zeros_from_the_start_or_between_are_masked_labels() -> None:
     start = zeros([0.0] * 10)
     assert not start.holds and "no label was ever trained on" in start.reason
