@@ -22,6 +22,10 @@ _FEWEST_EVALUATIONS = 3
 _NEIGHBOURS = 5
 # An untrained model that is worse than chance by a quarter says that the figure, or the model, is wrong.
 _ABOVE_CHANCE = 1.25
+_MASKED = (
+    "check that max_length keeps the answers and that the template's markers of the assistant's part are found "
+    "(assistant_only_loss, response_template)"
+)
 _BY_ACCUMULATION = (
     "transformers 4.46 logs the sum over the micro-batches of a step: divide by gradient_accumulation_steps, or train with a "
     "release that takes the mean; max_grad_norm clipped by the wrong norm, and limits in nats mean nothing of this log"
@@ -41,17 +45,24 @@ def losses_are_not_zero(history: TrainingHistory) -> Check | None:
     zeros = [p for p, loss in losses if loss == 0.0]
     found = len(zeros) >= _FEWEST_ZEROS and not _rounded(losses, zeros)
     if not found:
-        reason = "no logged training loss is exactly 0" if not zeros else f"{len(zeros)} losses were rounded to 0"
+        reason = (
+            "no logged training loss is exactly 0"
+            if not zeros
+            else f"{len(zeros)} of {len(losses)} losses are 0, as rounding makes them"
+        )
         return Check("losses_not_zero", True, reason, details={"read_from": history.source})
-    cause, remedy = _cause(losses, zeros)
+    last_good, between = _around(losses, zeros)
     return Check(
         "losses_not_zero",
         False,
-        f"the loss is exactly 0 at {len(zeros)} of {len(losses)} logged steps, first at step {zeros[0].step}: {cause}",
-        remedy=remedy,
+        f"the loss is exactly 0 at {len(zeros)} of {len(losses)} logged steps, first at step {zeros[0].step}: "
+        f"{_cause(last_good, between)}",
+        remedy=_remedy(last_good, between),
         details={
             "zero_at_steps": [p.step for p in zeros],
-            "gradient_norms": sorted({p.grad_norm for p in zeros if p.grad_norm is not None})[:_NEIGHBOURS],
+            "gradient_norms": sorted(
+                {p.grad_norm for p in zeros if p.grad_norm is not None and math.isfinite(p.grad_norm)}
+            ),
             "read_from": history.source,
         },
     )
@@ -64,26 +75,30 @@ def _rounded(losses: Sequence[tuple[TrainingPoint, float]], zeros: Sequence[Trai
     return bool(before) and before[-1] <= _NEARLY_NOTHING and max(after, default=0.0) <= 2 * _NEARLY_NOTHING and small
 
 
-def _cause(losses: Sequence[tuple[TrainingPoint, float]], zeros: Sequence[TrainingPoint]) -> tuple[str, str]:
+def _around(losses: Sequence[tuple[TrainingPoint, float]], zeros: Sequence[TrainingPoint]) -> tuple[int | None, bool]:
+    """The last step before the first zero whose loss is a number, and whether such losses stand between the zeros too."""
     first, last = zeros[0].step, zeros[-1].step
-    between = [p for p, loss in losses if first <= p.step <= last and loss != 0.0 and math.isfinite(loss)]
-    before = [p for p, loss in losses if p.step < first and math.isfinite(loss)]
-    masked = (
-        "check that max_length keeps the answers and that the template's markers of the assistant's part are found "
-        "(assistant_only_loss, response_template)"
-    )
-    if not before and not between:
-        return "no label was ever trained on, or the loss was never a number", (
-            f"use no checkpoint of this training; {masked}, and train in bfloat16, not float16"
-        )
+    numbers = [p.step for p, loss in losses if loss != 0.0 and math.isfinite(loss)]
+    before = [step for step in numbers if step < first]
+    return before[-1] if before else None, any(first < step < last for step in numbers)
+
+
+def _cause(last_good: int | None, between: bool) -> str:
     if between:
-        return "batches without a label, or with a loss that is no number", (
-            f"{masked}; set logging_nan_inf_filter: false to see which steps they are"
-        )
+        return "batches without a label, or with a loss that is no number"
+    if last_good is None:
+        return "no label was ever trained on, or the loss was never a number"
+    return "losses that are no number were left out of the mean that is logged, or the weights collapsed"
+
+
+def _remedy(last_good: int | None, between: bool) -> str:
+    if between:
+        return f"{_MASKED}; set logging_nan_inf_filter: false to see which steps they are"
+    if last_good is None:
+        return f"use no checkpoint of this training; {_MASKED}, and train in bfloat16, not float16"
     return (
-        "losses that are no number were left out of the mean that is logged, or the weights collapsed",
-        f"use no checkpoint after step {before[-1].step}; lower the learning rate, train in bfloat16, not float16, and set "
-        "logging_nan_inf_filter: false to see the first bad step",
+        f"use no checkpoint after step {last_good}; lower the learning rate, train in bfloat16, not float16, and set "
+        "logging_nan_inf_filter: false to see the first bad step"
     )
 
 
