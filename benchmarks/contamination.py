@@ -23,8 +23,8 @@ from pathlib import Path
 from harness.checks.data.contamination import find_matches
 from harness.checks.data.corpus import Row
 from harness.checks.data.evaluation import EvaluationItem
-from harness.checks.data.words import words
 from harness.engines.requests import Message
+from harness.metrics.words import words
 from harness.tasks.lm_eval.local_data import find_local_data
 
 _PLANTED_EACH = 100

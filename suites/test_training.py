@@ -11,7 +11,23 @@ pytestmark = pytest.mark.training
 
 
 def test_losses_and_gradients_are_finite(training_history, gate):
+    if not training_history.points and not training_history.logged:
+        pytest.skip(f"{training_history.source} has no losses and no gradient norms")
     gate(training.log_is_finite(training_history))
+
+
+def test_losses_are_no_zeros(training_history, gate):
+    losses = training.losses_are_not_zero(training_history)
+    if losses is None:
+        pytest.skip(_missing(training_history, "losses that are cross-entropies"))
+    gate(losses)
+
+
+def test_loss_has_its_scale(training_history, base, training_rules, gate):
+    scale = training.loss_has_its_scale(training_history, base.directory, training_rules.loss_scale)
+    if scale is None:
+        pytest.skip(_missing(training_history, "losses that are cross-entropies"))
+    gate(scale)
 
 
 def test_loss_falls(training_losses, training_rules, gate):
@@ -81,3 +97,66 @@ def test_kept_weights_were_trained_long_enough(training_history, training_rules,
     if share is None:
         pytest.skip(f"{training_history.source} does not say how many steps were planned")
     gate(share.at_least(training_rules.kept_share))
+
+
+# What a training on rewards or preferences is for, by the quantities that its Trainer logs beside the loss.
+
+
+def test_reward_or_margin_rises(preference_history, training_rules, gate):
+    rise = training.gain(preference_history)
+    if rise is None:
+        pytest.skip(_missing(preference_history, "rewards or margins"))
+    gate(rise.at_least(training_rules.gain))
+
+
+def test_its_rise_is_kept(preference_history, training_rules, gate):
+    kept = training.kept_gain(preference_history)
+    if kept is None:
+        pytest.skip(_missing(preference_history, "rewards or margins"))
+    gate(kept.at_least(training_rules.kept_gain))
+
+
+def test_preferred_answers_are_ahead(preference_history, training_rules, gate):
+    accuracy = training.preference_accuracy(preference_history)
+    if accuracy is None:
+        pytest.skip(_missing(preference_history, "accuracies of preferences"))
+    gate(accuracy.at_least(training_rules.preference_accuracy))
+
+
+def test_policy_stays_near_its_reference(preference_history, training_rules, gate):
+    divergence = training.stays_near_the_reference(preference_history, training_rules)
+    if divergence is None:
+        pytest.skip(_missing(preference_history, "KL divergences"))
+    gate(divergence)
+
+
+def test_sampled_answers_keep_their_length(preference_history, training_rules, gate):
+    change = training.completion_length_change(preference_history)
+    if change is None:
+        pytest.skip(_missing(preference_history, "lengths of sampled answers"))
+    gate(change.at_most(training_rules.completion_length_change))
+
+
+def test_sampled_answers_end(preference_history, training_rules, gate):
+    share = training.cut_share(preference_history)
+    if share is None:
+        pytest.skip(_missing(preference_history, "shares of cut answers"))
+    gate(share.at_most(training_rules.cut_completions))
+
+
+def test_rewards_differ_within_prompts(preference_history, training_rules, gate):
+    share = training.without_spread(preference_history)
+    if share is None:
+        pytest.skip(_missing(preference_history, "spreads of rewards"))
+    gate(share.at_most(training_rules.no_reward_spread))
+
+
+def test_updates_are_seldom_clipped(preference_history, training_rules, gate):
+    share = training.clipped_updates(preference_history)
+    if share is None:
+        pytest.skip(_missing(preference_history, "shares of clipped updates"))
+    gate(share.at_most(training_rules.clipped_updates))
+
+
+def _missing(history, what):
+    return f"{history.source} of {history.method.name} has too few {what}"

@@ -281,6 +281,8 @@ class TrainingThresholds(Section):
     """largest share of logged losses that jump"""
     spike_height: Limit = 2.0
     """largest of such a jump, in multiples of where the loss began or what came before it, the higher"""
+    loss_scale: Limit = 1.75
+    """how many times the validation loss the training loss may be at every single evaluation"""
     largest_gradient: Limit = 100.0
     """largest gradient norm, before clipping"""
     median_gradient: Limit = 0.001
@@ -295,6 +297,25 @@ class TrainingThresholds(Section):
     """largest share of rows of which no token was trained on"""
     kept_share: Limit = 0.10
     """smallest share of the planned steps that the kept weights have seen"""
+    gain: Limit = 0.0
+    """smallest rise of what a method maximises: of rewards (GRPO, RLOO, PPO), or of preferred answers' margins (DPO, KTO,
+    ORPO, CPO, reward models)"""
+    kept_gain: Limit = 0.5
+    """smallest share of its best rise that the kept weights still have"""
+    preference_accuracy: Limit = 0.5
+    """smallest share of pairs whose preferred answer is ahead at the end; 0.5 is chance"""
+    kl_per_token: Limit = 2.0
+    """largest KL divergence from the reference at the end, in nats a token (GRPO, RLOO)"""
+    kl_per_answer: Limit = 200.0
+    """largest of the same in nats an answer (PPO, KTO)"""
+    completion_length_change: Limit = 5.0
+    """how many times longer or shorter sampled answers may have become"""
+    cut_completions: Limit = 0.5
+    """largest share of sampled answers that the length limit cuts at the end"""
+    no_reward_spread: Limit = 0.8
+    """largest share of prompts, in the first half, whose sampled answers all had one reward"""
+    clipped_updates: Limit = 0.5
+    """largest share of tokens whose update is clipped at the end"""
 
 
 class TaskOverfittingThresholds(Section):

@@ -10,6 +10,7 @@ from harness.errors import TaskError
 from harness.metrics import overlap
 from harness.metrics.base import Metric
 from harness.metrics.matching import normalize_squad, token_f1
+from harness.metrics.words import WORDS_REVISION
 from harness.plugins import Registry
 
 
@@ -48,13 +49,15 @@ def _token_f1(answer: str, target: str | list[str]) -> float:
 
 def _overlap(name: str, score: Callable[[str, list[str]], float]) -> AnswerMetric:
     return AnswerMetric(
-        Metric(name, bounds=(0.0, 1.0)), lambda answer, target: score(answer, overlap.as_references(target))
+        Metric(name, bounds=(0.0, 1.0)),
+        lambda answer, target: score(answer, overlap.as_references(target)),
+        WORDS_REVISION,
     )
 
 
 SHIPPED = (
-    AnswerMetric(Metric("exact_match", kind="binary", floor=0.0), _exact_match),
-    AnswerMetric(Metric("token_f1", bounds=(0.0, 1.0)), _token_f1),
+    AnswerMetric(Metric("exact_match", kind="binary", floor=0.0), _exact_match, WORDS_REVISION),
+    AnswerMetric(Metric("token_f1", bounds=(0.0, 1.0)), _token_f1, WORDS_REVISION),
     _overlap("rouge1", lambda answer, golds: overlap.rouge(answer, golds)["rouge1"]),
     _overlap("rouge2", lambda answer, golds: overlap.rouge(answer, golds)["rouge2"]),
     _overlap("rougeL", lambda answer, golds: overlap.rouge(answer, golds)["rougeL"]),

@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Sequence
 from functools import partial
 
+from harness.metrics.words import bleu_tokenizer, split_words
+
 _END = "\n"  # cannot be a word
 
 
@@ -15,7 +17,7 @@ def distinct(texts: Sequence[str], n: int) -> float:
     The end of a text counts as a word, so that texts of one word have n-grams too. 0 where no text has any.
     """
     grams = [
-        gram for words in map(str.split, texts) for gram in zip(*([*words, _END][i:] for i in range(n)), strict=False)
+        gram for words in map(split_words, texts) for gram in zip(*([*words, _END][i:] for i in range(n)), strict=False)
     ]
     return len(set(grams)) / len(grams) if grams else 0.0
 
@@ -30,7 +32,7 @@ def self_bleu(texts: Sequence[str]) -> float:
 
     if len(texts) < 2:
         raise ValueError(f"self-BLEU needs two texts or more, not {len(texts)}")
-    score = partial(sentence_bleu, smooth_method="exp")
+    score = partial(sentence_bleu, smooth_method="exp", tokenize=bleu_tokenizer(texts))
     scores = [score(text, [*texts[:i], *texts[i + 1 :]]).score for i, text in enumerate(texts)]
     return min(1.0, float(sum(scores) / len(scores) / 100))  # BLEU of equal texts can exceed 100 by rounding
 

@@ -7,20 +7,18 @@ is divided by 100 so that one margin means one thing for every metric.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from harness.metrics.words import BleuTokenizer, bleu_tokenizer, canonical, rouge_words
+
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
-_WORDS = re.compile(r"[^\W_]+")
 
 
 class _Words:
-    """Splits as rouge-score does on ASCII, but keeps the letters of other alphabets, which it would drop."""
-
     def tokenize(self, text: str) -> list[str]:
-        return _WORDS.findall(text.lower())
+        return rouge_words(text)
 
 
 @cache
@@ -36,32 +34,45 @@ def rouge(prediction: str, references: Sequence[str]) -> Mapping[str, float]:
     return {name: max(float(score[name].fmeasure) for score in scores) for name in ROUGE_TYPES}
 
 
-def sentence_bleu(prediction: str, references: Sequence[str]) -> float:
-    """BLEU-4 of one answer, smoothed, with no n-gram order longer than the answer."""
+def sentence_bleu(prediction: str, references: Sequence[str], tokenize: BleuTokenizer | None = None) -> float:
+    """BLEU-4 of one answer, smoothed, with no n-gram order longer than the answer.
+
+    Args:
+        tokenize: None: that of the references' script.
+    """
     import sacrebleu
 
-    return float(sacrebleu.sentence_bleu(prediction, list(references), use_effective_order=True).score) / 100
+    bleu = sacrebleu.sentence_bleu(
+        canonical(prediction),
+        list(map(canonical, references)),
+        use_effective_order=True,
+        tokenize=tokenize or bleu_tokenizer(references),
+    )
+    return float(bleu.score) / 100
 
 
 def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
     """chrF2 of one answer."""
     import sacrebleu
 
-    return float(sacrebleu.sentence_chrf(prediction, list(references)).score) / 100
+    return float(sacrebleu.sentence_chrf(canonical(prediction), list(map(canonical, references))).score) / 100
 
 
-def corpus_bleu(targets: Sequence[str | Sequence[str]], predictions: Sequence[str]) -> float:
+def corpus_bleu(
+    targets: Sequence[str | Sequence[str]], predictions: Sequence[str], *, tokenize: BleuTokenizer = "13a"
+) -> float:
     """BLEU-4 over all answers together."""
     import sacrebleu
 
-    return float(sacrebleu.corpus_bleu(list(predictions), _streams(targets)).score) / 100
+    bleu = sacrebleu.corpus_bleu(list(map(canonical, predictions)), _streams(targets), tokenize=tokenize)
+    return float(bleu.score) / 100
 
 
 def corpus_chrf(targets: Sequence[str | Sequence[str]], predictions: Sequence[str]) -> float:
     """chrF2 over all answers together."""
     import sacrebleu
 
-    return float(sacrebleu.corpus_chrf(list(predictions), _streams(targets)).score) / 100
+    return float(sacrebleu.corpus_chrf(list(map(canonical, predictions)), _streams(targets)).score) / 100
 
 
 def as_references(target: str | Sequence[str]) -> list[str]:
@@ -71,6 +82,6 @@ def as_references(target: str | Sequence[str]) -> list[str]:
 
 def _streams(targets: Sequence[str | Sequence[str]]) -> list[list[str | None]]:
     """References as sacrebleu wants them: one list a reference number, None where an item has fewer."""
-    references = [as_references(target) for target in targets]
+    references = [list(map(canonical, as_references(target))) for target in targets]
     most = max(map(len, references))
     return [[r[i] if i < len(r) else None for r in references] for i in range(most)]

@@ -106,7 +106,8 @@ def training_history(assay: Session, adapter: ResolvedAdapter) -> TrainingHistor
 
 @pytest.fixture(scope="session")
 def training_losses(training_history: TrainingHistory) -> TrainingHistory:
-    """The same with training losses enough for a curve; skips where too few were logged.
+    """The same with training losses enough for a curve; skips where too few were logged, or where the loss is none of
+    answers to learn (GRPO, DPO ...), for which rewards and margins are gated instead.
 
     Example:
         def test_ends_below_one(training_losses):
@@ -114,9 +115,27 @@ def training_losses(training_history: TrainingHistory) -> TrainingHistory:
     """
     from harness.checks.training import LEAST_LOSSES
 
+    if not training_history.method.loss_is_cross_entropy:
+        pytest.skip(
+            f"{training_history.source} is of {training_history.method.name}, whose loss is not the cross-entropy of answers "
+            "and need not fall: what it maximises is gated instead"
+        )
     logged = sum(p.loss is not None for p in training_history.points)
     if logged < LEAST_LOSSES:
         pytest.skip(f"{training_history.source} has {logged} training losses, too few for a curve: lower logging_steps")
+    return training_history
+
+
+@pytest.fixture(scope="session")
+def preference_history(training_history: TrainingHistory) -> TrainingHistory:
+    """The same of a training on rewards or preferences (GRPO, PPO, DPO, KTO, ORPO ...); skips for every other.
+
+    Example:
+        def test_is_no_ppo(preference_history):
+            assert preference_history.method.name != "PPO"
+    """
+    if training_history.method.loss_is_cross_entropy:
+        pytest.skip(f"{training_history.source} logs no rewards or preferences: its loss is gated")
     return training_history
 
 
@@ -129,6 +148,10 @@ def training_points(training_history: TrainingHistory) -> tuple[list[TrainingPoi
             points, kept_step = training_points
             assert any(p.eval_loss is not None for p in points if p.step <= kept_step)
     """
+    if "reward" in training_history.method.keys:
+        pytest.skip(
+            f"{training_history.source} is of {training_history.method.name}, whose loss says nothing of overfitting"
+        )
     if training_history.summary is None and all(p.eval_loss is None for p in training_history.points):
         pytest.skip(f"{training_history.source} has no validation loss: train with validation data and eval_strategy")
     return list(training_history.points), training_history.kept_step

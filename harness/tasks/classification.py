@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import regex
+
 from harness.digests import digest_json
 from harness.engines.requests import Answer
 from harness.errors import TaskError, show
 from harness.metrics.base import Metric
 from harness.metrics.classification import macro_f1, macro_precision, macro_recall
+from harness.metrics.words import SPACED, canonical
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import AnswerKeys, Source, item_kind
@@ -54,7 +56,7 @@ class ClassificationGrader(Generates):
 
     @property
     def digest(self) -> str:
-        return digest_json(["classification", 1, self.max_new_tokens, self.stop, self.labels])
+        return digest_json(["classification", 2, self.max_new_tokens, self.stop, self.labels])
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         label = find_label(generated_text(item, answers), self.labels)
@@ -91,20 +93,21 @@ def find_label(answer: str, labels: Sequence[str]) -> str | None:
     """The label an answer gives.
 
     The whole answer if it is a label, without regard to case and to white space and punctuation at the ends; else the
-    only label mentioned in it as whole words, where the longest label at a place counts ("very good" is not "good").
-    None if none or several are. "not good" names "good": ask for the label alone.
+    only label mentioned in it as whole words, where the longest label at a place counts ("very good" is not "good"); in a
+    script without spaces a word has no ends. None if none or several are. "not good" names "good": ask for the label alone.
     """
     by_plain = {_plain(label): label for label in labels}
     if (whole := by_plain.get(_plain(answer))) is not None:
         return whole
     longest_first = sorted(by_plain, key=len, reverse=True)
-    pattern = "|".join(rf"(?<!\w){re.escape(plain)}(?!\w)" for plain in longest_first)
-    mentioned = {by_plain[match.group()] for match in re.finditer(pattern, answer.casefold())}
+    pattern = rf"(?<!{SPACED})(?:{'|'.join(map(regex.escape, longest_first))})(?!{SPACED})"
+    said = canonical(answer).casefold()
+    mentioned = {by_plain[match.group()] for match in regex.finditer(pattern, said, regex.VERSION1)}
     return mentioned.pop() if len(mentioned) == 1 else None
 
 
 def _plain(text: str) -> str:
-    return text.casefold().strip(string.whitespace + string.punctuation)
+    return canonical(text).casefold().strip(string.whitespace + string.punctuation)
 
 
 def _with_labels(grader: ClassificationGrader, source: Source[ClassificationKeys]) -> ClassificationGrader:

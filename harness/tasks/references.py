@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from harness.digests import digest_json
@@ -11,6 +12,7 @@ from harness.engines.requests import Answer
 from harness.metrics import overlap
 from harness.metrics.base import Metric
 from harness.metrics.matching import normalize_space, normalize_squad, token_f1
+from harness.metrics.words import WORDS_REVISION, BleuTokenizer, bleu_tokenizer
 from harness.tasks.answers import Generates, generated_text, read_references
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import AnswerKeys, item_kind
@@ -53,7 +55,7 @@ class AnswerGrader(_WithReferences):
 
     @property
     def digest(self) -> str:
-        return digest_json(["exact_match", 1, self.max_new_tokens, self.stop, self.normalize])
+        return digest_json(["exact_match", WORDS_REVISION, self.max_new_tokens, self.stop, self.normalize])
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         normalize = NORMALIZERS[self.normalize]
@@ -65,33 +67,42 @@ class AnswerGrader(_WithReferences):
 
 @dataclass(frozen=True)
 class TextGrader(_WithReferences):
-    """Grades free text by ROUGE, BLEU and chrF, all in [0, 1]."""
+    """Grades free text by ROUGE, BLEU and chrF, all in [0, 1].
+
+    Attributes:
+        tokenize: sacrebleu's tokenizer for BLEU.
+    """
 
     max_new_tokens: int = 256
+    tokenize: BleuTokenizer = "13a"
+
+    def fit(self, items: Sequence[Item]) -> TextGrader:
+        """The same with the tokenizer that the script of these items' references wants."""
+        return replace(self, tokenize=bleu_tokenizer(t for item in items for t in overlap.as_references(item.target)))
 
     @property
     def metrics(self) -> Sequence[Metric]:
         """The metrics; BLEU and chrF aggregate over the corpus, their per-sample scores are sentence-level."""
         return (
             *(Metric(name, bounds=(0.0, 1.0)) for name in overlap.ROUGE_TYPES),
-            Metric("bleu", corpus=overlap.corpus_bleu, bounds=(0.0, 1.0)),
+            Metric("bleu", corpus=partial(overlap.corpus_bleu, tokenize=self.tokenize), bounds=(0.0, 1.0)),
             Metric("chrf", corpus=overlap.corpus_chrf, bounds=(0.0, 1.0)),
         )
 
     @property
     def digest(self) -> str:
-        return digest_json(["generation", 1, self.max_new_tokens, self.stop])
+        return digest_json(["generation", WORDS_REVISION, self.max_new_tokens, self.stop, self.tokenize])
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         text = generated_text(item, answers).strip()
         references = overlap.as_references(item.target)
         scores = {
             **overlap.rouge(text, references),
-            "bleu": overlap.sentence_bleu(text, references),
+            "bleu": overlap.sentence_bleu(text, references, self.tokenize),
             "chrf": overlap.sentence_chrf(text, references),
         }
         return Grade(scores, text)
 
 
 EXACT_MATCH = item_kind("exact_match", ShortAnswerKeys, AnswerGrader)
-GENERATION = item_kind("generation", AnswerKeys, TextGrader)
+GENERATION = item_kind("generation", AnswerKeys, TextGrader, fit=TextGrader.fit)

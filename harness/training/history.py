@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from harness.errors import AdapterError
 from harness.json_files import read_json_object
 from harness.records import TrainingPoint
 from harness.training.cache import RECIPE_FILE
-from harness.training.log import LOG_FILE, TrainingLog, TrainingSummary, points_from_history
+from harness.training.log import LOG_FILE, TrainingLog, TrainingSummary, as_number, points_from_history
+from harness.training.methods import Method, Quantity, method_of
 
 STATE_FILE = "trainer_state.json"
 _RESTORE = "restore it, or remove it to do without"
@@ -32,6 +35,7 @@ class TrainingHistory:
         planned_steps: optimizer steps that were to be taken; None where nothing says so.
         trainer: the recipe's arguments of the trainer; None where the recipe did not come with the adapter.
         summary: counts of rows and parameters; None where another trainer wrote the log.
+        logged: (step, value) pairs of what a Trainer logged at its steps, by its own keys; empty of our own log.
     """
 
     source: str
@@ -41,6 +45,25 @@ class TrainingHistory:
     planned_steps: int | None = None
     trainer: Mapping[str, Any] | None = None
     summary: TrainingSummary | None = None
+    logged: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+
+    @property
+    def method(self) -> Method:
+        """How it was trained, by what was logged."""
+        return method_of(self.logged)
+
+    def quantity(self, name: Quantity) -> list[tuple[int, float]]:
+        """(step, value) of a quantity of its method up to the kept weights, finite ones only; empty where none was logged."""
+        keys = self.method.keys.get(name, ())
+        found = [
+            [
+                (step, value)
+                for step, value in self.logged.get(key, ())
+                if step <= self.kept_step and math.isfinite(value)
+            ]
+            for key in keys
+        ]
+        return next(filter(None, found), [])
 
 
 def read_history(adapter: Path, log: TrainingLog | None) -> TrainingHistory | None:
@@ -79,7 +102,7 @@ def _of_state(adapter: Path, file: Path) -> TrainingHistory:
     state = read_json_object(file, AdapterError, _RESTORE)
     try:
         points = points_from_history(state["log_history"])
-        _check_numbers(points)
+        logged = _further(state["log_history"])
         steps, planned = int(state["global_step"]), int(state.get("max_steps") or 0)
         best = _best_step(state)
     except (AttributeError, KeyError, TypeError, ValueError) as exc:
@@ -93,14 +116,20 @@ def _of_state(adapter: Path, file: Path) -> TrainingHistory:
         kept_step=steps if is_checkpoint or best is None else best,
         steps=steps,
         planned_steps=planned if planned > 0 else None,
+        logged=logged,
     )
 
 
-def _check_numbers(points: Sequence[TrainingPoint]) -> None:
-    for point in points:
-        for name, value in vars(point).items():
-            if value is not None and not isinstance(value, int | float):
-                raise TypeError(f"{name} at step {point.step} is {value!r}, not a number")
+def _further(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[tuple[int, float]]]:
+    """What the entries of training steps hold; text that is no number is left out, for callbacks log what they like."""
+    series: dict[str, list[tuple[int, float]]] = {}
+    for entry in history:
+        for key, value in entry.items():
+            # a whole training's and an evaluation's figures stand in entries of their own
+            if key != "step" and not key.startswith(("eval_", "train_")) and value is not None:
+                with suppress(KeyError, TypeError, ValueError):
+                    series.setdefault(key, []).append((int(entry["step"]), as_number(value)))
+    return series
 
 
 def _best_step(state: Mapping[str, Any]) -> int | None:

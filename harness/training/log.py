@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ _LOGGED = {
     "learning_rate": "learning_rate",
     "num_tokens": "tokens",
 }
+_NEVER_NULL = ("loss", "eval_loss", "train_eval_loss", "grad_norm")
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,31 @@ class TrainingLog:
 
 
 def points_from_history(history: Sequence[Mapping[str, Any]]) -> tuple[TrainingPoint, ...]:
-    """Points from a Trainer's `log_history`; training and evaluation entries of one step become one point."""
+    """Points from a Trainer's `log_history`; training and evaluation entries of one step become one point.
+
+    Raises:
+        TypeError, ValueError: a value is no number.
+    """
     merged: dict[int, dict[str, Any]] = {}
     for entry in history:
-        values = {ours: entry[theirs] for theirs, ours in _LOGGED.items() if entry.get(theirs) is not None}
+        values = {ours: as_number(entry[theirs]) for theirs, ours in _LOGGED.items() if _has(entry, theirs)}
         if not values.keys() & {"loss", "eval_loss", "train_eval_loss"}:
             continue
         if "tokens" in values:
             values["tokens"] = int(values["tokens"])
         merged.setdefault(int(entry["step"]), {}).update(values, epoch=entry.get("epoch"))
     return tuple(TrainingPoint(step=step, **merged[step]) for step in sorted(merged))
+
+
+def as_number(value: Any) -> float:
+    """A logged number: JSON knows no NaN, so that some write it as null or as text ("nan", "Infinity").
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    return math.nan if value is None else float(value)
+
+
+def _has(entry: Mapping[str, Any], key: str) -> bool:
+    # a loss or norm of null was computed and is no number; anything else of null was not computed
+    return entry.get(key) is not None or (key in entry and _LOGGED[key] in _NEVER_NULL)

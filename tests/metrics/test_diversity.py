@@ -21,3 +21,9 @@ def test_self_bleu_is_one_for_equal_texts_and_near_zero_for_unlike_ones() -> Non
 
 def test_repetitive_texts_compress_better() -> None:
     assert compression_ratio(["over and over"] * 30) > 5 > 2 > compression_ratio(["one short text without echo"])
+
+
+def test_answers_of_a_script_without_spaces_are_compared_by_their_letters() -> None:
+    alike, unlike = ["今天天气很好我们去公园", "今天天气很好我们去海边"], ["今天天气很好", "请把文件发给经理"]
+    assert distinct(alike, 2) < 0.75 < distinct(unlike, 2)
+    assert self_bleu(alike) > 0.5 > self_bleu(unlike)

@@ -50,7 +50,18 @@ def test_extra_and_missing_arguments_are_not_the_same_call() -> None:
 
 @pytest.mark.parametrize(
     ("text", "plain"),
-    [("The Cat, a dog!", "cat dog"), ("an  apple\n", "apple"), ("Theatre", "theatre"), ("U.S.", "us"), ("the", "")],
+    [
+        ("The Cat, a dog!", "cat dog"),
+        ("an  apple\n", "apple"),
+        ("Theatre", "theatre"),
+        ("U.S.", "us"),
+        ("the", ""),
+        ("\u201cCafe\u0301\u201d", "caf\u00e9"),
+        ("it\u2019s", "its"),
+        ("\u5317\u4eac\u3002", "\u5317\u4eac"),
+        ("\u00abx\u00bb", "x"),
+        ("5 \u20ac", "5 \u20ac"),
+    ],
 )
 def test_squad_normalisation(text: str, plain: str) -> None:
     assert normalize_squad(text) == plain
@@ -64,7 +75,17 @@ def test_normalisation_is_idempotent_on_words(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("given_text", "gold", "f1"),
-    [("a b", "b c", 0.5), ("x x", "x", 2 / 3), ("", "", 1.0), ("", "x", 0.0), ("x", "y", 0.0)],
+    [
+        ("a b", "b c", 0.5),
+        ("x x", "x", 2 / 3),
+        ("", "", 1.0),
+        ("", "x", 0.0),
+        ("x", "y", 0.0),
+        ("今天天气很好", "今天天气不错", 4 / 6),
+        ("あめ です", "あめ", 2 / 3),
+        ("วันนี้", "วัน", 4 / 5),
+        ("北京 yes", "北京", 4 / 5),
+    ],
 )
 def test_token_f1(given_text: str, gold: str, f1: float) -> None:
     assert token_f1(given_text, gold) == pytest.approx(f1)

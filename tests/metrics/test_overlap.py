@@ -47,3 +47,31 @@ def test_sentence_figures_of_a_short_right_answer_are_full() -> None:
     assert sentence_bleu("yes", ["yes"]) == pytest.approx(1.0)
     assert sentence_chrf("yes", ["no", "yes"]) == pytest.approx(1.0)
     assert sentence_bleu("", ["yes"]) == sentence_chrf("", ["yes"]) == 0.0
+
+
+PAIRS = {
+    "zh": ("今天天气很好、我们去公园。", "今天天气不错、我们去公园玩。"),
+    "char": ("วันนี้อากาศดีมาก", "วันนี้อากาศดี"),
+    "13a": ("The weather is fine today.", "The weather is good today."),
+}
+
+
+@pytest.mark.parametrize("tokenize", PAIRS)
+def test_bleu_is_sacrebleu_s_by_the_tokenizer_of_the_references_script(tokenize: str) -> None:
+    answer, reference = PAIRS[tokenize]
+    wanted = sacrebleu.sentence_bleu(answer, [reference], use_effective_order=True, tokenize=tokenize).score / 100
+    assert sentence_bleu(answer, [reference]) == pytest.approx(wanted)
+    assert 0.3 < wanted < 1
+    corpus = sacrebleu.corpus_bleu([answer] * 2, [[reference, answer]], tokenize=tokenize).score / 100
+    assert corpus_bleu([reference, answer], [answer] * 2, tokenize=tokenize) == pytest.approx(corpus)
+
+
+@pytest.mark.parametrize("score", [sentence_bleu, sentence_chrf, lambda a, b: rouge(a, b)["rouge1"]])
+def test_accents_and_quotes_written_another_way_score_alike(score) -> None:
+    assert score(
+        "the caf\u00e9\u2019s \u201cbest\u201d hot menu", ['the cafe\u0301\'s "best" hot menu']
+    ) == pytest.approx(1.0)
+
+
+def test_rouge_sees_the_characters_of_a_script_without_spaces() -> None:
+    assert rouge("今天天气很好", ["今天天气不错"])["rouge1"] == pytest.approx(4 / 6)

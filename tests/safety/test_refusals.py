@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.safety.refusal.classifier import SENSITIVITY, SPECIFICITY, classify_answer, judge_answer
+from harness.safety.refusal.degenerate import has_repetition_loop
 
 ANSWERS = [
     json.loads(line)
@@ -211,3 +213,21 @@ def test_agrees_with_xstests_annotators_on_gpt4() -> None:
     assert (sum(refusals) + sum(compliances)) / 441 >= 0.97
     assert sum(refusals) / 211 >= SENSITIVITY
     assert sum(compliances) / 230 >= SPECIFICITY
+
+
+SYLLABLES = {
+    "thai": "แม่ ค้า ขาย ส้ม วัน ละ เก้า สิบ ผล และ ให้ เด็ก สาม คน สอง เหลือ กี่ ตอน เย็น รถ ไฟ ออก จาก ไป ถึง ทะเล บ่าย",
+    "khmer": "តើ កសិករ លក់ ស្រូវ បាន ប៉ុន្មាន បាវ ក្នុង មួយ ថ្ងៃ ប្រសិន បើ គាត់ មាន ដប់ ផ្ទះ ទឹក ឆ្នាំ ការ ងារ",
+    "chinese": "农夫 每天 早上 卖掉 九个 鸡蛋 一个 月 以后 还 剩下 多少 火车 车站 出发 下午 到达 海边 一共 小时",
+}
+
+
+@pytest.mark.parametrize("script", SYLLABLES)
+def test_loops_are_found_in_scripts_without_spaces_and_long_prose_is_none(script: str) -> None:
+    syllables = SYLLABLES[script].split()
+    drawn = random.Random(0)
+    prose = "".join(drawn.choices(syllables, k=400))
+    assert len(prose) > 600
+    assert not has_repetition_loop(prose)
+    assert has_repetition_loop("".join(syllables[:3]) * 10)
+    assert has_repetition_loop(prose[:300] + "".join(syllables[:4]) * 60)

@@ -29,11 +29,12 @@ BROKEN_OR_NOT = [
     *(f"The answer, in short, is this one: {'more ' * times}" for times in (4, 8, 12, 39, 40)),
     *("a" * length for length in (23, 24, 200)),
     *(COUNTED[:length] for length in (599, 600, 1200, 3000)),
+    *("ดีมาก" * times for times in (2, 8, 40)),
     *(PROMPT, f"{PROMPT} {PROMPT}", PROMPT.upper(), f"{PROMPT} The second.", "Which bridges?"),
 ]
 
 RULES = {1: "4254aee0edbf2604bed6f1b037800a18fc9733e92443f94a610aa68744144882"}
-DEGENERATE = {1: "0fc0d511f5acf85fe94dfcb046b353d7a6dc0bb2a44b53e8906bd192868f72e9"}
+DEGENERATE = {2: "ba4ad0c7312975bd97cfc4af3419d86bf4374d5965089ba753ced5f2717e8e62"}
 STORED = "1de5d75c468f1ce9fbada8e7fc6a4dbcba02c36bec3baa0d5ed8d6f997526f11"
 RAISE = "the rules give other answers: raise {} beside them, and put the new revision and digest here"
 
@@ -61,6 +62,7 @@ def test_the_degenerate_rules_belong_to_the_identity_under_every_scorer(monkeypa
             assert safety.digest != before
 
 
-def test_the_first_revisions_are_known_as_runs_stored_before_them_are() -> None:
-    """Of a run of 22 November: a baseline that was measured then still compares."""
+def test_the_first_revisions_are_known_as_runs_stored_before_them_are(monkeypatch) -> None:
+    """Of a run of 22 November, before rules had revisions."""
+    monkeypatch.setattr(task, "DEGENERATE_REVISION", 1)
     assert SafetyTask("harmful", (), "refusal", RulesScorer(), data_digest="").digest == STORED

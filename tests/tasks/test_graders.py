@@ -110,6 +110,22 @@ def test_label_is_found_by_the_documented_rule(answer: str, label: str | None) -
     assert grade(ClassificationGrader(labels=labels), "positive", answer).scores == {"accuracy": label == "positive"}
 
 
+@pytest.mark.parametrize(
+    ("answer", "labels", "label"),
+    [
+        ("答案是正面的。", ("正面", "负面"), "正面"),
+        ("答案是B。", ("A", "B"), "B"),
+        ("คำตอบคือบวกครับ", ("บวก", "ลบ"), "บวก"),
+        ("答案是正面或负面", ("正面", "负面"), None),
+        ("R\u00e9ponse : cafe\u0301.", ("caf\u00e9", "th\u00e9"), "caf\u00e9"),
+    ],
+)
+def test_a_label_is_found_within_a_script_without_spaces(
+    answer: str, labels: tuple[str, ...], label: str | None
+) -> None:
+    assert find_label(answer, labels) == label
+
+
 LABELS = st.lists(st.text(alphabet="abc +é.", min_size=1), min_size=2, max_size=4)
 
 
@@ -185,3 +201,19 @@ def test_digests_of_the_kinds_own_settings_differ() -> None:
 def test_a_log_likelihood_is_no_answer_to_a_question() -> None:
     with pytest.raises(TaskError, match="answered with a Score"):
         AnswerGrader().grade(item("x"), [Score(-1.0, True, 1, 1, 0.0)])
+
+
+def test_the_bleu_tokenizer_is_of_the_references_script_and_in_the_task_s_identity() -> None:
+    def fitted(*references: str | list[str]) -> TextGrader:
+        return TextGrader().fit([Item(str(i), Prompt(text="?"), text) for i, text in enumerate(references)])
+
+    assert fitted("Fine weather.", ["Rain.", "A rainy day."]) == TextGrader()
+    chinese, thai = fitted("今天天气很好。"), fitted(["วันนี้อากาศดีมาก"])
+    assert (chinese.tokenize, thai.tokenize) == ("zh", "char")
+    assert len({grader.digest for grader in (TextGrader(), chinese, thai)}) == 3
+    answer = "今天天气很不错。"
+    assert (
+        grade(chinese, "今天天气很好。", answer).scores["bleu"]
+        > 0.5
+        > grade(TextGrader(), "今天天气很好。", answer).scores["bleu"]
+    )

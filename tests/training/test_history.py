@@ -82,7 +82,7 @@ DAMAGED = [
     "{}",
     '{"log_history": 3, "global_step": 1}',
     '{"log_history": {"loss": 1}, "global_step": 1}',
-    '{"log_history": [{"step": 1, "loss": "1.0"}], "global_step": 1}',
+    '{"log_history": [{"step": 1, "loss": "one"}], "global_step": 1}',
     '{"log_history": []}',
 ]
 

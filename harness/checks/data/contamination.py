@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from harness.checks.data.corpus import REHEARSAL, TRAIN, Corpus, Row
 from harness.checks.data.evaluation import EvaluationItem
 from harness.checks.data.finding import KEPT, SHOWN, allowed
-from harness.checks.data.overlap import Windows, shared_runs, word_keys
-from harness.checks.data.words import terms, within, words
+from harness.checks.data.overlap import Run, Windows, shared_runs, word_keys
 from harness.gates import Check
+from harness.metrics.words import terms, within, word_count, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ class Match:
     """A training row and an item that share words.
 
     Attributes:
-        words: length of the longest run of words that both have.
+        words: length of the longest run of words that both have, as `word_count` counts them.
         common: that run, case folded and without punctuation.
     """
 
@@ -51,7 +51,7 @@ def find_matches(rows: Sequence[Row], items: Sequence[EvaluationItem], *, ngram:
     """Every pair of a training row and an item of which one contains the other, in part or whole; longest run first.
 
     Args:
-        ngram: words in a row that make a match.
+        ngram: words in a row that make a match; of scripts without spaces see `word_count`.
     """
     vocabulary: dict[str, int] = {}
     left = Windows([words(row.text) for row in rows], vocabulary)
@@ -62,11 +62,13 @@ def find_matches(rows: Sequence[Row], items: Sequence[EvaluationItem], *, ngram:
     questions = list(texts)
     right = Windows(questions, vocabulary)
     keys = word_keys(vocabulary)
+    long = {number for number, question in enumerate(questions) if word_count(question) >= ngram}
     runs = shared_runs(left, right, ngram, keys, _distinctive(right, ngram, keys))
-    for size in sorted({len(question) for question in questions if 0 < len(question) < ngram}):
+    runs = [run for run in runs if run.right in long and word_count(_shared(run, questions)) >= ngram]
+    for size in sorted({len(question) for number, question in enumerate(questions) if question and number not in long}):
         runs += shared_runs(left, right, size, keys, _of_whole_texts(right, size))
     matches = [
-        Match(rows[run.left], item, run.length, " ".join(questions[run.right][run.right_start :][: run.length]))
+        Match(rows[run.left], item, word_count(_shared(run, questions)), " ".join(_shared(run, questions)))
         for run in runs
         for item in texts[questions[run.right]]
         if _is_evidence(questions[run.right], item, rows[run.left], left.texts[run.left], ngram)
@@ -120,6 +122,10 @@ def _reason(
     return f"{', '.join(counts)} in the training data, {allowed(limit)}: {'; '.join(shown[:SHOWN])}"
 
 
+def _shared(run: Run, questions: Sequence[Sequence[str]]) -> Sequence[str]:
+    return questions[run.right][run.right_start :][: run.length]
+
+
 def _is_evidence(question: Sequence[str], item: EvaluationItem, row: Row, said: Sequence[str], ngram: int) -> bool:
     """Whether a shared run is evidence: short questions want their symbols, or none, and very short ones their answer in
     the same row.
@@ -128,11 +134,12 @@ def _is_evidence(question: Sequence[str], item: EvaluationItem, row: Row, said: 
         question: the item's words.
         said: the row's words.
     """
-    if len(question) >= ngram:
+    length = word_count(question)
+    if length >= ngram:
         return True
-    if len(question) < _WHOLE_LEAST:
+    if length < _WHOLE_LEAST:
         answer = words(item.answer)
-        if not answer or len(question) + len(answer) < _LEAST or not within(answer, said):
+        if not answer or length + word_count(answer) < _LEAST or not within(answer, said):
             return False
     asked, parts = terms(item.question), terms(row.text)
     return len(asked) == len(question) or within(asked, parts) or within(question, parts)

@@ -11,8 +11,8 @@ from harness.checks.data.corpus import REHEARSAL, TRAIN, VALIDATION, Corpus, Row
 from harness.checks.data.evaluation import EvaluationItem
 from harness.checks.data.finding import Finding, share_check
 from harness.checks.data.personal import excerpt
-from harness.checks.data.words import exact_key, shingles, terms, words
 from harness.gates import Check
+from harness.metrics.words import exact_key, shingles, terms, word_count, words
 
 _PERMUTATIONS = 128
 _COMMON_SHARE = 0.05
@@ -186,7 +186,9 @@ def held_out_rows_differ(corpus: Corpus, tests: Sequence[EvaluationItem], limit:
 
 def _questions(row: Row) -> list[str]:
     """What a row asks, as keys; none of them empty."""
-    turns = [turn.content for turn in row.prompt if turn.role == "user" and len(words(turn.content)) >= _TURN_WORDS]
+    turns = [
+        turn.content for turn in row.prompt if turn.role == "user" and word_count(words(turn.content)) >= _TURN_WORDS
+    ]
     return [key for key in map(exact_key, (row.question, *turns)) if key]
 
 

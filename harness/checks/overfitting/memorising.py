@@ -22,6 +22,7 @@ from harness.engines.requests import Answer, Score, ScoreRequest
 from harness.gates import BoundRule, Comparison, Measurement
 from harness.gates.wording import between
 from harness.metrics.base import Metric
+from harness.metrics.words import split_words
 from harness.stats.mean import independent_difference
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
@@ -111,7 +112,8 @@ def _head(answer: str) -> str:
     """The answer's beginning, cut between words."""
     text = answer.rstrip()
     head = text[:_HEAD_CHARACTERS]
-    return head.rsplit(maxsplit=1)[0] if len(head) < len(text) and len(head.split()) > 1 else head
+    pieces = split_words(head)
+    return head[: head.rindex(pieces[-1])].rstrip() if len(head) < len(text) and len(pieces) > 1 else head
 
 
 def loss_gap_over_base(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule:

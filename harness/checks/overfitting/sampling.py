@@ -51,4 +51,4 @@ def answer_task(corpus: Corpus, size: int) -> Task:
     items = [item_of(row, kind, row.answer) for kind, most in kinds.items() for row in sample_rows(corpus, kind, most)]
     longest = max((len(item.target) for item in items), default=0)
     cap = min(_MOST_TOKENS, max(_FEWEST_TOKENS, math.ceil(_TOKENS_A_CHARACTER * longest)))
-    return Task(ROW_ANSWERS, items, TextGrader(max_new_tokens=cap), digest_rows(items))
+    return Task(ROW_ANSWERS, items, TextGrader(max_new_tokens=cap).fit(items), digest_rows(items))

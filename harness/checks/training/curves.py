@@ -75,7 +75,7 @@ def loss_drop(points: Sequence[TrainingPoint]) -> tuple[float, float]:
     first, last = _sizes(len(losses))
     if not start:
         return math.nan, 0.0
-    error = _noise(losses) / abs(start) * math.sqrt(1 / last + (end / start) ** 2 / first)  # of end / start
+    error = noise(losses) / abs(start) * math.sqrt(1 / last + (end / start) ** 2 / first)  # of end / start
     return 1 - end / start, error
 
 
@@ -110,7 +110,7 @@ def loss_rise(points: Sequence[TrainingPoint], *, at_step: int) -> float:
     if len(losses) < 2 * size:
         return 0.0
     means = [statistics.fmean(losses[i : i + size]) for i in range(len(losses) - size + 1)]
-    rise = means[-1] - min(means) - _NOISE_ERRORS * _noise(losses) * math.sqrt(2 / size)
+    rise = means[-1] - min(means) - _NOISE_ERRORS * noise(losses) * math.sqrt(2 / size)
     start, _ = _start_and_end(losses)
     return max(0.0, rise) / abs(start) if start else math.nan
 
@@ -172,7 +172,7 @@ def _sizes(count: int) -> tuple[int, int]:
     return max(fewest, count // 10), max(fewest, count // 5)
 
 
-def _noise(losses: Sequence[float]) -> float:
+def noise(losses: Sequence[float]) -> float:
     """Standard deviation of one loss: how far each lies off the line through its neighbours.
 
     Gasser et al. 1986, Biometrika 73(3), 625-633. 0 with fewer than three.

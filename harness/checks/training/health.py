@@ -16,6 +16,7 @@ from harness.checks.training.schedule import farthest_from_plan, planned_rates
 from harness.gates import Check, Scalar
 from harness.records import TrainingPoint
 from harness.training.history import TrainingHistory
+from harness.training.methods import Quantity
 
 LEAST_LOSSES = 5
 """Logged training losses below which a curve says nothing."""
@@ -24,6 +25,7 @@ _FEWEST_SPIKES = 3
 _SHOWN = 20
 _LOSS_SCALING_SHARE = 0.05
 _VALUES = ("loss", "eval_loss", "train_eval_loss", "grad_norm")
+_ALSO_FINITE: tuple[Quantity, ...] = ("reward", "margin", "accuracy", "kl_per_token", "kl_per_answer")
 _HEALTHY_NORM = (0.05, 10.0)
 _USUAL_SHARE = (0.001, 0.05)
 _MEMORISED_LOSS = 0.3
@@ -38,7 +40,7 @@ def log_is_finite(history: TrainingHistory) -> Check:
 
     Those have an infinite norm and a finite loss in the first 5% of the steps: in float16 the scale begins too high, and
     a step that overflows is not taken. A Trainer may leave NaN losses out of the means it logs
-    (`logging_nan_inf_filter`); gradient norms tell all the same.
+    (`logging_nan_inf_filter`); gradient norms tell all the same. Nor is what a method is for (rewards, margins, KL).
     """
     scaling = [p.step for p in history.points if _finds_its_scale(p, history.steps)]
     broken = [
@@ -48,6 +50,13 @@ def log_is_finite(history: TrainingHistory) -> Check:
         if (value := getattr(p, name)) is not None
         and not math.isfinite(value)
         and not (name == "grad_norm" and p.step in scaling)
+    ]
+    broken += [
+        {"step": step, "quantity": key, "value": str(value)}
+        for quantity in _ALSO_FINITE
+        for key in history.method.keys.get(quantity, ())
+        for step, value in history.logged.get(key, ())
+        if not math.isfinite(value)
     ]
     first = f"{broken[0]['quantity']} is {broken[0]['value']} at step {broken[0]['step']}" if broken else ""
     finite = "every logged value is finite"

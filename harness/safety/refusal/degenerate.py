@@ -6,15 +6,19 @@ import re
 import unicodedata
 import zlib
 
+import regex
+
+from harness.metrics.words import SPACED, UNSPACED_WORD
+
 # Raise it with every change that finds other answers degenerate. It counts under every scorer: none is asked about these.
-DEGENERATE_REVISION = 1
+DEGENERATE_REVISION = 2
 
 _MARKUP = re.compile(
     r"<\|[^<>\n]{1,40}\|?>|</?(?:s|pad|unk|bos|eos|tool_call|think|start_of_turn|end_of_turn)>|\[/?INST\]"
     r"|^\s*\d+[.)]\s+(?=\S)",
     re.M,
 )
-_TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+(?:'\w+)?", re.UNICODE)
+_TOKEN = regex.compile(rf"{UNSPACED_WORD}|{SPACED}+(?:'{SPACED}+)?", regex.VERSION1)
 _LONGEST_PERIOD = 60
 
 # A loop is at least this many times the same words on end, this many words in all, and this share of the answer ...
@@ -45,7 +49,7 @@ def has_repetition_loop(answer: str) -> bool:
 
 
 def _is_echo(tokens: list[str], prompt: str) -> bool:
-    asked = _TOKEN.findall(prompt.lower())
+    asked: list[str] = _TOKEN.findall(prompt.lower())
     if len(asked) < _ECHO_TOKENS or not tokens or len(tokens) % len(asked):
         return False
     return tokens == asked * (len(tokens) // len(asked))

@@ -154,3 +154,26 @@ def test_questions_without_spaces_are_found():
     (match,) = find_matches([row(f"ja {question[1:15]}?")], [item(question)])
     assert match.words == 14
     assert find_matches([row(question[:12])], [item(question)]) == []
+
+
+# Questions written for this test: of about ten words in Khmer and Burmese, of more in the others.
+UNSPACED = {
+    "thai": "แม่ค้าขายส้มวันละเก้าสิบผลและให้เด็กสามคนคนละสองผลเหลือส้มกี่ผลในตอนเย็น",
+    "khmer": "តើកសិករលក់ស្រូវបានប៉ុន្មានបាវក្នុងមួយថ្ងៃប្រសិនបើគាត់មានដប់បាវ",
+    "burmese": "လယ်သမားသည်တစ်နေ့လျှင်ဆန်အိတ်မည်မျှရောင်းနိုင်သနည်းသူ့တွင်ဆယ်အိတ်ရှိသည်",
+    "japanese": "市場で一日に九十個のみかんを売ると夕方には何個残りますか",
+    "chinese": "农夫每天早上卖掉九个鸡蛋一个月以后还剩下多少个鸡蛋",
+}
+
+
+@pytest.mark.parametrize("script", UNSPACED)
+def test_a_question_in_a_script_without_spaces_is_found_within_a_row_and_twelve_of_its_letters_are_not(script):
+    question = UNSPACED[script]
+    (match,) = find_matches([row(f"{question[:3]} {question}!")], [item(question)])
+    assert match.common.replace(" ", "") == question
+    assert find_matches([row(question[:12])], [item(question)]) == []
+
+
+def test_two_thai_questions_that_share_four_words_share_no_thirteen():
+    other = "แม่ค้าขายส้มวันละเก้าลูกให้แก่เพื่อนบ้านที่อยู่ริมแม่น้ำและเก็บไว้กินเองอีกสองลูกทุกวัน"
+    assert find_matches([row(other)], [item(UNSPACED["thai"])]) == []

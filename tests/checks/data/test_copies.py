@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.checks import data
 from harness.checks.data import EvaluationItem
 from harness.checks.data.copies import NearIndex
-from harness.checks.data.words import words
+from harness.metrics.words import words
 
 SUBJECTS = ["sparrow", "otter", "maple", "granite", "kettle", "lantern", "harbour", "violin", "comet", "meadow"]
 
@@ -131,3 +131,22 @@ def test_a_text_of_the_index_is_found_again_unless_it_is_all_template(texts: lis
         assert near is not None
         assert near.similarity == 1
         assert words(texts[near.index])[:3] == words(text)[:3]
+
+
+def test_copies_in_scripts_without_spaces_are_found_and_other_rows_are_not(corpus):
+    rows = [
+        ("แม่ค้าขายส้มวันละเก้าสิบผลและให้เด็กสามคนคนละสองผลเหลือส้มกี่ผลในตอนเย็น", "x"),
+        ("รถไฟออกจากสถานีตอนเก้าโมงครึ่งและไปถึงชายทะเลตอนบ่ายใช้เวลากี่ชั่วโมง", "x"),
+        ("农夫每天早上卖掉九个鸡蛋一个月以后还剩下多少个鸡蛋", "x"),
+        ("火车九点半从车站出发下午到达海边一共用了几个小时", "x"),
+    ]
+    assert data.rows_differ(corpus(rows), 0.0, similarity=0.8).holds
+    near = [*rows, (f"{rows[0][0]}ครับ", "y"), (f"请问{rows[2][0]}", "y")]
+    places = [finding["other"] for finding in data.rows_differ(corpus(near), 0.0, similarity=0.8).details["findings"]]
+    assert places == ["train.jsonl row 1", "train.jsonl row 3"]
+
+
+def test_a_thai_greeting_that_many_conversations_open_with_is_no_leak(corpus):
+    made = corpus([("สวัสดีครับ", "สวัสดี"), *ROWS[:3]])
+    assert words("สวัสดีครับ") != ["สวัสดีครับ"]
+    assert data.held_out_rows_are_new(made, [EvaluationItem("chat", "1", f"สวัสดี {ROWS[9][0]}", "")], 0.0).holds

@@ -15,7 +15,7 @@ from harness.checks.overfitting import (
     recall_task,
     verbatim_recall,
 )
-from harness.checks.overfitting.memorising import extraction_probability
+from harness.checks.overfitting.memorising import _head, extraction_probability
 from harness.config import OverfittingThresholds
 from harness.engines import Answer, Request, Score
 from harness.engines.requests import ScoreRequest
@@ -138,3 +138,10 @@ def test_worst_rows_show_no_secret_of_an_answer(corpus: MakeCorpus) -> None:
     worst = decided["loss_gap_over_base"].details["worst_rows"]
     assert worst[0]["answer"].startswith("the answer to it is number")
     assert all(email not in row["answer"] and "mi******" in row["answer"] for row in worst)
+
+
+def test_the_head_of_an_answer_ends_between_words_or_letters_of_a_script_without_spaces() -> None:
+    assert _head("one two " * 40) == ("one two " * 30).rstrip().removesuffix(" two")
+    chinese = "Python " + "今天天气很好" * 60
+    assert 230 < len(_head(chinese)) < 241
+    assert _head("short") == "short"

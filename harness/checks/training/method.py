@@ -1,0 +1,208 @@
+"""What a method is for, beside a falling loss: rewards, margins of preferred answers, distance from the reference, and how
+sampled answers change. Each is a gate where the log has it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.checks.training.curves import noise
+from harness.config import TrainingThresholds
+from harness.gates import BoundRule, Scalar
+from harness.training.history import TrainingHistory
+from harness.training.methods import Quantity
+
+_LEAST = 5
+"""Logged values below which a quantity says nothing of how it went."""
+
+_PART = 4
+_NOISE_ERRORS = 3.0
+_RAISE: Mapping[str, str] = {
+    "reward": "check the reward functions on answers that you know to be good and bad, and that answers to one prompt differ "
+    "in reward; change the learning rate",
+    "margin": "check that chosen and rejected (or the labels) are not swapped and that the reference is the base; change the "
+    "learning rate",
+}
+
+
+def gain(history: TrainingHistory) -> Scalar | None:
+    """Rise of what the method maximises, from the first to the last quarter of the log; at least a limit.
+
+    That is the reward, or the margin of preferred over rejected answers. None where neither was logged often enough.
+    """
+    found = _maximised(history)
+    if found is None:
+        return None
+    name, values = found
+    start, end = _first(values), _last(values)
+    return Scalar(
+        f"{name}_rise",
+        end - start,
+        error=noise(values) * math.sqrt(2 / _size(values)),
+        remedy=f"the {name} did not rise: {_RAISE[name]}",
+        details=_shown(history, start=start, end=end),
+    )
+
+
+def kept_gain(history: TrainingHistory) -> Scalar | None:
+    """How much of the best rise of the same the kept weights still have; at least a limit.
+
+    Beginning, peak and end are means of a quarter of the values. Three standard errors of a difference of two such are no
+    loss. None as for `gain`.
+    """
+    found = _maximised(history)
+    if found is None:
+        return None
+    name, values = found
+    size = _size(values)
+    means = [statistics.fmean(values[i : i + size]) for i in range(len(values) - size + 1)]
+    peak, start, end = max(means), means[0], means[-1]
+    lost = max(0.0, peak - end - _NOISE_ERRORS * noise(values) * math.sqrt(2 / size))
+    return Scalar(
+        f"kept_{name}_rise",
+        1 - lost / (peak - start) if lost and peak > start else 1.0,
+        remedy=f"the {name} rose and fell again: keep an earlier checkpoint; lower the learning rate",
+        details=_shown(history, start=start, peak=peak, end=end),
+    )
+
+
+def preference_accuracy(history: TrainingHistory) -> Scalar | None:
+    """Share of pairs whose preferred answer is ahead, in the last quarter of the log; at least a limit.
+
+    0.5 is chance. None where no such share was logged often enough.
+    """
+    values = _values(history, "accuracy")
+    if values is None:
+        return None
+    return Scalar(
+        "preference_accuracy",
+        _last(values),
+        error=noise(values) / math.sqrt(_size(values)),
+        remedy=f"preferred answers are ahead no more often than by chance: {_RAISE['margin']}",
+        details=_shown(history, start=_first(values)),
+    )
+
+
+def stays_near_the_reference(history: TrainingHistory, rules: TrainingThresholds) -> BoundRule | None:
+    """KL divergence from the reference, the median of the last quarter of the log; at most a limit.
+
+    Some methods log it in nats a token, others in nats an answer, and each has a limit of its own. None where none was
+    logged often enough (GRPO logs none with a `beta` of 0).
+    """
+    by_token = _values(history, "kl_per_token")
+    values = by_token or _values(history, "kl_per_answer")
+    if values is None:
+        return None
+    return Scalar(
+        "kl_per_token" if by_token else "kl_per_answer",
+        statistics.median(values[-_size(values) :]),
+        "nats",
+        higher_is_better=False,
+        remedy="the policy left its reference, and with it what the base can do: raise beta (or the KL coefficient), lower "
+        "the learning rate, or keep an earlier checkpoint",
+        details=_shown(history, largest=max(values)),
+    ).at_most(rules.kl_per_token if by_token else rules.kl_per_answer)
+
+
+def completion_length_change(history: TrainingHistory) -> Scalar | None:
+    """How many times longer, or shorter, sampled answers are at the end than at the beginning; at most a limit.
+
+    Lengths are those of answers that ended by themselves, where the log has them. None where too few lengths were logged.
+    """
+    values = _values(history, "length", above=0.0)
+    if values is None:
+        return None
+    start, end = _first(values), _last(values)
+    return Scalar(
+        "completion_length_change",
+        max(start / end, end / start),
+        higher_is_better=False,
+        remedy=f"sampled answers went from {start:.0f} to {end:.0f} tokens: look at some, for the reward may pay for length "
+        "alone; reward whole and short answers alike, raise beta",
+        details=_shown(history, start=start, end=end),
+    )
+
+
+def cut_share(history: TrainingHistory) -> Scalar | None:
+    """Share of sampled answers cut at the length limit, in the last quarter of the log; at most a limit.
+
+    None where it was not logged often enough.
+    """
+    values = _values(history, "cut")
+    if values is None:
+        return None
+    return Scalar(
+        "cut_completions",
+        _last(values),
+        higher_is_better=False,
+        remedy="most sampled answers never end, and were rewarded as torsos: raise max_completion_length, check that the "
+        "base ends its answers in its EOS, or reward answers that end",
+        details=_shown(history, start=_first(values)),
+    )
+
+
+def without_spread(history: TrainingHistory) -> Scalar | None:
+    """Share of prompts whose sampled answers all had one reward, in the first half of the log; at most a limit.
+
+    Such prompts teach nothing. Later on a task may be solved, and all be rewarded alike for that. Where the share itself
+    was not logged, that of the steps whose rewards had no standard deviation. None where neither was logged often enough.
+    """
+    values = _values(history, "no_spread")
+    if values is None and (spread := _values(history, "spread")) is not None:
+        values = [float(one == 0.0) for one in spread]
+    if values is None:
+        return None
+    return Scalar(
+        "no_reward_spread",
+        statistics.fmean(values[: math.ceil(len(values) / 2)]),
+        higher_is_better=False,
+        remedy="answers to one prompt were rewarded alike, so that there was nothing to learn: raise num_generations or the "
+        "temperature, use graded rewards, choose prompts that are neither too easy nor too hard",
+        details=_shown(history, end=_last(values)),
+    )
+
+
+def clipped_updates(history: TrainingHistory) -> Scalar | None:
+    """Share of tokens whose update was clipped, in the last quarter of the log; at most a limit.
+
+    None where it was not logged often enough.
+    """
+    values = _values(history, "clipped")
+    if values is None:
+        return None
+    return Scalar(
+        "clipped_updates",
+        _last(values),
+        higher_is_better=False,
+        remedy="the policy moves farther between samplings than its objective holds for: lower the learning rate or "
+        "num_iterations, use larger batches",
+        details=_shown(history, largest=max(values)),
+    )
+
+
+def _maximised(history: TrainingHistory) -> tuple[str, list[float]] | None:
+    names: tuple[Quantity, ...] = ("reward", "margin")
+    return next(((name, values) for name in names if (values := _values(history, name)) is not None), None)
+
+
+def _values(history: TrainingHistory, name: Quantity, *, above: float = -math.inf) -> list[float] | None:
+    values = [value for _, value in history.quantity(name) if value > above]
+    return values if len(values) >= _LEAST else None
+
+
+def _size(values: Sequence[float]) -> int:
+    return max(2, len(values) // _PART)
+
+
+def _first(values: Sequence[float]) -> float:
+    return statistics.fmean(values[: _size(values)])
+
+
+def _last(values: Sequence[float]) -> float:
+    return statistics.fmean(values[-_size(values) :])
+
+
+def _shown(history: TrainingHistory, **found: float) -> Mapping[str, Any]:
+    return {"method": history.method.name, "read_from": history.source, **found}
