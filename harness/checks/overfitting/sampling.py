@@ -30,7 +30,8 @@ def sample_rows(corpus: Corpus, kind: str, size: int) -> list[Row]:
 
 def item_of(row: Row, kind: str, target: str) -> Item:
     """A row's prompt as it is trained on, with what should follow."""
-    return Item(id=f"{row.location} ({kind})", prompt=Prompt(messages=row.prompt), target=target, tags={"rows": kind})
+    prompt = Prompt(messages=row.prompt, tools=row.conversation.tools)
+    return Item(id=f"{row.location} ({kind})", prompt=prompt, target=target, tags={"rows": kind})
 
 
 def digest_rows(items: Sequence[Item]) -> str:

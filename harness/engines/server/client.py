@@ -92,6 +92,8 @@ def complete(client: OpenAI, model: str, prompt: Prompt, **settings: Any) -> Rep
         response = client.completions.with_raw_response.create(model=model, prompt=prompt.text, **settings)
     else:
         messages = cast(Any, prompt.as_messages())
+        if (tools := prompt.as_tools()) is not None:
+            settings["tools"] = tools
         response = client.chat.completions.with_raw_response.create(model=model, messages=messages, **settings)
     return Reply(read_body(response.http_response), time.perf_counter() - started)
 
