@@ -69,7 +69,7 @@ def render_chat(
     except jinja2.TemplateError as exc:
         roles = ", ".join(m.role for m in messages)
         raise ModelError(
-            f"the chat template refuses roles ({roles}): {exc}", "change the task's `system` or turns"
+            f"the chat template refuses roles ({roles}): {exc}", "change the system prompt or the turns"
         ) from exc
     if ignored:
         raise ModelError(

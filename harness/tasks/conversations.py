@@ -193,7 +193,9 @@ def _turn(record: Record, field: str, location: str, turn: Any) -> Turn:
     said = turn.get(role_key)
     role = ROLES.get(said.strip().lower()) if isinstance(said, str) else None
     if role is None:
-        remedy = f"call it assistant and {_CALL_AS_TEXT}" if said == "function_call" else f"use one of: {', '.join(ROLES)}"
+        remedy = (
+            f"call it assistant and {_CALL_AS_TEXT}" if said == "function_call" else f"use one of: {', '.join(ROLES)}"
+        )
         raise record.error(f"field '{location}.{role_key}' is {show(said)}, not a role", remedy)
     for key in _CALL_KEYS:
         if turn.get(key):

@@ -74,6 +74,13 @@ class Example:
         """The last turn that is learnt, never blank."""
         return self.conversation.answer.content
 
+    @property
+    def lost(self) -> frozenset[str]:
+        """Those unread that change what is learnt, but for columns that repeat what the turns say."""
+        said = "\n".join(turn.content for turn in self.conversation.turns)
+        repeated = {name for name, value in self.fields.items() if isinstance(value, str) and value.strip() in said}
+        return frozenset(name for name in self.unread - repeated if name.rpartition(".")[2] in MEANINGFUL)
+
     def of_last_answer(self) -> Example:
         """The same with its last answer alone learnt."""
         return replace(self, conversation=self.conversation.of_last_answer())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 from collections.abc import Sequence
@@ -148,7 +149,7 @@ def tokenize_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> li
     for one in example.conversation.by_answer():
         prompt_text = render_chat(tokenizer, one.prompt, one.tools)
         prompt = tuple(tokenizer(prompt_text, add_special_tokens=False)["input_ids"])
-        answer_text = _answer_text(one, prompt_text, tokenizer).rstrip().removesuffix(str(tokenizer.eos_token))
+        answer_text = _answer_text(example, one, prompt_text, tokenizer).rstrip().removesuffix(str(tokenizer.eos_token))
         answer = (*tokenizer(answer_text, add_special_tokens=False)["input_ids"], int(tokenizer.eos_token_id))
         labels = (IGNORED_LABEL,) * len(prompt)
         if rows and prompt[: len(rows[-1].input_ids)] == rows[-1].input_ids:
@@ -158,7 +159,7 @@ def tokenize_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> li
     return rows
 
 
-def _answer_text(one: Conversation, prompt_text: str, tokenizer: PreTrainedTokenizerBase) -> str:
+def _answer_text(example: Example, one: Conversation, prompt_text: str, tokenizer: PreTrainedTokenizerBase) -> str:
     """What the model is to write: the answer, after its reasoning as the base's template puts it."""
     answer = one.answer
     if not answer.reasoning:
@@ -167,10 +168,12 @@ def _answer_text(one: Conversation, prompt_text: str, tokenizer: PreTrainedToken
     written = whole.removeprefix(prompt_text)
     end = written.rfind(answer.content.strip())
     if written == whole or end < 0 or answer.reasoning.strip() not in written[:end]:
+        row = json.dumps(example.fields, default=str)
+        field = next((key for key in REASONING_KEYS if f'"{key}"' in row), REASONING_KEYS[0])
         raise DataError(
-            f"the reasoning of turn {len(one.turns)} ({answer.reasoning.strip()[:40]!r} ...) would not be trained on: "
-            "the base's chat template does not render it where the model would write it",
-            f"write it into the answer as the base writes it, or remove it ({', '.join(REASONING_KEYS)})",
+            f"field {field!r} of turn {len(one.turns)} would not be trained on: the base's chat template does not render it "
+            "where the model would write it",
+            "write it into the answer as the base is to write it, or remove the field",
         )
     return written[: end + len(answer.content.strip())]
 

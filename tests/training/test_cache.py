@@ -135,7 +135,8 @@ def test_adapters_cached_when_format_was_called_layout_are_still_found(
     from harness.training import cache
 
     monkeypatch.setattr(cache, "version", lambda name: "1")
-    (tmp_path / "a.jsonl").write_text("{}\n")
+    row = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}], "id": 1}
+    (tmp_path / "a.jsonl").write_text(f"{json.dumps(row)}\n" * 4)
     data = RecipeData(train=DataFile(path="a.jsonl", format="messages", limit=3), split=0.5)
     provenance = cache._provenance(Recipe(name="mine", base="b", data=data, root=tmp_path), "BASE")
     assert digest_json(provenance) == "1eeab3ddee11206f355f5d0ccca374458c004b4e3bebacdc7a12542c3c438064"

@@ -9,6 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from harness.engines.requests import Message
 from harness.errors import DataError, RecipeError
+from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example
 from harness.training import Recipe
 from harness.training.data import IGNORED_LABEL, load_examples, tokenize_examples, tokenize_rehearsal
@@ -20,7 +21,7 @@ def tokenizer(tiny_model_dir: Path) -> PreTrainedTokenizerBase:
 
 
 def example(completion: str, prompt: str = "hi") -> Example:
-    return Example(prompt=(Message("user", prompt),), completion=completion, row=1, fields={})
+    return Example(Conversation.answered((Message("user", prompt),), completion), row=1, fields={})
 
 
 def test_prompt_is_the_bases_template_and_only_the_completion_is_labelled(tokenizer: PreTrainedTokenizerBase) -> None:

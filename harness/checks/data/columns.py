@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from harness.checks.data.corpus import Corpus
 from harness.gates import Check
-from harness.tasks.formats import MEANINGFUL, Example
 
 
 def columns_are_used(corpus: Corpus) -> Check:
@@ -20,10 +18,8 @@ def columns_are_used(corpus: Corpus) -> Check:
     lost: Counter[tuple[str, str]] = Counter()
     for part in corpus.parts:
         for example in part.examples:
-            for name in example.unread:
-                unread[part.path.name, name] += 1
-                lost[part.path.name, name] += _is_lost(example, name)
-    lost = +lost
+            unread.update((part.path.name, name) for name in example.unread)
+            lost.update((part.path.name, name) for name in example.lost)
     listed = _by_file(unread)
     named = "; ".join(f"{file}: {', '.join(columns)}" for file, columns in listed.items())
     reason = f"not used, and needed by nothing: {named}" if listed else "every column is used"
@@ -37,14 +33,6 @@ def columns_are_used(corpus: Corpus) -> Check:
         remedy="put what they say into the turns, or remove these columns if the model is served without it",
         details={"not_used": {file: dict(columns) for file, columns in listed.items()}},
     )
-
-
-def _is_lost(example: Example, name: str) -> bool:
-    if name.rpartition(".")[2] not in MEANINGFUL:
-        return False
-    value: Any = example.fields.get(name)
-    said = "\n".join(turn.content for turn in example.conversation.turns)
-    return not (isinstance(value, str) and value.strip() in said)
 
 
 def _by_file(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:

@@ -67,4 +67,3 @@ def order_fault(roles: list[str]) -> str:
             return f"turn {number} of {len(roles)} ({role}) {after}"
         before = role
     return "" if before == "assistant" else f"the last turn is {before}, not assistant"
-

@@ -31,7 +31,7 @@ _FAMILIES: Mapping[str, re.Pattern[str]] = {
         "gpt-oss": r"<\|(?:start|channel|message|return)\|>",
         "Granite": r"<\|(?:start|end)_of_role\|>",
         "Command R": r"<\|(?:START_OF_TURN|END_OF_TURN|USER|SYSTEM|CHATBOT)_TOKEN\|>",
-        "DeepSeek": r"<｜(?:User|Assistant|begin▁of▁sentence|end▁of▁sentence)｜>",
+        "DeepSeek": r"<\uff5c(?:User|Assistant|begin▁of▁sentence|end▁of▁sentence)\uff5c>",
         # the end of a sentence, which closes no <s> of the same text, or one of both round all of it
         "Llama 2's sentences": r"\A(?!.*<s>).*[^\s`'\"(]</s>\s*\Z|\A\s*<s>(?!.*<s>)(?:(?!</s>).)*</s>\s*\Z",
         "Vicuna and Guanaco": r"^### (?:Human|Assistant):|\bUSER: .*\bASSISTANT:",
@@ -40,7 +40,7 @@ _FAMILIES: Mapping[str, re.Pattern[str]] = {
 }
 
 # what each of them holds, found in one pass: most texts have none of it
-_HINT = re.compile(r"<\||<｜|<<|\[/?[A-Z]{3}|_of_turn>|</s>|^### |ASSISTANT:", re.MULTILINE)
+_HINT = re.compile(r"<\||<\uff5c|<<|\[/?[A-Z]{3}|_of_turn>|</s>|^### |ASSISTANT:", re.MULTILINE)
 
 
 def text_is_unrendered(corpus: Corpus, tokenizer: PreTrainedTokenizerBase | None, limit: float) -> Check:
