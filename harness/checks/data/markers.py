@@ -72,6 +72,13 @@ def text_is_unrendered(corpus: Corpus, tokenizer: PreTrainedTokenizerBase | None
     )
 
 
+def family_markers(text: str) -> Iterator[tuple[str, str]]:
+    """Markers of any family's templates in a text, each with its family."""
+    for family, pattern in _FAMILIES.items() if _HINT.search(text) else ():
+        if match := pattern.search(text):
+            yield match.group()[-60:], family
+
+
 def _found(row: Row, own: Mapping[str, str], eos: str) -> Iterator[tuple[str, str, str]]:
     """(turn, marker, whose it is)."""
     for number, turn in enumerate(row.turns, 1):
@@ -79,9 +86,7 @@ def _found(row: Row, own: Mapping[str, str], eos: str) -> Iterator[tuple[str, st
         for text in (turn.reasoning, turn.content):
             said = text.rstrip().removesuffix(eos) if number == len(row.turns) else text
             yield from ((place, token, whose) for token, whose in own.items() if token in said)
-            for family, pattern in _FAMILIES.items() if _HINT.search(said) else ():
-                if match := pattern.search(said):
-                    yield place, match.group()[-60:], family
+            yield from ((place, marker, family) for marker, family in family_markers(said))
 
 
 def _own_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, str]:
