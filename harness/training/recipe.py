@@ -71,7 +71,7 @@ class RecipeFile(_RecipePart):
     base: Text
     """model spec: a hub id, a local directory or smollm2-135m"""
     method: Literal["sft"] = "sft"
-    """supervised fine-tuning on prompt and completion; the loss counts the completion alone"""
+    """supervised fine-tuning on conversations; the loss counts the answers alone"""
     quantization: Quantization = "none"
     """of the base while training"""
     peft: Named[Any] = Field(default={})
