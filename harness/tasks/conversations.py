@@ -189,7 +189,7 @@ def _parsed(record: Record, field: str, value: Any) -> Any:
 def _turn(record: Record, field: str, location: str, turn: Any) -> Turn:
     if not isinstance(turn, dict):
         raise record.error(f"field {location!r} is {show(turn)}, not an object", "give role and content")
-    role_key = next((key for key in ROLE_KEYS if key in turn), "from" if "value" in turn else "role")
+    role_key = _key_of(turn, ROLE_KEYS, "from" if "value" in turn else "role")
     said = turn.get(role_key)
     role = ROLES.get(said.strip().lower()) if isinstance(said, str) else None
     if role is None:
@@ -200,7 +200,7 @@ def _turn(record: Record, field: str, location: str, turn: Any) -> Turn:
     for key in _CALL_KEYS:
         if turn.get(key):
             raise record.error(f"field '{location}.{key}' {_NOT_LEARNT}", _CALL_AS_TEXT)
-    content_key = next((key for key in CONTENT_KEYS if key in turn), "value" if role_key == "from" else "content")
+    content_key = _key_of(turn, CONTENT_KEYS, "value" if role_key == "from" else "content")
     content = _content(record, f"{location}.{content_key}", turn.get(content_key))
     read = {role_key, content_key, *LEARNING_KEYS}
     reasoning = ""
@@ -209,6 +209,11 @@ def _turn(record: Record, field: str, location: str, turn: Any) -> Turn:
         read.update(REASONING_KEYS)
     unread = frozenset(f"{field}[].{key}" for key, value in turn.items() if key not in read and filled(value))
     return Turn(Message(role, content, reasoning), learning_mark(record, f"{location}.", turn), unread)
+
+
+def _key_of(turn: Mapping[str, Any], keys: Sequence[str], usual: str) -> str:
+    """The one of these keys that a turn has; tables give every turn all of them, and fill in null."""
+    return next((key for key in keys if turn.get(key) is not None), usual)
 
 
 def _content(record: Record, field: str, value: Any) -> str:

@@ -42,6 +42,7 @@ _FIRST_READ: Mapping[str, frozenset[str]] = {
 MEANINGFUL = frozenset(
     {"system", "system_prompt", "tools", "functions", "history", *_EXTRAS, *REASONING_KEYS, *_MARKS, *_MEDIA}
     | {"documents", "chat_template_kwargs", "train_detail"}
+    | {"rationale", "cot", "complex_cot", "chain_of_thought", "thought", "thoughts"}
 )
 """Columns and keys of turns that change what is learnt: a row is not trained on without them."""
 
@@ -79,7 +80,7 @@ class Example:
         """Those unread that change what is learnt, but for columns that repeat what the turns say."""
         said = "\n".join(turn.content for turn in self.conversation.turns)
         repeated = {name for name, value in self.fields.items() if isinstance(value, str) and value.strip() in said}
-        return frozenset(name for name in self.unread - repeated if name.rpartition(".")[2] in MEANINGFUL)
+        return frozenset(name for name in self.unread - repeated if name.rpartition(".")[2].lower() in MEANINGFUL)
 
     def of_last_answer(self) -> Example:
         """The same with its last answer alone learnt."""

@@ -39,6 +39,12 @@ class Row:
         return self.conversation.answer.content
 
     @property
+    def taught(self) -> str:
+        """All that the model is to write last: the answer, after its reasoning where it has some."""
+        last = self.conversation.answer
+        return f"{last.reasoning}\n{last.content}" if last.reasoning else last.content
+
+    @property
     def turns(self) -> tuple[Message, ...]:
         """All that is trained on: what follows the last answer is not."""
         return (*self.prompt, self.conversation.answer)
@@ -149,13 +155,21 @@ def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str 
 def _read(role: str, path: Path, data_format: str) -> Part:
     records = read_records(path)
     if data_format == "auto":
-        data_format = detect_format(records[0])
+        data_format = _format_of(records[0])
     examples: list[Example] = []
     refused: dict[int, str] = {}
     for record in records:
         try:
-            examples.append(parse_training_example(record, data_format))
+            examples.append(parse_training_example(record, data_format or detect_format(record)))
         except DataError as error:
             problem = error.problem.removeprefix(f"{path}: row {record.row} ")
             refused[record.row] = f"{problem}: {error.remedy}" if error.remedy else problem
-    return Part(role, path, data_format, records, examples, refused)
+    return Part(role, path, data_format or "unknown", records, examples, refused)
+
+
+def _format_of(first: Record) -> str:
+    """The format of a file that begins with this row; empty where it has none, which is each row's own fault."""
+    try:
+        return detect_format(first)
+    except DataError:
+        return ""

@@ -101,3 +101,14 @@ def test_half_a_surrogate_pair_is_named_with_its_row(corpus):
 def test_a_developer_opens_a_conversation_as_a_system_prompt_does(corpus):
     assert data.conversations_are_in_order(corpus([chat("developer", "user", "assistant")])).holds
     assert not data.conversations_are_in_order(corpus([chat("user", "developer", "user", "assistant")])).holds
+
+
+def test_rows_of_other_methods_fail_by_name_whether_or_not_they_could_be_read(corpus):
+    pair = {"prompt": "hello", "chosen": "hi", "rejected": "no"}
+    check = data.rows_can_be_read(corpus([pair, pair]))
+    assert "2 of 2 rows" in check.reason
+    assert "train.jsonl row 1: is a preference row" in check.reason
+    wanted = {"prompt": "hello", "completion": "hi", "label": True}
+    check = data.rows_can_be_read(corpus([wanted, {**wanted, "completion": "no", "label": False}]))
+    assert "1 of 2 rows" in check.reason
+    assert "train.jsonl row 2: is a row of KTO whose answer is not wanted" in check.reason
