@@ -24,6 +24,8 @@ ROLE_KEYS, CONTENT_KEYS = ("role", "from"), ("content", "value")
 LEARNING_KEYS = ("weight", "train", "training", "trainable", "loss")
 """What marks a turn to be learnt or not: OpenAI and Mistral (weight), Axolotl, LLaMA-Factory and ms-swift."""
 
+_AS_CSV_WRITES = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
 # how a call is written is the base's template's affair: read here in another form, it would be learnt in that form
 _CALL_KEYS = ("tool_calls", "function_call")
 _CALL_AS_TEXT = (
@@ -130,8 +132,8 @@ def learning_mark(record: Record, location: str, fields: Mapping[str, Any]) -> b
     said = None
     for key in LEARNING_KEYS:
         value = fields.get(key)
-        if isinstance(value, str) and value.strip().lower() in ("true", "false", "0", "1"):
-            value = json.loads(value.strip().lower())  # as CSV writes it
+        if isinstance(value, str):
+            value = _AS_CSV_WRITES.get(value.strip().lower(), value)
         if value is None or value == "":
             continue
         if value not in (0, 1):

@@ -213,7 +213,9 @@ def _pair(record: Record, question: str) -> Conversation:
     else:
         text = filled_text(record, question, record.get(question))
         extra = next((name for name in _EXTRAS if name != question and filled(fields.get(name))), None)
-        if extra is not None and (more := record.text(extra).strip()):
+        more = record.text(extra).strip() if extra is not None else ""
+        repeated = more in text and (question, extra) != ("instruction", "input")  # alpaca's own two always go together
+        if more and not repeated:
             text = f"{text}\n\n{more}"
         turns = [Turn(Message("user", text))]
     answer = _answer_field(record)

@@ -61,6 +61,7 @@ def test_all_answers_of_a_conversation_are_learnt_in_any_dialect(tmp_path: Path,
         ({"input": "hi", "output": "hello"}, "hi"),
         ({"instruction": "hi", "input": "you", "response": "hello"}, "hi\n\nyou"),
         ({"question": "hi", "context": "you", "answer": "hello"}, "hi\n\nyou"),
+        ({"prompt": "you: hi", "context": "you", "completion": "hello"}, "you: hi"),
     ],
 )
 def test_a_question_and_its_answer_go_by_many_names(tmp_path: Path, row: dict[str, Any], wanted: str) -> None:
