@@ -26,8 +26,8 @@ def refuse_rows_of_other_methods(record: Record) -> None:
         if all(filled(record.fields.get(name)) for name in pair):
             raise record.error(
                 f"is a preference row, as for DPO or a reward model: it has {pair[0]!r} and {pair[1]!r}",
-                "rows are read as answers to learn: keep the question and the better answer as prompt and completion, or train by "
-                "a preference method elsewhere, and do not name this file under `data:`",
+                "rows are read as answers to learn: keep the question and the better answer as prompt and completion, or train "
+                "by a preference method elsewhere, and do not name this file under `data:`",
             )
     for name in _WANTED:
         if _says_false(value := record.fields.get(name)) and not _is_said_elsewhere(record, name):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-
 from harness.checks.data.corpus import Corpus
+from harness.checks.data.finding import Finding, share_check
 from harness.gates import Check
 
 
@@ -14,33 +12,23 @@ def columns_are_used(corpus: Corpus) -> Check:
 
     A column that repeats what the turns say is no loss.
     """
-    unread: Counter[tuple[str, str]] = Counter()
-    lost: Counter[tuple[str, str]] = Counter()
-    for part in corpus.parts:
-        for example in part.examples:
-            unread.update((part.path.name, name) for name in example.unread)
-            lost.update((part.path.name, name) for name in example.lost)
-    listed = _by_file(unread)
-    named = "; ".join(f"{file}: {', '.join(columns)}" for file, columns in listed.items())
-    reason = f"not used, and needed by nothing: {named}" if listed else "every column is used"
-    if lost:
-        named = "; ".join(f"{file}: {_counted(columns)}" for file, columns in _by_file(lost).items())
-        reason = f"not used though they change what is learnt: {named}"
-    return Check(
+    examples = [(part, example) for part in corpus.parts for example in part.examples]
+    unread: dict[str, set[str]] = {}
+    for part, example in examples:
+        unread.setdefault(part.path.name, set()).update(example.unread)
+    listed = {file: sorted(names) for file, names in unread.items() if names}
+    named = "; ".join(f"{file}: {', '.join(names)}" for file, names in listed.items())
+    return share_check(
         "columns",
-        holds=not lost,
-        reason=reason,
+        [
+            Finding(part.location(example.row), f"{', '.join(sorted(example.lost))} would be lost")
+            for part, example in examples
+            if example.lost
+        ],
+        len(examples),
+        0.0,
+        fault="hold what is not used and changes what is learnt",
+        sound=f"not used, and needed by nothing: {named}" if named else "every column is used",
         remedy="put what they say into the turns, or remove these columns if the model is served without it",
-        details={"not_used": {file: dict(columns) for file, columns in listed.items()}},
+        details={"not_used": listed},
     )
-
-
-def _by_file(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
-    files: dict[str, dict[str, int]] = {}
-    for (file, column), count in sorted(counts.items()):
-        files.setdefault(file, {})[column] = count
-    return files
-
-
-def _counted(columns: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} ({count} row{'' if count == 1 else 's'})" for name, count in columns.items())
