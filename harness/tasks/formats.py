@@ -205,9 +205,10 @@ def _chat(record: Record, usual: str) -> Conversation:
     return _complete(record, field, read_turns(record, field))
 
 
-def _pair(record: Record, question: str) -> Conversation:
+def _pair(record: Record, question: str, usual: str) -> Conversation:
     """A question and its answer in columns of their own; either may be a list of turns."""
     fields = record.fields
+    answer = next((name for name in (usual, *_ANSWERS) if name in fields), usual)
     if _is_turns(fields.get(question)):
         turns = read_turns(record, question)
     else:
@@ -218,7 +219,6 @@ def _pair(record: Record, question: str) -> Conversation:
         if more and not repeated:
             text = f"{text}\n\n{more}"
         turns = [Turn(Message("user", text))]
-    answer = _answer_field(record)
     if _is_turns(fields.get(answer)):
         return _complete(record, answer, [*turns, *read_turns(record, answer)], context=len(turns))
     content = filled_text(record, answer, record.get(answer))
@@ -266,16 +266,12 @@ def _is_turns(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
-def _answer_field(record: Record) -> str:
-    return next((name for name in _ANSWERS if name in record.fields), _ANSWERS[1])
-
-
 def _alpaca(record: Record) -> Conversation:
-    return _pair(record, "instruction")
+    return _pair(record, "instruction", "output")
 
 
 def _prompt_completion(record: Record) -> Conversation:
-    return _pair(record, next((name for name in _QUESTIONS if name in record.fields), _QUESTIONS[0]))
+    return _pair(record, next((name for name in _QUESTIONS if name in record.fields), "prompt"), "completion")
 
 
 SHIPPED = (

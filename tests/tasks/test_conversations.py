@@ -61,6 +61,8 @@ def test_all_answers_of_a_conversation_are_learnt_in_any_dialect(tmp_path: Path,
         ({"input": "hi", "output": "hello"}, "hi"),
         ({"instruction": "hi", "input": "you", "response": "hello"}, "hi\n\nyou"),
         ({"question": "hi", "context": "you", "answer": "hello"}, "hi\n\nyou"),
+        ({"prompt": "hi", "completion": "hello", "output": "an older one"}, "hi"),
+        ({"instruction": "hi", "output": "hello", "completion": "an older one"}, "hi"),
         ({"prompt": "you: hi", "context": "you", "completion": "hello"}, "you: hi"),
     ],
 )
