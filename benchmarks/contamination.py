@@ -25,6 +25,7 @@ from harness.checks.data.corpus import Row
 from harness.checks.data.evaluation import EvaluationItem
 from harness.engines.requests import Message
 from harness.metrics.words import words
+from harness.tasks.conversations import Conversation
 from harness.tasks.lm_eval.local_data import find_local_data
 
 _PLANTED_EACH = 100
@@ -120,7 +121,8 @@ def make_rows(items: Sequence[EvaluationItem], count: int) -> tuple[list[Row], l
     for number in range(count):
         filler = draw.choices(pool, k=_ROW_WORDS)
         text = " ".join([*filler[:40], hidden.get(number, ""), *filler[40:60]])
-        rows.append(Row(f"train.jsonl row {number}", (Message("user", text),), " ".join(filler[60:])))
+        said = Conversation.answered((Message("user", text),), " ".join(filler[60:]))
+        rows.append(Row(f"train.jsonl row {number}", said))
     return rows, planted
 
 

@@ -18,6 +18,18 @@ def test_conversations_are_in_order(training_data, gate):
     gate(data.conversations_are_in_order(training_data))
 
 
+def test_columns_are_used(training_data, gate):
+    gate(data.columns_are_used(training_data))
+
+
+def test_text_is_unrendered(training_data, base_tokenizer, data_rules, gate):
+    gate(data.text_is_unrendered(training_data, base_tokenizer, data_rules.chat_markers))
+
+
+def test_rows_can_be_rendered(row_lengths, gate):
+    gate(data.rows_can_be_rendered(row_lengths))
+
+
 def test_answers_are_whole(training_data, data_rules, gate):
     gate(data.answers_are_whole(training_data, data_rules.broken_answers))
 

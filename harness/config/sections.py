@@ -237,6 +237,8 @@ class DataThresholds(Section):
     """of both files; `auto` finds it out"""
     max_length: Count | None = None
     """tokens after which its trainer cut rows; null where it did not"""
+    chat_markers: Limit = 0.0
+    """rows whose text holds markers that a chat template writes"""
     broken_answers: Limit = 0.02
     """answers that break off"""
     exact_duplicates: Limit = 0.01

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.engines.requests import Prompt, ScoreRequest
+from harness.engines.requests import Message, Prompt, ScoreRequest
 from harness.errors import EngineError, ModelError
 
 if TYPE_CHECKING:
@@ -14,16 +16,37 @@ if TYPE_CHECKING:
 # The tokenizer's threads share a batch; it also keeps offsets and masks of all of it until the batch is done.
 _ENCODED_AT_ONCE = 256
 
+REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
+"""What data and templates call an assistant's reasoning."""
+
 
 def render_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
     """The text the model sees.
 
     Raises:
-        ModelError: the prompt is a conversation and the tokenizer has no chat template, or the
-            template refuses it.
+        ModelError: the prompt is a conversation that the tokenizer's chat template cannot render (`render_chat`).
     """
     if prompt.text is not None:
         return prompt.text
+    return render_chat(tokenizer, prompt.messages, prompt.tools)
+
+
+def render_chat(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[Message],
+    tools: str | None = None,
+    *,
+    open_ended: bool = True,
+) -> str:
+    """A conversation by the tokenizer's chat template: all of it, or nothing.
+
+    Args:
+        tools: as in `Prompt`.
+        open_ended: ends in the opening of an answer, as at inference.
+
+    Raises:
+        ModelError: there is no template, it refuses the turns, or it renders no tools where some are given.
+    """
     if not tokenizer.chat_template:
         raise ModelError(
             "the task asks in conversations, and this model's tokenizer has no chat template",
@@ -31,14 +54,39 @@ def render_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
         )
     import jinja2
 
+    schemas = None if tools is None else json.loads(tools)
+    template = str(tokenizer.get_chat_template(tools=schemas))
+    turns = [_turn(message, template) for message in messages]
+
+    def render(offered: list[dict[str, Any]] | None) -> str:
+        return str(
+            tokenizer.apply_chat_template(turns, tools=offered, add_generation_prompt=open_ended, tokenize=False)
+        )
+
     try:
-        text = tokenizer.apply_chat_template(prompt.as_messages(), add_generation_prompt=True, tokenize=False)
+        text = render(schemas)
+        ignored = schemas is not None and text == render(None)
     except jinja2.TemplateError as exc:
-        roles = ", ".join(m.role for m in prompt.messages)
+        roles = ", ".join(m.role for m in messages)
         raise ModelError(
-            f"the chat template refuses roles ({roles}): {exc}", "change the task's `system` or turns"
+            f"the chat template refuses roles ({roles}): {exc}", "change the system prompt or the turns"
         ) from exc
-    return str(text)
+    if ignored:
+        raise ModelError(
+            "field 'tools' would be lost: the base's chat template renders no tools",
+            "write the tools into the system turn, as they are served, and remove the field",
+        )
+    return text
+
+
+def _turn(message: Message, template: str) -> dict[str, str]:
+    """A turn as this template reads it."""
+    known = message.role != "developer" or "developer" in template
+    turn = {"role": message.role if known else "system", "content": message.content}
+    if message.reasoning:
+        key = next((key for key in REASONING_KEYS if re.search(rf"\b{key}\b", template)), REASONING_KEYS[0])
+        turn[key] = message.reasoning
+    return turn
 
 
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> list[int]:

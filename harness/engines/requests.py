@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from harness.digests import digest_json
 from harness.errors import EngineError
 
 StopReason = Literal["eos", "stop", "length"]
 
+SYSTEM_ROLES = ("system", "developer")
+"""Who may speak before the conversation begins; a template that knows no developer is given a system turn."""
+
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        reasoning: what an assistant thought before it answered; templates render it or leave it out.
+    """
 
     role: str
     content: str
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,14 +35,20 @@ class Prompt:
 
     Exactly one of the two is set. The engine, not the task, applies the template: the same prompt
     then has the same digest for every model, which is what pairing needs.
+
+    Attributes:
+        tools: that a conversation may call, as the JSON text of a list of function schemas; None offers none.
     """
 
     messages: tuple[Message, ...] = ()
     text: str | None = None
+    tools: str | None = None
 
     def __post_init__(self) -> None:
         if bool(self.messages) == (self.text is not None):
             raise ValueError("a Prompt takes either messages or text")
+        if self.tools is not None and not self.messages:
+            raise ValueError("a Prompt of raw text has no tools")
 
     @classmethod
     def chat(cls, user: str, *, system: str | None = None) -> Prompt:
@@ -47,17 +62,28 @@ class Prompt:
         return cls(messages=tuple(Message(m["role"], m["content"]) for m in messages))
 
     def as_messages(self) -> list[dict[str, str]]:
-        """The turns as plain dictionaries, for a chat template or an API."""
+        """Who says what, as plain dictionaries, for an API."""
         return [{"role": m.role, "content": m.content} for m in self.messages]
+
+    def as_tools(self) -> list[dict[str, Any]] | None:
+        """The tools as an API takes them, or None."""
+        return None if self.tools is None else json.loads(self.tools)
 
     def display(self) -> str:
         """The prompt as one text for people; not what the model sees."""
         if self.text is not None:
             return self.text
-        return "\n\n".join(f"[{m.role}]\n{m.content}" for m in self.messages)
+        offered = [] if self.tools is None else [f"[tools]\n{self.tools}"]
+        return "\n\n".join([*offered, *(f"[{m.role}]\n{m.content}" for m in self.messages)])
 
     def _key(self) -> object:
-        return self.text if self.text is not None else self.as_messages()
+        if self.text is not None:
+            return self.text
+        messages = [
+            {**said, "reasoning": m.reasoning} if m.reasoning else said
+            for said, m in zip(self.as_messages(), self.messages, strict=True)
+        ]
+        return messages if self.tools is None else {"messages": messages, "tools": self.tools}
 
 
 @dataclass(frozen=True)

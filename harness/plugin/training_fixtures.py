@@ -11,6 +11,8 @@ import pytest
 from harness.records import TrainingPoint
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from harness.checks.data import Corpus, EvaluationItem, TokenLengths
     from harness.config import DataThresholds, OverfittingThresholds
     from harness.gates import Comparison
@@ -73,7 +75,25 @@ def items_in_use(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
 
 
 @pytest.fixture(scope="session")
-def row_lengths(assay: Session, training_data: Corpus, data_rules: DataThresholds) -> TokenLengths:
+def base_tokenizer(assay: Session) -> PreTrainedTokenizerBase | None:
+    """The base's tokenizer; None where the base is served and its tokenizer not at hand.
+
+    Example:
+        def test_base_ends_its_turns(base_tokenizer):
+            assert base_tokenizer is None or base_tokenizer.eos_token is not None
+    """
+    from harness.models.loading import load_tokenizer
+
+    base = assay.models.base
+    if base.is_served:
+        return None
+    return load_tokenizer(base.directory, trust_remote_code=assay.settings.trust_remote_code)
+
+
+@pytest.fixture(scope="session")
+def row_lengths(
+    assay: Session, training_data: Corpus, data_rules: DataThresholds, base_tokenizer: PreTrainedTokenizerBase | None
+) -> TokenLengths:
     """The training rows in tokens of the base; skips where the base is served and its tokenizer not at hand.
 
     Example:
@@ -81,14 +101,12 @@ def row_lengths(assay: Session, training_data: Corpus, data_rules: DataThreshold
             assert max(row.tokens for row in row_lengths.rows) <= 1024
     """
     from harness.checks.data import token_lengths
-    from harness.models.loading import load_tokenizer
     from harness.training.configs import max_length_tokens
 
-    if assay.models.base.is_served:
+    if base_tokenizer is None:
         pytest.skip(f"{assay.models.base.location} is served: its tokenizer is not at hand")
-    tokenizer = load_tokenizer(assay.models.base.directory, trust_remote_code=assay.settings.trust_remote_code)
     bound = data_rules.max_length if assay.models.recipe is None else max_length_tokens(assay.models.recipe)
-    return token_lengths(training_data, tokenizer, bound)
+    return token_lengths(training_data, base_tokenizer, bound)
 
 
 @pytest.fixture(scope="session")

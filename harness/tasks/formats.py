@@ -1,68 +1,119 @@
-"""The formats that data rows come in, each turned into a prompt and its completion."""
+"""The formats that data rows come in, each read as a conversation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.engines.rendering import REASONING_KEYS
 from harness.engines.requests import Message
-from harness.errors import DataError, show
+from harness.errors import DataError
 from harness.plugins import Registry
-from harness.tasks.records import Record, read_records
-
-_ROLES = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
-_SHAREGPT_ROLES = {**_ROLES, "human": "user", "gpt": "assistant"}
-# how a call is written is the base's template's affair: read here in another form, it would be learnt in that form
-_CALL_KEYS = ("tool_calls", "function_call")
-_CALL_AS_TEXT = (
-    "write the call into the text of the assistant's turn, in the form in which the base's template renders calls"
+from harness.tasks.conversations import (
+    Conversation,
+    Turn,
+    conversation,
+    filled_text,
+    json_list,
+    learning_mark,
+    read_tools,
+    read_turns,
+    reasoning_of,
+    with_system,
 )
-_OTHER_ROLES = {
-    "developer": "call it system",
-    "function": "call it tool",
-    "observation": "call it tool",
-    "function_call": f"call it assistant and {_CALL_AS_TEXT}",
+from harness.tasks.other_methods import refuse_rows_of_other_methods
+from harness.tasks.records import Record, filled, read_records
+
+_CHATS = ("messages", "conversations", "conversation")
+_QUESTIONS = ("prompt", "question", "query", "input")
+_EXTRAS = ("input", "context")
+_ANSWERS = ("output", "completion", "response", "answer")
+_MEDIA = ("images", "image", "videos", "video", "audios", "audio")
+_MARKS = ("weight", "train", "trainable")
+_FIRST_READ: Mapping[str, frozenset[str]] = {
+    "messages": frozenset({"messages"}),
+    "sharegpt": frozenset({"conversations", "system"}),
+    "prompt_completion": frozenset({"prompt", "completion"}),
+    "alpaca": frozenset({"instruction", "input", "output", "system"}),
 }
+
+MEANINGFUL = frozenset(
+    {"system", "system_prompt", "tools", "functions", "history", *_EXTRAS, *REASONING_KEYS, *_MARKS, *_MEDIA}
+    | {"documents", "chat_template_kwargs", "train_detail"}
+    | {"rationale", "cot", "complex_cot", "chain_of_thought", "thought", "thoughts"}
+)
+"""Columns and keys of turns that change what is learnt: a row is not trained on without them."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A conversation and the answer wanted.
+    """A row read.
 
     Attributes:
-        prompt: the turns before the last assistant turn, never empty. No system prompt is invented.
-        completion: the last assistant turn, never blank.
-        row: the row of the file it came from, as in `Record`.
+        row: of the file it came from, as in `Record`.
         fields: that row.
+        unread: its columns and keys of turns that hold something and were not read.
+        first_read: whether it is read as it was before tools, reasoning and further columns were: adapters trained then
+            are still its own.
     """
 
-    prompt: tuple[Message, ...]
-    completion: str
+    conversation: Conversation
     row: int
     fields: Mapping[str, Any]
+    unread: frozenset[str] = frozenset()
+    first_read: bool = True
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """The turns before the last one that is learnt."""
+        return self.conversation.prompt
+
+    @property
+    def completion(self) -> str:
+        """The last turn that is learnt, never blank."""
+        return self.conversation.answer.content
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Those unread that change what is learnt, but for columns that repeat what the turns say."""
+        said = "\n".join(turn.content for turn in self.conversation.turns)
+        repeated = {name for name, value in self.fields.items() if isinstance(value, str) and value.strip() in said}
+        return frozenset(name for name in self.unread - repeated if name.rpartition(".")[2].lower() in MEANINGFUL)
+
+    def of_last_answer(self) -> Example:
+        """The same with its last answer alone learnt."""
+        return replace(self, conversation=self.conversation.of_last_answer())
 
 
 @dataclass(frozen=True)
 class DataFormat:
-    """How rows of a data file hold a prompt and its completion.
+    """How rows of a data file hold a conversation.
 
     Attributes:
         name: as `format:` gives it.
         fields: that every row has; the last holds the completion.
-        parse: a row -> the turns of its prompt, and the completion. Raises DataError (`record.error`) where it cannot.
+        parse: a row -> its conversation; or the turns of its prompt, and the completion. Raises DataError (`record.error`)
+            where it cannot.
         detect: whether a row is of this format; None: it is where it has all `fields`.
+        other_names: for each field the names it may have beside; looked for where no format fits by `fields`.
     """
 
     name: str
     fields: tuple[str, ...]
-    parse: Callable[[Record], tuple[tuple[Message, ...], str]]
+    parse: Callable[[Record], Conversation | tuple[tuple[Message, ...], str]]
     detect: Callable[[Record], bool] | None = None
+    other_names: tuple[tuple[str, ...], ...] = ()
 
     def fits(self, record: Record) -> bool:
         """Whether a row is of this format."""
         return self.detect(record) if self.detect is not None else all(field in record.fields for field in self.fields)
+
+    def fits_by_other_names(self, record: Record) -> bool:
+        """Whether a row is of this format under other names than its own."""
+        names = self.other_names
+        return bool(names) and all(any(name in record.fields for name in field) for field in names)
 
 
 DATA_FORMATS: Registry[DataFormat] = Registry("register_data_formats", "data format", DataError)
@@ -74,9 +125,13 @@ def detect_format(record: Record) -> str:
     Raises:
         DataError: it fits none.
     """
-    for one in DATA_FORMATS:
-        if one.fits(record):
-            return one.name
+    formats = list(DATA_FORMATS)
+    found = next((one for one in formats if one.fits(record)), None)
+    # the last first: an instruction with its input is no input with its output
+    found = found or next((one for one in reversed(formats) if one.fits_by_other_names(record)), None)
+    if found is not None:
+        return found.name
+    refuse_rows_of_other_methods(record)
     seen = ", ".join(record.fields)
     raise record.error(
         f"fits no format: its fields are {seen}", f"rename the fields to one of these ({known_formats()})"
@@ -94,93 +149,141 @@ def parse_example(record: Record, format_name: str) -> Example:
     Raises:
         DataError: the format is unknown, or a field is missing or malformed; the message names file, row and field.
     """
-    prompt, completion = DATA_FORMATS.get(format_name).parse(record)
-    return Example(prompt, completion, record.row, record.fields)
+    one = DATA_FORMATS.get(format_name)
+    fields = _Watched(record.fields)
+    parsed = one.parse(replace(record, fields=fields))
+    read = parsed if isinstance(parsed, Conversation) else Conversation.answered(*parsed)
+    used = frozenset(name for name in fields.read if filled(record.fields[name]))
+    unread = frozenset(name for name, value in record.fields.items() if filled(value)) - used
+    first_read = (
+        used <= _FIRST_READ.get(one.name, used)
+        and not any(turn.reasoning for turn in read.turns)
+        and "assistant" not in read.roles[read.learnt[-1] + 1 :]
+    )
+    return Example(read, record.row, record.fields, unread | read.unread, first_read)
 
 
-def _alpaca(record: Record) -> tuple[tuple[Message, ...], str]:
-    instruction = _filled(record, "instruction", record.get("instruction"))
-    extra = record.text("input").strip() if record.fields.get("input") is not None else ""
-    user = f"{instruction}\n\n{extra}" if extra else instruction
-    return (*_system(record), Message("user", user)), _filled(record, "output", record.get("output"))
+def parse_training_example(record: Record, format_name: str) -> Example:
+    """Read one row to be trained on; as `parse_example`, and rows made for another method are refused too."""
+    refuse_rows_of_other_methods(record)
+    return parse_example(record, format_name)
 
 
-def _sharegpt(record: Record) -> tuple[tuple[Message, ...], str]:
-    prompt, completion = _split(record, "conversations", _turns(record, "conversations", "from", "value"))
-    return (*_system(record), *prompt), completion
+class _Watched(Mapping[str, Any]):
+    """The fields of a row, noting which of them are read."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = fields
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._fields[name]
+        self.read.add(name)
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
 
 
-def _messages(record: Record) -> tuple[tuple[Message, ...], str]:
-    return _split(record, "messages", _turns(record, "messages", "role", "content"))
+def _messages(record: Record) -> Conversation:
+    return _chat(record, "messages")
 
 
-def _prompt_completion(record: Record) -> tuple[tuple[Message, ...], str]:
-    if isinstance(record.get("prompt"), list):
-        prompt = _turns(record, "prompt", "role", "content")
-        if not prompt:
-            raise record.error("field 'prompt' has no turns", "fill it in or remove the row")
+def _sharegpt(record: Record) -> Conversation:
+    return _chat(record, "conversations")
+
+
+def _chat(record: Record, usual: str) -> Conversation:
+    """Turns in a column of their own, under its usual name or another one's."""
+    field = next((name for name in (usual, *_CHATS) if name in record.fields), usual)
+    return _complete(record, field, read_turns(record, field))
+
+
+def _pair(record: Record, question: str, usual: str) -> Conversation:
+    """A question and its answer in columns of their own; either may be a list of turns."""
+    fields = record.fields
+    answer = next((name for name in (usual, *_ANSWERS) if name in fields), usual)
+    if _is_turns(fields.get(question)):
+        turns = read_turns(record, question)
     else:
-        prompt = [Message("user", _filled(record, "prompt", record.get("prompt")))]
-    if isinstance(record.get("completion"), list):
-        return _split(record, "completion", [*prompt, *_turns(record, "completion", "role", "content")])
-    return tuple(prompt), _filled(record, "completion", record.get("completion"))
+        text = filled_text(record, question, record.get(question))
+        extra = next((name for name in _EXTRAS if name != question and filled(fields.get(name))), None)
+        more = record.text(extra).strip() if extra is not None else ""
+        repeated = more in text and (question, extra) != ("instruction", "input")  # alpaca's own two always go together
+        if more and not repeated:
+            text = f"{text}\n\n{more}"
+        turns = [Turn(Message("user", text))]
+    if _is_turns(fields.get(answer)):
+        return _complete(record, answer, [*turns, *read_turns(record, answer)], context=len(turns))
+    content = filled_text(record, answer, record.get(answer))
+    answered = Turn(Message("assistant", content, reasoning_of(record, "", fields)))
+    history = _history(record)
+    return _complete(record, answer, [*history, *turns, answered], context=len(turns) if not history else 0)
 
 
-def _system(record: Record) -> tuple[Message, ...]:
-    """The system prompt that alpaca and ShareGPT files may carry in a column of its own."""
-    return (Message("system", record.text("system")),) if record.fields.get("system") else ()
+def _history(record: Record) -> list[Turn]:
+    """Earlier turns in a column of their own: pairs of question and answer, or turns. They are learnt too."""
+    value = record.fields.get("history")
+    if not filled(value):
+        return []
+    pairs = json_list(record, "history", value)
+    if _is_turns(pairs):
+        return read_turns(replace(record, fields={"history": pairs}), "history")
+    turns = []
+    for i, pair in enumerate(pairs):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise record.error(f"field 'history[{i}]' is not a question and its answer", "write [question, answer]")
+        texts = [filled_text(record, f"history[{i}][{place}]", text) for place, text in enumerate(pair)]
+        turns += [Turn(Message("user", texts[0])), Turn(Message("assistant", texts[1]))]
+    return turns
 
 
-def _turns(record: Record, field: str, role_key: str, content_key: str) -> list[Message]:
-    roles = _SHAREGPT_ROLES if role_key == "from" else _ROLES
-    turns = record.get(field)
-    if not isinstance(turns, list):
-        raise record.error(f"field {field!r} is {show(turns)}, not a list of turns")
-    messages = []
-    for i, turn in enumerate(turns):
-        location = f"{field}[{i}]"
-        if not isinstance(turn, dict):
-            raise record.error(
-                f"field {location!r} is {show(turn)}, not an object", f"give {role_key} and {content_key}"
-            )
-        role = turn.get(role_key)
-        if not isinstance(role, str) or role not in roles:
-            problem = f"field '{location}.{role_key}' is {show(role)}, not a role"
-            raise record.error(problem, _OTHER_ROLES.get(str(role), f"use one of: {', '.join(roles)}"))
-        for key in _CALL_KEYS:
-            if turn.get(key):
-                raise record.error(f"field '{location}.{key}' would not be trained on", _CALL_AS_TEXT)
-        messages.append(Message(roles[role], _filled(record, f"{location}.{content_key}", turn.get(content_key))))
-    return messages
+def _complete(record: Record, field: str, turns: list[Turn], *, context: int = 0) -> Conversation:
+    """The conversation of these turns, with what other columns say of it.
+
+    Args:
+        context: turns at the beginning that are not learnt, whoever speaks.
+    """
+    fields = record.fields
+    for name in _MEDIA:
+        if filled(fields.get(name)):
+            remedy = "only text is trained on: remove the row, or train by a program that reads it"
+            raise record.error(f"field {name!r} would not be trained on", remedy)
+    if learning_mark(record, "", {name: fields.get(name) for name in _MARKS}) is False:
+        turns = [replace(turn, learnt=False) for turn in turns]
+    complete = with_system(record, fields, turns)
+    made = conversation(record, field, complete, context=context and context + len(complete) - len(turns))
+    return replace(made, tools=read_tools(record, fields))
 
 
-def _split(record: Record, field: str, turns: list[Message]) -> tuple[tuple[Message, ...], str]:
-    """Cut before the last assistant turn; turns after it (a question nobody answered) are dropped."""
-    assistant_turns = [i for i, turn in enumerate(turns) if turn.role == "assistant"]
-    if not assistant_turns:
-        raise record.error(f"field {field!r} has no assistant turn", "end the conversation with the answer wanted")
-    if assistant_turns[-1] == 0:
-        raise record.error(f"field {field!r} has nothing before the assistant turn", "put the question before it")
-    return tuple(turns[: assistant_turns[-1]]), turns[assistant_turns[-1]].content
+def _is_turns(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
-def _filled(record: Record, field: str, value: Any) -> str:
-    text = record.as_text(field, value)
-    if not text.strip():
-        raise record.error(f"field {field!r} is empty", "fill it in or remove the row")
-    return text
+def _alpaca(record: Record) -> Conversation:
+    return _pair(record, "instruction", "output")
+
+
+def _prompt_completion(record: Record) -> Conversation:
+    return _pair(record, next((name for name in _QUESTIONS if name in record.fields), "prompt"), "completion")
 
 
 SHIPPED = (
-    DataFormat("messages", ("messages",), _messages),
+    DataFormat("messages", ("messages",), _messages, other_names=(_CHATS,)),
     DataFormat("sharegpt", ("conversations",), _sharegpt),
-    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion),
-    DataFormat("alpaca", ("instruction", "output"), _alpaca),
+    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion, other_names=(_QUESTIONS, _ANSWERS)),
+    DataFormat("alpaca", ("instruction", "output"), _alpaca, other_names=(("instruction",), _ANSWERS)),
 )
 
 
 def read_examples(path: Path, format_name: str = "auto") -> list[Example]:
-    """Read every row of a file as a prompt and its completion.
+    """Read every row of a file that is to be trained on.
 
     Args:
         path: a `.jsonl`, `.json` or `.csv` file.
@@ -191,4 +294,4 @@ def read_examples(path: Path, format_name: str = "auto") -> list[Example]:
     """
     records = read_records(path)
     name = detect_format(records[0]) if format_name == "auto" else format_name
-    return [parse_example(record, name) for record in records]
+    return [parse_training_example(record, name) for record in records]

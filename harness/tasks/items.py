@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 from pydantic import field_validator, model_validator
 
 from harness.config.base import Text, objection
-from harness.engines.requests import Message, Prompt
+from harness.engines.requests import SYSTEM_ROLES, Message, Prompt
 from harness.errors import TaskError, nearest, show
 from harness.tasks.base import Item
 from harness.tasks.formats import DATA_FORMATS, detect_format, parse_example
@@ -126,8 +126,8 @@ class ItemReader:
         return items
 
     def _item(self, record: Record, read_target: ReadTarget) -> Item:
-        messages, completion_field, completion = self._conversation(record)
-        if self.keys.system is not None and messages[0].role != "system":
+        messages, tools, completion_field, completion = self._conversation(record)
+        if self.keys.system is not None and messages[0].role not in SYSTEM_ROLES:
             messages = (Message("system", self.keys.system), *messages)
         target_field = self.keys.target_field if isinstance(self.keys, ItemKeys) else None
         if target_field is not None:
@@ -136,23 +136,24 @@ class ItemReader:
             target = read_target(record, completion_field, completion)
         return Item(
             id=f"row-{record.row}" if self.keys.id_field is None else scalar_text(record, self.keys.id_field),
-            prompt=Prompt(messages=messages),
+            prompt=Prompt(messages=messages, tools=tools),
             target=target,
             cluster=None if self.keys.cluster_field is None else scalar_text(record, self.keys.cluster_field),
             tags={field: _tag(record, field) for field in self.keys.tag_fields},
         )
 
-    def _conversation(self, record: Record) -> tuple[tuple[Message, ...], str, str]:
-        """The prompt, and the completion with the name of the field it stands in."""
+    def _conversation(self, record: Record) -> tuple[tuple[Message, ...], str | None, str, str]:
+        """The prompt's turns and tools, and the completion with the name of the field it stands in."""
         if self.template is None:
             example = parse_example(record, self.format)
-            return example.prompt, DATA_FORMATS.get(self.format).fields[-1], example.completion
+            tools, field = example.conversation.tools, DATA_FORMATS.get(self.format).fields[-1]
+            return example.prompt, tools, field, example.completion
         user = "".join(
             text + (scalar_text(record, field) if field is not None else "") for text, field in self.template
         )
         if not user.strip():
             raise record.error("gives an empty prompt", "fill in the prompt's field or remove the row")
-        return (Message("user", user),), "", ""
+        return (Message("user", user),), None, "", ""
 
 
 def _tag(record: Record, field: str) -> str:

@@ -67,6 +67,11 @@ class Record:
         return DataError(f"{self.path}: row {self.row} {problem}", remedy)
 
 
+def filled(value: Any) -> bool:
+    """Whether a field holds anything: null, empty text and empty lists are what files write for nothing."""
+    return value is not None and value != "" and value != [] and value != {}
+
+
 def read_records(path: Path) -> list[Record]:
     """Read a `.jsonl` (an object a line), `.json` (a list of objects) or `.csv` (with a header) file, in UTF-8.
 

@@ -74,7 +74,7 @@ _TRAINER_RESERVED: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         ("completion_only_loss", "assistant_only_loss", "dataset_text_field", "dataset_kwargs", "truncation_mode"),
-        "data is always prompt and completion, with the loss on the completion alone",
+        "the loss is on the answers that the rows and `data.train_on` want learnt",
     ),
     **dict.fromkeys(
         ("chat_template_path", "eos_token", "pad_token"),

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from harness.digests import digest_file, digest_json
 from harness.errors import DataError
 from harness.models.identity import adapter_digest
+from harness.training.data import load_examples, load_rehearsal
 from harness.training.log import TrainingLog
 from harness.training.recipe import DataFile, Recipe
 
@@ -33,6 +34,8 @@ _REQUIRED = frozenset({"adapter_model.safetensors", "adapter_config.json", "trai
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate")
 # Raise it when a change of this package makes the same recipe train another adapter.
 _TRAINING_VERSION = 1
+# Raise it when a change makes rows other conversations that were not read as they first were (`Example.first_read`).
+_READING_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,23 @@ def _provenance(recipe: Recipe, base_digest: str) -> dict[str, Any]:
     files = recipe.data.files()
     for role in files:
         del content["data"][role]["path"]
+    del content["data"]["train_on"]  # it counts by what is learnt
     return {
         "recipe": {key: value for key, value in content.items() if key != "name"},
         "data": {role: _digest_data(recipe, file) for role, file in files.items()},
+        **_reading(recipe),
         "base": base_digest,
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
+
+
+def _reading(recipe: Recipe) -> dict[str, Any]:
+    """How the data are read, where another adapter comes of it than of what was read before: of rows with one answer none."""
+    train, validation = load_examples(recipe)
+    examples = [*train, *validation, *load_rehearsal(recipe)]
+    if all(example.first_read and len(example.conversation.learnt) == 1 for example in examples):
+        return {}
+    return {"reading": _READING_VERSION, "train_on": recipe.data.train_on}
 
 
 def _digest_data(recipe: Recipe, file: DataFile) -> str:

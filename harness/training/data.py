@@ -1,14 +1,17 @@
-"""From data rows to token rows: the prompt by the base's own template, the loss on the completion and its EOS."""
+"""From data rows to token rows: prompts by the base's own template, the loss on each answer learnt and its EOS."""
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.errors import RecipeError
+from harness.engines.rendering import REASONING_KEYS, render_chat
+from harness.errors import DataError, ModelError, RecipeError
+from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example, read_examples
 from harness.training.recipe import DataFile, Recipe
 
@@ -23,14 +26,14 @@ MAX_TRUNCATED_SHARE = 0.1
 
 @dataclass(frozen=True)
 class TokenRow:
-    """One training row. `labels` equals `input_ids` on the completion and is -100 on the prompt."""
+    """One training row. `labels` equals `input_ids` on what is learnt and is -100 on the rest."""
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
 
     @property
     def has_label(self) -> bool:
-        """Whether anything of the completion is there."""
+        """Whether anything that is learnt is there."""
         return any(label != IGNORED_LABEL for label in self.labels)
 
 
@@ -81,18 +84,14 @@ def tokenize_rehearsal(
 
     A long answer is cut without harm: its end is missing just where the base had not stopped.
     """
-    rows = (_cut(tokenize_example(example, tokenizer), max_length) for example in examples)
+    rows = (_cut(row, max_length) for row in _tokenize(examples, tokenizer, "rehearsal"))
     return tuple(row for row in rows if row.has_label)
 
 
 def tokenize_examples(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int | None, *, name: str
 ) -> TokenRows:
-    """Tokenise for completion-only loss.
-
-    Prompt and completion are tokenised apart, so the prompt's tokens are those of inference whatever the
-    completion starts with. The completion ends in the tokenizer's EOS exactly once, and that EOS is a label even where
-    padding uses the same token.
+    """Tokenise so that the loss is on what is learnt alone (`tokenize_example`).
 
     Args:
         max_length: tokens; longer rows are cut at the end. None cuts nothing.
@@ -100,9 +99,10 @@ def tokenize_examples(
 
     Raises:
         RecipeError: the tokenizer has no chat template or EOS, or more than a tenth of the rows are too long.
+        DataError: the base's template cannot render a row, or would lose a part of it.
     """
     check_tokenizer(tokenizer)
-    full = [tokenize_example(example, tokenizer) for example in examples]
+    full = _tokenize(examples, tokenizer, name)
     cut = [_cut(row, max_length) for row in full]
     kept = tuple(row for row in cut if row.has_label)
     rows = TokenRows(
@@ -117,6 +117,8 @@ def tokenize_examples(
 
 def _read(recipe: Recipe, file: DataFile) -> list[Example]:
     examples = read_examples(recipe.resolve(file), file.format)
+    if recipe.data.train_on == "last":
+        examples = [example.of_last_answer() for example in examples]
     if file.limit is None or file.limit >= len(examples):
         return examples
     drawn = random.Random(recipe.data.seed).sample(range(len(examples)), file.limit)
@@ -130,14 +132,60 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
         raise RecipeError(f"the base's tokenizer has no {missing}", "choose a chat (instruct) model as base")
 
 
-def tokenize_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> TokenRow:
-    """One row, uncut: the prompt by the base's template, the completion with one EOS at its end."""
-    messages = [{"role": m.role, "content": m.content} for m in example.prompt]
-    prompt_text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    prompt = tokenizer(prompt_text, add_special_tokens=False)["input_ids"]
-    answer_text = example.completion.rstrip().removesuffix(str(tokenizer.eos_token))
-    answer = [*tokenizer(answer_text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
-    return TokenRow((*prompt, *answer), (*[IGNORED_LABEL] * len(prompt), *answer))
+def tokenize_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[TokenRow]:
+    """The rows, uncut, in which each answer is learnt after the very tokens that stand before it at inference.
+
+    Prompt and answer are tokenised apart, so the prompt's tokens are those of inference whatever the answer starts with. An
+    answer ends in the tokenizer's EOS exactly once, and that EOS is a label even where padding uses the same token.
+
+    Answers of one conversation share a row where the prompt of the next one continues it token by token. Where it does
+    not, as with templates that leave earlier reasoning out, the next one has a row of its own.
+
+    Raises:
+        ModelError: the base's template cannot render the conversation.
+        DataError: it would lose a part of it.
+    """
+    rows: list[TokenRow] = []
+    for one in example.conversation.by_answer():
+        prompt_text = render_chat(tokenizer, one.prompt, one.tools)
+        prompt = tuple(tokenizer(prompt_text, add_special_tokens=False)["input_ids"])
+        answer_text = _answer_text(example, one, prompt_text, tokenizer).rstrip().removesuffix(str(tokenizer.eos_token))
+        answer = (*tokenizer(answer_text, add_special_tokens=False)["input_ids"], int(tokenizer.eos_token_id))
+        labels = (IGNORED_LABEL,) * len(prompt)
+        if rows and prompt[: len(rows[-1].input_ids)] == rows[-1].input_ids:
+            learnt = rows.pop().labels
+            labels = (*learnt, *labels[len(learnt) :])
+        rows.append(TokenRow((*prompt, *answer), (*labels, *answer)))
+    return rows
+
+
+def _answer_text(example: Example, one: Conversation, prompt_text: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """What the model is to write: the answer, after its reasoning as the base's template puts it."""
+    answer = one.answer
+    if not answer.reasoning:
+        return answer.content
+    whole = render_chat(tokenizer, (*one.prompt, answer), one.tools, open_ended=False)
+    written = whole.removeprefix(prompt_text)
+    end = written.rfind(answer.content.strip())
+    if written == whole or end < 0 or answer.reasoning.strip() not in written[:end]:
+        row = json.dumps(example.fields, default=str)
+        field = next((key for key in REASONING_KEYS if f'"{key}"' in row), REASONING_KEYS[0])
+        raise DataError(
+            f"field {field!r} of turn {len(one.turns)} would not be trained on: the base's chat template does not render it "
+            "where the model would write it",
+            "write it into the answer as the base is to write it, or remove the field",
+        )
+    return written[: end + len(answer.content.strip())]
+
+
+def _tokenize(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, name: str) -> list[TokenRow]:
+    rows = []
+    for example in examples:
+        try:
+            rows += tokenize_example(example, tokenizer)
+        except (DataError, ModelError) as error:
+            raise DataError(f"{name} row {example.row}: {error.problem}", error.remedy) from error
+    return rows
 
 
 def _cut(row: TokenRow, max_length: int | None) -> TokenRow:

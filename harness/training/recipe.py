@@ -46,6 +46,8 @@ class RecipeData(_RecipePart):
     """rows that checkpoints are judged on"""
     split: Annotated[float, Field(gt=0, lt=1)] | None = None
     """share of `train` held out for validation instead: 0.1 holds out a tenth of the training rows"""
+    train_on: Literal["all", "last"] = "all"
+    """answers of a conversation that are learnt: all that the rows do not mark otherwise (weight, train), or the last one"""
     seed: int = 0
     """draws `limit` and `split`"""
 
@@ -69,7 +71,7 @@ class RecipeFile(_RecipePart):
     base: Text
     """model spec: a hub id, a local directory or smollm2-135m"""
     method: Literal["sft"] = "sft"
-    """supervised fine-tuning on prompt and completion; the loss counts the completion alone"""
+    """supervised fine-tuning on conversations; the loss counts the answers alone"""
     quantization: Quantization = "none"
     """of the base while training"""
     peft: Named[Any] = Field(default={})
@@ -136,7 +138,7 @@ class Recipe(RecipeFile):
             "name": self.name,
             **{key: getattr(self, key) for key in ("base", "method", "quantization")},
             "peft": dict(self.peft),
-            "data": {**files, "split": self.data.split, "seed": self.data.seed},
+            "data": {**files, "split": self.data.split, "seed": self.data.seed, "train_on": self.data.train_on},
             "trainer": dict(self.trainer),
             "early_stopping_patience": self.early_stopping_patience,
         }

@@ -122,6 +122,8 @@ def _token_rows(
     recipe: Recipe, tokenizer: PreTrainedTokenizerBase
 ) -> tuple[TokenRows, tuple[TokenRow, ...], TokenRows | None]:
     examples, held_out = load_examples(recipe)
+    if lost := sorted(frozenset().union(*(example.lost for example in examples))):
+        _log.warning("recipe %s: not used though they change what is learnt: %s", recipe.name, ", ".join(lost))
     max_length = max_length_tokens(recipe)
     train = tokenize_examples(examples, tokenizer, max_length, name="training")
     rehearsal = tokenize_rehearsal(load_rehearsal(recipe), tokenizer, max_length)

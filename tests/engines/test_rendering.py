@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from transformers import AutoTokenizer
 
-from harness.engines import Prompt, ScoreRequest
+from harness.engines import Message, Prompt, ScoreRequest
 from harness.engines.rendering import prompt_tokens, render_text, score_tokens
 from harness.errors import EngineError, ModelError
 
@@ -72,3 +72,18 @@ def test_many_requests_are_encoded_each_as_if_alone(bos_tokenizer):
     together = score_tokens(bos_tokenizer, requests)
     assert together == [score_tokens(bos_tokenizer, [request])[0] for request in requests]
     assert all(context[0] == bos_tokenizer.bos_token_id for context, _ in together)
+
+
+def test_tools_are_rendered_or_refused_never_lost(tokenizer):
+    prompt = Prompt(Prompt.chat("hi").messages, tools='[{"type": "function", "function": {"name": "find"}}]')
+    with pytest.raises(ModelError, match="renders no tools"):
+        render_text(tokenizer, prompt)
+    tokenizer.chat_template = "{% for t in tools or [] %}{{ t.function.name }} {% endfor %}" + tokenizer.chat_template
+    assert render_text(tokenizer, prompt) == f"find {render_text(tokenizer, Prompt.chat('hi'))}"
+
+
+def test_earlier_reasoning_goes_by_the_templates_own_key(tokenizer):
+    said = Prompt((Message("user", "hi"), Message("assistant", "yes", "so"), Message("user", "and?")))
+    assert "so" not in render_text(tokenizer, said)
+    tokenizer.chat_template = "{% for m in messages %}{{ m.thinking }}{{ m.content }}{% endfor %}"
+    assert render_text(tokenizer, said) == "hisoyesand?"

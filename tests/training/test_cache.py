@@ -5,7 +5,7 @@ import logging
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from separate import DEADLINE_S, forkserver
@@ -15,6 +15,8 @@ from harness.digests import digest_file, digest_json
 from harness.errors import DataError
 from harness.training import Recipe, TrainedAdapter, train
 from harness.training.recipe import DataFile, RecipeData
+
+_TURNS = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate("abcd")]
 
 
 class _InterruptAt(TrainerCallback):
@@ -135,10 +137,37 @@ def test_adapters_cached_when_format_was_called_layout_are_still_found(
     from harness.training import cache
 
     monkeypatch.setattr(cache, "version", lambda name: "1")
-    (tmp_path / "a.jsonl").write_text("{}\n")
+    row = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}], "id": 1}
+    (tmp_path / "a.jsonl").write_text(f"{json.dumps(row)}\n" * 4)
     data = RecipeData(train=DataFile(path="a.jsonl", format="messages", limit=3), split=0.5)
     provenance = cache._provenance(Recipe(name="mine", base="b", data=data, root=tmp_path), "BASE")
-    assert digest_json(provenance) == "1eeab3ddee11206f355f5d0ccca374458c004b4e3bebacdc7a12542c3c438064"
+    assert digest_json(provenance) == "06e999fc21eb977bec7ef0e8b2c1e9b247f45cfaf997106d4bc7ffe2fb0fb756"
+
+
+@pytest.mark.parametrize(
+    ("row", "train_on", "moves"),
+    [
+        ({"prompt": "a", "completion": "b", "id": 7}, "all", False),
+        ({"prompt": "a", "completion": "b"}, "last", False),
+        ({"messages": _TURNS}, "last", False),
+        ({"messages": _TURNS}, "all", True),
+        ({"messages": [*_TURNS[:3], {**_TURNS[3], "weight": 0}]}, "last", True),
+        ({"messages": _TURNS[:2], "tools": [{"name": "f"}]}, "all", True),
+        ({"messages": [_TURNS[0], {**_TURNS[1], "reasoning_content": "so"}]}, "all", True),
+        ({"instruction": "a", "output": "b", "history": []}, "all", False),
+        ({"instruction": "a", "output": "b", "history": [["c", "d"]]}, "last", True),
+    ],
+)
+def test_only_rows_that_are_read_anew_are_trained_on_again(
+    tmp_path: Path, row: dict[str, Any], train_on: Literal["all", "last"], moves: bool
+) -> None:
+    from harness.training import cache
+
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    data = RecipeData(train=DataFile(path="a.jsonl"), train_on=train_on)
+    provenance = cache._provenance(Recipe(name="mine", base="b", data=data, root=tmp_path), "BASE")
+    assert "train_on" not in provenance["recipe"]["data"]
+    assert ("reading" in provenance) == moves
 
 
 def test_a_missing_data_file_is_named(make_recipe: Any, tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -1,17 +1,28 @@
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from harness.engines.requests import Message
 from harness.errors import DataError, RecipeError
+from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example
 from harness.training import Recipe
-from harness.training.data import IGNORED_LABEL, load_examples, tokenize_examples, tokenize_rehearsal
+from harness.training.data import (
+    IGNORED_LABEL,
+    TokenRow,
+    load_examples,
+    tokenize_example,
+    tokenize_examples,
+    tokenize_rehearsal,
+)
+from harness.training.recipe import DataFile, RecipeData
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +31,7 @@ def tokenizer(tiny_model_dir: Path) -> PreTrainedTokenizerBase:
 
 
 def example(completion: str, prompt: str = "hi") -> Example:
-    return Example(prompt=(Message("user", prompt),), completion=completion, row=1, fields={})
+    return Example(Conversation.answered((Message("user", prompt),), completion), row=1, fields={})
 
 
 def test_prompt_is_the_bases_template_and_only_the_completion_is_labelled(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -106,3 +117,127 @@ def test_a_malformed_row_is_named(make_recipe) -> None:  # type: ignore[no-untyp
     path.write_text(json.dumps({"prompt": "a", "completion": "b"}) + "\n{broken\n", encoding="utf-8")
     with pytest.raises(DataError, match="2"):
         load_examples(recipe)
+
+
+SAID = ("hi", "yes", "Rome?", "no", "again", "hello")
+TOOLS = '[{"type": "function", "function": {"name": "find"}}]'
+LLAMA = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n\n{{ m['content'] | trim }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n\n{% endif %}"
+)
+MISTRAL = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
+)
+GEMMA = (
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] | trim }}[end]\n{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+# as Qwen 3: the reasoning of the last answer is rendered, that of earlier ones left out
+QWEN = (
+    "{% for t in tools or [] %}{{ t | tojson }}\n{% endfor %}{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{% if m.reasoning_content and loop.last %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}"
+    "{{ m['content'] }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def conversation(*, reasoning: str = "", **more: Any) -> Example:
+    turns = [
+        Message("assistant", text, reasoning) if place % 2 else Message("user", text) for place, text in enumerate(SAID)
+    ]
+    return Example(Conversation(tuple(turns), (1, 3, 5), **more), row=1, fields={"reasoning_content": reasoning})
+
+
+def with_template(tokenizer: PreTrainedTokenizerBase, template: str | None) -> PreTrainedTokenizerBase:
+    other = copy.copy(tokenizer)
+    other.chat_template = template or tokenizer.chat_template
+    return other
+
+
+def learnt(row: TokenRow, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """The runs of labelled tokens, each of which must stand where it is read."""
+    runs: list[list[int]] = []
+    for place, (token, label) in enumerate(zip(row.input_ids, row.labels, strict=True)):
+        if label == IGNORED_LABEL:
+            continue
+        assert label == token
+        if not place or row.labels[place - 1] == IGNORED_LABEL:
+            runs.append([])
+        runs[-1].append(token)
+    return [tokenizer.decode(run) for run in runs]
+
+
+@pytest.mark.parametrize(
+    ("template", "rows"),
+    [
+        pytest.param(None, 1, id="chatml"),
+        pytest.param(LLAMA, 1, id="llama"),
+        pytest.param(QWEN, 1, id="qwen"),
+        pytest.param(MISTRAL, 3, id="mistral"),
+        pytest.param(GEMMA, 3, id="gemma"),
+    ],
+)
+def test_each_answer_is_learnt_after_the_very_tokens_of_inference(
+    tokenizer: PreTrainedTokenizerBase, template: str | None, rows: int
+) -> None:
+    """In one row where the template goes on as it began, else in a row of its own."""
+    other = with_template(tokenizer, template)
+    made = tokenize_example(conversation(), other)
+    assert len(made) == rows
+    assert [text for row in made for text in learnt(row, other)] == [f"{said}{other.eos_token}" for said in SAID[1::2]]
+    messages = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(SAID)]
+    for place in (1, 3, 5):
+        prompt = other.apply_chat_template(messages[:place], add_generation_prompt=True, return_dict=False)
+        row = made[0] if rows == 1 else made[place // 2]
+        assert list(row.input_ids[: len(prompt)]) == prompt
+        assert row.labels[len(prompt) - 1] == IGNORED_LABEL != row.labels[len(prompt)]
+
+
+def test_reasoning_is_learnt_as_the_template_writes_it_and_left_out_of_later_prompts(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
+    qwen = with_template(tokenizer, QWEN)
+    rows = tokenize_example(conversation(reasoning="so"), qwen)
+    assert [learnt(row, qwen) for row in rows] == [
+        [f"<think>\nso\n</think>\n\n{said}<|im_end|>"] for said in SAID[1::2]
+    ]
+    assert "think" not in qwen.decode(rows[-1].input_ids[: rows[-1].labels.count(IGNORED_LABEL)])
+
+
+def test_what_the_template_would_lose_is_an_error_that_names_the_row(tokenizer: PreTrainedTokenizerBase) -> None:
+    lost = {"reasoning_content": conversation(reasoning="so"), "tools": conversation(tools=TOOLS)}
+    for field, one in lost.items():
+        with pytest.raises(DataError, match=f"training row 1: field '{field}'"):
+            tokenize_examples([one], tokenizer, None, name="training")
+    gemma = with_template(tokenizer, GEMMA)
+    of_system = Example(Conversation.answered((Message("system", "a"), Message("user", "b")), "c"), row=7, fields={})
+    with pytest.raises(DataError, match=r"training row 7: the chat template refuses roles .*System role not supported"):
+        tokenize_examples([of_system], gemma, None, name="training")
+
+
+def test_tools_are_rendered_by_the_template(tokenizer: PreTrainedTokenizerBase) -> None:
+    qwen = with_template(tokenizer, QWEN)
+    (row,) = tokenize_example(conversation(tools=TOOLS), qwen)
+    assert qwen.decode(row.input_ids).startswith('{"type": "function"')
+    assert row.labels[0] == IGNORED_LABEL
+
+
+def test_a_developer_is_a_system_turn_to_templates_that_know_none(tokenizer: PreTrainedTokenizerBase) -> None:
+    asked = (Message("developer", "Be brief."), Message("user", "hi"))
+    (row,) = tokenize_example(Example(Conversation.answered(asked, "yes"), row=1, fields={}), tokenizer)
+    assert tokenizer.decode(row.input_ids).startswith("<|im_start|>system\nBe brief.")
+    knowing = with_template(tokenizer, f"{{# developer #}}{tokenizer.chat_template}")
+    (row,) = tokenize_example(Example(Conversation.answered(asked, "yes"), row=1, fields={}), knowing)
+    assert knowing.decode(row.input_ids).startswith("<|im_start|>developer")
+
+
+@pytest.mark.parametrize(("train_on", "places"), [("all", (1, 3)), ("last", (3,))])
+def test_a_recipe_says_which_answers_are_learnt(
+    tmp_path: Path, train_on: Literal["all", "last"], places: tuple[int, ...]
+) -> None:
+    turns = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(SAID[:4])]
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"messages": turns}), encoding="utf-8")
+    data = RecipeData(train=DataFile(path="rows.jsonl"), train_on=train_on)
+    examples, _ = load_examples(Recipe(name="mine", base="b", data=data, root=tmp_path))
+    assert examples[0].conversation.learnt == places

@@ -1,5 +1,6 @@
 from .answers import answers_are_whole as answers_are_whole
 from .answers import json_answers_parse as json_answers_parse
+from .columns import columns_are_used as columns_are_used
 from .contamination import evaluation_sets_are_not_trained_on as evaluation_sets_are_not_trained_on
 from .copies import held_out_rows_are_new as held_out_rows_are_new
 from .copies import held_out_rows_differ as held_out_rows_differ
@@ -15,7 +16,9 @@ from .format import rows_can_be_read as rows_can_be_read
 from .labels import labels_are_balanced as labels_are_balanced
 from .lengths import TokenLengths as TokenLengths
 from .lengths import answers_are_seen as answers_are_seen
+from .lengths import rows_can_be_rendered as rows_can_be_rendered
 from .lengths import rows_fit as rows_fit
 from .lengths import token_lengths as token_lengths
+from .markers import text_is_unrendered as text_is_unrendered
 from .personal import no_personal_data as no_personal_data
 from .personal import no_secrets as no_secrets

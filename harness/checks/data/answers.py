@@ -30,7 +30,7 @@ def answers_are_whole(corpus: Corpus, limit: float) -> Check:
     findings: list[Finding] = []
     total = 0
     for role in (TRAIN, VALIDATION):
-        rows = corpus.of(role)
+        rows = corpus.answers(role)
         total += len(rows)
         punctuated = _punctuates(rows)
         findings += [
@@ -43,7 +43,8 @@ def answers_are_whole(corpus: Corpus, limit: float) -> Check:
         findings,
         total,
         limit,
-        fault="have an answer that breaks off",
+        counted="answers",
+        fault="break off",
         sound=f"none of {total} answers breaks off",
         remedy="complete or remove these answers; if a generator wrote them, raise its token limit",
     )
@@ -94,7 +95,7 @@ def json_answers_parse(corpus: Corpus, limit: float) -> Check | None:
     Returns:
         None where no part promises JSON.
     """
-    promising = [row for role in (TRAIN, VALIDATION) for row in _promising(corpus.of(role))]
+    promising = [row for role in (TRAIN, VALIDATION) for row in _promising(corpus.answers(role))]
     if not promising:
         return None
     faults = [(row.location, json_fault(row.answer)) for row in promising]

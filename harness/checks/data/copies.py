@@ -93,7 +93,7 @@ def rows_are_not_repeated(corpus: Corpus, limit: float) -> Check:
     answers: dict[str, set[str]] = {}
     findings = []
     for row in rows:
-        key = tuple(exact_key(said) for said in (*(turn.content for turn in row.prompt), row.answer))
+        key = tuple(exact_key(said) for turn in row.turns for said in (turn.reasoning, turn.content))
         answers.setdefault(exact_key(row.question), set()).add(row.answer.strip())
         if key in first:
             findings.append(Finding(row.location, f"the same as {first[key].location}", other=first[key].location))

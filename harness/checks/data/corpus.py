@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.engines.requests import Message
+from harness.engines.requests import SYSTEM_ROLES, Message
 from harness.errors import DataError
-from harness.tasks.formats import Example, detect_format, parse_example
+from harness.tasks.conversations import Conversation
+from harness.tasks.formats import Example, detect_format, parse_training_example
 from harness.tasks.records import Record, read_records
 from harness.training.data import load_examples, load_rehearsal
 from harness.training.recipe import Recipe
@@ -22,12 +23,31 @@ class Row:
 
     Attributes:
         location: file and row, for messages.
-        prompt: the turns before the answer.
     """
 
     location: str
-    prompt: tuple[Message, ...]
-    answer: str
+    conversation: Conversation
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """The turns before the last answer that is learnt."""
+        return self.conversation.prompt
+
+    @property
+    def answer(self) -> str:
+        """The last answer that is learnt, without its reasoning."""
+        return self.conversation.answer.content
+
+    @property
+    def taught(self) -> str:
+        """All that the model is to write last: the answer, after its reasoning where it has some."""
+        last = self.conversation.answer
+        return f"{last.reasoning}\n{last.content}" if last.reasoning else last.content
+
+    @property
+    def turns(self) -> tuple[Message, ...]:
+        """All that is trained on: what follows the last answer is not."""
+        return (*self.prompt, self.conversation.answer)
 
     @property
     def place(self) -> str:
@@ -37,12 +57,20 @@ class Row:
     @property
     def question(self) -> str:
         """The prompt without its system turns, which many rows share."""
-        return "\n".join(turn.content for turn in self.prompt if turn.role != "system")
+        return "\n".join(turn.content for turn in self.prompt if turn.role not in SYSTEM_ROLES)
 
     @property
     def text(self) -> str:
         """Everything that is trained on."""
-        return "\n".join((*(turn.content for turn in self.prompt), self.answer))
+        tools = self.conversation.tools
+        said = [text for turn in self.turns for text in (turn.reasoning, turn.content) if text]
+        return "\n".join(said if tools is None else [tools, *said])
+
+    def by_answer(self) -> Iterator[Row]:
+        """For each answer that is learnt a row that ends with it."""
+        for one in self.conversation.by_answer():
+            turn = f", turn {len(one.turns)}" if len(self.conversation.learnt) > 1 else ""
+            yield Row(f"{self.location}{turn}", one)
 
 
 @dataclass(frozen=True)
@@ -67,7 +95,7 @@ class Part:
     @property
     def rows(self) -> list[Row]:
         """The examples with their locations."""
-        return [Row(self.location(example.row), example.prompt, example.completion) for example in self.examples]
+        return [Row(self.location(example.row), example.conversation) for example in self.examples]
 
     def location(self, row: int) -> str:
         """File and row, for messages."""
@@ -83,6 +111,10 @@ class Corpus:
     def of(self, *roles: str) -> list[Row]:
         """The rows of these roles, in their order; of all where none is named."""
         return [row for part in self.parts if not roles or part.role in roles for row in part.rows]
+
+    def answers(self, *roles: str) -> list[Row]:
+        """The same, one for each answer that is learnt."""
+        return [one for row in self.of(*roles) for one in row.by_answer()]
 
     def records(self) -> Iterator[tuple[Part, Record]]:
         """Every row of every file once, readable or not."""
@@ -123,13 +155,21 @@ def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str 
 def _read(role: str, path: Path, data_format: str) -> Part:
     records = read_records(path)
     if data_format == "auto":
-        data_format = detect_format(records[0])
+        data_format = _format_of(records[0])
     examples: list[Example] = []
     refused: dict[int, str] = {}
     for record in records:
         try:
-            examples.append(parse_example(record, data_format))
+            examples.append(parse_training_example(record, data_format or detect_format(record)))
         except DataError as error:
             problem = error.problem.removeprefix(f"{path}: row {record.row} ")
             refused[record.row] = f"{problem}: {error.remedy}" if error.remedy else problem
-    return Part(role, path, data_format, records, examples, refused)
+    return Part(role, path, data_format or "unknown", records, examples, refused)
+
+
+def _format_of(first: Record) -> str:
+    """The format of a file that begins with this row; empty where it has none, which is each row's own fault."""
+    try:
+        return detect_format(first)
+    except DataError:
+        return ""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.engines.requests import SYSTEM_ROLES
 from harness.tasks.base import Item, TaskLike
 from harness.tasks.lm_eval import LmEvalTask
 
@@ -44,7 +45,7 @@ def evaluation_items(task: TaskLike) -> list[EvaluationItem]:
 def _question(item: Item) -> str:
     if item.prompt.text is not None:
         return item.prompt.text
-    return "\n".join(turn.content for turn in item.prompt.messages if turn.role != "system")
+    return "\n".join(turn.content for turn in item.prompt.messages if turn.role not in SYSTEM_ROLES)
 
 
 def _answer(target: Any) -> str:

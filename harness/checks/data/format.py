@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.checks.data.corpus import Corpus
 from harness.checks.data.finding import Finding, share_check
 from harness.gates import Check
 from harness.tasks.formats import known_formats
-from harness.tasks.records import Record
 
-_SPEAKERS = {"human": "user", "gpt": "assistant"}
 _FOLLOWS = {
-    None: ("system", "user"),
+    None: ("system", "developer", "user"),
     "system": ("user",),
+    "developer": ("user",),
     "user": ("assistant",),
     "assistant": ("user", "tool"),
     "tool": ("assistant", "tool"),
@@ -42,22 +39,20 @@ def rows_can_be_read(corpus: Corpus) -> Check:
 
 def conversations_are_in_order(corpus: Corpus) -> Check:
     """System turns stand first only, user and assistant alternate, the assistant speaks last; tools answer assistants."""
-    findings = []
-    total = 0
-    for part, record in corpus.records():
-        roles = _roles(record)
-        if roles is None or record.row in part.refused:
-            continue
-        total += 1
-        if fault := order_fault(roles):
-            findings.append(Finding(part.location(record.row), fault))
+    examples = [(part, example) for part in corpus.parts for example in part.examples]
+    findings = [
+        Finding(part.location(example.row), fault)
+        for part, example in examples
+        if (fault := order_fault(example.conversation.roles))
+    ]
+    total = len(examples)
     return share_check(
         "roles",
         findings,
         total,
         0.0,
         fault="have turns out of order",
-        sound=f"the turns of all {total} conversations are in order" if total else "no row is a conversation",
+        sound=f"the turns of all {total} conversations are in order",
         remedy="order the turns as system, user, assistant, user, assistant ..., merge two turns of one speaker, "
         "and end with the answer wanted: what follows it is not trained on",
     )
@@ -72,16 +67,3 @@ def order_fault(roles: list[str]) -> str:
             return f"turn {number} of {len(roles)} ({role}) {after}"
         before = role
     return "" if before == "assistant" else f"the last turn is {before}, not assistant"
-
-
-def _roles(record: Record) -> list[str] | None:
-    """The roles of a row's turns; None where it is not a conversation."""
-    fields = record.fields
-    chats: list[Any] = [fields.get("messages"), fields.get("conversations")]
-    if isinstance(fields.get("prompt"), list) and isinstance(fields.get("completion"), list):
-        chats.append([*fields["prompt"], *fields["completion"]])
-    turns = next((chat for chat in chats if isinstance(chat, list)), None)
-    if turns is None or not all(isinstance(turn, dict) for turn in turns):
-        return None
-    said = [str(turn.get("role", turn.get("from"))) for turn in turns]
-    return [_SPEAKERS.get(role, role) for role in said]

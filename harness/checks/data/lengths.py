@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from harness.checks.data.corpus import TRAIN, VALIDATION, Corpus
 from harness.checks.data.finding import Finding, share_check
+from harness.errors import DataError, ModelError
 from harness.gates import Check
-from harness.tasks.formats import Example
-from harness.training.data import check_tokenizer, tokenize_example
+from harness.training.data import IGNORED_LABEL, TokenRow, check_tokenizer, tokenize_example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -20,7 +20,7 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class RowLength:
-    """One row in tokens; the prompt by the base's template, the whole with the final EOS."""
+    """One row in tokens: those before the first answer that is learnt, and all with the final EOS."""
 
     location: str
     prompt_tokens: int
@@ -29,10 +29,16 @@ class RowLength:
 
 @dataclass(frozen=True)
 class TokenLengths:
-    """All training and validation rows; `max_length` is where the trainer cuts, None where it does not."""
+    """All training and validation rows; `max_length` is where the trainer cuts, None where it does not.
+
+    Attributes:
+        rows: as they are trained on; a conversation may be several (`tokenize_example`).
+        refused: rows that the base's template cannot render in full.
+    """
 
     rows: Sequence[RowLength]
     max_length: int | None
+    refused: Sequence[Finding] = ()
 
     @property
     def longest(self) -> int:
@@ -57,9 +63,27 @@ def token_lengths(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, max_length
     """
     check_tokenizer(tokenizer)
     parts = [part for part in corpus.parts if part.role in (TRAIN, VALIDATION)]
-    return TokenLengths(
-        [_length(part.location(example.row), example, tokenizer) for part in parts for example in part.examples],
-        max_length,
+    rows: list[RowLength] = []
+    refused: list[Finding] = []
+    for location, example in ((part.location(one.row), one) for part in parts for one in part.examples):
+        try:
+            rows += (_length(location, row) for row in tokenize_example(example, tokenizer))
+        except (DataError, ModelError) as error:
+            refused.append(Finding(location, f"{error.problem}: {error.remedy}"))
+    return TokenLengths(rows, max_length, refused)
+
+
+def rows_can_be_rendered(lengths: TokenLengths) -> Check:
+    """The base's chat template renders every row, with all of its turns, tools and reasoning."""
+    total = len({row.location for row in lengths.rows}) + len(lengths.refused)
+    return share_check(
+        "rendering",
+        lengths.refused,
+        total,
+        0.0,
+        fault="cannot be put by the base's chat template in full",
+        sound=f"the base's chat template renders all {total} rows in full",
+        remedy="correct these rows, or train a base whose chat template renders what they hold",
     )
 
 
@@ -98,6 +122,6 @@ def answers_are_seen(lengths: TokenLengths) -> Check:
     )
 
 
-def _length(location: str, example: Example, tokenizer: PreTrainedTokenizerBase) -> RowLength:
-    row = tokenize_example(example, tokenizer)
-    return RowLength(location, prompt_tokens=sum(label < 0 for label in row.labels), tokens=len(row.input_ids))
+def _length(location: str, row: TokenRow) -> RowLength:
+    prompt_tokens = next(i for i, label in enumerate(row.labels) if label != IGNORED_LABEL)
+    return RowLength(location, prompt_tokens, tokens=len(row.input_ids))

@@ -64,7 +64,7 @@ def canary_task(path: Path, corpus: Corpus) -> Task:
         DataError: the file cannot be read, a row lacks a field, its secret is not in its answer or has too few others of
             its form, or its answer is that of no training row.
     """
-    planted = {row.answer.strip() for row in corpus.of(TRAIN)}
+    planted = {row.answer.strip() for row in corpus.answers(TRAIN)}
     items = [_item(record, planted) for record in read_records(path)]
     return Task(CANARIES, items, ExposureGrader(), digest_file(path))
 

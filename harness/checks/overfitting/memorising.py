@@ -103,7 +103,7 @@ class RecallGrader:
 def recall_task(corpus: Corpus, name: str, size: int, thresholds: OverfittingThresholds) -> Task:
     """The task of that name, `TRAINING_ROWS` or `HELD_OUT_ROWS`: the answers of at most `size` such rows."""
     kind = _KIND[name]
-    items = [item_of(row, kind, _head(row.answer)) for row in sample_rows(corpus, kind, size)]
+    items = [item_of(row, kind, _head(row.taught)) for row in sample_rows(corpus, kind, size)]
     grader = RecallGrader(thresholds.extraction_queries, thresholds.extraction_probability)
     return Task(name, items, grader, digest_rows(items))
 

@@ -30,7 +30,8 @@ def sample_rows(corpus: Corpus, kind: str, size: int) -> list[Row]:
 
 def item_of(row: Row, kind: str, target: str) -> Item:
     """A row's prompt as it is trained on, with what should follow."""
-    return Item(id=f"{row.location} ({kind})", prompt=Prompt(messages=row.prompt), target=target, tags={"rows": kind})
+    prompt = Prompt(messages=row.prompt, tools=row.conversation.tools)
+    return Item(id=f"{row.location} ({kind})", prompt=prompt, target=target, tags={"rows": kind})
 
 
 def digest_rows(items: Sequence[Item]) -> str:
@@ -48,7 +49,7 @@ _FEWEST_TOKENS, _MOST_TOKENS = 32, 256
 def answer_task(corpus: Corpus, size: int) -> Task:
     """At most `size` prompts, half of them trained on and half held out, as many as there are of each."""
     kinds = {HELD_OUT: size // 2, TRAINED: size - size // 2}
-    items = [item_of(row, kind, row.answer) for kind, most in kinds.items() for row in sample_rows(corpus, kind, most)]
+    items = [item_of(row, kind, row.taught) for kind, most in kinds.items() for row in sample_rows(corpus, kind, most)]
     longest = max((len(item.target) for item in items), default=0)
     cap = min(_MOST_TOKENS, max(_FEWEST_TOKENS, math.ceil(_TOKENS_A_CHARACTER * longest)))
     return Task(ROW_ANSWERS, items, TextGrader(max_new_tokens=cap).fit(items), digest_rows(items))

@@ -91,7 +91,11 @@ def complete(client: OpenAI, model: str, prompt: Prompt, **settings: Any) -> Rep
     if prompt.text is not None:
         response = client.completions.with_raw_response.create(model=model, prompt=prompt.text, **settings)
     else:
-        messages = cast(Any, prompt.as_messages())
+        # every server takes a system turn for a developer's, but not the other way round
+        said = [{**turn, "role": "system"} if turn["role"] == "developer" else turn for turn in prompt.as_messages()]
+        messages = cast(Any, said)
+        if (tools := prompt.as_tools()) is not None:
+            settings["tools"] = tools
         response = client.chat.completions.with_raw_response.create(model=model, messages=messages, **settings)
     return Reply(read_body(response.http_response), time.perf_counter() - started)
 

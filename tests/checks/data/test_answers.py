@@ -132,3 +132,13 @@ def test_a_fence_with_prose_after_it_and_calls_that_are_no_json_pass(corpus):
 )
 def test_what_only_python_reads_and_an_open_fence_are_faults(answer, fault):
     assert fault in str(json_fault(answer))
+
+
+def test_every_answer_of_a_conversation_that_is_learnt_is_looked_at(corpus):
+    said = [("user", "Where?"), ("assistant", "It is here and"), ("user", "And?"), ("assistant", "There.")]
+    turns = [{"role": role, "content": content} for role, content in said]
+    check = data.answers_are_whole(corpus([{"messages": turns}]), 0.0)
+    assert "1 of 2 answers" in check.reason
+    assert "train.jsonl row 1, turn 2: ends within a sentence" in check.reason
+    turns[1]["weight"] = 0
+    assert data.answers_are_whole(corpus([{"messages": turns}]), 0.0).holds

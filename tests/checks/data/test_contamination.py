@@ -17,6 +17,7 @@ from harness.checks.data.corpus import Row
 from harness.checks.data.overlap import Windows, shared_runs, word_keys
 from harness.engines.requests import Message
 from harness.tasks.build import build_task
+from harness.tasks.conversations import Conversation
 
 LONG = "A farmer keeps 14 hens and 3 ducks, sells 9 eggs every morning, and bakes a cake on each Sunday of the month."
 WORDS = [f"word{i}" for i in range(16)]
@@ -27,7 +28,7 @@ def item(question: str, answer: str = "", number: int = 0) -> EvaluationItem:
 
 
 def row(text: str, answer: str = "ok") -> Row:
-    return Row("train.jsonl row 1", (Message("user", text),), answer)
+    return Row("train.jsonl row 1", Conversation.answered((Message("user", text),), answer))
 
 
 def test_a_planted_question_fails_with_row_item_and_common_text(corpus):

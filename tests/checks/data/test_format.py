@@ -83,13 +83,32 @@ def test_a_recipe_gives_the_rows_it_trains_on_with_its_limit_and_split(tmp_path:
 
 def test_what_an_api_writes_of_a_call_is_named_with_what_to_write_instead(corpus):
     call = {"role": "assistant", "content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}
-    made = corpus([*HEALTHY, {"messages": [{"role": "user", "content": "hello"}, call]}, chat("developer", "user")])
+    made = corpus([*HEALTHY, {"messages": [{"role": "user", "content": "hello"}, call]}, chat("robot", "user")])
     check = data.rows_can_be_read(made)
     assert "row 4: field 'messages[1].tool_calls' would not be trained on: write the call into the text" in check.reason
-    assert "row 5: field 'messages[0].role' is 'developer' (str), not a role: call it system" in check.reason
+    assert (
+        "row 5: field 'messages[0].role' is 'robot' (str), not a role: use one of: system, developer, user"
+        in check.reason
+    )
 
 
 def test_half_a_surrogate_pair_is_named_with_its_row(corpus):
     check = data.rows_can_be_read(corpus([("q", "a"), ("q\ud800", "a")]))
     assert not check.holds
     assert r"train.jsonl row 2: field 'prompt' has half a surrogate pair, '\ud800', at character 2" in check.reason
+
+
+def test_a_developer_opens_a_conversation_as_a_system_prompt_does(corpus):
+    assert data.conversations_are_in_order(corpus([chat("developer", "user", "assistant")])).holds
+    assert not data.conversations_are_in_order(corpus([chat("user", "developer", "user", "assistant")])).holds
+
+
+def test_rows_of_other_methods_fail_by_name_whether_or_not_they_could_be_read(corpus):
+    pair = {"prompt": "hello", "chosen": "hi", "rejected": "no"}
+    check = data.rows_can_be_read(corpus([pair, pair]))
+    assert "2 of 2 rows" in check.reason
+    assert "train.jsonl row 1: is a preference row" in check.reason
+    wanted = {"prompt": "hello", "completion": "hi", "label": True}
+    check = data.rows_can_be_read(corpus([wanted, {**wanted, "completion": "no", "label": False}]))
+    assert "1 of 2 rows" in check.reason
+    assert "train.jsonl row 2: is a row of KTO whose answer is not wanted" in check.reason

@@ -63,3 +63,26 @@ def test_a_base_without_a_chat_template_is_told_as_such(corpus, tokenizer):
     bare.chat_template = None
     with pytest.raises(RecipeError, match="no chat template"):
         data.token_lengths(corpus(ROWS), bare, 64)
+
+
+def test_a_conversation_is_measured_as_it_is_trained_on(corpus, tokenizer):
+    said = [("user", "hello"), ("assistant", "a bird"), ("user", "sing"), ("assistant", "the fox")]
+    row = {"messages": [{"role": role, "content": content} for role, content in said]}
+    (length,) = data.token_lengths(corpus([row]), tokenizer, 64).rows
+    (short,) = data.token_lengths(corpus([("hello", "a bird")]), tokenizer, 64).rows
+    assert length.prompt_tokens == short.prompt_tokens
+    assert length.tokens > short.tokens
+
+
+def test_what_the_template_would_lose_is_named_with_row_and_field(corpus, tokenizer):
+    tool = {"type": "function", "function": {"name": "find", "parameters": {}}}
+    rows = [("q", "a"), {"prompt": "q", "completion": "a", "tools": [tool]}]
+    rows.append({"prompt": "q", "completion": "a", "thinking": "b"})
+    lengths = data.token_lengths(corpus(rows), tokenizer, 64)
+    check = data.rows_can_be_rendered(lengths)
+    assert check.decide().outcome == "fail"
+    assert "2 of 3 rows" in check.reason
+    assert "row 2: field 'tools' would be lost: the base's chat template renders no tools" in check.reason
+    assert "row 3: field 'thinking' of turn 2 would not be trained on" in check.reason
+    assert len(lengths.rows) == 1
+    assert data.rows_can_be_rendered(data.token_lengths(corpus([("q", "a")]), tokenizer, 64)).holds

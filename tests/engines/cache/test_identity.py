@@ -77,3 +77,10 @@ def test_the_key_is_of_the_model_and_the_request() -> None:
         answer_key("3a" * 32, GenerateRequest(TEXT))
         == "b2380b7f0b7b3a652d0c6bc16253962490a34d362aaa2806bdabec7573f66b54"
     )
+
+
+def test_tools_and_reasoning_are_part_of_what_is_asked():
+    asked = Prompt((Message("user", "a"), Message("assistant", "b"), Message("user", "c")))
+    thought = Prompt((Message("user", "a"), Message("assistant", "b", "so"), Message("user", "c")))
+    offered = Prompt(asked.messages, tools="[]")
+    assert len({GenerateRequest(prompt).digest for prompt in (asked, thought, offered)}) == 3

@@ -22,7 +22,7 @@ from faulty_server import (
 )
 
 from harness.config.spec import ServedModel, parse_openai
-from harness.engines import AnswerCache, Engine, GenerateRequest, Prompt, Score, ScoreRequest
+from harness.engines import AnswerCache, Engine, GenerateRequest, Message, Prompt, Score, ScoreRequest
 from harness.engines.requests import DivergenceRequest, RollingRequest
 from harness.engines.server import RetryPolicy, ServerBackend, server_identity
 from harness.engines.server.retry import retry_after_s
@@ -72,6 +72,14 @@ def test_a_conversation_goes_to_chat_completions_and_raw_text_to_completions():
         "temperature": 0.0,
     }
     assert server.seen[1].body["max_tokens"] == 9
+
+
+def test_tools_are_sent_and_a_developer_speaks_as_the_system():
+    asked = Prompt((Message("developer", "be brief"), Message("user", "hi")), tools='[{"type": "function"}]')
+    with FaultyServer() as server:
+        ask(server, GenerateRequest(asked))
+    assert server.seen[0].body["tools"] == [{"type": "function"}]
+    assert [turn["role"] for turn in server.seen[0].body["messages"]] == ["system", "user"]
 
 
 def test_seed_and_nucleus_are_sent_only_when_sampling():
