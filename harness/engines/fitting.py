@@ -206,7 +206,7 @@ def _log_probs(model: Any, context: Sequence[int], tail: Sequence[int]) -> torch
 
 def _log_likelihood(model: Any, pair: TokenPair) -> float:
     rows = _log_probs(model, *pair)
-    return sum(row[token].item() for row, token in zip(rows, pair[1], strict=True))
+    return sum(float(row[token]) for row, token in zip(rows, pair[1], strict=True))
 
 
 def _apart(found: float, wanted: float) -> float:

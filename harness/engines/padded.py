@@ -125,13 +125,12 @@ def _next_step(batch: Mapping[str, Any], output: Any, chosen: torch.Tensor, keep
     """
     import torch
 
-    cache, state = getattr(output, "past_key_values", None), getattr(output, "cache_params", None)
-    if cache is None and state is None:
+    cache = getattr(output, "past_key_values", None)
+    state = getattr(output, "cache_params", None) if cache is None else cache
+    if state is None:
         raise RuntimeError("it hands out no cache")
     if len(keep) < len(chosen):
-        (state if cache is None else cache).reorder_cache(
-            keep
-        )  # beam search's: unlike `batch_select_indices`, recurrent layers have it
+        state.reorder_cache(keep)  # beam search's: recurrent layers have no `batch_select_indices`
     following = {"input_ids": chosen[keep, None], "position_ids": batch["position_ids"][keep, -1:] + 1}
     if cache is None:
         return {**following, "cache_params": state}

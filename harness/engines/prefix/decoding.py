@@ -124,8 +124,8 @@ class _Batch:
         own = arrival.chain[shared:]
         self._lengths.append(sum(block.layers[0][0].shape[2] for block in own))
         if not self._keys:
-            for layer in arrival.chain[0].layers:
-                for held, tensor in zip((self._keys, self._values), layer, strict=True):
+            for pair in arrival.chain[0].layers:
+                for held, tensor in zip((self._keys, self._values), pair, strict=True):
                     held.append(tensor.new_zeros(self._slots, tensor.shape[1], 0, tensor.shape[3]))
         self._fit_width()
         start = 0
