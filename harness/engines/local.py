@@ -11,8 +11,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.engines.engine import Batch
-from harness.engines.padded import PaddedStrategy
-from harness.engines.prefix import PrefixStrategy, fits_prefix_sharing
+from harness.engines.fitting import fitting_strategy
 from harness.engines.rendering import prompt_tokens, rolling_windows, score_tokens
 from harness.engines.requests import (
     Answer,
@@ -29,6 +28,7 @@ from harness.engines.requests import (
 )
 from harness.engines.strategy import BatchJob, BatchLimits, Strategy, TokenPair, context_length
 from harness.errors import EngineError
+from harness.models.forwards import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -124,7 +124,7 @@ class LocalBackend:
                             answered.add(index)
                             yield index, answer
             except (RuntimeError, MemoryError) as exc:
-                if not _is_out_of_memory(exc):
+                if not is_out_of_memory(exc):
                     raise
                 if not self._strategy.shrink():
                     raise EngineError(
@@ -142,9 +142,7 @@ class LocalBackend:
 
     @cached_property
     def _strategy(self) -> Strategy:
-        if self._share_prefixes and fits_prefix_sharing(self._loaded):
-            return PrefixStrategy(self._loaded, self._limits)
-        return PaddedStrategy(self._loaded, self._limits)
+        return fitting_strategy(self._loaded, self._limits, share_prefixes=self._share_prefixes)
 
     def _divergence(self, index: int, text: str, model: Any) -> Iterator[tuple[int, Divergence]]:
         """KL(base || model), summed over all positions that predict a token of the text; that of the base is 0."""
@@ -161,7 +159,7 @@ class LocalBackend:
         import torch
 
         ids = torch.tensor([[*context, *tail][:-1]], device=self._loaded.device)
-        logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(tail)).logits[0]
+        logits = model(input_ids=ids, use_cache=False, logits_to_keep=len(tail)).logits[0, -len(tail) :]
         return torch.log_softmax(logits.float(), dim=-1)
 
     def _prompt(self, request: GenerateRequest) -> list[int]:
@@ -243,8 +241,3 @@ def _summed(index: int, jobs: Sequence[BatchJob[Score]], model: Any) -> Iterator
         latency_s=sum(s.latency_s for s in scores),
     )
     yield index, answer
-
-
-def _is_out_of_memory(exc: Exception) -> bool:
-    text = str(exc).lower()
-    return isinstance(exc, MemoryError) or "out of memory" in text or "can't allocate memory" in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 
 class PaddedStrategy:
-    """See `harness.engines.strategy.Strategy`."""
+    """See `harness.engines.strategy.Strategy`.
 
-    def __init__(self, loaded: LoadedModel, limits: BatchLimits) -> None:
+    Args:
+        use_cache: False computes an answer so far anew for each of its tokens, as for a model that hands out no cache.
+    """
+
+    def __init__(self, loaded: LoadedModel, limits: BatchLimits, *, use_cache: bool = True) -> None:
         self._loaded = loaded
         self._limits = limits
+        self._use_cache = use_cache
         self._rows = limits.rows
 
     def plan_scores(self, pairs: Sequence[TokenPair]) -> list[BatchJob[Score]]:
@@ -87,10 +92,10 @@ class PaddedStrategy:
         started = time.perf_counter()
         device, tokenizer, eos = self._loaded.device, self._loaded.tokenizer, eos_ids(self._loaded)
         rows = [new_row(i, request, len(prompt), self._loaded) for i, (request, prompt) in enumerate(asked)]
-        batch = self._pad([prompt for _, prompt in asked])
-        mask, positions = batch["attention_mask"], batch["position_ids"]
-        output = model(**batch, use_cache=True, logits_to_keep=1)
+        prompts = [list(prompt) for _, prompt in asked]
+        batch = self._pad(prompts)
         while True:
+            output = model(**batch, use_cache=self._use_cache, logits_to_keep=1)
             chosen = choose_tokens(output.logits[:, -1], rows)
             staying: list[int] = []
             for index, (row, token) in enumerate(zip(rows, chosen.tolist(), strict=True)):
@@ -102,24 +107,35 @@ class PaddedStrategy:
                     yield row.index, answer
             if not staying:
                 return
-            cache = output.past_key_values
-            if len(staying) < len(rows):
-                keep = torch.tensor(staying, device=device)
-                cache.batch_select_indices(keep)
-                rows = [rows[index] for index in staying]
-                mask, positions, chosen = mask[keep], positions[keep], chosen[keep]
-            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
-            positions = positions[:, -1:] + 1
-            output = model(
-                input_ids=chosen[:, None],
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-            )
+            keep = torch.tensor(staying, device=device)
+            rows = [rows[index] for index in staying]
+            if self._use_cache:
+                batch = _next_step(batch, output, chosen, keep)
+            else:
+                batch = self._pad([[*prompts[row.index], *row.tokens] for row in rows])
 
     def _pad(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         return pad_left(rows, pad_id=self._loaded.tokenizer.pad_token_id, device=self._loaded.device)
+
+
+def _next_step(batch: Mapping[str, Any], output: Any, chosen: torch.Tensor, keep: torch.Tensor) -> dict[str, Any]:
+    """A model's arguments for the next token of the rows at `keep`, from those and the output of the last step.
+
+    A pure state-space model hands its cache out, and takes it, by a name of its own; that has no columns to mask.
+    """
+    import torch
+
+    cache = getattr(output, "past_key_values", None)
+    state = getattr(output, "cache_params", None) if cache is None else cache
+    if state is None:
+        raise RuntimeError("it hands out no cache")
+    if len(keep) < len(chosen):
+        state.reorder_cache(keep)  # beam search's: recurrent layers have no `batch_select_indices`
+    following = {"input_ids": chosen[keep, None], "position_ids": batch["position_ids"][keep, -1:] + 1}
+    if cache is None:
+        return {**following, "cache_params": state}
+    mask = torch.nn.functional.pad(batch["attention_mask"][keep], (0, 1), value=1)
+    return {**following, "attention_mask": mask, "past_key_values": cache}
 
 
 def plan_batches(lengths: Sequence[int], *, token_budget: int, max_rows: int) -> list[list[int]]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RecipeError
 from harness.models.device import choose_device, choose_dtype, dtype_name
+from harness.models.forwards import plain_logits
 from harness.models.loading import LoadOptions, load_base, load_tokenizer
 from harness.training.callbacks import GradientGuard, TrainingProgress, check_target_modules, check_trained
 from harness.training.configs import max_length_tokens, peft_config, sft_config
@@ -83,6 +84,7 @@ def fit(
 
 
 def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence[TrainerCallback]) -> _Job:
+    import torch
     from transformers import PrinterCallback, set_seed
     from trl import SFTTrainer
 
@@ -115,6 +117,8 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     except (ValueError, TypeError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: {error}", "correct the argument it names") from error
     trainer.remove_callback(PrinterCallback)
+    with torch.random.fork_rng(), torch.no_grad():  # whatever dropout draws here, training draws what it always drew
+        plain_logits(trainer.model, train.rows[0].input_ids[:8])
     return _Job(trainer, progress, train, len(rehearsal), len(validation.rows) if validation else 0, device, dtype)
 
 

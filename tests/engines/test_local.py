@@ -133,22 +133,36 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(tiny_loaded, monkeypat
     assert untimed(answers(tiny_loaded, generate_requests())) == untimed(whole)
 
 
-def test_out_of_memory_on_one_request_names_its_size(tiny_loaded, monkeypatch):
-    def no_machine(*args, **kwargs):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+def no_machine(*args, **kwargs):
+    raise torch.OutOfMemoryError("CUDA out of memory")
 
+
+def planned(loaded: LoadedModel):
+    """The first of the batches of a model that is whole while its way of computing is tried."""
+    return LocalBackend(lambda: loaded, adapter=False, share_prefixes=SHARE).plan(generate_requests())[0]
+
+
+def test_out_of_memory_on_one_request_names_its_size(tiny_loaded, monkeypatch):
+    batch = planned(tiny_loaded)
     monkeypatch.setattr(tiny_loaded.model, "forward", no_machine)
-    with pytest.raises(EngineError, match="out of memory, even on a single request"):
-        answers(tiny_loaded, generate_requests())
+    with pytest.raises(EngineError, match="out of memory, even on a single request of 5 left"):
+        list(batch.run())
+
+
+def test_out_of_memory_on_the_first_few_tokens_is_told_as_that(tiny_loaded, monkeypatch):
+    monkeypatch.setattr(tiny_loaded.model, "forward", no_machine)
+    with pytest.raises(EngineError, match="out of memory, even on a single request of some tens of tokens"):
+        planned(tiny_loaded)
 
 
 def test_other_errors_are_not_mistaken_for_memory(tiny_loaded, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("shapes do not match")
 
+    batch = planned(tiny_loaded)
     monkeypatch.setattr(tiny_loaded.model, "forward", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        answers(tiny_loaded, generate_requests())
+        list(batch.run())
 
 
 def test_prompt_longer_than_the_context_is_named(tiny_loaded):

@@ -67,7 +67,7 @@ def test_a_loss_against_the_released_adapter_fails_the_test_though_the_base_is_n
     project.write_tests(gate_test("brief", BRIEF), gate_test("other", UNDECIDED))
     project.run()
     release(project, {"answer_tokens": 1.0})
-    result = project.run("--baseline=main", "--junitxml=pytest.xml", *parallel, subprocess=bool(parallel))
+    result = project.run("--baseline=main", "--junitxml=pytest.xml", *parallel)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert counts(result) == {"inconclusive": 1, "failed": 1}
     assert project.verdicts["pets/pets/answer_tokens/non_inferior"]["outcome"] == "pass"
@@ -128,7 +128,7 @@ def test_new_gates_are_told_and_missing_ones_fail_where_all_is_asked_for(project
     project.run()
     release(project)
     project.write_tests(gate_test("brief", BRIEF), gate_test("again", BRIEF), gate_test("ends", ENDS))
-    result = project.run("--baseline=main", *strict, subprocess="-n2" in strict)
+    result = project.run("--baseline=main", *strict)
     new, gone = "pets/pets/stops_with_eos/superior", "pets/pets/answer_tokens/at_most"
     assert project.manifest["baseline"]["new"] == [new]
     assert project.manifest["baseline"]["missing"] == [gone]
@@ -168,14 +168,14 @@ def test_a_baseline_is_found_by_id_path_and_in_another_store(project: Project, r
 def test_an_unknown_or_interrupted_baseline_is_told_once_and_runs_nothing(
     project: Project, released: Path, parallel: list[str]
 ) -> None:
-    result = project.run("--baseline=mian", *parallel, subprocess=bool(parallel))
+    result = project.run("--baseline=mian", *parallel)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (result.stdout if parallel else result.stderr).fnmatch_lines(
         ["ERROR: 'mian' is neither a baseline (main) nor a run*"]
     )
     manifest = json.loads((released / "manifest.json").read_text())
     (released / "manifest.json").write_text(json.dumps({**manifest, "status": "interrupted"}))
-    result = project.run("--baseline=main", *parallel, subprocess=bool(parallel))
+    result = project.run("--baseline=main", *parallel)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (result.stdout if parallel else result.stderr).fnmatch_lines(["ERROR: the run * was interrupted*"])
     assert len(project.runs) == 1

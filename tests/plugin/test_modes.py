@@ -74,7 +74,7 @@ def test_limits_of_a_task_that_no_gate_measured_are_told_at_the_end_of_a_whole_r
     project.config["margins"] = {"tasks": {"tpyo": {"baseline": 0.1}, "pets": {"baseline": 0.1}}}
     project.config["overfitting"] = {"tasks": {"pest": {"repetition": 0.1}}}
     project.write_tests(gate_test("a", PASSES), gate_test("b", PASSES))
-    result = project.run(*parallel, subprocess=bool(parallel))
+    result = project.run(*parallel)
     assert result.ret == pytest.ExitCode.OK
     told = "margins.tasks.tpyo, overfitting.tasks.pest: no gate measured that task"
     result.stdout.fnmatch_lines([f"limits: {told}"])

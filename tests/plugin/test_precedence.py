@@ -120,7 +120,7 @@ def test_parallel_workers_hear_of_it(project: Project) -> None:
     """Integrity sorts first: of the other suite no test is spared that has begun by then, but all that come later are."""
     integrity(project, holds=False)
     project.write_tests(*(gate_test(f"number_{n}", _ONCE_INTEGRITY_IS_TOLD + PASSES) for n in range(8)))
-    result = project.run("-n2", "--maxschedchunk=1", subprocess=True)
+    result = project.run("-n2", "--maxschedchunk=1")
     found = counts(result)
     assert found["failed"] == 1
     assert found["skipped"] >= 4

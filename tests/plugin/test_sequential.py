@@ -89,7 +89,7 @@ def test_a_small_task_is_measured_whole(project: Project) -> None:
 def test_processes_that_measure_the_same_task_count_its_items_once(large: Project) -> None:
     other = gate_test("other", '    gate(compare("pets").metric("accuracy").non_inferior(0.2))\n')
     large.write_tests(KEPT, other)
-    large.run("--sequential", "--dtype=float32", "-n2", subprocess=True)
+    large.run("--sequential", "--dtype=float32", "-n2")
     [task] = large.manifest["sequential"]["tasks"].values()
     assert (task["measured"], task["left_out"]) == (256, N - 256) and task["saved_s"] > 0
     assert large.manifest["answers"]["computed"] == 2 * 256

@@ -186,7 +186,7 @@ SUBTESTS = (
 @pytest.mark.parametrize("parallel", [[], ["-n1"]])
 def test_each_gate_of_a_subtest_is_one_verdict(project: Project, parallel: list[str]) -> None:
     project.write_tests(SUBTESTS)
-    result = project.run(*parallel, subprocess=bool(parallel))
+    result = project.run(*parallel)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     name = "pets/pets/answer_tokens/at_most"
     told = [(one["gate"], one["outcome"]) for one in project.document["verdicts"]]

@@ -74,7 +74,7 @@ def test_workers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", WORKER, str(tmp_path)]
     workers = [subprocess.Popen([*command, str(n)], env=environment) for n in range(3)]
-    assert [worker.wait(60) for worker in workers] == [0, 0, 0]
+    assert [worker.wait(600) for worker in workers] == [0, 0, 0]
     run = load_run(writer.finish(Manifest(), [PASS], "complete"))
     assert len(set(run.samples["item_id"])) == 45
 

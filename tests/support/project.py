@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 from collections.abc import Mapping, Sequence
@@ -72,16 +73,22 @@ class Project:
         (self.root / name).write_text("\n\n".join(tests))
 
     def run(self, *arguments: str, subprocess: bool = False) -> pytest.RunResult:
-        """Run pytest in the project with assay.yaml as `config` says."""
+        """Run pytest in the project with assay.yaml as `config` says; parallel workers are processes of their own."""
         (self.root / "assay.yaml").write_text(yaml.safe_dump(self.config))
         given = [*arguments, "-p", "no:hypothesispytest"]
         if self.adapter is not None and not any("adapter=" in argument for argument in arguments):
             given.append(f"--adapter={self.adapter}")
-        if subprocess:
-            if not any("dtype=" in argument for argument in arguments):
-                given.append("--dtype=float32")  # as in this process, whatever the processor has
-            return self.pytester.runpytest_subprocess(*given)
-        return self.pytester.runpytest_inprocess(*given, no_reraise_ctrlc=True)
+        parallel = any(argument.startswith("-n") for argument in arguments)
+        if (subprocess or parallel) and not any("dtype=" in argument for argument in arguments):
+            given.append("--dtype=float32")  # as in this process, whatever the processor has
+        with contextlib.ExitStack() as stack:
+            if subprocess or parallel:
+                import forked
+
+                if subprocess:
+                    return forked.run_pytest(self.pytester, *given)
+                stack.enter_context(forked.forked_workers())
+            return self.pytester.runpytest_inprocess(*given, no_reraise_ctrlc=True)
 
     @property
     def runs(self) -> list[Path]:

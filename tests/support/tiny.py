@@ -22,7 +22,8 @@ _CORPUS = [
 LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
-def _train_tokenizer(vocab_size: int) -> PreTrainedTokenizerBase:
+def trained_tokenizer(vocab_size: int) -> PreTrainedTokenizerBase:
+    """A byte-level BPE of so many tokens, with a chat template."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -66,7 +67,7 @@ def save_tiny_model(
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    fast = _train_tokenizer(vocab_size)
+    fast = trained_tokenizer(vocab_size)
     torch.manual_seed(seed)
     llama = LlamaConfig(
         vocab_size=len(fast),
@@ -91,7 +92,7 @@ def save_tiny_moe(directory: Path) -> Path:
     import torch
     from transformers import Qwen3MoeConfig, Qwen3MoeForCausalLM
 
-    fast = _train_tokenizer(600)
+    fast = trained_tokenizer(600)
     torch.manual_seed(0)
     config = Qwen3MoeConfig(
         vocab_size=len(fast),
@@ -107,25 +108,6 @@ def save_tiny_moe(directory: Path) -> Path:
         pad_token_id=fast.pad_token_id,
     )
     return _save(Qwen3MoeForCausalLM(config), fast, directory)
-
-
-def save_tiny_bloom(directory: Path) -> Path:
-    """Save a two-layer random Bloom, whose attention does not go through transformers' interface, and its tokenizer."""
-    import torch
-    from transformers import BloomConfig, BloomForCausalLM
-
-    fast = _train_tokenizer(600)
-    torch.manual_seed(0)
-    config = BloomConfig(
-        vocab_size=len(fast),
-        hidden_size=64,
-        n_layer=2,
-        n_head=4,
-        bos_token_id=fast.bos_token_id,
-        eos_token_id=fast.eos_token_id,
-        pad_token_id=fast.pad_token_id,
-    )
-    return _save(BloomForCausalLM(config), fast, directory)
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, directory: Path) -> Path:

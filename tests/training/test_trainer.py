@@ -8,8 +8,9 @@ import pytest
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers.models.llama.modeling_llama import LlamaMLP
 
-from harness.errors import ModelError, RecipeError
+from harness.errors import AdapterError, ModelError, RecipeError
 from harness.models.adapters.files import check_adapter_files
 from harness.training import TrainingLog
 from harness.training.arguments import PEFT_METHODS, PeftMethod
@@ -55,6 +56,18 @@ def test_real_batches_label_the_completion_and_one_eos_though_padding_is_the_sam
         assert (labels[mask == 0] == -100).all()
         padded += int((mask == 0).sum())
     assert padded > 0
+
+
+def test_an_adapter_on_a_layer_that_cannot_have_one_is_named_before_the_first_step(
+    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on the router of Llama 4, which hands on more than a tensor."""
+    monkeypatch.setattr(LlamaMLP, "forward", lambda mlp, x: mlp.up_proj((x, x)))
+    recipe = make_recipe(peft={"target_modules": "all-linear"})
+    with pytest.raises(AdapterError, match=r"adapter on model\.layers\.0\.mlp\.up_proj") as told:
+        run(recipe, tiny_model_dir, tmp_path)
+    assert told.value.remedy == "train without it: exclude_modules: [up_proj]"
+    assert not list(tmp_path.rglob("checkpoint-*"))
 
 
 def test_rehearsal_is_trained_on_and_training_rows_are_judged_apart_from_it(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     import torch
 
 NAME = "assay_prefix"
+
+# What the interface passes on that leaves attention what it is here: softmax over all keys before. Windows shorter than
+# the context are ruled out beforehand.
+_PLAIN_ARGUMENTS = frozenset({"dropout", "is_causal", "position_ids", "sliding_window", "use_cache"})
 
 KeysValues = tuple["torch.Tensor", "torch.Tensor"]
 """Keys and values of one layer, each of shape (1, key-value heads, tokens, head size)."""
@@ -47,11 +52,11 @@ class Own(Protocol):
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Output of shape (heads, tokens, head size) in float32, log-sum-exp of shape (heads, tokens).
+        """Output of shape (heads, tokens, head size of the values) in float32, log-sum-exp of shape (heads, tokens).
 
         Args:
             query: shape (heads, tokens, head size).
-            key, value: shape (key-value heads, tokens, head size).
+            key, value: shape (key-value heads, tokens, head size), values of a head size of their own.
         """
         ...
 
@@ -83,9 +88,9 @@ class Segments:
         """See `Own`."""
         import torch
 
-        heads, tokens, size = query.shape
+        heads, tokens = query.shape[:2]
         # A token's heads lie together: rows are then gathered and put back by copying whole tokens.
-        out = torch.empty((tokens, heads, size), dtype=torch.float32, device=query.device)
+        out = torch.empty((tokens, heads, value.shape[2]), dtype=torch.float32, device=query.device)
         log_sum = torch.empty((tokens, heads), dtype=torch.float32, device=query.device)
         for rows in self.rows:
             q, k, v = (_gather(t, rows.index) for t in (query, key, value))
@@ -106,28 +111,45 @@ class Pack:
     """What the attention of one forward needs to know.
 
     Attributes:
+        attended: the layers whose attention came this way.
         kept: filled by the forward with its own keys and values, a pair a layer, if `keep` is set.
     """
 
     own: Own
     reads: Sequence[Read]
     keep: bool = False
+    attended: set[int] = field(default_factory=set)
     kept: dict[int, KeysValues] = field(default_factory=dict)
 
 
+_PACK: ContextVar[Pack] = ContextVar("pack")
+
+
 @contextlib.contextmanager
-def prefix_attention(model: Any) -> Iterator[None]:
-    """Let `model(..., pack=Pack(...))` attend as described above while the context lasts."""
+def prefix_attention(model: Any, pack: Pack) -> Iterator[None]:
+    """Let one forward of `model` attend as described above.
+
+    Raises:
+        RuntimeError: after the forward, some layer did not attend this way: Bloom's computes its own attention, a
+            recurrent one has none.
+    """
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, _attend)
     config = model.config.get_text_config()
     usual = config._attn_implementation
     config._attn_implementation = NAME
+    # Not an argument of the forward: not every model hands what it does not know down to its attention.
+    token = _PACK.set(pack)
     try:
         yield
     finally:
         config._attn_implementation = usual
+        _PACK.reset(token)
+    if len(pack.attended) < config.num_hidden_layers:
+        raise RuntimeError(
+            f"only {len(pack.attended)} of {config.num_hidden_layers} layers attend through transformers' interface"
+        )
 
 
 def starts_of(lengths: Sequence[int]) -> list[int]:
@@ -166,13 +188,22 @@ def _attend(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
-    pack: Pack | None = None,
-    **unused: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """The attention function transformers calls in each layer; query has shape (1, heads, tokens, head size)."""
-    if pack is None:
-        raise RuntimeError("a forward under prefix attention needs its pack")
-    layer = module.layer_idx
+    """The attention function transformers calls in each layer; query has shape (1, heads, tokens, head size).
+
+    Raises:
+        RuntimeError: the layer asks for more than softmax over all keys before: a cap, sinks, a bias, a second round.
+    """
+    asked = [name for name, value in others.items() if name not in _PLAIN_ARGUMENTS and value not in (None, False)]
+    if attention_mask is not None:
+        asked.append("attention_mask")
+    if asked:
+        raise RuntimeError(f"its attention takes {', '.join(asked)}")
+    pack, layer = _PACK.get(), module.layer_idx
+    if layer in pack.attended:
+        raise RuntimeError("its layers attend more than once")
+    pack.attended.add(layer)
     if pack.keep:
         pack.kept[layer] = (key, value)
     out, log_sum = pack.own.attend(layer, query[0], key[0], value[0], scaling)
@@ -180,7 +211,7 @@ def _attend(
         keys, values = read.block.layers[layer]
         part, part_sum = flash(query[:, :, read.start : read.stop], keys, values, scaling=scaling)
         _merge(out[:, read.start : read.stop], log_sum[:, read.start : read.stop], part[0], part_sum[0])
-    return out.to(query.dtype).transpose(0, 1).unsqueeze(0), None
+    return out.to(query.dtype).transpose(0, 1).contiguous().unsqueeze(0), None
 
 
 def _merge(out: torch.Tensor, log_sum: torch.Tensor, part: torch.Tensor, part_sum: torch.Tensor) -> None:
@@ -207,15 +238,25 @@ def flash(
     import torch
 
     if query.device.type == "cpu":
+        scaling, sizes = scaling if scaling is not None else query.shape[3] ** -0.5, value.shape[3]
+        widest = max(query.shape[3], sizes)  # the kernel takes one head size; latent attention has another for values
         found = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-            query, key, value, 0.0, causal, attn_mask=None, scale=scaling
+            *(_widened(tensor, widest) for tensor in (query, key, value)), 0.0, causal, attn_mask=None, scale=scaling
         )
-        return found[0], found[1]
+        return found[0][..., :sizes], found[1]
     mask = None
     if causal:
         unseen = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).triu(1)
         mask = torch.zeros(unseen.shape, device=query.device).masked_fill(unseen, float("-inf"))
     return matmul_attention(query, key, value, scaling=scaling, mask=mask)
+
+
+def _widened(tensor: torch.Tensor, size: int) -> torch.Tensor:
+    """The tensor with zeros up to a head size: they add nothing to a product."""
+    import torch
+
+    missing = size - tensor.shape[3]
+    return torch.nn.functional.pad(tensor, (0, missing)) if missing else tensor
 
 
 def matmul_attention(
@@ -247,5 +288,5 @@ def matmul_attention(
     highest = scores.amax(dim=-1, keepdim=True)
     weights = (scores - highest).exp_()
     total = weights.sum(dim=-1, keepdim=True)
-    out = (weights.to(value.dtype).view(*grouped, -1) @ value).view(batch, heads, queries, size)
+    out = (weights.to(value.dtype).view(*grouped, -1) @ value).view(batch, heads, queries, -1)
     return out.float() / total, (highest + total.log()).squeeze(-1)

@@ -73,8 +73,7 @@ class DecodingPlan(ChunkedTree):
                     yield row.index, answer
                     batch.leave(slot)
             if batch.rows:
-                with prefix_attention(model):
-                    batch.step(model)
+                batch.step(model)
 
     def _capacity(self, chunk: Chunk) -> int:
         """Tokens that the longest of a chunk's answers can come to hold, the blocks that all share aside."""
@@ -125,10 +124,9 @@ class _Batch:
         own = arrival.chain[shared:]
         self._lengths.append(sum(block.layers[0][0].shape[2] for block in own))
         if not self._keys:
-            for keys, _ in arrival.chain[0].layers:
-                shape = (self._slots, keys.shape[1], 0, keys.shape[3])
-                self._keys.append(torch.zeros(shape, dtype=keys.dtype, device=keys.device))
-                self._values.append(torch.zeros(shape, dtype=keys.dtype, device=keys.device))
+            for pair in arrival.chain[0].layers:
+                for held, tensor in zip((self._keys, self._values), pair, strict=True):
+                    held.append(tensor.new_zeros(self._slots, tensor.shape[1], 0, tensor.shape[3]))
         self._fit_width()
         start = 0
         for block in own:
@@ -165,8 +163,8 @@ class _Batch:
         positions = torch.tensor([self._positions], device=device)
         own = _Running(self._keys, self._values, torch.tensor(self._lengths, device=device))
         pack = Pack(own, [Read(0, n, block) for block in self._path])
-        output = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=n, pack=pack)
-        self.logits = output.logits[0]
+        with prefix_attention(model, pack):
+            self.logits = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=n).logits[0]
         self._lengths = [length + 1 for length in self._lengths]
         self._positions = [position + 1 for position in self._positions]
 

@@ -56,9 +56,8 @@ class PrefixForward:
             model: with the adapter set as this object's first call had it.
             keep_leaves: give every node its chain, not only nodes with children.
         """
-        with prefix_attention(model):
-            chain = self._path_blocks(model, chunk.path)
-            yield from self._below(model, [(node, chain) for node in chunk.nodes], wanted, keep_leaves)
+        chain = self._path_blocks(model, chunk.path)
+        yield from self._below(model, [(node, chain) for node in chunk.nodes], wanted, keep_leaves)
 
     def _path_blocks(self, model: Any, path: Sequence[Node]) -> Chain:
         """The blocks of the heavy nodes above a chunk, each computed alone and once while chunks need it."""
@@ -122,9 +121,8 @@ class PrefixForward:
             "logits_to_keep": positions or [0],
         }
         tensors = {name: torch.tensor(values, device=self._device) for name, values in inputs.items()}
-        logits = model(**tensors, use_cache=False, pack=pack).logits[0]
-        if keep and not pack.kept:  # Bloom's code takes `pack` among what it ignores
-            raise RuntimeError("its attention does not go through transformers' interface")
+        with prefix_attention(model, pack):
+            logits = model(**tensors, use_cache=False).logits[0]
         return logits[: len(positions)], pack
 
 
@@ -146,5 +144,5 @@ def _reads(members: Sequence[tuple[Node, Chain]]) -> list[Read]:
 
 def _block(pack: Pack, start: int, stop: int) -> Block:
     """The keys and values of some of a pack's tokens, copied so that the pack's own can be freed."""
-    layers = (pack.kept[layer] for layer in range(len(pack.kept)))
+    layers = (pack.kept[layer] for layer in sorted(pack.kept))
     return Block([(keys[:, :, start:stop].clone(), values[:, :, start:stop].clone()) for keys, values in layers])

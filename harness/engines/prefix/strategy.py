@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,10 @@ from harness.engines.prefix.forward import PACK_TOKENS, PrefixForward
 from harness.engines.prefix.scoring import ScoringPlan
 from harness.engines.prefix.tree import Chunk
 from harness.engines.requests import GenerateRequest, Generation, Score
-from harness.engines.strategy import BatchJob, BatchLimits, TokenPair, context_length
-from harness.errors import first_line
+from harness.engines.strategy import BatchJob, BatchLimits, TokenPair
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel
-
-log = logging.getLogger(__name__)
 
 # A chunk is lost by a kill and computed whole on resuming: some seconds of work.
 _CHUNK_TOKENS = 8192
@@ -63,39 +59,3 @@ class PrefixStrategy:
 
     def _decode(self, plan: DecodingPlan, chunk: Chunk, model: Any) -> Iterator[tuple[int, Generation]]:
         return plan.run(model, self._forward, chunk, BatchLimits(self._limits.tokens, self._slots))
-
-
-def fits_prefix_sharing(loaded: LoadedModel) -> bool:
-    """Whether this model computes the same over shared prefixes as over whole sequences.
-
-    Tried, not looked up in a list: a short prefix with two continuations, packed and plain. Models
-    whose attention does not go through transformers' interface, or is more than softmax over all keys
-    before (sliding windows, biases, caps, recurrent state), differ or raise.
-    """
-    import torch
-
-    config = loaded.model.config.get_text_config()
-    window = getattr(config, "sliding_window", None)
-    if window and getattr(config, "use_sliding_window", True) and window < context_length(loaded):
-        log.warning("attention windows of %d tokens: prefixes are not shared", window)
-        return False
-    vocabulary = config.vocab_size
-    prefix = [(7 * i + 3) % vocabulary for i in range(24)]
-    pairs = [(prefix, [(11 * i + k) % vocabulary for i in range(1, 9)]) for k in (5, 6)]
-    with torch.inference_mode(), loaded.adapter(on=False) as model:
-        try:
-            plan = ScoringPlan(pairs, max_tokens=1024, max_rows=8)
-            forward = PrefixForward(loaded.device)
-            packed = {n: s.logprob for chunk in plan.chunks for n, s in plan.run(model, forward, chunk)}
-        except (RuntimeError, TypeError, AttributeError, KeyError, ValueError, IndexError) as exc:
-            log.warning("prefixes are not shared with this model: %s", first_line(exc))
-            return False
-        for number, (context, tail) in enumerate(pairs):
-            ids = torch.tensor([[*context, *tail]], device=loaded.device)
-            log_probs = torch.log_softmax(model(input_ids=ids, use_cache=False).logits[0].float(), dim=-1)
-            plain = sum(log_probs[len(context) - 1 + i, token].item() for i, token in enumerate(tail))
-            # bfloat16 moves a sum of eight by some tenths; another attention moves it by several nats.
-            if not abs(plain - packed[number]) < 0.02 * abs(plain) + 0.05:
-                log.warning("prefixes are not shared with this model: %.3f packed, %.3f plain", packed[number], plain)
-                return False
-    return True

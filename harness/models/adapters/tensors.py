@@ -118,7 +118,7 @@ def _wanted_tensors(adapter: Path, base: Path, trust_remote_code: bool) -> tuple
         except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, re.error) as exc:
             raise AdapterError(
                 f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
-                "pass the base it was trained for with --model, or save it again with the PEFT version in use",
+                "pass the base it was trained for with --model; where PEFT names layers that take none, train again without them",
             ) from exc
     kept = {}
     if config.peft_type == "ADALORA":

@@ -1,0 +1,187 @@
+"""As many families as people fine-tune: what is asked of each, with LoRA on all linear layers, is what transformers computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from tiny import trained_tokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase
+
+from harness.engines import Answer, GenerateRequest, Prompt, Request, ScoreRequest
+from harness.engines.local import LocalBackend
+from harness.engines.padded import PaddedStrategy
+from harness.engines.prefix import PrefixStrategy
+from harness.engines.rendering import prompt_tokens, score_tokens
+from harness.errors import AdapterError, ModelError
+from harness.models.loading import LoadedModel
+
+SHAPE = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 512, "initializer_range": 0.2,
+}  # fmt: skip
+EXPERTS = {
+    "num_experts": 4, "num_local_experts": 4, "n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32, "shared_expert_intermediate_size": 32, "n_group": 1, "topk_group": 1,
+    "first_k_dense_replace": 1,
+}  # fmt: skip
+LATENT = {
+    "num_key_value_heads": 4, "kv_lora_rank": 8, "q_lora_rank": 8, "head_dim": 4, "qk_rope_head_dim": 4,
+    "qk_nope_head_dim": 8, "v_head_dim": 8,
+}  # fmt: skip
+MAMBA2 = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 2, "mamba_d_state": 8, "mamba_chunk_size": 16}
+WIDE_HEADS = {"head_dim": 8}  # where the default is not hidden_size / heads
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model type, tiny.
+
+    Attributes:
+        shares: its prompts' common beginnings are computed once.
+        without: layers that PEFT, or the model's own code, takes no LoRA on.
+    """
+
+    name: str
+    shape: Mapping[str, Any] = field(default_factory=dict)
+    shares: bool = True
+    without: str | None = None
+
+
+FAMILIES = [
+    Family("llama"), Family("mistral", WIDE_HEADS), Family("qwen2"), Family("qwen3", WIDE_HEADS),
+    Family("gemma", WIDE_HEADS), Family("gemma3_text", WIDE_HEADS), Family("phi"), Family("phi3"), Family("gpt2"),
+    Family("gpt_bigcode"), Family("gpt_neox"), Family("opt", {"ffn_dim": 64, "word_embed_proj_dim": 32}), Family("stablelm"),
+    Family("starcoder2"), Family("cohere"), Family("cohere2"), Family("olmo"), Family("olmo2"), Family("granite"),
+    Family("glm", WIDE_HEADS), Family("glm4", WIDE_HEADS), Family("smollm3"), Family("exaone4"), Family("ernie4_5", WIDE_HEADS),
+    Family("nemotron"), Family("persimmon"), Family("biogpt"),
+    Family("ctrl", {"n_embd": 32, "dff": 64, "n_layer": 2, "n_head": 4}),
+    Family("mixtral", EXPERTS), Family("qwen2_moe", EXPERTS), Family("qwen3_moe", {**EXPERTS, **WIDE_HEADS}),
+    Family("olmoe", EXPERTS), Family("granitemoe", EXPERTS), Family("glm4_moe", {**EXPERTS, **WIDE_HEADS}),
+    Family("afmoe", {**EXPERTS, **WIDE_HEADS}), Family("deepseek_v2", {**EXPERTS, **LATENT}),
+    Family("deepseek_v3", {**EXPERTS, **LATENT}),
+    Family("phimoe", EXPERTS, without="router"),
+    Family("llama4_text", {**EXPERTS, **WIDE_HEADS, "intermediate_size_mlp": 64}, without="router"),
+    # Attention that is more than softmax over all keys before, or does not go through transformers' interface.
+    Family("gemma2", WIDE_HEADS, shares=False), Family("gpt_oss", {**EXPERTS, **WIDE_HEADS}, shares=False),
+    Family("gpt_neo", {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]}, shares=False),
+    Family("gptj", {"rotary_dim": 4}, shares=False), Family("codegen", {"rotary_dim": 4}, shares=False),
+    Family("bloom", shares=False), Family("falcon", shares=False), Family("diffllama", shares=False),
+    Family("doge", shares=False),
+    Family("mpt", {"d_model": 32, "n_heads": 4, "n_layers": 2, "expansion_ratio": 2, "max_seq_len": 512}, shares=False),
+    Family("xglm", {"d_model": 32, "ffn_dim": 64, "num_layers": 2, "attention_heads": 4}, shares=False),
+    # Recurrent layers: a cache of another kind, or none that is handed out, or padding that is not masked.
+    Family("mamba", {"state_size": 8}, shares=False, without="out_proj"),
+    Family("falcon_mamba", {"state_size": 8}, shares=False, without="out_proj"),
+    Family(
+        "mamba2", {"num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 2, "chunk_size": 16}, shares=False,
+        without="out_proj",
+    ),
+    Family(
+        "jamba", {**EXPERTS, "attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_state": 8, "mamba_dt_rank": 4},
+        shares=False,
+    ),
+    Family("bamba", {**MAMBA2, "attn_layer_indices": [1]}, shares=False),
+    Family(
+        "granitemoehybrid", {**EXPERTS, **MAMBA2, "layer_types": ["mamba", "attention"], "shared_intermediate_size": 64},
+        shares=False,
+    ),
+    Family("minimax", {**EXPERTS, "layer_types": ["linear_attention", "full_attention"], "block_size": 16}, shares=False),
+    Family("lfm2", {"layer_types": ["conv", "full_attention"], "block_ff_dim": 64}, shares=False),
+    Family("recurrent_gemma", {"lru_width": 32, "num_hidden_layers": 3, "attention_window_size": 512}, shares=False),
+    Family("rwkv", {"attention_hidden_size": 32, "context_length": 512}, shares=False),
+]  # fmt: skip
+FOX = "The quick brown fox jumps over the lazy dog. "
+QUESTIONS = [f"{FOX * 2}Who?", f"{FOX * 2}Which birds sing?", "hi"]  # two that share, and lengths that are padded
+LENGTHS = (6, 4, 2)  # a short answer leaves its batch early
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerBase:
+    return trained_tokenizer(600)
+
+
+def build(family: Family, tokenizer: PreTrainedTokenizerBase, *, without: str | None) -> LoadedModel:
+    """The family's tiny random model with random LoRA on every linear layer but `without`."""
+    torch.manual_seed(0)
+    specials = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    config = AutoConfig.for_model(family.name, vocab_size=len(tokenizer), **specials, **{**SHAPE, **family.shape})
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    excluded = [without] if without else None
+    lora = LoraConfig(r=4, target_modules="all-linear", exclude_modules=excluded, task_type="CAUSAL_LM")
+    peft_model = get_peft_model(model, lora)
+    with torch.no_grad():
+        for name, parameter in peft_model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.3)
+    return LoadedModel(peft_model.eval().requires_grad_(False), tokenizer, torch.device("cpu"), has_adapter=True)
+
+
+def backend(loaded: LoadedModel, *, adapter: bool) -> LocalBackend:
+    return LocalBackend(lambda: loaded, adapter=adapter)
+
+
+def answers(engine: LocalBackend, requests: list[Request]) -> list[Answer]:
+    found = dict(pair for batch in engine.plan(requests) for pair in batch.run())
+    return [found[index] for index in range(len(requests))]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_scores_and_answers_are_those_of_transformers(family: Family, tokenizer: PreTrainedTokenizerBase):
+    loaded = build(family, tokenizer, without=family.without)
+    scores = [ScoreRequest(Prompt(text=text), tail) for text in QUESTIONS for tail in (" yes", " no and never")]
+    asked = [GenerateRequest(Prompt(text=text), max_new_tokens=n) for text, n in zip(QUESTIONS, LENGTHS, strict=True)]
+    told = {}
+    for on in (False, True):
+        engine = backend(loaded, adapter=on)
+        found = answers(engine, [*scores, *asked])
+        assert isinstance(engine._strategy, PrefixStrategy if family.shares else PaddedStrategy)
+        with torch.inference_mode(), loaded.adapter(on=on) as model:
+            told[on] = [score.logprob for score in found[: len(scores)]]
+            assert told[on] == pytest.approx(plain_scores(model, tokenizer, scores), rel=2e-6, abs=1e-5)
+            assert [answer.text for answer in found[len(scores) :]] == generated(model, tokenizer, asked)
+    assert any(abs(base - candidate) > 1e-2 for base, candidate in zip(told[False], told[True], strict=True))
+
+
+def plain_scores(model: Any, tokenizer: PreTrainedTokenizerBase, requests: list[ScoreRequest]) -> list[float]:
+    found = []
+    for context, tail in score_tokens(tokenizer, requests):
+        log_probs = model(input_ids=torch.tensor([[*context, *tail]]), use_cache=False).logits[0].log_softmax(-1)
+        found.append(sum(log_probs[len(context) - 1 + i, token].item() for i, token in enumerate(tail)))
+    return found
+
+
+def generated(model: Any, tokenizer: PreTrainedTokenizerBase, requests: list[GenerateRequest]) -> list[str]:
+    found = []
+    for request in requests:
+        ids = torch.tensor([prompt_tokens(tokenizer, request.prompt)])
+        out = model.generate(
+            input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=request.max_new_tokens, do_sample=False,
+            pad_token_id=tokenizer.pad_token_id,
+        )  # fmt: skip
+        found.append(tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True))
+    return found
+
+
+def test_an_adapter_on_a_layer_that_cannot_have_one_is_named_before_the_base_is_measured(tokenizer):
+    [llama4] = [family for family in FAMILIES if family.name == "llama4_text"]
+    loaded = build(llama4, tokenizer, without=None)
+    with pytest.raises(AdapterError) as told:
+        backend(loaded, adapter=False).plan([ScoreRequest(Prompt(text="hi"), " yes")])
+    assert "'llama4_text' cannot compute with an adapter on model.layers.0.feed_forward.router" in told.value.problem
+    assert told.value.remedy == "train without it: exclude_modules: [router]"
+
+
+def test_a_base_that_lacks_what_it_computes_with_is_named_before_anything_is_measured(tokenizer, monkeypatch):
+    loaded = build(FAMILIES[0], tokenizer, without=None)
+
+    def without_its_package(*_: Any, **__: Any) -> None:
+        raise ImportError("`mamba_ssm` is needed: pip install mamba-ssm")
+
+    monkeypatch.setattr(loaded.model.get_base_model().model.layers[1], "forward", without_its_package)
+    with pytest.raises(ModelError, match="'llama' cannot compute a single forward: `mamba_ssm` is needed"):
+        backend(loaded, adapter=False).plan([ScoreRequest(Prompt(text="hi"), " yes")])
