@@ -21,9 +21,9 @@ def answers_are_whole(corpus: Corpus, limit: float) -> Check:
 
     An answer breaks off where a code fence, tool call, bracket or table row stays open, where its last clause or list item
     does, or where its last sentence lacks the mark that those before it have (`harness.checks.data.endings`). Of these
-    last ones so many are not counted as would be among complete answers, with 95% confidence. Rows of rehearsal are left
-    out: they are the base's own answers, cut at their length. Empty answers cannot be read at all, which is for
-    `rows_can_be_read`.
+    last ones so many are not counted as may be among complete answers, with 95% confidence, unless none is allowed. Rows
+    of rehearsal are left out: they are the base's own answers, cut at their length. Empty answers cannot be read at all,
+    which is for `rows_can_be_read`.
     """
     findings: list[Finding] = []
     total = 0
@@ -45,7 +45,7 @@ def answers_are_whole(corpus: Corpus, limit: float) -> Check:
         fault="have an answer that breaks off",
         sound=f"none of {total} answers breaks off",
         remedy="complete or remove these answers; if a generator wrote them, raise its token limit",
-        by_chance=min(surmised, _false_hits(total)),
+        by_chance=min(surmised, _false_hits(total)) if limit else 0,
     )
 
 

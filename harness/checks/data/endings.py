@@ -23,12 +23,12 @@ _LINE_CHARACTERS = 2000
 """Of the last line that many are looked at, from its end."""
 
 _FENCE = re.compile(r"^[ \t>]*(?:[-*+]\s+|\d+[.)]\s+)?(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
-_ITEM = re.compile(r"\s*(?:[-*+•–]\s+|[(\[]?(?:\d{1,3}|[A-Za-z])[.)\]]\s+)")
+_ITEM = re.compile(r"\s*(?:[-*+•]\s+|[(\[]?(?:\d{1,3}|[A-Za-z])[.)\]]\s+)")
 _MARKERS = re.compile(rf"(?:{_ITEM.pattern}|\s*(?:#{{1,6}}|>)\s+)*\s*")
 _BARE_MARKER = re.compile(r"\s*(?:(\d{1,3})[.)]?|([-*+•]|#{1,6}))\s*")
 _NUMBER = re.compile(r"\s*(\d{1,3})[.)]\s")
 _OPENERS = {"(": ")", "[": "]", "{": "}", "（": "）", "「": "」", "『": "』", "“": "”"}  # noqa: RUF001
-_AFTER_MARK = "\"'”’»›)]}*_`~>）」』"
+_AFTER_MARK = "\"'”’»›)]}*_`~>）」』"  # noqa: RUF001
 _SENTENCE_END = re.compile(
     rf"[.!?…。！？．｡؟۔।॥።៕၊။][{re.escape(_AFTER_MARK)}]*(?:\s+|(?<=[。！？．｡]))(?=\S)"  # noqa: RUF001
 )
@@ -46,16 +46,16 @@ _UNMARKED_SCRIPT = re.compile(r"[\u0e00-\u0eff]")  # Thai and Lao sentences end 
 # a name, a number or a symbol may end what is no sentence
 _PLAIN_END = re.compile(r"[^\W\d_A-Z][^\W\d_]*(?:['’-][^\W\d_]+)*$")  # noqa: RUF001
 # no clause ends in these
-_GOES_ON = frozenset(
-    """a an the and or nor but with of to from into onto upon as than because which whose if when while where whether
-    although though unless until since your their my our its we he she they i'm i've it's you're they're we're however
-    therefore each every among within without during between including""".split()
+_GOES_ON = re.compile(
+    "a|an|the|and|or|nor|but|with|of|to|from|into|onto|upon|as|than|because|which|whose|if|when|while|where|whether|"
+    "although|though|unless|until|since|your|their|my|our|its|we|he|she|they|i'm|i've|it's|you're|they're|we're|"
+    "however|therefore|each|every|among|within|without|during|between|including"
 )
 # nor, in prose, in these; "log in", "I would" and the like end what was only jotted down
-_GOES_ON_IN_PROSE = _GOES_ON | frozenset(
-    """that this these those such whom his was were am has had does would could should might must shall very in on so is
-    are be been can will may have for you by at about over under through who what most some any like also using use make
-    only just both being don't can't won't isn't i'll you'll i'd""".split()
+_GOES_ON_IN_PROSE = re.compile(
+    "that|this|these|those|such|whom|his|was|were|am|has|had|does|would|could|should|might|must|shall|very|in|on|so|"
+    "is|are|be|been|can|will|may|have|for|you|by|at|about|over|under|through|who|what|most|some|any|like|also|using|"
+    "use|make|only|just|both|being|don't|can't|won't|isn't|i'll|you'll|i'd"
 )
 _QUOTE = re.compile(r'(?<!\d)"')  # no inches
 _SMILEY = re.compile(r"[:;=]['-]?[(\[{]")
@@ -134,7 +134,7 @@ def _without_markers(line: str) -> str:
 def _open_clause(body: str, before: Sequence[str]) -> str:
     """What shows by itself that the line goes on."""
     said = body.split()
-    if body[-1] in ",，、" and len(said) >= _LEAST_WORDS:  # noqa: RUF001
+    if body[-1] in ",，、" and (not before or len(said) >= _LEAST_WORDS):  # not "Yours sincerely,"  # noqa: RUF001
         return "ends within a sentence"
     if body[-1] in ":：" and len(said) >= _TAIL_WORDS:  # noqa: RUF001
         return "ends where it announces something"
@@ -150,11 +150,14 @@ def _open_clause(body: str, before: Sequence[str]) -> str:
 def _clause_goes_on(body: str, before: Sequence[str]) -> bool:
     *said, word = body.replace("’", "'").split()  # noqa: RUF001
     word = word.strip("*_\"'")
-    if word == "I":  # but not "World War I"
-        return bool(said) and (said[-1].endswith(",") or said[-1] in _GOES_ON_IN_PROSE)
-    if not said or word not in _GOES_ON_IN_PROSE:
+    if not said:
         return False
-    return word in _GOES_ON or bool(_tail(body)) or any(map(_is_marked_sentence, before))
+    if word == "I":  # but not "World War I"
+        return said[-1].endswith(",") or bool(_GOES_ON.fullmatch(said[-1]) or _GOES_ON_IN_PROSE.fullmatch(said[-1]))
+    if _GOES_ON.fullmatch(word):
+        return True
+    is_prose = bool(_tail(body)) or any(map(_is_marked_sentence, before))
+    return is_prose and bool(_GOES_ON_IN_PROSE.fullmatch(word))
 
 
 def _is_marked_sentence(line: str) -> bool:

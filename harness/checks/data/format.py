@@ -40,24 +40,34 @@ def rows_can_be_read(corpus: Corpus) -> Check:
     )
 
 
-def conversations_are_in_order(corpus: Corpus) -> Check:
-    """System turns stand first only, user and assistant alternate, the assistant speaks last; tools answer assistants."""
+def conversations_are_in_order(corpus: Corpus) -> Check | None:
+    """System turns stand first only, user and assistant alternate, the assistant speaks last; tools answer assistants.
+
+    Returns:
+        None where no row is a conversation.
+    """
     findings = []
-    total = 0
+    total = unread = 0
     for part, record in corpus.records():
         roles = _roles(record)
-        if roles is None or record.row in part.refused:
+        if roles is None:
+            continue
+        if record.row in part.refused:
+            unread += 1
             continue
         total += 1
         if fault := order_fault(roles):
             findings.append(Finding(part.location(record.row), fault))
+    if not total and not unread:
+        return None
     return share_check(
         "roles",
         findings,
         total,
         0.0,
         fault="have turns out of order",
-        sound=f"the turns of all {total} conversations are in order" if total else "no row is a conversation",
+        counted="conversations",
+        sound=f"the turns of all {total} conversations are in order",
         remedy="order the turns as system, user, assistant, user, assistant ..., merge two turns of one speaker, "
         "and end with the answer wanted: what follows it is not trained on",
     )
