@@ -11,7 +11,7 @@ import gzip
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -179,9 +179,9 @@ def _unpacked(path: Path) -> bytes:
             raw.seek(0)
             if head.startswith(_GZIP):
                 with gzip.open(raw) as stream:
-                    return _bounded(path, stream)
+                    return _bounded(path, stream.read)
             if head == _ZSTD:
-                return _bounded(path, _zstd(raw))
+                return _bounded(path, _zstd(raw).read)
             return raw.read()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: cannot be unpacked: {error}", "pack it again: it is cut short or damaged") from None
@@ -196,10 +196,10 @@ def _zstd(raw: IO[bytes]) -> IO[bytes]:
     return unpacking
 
 
-def _bounded(path: Path, stream: IO[bytes]) -> bytes:
+def _bounded(path: Path, read: Callable[[int], bytes]) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    for chunk in _chunks(stream):
+    while chunk := read(_CHUNK_BYTES):
         chunks.append(chunk)
         size += len(chunk)
         if size > MAX_BYTES:
@@ -207,8 +207,3 @@ def _bounded(path: Path, stream: IO[bytes]) -> bytes:
                 f"{path}: holds more than {MAX_BYTES >> 20} MiB unpacked", "unpack it yourself, or give fewer rows"
             )
     return b"".join(chunks)
-
-
-def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
-    while chunk := stream.read(_CHUNK_BYTES):
-        yield chunk

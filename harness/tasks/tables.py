@@ -23,7 +23,7 @@ class _Room:
     """What may still be read: a file of a few bytes can name one long text in millions of rows."""
 
     path: Path
-    bytes_left: int = MAX_BYTES
+    bytes_left: int
 
     def take(self, size: int) -> None:
         self.bytes_left -= size
@@ -41,7 +41,7 @@ def read_table(path: Path) -> Iterator[dict[str, Any]]:
     """
     import pyarrow as pa
 
-    room = _Room(path)
+    room = _Room(path, MAX_BYTES)
     try:
         for batch in _batches(path, room):
             names = batch.schema.names

@@ -46,7 +46,7 @@ def recipe(data_suite: Project, tiny_model_dir: Path) -> Project:
 
 def test_healthy_data_pass_without_training_anything(recipe: Project) -> None:
     result = recipe.run()
-    assert counts(result) == {"passed": 13, "skipped": 1}, result.stdout.str()
+    assert counts(result) == {"passed": 12, "skipped": 2}, result.stdout.str()
     assert {verdict["suite"] for verdict in recipe.verdicts.values()} == {"data"}
     assert "training" not in recipe.manifest
 
@@ -81,7 +81,7 @@ def test_an_adapter_without_its_recipe_skips_unless_the_file_is_named(data_suite
 
     data_suite.write_rows(TRAIN, "train.jsonl")
     data_suite.config["data"] = {"train": "train.jsonl", "max_length": 8}
-    assert counts(data_suite.run()) == {"passed": 11, "failed": 2, "skipped": 1}
+    assert counts(data_suite.run()) == {"passed": 10, "failed": 2, "skipped": 2}
     assert data_suite.outcomes["test_rows_fit_max_length"] == "fail"
     assert data_suite.outcomes["test_answers_are_seen"] == "fail"
 

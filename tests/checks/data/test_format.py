@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checks import data
+from harness.checks.data import EvaluationItem
 from harness.checks.data.format import order_fault
 from harness.training import DataFile, Recipe, RecipeData
 
@@ -93,3 +94,29 @@ def test_half_a_surrogate_pair_is_named_with_its_row(corpus):
     check = data.rows_can_be_read(corpus([("q", "a"), ("q\ud800", "a")]))
     assert not check.holds
     assert r"train.jsonl row 2: field 'prompt' has half a surrogate pair, '\ud800', at character 2" in check.reason
+
+
+def test_where_nothing_can_be_read_no_check_of_rows_passes(corpus):
+    unread = corpus([{"messages": [{"role": "user", "content": ""}]}], [("q", "a")])
+    checks = [
+        data.conversations_are_in_order(unread),
+        data.rows_are_not_repeated(unread, 0.0),
+        data.rows_differ(unread, 0.1, similarity=0.8),
+        data.held_out_rows_are_new(unread, [], 0.0),
+        data.held_out_rows_differ(unread, [], 0.0, similarity=0.8),
+        data.evaluation_sets_are_not_trained_on(unread, [EvaluationItem("quiz", "1", "Why so?", "yes")], 0.0, ngram=13),
+    ]
+    verdicts = [check.decide() for check in checks if check is not None]
+    assert [verdict.outcome for verdict in verdicts] == ["error"] * len(checks)
+    assert all("to look at" in verdict.reason and verdict.remedy for verdict in verdicts)
+    alone = corpus([{"messages": []}])
+    for check in (data.answers_are_whole(alone, 0.1), data.no_personal_data(alone, 1.0), data.no_secrets(alone, 1.0)):
+        assert check.decide().outcome == "error"
+
+
+def test_a_check_of_what_is_not_there_does_not_apply(corpus):
+    made = corpus([("q", "a")])
+    assert data.conversations_are_in_order(made) is None
+    assert data.held_out_rows_are_new(made, [], 0.0) is None
+    assert data.held_out_rows_differ(made, [], 0.0, similarity=0.8) is None
+    assert data.evaluation_sets_are_not_trained_on(made, [], 0.0, ngram=13) is None
