@@ -64,7 +64,9 @@ def adapter_is_finite(adapter: Path) -> Check:
             first, bad = next(iter(faulty.items()))
             reason = f"{len(faulty)} of {count} tensors {fault}, first {first} ({bad} values)"
             return Check("finite", holds=False, reason=reason, remedy=remedy, details=details)
-    return Check("finite", holds=True, reason=f"all values of {count} tensors are finite", details=details, looked_at=count)
+    return Check(
+        "finite", holds=True, reason=f"all values of {count} tensors are finite", details=details, looked_at=count
+    )
 
 
 def adapter_is_trained(adapter: Path) -> Check:
