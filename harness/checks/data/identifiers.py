@@ -47,6 +47,7 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _BEFORE = 48
+_LEAST_NATIONAL = 9
 _REGION = "US"
 _NATIONAL_REGIONS = (
     "GB",
@@ -161,6 +162,11 @@ def _is_a_persons(match: PhoneNumberMatch) -> bool:
 def _is_national(number: str) -> bool:
     from phonenumbers import NumberParseException, is_valid_number, parse
 
+    groups = re.findall(r"\d+", number)
+    digits = "".join(groups)
+    scattered = sum(len(group) == 1 for group in groups) > 1 or number.count("(") != number.count(")")
+    if len(digits) < _LEAST_NATIONAL or scattered or digits in _ASCENDING:
+        return False
     for region in _NATIONAL_REGIONS:
         try:
             if is_valid_number(parse(number, region)):

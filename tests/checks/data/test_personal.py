@@ -53,7 +53,7 @@ NOBODYS = [
     "The pattern ^.+@mysite.com$ matches admin@mysite.com.",
     "415-867-2231 = 415 - 867 - 2231, and 3120 + 650-636-4884 is more.",
     "Order 415-867-2231, ISBN 0-306-40615-2, tracking #650-636-4884.",
-    "Our help line is 1-800-692-7753.",
+    "Our help line is 1-800-692-7753. Phone: (123) 456-7890, call (3339-2961, dial 0 3 12 30 0.",
     "Upload it to ftp://username:password@host/ or ftp://user:pass@ftp.example.com.",
     "postgres://postgres:postgres@localhost/db and redis://:${REDIS_PASSWORD}@cache",
     "Set OPENAI_API_KEY=sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx and api_key='your-api-key'.",
