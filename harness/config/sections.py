@@ -261,6 +261,8 @@ class DataThresholds(Section):
     """rows with e-mail addresses, phone, card, account or social security numbers"""
     secrets: Limit = 0.0
     """rows with keys and tokens"""
+    accepted: Annotated[tuple[Text, ...], Strict(False)] = ()
+    """what those two let be: values found, regular expressions that match one in full, or places (`train.jsonl row 12`)"""
     label_balance: Limit = 0.10
     """rows of the rarest label, as a share of an even share; the smallest allowed"""
     invalid_json: Limit = 0.0

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 from harness.gates.decision import Decision, decide, estimate_of, verdict_on
 from harness.gates.kinds import KINDS, NEEDS_ITEMS
 from harness.gates.wording import Reason, between
-from harness.records import Estimate, Verdict
+from harness.records import Estimate, Outcome, Verdict
 from harness.stats import Interval
 
 _LEAST = 2
@@ -33,6 +33,7 @@ class Check:
         reason: one sentence on what was seen, true whichever way it went.
         remedy: what to do where it does not hold.
         details: JSON facts for the report (the tensors that failed).
+        looked_at: of a fact about many things, how many there were: about none nothing holds. None for any other fact.
     """
 
     name: str
@@ -40,18 +41,20 @@ class Check:
     reason: str
     remedy: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    looked_at: int | None = None
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:
-        """Pass where the fact holds, else fail. `confidence` has no part in it."""
+        """Pass where the fact holds, else fail; error where there was nothing to look at. `confidence` has no part in it."""
+        outcome: Outcome = "error" if self.looked_at == 0 else "pass" if self.holds else "fail"
         return Verdict(
             gate=self.name,
-            outcome="pass" if self.holds else "fail",
+            outcome=outcome,
             reason=self.reason,
             kind="holds",
             rule="holds",
             method="exact",
             confidence=confidence,
-            remedy="" if self.holds else self.remedy,
+            remedy="" if outcome == "pass" else self.remedy,
             details=dict(self.details),
         )
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.config.settings import Settings
-from harness.digests import digest_file, digest_json
+from harness.digests import digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError, TaskError, show
 from harness.records import Sample
 from harness.tasks.base import Item, TaskLike
+from harness.tasks.data_files import data_digest
 from harness.tasks.open_instructions import OpenTask
 from harness.tasks.questions import AnswerPair, Label, Question, Reply
 from harness.tasks.records import Record, read_records
@@ -75,7 +76,7 @@ def read_gold(settings: Settings) -> GoldPairs:
     limit = settings.profile.limit_of(name)
     if limit is not None and limit < len(pairs):
         pairs = _sample(pairs, limit)
-    return GoldPairs(name, pairs, digest_json({prefix: digest_file(path) for prefix, path in paths.items()}))
+    return GoldPairs(name, pairs, digest_json({prefix: data_digest(path) for prefix, path in paths.items()}))
 
 
 def _paths(name: str, settings: Settings) -> dict[str, Path]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from harness.config.base import Count
-from harness.digests import digest_file
 from harness.errors import TaskError
 from harness.metrics.answers import ANSWER_METRICS, AnswerMetric
 from harness.metrics.base import Metric
 from harness.tasks.answers import WithMetrics
 from harness.tasks.base import Grader, Item
+from harness.tasks.data_files import data_digest
 from harness.tasks.items import ItemKeys, ItemReader
 from harness.tasks.kinds import Spec, TaskContext, TaskKind, Texts, kind_of
 from harness.tasks.records import Record, read_records
@@ -91,7 +91,7 @@ def item_kind(
         graded: Grader = fit(made, items)
         if isinstance(given, AnswerKeys) and given.metrics:
             graded = WithMetrics(graded, tuple(_metric(task, graded, one) for one in dict.fromkeys(given.metrics)))
-        return Task(task, tuple(items), graded, data_digest=digest_file(path))
+        return Task(task, tuple(items), graded, data_digest=data_digest(path))
 
     named = tuple(metric.name for metric in (grader().metrics if metrics is None else metrics))
     return TaskKind(name, keys, build, named, generates, with_fewshot)

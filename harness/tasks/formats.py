@@ -286,7 +286,7 @@ def read_examples(path: Path, format_name: str = "auto") -> list[Example]:
     """Read every row of a file that is to be trained on.
 
     Args:
-        path: a `.jsonl`, `.json` or `.csv` file.
+        path: a data file or folder, as of `read_records`.
         format_name: `alpaca`, `sharegpt`, `messages`, `prompt_completion`, one of a plugin, or `auto`: as the first row is.
 
     Raises:

@@ -71,7 +71,7 @@ class ItemKeys(RowKeys):
     """A data file, its rows, and where in them the right answer stands."""
 
     data: Text
-    """the data file, .jsonl, .json or .csv; the path starts at assay.yaml"""
+    """the data file (JSON lines, JSON, CSV, Parquet, Arrow; .gz and .zst too) or saved dataset; the path starts at assay.yaml"""
     target_field: Text | None = None
     """the field that holds the right answer; of a conversation, its last turn where this is not given"""
 

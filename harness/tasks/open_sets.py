@@ -8,11 +8,12 @@ from typing import Any
 
 from harness.config.base import Text
 from harness.config.settings import Settings
-from harness.digests import digest_file, digest_json
+from harness.digests import digest_json
 from harness.engines.requests import Prompt
 from harness.errors import DataError
 from harness.scaffold import shipped
 from harness.tasks.base import Item
+from harness.tasks.data_files import data_digest
 from harness.tasks.kinds import TaskContext, TaskKeys, TaskKind
 from harness.tasks.lookup import task_context
 from harness.tasks.open_instructions import OpenTask
@@ -55,7 +56,7 @@ def _build(name: str, keys: InstructionKeys, context: TaskContext) -> OpenTask:
         name=name,
         questions=tuple(questions),
         answer_tokens=context.judging.answer_tokens,
-        data_digest=digest_json([digest_file(path) for path in paths]),
+        data_digest=digest_json([data_digest(path) for path in paths]),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import DataError, show
+from harness.tasks.data_files import TABLES, files_of, kind_of_file, read_text
+from harness.tasks.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -18,8 +20,8 @@ class Record:
     """One row.
 
     Attributes:
-        row: 1-based line on which the row starts (`.jsonl`, `.csv`: the header is line 1), or its 1-based place in
-            the list (`.json`).
+        row: 1-based line on which the row starts (JSON lines, CSV: the header is line 1), or its 1-based place in the
+            list, the table or the folder.
     """
 
     path: Path
@@ -73,32 +75,38 @@ def filled(value: Any) -> bool:
 
 
 def read_records(path: Path) -> list[Record]:
-    """Read a `.jsonl` (an object a line), `.json` (a list of objects) or `.csv` (with a header) file, in UTF-8.
+    """Read the rows of a data file: JSON lines, a list of JSON objects, CSV or TSV with a header, Parquet or Arrow.
 
-    Blank lines of `.jsonl` and `.csv` are skipped but counted.
+    What JSON a file holds is seen in it, whatever its name says. Texts may be packed (`.gz`, `.zst`); they are in UTF-8, or in
+    UTF-16 with its mark. Blank lines of JSON lines and CSV are skipped but counted.
+
+    Args:
+        path: a file, a folder that `save_to_disk` wrote or that holds the shards of one split, or such a split's name
+            (`harness.tasks.data_files.files_of`); rows of several files are numbered on.
 
     Raises:
-        DataError: the file is missing, empty, of another kind or malformed; the message names the line.
+        DataError: the file is missing, empty, of another kind, malformed, or unpacks to too much; the message names the line.
     """
-    if path.suffix not in _READERS:
-        raise DataError(f"{path}: unknown kind of data file {path.suffix!r}", f"use one of: {', '.join(_READERS)}")
-    try:
-        # utf-8-sig: spreadsheets begin their CSV exports with a byte order mark
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        remedy = "check the path; it is relative to the file that names it"
-        raise DataError(f"no such data file: {path}", remedy) from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 at byte {error.start}", "save the file as UTF-8") from None
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    records = [Record(path, row, fields) for row, fields in _READERS[path.suffix](path, text)]
+    files = files_of(path)
+    records = [Record(path, row, fields) for row, fields in _numbered_on(path, files)]
     if not records:
         raise DataError(f"{path}: the file is empty: it has no rows", "write at least one row")
     return records
 
 
-def _jsonl(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _numbered_on(path: Path, files: Sequence[Path]) -> Iterator[tuple[int, dict[str, Any]]]:
+    if files == [path]:
+        yield from _rows(path)
+        return
+    yield from enumerate((fields for file in files for _, fields in _rows(file)), 1)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    kind = kind_of_file(path)
+    return enumerate(read_table(path), 1) if kind in TABLES else _READERS[kind](path, read_text(path))
+
+
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
     # not splitlines(): JSON strings may hold U+2028 and other line breaks that are not "\n"
     for line, content in enumerate(text.split("\n"), 1):
         if content.strip():
@@ -106,17 +114,54 @@ def _jsonl(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _json(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of JSON lines or of one JSON value, whichever it is."""
     if not text.strip():
         return
+    if _is_lines(text, said_to_be=kind_of_file(path) != ".json"):
+        yield from _json_lines(path, text)
+        return
     rows = _parse_json(path, text, 1)
+    if isinstance(rows, dict):
+        rows = _rows_within(path, rows)
     if not isinstance(rows, list):
         raise DataError(f"{path}: holds {show(rows)}, not a list", "write a list of objects, or use .jsonl")
     for row, value in enumerate(rows, 1):
         yield row, _object(path, row, value)
 
 
-def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _is_lines(text: str, *, said_to_be: bool) -> bool:
+    """Whether a text is JSON lines; of one that may be either, or neither, as its file's name says."""
+    first, _, more = text.lstrip().partition("\n")
+    if not more.strip():
+        return said_to_be and not first.startswith("[")
+    if _is_json(first):
+        return True
+    return said_to_be and not _is_json(text)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _rows_within(path: Path, value: dict[str, Any]) -> Any:
+    """The list of rows that an object holds under one of the usual names; else the object."""
+    found = [name for name in _ROWS_UNDER if isinstance(value.get(name), list)]
+    if len(found) > 1:
+        problem = f"{path}: holds several lists of rows: {', '.join(found)}"
+        raise DataError(problem, "save the one that is meant as a file of its own")
+    return value[found[0]] if found else value
+
+
+def _tsv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    return _csv(path, text, "\t")
+
+
+def _csv(path: Path, text: str, delimiter: str = ",") -> Iterator[tuple[int, dict[str, Any]]]:
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     start, header = 1, None
     try:
         for values in lines:
@@ -129,7 +174,9 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
                     raise DataError(f"{path}: two columns of the header (line {row}) have one name", "rename one")
             elif len(values) != len(header):
                 problem = f"has {len(values)} values, but the header names {len(header)} columns"
-                raise Record(path, row, {}).error(problem, "quote values that hold a comma")
+                raise Record(path, row, {}).error(
+                    problem, f"quote values that hold a {'comma' if delimiter == ',' else 'tab'}"
+                )
             else:
                 yield row, dict(zip(header, values, strict=True))
     except csv.Error as error:
@@ -158,8 +205,11 @@ def _object(path: Path, row: int, value: Any) -> dict[str, Any]:
     return value
 
 
+_ROWS_UNDER = ("data", "rows", "examples", "instances", "train", "validation", "valid", "dev", "test")
 _READERS: dict[str, Callable[[Path, str], Iterator[tuple[int, dict[str, Any]]]]] = {
-    ".jsonl": _jsonl,
+    ".jsonl": _json,
+    ".ndjson": _json,
     ".json": _json,
     ".csv": _csv,
+    ".tsv": _tsv,
 }

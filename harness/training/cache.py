@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from harness.digests import digest_file, digest_json
-from harness.errors import DataError
 from harness.models.identity import adapter_digest
+from harness.tasks.data_files import data_digest
 from harness.training.data import load_examples, load_rehearsal
 from harness.training.log import TrainingLog
 from harness.training.recipe import DataFile, Recipe
@@ -128,10 +128,7 @@ def _reading(recipe: Recipe) -> dict[str, Any]:
 
 
 def _digest_data(recipe: Recipe, file: DataFile) -> str:
-    path = recipe.resolve(file)
-    if not path.is_file():
-        raise DataError(f"recipe {recipe.name!r}: data file {path} does not exist", "correct `path` under `data:`")
-    return digest_file(path)
+    return data_digest(recipe.resolve(file))
 
 
 def _train_and_publish(

@@ -234,6 +234,12 @@ def test_check_hands_its_facts_to_the_report() -> None:
     assert Check("finite", True, "all finite", "retrain").decide().remedy == ""
 
 
+def test_a_fact_about_no_things_at_all_is_an_error_and_no_pass() -> None:
+    verdict = Check("finite", True, "all of 0 tensors are finite", "save again", looked_at=0).decide()
+    assert (verdict.outcome, verdict.remedy) == ("error", "save again")
+    assert Check("finite", True, "all of 1 tensors are finite", looked_at=1).decide().outcome == "pass"
+
+
 @pytest.mark.parametrize(
     ("value", "error", "outcome"),
     [(0.5, 0.1, "pass"), (0.15, 0.1, "inconclusive"), (-0.4, 0.1, "fail"), (0.15, 0.0, "pass")],

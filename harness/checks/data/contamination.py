@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.checks.data.corpus import REHEARSAL, TRAIN, Corpus, Row
 from harness.checks.data.evaluation import EvaluationItem
-from harness.checks.data.finding import KEPT, SHOWN, allowed
+from harness.checks.data.finding import KEPT, SHOWN, allowed, share_check
 from harness.checks.data.overlap import Run, Windows, shared_runs, word_keys
 from harness.gates import Check
 from harness.metrics.words import terms, within, word_count, words
@@ -78,9 +78,18 @@ def find_matches(rows: Sequence[Row], items: Sequence[EvaluationItem], *, ngram:
 
 def evaluation_sets_are_not_trained_on(
     corpus: Corpus, items: Sequence[EvaluationItem], limit: float, *, ngram: int
-) -> Check:
-    """At most a share `limit` of the items of any evaluation set is contaminated by training or rehearsal rows."""
-    matches = find_matches(corpus.of(TRAIN, REHEARSAL), items, ngram=ngram)
+) -> Check | None:
+    """At most a share `limit` of the items of any evaluation set is contaminated by training or rehearsal rows.
+
+    Returns:
+        None where no evaluation set is in use.
+    """
+    if not items:
+        return None
+    rows = corpus.of(TRAIN, REHEARSAL)
+    if not rows:
+        return share_check("contamination", [], 0, limit, fault="", sound="", remedy="")
+    matches = find_matches(rows, items, ngram=ngram)
     best: dict[str, Match] = {}
     for match in matches:
         best.setdefault(match.item.name, match)
@@ -112,7 +121,7 @@ def _reason(
     """Of these tasks those that have matches, and the longest of their matches."""
     hit = [task for task in tasks if found[task]]
     if not hit:
-        return f"no item of {', '.join(tasks) or 'any task'} is in the training data"
+        return f"no item of {', '.join(tasks)} is in the training data"
     counts = [f"{found[task]} of {asked[task]} items of {task} ({found[task] / asked[task]:.1%})" for task in hit]
     shown = [
         f"{match.row.location} shares {match.words} words with {match.item.name}: {match.common!r}"

@@ -19,6 +19,7 @@ _COMMON_SHARE = 0.05
 _COMMON_LEAST = 10
 _SHOWN_CHARACTERS = 160
 _TURN_WORDS = 5
+_HELD_OUT = "held-out rows and test items"
 
 
 @dataclass(frozen=True)
@@ -135,14 +136,19 @@ def rows_differ(corpus: Corpus, limit: float, *, similarity: float) -> Check:
     )
 
 
-def held_out_rows_are_new(corpus: Corpus, tests: Sequence[EvaluationItem], limit: float) -> Check:
+def held_out_rows_are_new(corpus: Corpus, tests: Sequence[EvaluationItem], limit: float) -> Check | None:
     """At most a share `limit` of the validation rows and test items asks, word for word, what a training row asks.
 
     What a training row asks is its whole conversation, and each of its user's turns of five words or more: a greeting
     that opens many conversations is no leak.
+
+    Returns:
+        None where nothing is held out.
     """
-    asked = {key: row.location for row in reversed(corpus.of(TRAIN, REHEARSAL)) for key in _questions(row)}
-    held_out = _held_out(corpus, tests)
+    if not _holds_out(corpus, tests):
+        return None
+    train, held_out = corpus.of(TRAIN, REHEARSAL), _held_out(corpus, tests)
+    asked = {key: row.location for row in reversed(train) for key in _questions(row)}
     findings = [
         Finding(location, f"asked by {asked[key]}: {_shown(question)!r}", other=asked[key])
         for location, question in held_out
@@ -151,9 +157,9 @@ def held_out_rows_are_new(corpus: Corpus, tests: Sequence[EvaluationItem], limit
     return share_check(
         "leakage",
         findings,
-        len(held_out),
+        len(held_out) if train else 0,
         limit,
-        counted="held-out rows and test items",
+        counted=_HELD_OUT,
         fault="are trained on",
         sound=f"none of {len(held_out)} held-out rows is among the training rows",
         remedy="take these rows out of the training file (or draw the split anew, without repeated rows): what was "
@@ -161,8 +167,16 @@ def held_out_rows_are_new(corpus: Corpus, tests: Sequence[EvaluationItem], limit
     )
 
 
-def held_out_rows_differ(corpus: Corpus, tests: Sequence[EvaluationItem], limit: float, *, similarity: float) -> Check:
-    """At most a share `limit` of them is nearly like a training row (see `NearIndex`), copies word for word included."""
+def held_out_rows_differ(
+    corpus: Corpus, tests: Sequence[EvaluationItem], limit: float, *, similarity: float
+) -> Check | None:
+    """At most a share `limit` of them is nearly like a training row (see `NearIndex`), copies word for word included.
+
+    Returns:
+        None where nothing is held out.
+    """
+    if not _holds_out(corpus, tests):
+        return None
     train = corpus.of(TRAIN, REHEARSAL)
     index = NearIndex([row.question for row in train], similarity)
     held_out = _held_out(corpus, tests)
@@ -175,9 +189,9 @@ def held_out_rows_differ(corpus: Corpus, tests: Sequence[EvaluationItem], limit:
     return share_check(
         "near_leakage",
         findings,
-        len(held_out),
+        len(held_out) if train else 0,
         limit,
-        counted="held-out rows and test items",
+        counted=_HELD_OUT,
         fault=f"are alike to {similarity:.0%} or more with a training row",
         sound=f"none of {len(held_out)} held-out rows is alike to {similarity:.0%} or more with a training row",
         remedy="take the training rows named here out, or hold out whole templates, customers or documents",
@@ -190,6 +204,10 @@ def _questions(row: Row) -> list[str]:
         turn.content for turn in row.prompt if turn.role == "user" and word_count(words(turn.content)) >= _TURN_WORDS
     ]
     return [key for key in map(exact_key, (row.question, *turns)) if key]
+
+
+def _holds_out(corpus: Corpus, tests: Sequence[EvaluationItem]) -> bool:
+    return bool(tests) or any(part.role == VALIDATION for part in corpus.parts)
 
 
 def _held_out(corpus: Corpus, tests: Sequence[EvaluationItem]) -> list[tuple[str, str]]:

@@ -46,9 +46,10 @@ def share_check(
     sound: str,
     remedy: str,
     counted: str = "rows",
+    by_chance: int = 0,
     details: dict[str, Any] | None = None,
 ) -> Check:
-    """Holds while the share of rows with a finding is at most `limit`.
+    """Holds while the share of rows with a finding is at most `limit`; an error where there are no rows.
 
     Args:
         findings: one a row.
@@ -56,20 +57,26 @@ def share_check(
         fault: what the rows found are or have ("are longer than 104 tokens"), after their number.
         sound: what was seen where none was found.
         counted: what `total` counts.
+        by_chance: so many of the findings may be false ones, and do not count.
     """
-    share = len(findings) / total if total else 0.0
+    if not total:
+        unread = "correct what data/layout names: nothing was read that this could look at"
+        return Check(name, False, f"there are no {counted} to look at", unread, {"looked_at": 0}, looked_at=0)
+    share = len(findings) / total
     shown = "; ".join(f"{one.location}: {one.problem}" for one in findings[:SHOWN])
     more = f"; and {len(findings) - SHOWN} more" if len(findings) > SHOWN else ""
-    seen = f"{len(findings)} of {total} {counted} ({share:.1%}) {fault}, {allowed(limit)}: {shown}{more}"
+    chance = f" beside {by_chance} that may be false hits" if by_chance else ""
+    seen = f"{len(findings)} of {total} {counted} ({share:.1%}) {fault}, {allowed(limit)}{chance}: {shown}{more}"
     return Check(
         name,
-        holds=share <= limit,
+        holds=len(findings) - by_chance <= limit * total,
         reason=seen if findings else sound,
         remedy=remedy,
         details={
             "looked_at": total,
             "found": len(findings),
             "allowed_share": limit,
+            **({"allowed_by_chance": by_chance} if by_chance else {}),
             **(details or {}),
             "findings": [one.row() for one in findings[:KEPT]],
         },

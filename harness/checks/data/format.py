@@ -52,6 +52,7 @@ def conversations_are_in_order(corpus: Corpus) -> Check:
         total,
         0.0,
         fault="have turns out of order",
+        counted="conversations",
         sound=f"the turns of all {total} conversations are in order",
         remedy="order the turns as system, user, assistant, user, assistant ..., merge two turns of one speaker, "
         "and end with the answer wanted: what follows it is not trained on",

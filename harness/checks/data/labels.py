@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.checks.data.corpus import TRAIN, Corpus
 from harness.checks.data.evaluation import EvaluationItem
 from harness.checks.data.personal import redacted
 from harness.gates import Check
 
-_MOST_LABELS = 50
+_FEW_LABELS = 50
 _ROWS_A_LABEL = 5
 _MOST_WORDS = 6
+_SEEN_ONCE = 0.02
 
 
 def label_counts(corpus: Corpus) -> Mapping[str, int]:
     """Rows of each label, commonest first; empty where the answers are no labels.
 
-    Answers are labels where the training rows have 2 to 50 different ones, each of at most six words, five rows or more
-    for each on average.
+    Answers are labels where the training rows have 2 different ones or more, each of at most six words, five rows or more
+    for each on average. More than 50 must also be a closed set, which the short answers to questions are not: at most 2% of
+    the rows have an answer of their own, which is Good and Turing's estimate of how often a new one comes (Good 1953,
+    Biometrika 40), and where all are numbers, they number the labels.
     """
     counts = Counter(row.answer.strip() for row in corpus.of(TRAIN))
-    few = 2 <= len(counts) <= _MOST_LABELS and counts.total() >= _ROWS_A_LABEL * len(counts)
-    return dict(counts.most_common()) if few and all(len(label.split()) <= _MOST_WORDS for label in counts) else {}
+    new = sum(count == 1 for count in counts.values())
+    closed = len(counts) <= _FEW_LABELS or (new <= _SEEN_ONCE * counts.total() and not _are_amounts(counts))
+    often = len(counts) >= 2 and counts.total() >= _ROWS_A_LABEL * len(counts)
+    short = all(len(label.split()) <= _MOST_WORDS for label in counts)
+    return dict(counts.most_common()) if closed and often and short else {}
+
+
+def _are_amounts(answers: Iterable[str]) -> bool:
+    """Whether all are numbers, and more than half of those between them are missing."""
+    try:
+        numbers = {float(answer) for answer in answers}
+    except ValueError:
+        return False
+    return not max(numbers) - min(numbers) < 2 * len(numbers)
 
 
 def labels_are_balanced(corpus: Corpus, items: Sequence[EvaluationItem], limit: float) -> Check | None:
@@ -60,6 +75,6 @@ def _missing(counts: Mapping[str, int], items: Sequence[EvaluationItem]) -> list
     missing: dict[str, None] = {}
     for labels in asked.values():
         shared = labels.keys() & counts.keys()
-        if len(labels) <= _MOST_LABELS and 2 * len(shared) >= len(counts):
+        if len(labels) <= max(_FEW_LABELS, 2 * len(counts)) and 2 * len(shared) >= len(counts):
             missing.update(dict.fromkeys(sorted(labels.keys() - counts.keys())))
     return list(missing)

@@ -64,7 +64,9 @@ def adapter_is_finite(adapter: Path) -> Check:
             first, bad = next(iter(faulty.items()))
             reason = f"{len(faulty)} of {count} tensors {fault}, first {first} ({bad} values)"
             return Check("finite", holds=False, reason=reason, remedy=remedy, details=details)
-    return Check("finite", holds=True, reason=f"all values of {count} tensors are finite", details=details)
+    return Check(
+        "finite", holds=True, reason=f"all values of {count} tensors are finite", details=details, looked_at=count
+    )
 
 
 def adapter_is_trained(adapter: Path) -> Check:
@@ -94,4 +96,5 @@ def adapter_is_trained(adapter: Path) -> Check:
         remedy="they were not trained, or lost when saving: check that gradients reach them (target_modules, learning "
         "rate, masked labels), and train or save again",
         details={"zero_tensors": zero},
+        looked_at=len(names),
     )

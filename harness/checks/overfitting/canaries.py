@@ -11,11 +11,12 @@ from pathlib import Path
 
 from harness.checks.data import Corpus
 from harness.checks.data.corpus import TRAIN
-from harness.digests import digest_file, digest_json
+from harness.digests import digest_json
 from harness.engines.requests import Answer, Message, Prompt, Score, ScoreRequest
 from harness.metrics.base import Metric
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
+from harness.tasks.data_files import data_digest
 from harness.tasks.records import Record, read_records
 from harness.tasks.task import Task
 
@@ -66,7 +67,7 @@ def canary_task(path: Path, corpus: Corpus) -> Task:
     """
     planted = {row.answer.strip() for row in corpus.answers(TRAIN)}
     items = [_item(record, planted) for record in read_records(path)]
-    return Task(CANARIES, items, ExposureGrader(), digest_file(path))
+    return Task(CANARIES, items, ExposureGrader(), data_digest(path))
 
 
 def _item(record: Record, planted: set[str]) -> Item:

@@ -58,6 +58,7 @@ def log_is_finite(history: TrainingHistory) -> Check:
         for step, value in history.logged.get(key, ())
         if not math.isfinite(value)
     ]
+    logged = sum(getattr(p, name) is not None for p in history.points for name in _VALUES)
     first = f"{broken[0]['quantity']} is {broken[0]['value']} at step {broken[0]['step']}" if broken else ""
     finite = "every logged value is finite"
     if scaling:
@@ -72,6 +73,7 @@ def log_is_finite(history: TrainingHistory) -> Check:
             "read_from": history.source,
             **({"skipped_by_loss_scaling": scaling} if scaling else {}),
         },
+        looked_at=logged,
     )
 
 

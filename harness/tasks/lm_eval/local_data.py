@@ -9,7 +9,6 @@ from typing import Any
 
 from harness.digests import digest_file
 from harness.errors import DataError
-from harness.json_files import read_json_object
 from harness.tasks.records import Record, read_records
 
 Row = dict[str, Any]
@@ -35,7 +34,9 @@ class LocalData:
 
     def rows(self, data_dir: Path, split: str) -> list[Row]:
         """The rows of a split as they are on the hub."""
-        return [self.splits[split].convert(record) for record in _read(data_dir / self.splits[split].file)]
+        return [
+            self.splits[split].convert(record) for record in read_records(_existing(data_dir / self.splits[split].file))
+        ]
 
     def file_digests(self, data_dir: Path, splits: Iterable[str]) -> dict[str, str]:
         """Digest of each file, by its name below the data directory."""
@@ -61,16 +62,6 @@ def _existing(path: Path) -> Path:
             f"no such data file: {path}", "check --data-dir; how it is laid out is in the README of the data"
         )
     return path
-
-
-def _read(path: Path) -> list[Record]:
-    if path.parent.parts[-2:] != ("bbh", "bbh"):
-        return read_records(_existing(path))
-    remedy = "take the file of suzgunmirac/BIG-Bench-Hard"
-    document = read_json_object(_existing(path), DataError, remedy)
-    if not document.get("examples"):
-        raise DataError(f"{path}: has no `examples`", remedy)
-    return [Record(path, row, fields) for row, fields in enumerate(document["examples"], 1)]
 
 
 def _as_it_is(record: Record) -> Row:

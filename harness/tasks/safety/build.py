@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 
 from harness.config.base import Count, Text, objection
 from harness.config.sections import SOURCES
-from harness.digests import digest_file
 from harness.engines.requests import Prompt
 from harness.errors import TaskError, nearest
 from harness.safety.scorers import make_scorer, make_toxicity_scorer
 from harness.tasks.base import Item
+from harness.tasks.data_files import data_digest
 from harness.tasks.items import ItemReader, RowKeys
 from harness.tasks.kinds import TaskContext, TaskKind, Texts
 from harness.tasks.records import read_records
@@ -78,7 +78,7 @@ def _items(task: str, keys: PromptKeys, context: TaskContext, wanted: str | None
         path = context.root / keys.data
         records = read_records(path)
         reader = ItemReader.from_keys(task, keys, records[0])
-        items, digest = reader.read(records, lambda record, field, value: wanted), digest_file(path)
+        items, digest = reader.read(records, lambda record, field, value: wanted), data_digest(path)
     elif context.data_dir is not None:
         items = read_sources(keys.sources, context.data_dir, wanted)
         digest = sources_digest(keys.sources, context.data_dir)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checks import data
-from harness.checks.data.answers import break_fault, json_fault
+from harness.checks.data.answers import json_fault
+from harness.checks.data.endings import break_fault
 
 LONG = "The kettle is on the second shelf, behind the blue cups that nobody in this house ever uses."
 WHOLE = [(f"Where is thing {i}?", LONG.replace("second", f"{i}th")) for i in range(10)]

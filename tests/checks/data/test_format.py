@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.checks import data
+from harness.checks.data import EvaluationItem
 from harness.checks.data.format import order_fault
 from harness.training import DataFile, Recipe, RecipeData
 
@@ -112,3 +113,28 @@ def test_rows_of_other_methods_fail_by_name_whether_or_not_they_could_be_read(co
     check = data.rows_can_be_read(corpus([wanted, {**wanted, "completion": "no", "label": False}]))
     assert "1 of 2 rows" in check.reason
     assert "train.jsonl row 2: is a row of KTO whose answer is not wanted" in check.reason
+
+
+def test_where_nothing_can_be_read_no_check_of_rows_passes(corpus):
+    unread = corpus([{"messages": [{"role": "user", "content": ""}]}], [("q", "a")])
+    checks = [
+        data.conversations_are_in_order(unread),
+        data.rows_are_not_repeated(unread, 0.0),
+        data.rows_differ(unread, 0.1, similarity=0.8),
+        data.held_out_rows_are_new(unread, [], 0.0),
+        data.held_out_rows_differ(unread, [], 0.0, similarity=0.8),
+        data.evaluation_sets_are_not_trained_on(unread, [EvaluationItem("quiz", "1", "Why so?", "yes")], 0.0, ngram=13),
+    ]
+    verdicts = [check.decide() for check in checks if check is not None]
+    assert [verdict.outcome for verdict in verdicts] == ["error"] * len(checks)
+    assert all("to look at" in verdict.reason and verdict.remedy for verdict in verdicts)
+    alone = corpus([{"messages": []}])
+    for check in (data.answers_are_whole(alone, 0.1), data.no_personal_data(alone, 1.0), data.no_secrets(alone, 1.0)):
+        assert check.decide().outcome == "error"
+
+
+def test_a_check_of_what_is_not_there_does_not_apply(corpus):
+    made = corpus([("q", "a")])
+    assert data.held_out_rows_are_new(made, [], 0.0) is None
+    assert data.held_out_rows_differ(made, [], 0.0, similarity=0.8) is None
+    assert data.evaluation_sets_are_not_trained_on(made, [], 0.0, ngram=13) is None

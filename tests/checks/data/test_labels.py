@@ -48,3 +48,26 @@ def test_an_unrelated_task_asks_for_no_label(corpus):
 def test_free_text_has_no_labels(corpus):
     assert data.labels_are_balanced(corpus([(f"q{i}", f"answer number {i}") for i in range(40)]), [], 0.1) is None
     assert data.labels_are_balanced(corpus([("q", "the same to all")] * 9), [], 0.1) is None
+
+
+def intents(count: int, rows_each: int) -> list[tuple[str, str]]:
+    return [(f"say {i} of {j}", f"intent_{i}") for i in range(count) for j in range(rows_each)]
+
+
+def test_seventy_seven_intents_are_checked(corpus):
+    check = data.labels_are_balanced(corpus(intents(77, 6)), [], 0.1)
+    assert check is not None
+    assert check.holds
+    rare = data.labels_are_balanced(corpus([*intents(76, 20), ("say it", "card_lost")]), [], 0.1)
+    assert rare is not None
+    assert not rare.holds
+    assert "label 'card_lost' has 1 of 1521 rows" in rare.reason
+
+
+def test_many_short_answers_that_keep_coming_anew_or_are_amounts_are_no_labels(corpus):
+    names = [(f"who {i}", f"person {i}") for i in range(15)]
+    assert data.labels_are_balanced(corpus([*intents(60, 8), *names]), [], 0.1) is None
+    amounts = [(f"how much {i} {j}", str(37 * i)) for i in range(60) for j in range(8)]
+    assert data.labels_are_balanced(corpus(amounts), [], 0.1) is None
+    numbered = [(f"which {i} {j}", str(i)) for i in range(60) for j in range(8)]
+    assert data.labels_are_balanced(corpus(numbered), [], 0.1) is not None

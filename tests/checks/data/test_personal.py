@@ -47,6 +47,51 @@ HARMLESS = [
 ]
 
 
+# what is said to be a placeholder, a sum or the number of a thing; see also benchmarks/data_checks.py
+NOBODYS = [
+    "Write to you@yourdomain.com, name@email.com, jo@example.co.uk or user@host.",
+    "The pattern ^.+@mysite.com$ matches admin@mysite.com.",
+    "415-867-2231 = 415 - 867 - 2231, and 3120 + 650-636-4884 is more.",
+    "Order 415-867-2231, ISBN 0-306-40615-2, tracking #650-636-4884.",
+    "Our help line is 1-800-692-7753. Phone: (123) 456-7890, call (3339-2961, dial 0 3 12 30 0.",
+    "Upload it to ftp://username:password@host/ or ftp://user:pass@ftp.example.com.",
+    "postgres://postgres:postgres@localhost/db and redis://:${REDIS_PASSWORD}@cache",
+    "Set OPENAI_API_KEY=sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx and api_key='your-api-key'.",
+    "AKIAIOSFODNN7" + "EXAMPLE and AKIA1234567890" + "ABCDEF are no keys.",
+    "-----BEGIN RSA " + "PRIVATE KEY-----\nYOUR KEY HERE\n-----END RSA " + "PRIVATE KEY-----",
+]
+NATIONAL = ["Call me on 07911 234817.", "Telefon: 0171 3920178", "Téléphone : 06 12 84 55 79", "phone 0412 874 913"]
+
+
+@pytest.mark.parametrize("text", NOBODYS)
+def test_placeholders_sums_and_numbers_of_things_are_nobodys(corpus, text):
+    made = corpus([(text, "fine")])
+    assert data.no_personal_data(made, 0.0).details["kinds"] == {}
+    assert data.no_secrets(made, 0.0).details["kinds"] == {}
+
+
+@pytest.mark.parametrize("text", NATIONAL)
+def test_a_national_number_is_found_where_the_text_says_that_one_calls_it(corpus, text):
+    assert data.no_personal_data(corpus([(text, "fine")]), 0.0).details["kinds"] == {"phone number": 1}
+    number = text.strip(".").lstrip("abcdefghijklmnopqrstuvwxyzéCTP: ")
+    assert data.no_personal_data(corpus([(f"It has {number} parts", "fine")]), 0.0).details["kinds"] == {}
+
+
+@pytest.mark.parametrize(
+    "accepted", [r"mira\.olsen@fastmail\.com", "mira.olsen@fastmail.com", r".*@fastmail\.com", "train.jsonl row 2"]
+)
+def test_what_is_listed_is_accepted_and_nothing_else(corpus, accepted):
+    rows = [("hello", "hi"), ("Who is it?", "It is mira.olsen@fastmail.com.")]
+    check = data.no_personal_data(corpus(rows), 0.0, [accepted, "+1 650 (no pattern"])
+    assert check.decide().outcome == "pass"
+    assert check.details["accepted"] == 1
+    verdict = data.no_personal_data(corpus([*rows, ("And?", "jo.lind@harbour.no")]), 0.0, [accepted]).decide()
+    assert verdict.outcome == "fail"
+    assert "train.jsonl row 3" in verdict.reason
+    assert "row 2" not in verdict.reason
+    assert "`accepted:` of `data:`" in verdict.remedy
+
+
 @pytest.mark.parametrize("text", ["It is {}.", "Use {}, please.", "({})", "{}"])
 def test_a_card_number_is_found_wherever_it_stands_in_a_sentence(corpus, text):
     for number in ("4111 1111 1111 1111", "4111-1111-1111-1111", "4111111111111111"):

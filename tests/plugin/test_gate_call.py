@@ -1,0 +1,16 @@
+"""What the `gate` fixture does with what it is given, without an inner run."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from harness.plugin.gating import Gate
+
+
+def test_a_check_that_does_not_apply_skips_its_test() -> None:
+    gate = Gate(cast(Any, None), cast(Any, None))
+    with pytest.raises(pytest.skip.Exception, match="does not apply"):
+        gate(None)
+    assert gate.verdicts == []
