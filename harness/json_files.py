@@ -35,4 +35,17 @@ def parse_json_object(data: bytes, path: Path, error: type[AssayError], remedy: 
     return value
 
 
+def repeated_keys(path: Path) -> dict[str, tuple[Any, Any]]:
+    """Key that an object of a JSON file gives two different values -> the first and the last; readers disagree on them."""
+    repeated: dict[str, tuple[Any, Any]] = {}
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        last = dict(pairs)
+        repeated.update({key: (value, last[key]) for key, value in reversed(pairs) if value != last[key]})
+        return last
+
+    json.loads(path.read_bytes(), object_pairs_hook=note)
+    return repeated
+
+
 _KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value", type(None): "null"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from harness.errors import AdapterError
 from harness.gates import Check
-from harness.models.adapters.files import WEIGHTS, read_weights, remote_code, unsafe_files
-from harness.models.adapters.weights import nonfinite_tensors, read_tensor_headers, saturated_tensors
+from harness.models.adapters.files import WEIGHTS, adapter_headers, read_weights, remote_code, unsafe_files
+from harness.models.adapters.weights import nonfinite_tensors, saturated_tensors
 
 _SHOWN = 5
 _ALLOW = "or name them under `integrity: allow_files:` in assay.yaml where they are meant to be there"
@@ -51,7 +51,7 @@ def adapter_is_finite(adapter: Path) -> Check:
     Raises:
         AdapterError: there are no readable weights.
     """
-    count = len(read_tensor_headers(adapter / WEIGHTS))
+    count = len(adapter_headers(adapter))
     broken, saturated = nonfinite_tensors(adapter / WEIGHTS), saturated_tensors(adapter / WEIGHTS)
     details = {"tensors": broken, "saturated": saturated}
     retrain = "train again with a lower learning rate or in bfloat16; do not release any checkpoint after this one"
@@ -78,7 +78,7 @@ def adapter_is_trained(adapter: Path) -> Check:
     """
     from safetensors import safe_open
 
-    headers = read_tensor_headers(adapter / WEIGHTS)
+    headers = adapter_headers(adapter)
     # a module of which AdaLoRA kept no rank has tensors without values
     names = sorted(name for name, header in headers.items() if not name.endswith("bias") and 0 not in header.shape)
     with safe_open(adapter / WEIGHTS, framework="pt") as file:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.models.adapters.files import WEIGHTS
+from harness.models.adapters.files import WEIGHTS, adapter_headers
 from harness.models.adapters.names import canonical_names
 from harness.models.adapters.tensors import is_adalora, kept_ranks
-from harness.models.adapters.weights import read_tensor_headers
 
 _A = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?:embedding_)?A(?P<tail>(?:\.weight)?)$")
 
@@ -46,7 +45,7 @@ def lora_pairs(adapter: Path) -> list[LoraPair]:
     Raises:
         AdapterError: the file is damaged.
     """
-    headers = read_tensor_headers(adapter / WEIGHTS)
+    headers = adapter_headers(adapter)
     names = {canonical: name for name, canonical in canonical_names(adapter / WEIGHTS).items()}
     pairs = []
     for canonical, a in sorted(names.items()):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.checks.integrity.lora import LoraPair, lora_pairs, scale_of
 from harness.gates import Check
-from harness.models.adapters.files import CONFIG, WEIGHTS, read_json
+from harness.models.adapters.files import WEIGHTS, read_adapter_config
 
 # Both must be passed: healthy adapters stay within a factor of 3 of the median of their kind, and where modules are
 # very alike, a small difference already has a large score.
@@ -72,7 +72,7 @@ def change_norms(adapter: Path) -> dict[LoraPair, float]:
     """
     from safetensors import safe_open
 
-    config = read_json(adapter / CONFIG)
+    config = read_adapter_config(adapter)
     norms = {}
     pairs = [pair for pair in lora_pairs(adapter) if pair.rank == pair.rank_b]
     with safe_open(adapter / WEIGHTS, framework="pt") as file:

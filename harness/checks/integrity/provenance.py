@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.gates import Check
-from harness.models.adapters.files import CONFIG, read_json
+from harness.models.adapters.files import CONFIG, read_adapter_config, read_json
 from harness.models.identity import base_digest
 from harness.training.cache import PROVENANCE_FILE
 
@@ -28,7 +28,7 @@ def strength_as_trained(adapter: Path) -> Check:
     Raises:
         AdapterError: a file beside the adapter cannot be read.
     """
-    config, recipe = read_json(adapter / CONFIG), _provenance(adapter).get("recipe")
+    config, recipe = read_adapter_config(adapter), _provenance(adapter).get("recipe")
     recorded = recipe.get("peft") if isinstance(recipe, Mapping) else None
     if not isinstance(recorded, Mapping):
         return Check(
@@ -63,7 +63,7 @@ def base_as_trained(adapter: Path, base: Path, *, base_name: str) -> Check:
     Raises:
         AdapterError: a file beside the adapter cannot be read.
     """
-    named = read_json(adapter / CONFIG).get("base_model_name_or_path")
+    named = read_adapter_config(adapter).get("base_model_name_or_path")
     recorded = _provenance(adapter).get("base")
     details = {"base_model_name_or_path": named, "base": base_name, "recorded_digest": recorded}
     if recorded is None:

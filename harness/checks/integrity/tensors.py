@@ -10,9 +10,9 @@ from typing import Any
 from harness.checks.integrity.lora import LoraPair, configured_rank, lora_pairs, matches, scale_of
 from harness.errors import AdapterError
 from harness.gates import Check
-from harness.models.adapters.files import CONFIG, WEIGHTS, read_json
+from harness.models.adapters.files import CONFIG, WEIGHTS, read_adapter_config
 from harness.models.adapters.names import canonical_names
-from harness.models.adapters.tensors import TensorMatch, is_adalora, match_tensors
+from harness.models.adapters.tensors import is_adalora, match_tensors
 
 
 def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> Check:
@@ -25,8 +25,9 @@ def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool 
         "tensors_map",
         holds=match.holds,
         reason=match.describe(),
-        remedy="" if match.holds else _remedy(match),
+        remedy=match.diagnosis.remedy if match.diagnosis else "",
         details={
+            "cause": match.diagnosis.cause.value if match.diagnosis else None,
             "matched": match.matched,
             "missing": list(match.missing),
             "unexpected": list(match.unexpected),
@@ -34,17 +35,9 @@ def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool 
             "unmatched_targets": list(match.unmatched_targets),
             "copies": list(match.copies),
             "renamed": match.renamed,
+            "converted": match.converted,
         },
     )
-
-
-def _remedy(match: TensorMatch) -> str:
-    if match.misfit_embeddings:
-        return (
-            f"{match.misfit_embeddings[0]} belongs to a base with other embeddings: tokens were added, or it was trained "
-            "without modules_to_save; pass with --model the base that was saved with them and their tokenizer"
-        )
-    return "pass the base it was trained for with --model, or save the adapter again"
 
 
 _PATTERNS = ("rank_pattern", "alpha_pattern")
@@ -58,7 +51,7 @@ def config_agrees_with_tensors(adapter: Path) -> Check:
     Raises:
         AdapterError: there are no readable weights or no configuration.
     """
-    config, pairs = read_json(adapter / CONFIG), lora_pairs(adapter)
+    config, pairs = read_adapter_config(adapter), lora_pairs(adapter)
     wrong_types = _wrong_types(config)
     wrong_alphas = [] if wrong_types else _wrong_alphas(config)
     faults = wrong_types or [*_misfits(config, pairs, adapter), *wrong_alphas]
