@@ -36,13 +36,16 @@ def parse_json_object(data: bytes, path: Path, error: type[AssayError], remedy: 
 
 
 def repeated_keys(path: Path) -> dict[str, tuple[Any, Any]]:
-    """Key that an object of a JSON file gives two different values -> the first and the last; readers disagree on them."""
+    """Key that an object of a JSON file gives two different values -> the two; readers disagree on them."""
     repeated: dict[str, tuple[Any, Any]] = {}
 
     def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        last = dict(pairs)
-        repeated.update({key: (value, last[key]) for key, value in reversed(pairs) if value != last[key]})
-        return last
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found and found[key] != value:
+                repeated[key] = (found[key], value)
+            found[key] = value
+        return found
 
     json.loads(path.read_bytes(), object_pairs_hook=note)
     return repeated

@@ -13,7 +13,7 @@ from harness.models.adapters.files import check_adapter_files
 from harness.models.adapters.kind import read_peft_config
 from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
-from harness.models.architecture import auto_class, read_base_config
+from harness.models.architecture import auto_class, check_reads_text_alone, read_base_config
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
 from harness.models.quiet import quiet_loading
 
@@ -138,7 +138,7 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
         ModelError: it cannot be loaded, or writes no text.
     """
     import torch
-    from transformers import BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     config = read_base_config(base, trust_remote_code=options.trust_remote_code)
     loader = auto_class(config, trust_remote_code=options.trust_remote_code)
@@ -163,6 +163,8 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
             "check that the directory is a complete causal language model; code from the model's repository runs only "
             "with --trust-remote-code",
         ) from exc
+    if loader is not AutoModelForCausalLM:
+        check_reads_text_alone(model, base)
     if packed_nf4:
         disable_cpu_inference_repack(model)
     elif options.quantization == "nf4":

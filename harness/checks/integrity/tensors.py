@@ -40,18 +40,26 @@ def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool 
     )
 
 
+_WITH_ALPHA = ("LORA", "ADALORA")
+_GUESSED_ALPHA = 8
+_NO_ALPHA = f"lora_alpha is missing: PEFT guesses {_GUESSED_ALPHA}, and what it was trained with is not known"
+_NAME_ALPHA = f"write the lora_alpha it was trained with into {CONFIG}: the training script or its log has it"
 _PATTERNS = ("rank_pattern", "alpha_pattern")
 # alpha/r as people set it (or alpha/sqrt(r), rank-stabilised); outside it is worth a look, and no more.
 _USUAL_SCALES = (0.25, 16.0)
 
 
-def config_agrees_with_tensors(adapter: Path) -> Check:
+def config_agrees_with_tensors(adapter: Path, base: Path | None = None, *, trust_remote_code: bool = False) -> Check:
     """`r`, `lora_alpha`, their patterns and `modules_to_save` fit the tensors of the file.
+
+    Args:
+        base: tells how many experts share a tensor, where the adapter has `target_parameters`.
 
     Raises:
         AdapterError: there are no readable weights or no configuration.
     """
-    config, pairs = read_adapter_config(adapter), lora_pairs(adapter)
+    config = read_adapter_config(adapter)
+    pairs = lora_pairs(adapter, base, trust_remote_code=trust_remote_code)
     wrong_types = _wrong_types(config)
     wrong_alphas = [] if wrong_types else _wrong_alphas(config)
     faults = wrong_types or [*_misfits(config, pairs, adapter), *wrong_alphas]
@@ -72,7 +80,7 @@ def config_agrees_with_tensors(adapter: Path) -> Check:
         reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}{more}"
         if faults
         else f"{CONFIG} fits the tensors (ranks {details['ranks']}, strength alpha/r {strength}){note}",
-        remedy=f"restore the {CONFIG} that was saved with these weights",
+        remedy=_NAME_ALPHA if faults == [_NO_ALPHA] else f"restore the {CONFIG} that was saved with these weights",
         details=details,
     )
 
@@ -91,7 +99,9 @@ def _wrong_types(config: Mapping[str, Any]) -> list[str]:
 
 
 def _wrong_alphas(config: Mapping[str, Any]) -> list[str]:
-    alphas = {"lora_alpha": config.get("lora_alpha", 8)}
+    if "lora_alpha" not in config and config.get("peft_type") in _WITH_ALPHA:
+        return [_NO_ALPHA]
+    alphas = {"lora_alpha": config.get("lora_alpha", _GUESSED_ALPHA)}
     alphas |= {f"alpha_pattern[{p!r}]": value for p, value in (config.get("alpha_pattern") or {}).items()}
     return [f"{key} is {value!r}, which no strength is" for key, value in alphas.items() if not _is_number(value)]
 

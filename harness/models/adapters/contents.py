@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import AdapterError
@@ -55,10 +55,10 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
     names = sorted(path.name for path in directory.iterdir())
     if (directory / CONFIG).is_file() and not is_peft_config(directory / CONFIG):
         yield _mlx(_named(names, r"adapters\.(?:safetensors|npz)") or CONFIG)
-    shards = _named(names, r"adapter_model-\d+-of-\d+\.safetensors")
-    if shards:
+    parts = [name for name in names if re.fullmatch(r"adapter_model-\d+-of-\d+\.safetensors", name)]
+    if parts:
         yield (
-            f"holds no {WEIGHTS} but parts of it: {shards}",
+            f"holds no {WEIGHTS} but {len(parts)} parts of it: {_named(parts)}",
             f"PEFT loads one file: join the tensors of all parts in one {WEIGHTS} (load_file and save_file of "
             "safetensors.torch) and remove the parts",
         )
@@ -73,7 +73,7 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
         yield f"holds {WEIGHTS} and no {CONFIG}", f"copy the {CONFIG} that was saved with these weights beside it"
     below = _adapters_below(directory)
     if below:
-        listed = ", ".join(f"{name}/" for name in below[:_SHOWN]) + (" ..." if below[_SHOWN:] else "")
+        listed = _named([f"{name}/" for name in below])
         which = "each an adapter: pass one" if below[1:] else "which is an adapter: pass it"
         trained = next((name for name in below if name.endswith(_TRAINED)), below[-1])
         yield f"is no adapter itself; it holds {listed}, {which}", f"--adapter={directory / trained}"
@@ -105,8 +105,7 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
         )
     if CONFIG in names:
         yield f"holds {CONFIG} and no {WEIGHTS}", f"copy its {WEIGHTS} there, or {_SAVE}"
-    held = ", ".join(names[:_SHOWN]) + (" ..." if names[_SHOWN:] else "")
-    yield f"holds no {CONFIG}: {f'there are {held}' if names else 'it is empty'}", _SAVE
+    yield f"holds no {CONFIG}: {f'there are {_named(names)}' if names else 'it is empty'}", _SAVE
 
 
 def _mlx(found: str) -> tuple[str, str]:
@@ -117,10 +116,10 @@ def _mlx(found: str) -> tuple[str, str]:
     )
 
 
-def _named(names: list[str], pattern: str) -> str:
+def _named(names: Sequence[str], pattern: str = ".*") -> str:
     """Of some names those of a pattern, the first few joined; empty where there are none."""
     found = [name for name in names if re.fullmatch(pattern, name)]
-    return ", ".join(found[:_SHOWN]) + (" ..." if found[_SHOWN:] else "")
+    return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if found[_SHOWN:] else "")
 
 
 def _adapters_below(directory: Path) -> list[str]:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from harness.models.adapters.names import EXPERT
+
 Shape = tuple[int, ...]
 
 # peft.utils.other.EMBEDDING_LAYER_NAMES, and what GPT-2 and GPT-NeoX call them.
 EMBEDDINGS = re.compile(r"\.(embed_tokens|lm_head|wte|embed_in|embed_out)\.")
 _MAGNITUDE = ".lora_magnitude_vector"
-_EXPERT = re.compile(r"\.experts\.\d+\.")
 # Encoders of images and sound, and what projects their output, as families call them.
 _OTHER_SENSES = re.compile(
     r"\.(vision\w*|visual|image\w*|audio\w*|vit|(?:multi_?modal|mm)_projector|connector|aligner|embed_vision|embed_audio)\."
@@ -38,8 +39,8 @@ class Cause(StrEnum):
     DORA_FLAG_LOST = "DoRA magnitudes in the file, use_dora false"
     NO_MAGNITUDES = "use_dora true, no DoRA magnitudes in the file"
     PREFIX = "names with another prefix"
-    SEPARATE_EXPERTS = "experts saved one by one"
-    FUSED_EXPERTS = "experts saved in one, which this base has one by one"
+    SEPARATEEXPERTS = "experts saved one by one"
+    FUSEDEXPERTS = "experts saved in one, which this base has one by one"
     OTHER_LAYOUT = "modules joined or split otherwise"
     OTHER_SENSES = "modules for images or sound, which this base lacks"
     RANK = "tensors of another rank than configured"
@@ -107,19 +108,19 @@ def _diagnoses(m: Misfits) -> Iterator[Diagnosis]:
             f"rename {theirs} to {own} in the names of adapter_model.safetensors (load_file and save_file of "
             "safetensors.torch), or save the adapter again from the class of model that it is served on",
         )
-    if any(_EXPERT.search(name) for name in m.unexpected) and not any(_EXPERT.search(f".{n}.") for n in m.modules):
+    if any(EXPERT.search(name) for name in m.unexpected) and not any(EXPERT.search(f".{n}.") for n in m.modules):
         yield Diagnosis(
-            Cause.SEPARATE_EXPERTS,
+            Cause.SEPARATEEXPERTS,
             "the file holds experts one by one, as transformers 4 has them; this base has them in one parameter, and PEFT "
             "converts no such file for it whole",
             "load it with the transformers and PEFT that it was trained with, and merge it or train it again with "
             "target_parameters",
         )
-    if any(".experts." in name and not _EXPERT.search(name) for name in m.unexpected) and any(
-        _EXPERT.search(f".{n}.") for n in m.modules
+    if any(".experts." in name and not EXPERT.search(name) for name in m.unexpected) and any(
+        EXPERT.search(f".{n}.") for n in m.modules
     ):
         yield Diagnosis(
-            Cause.FUSED_EXPERTS,
+            Cause.FUSEDEXPERTS,
             "the file holds all experts of a layer in one tensor, this base has them one by one",
             "pass the base as the transformers in use builds it, without --trust-remote-code, or train it on this one",
         )
@@ -146,9 +147,9 @@ def _diagnoses(m: Misfits) -> Iterator[Diagnosis]:
     if embeddings := [name for name in (*m.unexpected, *m.misshapen) if EMBEDDINGS.search(name)]:
         yield Diagnosis(
             Cause.EMBEDDINGS,
-            f"{embeddings[0]} belongs to a base with other embeddings",
-            "tokens were added, or it was trained without modules_to_save: pass with --model the base that was saved with "
-            "them and their tokenizer",
+            "the file's embeddings are not this base's",
+            f"{embeddings[0]} belongs to a base with other embeddings: tokens were added, or it was trained without "
+            "modules_to_save; pass with --model the base that was saved with them and their tokenizer",
         )
     if m.unmatched_targets and not (m.missing or m.unexpected or m.misshapen):
         yield Diagnosis(

@@ -13,6 +13,7 @@ from harness.errors import AdapterError
 from harness.models.adapters.files import CONFIG, WEIGHTS, adapter_headers
 
 PREFIX = "base_model.model."
+EXPERT = re.compile(r"\.experts\.\d+\.")
 # A model that was wrapped twice has the prefix twice; data-parallel training puts its own before it.
 _PREFIXES = re.compile(rf"(?:module\.)*(?:{re.escape(PREFIX)})*")
 # Names that torch.compile, FSDP and activation checkpointing put wherever they wrap a module.

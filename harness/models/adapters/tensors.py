@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from harness.models.adapters.files import CONFIG, WEIGHTS, adapter_headers, read
 from harness.models.adapters.kind import read_peft_config, refuse_shared_tensors
 from harness.models.adapters.misfit import Diagnosis, Misfits, diagnose
 from harness.models.adapters.names import PREFIX, canonical_names
-from harness.models.architecture import skeleton
+from harness.models.architecture import reached_by_text, skeleton
 from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:
@@ -115,13 +115,11 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
         AdapterError: PEFT cannot build it on this base at all.
         ModelError: transformers cannot build the base.
     """
-    import torch
-
     headers, names = adapter_headers(adapter), canonical_names(adapter / WEIGHTS)
     wrapped, wanted, unmatched = _on_skeleton(adapter, base, trust_remote_code)
     stored = {canonical: headers[name].shape for name, canonical in names.items()}
     with _placing(adapter, base):
-        loaded = as_peft_loads(wrapped, {name: torch.empty(shape, device="meta") for name, shape in stored.items()})
+        loaded = as_peft_loads(wrapped, _hollow(stored))
     present = {name: tuple(tensor.shape) for name, tensor in loaded.items()}
     common = present.keys() & wanted.keys()
     misshapen = {n: (present[n], wanted[n]) for n in sorted(common) if present[n] != wanted[n]}
@@ -170,6 +168,51 @@ def _on_skeleton(
     return wrapped, _pruned_shapes({name: tuple(t.shape) for name, t in state.items()}, kept), unmatched
 
 
+@dataclass(frozen=True)
+class StackedParameter:
+    """A parameter that holds one matrix for each of several experts, with one LoRA pair for all: ranks are stacked in it."""
+
+    name: str
+    experts: int
+
+
+def stacked_parameters(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> dict[str, StackedParameter]:
+    """Module that PEFT wraps -> the parameter it adapts there, for adapters with `target_parameters`; else empty.
+
+    Wrappers of several parameters of one module lie in each other: `mlp.experts` and `mlp.experts.base_layer`.
+
+    Raises:
+        AdapterError: PEFT cannot build it on this base at all.
+    """
+    from peft.tuners.lora.layer import ParamWrapper
+
+    if not read_adapter_config(adapter).get("target_parameters"):
+        return {}
+    wrapped, _, _ = _on_skeleton(adapter, base, trust_remote_code)
+    return {
+        name: StackedParameter(f"{name.replace('.base_layer', '')}.{module.parameter_name}", module.num_experts)
+        for name, module in wrapped.get_base_model().named_modules()
+        if isinstance(module, ParamWrapper)
+    }
+
+
+def out_of_reach(adapter: Path, base: Path, names: Collection[str], *, trust_remote_code: bool = False) -> set[str]:
+    """Of tensors in the adapter's file, those of modules that text alone does not pass through (encoders of images).
+
+    Raises:
+        AdapterError: PEFT cannot build it on this base at all.
+    """
+    reached = reached_by_text(base, trust_remote_code=trust_remote_code)
+    if reached is None or not names:
+        return set()
+    wrapped, _, _ = _on_skeleton(adapter, base, trust_remote_code)
+    headers, canonical = adapter_headers(adapter), canonical_names(adapter / WEIGHTS)
+    stored = _hollow({canonical[name]: header.shape for name, header in headers.items()})
+    loaded_names = {id(tensor): name for name, tensor in as_peft_loads(wrapped, stored).items()}  # renamed, not copied
+    loaded = {name: loaded_names.get(id(stored[canonical[name]]), canonical[name]) for name in names}
+    return {name for name, as_loaded in loaded.items() if not reached(as_loaded.removeprefix(PREFIX))}
+
+
 def as_peft_loads(model: PeftModel, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Tensors by PEFT's names, after its own conversion to the layout of the transformers in use.
 
@@ -181,6 +224,13 @@ def as_peft_loads(model: PeftModel, tensors: Mapping[str, torch.Tensor]) -> dict
     config = model.peft_config["default"]
     converted: dict[str, torch.Tensor] = convert_peft_adapter_state_dict_for_transformers(model, config, dict(tensors))
     return converted
+
+
+def _hollow(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+    """Tensors of these shapes, without values."""
+    import torch
+
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
 
 
 @contextlib.contextmanager
