@@ -39,8 +39,7 @@ class Cause(StrEnum):
     DORA_FLAG_LOST = "DoRA magnitudes in the file, use_dora false"
     NO_MAGNITUDES = "use_dora true, no DoRA magnitudes in the file"
     PREFIX = "names with another prefix"
-    SEPARATEEXPERTS = "experts saved one by one"
-    FUSEDEXPERTS = "experts saved in one, which this base has one by one"
+    SEPARATE_EXPERTS = "experts saved one by one"
     OTHER_LAYOUT = "modules joined or split otherwise"
     OTHER_SENSES = "modules for images or sound, which this base lacks"
     RANK = "tensors of another rank than configured"
@@ -110,19 +109,11 @@ def _diagnoses(m: Misfits) -> Iterator[Diagnosis]:
         )
     if any(EXPERT.search(name) for name in m.unexpected) and not any(EXPERT.search(f".{n}.") for n in m.modules):
         yield Diagnosis(
-            Cause.SEPARATEEXPERTS,
+            Cause.SEPARATE_EXPERTS,
             "the file holds experts one by one, as transformers 4 has them; this base has them in one parameter, and PEFT "
             "converts no such file for it whole",
             "load it with the transformers and PEFT that it was trained with, and merge it or train it again with "
             "target_parameters",
-        )
-    if any(".experts." in name and not EXPERT.search(name) for name in m.unexpected) and any(
-        EXPERT.search(f".{n}.") for n in m.modules
-    ):
-        yield Diagnosis(
-            Cause.FUSEDEXPERTS,
-            "the file holds all experts of a layer in one tensor, this base has them one by one",
-            "pass the base as the transformers in use builds it, without --trust-remote-code, or train it on this one",
         )
     if (layout := _other_layout(m)) is not None:
         joined, parts = layout
