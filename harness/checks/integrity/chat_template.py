@@ -217,8 +217,12 @@ def stop_tokens(base: Path, tokenizer: PreTrainedTokenizerBase) -> Stops:
     text = config.get("text_config")
     configured = config.get("eos_token_id", text.get("eos_token_id") if isinstance(text, Mapping) else None)
     ids = configured if isinstance(configured, list) else [configured]
-    own = [tokenizer.eos_token_id]
-    return Stops(*(frozenset(int(i) for i in found if i is not None) for found in (ids, own)), source)
+    own = tokenizer.eos_token_id
+    return Stops(
+        generation=frozenset(int(i) for i in ids if i is not None),
+        tokenizer=frozenset() if own is None else frozenset([int(own)]),
+        source=source,
+    )
 
 
 def _tokens_fault(reason: str, remedy: str, details: Mapping[str, Any]) -> Check:

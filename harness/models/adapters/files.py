@@ -10,7 +10,9 @@ from typing import Any
 
 from harness.errors import AdapterError
 from harness.json_files import read_json_object, repeated_keys
-from harness.models.adapters.contents import CONFIG, WEIGHTS, what_lies_there
+from harness.models.adapters.contents import CONFIG as CONFIG
+from harness.models.adapters.contents import WEIGHTS as WEIGHTS
+from harness.models.adapters.contents import what_lies_there
 from harness.models.adapters.pickles import holds_pickle
 from harness.models.adapters.weights import RESTORE, TensorHeader, nonfinite_tensors, read_tensor_headers
 
@@ -25,7 +27,7 @@ _TRAINING_STATE = re.compile(
     r"(?:.*/)?(?:"
     r"training_args\.bin|(?:optimizer|scheduler|sampler)(?:_\d+)?\.(?:pt|bin)|scaler\.pt|rng_state(?:_\d+)?\.pth"
     r"|random_states_\d+\.pkl|pytorch_model_fsdp(?:_\d+)?\.bin"
-    r"|zero_to_fp32\.py|[^/]*_rank_\d+[^/]*_states\.pt"
+    r"|zero_to_fp32\.py|(?:(?:bf16_|fp16_)?zero_pp_rank_\d+_)?mp_rank_\d+_(?:model|optim)_states\.pt"
     r"|(?:global_step|iter_)\d+(?:_universal)?/(?:[^/]+/)*[^/]+\.(?:pt|distcp)"
     r"|[^/]+\.distcp|(?:optimizer|pytorch_model_fsdp|model|iter)_\d+/\.metadata"
     r")"
