@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import AdapterError
 from harness.gates import Check
+from harness.models.adapters.contents import what_lies_there
 from harness.models.adapters.files import WEIGHTS, adapter_headers, read_weights, remote_code, unsafe_files
 from harness.models.adapters.names import EXPERT
 from harness.models.adapters.tensors import out_of_reach
@@ -22,9 +23,11 @@ def adapter_is_safe(adapter: Path, *, allowed: Collection[str] = ()) -> Check:
     """No pickle, no code, no link or `auto_map` to any; the weights are one readable safetensors file.
 
     Args:
-        allowed: names of files that may lie there all the same. Nothing loads them.
+        allowed: names, paths or patterns of files that may lie there all the same. Nothing loads them.
     """
     try:
+        if not (adapter / WEIGHTS).is_file():
+            raise what_lies_there(adapter)
         unsafe, code = unsafe_files(adapter, allowed=allowed), remote_code(adapter, allowed=allowed)
         tensors = read_weights(adapter, allowed=allowed) if not unsafe and not code else {}
     except AdapterError as exc:

@@ -122,6 +122,8 @@ def check_adapter_files(directory: Path, *, allowed: Collection[str] = ()) -> No
     Raises:
         AdapterError: weights missing or pickled, code beside them, a damaged file, NaN or infinite values.
     """
+    if not (directory / WEIGHTS).is_file():
+        raise what_lies_there(directory)
     unsafe = [*unsafe_files(directory, allowed=allowed), *remote_code(directory, allowed=allowed)]
     if unsafe:
         raise AdapterError(
