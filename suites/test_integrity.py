@@ -46,8 +46,11 @@ def test_strength_is_as_trained(adapter_directory, gate):
 
 
 def test_base_is_as_trained(adapter_directory, base, assay, gate):
-    measured = assay.models.load_options.quantization
-    gate(integrity.base_as_trained(adapter_directory, base.directory, base_name=base.name, quantization=measured))
+    settings = {
+        "quantization": assay.models.load_options.quantization,
+        "served": assay.settings.config.serving.quantization,
+    }
+    gate(integrity.base_as_trained(adapter_directory, base.directory, base_name=base.name, **settings))
 
 
 def test_tokenizer_is_the_bases(adapter_directory, base, gate):

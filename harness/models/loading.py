@@ -163,10 +163,11 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
             "check that the directory is a complete causal language model; code from the model's repository runs only "
             "with --trust-remote-code",
         ) from exc
-    if loader is not AutoModelForCausalLM:
-        check_reads_text_alone(model, base)
     if packed_nf4:
-        disable_cpu_inference_repack(model)
+        disable_cpu_inference_repack(model)  # before anything is computed
     elif options.quantization == "nf4":
         round_to_nf4(quantizable_layers(model))
-    return model if "quantization_config" in arguments else model.to(options.device)
+    model = model if "quantization_config" in arguments else model.to(options.device)
+    if loader is not AutoModelForCausalLM:
+        check_reads_text_alone(model, base)
+    return model

@@ -86,7 +86,8 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
             f"{directory} holds no .safetensors weights (pickled weights found: {found})",
             "convert the model with save_pretrained(..., safe_serialization=True); pickles are never loaded",
         )
-    pointers = [path for path in sorted(directory.glob("*.safetensors")) if is_lfs_pointer(path)]
+    stored = [*sorted(directory.glob("*.safetensors")), directory / "tokenizer.json", directory / "tokenizer.model"]
+    pointers = [path for path in stored if is_lfs_pointer(path)]
     if pointers:
         raise ModelError(*lfs_pull(pointers[0]))
     return ResolvedModel(directory.name, directory)

@@ -10,8 +10,8 @@ from harness.errors import AdapterError
 from harness.gates import Check
 from harness.models.adapters.contents import what_lies_there
 from harness.models.adapters.files import WEIGHTS, adapter_headers, read_weights, remote_code, unsafe_files
+from harness.models.adapters.modules import out_of_reach
 from harness.models.adapters.names import EXPERT
-from harness.models.adapters.tensors import out_of_reach
 from harness.models.adapters.weights import nonfinite_tensors, saturated_tensors
 
 _SHOWN = 5

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from harness.checks.integrity.lora import LoraPair, lora_pairs, scale_of
 from harness.gates import Check
 from harness.models.adapters.files import WEIGHTS, read_adapter_config
+from harness.models.adapters.modules import out_of_reach
 from harness.models.adapters.names import EXPERT
-from harness.models.adapters.tensors import out_of_reach
 
 if TYPE_CHECKING:
     import torch

@@ -60,7 +60,9 @@ def strength_as_trained(adapter: Path) -> Check:
     )
 
 
-def base_as_trained(adapter: Path, base: Path, *, base_name: str, quantization: str = "none") -> Check:
+def base_as_trained(
+    adapter: Path, base: Path, *, base_name: str, quantization: str = "none", served: str | None = None
+) -> Check:
     """This base is the one the adapter was trained on, to the last weight, token and template.
 
     Another base of the same shapes takes every tensor, and answers worse. Without a recorded digest there are names
@@ -70,6 +72,7 @@ def base_as_trained(adapter: Path, base: Path, *, base_name: str, quantization: 
     Args:
         base_name: what the user calls this base.
         quantization: what it is measured with: "none", "nf4" or "int8".
+        served: what it is served with, where that was said; the gate of serving compares the two.
 
     Raises:
         AdapterError: a file beside the adapter cannot be read.
@@ -82,7 +85,9 @@ def base_as_trained(adapter: Path, base: Path, *, base_name: str, quantization: 
         own = {_BaseName.of(base_name), _BaseName.of(str(base))}
         differ = trained_on is not None and trained_on.model not in {name.model for name in own}
         warnings = ["another name: make sure that it is the same model"] if differ else []
-        dense = quantization == "none" and "quantization_config" not in read_json(base / "config.json")
+        dense = (
+            served is None and quantization == "none" and "quantization_config" not in read_json(base / "config.json")
+        )
         bits = trained_on.bits if trained_on is not None and dense else None
         if bits is not None:
             warnings.append(

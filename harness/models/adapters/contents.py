@@ -31,7 +31,8 @@ def is_lfs_pointer(path: Path) -> bool:
 
 def lfs_pull(path: Path) -> tuple[str, str]:
     """What is wrong with such a file, and what to do."""
-    return f"{path} is a Git LFS pointer, not the weights", f"git -C {path.parent} lfs pull"
+    held = "the weights" if path.suffix == ".safetensors" else "the file itself"
+    return f"{path} is a Git LFS pointer, not {held}", f"run git lfs pull: git -C {path.parent} lfs pull"
 
 
 def is_peft_config(path: Path) -> bool:

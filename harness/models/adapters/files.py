@@ -29,7 +29,7 @@ _TRAINING_STATE = re.compile(
     r"|random_states_\d+\.pkl|pytorch_model_fsdp(?:_\d+)?\.bin"
     r"|zero_to_fp32\.py|(?:(?:bf16_|fp16_)?zero_pp_rank_\d+_)?mp_rank_\d+_(?:model|optim)_states\.pt"
     r"|(?:global_step|iter_)\d+(?:_universal)?/(?:[^/]+/)*[^/]+\.(?:pt|distcp)"
-    r"|[^/]+\.distcp|(?:optimizer|pytorch_model_fsdp|model|iter)_\d+/\.metadata"
+    r"|[^/]+\.distcp"
     r")"
 )
 _EMPTY = "the weights are empty, as DeepSpeed ZeRO-3 saves them before they are gathered"
@@ -146,6 +146,8 @@ def _is_allowed(path: Path, directory: Path, allowed: Collection[str]) -> bool:
         return within in allowed or path.name in allowed
     if _TRAINING_STATE.fullmatch(within) and not _LOADED.fullmatch(path.name):
         return True
+    if path.name == ".metadata" and any(path.parent.glob("*.distcp")):
+        return True  # the index of a checkpoint of torch.distributed
     return any(
         pattern in (path.name, within)
         or (not _LOADED.fullmatch(path.name) and (fnmatchcase(path.name, pattern) or fnmatchcase(within, pattern)))

@@ -100,12 +100,17 @@ def _diagnoses(m: Misfits) -> Iterator[Diagnosis]:
         )
     if (prefixes := _renamed_prefix(m)) is not None:
         theirs, own = prefixes
+        beside = (
+            " and take out the tensors of modules for images or sound"
+            if any(map(_OTHER_SENSES.search, m.unexpected))
+            else ""
+        )
         yield Diagnosis(
             Cause.PREFIX,
             f"the file's names start with {theirs} where this base's start with {own}: it was saved from another class "
             "of the same model",
             f"rename {theirs} to {own} in the names of adapter_model.safetensors (load_file and save_file of "
-            "safetensors.torch), or save the adapter again from the class of model that it is served on",
+            f"safetensors.torch){beside}, or save the adapter again from the class of model that it is served on",
         )
     if any(EXPERT.search(name) for name in m.unexpected) and not any(EXPERT.search(f".{n}.") for n in m.modules):
         yield Diagnosis(
@@ -164,19 +169,18 @@ def _diagnoses(m: Misfits) -> Iterator[Diagnosis]:
 
 
 def _renamed_prefix(m: Misfits) -> tuple[str, str] | None:
-    """(prefix in the file, prefix of the base) where this one change of names places all that has no module."""
-    if not m.unexpected or not m.missing:
-        return None
-    first = next((name for name in sorted(m.unexpected) if re.search(r"\.\d+\.", name)), None)
+    """(prefix in the file, prefix of the base) where this one change of names places all of the language model's tensors."""
+    language = {name: shape for name, shape in m.unexpected.items() if not _OTHER_SENSES.search(name)}
+    first = next((name for name in sorted(language) if re.search(r"\.\d+\.", name)), None)
     if first is None:
         return None
     tail = re.split(r"\.(?=[^.]+\.\d+\.)", first, maxsplit=1)[-1]
     for candidate in sorted(name for name in m.missing if name.endswith(f".{tail}")):
         theirs, own = first.removesuffix(tail), candidate.removesuffix(tail)
         renamed = {
-            own + name.removeprefix(theirs): shape for name, shape in m.unexpected.items() if name.startswith(theirs)
+            own + name.removeprefix(theirs): shape for name, shape in language.items() if name.startswith(theirs)
         }
-        if len(renamed) == len(m.unexpected) and renamed.items() <= m.missing.items():
+        if len(renamed) == len(language) and renamed.items() <= m.missing.items():
             return theirs, own
     return None
 

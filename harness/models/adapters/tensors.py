@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from harness.models.adapters.files import CONFIG, WEIGHTS, adapter_headers, read
 from harness.models.adapters.kind import read_peft_config, refuse_shared_tensors
 from harness.models.adapters.misfit import Diagnosis, Misfits, diagnose
 from harness.models.adapters.names import PREFIX, canonical_names
-from harness.models.architecture import reached_by_text, skeleton
+from harness.models.architecture import skeleton
 from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 _SHOWN = 3
+_AS_SAVED = "pass the base it was trained for with --model, or save it again with the PEFT version in use"
+_CONVERTED = (
+    "this transformers joins what it was trained on (experts, gate_proj and up_proj), and PEFT converts such adapters only "
+    "whole, with all that is joined adapted alike: save it again complete, or train it on the base as this transformers has it"
+)
 _WEIGHT = re.compile(
     r"^base_model\.model\.(?P<module>.*(?:embed_tokens|lm_head|wte|embed_in|embed_out))(?:\.base_layer)?\.weight$"
 )
@@ -116,10 +121,10 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
         ModelError: transformers cannot build the base.
     """
     headers, names = adapter_headers(adapter), canonical_names(adapter / WEIGHTS)
-    wrapped, wanted, unmatched = _on_skeleton(adapter, base, trust_remote_code)
+    wrapped, wanted, unmatched = put_on_skeleton(adapter, base, trust_remote_code=trust_remote_code)
     stored = {canonical: headers[name].shape for name, canonical in names.items()}
-    with _placing(adapter, base):
-        loaded = as_peft_loads(wrapped, _hollow(stored))
+    with _placing(adapter, base, _CONVERTED):
+        loaded = as_peft_loads(wrapped, hollow(stored))
     present = {name: tuple(tensor.shape) for name, tensor in loaded.items()}
     common = present.keys() & wanted.keys()
     misshapen = {n: (present[n], wanted[n]) for n in sorted(common) if present[n] != wanted[n]}
@@ -140,10 +145,15 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
     )
 
 
-def _on_skeleton(
-    adapter: Path, base: Path, trust_remote_code: bool
+def put_on_skeleton(
+    adapter: Path, base: Path, *, trust_remote_code: bool = False
 ) -> tuple[PeftModel, dict[str, tuple[int, ...]], list[str]]:
-    """The adapter put on the base without weights, the tensors this asks for, and targets that name nothing of it."""
+    """The adapter put on the base without weights, the tensors this asks for, and targets that name nothing of it.
+
+    Raises:
+        AdapterError: PEFT cannot build it on this base at all.
+        ModelError: transformers cannot build the base.
+    """
     import torch
     from peft import get_peft_model, get_peft_model_state_dict
     from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
@@ -154,7 +164,8 @@ def _on_skeleton(
     with quiet_loading(), torch.device("meta"), _placing(adapter, base):
         # a copy, to see what PEFT makes of targets that this transformers has under other names
         placed = copy.deepcopy(config)
-        convert_peft_config_for_transformers(placed, model, None)
+        with _placing(adapter, base, _CONVERTED):
+            convert_peft_config_for_transformers(placed, model, None)
         unmatched = unmatched_targets(getattr(placed, "target_modules", None), modules)
         unmatched += _unmatched_parameters(getattr(config, "target_parameters", None), parameters)
         wrapped = get_peft_model(model, config)
@@ -166,51 +177,6 @@ def _on_skeleton(
     state = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     refuse_shared_tensors(adapter, state)
     return wrapped, _pruned_shapes({name: tuple(t.shape) for name, t in state.items()}, kept), unmatched
-
-
-@dataclass(frozen=True)
-class StackedParameter:
-    """A parameter that holds one matrix for each of several experts, with one LoRA pair for all: ranks are stacked in it."""
-
-    name: str
-    experts: int
-
-
-def stacked_parameters(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> dict[str, StackedParameter]:
-    """Module that PEFT wraps -> the parameter it adapts there, for adapters with `target_parameters`; else empty.
-
-    Wrappers of several parameters of one module lie in each other: `mlp.experts` and `mlp.experts.base_layer`.
-
-    Raises:
-        AdapterError: PEFT cannot build it on this base at all.
-    """
-    from peft.tuners.lora.layer import ParamWrapper
-
-    if not read_adapter_config(adapter).get("target_parameters"):
-        return {}
-    wrapped, _, _ = _on_skeleton(adapter, base, trust_remote_code)
-    return {
-        name: StackedParameter(f"{name.replace('.base_layer', '')}.{module.parameter_name}", module.num_experts)
-        for name, module in wrapped.get_base_model().named_modules()
-        if isinstance(module, ParamWrapper)
-    }
-
-
-def out_of_reach(adapter: Path, base: Path, names: Collection[str], *, trust_remote_code: bool = False) -> set[str]:
-    """Of tensors in the adapter's file, those of modules that text alone does not pass through (encoders of images).
-
-    Raises:
-        AdapterError: PEFT cannot build it on this base at all.
-    """
-    reached = reached_by_text(base, trust_remote_code=trust_remote_code)
-    if reached is None or not names:
-        return set()
-    wrapped, _, _ = _on_skeleton(adapter, base, trust_remote_code)
-    headers, canonical = adapter_headers(adapter), canonical_names(adapter / WEIGHTS)
-    stored = _hollow({canonical[name]: header.shape for name, header in headers.items()})
-    loaded_names = {id(tensor): name for name, tensor in as_peft_loads(wrapped, stored).items()}  # renamed, not copied
-    loaded = {name: loaded_names.get(id(stored[canonical[name]]), canonical[name]) for name in names}
-    return {name for name, as_loaded in loaded.items() if not reached(as_loaded.removeprefix(PREFIX))}
 
 
 def as_peft_loads(model: PeftModel, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -226,7 +192,7 @@ def as_peft_loads(model: PeftModel, tensors: Mapping[str, torch.Tensor]) -> dict
     return converted
 
 
-def _hollow(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+def hollow(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """Tensors of these shapes, without values."""
     import torch
 
@@ -234,14 +200,14 @@ def _hollow(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
 
 
 @contextlib.contextmanager
-def _placing(adapter: Path, base: Path) -> Iterator[None]:
+def _placing(adapter: Path, base: Path, remedy: str = _AS_SAVED) -> Iterator[None]:
     """What PEFT raises where it cannot put an adapter on a base, as an AdapterError."""
     try:
         yield
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, IndexError, re.error) as exc:
         raise AdapterError(
             f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
-            "pass the base it was trained for with --model, or save it again with the PEFT version in use",
+            remedy,
         ) from exc
 
 

@@ -150,10 +150,11 @@ class TestFormat:
                 "random_states_1.pkl",
                 "sampler.bin",
             ],
+            ["weights/__0_0.distcp", "weights/.metadata", "__0_0.distcp", ".metadata"],
             ["pytorch_model_fsdp.bin", "optimizer_1.bin", "scheduler_1.bin"],
             ["iter_0000100/mp_rank_00/model_optim_rng.pt", "iter_0000100/__0_0.distcp", "iter_0000100/.metadata"],
         ],
-        ids=["deepspeed", "deepspeed, tagged", "fsdp, nested", "fsdp", "fsdp, gathered", "megatron"],
+        ids=["deepspeed", "deepspeed, tagged", "fsdp, nested", "fsdp", "torch", "fsdp, gathered", "megatron"],
     )
     def test_the_state_of_training_on_many_devices_is_no_fault(self, adapter: Path, names: list[str]) -> None:
         for name in names:
@@ -480,6 +481,8 @@ class TestRecord:
     ) -> None:
         configure(adapter, base_model_name_or_path="unsloth/tiny-bnb-4bit")
         check = integrity.base_as_trained(adapter, tiny_model_dir, base_name="tiny", quantization="nf4")
+        assert "warning" not in check.reason
+        check = integrity.base_as_trained(adapter, tiny_model_dir, base_name="tiny", served="none")
         assert "warning" not in check.reason
         (tmp_path / "packed").mkdir()
         (tmp_path / "packed" / "config.json").write_text('{"quantization_config": {"quant_method": "bitsandbytes"}}')

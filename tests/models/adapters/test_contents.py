@@ -95,7 +95,7 @@ def test_a_base_of_git_lfs_pointers_is_called_so(tiny_model_dir: Path, tmp_path:
     (base / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
     with pytest.raises(ModelError, match="is a Git LFS pointer, not the weights") as caught:
         resolve_model(parse_model_spec(str(base)))
-    assert caught.value.remedy == f"git -C {base} lfs pull"
+    assert caught.value.remedy == f"run git lfs pull: git -C {base} lfs pull"
 
 
 @pytest.mark.parametrize(

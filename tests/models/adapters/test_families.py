@@ -351,6 +351,27 @@ def test_an_adapter_of_the_text_model_alone_names_the_prefix_to_rename(
     assert "rename base_model.model.model. to base_model.model.model.language_model." in check.remedy
 
 
+def test_an_adapter_of_the_whole_on_its_text_model_names_the_prefix_and_what_to_take_out(
+    bases: Callable[[str], Path], tmp_path: Path
+) -> None:
+    adapter = save_adapter(bases("llava"), tmp_path / "adapter", target_modules="all-linear")
+    configure(adapter, target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
+    check = integrity.tensors_map_both_ways(adapter, bases("llama"))
+    assert check.details["cause"] == Cause.PREFIX.value
+    assert "rename base_model.model.model.language_model. to base_model.model.model." in check.remedy
+    assert "take out the tensors of modules for images" in check.remedy
+
+
+def test_half_of_what_is_joined_now_is_told_with_what_peft_asks_for(
+    bases: Callable[[str], Path], tmp_path: Path
+) -> None:
+    base, adapter = MADE["mixtral of transformers 4"](bases, tmp_path / "adapter")
+    configure(adapter, target_modules=["q_proj", "w1", "w2"])
+    check = integrity.tensors_map_both_ways(adapter, base)
+    assert "without also targeting w3" in check.reason
+    assert "PEFT converts such adapters only whole" in check.remedy
+
+
 @pytest.mark.parametrize(("model_type", "said"), [("t5", "an encoder with a decoder"), ("vit", "no causal language")])
 def test_a_base_that_writes_no_text_is_one_clear_error(tmp_path: Path, model_type: str, said: str) -> None:
     AutoConfig.for_model(model_type).save_pretrained(tmp_path)
