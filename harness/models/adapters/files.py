@@ -28,7 +28,7 @@ _TRAINING_STATE = re.compile(
     r"training_args\.bin|(?:optimizer|scheduler|sampler)(?:_\d+)?\.(?:pt|bin)|scaler\.pt|rng_state(?:_\d+)?\.pth"
     r"|random_states_\d+\.pkl|pytorch_model_fsdp(?:_\d+)?\.bin"
     r"|zero_to_fp32\.py|(?:(?:bf16_|fp16_)?zero_pp_rank_\d+_)?mp_rank_\d+_(?:model|optim)_states\.pt"
-    r"|(?:global_step|iter_)\d+(?:_universal)?/(?:[^/]+/)*[^/]+\.(?:pt|distcp)"
+    r"|(?:global_step|iter_)\d+(?:_universal)?/(?:[^/]+/)*[^/]+\.pt"
     r"|[^/]+\.distcp"
     r")"
 )
