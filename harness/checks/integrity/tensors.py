@@ -14,6 +14,12 @@ from harness.models.adapters.files import CONFIG, WEIGHTS, read_adapter_config
 from harness.models.adapters.names import canonical_names
 from harness.models.adapters.tensors import is_adalora, match_tensors
 
+# Of the kind; what fails has that of its cause.
+_REMEDY = (
+    "mend what the cause names: rename a prefix, restore adapter_config.json, or save the adapter again, whole; where no other "
+    "cause shows, pass the base it was trained for with --model"
+)
+
 
 def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> Check:
     """Every tensor of the file has a module of the right shape on this base, every adapted module its tensors."""
@@ -25,7 +31,7 @@ def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool 
         "tensors_map",
         holds=match.holds,
         reason=match.describe(),
-        remedy=match.diagnosis.remedy if match.diagnosis else "",
+        remedy=match.diagnosis.remedy if match.diagnosis else _REMEDY,
         details={
             "cause": match.diagnosis.cause.value if match.diagnosis else None,
             "matched": match.matched,
