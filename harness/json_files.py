@@ -35,4 +35,20 @@ def parse_json_object(data: bytes, path: Path, error: type[AssayError], remedy: 
     return value
 
 
+def repeated_keys(path: Path) -> dict[str, tuple[Any, Any]]:
+    """Key that an object of a JSON file gives two different values -> the two; readers disagree on them."""
+    repeated: dict[str, tuple[Any, Any]] = {}
+
+    def note(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found and found[key] != value:
+                repeated[key] = (found[key], value)
+            found[key] = value
+        return found
+
+    json.loads(path.read_bytes(), object_pairs_hook=note)
+    return repeated
+
+
 _KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value", type(None): "null"}

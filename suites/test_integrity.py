@@ -36,16 +36,21 @@ def test_tensors_map_to_modules_and_back(adapter_directory, base, assay, gate):
     gate(integrity.tensors_map_both_ways(adapter_directory, base.directory, trust_remote_code=trusted))
 
 
-def test_config_fits_the_tensors(adapter_directory, gate):
-    gate(integrity.config_agrees_with_tensors(adapter_directory))
+def test_config_fits_the_tensors(adapter_directory, base, assay, gate):
+    trusted = assay.settings.trust_remote_code
+    gate(integrity.config_agrees_with_tensors(adapter_directory, base.directory, trust_remote_code=trusted))
 
 
 def test_strength_is_as_trained(adapter_directory, gate):
     gate(integrity.strength_as_trained(adapter_directory))
 
 
-def test_base_is_as_trained(adapter_directory, base, gate):
-    gate(integrity.base_as_trained(adapter_directory, base.directory, base_name=base.name))
+def test_base_is_as_trained(adapter_directory, base, assay, gate):
+    settings = {
+        "quantization": assay.models.load_options.quantization,
+        "served": assay.settings.config.serving.quantization,
+    }
+    gate(integrity.base_as_trained(adapter_directory, base.directory, base_name=base.name, **settings))
 
 
 def test_tokenizer_is_the_bases(adapter_directory, base, gate):
@@ -70,12 +75,14 @@ def test_values_are_finite(adapter_directory, gate):
     gate(integrity.adapter_is_finite(adapter_directory))
 
 
-def test_lora_b_is_not_zero(adapter_directory, gate):
-    gate(integrity.adapter_is_trained(adapter_directory))
+def test_lora_b_is_not_zero(adapter_directory, base, assay, gate):
+    trusted = assay.settings.trust_remote_code
+    gate(integrity.adapter_is_trained(adapter_directory, base.directory, trust_remote_code=trusted))
 
 
-def test_no_module_stands_out(adapter_directory, gate):
-    gate(integrity.norms_are_even(adapter_directory))
+def test_no_module_stands_out(adapter_directory, base, assay, gate):
+    trusted = assay.settings.trust_remote_code
+    gate(integrity.norms_are_even(adapter_directory, base.directory, trust_remote_code=trusted))
 
 
 def test_base_is_intact(loaded_model, observed, gate):

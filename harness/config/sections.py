@@ -102,7 +102,8 @@ class Integrity(Section):
     """What the integrity suite lets be."""
 
     allow_files: Annotated[tuple[Text, ...], Strict(False)] = ()
-    """names of files beside the adapter that could run code when loaded, and may lie there: nothing here loads them"""
+    """names, paths or patterns of files beside the adapter that could run code when loaded, and may lie there: nothing here
+    loads them"""
 
 
 class Serving(Section):

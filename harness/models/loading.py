@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, ModelError, first_line
 from harness.models.adapters.biases import Bias, biases_of, put_back
-from harness.models.adapters.files import CONFIG, check_adapter_files, read_json
+from harness.models.adapters.files import CONFIG, check_adapter_files
+from harness.models.adapters.kind import read_peft_config
 from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
+from harness.models.architecture import auto_class, check_reads_text_alone, read_base_config
 from harness.models.probing import PlainBase, ask_plain_base
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
 from harness.models.quiet import quiet_loading
@@ -126,20 +128,20 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
     """
     from peft import PeftModel
 
-    config = read_json(adapter / CONFIG)
-    if config.get("use_dora") and getattr(model, "is_loaded_in_8bit", False) and model.device.type == "cpu":
+    config = read_peft_config(adapter)
+    if getattr(config, "use_dora", False) and getattr(model, "is_loaded_in_8bit", False) and model.device.type == "cpu":
         raise AdapterError(
             f"{adapter} is a DoRA adapter, which PEFT cannot compute on an int8 base on a CPU (it loses the scales)",
             "measure with --quantization=none or --quantization=nf4, or on a GPU",
         )
     match = match_tensors(adapter, base, trust_remote_code=trust_remote_code)
-    if not match.holds:
+    if match.diagnosis is not None:
         raise AdapterError(
             f"{adapter} does not fit the base {base.name}: {match.describe()}",
-            f"it was trained for {config.get('base_model_name_or_path')!r}: pass that model with --model, or train again",
+            match.diagnosis.remedy,
         )
     with quiet_loading(), as_peft_writes(adapter, without=match.copies) as directory:
-        return PeftModel.from_pretrained(model, directory, is_trainable=False)
+        return PeftModel.from_pretrained(model, directory, is_trainable=False, config=config)
 
 
 def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> PreTrainedModel:
@@ -151,7 +153,7 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
             of dense speed.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: it cannot be loaded, or writes no text.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -161,6 +163,8 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
             f"{base} holds {CONFIG} beside the model: transformers would put that adapter on it, so it would not be the base",
             "keep the adapter in a directory of its own; where it was merged into the model, delete its files there",
         )
+    config = read_base_config(base, trust_remote_code=options.trust_remote_code)
+    loader = auto_class(config, trust_remote_code=options.trust_remote_code)
     arguments: dict[str, Any] = {
         "dtype": getattr(torch, options.dtype),
         "trust_remote_code": options.trust_remote_code,
@@ -175,7 +179,7 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
         arguments["device_map"] = {"": options.device}
     try:
         with quiet_loading():
-            model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(base, **arguments)
+            model: PreTrainedModel = loader.from_pretrained(base, **arguments)
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as exc:
         raise ModelError(
             f"{base} cannot be loaded: {first_line(exc)}",
@@ -183,7 +187,10 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
             "with --trust-remote-code",
         ) from exc
     if packed_nf4:
-        disable_cpu_inference_repack(model)
+        disable_cpu_inference_repack(model)  # before anything is computed
     elif options.quantization == "nf4":
         round_to_nf4(quantizable_layers(model))
-    return model if "quantization_config" in arguments else model.to(options.device)
+    model = model if "quantization_config" in arguments else model.to(options.device)
+    if loader is not AutoModelForCausalLM:
+        check_reads_text_alone(model, base)
+    return model

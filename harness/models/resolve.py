@@ -9,6 +9,8 @@ from typing import ClassVar
 from harness.config.spec import AdapterSpec, ModelSpec, ServedModel
 from harness.errors import AdapterError, AssayError, ModelError, first_line
 from harness.json_files import read_json_object
+from harness.models.adapters.contents import CONFIG, is_lfs_pointer, is_peft_config, lfs_pull, what_lies_there
+from harness.models.adapters.files import read_adapter_config
 from harness.models.embedded import ensure_embedded_model
 
 # Never a pickle: what the hub may hand us of a repository.
@@ -66,7 +68,7 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
         trust_remote_code: fetch the repository's Python files too.
 
     Raises:
-        ModelError: the directory holds no safetensors model, or the hub cannot be reached.
+        ModelError: the directory holds no safetensors model, or Git LFS's pointers in its place, or the hub cannot be reached.
     """
     if spec.served is not None:
         return ResolvedModel(spec.served.name, spec.served)
@@ -84,6 +86,10 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
             f"{directory} holds no .safetensors weights (pickled weights found: {found})",
             "convert the model with save_pretrained(..., safe_serialization=True); pickles are never loaded",
         )
+    stored = [*sorted(directory.glob("*.safetensors")), directory / "tokenizer.json", directory / "tokenizer.model"]
+    pointers = [path for path in stored if is_lfs_pointer(path)]
+    if pointers:
+        raise ModelError(*lfs_pull(pointers[0]))
     return ResolvedModel(directory.name, directory)
 
 
@@ -91,15 +97,14 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     """Find, or fetch, an adapter directory. Its contents are judged by the integrity checks, not here.
 
     Raises:
-        AdapterError: no adapter_config.json, or the hub cannot be reached.
+        AdapterError: no adapter_config.json, or one that cannot be read in one way, or the hub cannot be reached.
     """
     if spec.served is not None:
         return ResolvedAdapter(spec.served.name, spec.served)
     directory = Path(spec.value) if spec.kind == "local" else _from_hub(spec.value, AdapterError, "--adapter")
-    config = directory / "adapter_config.json"
-    if not config.is_file():
-        raise AdapterError(f"{directory} holds no adapter_config.json", "--adapter takes a PEFT adapter directory")
-    read_json_object(config, AdapterError, _RESTORE)
+    if not (directory / CONFIG).is_file() or not is_peft_config(directory / CONFIG):
+        raise what_lies_there(directory)
+    read_adapter_config(directory)
     recipe = directory / "recipe.json"
     trained_by = str(read_json_object(recipe, AdapterError, _RESTORE).get("name")) if recipe.is_file() else None
     return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, trained_by)

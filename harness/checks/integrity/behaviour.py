@@ -10,6 +10,7 @@ from harness.checks.integrity.probe import Observed, mean_kl, nan_predictions
 from harness.gates import Check
 from harness.models.adapters.files import WEIGHTS
 from harness.models.adapters.names import canonical_names
+from harness.models.adapters.tensors import as_peft_loads
 from harness.models.probing import PROBE_TEXTS, probe_log_probs
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def padding_changes_nothing(loaded: LoadedModel, *, most_kl: float, observed: Ob
 
 
 def survives_saving(loaded: LoadedModel, adapter: Path) -> Check:
-    """Saved again as it is in memory, every tensor has the values of the file it was loaded from.
+    """Saved again as it is in memory, every tensor has the values that PEFT loads from the file.
 
     Raises:
         AdapterError: the file is damaged.
@@ -119,14 +120,16 @@ def survives_saving(loaded: LoadedModel, adapter: Path) -> Check:
     import torch
     from safetensors import safe_open
 
-    names = {canonical: name for name, canonical in canonical_names(adapter / WEIGHTS).items()}
+    with safe_open(adapter / WEIGHTS, "pt") as file:
+        names = canonical_names(adapter / WEIGHTS)
+        stored = as_peft_loads(loaded.model, {canonical: file.get_tensor(name) for name, canonical in names.items()})
     with tempfile.TemporaryDirectory() as directory:
         loaded.model.save_pretrained(directory, safe_serialization=True, save_embedding_layers=False)
-        with safe_open(Path(directory) / WEIGHTS, "pt") as saved, safe_open(adapter / WEIGHTS, "pt") as file:
+        with safe_open(Path(directory) / WEIGHTS, "pt") as saved:
             changed = [
                 name
                 for name in sorted(saved.keys())
-                if name not in names or not _same(torch, saved.get_tensor(name), file.get_tensor(names[name]))
+                if name not in stored or not _same(torch, saved.get_tensor(name), stored[name])
             ]
             count = len(saved.keys())
     return Check(

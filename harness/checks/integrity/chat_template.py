@@ -117,11 +117,34 @@ def _render(
     return str(text), False
 
 
-def special_tokens_agree(base: Path, tokenizer: PreTrainedTokenizerBase) -> Check:
-    """A conversation starts with one BOS at most, and an answer's turn ends in a token that stops generation.
+@dataclass(frozen=True)
+class Stops:
+    """Who stops generation at which ids.
 
-    A turn that ends in any other token teaches no end: answers run on to their limit. Where pad equals EOS, training
-    that masks padding masks the end too; `stops_with_eos` shows whether it did.
+    Attributes:
+        generation: `model.generate`, and servers that read the same files: by generation_config.json, or without it by
+            config.json.
+        tokenizer: what goes by the tokenizer's EOS.
+        source: the file that `generation` is of.
+    """
+
+    generation: frozenset[int]
+    tokenizer: frozenset[int]
+    source: str
+
+    @property
+    def all(self) -> frozenset[int]:
+        """What ends an answer here: either."""
+        return self.generation | self.tokenizer
+
+
+def special_tokens_agree(base: Path, tokenizer: PreTrainedTokenizerBase) -> Check:
+    """A conversation starts with one BOS at most, and an answer's turn ends in a token that stops generation everywhere.
+
+    A turn that ends in any other token teaches no end: answers run on to their limit. So they do where the token is the
+    tokenizer's EOS and `model.generate`, which goes by generation_config.json, does not know it. Where the latter knows
+    it and the tokenizer has another EOS, as many families have it, the check holds and says so. Where pad equals EOS,
+    training that masks padding masks the end too; `stops_with_eos` shows whether it did.
 
     Args:
         tokenizer: the base's, which is what is trained, measured and served with.
@@ -130,15 +153,19 @@ def special_tokens_agree(base: Path, tokenizer: PreTrainedTokenizerBase) -> Chec
     from harness.engines.requests import Message, Prompt
 
     stops = stop_tokens(base, tokenizer)
+    named = tokenizer.convert_ids_to_tokens
     details: dict[str, Any] = {
-        "stops_at": tokenizer.convert_ids_to_tokens(sorted(stops)),
+        "stops_at": named(sorted(stops.all)),
+        "generation_stops_at": named(sorted(stops.generation)),
+        "generation_stops_by": stops.source,
         "bos": tokenizer.bos_token,
+        "eos": tokenizer.eos_token,
         "pad_is_eos": tokenizer.pad_token_id == tokenizer.eos_token_id,
     }
-    if not stops:
+    if not stops.all:
         return _tokens_fault("the base has no EOS token", "give it one in generation_config.json", details)
     if not tokenizer.chat_template:
-        return Check("special_tokens", holds=True, reason="the base has no chat template to check", details=details)
+        return _ends_where_generation_stops(tokenizer.eos_token_id, "a text", stops, tokenizer, details)
     asked = "Which train goes to the coast?"
     ids = prompt_tokens(tokenizer, Prompt(messages=(Message("user", asked),)))
     if tokenizer.bos_token_id is not None and ids[:2] == [tokenizer.bos_token_id] * 2:
@@ -150,29 +177,52 @@ def special_tokens_agree(base: Path, tokenizer: PreTrainedTokenizerBase) -> Chec
     turn = [{"role": "user", "content": asked}, {"role": "assistant", "content": "At nine."}]
     text = str(tokenizer.apply_chat_template(turn, tokenize=False))
     rest = tokenizer(text.rpartition("At nine.")[2], add_special_tokens=False)["input_ids"]
-    details["answer_ends_with"] = tokenizer.convert_ids_to_tokens(rest)
-    if not stops & set(rest):
+    details["answer_ends_with"] = named(rest)
+    end = next((token for token in rest if token in stops.all), None)
+    if end is None:
         return _tokens_fault(
             f"an answer's turn ends in {details['answer_ends_with']}, and generation stops at {details['stops_at']}: "
             "answers learn no end",
             "set eos_token_id in the base's generation_config.json to the token its chat template ends turns with",
             details,
         )
-    pad = "; pad equals EOS" if details["pad_is_eos"] else ""
-    return Check(
-        "special_tokens",
-        holds=True,
-        reason=f"an answer's turn ends in {', '.join(details['stops_at'])}{pad}",
-        details=details,
-    )
+    return _ends_where_generation_stops(end, "an answer's turn", stops, tokenizer, details)
 
 
-def stop_tokens(base: Path, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """Ids that end a generation: the tokenizer's EOS and those of generation_config.json."""
-    file = base / "generation_config.json"
-    configured = read_json(file).get("eos_token_id") if file.is_file() else None
+def _ends_where_generation_stops(
+    end: int | None, what: str, stops: Stops, tokenizer: PreTrainedTokenizerBase, details: Mapping[str, Any]
+) -> Check:
+    """Whether all that generate know the token that ends a turn, or a text."""
+    token = None if end is None else tokenizer.convert_ids_to_tokens(end)
+    at = ", ".join(details["generation_stops_at"])
+    if end is not None and end not in stops.generation:
+        return _tokens_fault(
+            f"{what} ends in {token}, the tokenizer's EOS; model.generate stops "
+            f"{f'at {at} alone' if at else 'nowhere'}, by {stops.source}: there, answers run on",
+            f"add {end} ({token}) to eos_token_id in the base's generation_config.json",
+            details,
+        )
+    notes = "; pad equals EOS" if details["pad_is_eos"] else ""
+    if end not in stops.tokenizer:
+        notes += f"; the tokenizer's EOS is {tokenizer.eos_token}: what stops at that alone runs on"
+    ends = f"{what} ends in {token}, and " if token else ""
+    return Check("special_tokens", holds=True, reason=f"{ends}generation stops at {at}{notes}", details=details)
+
+
+def stop_tokens(base: Path, tokenizer: PreTrainedTokenizerBase) -> Stops:
+    """Ids that end a generation, by who goes by them."""
+    source = "generation_config.json" if (base / "generation_config.json").is_file() else "config.json"
+    file = base / source
+    config = read_json(file) if file.is_file() else {}
+    text = config.get("text_config")
+    configured = config.get("eos_token_id", text.get("eos_token_id") if isinstance(text, Mapping) else None)
     ids = configured if isinstance(configured, list) else [configured]
-    return {int(i) for i in (*ids, tokenizer.eos_token_id) if i is not None}
+    own = tokenizer.eos_token_id
+    return Stops(
+        generation=frozenset(int(i) for i in ids if i is not None),
+        tokenizer=frozenset() if own is None else frozenset([int(own)]),
+        source=source,
+    )
 
 
 def _tokens_fault(reason: str, remedy: str, details: Mapping[str, Any]) -> Check:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from harness.errors import AdapterError
 from harness.gates import Check
-from harness.models.adapters.files import WEIGHTS, read_weights, remote_code, unsafe_files
-from harness.models.adapters.weights import nonfinite_tensors, read_tensor_headers, saturated_tensors
+from harness.models.adapters.contents import what_lies_there
+from harness.models.adapters.files import WEIGHTS, adapter_headers, read_weights, remote_code, unsafe_files
+from harness.models.adapters.modules import out_of_reach
+from harness.models.adapters.names import EXPERT
+from harness.models.adapters.weights import nonfinite_tensors, saturated_tensors
 
 _SHOWN = 5
+_B = re.compile(r"\.lora_(?:embedding_)?B\b")
 _ALLOW = "or name them under `integrity: allow_files:` in assay.yaml where they are meant to be there"
 
 
@@ -18,9 +23,11 @@ def adapter_is_safe(adapter: Path, *, allowed: Collection[str] = ()) -> Check:
     """No pickle, no code, no link or `auto_map` to any; the weights are one readable safetensors file.
 
     Args:
-        allowed: names of files that may lie there all the same. Nothing loads them.
+        allowed: names, paths or patterns of files that may lie there all the same. Nothing loads them.
     """
     try:
+        if not (adapter / WEIGHTS).is_file():
+            raise what_lies_there(adapter)
         unsafe, code = unsafe_files(adapter, allowed=allowed), remote_code(adapter, allowed=allowed)
         tensors = read_weights(adapter, allowed=allowed) if not unsafe and not code else {}
     except AdapterError as exc:
@@ -51,7 +58,7 @@ def adapter_is_finite(adapter: Path) -> Check:
     Raises:
         AdapterError: there are no readable weights.
     """
-    count = len(read_tensor_headers(adapter / WEIGHTS))
+    count = len(adapter_headers(adapter))
     broken, saturated = nonfinite_tensors(adapter / WEIGHTS), saturated_tensors(adapter / WEIGHTS)
     details = {"tensors": broken, "saturated": saturated}
     retrain = "train again with a lower learning rate or in bfloat16; do not release any checkpoint after this one"
@@ -69,32 +76,53 @@ def adapter_is_finite(adapter: Path) -> Check:
     )
 
 
-def adapter_is_trained(adapter: Path) -> Check:
-    """No tensor is all zero, but for biases, which may well be.
+def adapter_is_trained(adapter: Path, base: Path | None = None, *, trust_remote_code: bool = False) -> Check:
+    """No tensor is all zero, but for biases, which may well be, and for modules that no text of training came through.
 
     LoRA's B matrices start at zero, and do nothing while they are; any other such tensor (a head of `modules_to_save`,
-    the magnitudes of DoRA) silences the module it belongs to.
+    the magnitudes of DoRA) silences the module it belongs to. What takes images or sound stays at its start in training
+    on text, and so does an expert to which no token went while others of its layer learnt.
+
+    Args:
+        base: tells which modules text alone reaches; without it, all count as reached.
 
     Raises:
         AdapterError: there are no readable weights.
     """
     from safetensors import safe_open
 
-    headers = read_tensor_headers(adapter / WEIGHTS)
+    headers = adapter_headers(adapter)
     # a module of which AdaLoRA kept no rank has tensors without values
     names = sorted(name for name, header in headers.items() if not name.endswith("bias") and 0 not in header.shape)
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
         # in float32, for `any` does not know every float8
         zero = [name for name in names if not file.get_tensor(name).float().any()]
+    idle = _idle(zero, names, adapter, base, trust_remote_code=trust_remote_code) if zero else []
+    dead = [name for name in zero if name not in idle]
+    note = f"; {len(idle)} more are zero where no text of training came, first {idle[0]}" if idle else ""
     return Check(
         "trained",
-        holds=not zero,
-        reason=f"{len(zero)} of {len(names)} tensors are all zero, first {zero[0]}: their modules change nothing, or "
-        "give out nothing"
-        if zero
-        else f"none of {len(names)} tensors is all zero",
+        holds=not dead,
+        reason=f"{len(dead)} of {len(names)} tensors are all zero, first {dead[0]}: their modules change nothing, or "
+        f"give out nothing{note}"
+        if dead
+        else f"none of {len(names)} tensors is all zero{' that should not be' if idle else ''}{note}",
         remedy="they were not trained, or lost when saving: check that gradients reach them (target_modules, learning "
         "rate, masked labels), and train or save again",
-        details={"zero_tensors": zero},
+        details={"zero_tensors": dead, "idle_tensors": idle},
         looked_at=len(names),
     )
+
+
+def _idle(
+    zero: Sequence[str], names: Sequence[str], adapter: Path, base: Path | None, *, trust_remote_code: bool
+) -> list[str]:
+    """Of tensors that are all zero, the B matrices of modules that training on text leaves alone. Not all of an adapter's."""
+    still = {name for name in zero if _B.search(name)}
+    if still == {name for name in names if _B.search(name)}:
+        return []
+    learnt = {EXPERT.sub(".experts.", name) for name in names if name not in still}
+    idle = {name for name in still if EXPERT.search(name) and EXPERT.sub(".experts.", name) in learnt}
+    if base is not None:
+        idle |= out_of_reach(adapter, base, still - idle, trust_remote_code=trust_remote_code)
+    return sorted(idle)

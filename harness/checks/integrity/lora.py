@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.models.adapters.files import WEIGHTS
+from harness.models.adapters.files import WEIGHTS, adapter_headers
+from harness.models.adapters.modules import StackedParameter, stacked_parameters
 from harness.models.adapters.names import canonical_names
 from harness.models.adapters.tensors import is_adalora, kept_ranks
-from harness.models.adapters.weights import read_tensor_headers
 
 _A = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?:embedding_)?A(?P<tail>(?:\.weight)?)$")
 
@@ -23,9 +23,10 @@ class LoraPair:
     """One module's pair.
 
     Attributes:
-        module: as PEFT's patterns see it: "model.layers.0.mlp.up_proj".
+        module: as PEFT's patterns see it: "model.layers.0.mlp.up_proj", or a parameter's name where that is adapted.
         a, b: names of the two tensors in the file.
-        rank, rank_b: rank as A and as B have it.
+        rank, rank_b: rank as A and as B have it, of one expert where they are stacked.
+        experts: how many matrices the two change.
     """
 
     module: str
@@ -33,6 +34,7 @@ class LoraPair:
     b: str
     rank: int
     rank_b: int
+    experts: int = 1
 
     @property
     def kind(self) -> str:
@@ -40,20 +42,27 @@ class LoraPair:
         return self.module.rpartition(".")[2]
 
 
-def lora_pairs(adapter: Path) -> list[LoraPair]:
+def lora_pairs(adapter: Path, base: Path | None = None, *, trust_remote_code: bool = False) -> list[LoraPair]:
     """Every A that has its B; what has none is the two-way match's to tell.
+
+    Args:
+        base: tells how many experts share a pair, where the adapter has `target_parameters`.
 
     Raises:
         AdapterError: the file is damaged.
     """
-    headers = read_tensor_headers(adapter / WEIGHTS)
+    headers = adapter_headers(adapter)
     names = {canonical: name for name, canonical in canonical_names(adapter / WEIGHTS).items()}
+    stacked = stacked_parameters(adapter, base, trust_remote_code=trust_remote_code) if base is not None else {}
     pairs = []
     for canonical, a in sorted(names.items()):
         match = _A.match(canonical)
         b = names.get(f"B{match['tail']}".join(canonical.rsplit(f"A{match['tail']}", 1))) if match else None
         if match is not None and b is not None and min(len(headers[a].shape), len(headers[b].shape)) > 1:
-            pairs.append(LoraPair(match["module"], a, b, headers[a].shape[0], headers[b].shape[1]))
+            one = stacked.get(match["module"], StackedParameter(match["module"], 1))
+            rows, columns = headers[a].shape[0], headers[b].shape[1]
+            whole = one.experts if rows % one.experts == columns % one.experts == 0 else 1
+            pairs.append(LoraPair(one.name, a, b, rows // whole, columns // whole, whole))
     return pairs
 
 

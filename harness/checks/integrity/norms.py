@@ -7,10 +7,16 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.checks.integrity.lora import LoraPair, lora_pairs, scale_of
 from harness.gates import Check
-from harness.models.adapters.files import CONFIG, WEIGHTS, read_json
+from harness.models.adapters.files import WEIGHTS, read_adapter_config
+from harness.models.adapters.modules import out_of_reach
+from harness.models.adapters.names import EXPERT
+
+if TYPE_CHECKING:
+    import torch
 
 # Both must be passed: healthy adapters stay within a factor of 3 of the median of their kind, and where modules are
 # very alike, a small difference already has a large score.
@@ -26,18 +32,26 @@ _DEAD = "this layer was lost or never trained: compare it with the last checkpoi
 _RUNAWAY = "this layer ran away: lower the learning rate or clip gradients (max_grad_norm), and train again"
 
 
-def norms_are_even(adapter: Path) -> Check:
+def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code: bool = False) -> Check:
     """No module's change is ten times smaller or larger than the median of its kind, and far outside their spread.
 
     Nor do those of one kind differ 10,000 times, or the medians of the kinds 1,000 times.
 
     The change of a module is the Frobenius norm of scale * B A. Its logarithm is held against the median of the
     modules of its kind, in units of 1.4826 times their median absolute deviation (the robust z of Iglewicz and Hoaglin, 1993).
+    Modules without a change are left out where text alone does not reach them.
+
+    Args:
+        base: tells which modules those are, and how many experts share a pair.
 
     Raises:
         AdapterError: there are no readable weights.
     """
-    norms = change_norms(adapter)
+    norms = change_norms(adapter, base, trust_remote_code=trust_remote_code)
+    still = [pair.b for pair, norm in norms.items() if not norm]
+    if base is not None and still:
+        idle = out_of_reach(adapter, base, still, trust_remote_code=trust_remote_code)
+        norms = {pair: norm for pair, norm in norms.items() if pair.b not in idle}
     outliers = _outliers(norms)
     kinds: dict[str, list[float]] = defaultdict(list)
     for pair, norm in norms.items():
@@ -64,26 +78,38 @@ def norms_are_even(adapter: Path) -> Check:
     return Check("norms", holds=not fault, reason=fault or seen, remedy=remedy, details=details)
 
 
-def change_norms(adapter: Path) -> dict[LoraPair, float]:
+def change_norms(adapter: Path, base: Path | None = None, *, trust_remote_code: bool = False) -> dict[LoraPair, float]:
     """Frobenius norm of scale * B A, for each module whose values are finite; by way of two matrices as small as the rank.
+
+    Experts of one layer count as one module, of their root mean square: text reaches some of them more than others.
+
+    Args:
+        base: tells how many experts share a pair, where the adapter has `target_parameters`.
 
     Raises:
         AdapterError: there are no readable weights.
     """
     from safetensors import safe_open
 
-    config = read_json(adapter / CONFIG)
-    norms = {}
-    pairs = [pair for pair in lora_pairs(adapter) if pair.rank == pair.rank_b]
+    config = read_adapter_config(adapter)
+    squares: dict[str, list[tuple[LoraPair, float]]] = defaultdict(list)
+    pairs = lora_pairs(adapter, base, trust_remote_code=trust_remote_code)
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
         for pair in pairs:
-            # by numpy: torch puts all its threads to each of hundreds of tiny products
-            a, b = file.get_tensor(pair.a).double().numpy(), file.get_tensor(pair.b).double().numpy()
-            if a.ndim == b.ndim == 2:
-                squared = float(((a @ a.T) * (b.T @ b)).sum())
-                if math.isfinite(squared):
-                    norms[pair] = scale_of(config, pair) * max(0.0, squared) ** 0.5
-    return norms
+            a, b = (file.get_tensor(name) for name in (pair.a, pair.b))
+            if a.ndim == b.ndim == 2 and pair.rank == pair.rank_b:
+                squared = scale_of(config, pair) ** 2 * _squared(a, b, pair.experts) / pair.experts
+                squares[EXPERT.sub(".experts.", pair.module)].append((pair, squared))
+    norms = {of_one[0][0]: statistics.fmean(squared for _, squared in of_one) for of_one in squares.values()}
+    return {pair: max(0.0, squared) ** 0.5 for pair, squared in norms.items() if math.isfinite(squared)}
+
+
+def _squared(a: torch.Tensor, b: torch.Tensor, experts: int) -> float:
+    """The squared Frobenius norm of B A, summed over experts that PEFT stacks: A by experts, then ranks; B the other way."""
+    # by numpy: torch puts all its threads to each of hundreds of tiny products
+    of_a = a.double().numpy().reshape(experts, -1, a.shape[1])
+    of_b = b.double().numpy().reshape(b.shape[0], -1, experts).transpose(2, 0, 1)
+    return float(((of_a @ of_a.transpose(0, 2, 1)) * (of_b.transpose(0, 2, 1) @ of_b)).sum())
 
 
 def _outliers(norms: Mapping[LoraPair, float]) -> list[tuple[LoraPair, float]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.gates import Check
-from harness.models.adapters.files import CONFIG, read_json
+from harness.models.adapters.files import CONFIG, read_adapter_config, read_json
 from harness.models.identity import base_digest
 from harness.training.cache import PROVENANCE_FILE
 
@@ -17,6 +19,13 @@ _STRENGTH = {
     "fan_in_fan_out": False, "bias": "none", "modules_to_save": None,
 }  # fmt: skip
 _SHORT = 12
+_HUB_CACHE = re.compile(r"(?:^|/)models--(?:[^/]+?--)?(?P<name>[^/]+)/snapshots/[^/]+$")
+# How names of quantised copies end: "-bnb-4bit", "-unsloth-bnb-4bit", "-8bit", "-AWQ", "-GPTQ-Int4".
+_QUANTISED = re.compile(
+    r"(?:[-_.](?:unsloth|bnb|bitsandbytes))*[-_.](?:(?:4|8)[-_]?bits?|nf4|int[48]|w4a16|w8a8|(?:awq|gptq)(?:[-_.]?(?:int)?[48](?:[-_]?bits?)?)?)"
+    r"(?:[-_.](?:awq|gptq|bnb))?$"
+)
+_NEAREST = {4: "nf4", 8: "int8"}
 
 
 def strength_as_trained(adapter: Path) -> Check:
@@ -28,14 +37,14 @@ def strength_as_trained(adapter: Path) -> Check:
     Raises:
         AdapterError: a file beside the adapter cannot be read.
     """
-    config, recipe = read_json(adapter / CONFIG), _provenance(adapter).get("recipe")
+    config, recipe = read_adapter_config(adapter), _provenance(adapter).get("recipe")
     recorded = recipe.get("peft") if isinstance(recipe, Mapping) else None
     if not isinstance(recorded, Mapping):
         return Check(
             "strength",
             holds=True,
             reason=f"no training record: {CONFIG} is taken at its word (r {config.get('r')}, "
-            f"alpha {config.get('lora_alpha')})",
+            f"alpha {config.get('lora_alpha', 'missing')})",
             details={"recorded": None},
         )
     differences = dict(_differences(recorded, config))
@@ -51,29 +60,46 @@ def strength_as_trained(adapter: Path) -> Check:
     )
 
 
-def base_as_trained(adapter: Path, base: Path, *, base_name: str) -> Check:
+def base_as_trained(
+    adapter: Path, base: Path, *, base_name: str, quantization: str = "none", served: str | None = None
+) -> Check:
     """This base is the one the adapter was trained on, to the last weight, token and template.
 
     Another base of the same shapes takes every tensor, and answers worse. Without a recorded digest there are names
-    alone, which prove nothing (a local copy goes by any): the check then holds, and says where they differ.
+    alone, which prove nothing (a local copy goes by any): the check then holds, and says where they differ, and where the
+    name is that of quantised weights and the measured ones are dense.
 
     Args:
         base_name: what the user calls this base.
+        quantization: what it is measured with: "none", "nf4" or "int8".
+        served: what it is served with, where that was said; the gate of serving compares the two.
 
     Raises:
         AdapterError: a file beside the adapter cannot be read.
     """
-    named = read_json(adapter / CONFIG).get("base_model_name_or_path")
+    named = read_adapter_config(adapter).get("base_model_name_or_path")
     recorded = _provenance(adapter).get("base")
     details = {"base_model_name_or_path": named, "base": base_name, "recorded_digest": recorded}
     if recorded is None:
-        differ = isinstance(named, str) and _last_part(named) != _last_part(base_name)
-        warning = ": warning, another name: make sure that it is the same model" if differ else ""
+        trained_on = _BaseName.of(named) if isinstance(named, str) and named else None
+        own = {_BaseName.of(base_name), _BaseName.of(str(base))}
+        differ = trained_on is not None and trained_on.model not in {name.model for name in own}
+        warnings = ["another name: make sure that it is the same model"] if differ else []
+        dense = (
+            served is None and quantization == "none" and "quantization_config" not in read_json(base / "config.json")
+        )
+        bits = trained_on.bits if trained_on is not None and dense else None
+        if bits is not None:
+            warnings.append(
+                f"it was trained on a {bits}-bit base and is measured on a dense one: --quantization={_NEAREST[bits]} "
+                "measures it nearer to that, or say under `serving:` in assay.yaml how it is served"
+            )
         return Check(
             "base_match",
             holds=True,
-            reason=f"no digest of its base was recorded; {CONFIG} names {named!r}, this is {base_name!r}{warning}",
-            details={**details, "names_differ": differ},
+            reason=f"no digest of its base was recorded; {CONFIG} names {named!r}, this is {base_name!r}"
+            + "".join(f": warning, {warning}" for warning in warnings),
+            details={**details, "names_differ": differ, "trained_on_bits": bits},
         )
     digest = base_digest(base)
     return Check(
@@ -88,9 +114,23 @@ def base_as_trained(adapter: Path, base: Path, *, base_name: str) -> Check:
     )
 
 
-def _last_part(name: str) -> str:
-    """What is left of a hub id or a path without its owner or directory."""
-    return name.replace("\\", "/").rstrip("/").rpartition("/")[2].casefold()
+@dataclass(frozen=True)
+class _BaseName:
+    """What a name says of a base: the model, without its owner or directory, and how many bits it was quantised to."""
+
+    model: str
+    bits: int | None
+
+    @classmethod
+    def of(cls, name: str) -> _BaseName:
+        """The parts of a hub id, of a path, or of a path in the hub's cache (`models--OWNER--NAME/snapshots/SHA`)."""
+        path = name.replace("\\", "/").rstrip("/").casefold()
+        cached = _HUB_CACHE.search(path)
+        model = cached["name"] if cached else path.rpartition("/")[2]
+        quantised = _QUANTISED.search(model)
+        if quantised is None:
+            return cls(model, None)
+        return cls(model[: quantised.start()], 8 if "8" in quantised[0] else 4)
 
 
 def _provenance(adapter: Path) -> Mapping[str, Any]:

@@ -10,9 +10,15 @@ from typing import Any
 from harness.checks.integrity.lora import LoraPair, configured_rank, lora_pairs, matches, scale_of
 from harness.errors import AdapterError
 from harness.gates import Check
-from harness.models.adapters.files import CONFIG, WEIGHTS, read_json
+from harness.models.adapters.files import CONFIG, WEIGHTS, read_adapter_config
 from harness.models.adapters.names import canonical_names
-from harness.models.adapters.tensors import TensorMatch, is_adalora, match_tensors
+from harness.models.adapters.tensors import is_adalora, match_tensors
+
+# Of the kind; what fails has that of its cause.
+_REMEDY = (
+    "mend what the cause names: rename a prefix, restore adapter_config.json, or save the adapter again, whole; where no other "
+    "cause shows, pass the base it was trained for with --model"
+)
 
 
 def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> Check:
@@ -25,8 +31,9 @@ def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool 
         "tensors_map",
         holds=match.holds,
         reason=match.describe(),
-        remedy="" if match.holds else _remedy(match),
+        remedy=match.diagnosis.remedy if match.diagnosis else _REMEDY,
         details={
+            "cause": match.diagnosis.cause.value if match.diagnosis else None,
             "matched": match.matched,
             "missing": list(match.missing),
             "unexpected": list(match.unexpected),
@@ -34,31 +41,31 @@ def tensors_map_both_ways(adapter: Path, base: Path, *, trust_remote_code: bool 
             "unmatched_targets": list(match.unmatched_targets),
             "copies": list(match.copies),
             "renamed": match.renamed,
+            "converted": match.converted,
         },
     )
 
 
-def _remedy(match: TensorMatch) -> str:
-    if match.misfit_embeddings:
-        return (
-            f"{match.misfit_embeddings[0]} belongs to a base with other embeddings: tokens were added, or it was trained "
-            "without modules_to_save; pass with --model the base that was saved with them and their tokenizer"
-        )
-    return "pass the base it was trained for with --model, or save the adapter again"
-
-
+_WITH_ALPHA = ("LORA", "ADALORA")
+_GUESSED_ALPHA = 8
+_NO_ALPHA = f"lora_alpha is missing: PEFT guesses {_GUESSED_ALPHA}, and what it was trained with is not known"
+_NAME_ALPHA = f"write the lora_alpha it was trained with into {CONFIG}: the training script or its log has it"
 _PATTERNS = ("rank_pattern", "alpha_pattern")
 # alpha/r as people set it (or alpha/sqrt(r), rank-stabilised); outside it is worth a look, and no more.
 _USUAL_SCALES = (0.25, 16.0)
 
 
-def config_agrees_with_tensors(adapter: Path) -> Check:
+def config_agrees_with_tensors(adapter: Path, base: Path | None = None, *, trust_remote_code: bool = False) -> Check:
     """`r`, `lora_alpha`, their patterns and `modules_to_save` fit the tensors of the file.
+
+    Args:
+        base: tells how many experts share a tensor, where the adapter has `target_parameters`.
 
     Raises:
         AdapterError: there are no readable weights or no configuration.
     """
-    config, pairs = read_json(adapter / CONFIG), lora_pairs(adapter)
+    config = read_adapter_config(adapter)
+    pairs = lora_pairs(adapter, base, trust_remote_code=trust_remote_code)
     wrong_types = _wrong_types(config)
     wrong_alphas = [] if wrong_types else _wrong_alphas(config)
     faults = wrong_types or [*_misfits(config, pairs, adapter), *wrong_alphas]
@@ -79,7 +86,7 @@ def config_agrees_with_tensors(adapter: Path) -> Check:
         reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}{more}"
         if faults
         else f"{CONFIG} fits the tensors (ranks {details['ranks']}, strength alpha/r {strength}){note}",
-        remedy=f"restore the {CONFIG} that was saved with these weights",
+        remedy=_NAME_ALPHA if faults == [_NO_ALPHA] else f"restore the {CONFIG} that was saved with these weights",
         details=details,
     )
 
@@ -98,7 +105,9 @@ def _wrong_types(config: Mapping[str, Any]) -> list[str]:
 
 
 def _wrong_alphas(config: Mapping[str, Any]) -> list[str]:
-    alphas = {"lora_alpha": config.get("lora_alpha", 8)}
+    if "lora_alpha" not in config and config.get("peft_type") in _WITH_ALPHA:
+        return [_NO_ALPHA]
+    alphas = {"lora_alpha": config.get("lora_alpha", _GUESSED_ALPHA)}
     alphas |= {f"alpha_pattern[{p!r}]": value for p, value in (config.get("alpha_pattern") or {}).items()}
     return [f"{key} is {value!r}, which no strength is" for key, value in alphas.items() if not _is_number(value)]
 

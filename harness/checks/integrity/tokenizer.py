@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from harness.digests import digest_file
 from harness.errors import AdapterError, first_line
 from harness.gates import Check
-from harness.models.adapters.files import WEIGHTS, read_json
+from harness.models.adapters.files import WEIGHTS, adapter_headers, read_json
+from harness.models.adapters.misfit import EMBEDDINGS
 from harness.models.adapters.names import canonical_names
-from harness.models.adapters.tensors import EMBEDDINGS
-from harness.models.adapters.weights import read_tensor_headers
 from harness.models.probing import PROBE_TEXTS
 from harness.models.quiet import quiet_loading
 
@@ -197,7 +196,7 @@ def _named(directory: Path, special: str) -> str | None:
 
 def _embedding_rows(adapter: Path) -> dict[str, int]:
     """Tensor -> its rows, of whole embeddings and heads in the adapter's file."""
-    headers, names = read_tensor_headers(adapter / WEIGHTS), canonical_names(adapter / WEIGHTS)
+    headers, names = adapter_headers(adapter), canonical_names(adapter / WEIGHTS)
     return {
         name: headers[name].shape[0]
         for name, canonical in names.items()

@@ -4,22 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from harness.errors import AdapterError
-from harness.json_files import read_json_object
+from harness.json_files import read_json_object, repeated_keys
+from harness.models.adapters.contents import CONFIG as CONFIG
+from harness.models.adapters.contents import WEIGHTS as WEIGHTS
+from harness.models.adapters.contents import what_lies_there
 from harness.models.adapters.pickles import holds_pickle
 from harness.models.adapters.weights import RESTORE, TensorHeader, nonfinite_tensors, read_tensor_headers
 
-WEIGHTS = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 _CODE = (".py", ".pyc", ".so", ".pyd", ".dll")
-# What transformers' Trainer writes about itself beside every adapter and into every checkpoint (transformers/trainer.py).
-# Neither PEFT nor anything here ever reads it.
-_HARMLESS = re.compile(r"training_args\.bin|optimizer\.(pt|bin)|scheduler\.pt|scaler\.pt|rng_state(_\d+)?\.pth")
-_SHARDS = "adapter_model-*-of-*.safetensors"
+# What a directory of weights is loaded from: no pattern allows these.
+_LOADED = re.compile(r"(?:adapter_model|pytorch_model(?!_fsdp)|model)\b.*")
+# The state of training beside an adapter, by its path: what transformers' Trainer, accelerate (FSDP), DeepSpeed and Megatron
+# write to go on from. Neither PEFT nor anything here ever reads it. Code among it is none of it, but for the script that
+# DeepSpeed puts beside its state.
+_TRAINING_STATE = re.compile(
+    r"(?:.*/)?(?:"
+    r"training_args\.bin|(?:optimizer|scheduler|sampler)(?:_\d+)?\.(?:pt|bin)|scaler\.pt|rng_state(?:_\d+)?\.pth"
+    r"|random_states_\d+\.pkl|pytorch_model_fsdp(?:_\d+)?\.bin"
+    r"|zero_to_fp32\.py|(?:(?:bf16_|fp16_)?zero_pp_rank_\d+_)?mp_rank_\d+_(?:model|optim)_states\.pt"
+    r"|(?:global_step|iter_)\d+(?:_universal)?/(?:[^/]+/)*[^/]+\.pt"
+    r"|[^/]+\.distcp"
+    r")"
+)
+_EMPTY = "the weights are empty, as DeepSpeed ZeRO-3 saves them before they are gathered"
+_GATHER = (
+    "set stage3_gather_16bit_weights_on_model_save in its configuration and save again, or rebuild them with the "
+    "zero_to_fp32.py beside its checkpoint"
+)
 
 
 def unsafe_files(directory: Path, *, allowed: Collection[str] = ()) -> list[str]:
@@ -28,7 +45,8 @@ def unsafe_files(directory: Path, *, allowed: Collection[str] = ()) -> list[str]
     Links to directories elsewhere count too: anything may lie behind them, today or tomorrow.
 
     Args:
-        allowed: names of files, or paths within the directory, that may be there all the same; nothing loads them.
+        allowed: files that may be there all the same, by name, by path within the directory or by a pattern of either
+            ("global_step*/*"); nothing loads them.
     """
     return sorted(
         str(path.relative_to(directory))
@@ -45,18 +63,42 @@ def read_weights(directory: Path, *, allowed: Collection[str] = ()) -> Mapping[s
     """
     weights = directory / WEIGHTS
     if not weights.is_file():
-        shards = sorted(path.name for path in directory.glob(_SHARDS))
-        if shards:
-            raise AdapterError(
-                f"{directory} holds no {WEIGHTS} but {len(shards)} parts of it: {', '.join(shards)}",
-                f"PEFT loads one file: join the tensors of all parts in one {WEIGHTS} (load_file and save_file of "
-                "safetensors.torch) and remove the parts",
-            )
-        raise AdapterError(f"{directory} holds no {WEIGHTS}", "save the adapter with PEFT's save_pretrained")
+        raise what_lies_there(directory)
     for path in sorted(directory.rglob("*.safetensors")):
         if path != weights and not _is_allowed(path, directory, allowed):
             read_tensor_headers(path)
-    return read_tensor_headers(weights)
+    return adapter_headers(directory)
+
+
+def adapter_headers(directory: Path) -> Mapping[str, TensorHeader]:
+    """The header of the adapter's weights alone.
+
+    Raises:
+        AdapterError: it cannot be read, or the weights are not in it.
+    """
+    headers = read_tensor_headers(directory / WEIGHTS)
+    empty = [name for name, header in headers.items() if header.shape == (0,)]
+    if empty or not headers:
+        which = f"{len(empty)} of {len(headers)} tensors have no values, first {empty[0]}" if empty else "no tensors"
+        raise AdapterError(f"{directory / WEIGHTS} ({which}): {_EMPTY}", _GATHER)
+    return headers
+
+
+def read_adapter_config(directory: Path) -> dict[str, Any]:
+    """The adapter's configuration.
+
+    Raises:
+        AdapterError: it cannot be read, or gives one key two values, of which readers take one or the other.
+    """
+    config = read_json(directory / CONFIG)
+    repeated = repeated_keys(directory / CONFIG)
+    if repeated:
+        key, (first, last) = next(iter(repeated.items()))
+        raise AdapterError(
+            f"{directory / CONFIG} gives {key} twice: {first!r} and {last!r}",
+            "keep the value it was trained with; readers of JSON take one or the other",
+        )
+    return config
 
 
 def remote_code(directory: Path, *, allowed: Collection[str] = ()) -> dict[str, Any]:
@@ -80,14 +122,15 @@ def check_adapter_files(directory: Path, *, allowed: Collection[str] = ()) -> No
     Raises:
         AdapterError: weights missing or pickled, code beside them, a damaged file, NaN or infinite values.
     """
+    if not (directory / WEIGHTS).is_file():
+        raise what_lies_there(directory)
     unsafe = [*unsafe_files(directory, allowed=allowed), *remote_code(directory, allowed=allowed)]
     if unsafe:
         raise AdapterError(
             f"{directory} holds files that can run code when loaded (or links out of it): {', '.join(unsafe)}",
             "save the adapter with save_pretrained (safetensors) and remove these files",
         )
-    if not read_weights(directory, allowed=allowed):
-        raise AdapterError(f"{directory / WEIGHTS} holds no tensors", "train the adapter again")
+    read_weights(directory, allowed=allowed)
     broken = nonfinite_tensors(directory / WEIGHTS)
     if broken:
         name, count = next(iter(broken.items()))
@@ -99,7 +142,17 @@ def check_adapter_files(directory: Path, *, allowed: Collection[str] = ()) -> No
 
 def _is_allowed(path: Path, directory: Path, allowed: Collection[str]) -> bool:
     within = path.relative_to(directory).as_posix()
-    return _HARMLESS.fullmatch(path.name) is not None or path.name in allowed or within in allowed
+    if path.is_symlink() and path.is_dir():
+        return within in allowed or path.name in allowed
+    if _TRAINING_STATE.fullmatch(within) and not _LOADED.fullmatch(path.name):
+        return True
+    if path.name == ".metadata" and any(path.parent.glob("*.distcp")):
+        return True  # the index of a checkpoint of torch.distributed
+    return any(
+        pattern in (path.name, within)
+        or (not _LOADED.fullmatch(path.name) and (fnmatchcase(path.name, pattern) or fnmatchcase(within, pattern)))
+        for pattern in allowed
+    )
 
 
 def _is_unsafe(path: Path, directory: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
-from harness.models.adapters.files import CONFIG, read_json
+from harness.models.adapters.files import CONFIG, read_adapter_config
 from harness.models.adapters.names import PREFIX
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ _OWN_BASE = {
     "layer_replication": "save the model with its repeated layers, pass that with --model, and train on it without "
     "`layer_replication`",
 }
+# Bases with an encoder are none that can be measured: on a decoder the second is a slip of the trainer, and PEFT places the
+# adapter's modules without regard to it.
+_WRITING = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 # Values of LoraConfig.init_lora_weights, by their letters and digits in lower case: PEFT takes some in any case, and of
 # PiSSA's names the beginning ("pissa_niter_16"). A value that stands in neither list may change anything.
 _LEAVE_THE_BASE = ("gaussian", "eva", "orthogonal", "mica")
@@ -50,7 +53,7 @@ def _change_by_initialisation(value: object) -> str | None:
 
 
 def read_peft_config(adapter: Path) -> PeftConfig:
-    """The adapter's configuration as PEFT reads it.
+    """The adapter's configuration as PEFT reads it, as far as it matters to inference.
 
     Raises:
         AdapterError: PEFT cannot read it; the adapter is of another task than causal language modelling, or of a method
@@ -58,8 +61,8 @@ def read_peft_config(adapter: Path) -> PeftConfig:
     """
     from peft import PeftConfig
 
-    said = read_json(adapter / CONFIG)
-    if said.get("task_type") not in ("CAUSAL_LM", None):
+    said = read_adapter_config(adapter)
+    if said.get("task_type") not in (*_WRITING, None):
         raise AdapterError(
             f"{adapter} was trained for task_type {said['task_type']!r}, whose model writes no text",
             "only adapters of task_type CAUSAL_LM can be measured: pass one",
@@ -78,6 +81,10 @@ def read_peft_config(adapter: Path) -> PeftConfig:
             "module: it cannot be measured, merged or served as adapters of modules are",
             _AS_LORA,
         )
+    if said.get("task_type") in _WRITING:
+        config.task_type = _WRITING[0]
+    if getattr(config, "lora_dropout", None):
+        config.lora_dropout = 0.0  # it acts in training alone, and PEFT puts no adapter with it on fused experts
     return config
 
 
@@ -101,7 +108,7 @@ def refuse_shared_tensors(adapter: Path, names: Collection[str]) -> None:
     """
     shared = sorted(name for name in names if not name.startswith(PREFIX))
     if shared:
-        kind = read_json(adapter / CONFIG).get("peft_type")
+        kind = read_adapter_config(adapter).get("peft_type")
         own = "save it with save_projection=False, or " if kind == "VERA" else ""
         raise AdapterError(
             f"{adapter} is of peft_type {kind!r}, which keeps {', '.join(shared)} outside the base's modules: they cannot "

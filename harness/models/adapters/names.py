@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import AdapterError
-from harness.models.adapters.files import CONFIG, WEIGHTS
-from harness.models.adapters.weights import read_tensor_headers
+from harness.models.adapters.files import CONFIG, WEIGHTS, adapter_headers
 
 PREFIX = "base_model.model."
+EXPERT = re.compile(r"\.experts\.\d+\.")
 # A model that was wrapped twice has the prefix twice; data-parallel training puts its own before it.
 _PREFIXES = re.compile(rf"(?:module\.)*(?:{re.escape(PREFIX)})*")
 # Names that torch.compile, FSDP and activation checkpointing put wherever they wrap a module.
@@ -22,6 +22,8 @@ _WRAPPERS = re.compile(r"(?<![^.])(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_
 _NAMED = re.compile(
     r"\.(lora_A|lora_B|lora_embedding_A|lora_embedding_B)\.(?!weight$|bias$)[^.]+(?=\.(?:weight|bias)$|$)"
 )
+# DoRA's magnitudes are a module in memory and a bare tensor in PEFT's files.
+_MAGNITUDE = re.compile(r"\.lora_magnitude_vector(?:\.[^.]+){0,2}$")
 _SAVED_MODULE = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
 
 
@@ -32,7 +34,8 @@ def canonical_name(name: str) -> str:
     name in them, with `modules_to_save`, and with the names of what wrapped the model for training (`_orig_mod`).
     """
     name = _PREFIXES.sub("", _WRAPPERS.sub("", name), count=1)
-    return PREFIX + _SAVED_MODULE.sub("", _NAMED.sub(r".\1", name))
+    name = _MAGNITUDE.sub(".lora_magnitude_vector", _NAMED.sub(r".\1", name))
+    return PREFIX + _SAVED_MODULE.sub("", name)
 
 
 def canonical_names(path: Path) -> Mapping[str, str]:
@@ -41,7 +44,7 @@ def canonical_names(path: Path) -> Mapping[str, str]:
     Raises:
         AdapterError: the file is damaged, or two of its tensors go by the same name.
     """
-    names = {name: canonical_name(name) for name in read_tensor_headers(path)}
+    names = {name: canonical_name(name) for name in adapter_headers(path.parent)}
     taken: dict[str, str] = {}
     for name, canonical in names.items():
         if canonical in taken:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
-from harness.models.adapters.files import WEIGHTS
+from harness.models.adapters.files import CONFIG, WEIGHTS, adapter_headers, read_adapter_config
 from harness.models.adapters.kind import read_peft_config, refuse_shared_tensors
+from harness.models.adapters.misfit import Diagnosis, Misfits, diagnose
 from harness.models.adapters.names import PREFIX, canonical_names
-from harness.models.adapters.weights import read_tensor_headers
+from harness.models.architecture import skeleton
 from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
 
 _SHOWN = 3
-# peft.utils.other.EMBEDDING_LAYER_NAMES, and what GPT-2 and GPT-NeoX call them.
-EMBEDDINGS = re.compile(r"\.(embed_tokens|lm_head|wte|embed_in|embed_out)\.")
+_AS_SAVED = (
+    "pass the base it was trained for with --model, or save it again with the PEFT version in use; where PEFT names layers that "
+    "take none, train again without them"
+)
+_CONVERTED = (
+    "this transformers joins what it was trained on (experts, gate_proj and up_proj), and PEFT converts such adapters only "
+    "whole, with all that is joined adapted alike: save it again complete, or train it on the base as this transformers has it"
+)
 _WEIGHT = re.compile(
     r"^base_model\.model\.(?P<module>.*(?:embed_tokens|lm_head|wte|embed_in|embed_out))(?:\.base_layer)?\.weight$"
 )
@@ -39,6 +49,10 @@ class TensorMatch:
         unmatched_targets: entries of target_modules that name no module of this base.
         copies: unchanged embeddings of this base, which PEFT saves along with some adapters; they are not needed.
         renamed: how many tensors go by names that PEFT does not use itself (`harness.models.adapters.names`).
+        converted: how many PEFT loads under another name, or joined with others (experts saved one by one).
+        shapes: of every tensor of either side, by name.
+        modules: names of the base's modules.
+        config: the adapter's.
     """
 
     matched: int
@@ -48,16 +62,39 @@ class TensorMatch:
     unmatched_targets: Sequence[str]
     copies: Sequence[str] = ()
     renamed: int = 0
+    converted: int = 0
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    modules: Sequence[str] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
         """Whether every tensor has its module and every module its tensor."""
         return not (self.missing or self.unexpected or self.misshapen or self.unmatched_targets)
 
+    @cached_property
+    def diagnosis(self) -> Diagnosis | None:
+        """Why it does not fit; None where it does."""
+        if self.holds:
+            return None
+        missing, unexpected = ({name: self.shapes[name] for name in names} for names in (self.missing, self.unexpected))
+        return diagnose(Misfits(missing, unexpected, self.misshapen, self.unmatched_targets, self.modules, self.config))
+
     @property
-    def misfit_embeddings(self) -> list[str]:
-        """Tensors of embeddings or of the head among those that do not fit."""
-        return [name for name in (*self.unexpected, *self.misshapen) if EMBEDDINGS.search(name)]
+    def notes(self) -> list[str]:
+        """What was taken otherwise than it is written, for people."""
+        task, dropout = self.config.get("task_type"), self.config.get("lora_dropout")
+        found = []
+        if task == "SEQ_2_SEQ_LM":
+            found.append(
+                f"warning, {CONFIG} says task_type {task!r} and the base is a decoder: taken as 'CAUSAL_LM', which it "
+                "should say"
+            )
+        if self.converted:
+            found.append(f"{self.converted} tensors of the file go by the names and layout of an older transformers")
+            if dropout and any(".experts" in name for name in self.shapes):
+                found.append(f"warning, PEFT itself loads them once {CONFIG} says lora_dropout 0 (it says {dropout:g})")
+        return found
 
     def describe(self) -> str:
         """What does not fit, naming the first few tensors of each kind."""
@@ -68,23 +105,30 @@ class TensorMatch:
             ("of another shape", shapes),
             ("missing from the file", self.missing),
             ("in the file without a module", self.unexpected),
-            ("target_modules that match nothing", self.unmatched_targets),
+            ("targets that match nothing", self.unmatched_targets),
         ]
         misfits = [f"{len(names)} {what}: {_some(names)}" for what, names in parts if names]
-        return "; ".join(misfits) or f"all {self.matched} tensors have their module, and every module its tensors"
+        if self.diagnosis is not None:
+            return f"{self.diagnosis.shown_by} ({'; '.join(misfits)})"
+        return "; ".join([f"all {self.matched} tensors have their module, and every module its tensors", *self.notes])
 
 
 def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> TensorMatch:
     """Hold an adapter's file against a base, from headers and configurations: of weights only embeddings are read.
 
-    Tensors go by their names in PEFT's own form.
+    Tensors go by their names in PEFT's own form, after the conversion that PEFT itself makes on loading: of names of
+    older transformers, and of experts that were saved one by one.
 
     Raises:
         AdapterError: PEFT cannot build it on this base at all.
+        ModelError: transformers cannot build the base.
     """
-    headers, names = read_tensor_headers(adapter / WEIGHTS), canonical_names(adapter / WEIGHTS)
-    present = {canonical: headers[name].shape for name, canonical in names.items()}
-    wanted, unmatched = _wanted_tensors(adapter, base, trust_remote_code)
+    headers, names = adapter_headers(adapter), canonical_names(adapter / WEIGHTS)
+    wrapped, wanted, unmatched = put_on_skeleton(adapter, base, trust_remote_code=trust_remote_code)
+    stored = {canonical: headers[name].shape for name, canonical in names.items()}
+    with _placing(adapter, base, _CONVERTED):
+        loaded = as_peft_loads(wrapped, hollow(stored))
+    present = {name: tuple(tensor.shape) for name, tensor in loaded.items()}
     common = present.keys() & wanted.keys()
     misshapen = {n: (present[n], wanted[n]) for n in sorted(common) if present[n] != wanted[n]}
     unexpected = present.keys() - wanted.keys()
@@ -97,29 +141,37 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
         unmatched_targets=unmatched,
         copies=copies,
         renamed=sum(name != canonical for name, canonical in names.items()),
+        converted=len(stored.keys() - present.keys()),
+        shapes={**wanted, **present},
+        modules=[name for name, _ in wrapped.get_base_model().named_modules()],
+        config=read_adapter_config(adapter),
     )
 
 
-def _wanted_tensors(adapter: Path, base: Path, trust_remote_code: bool) -> tuple[dict[str, tuple[int, ...]], list[str]]:
-    """Name -> shape of the tensors the configuration asks for, built on the meta device."""
+def put_on_skeleton(
+    adapter: Path, base: Path, *, trust_remote_code: bool = False
+) -> tuple[PeftModel, dict[str, tuple[int, ...]], list[str]]:
+    """The adapter put on the base without weights, the tensors this asks for, and targets that name nothing of it.
+
+    Raises:
+        AdapterError: PEFT cannot build it on this base at all.
+        ModelError: transformers cannot build the base.
+    """
     import torch
     from peft import get_peft_model, get_peft_model_state_dict
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
 
     config = read_peft_config(adapter)
-    targets = config.target_modules if hasattr(config, "target_modules") else None
-    with quiet_loading(), torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(
-            AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code), trust_remote_code=trust_remote_code
-        )
-        modules = [name for name, _ in model.named_modules()]
-        try:
-            wrapped = get_peft_model(model, config)
-        except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, re.error) as exc:
-            raise AdapterError(
-                f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
-                "pass the base it was trained for with --model; where PEFT names layers that take none, train again without them",
-            ) from exc
+    model = skeleton(base, trust_remote_code=trust_remote_code)
+    modules, parameters = ([name for name, _ in named()] for named in (model.named_modules, model.named_parameters))
+    with quiet_loading(), torch.device("meta"), _placing(adapter, base):
+        # a copy, to see what PEFT makes of targets that this transformers has under other names
+        placed = copy.deepcopy(config)
+        with _placing(adapter, base, _CONVERTED):
+            convert_peft_config_for_transformers(placed, model, None)
+        unmatched = unmatched_targets(getattr(placed, "target_modules", None), modules)
+        unmatched += _unmatched_parameters(getattr(config, "target_parameters", None), parameters)
+        wrapped = get_peft_model(model, config)
     kept = {}
     if config.peft_type == "ADALORA":
         # PEFT would prune these tensors by their values, of which there are none here
@@ -127,8 +179,44 @@ def _wanted_tensors(adapter: Path, base: Path, trust_remote_code: bool) -> tuple
     # PEFT's own choice of embeddings to save along asks the hub, and takes those of the base into account
     state = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     refuse_shared_tensors(adapter, state)
-    wanted = _pruned_shapes({name: tuple(t.shape) for name, t in state.items()}, kept)
-    return wanted, unmatched_targets(targets, modules)
+    return wrapped, _pruned_shapes({name: tuple(t.shape) for name, t in state.items()}, kept), unmatched
+
+
+def as_peft_loads(model: PeftModel, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors by PEFT's names, after its own conversion to the layout of the transformers in use.
+
+    Args:
+        model: with the adapter on it.
+    """
+    from peft.utils.transformers_weight_conversion import convert_peft_adapter_state_dict_for_transformers
+
+    config = model.peft_config["default"]
+    converted: dict[str, torch.Tensor] = convert_peft_adapter_state_dict_for_transformers(model, config, dict(tensors))
+    return converted
+
+
+def hollow(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+    """Tensors of these shapes, without values."""
+    import torch
+
+    return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+
+
+@contextlib.contextmanager
+def _placing(adapter: Path, base: Path, remedy: str = _AS_SAVED) -> Iterator[None]:
+    """What PEFT raises where it cannot put an adapter on a base, as an AdapterError."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, IndexError, re.error) as exc:
+        raise AdapterError(
+            f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
+            remedy,
+        ) from exc
+
+
+def _unmatched_parameters(targets: Sequence[str] | None, parameters: Sequence[str]) -> list[str]:
+    """Entries of `target_parameters` that are no parameter's name or name's end."""
+    return sorted(t for t in targets or () if not any(n == t or n.endswith(f".{t}") for n in parameters))
 
 
 def unmatched_targets(targets: object, modules: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError
+from harness.models.adapters.contents import is_lfs_pointer, lfs_pull
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,8 @@ def read_tensor_headers(path: Path) -> Mapping[str, TensorHeader]:
         AdapterError: the header is damaged, does not agree with itself (a tensor's bytes with its shape, overlapping
             tensors, gaps, a name twice), or not with the size of the file.
     """
+    if is_lfs_pointer(path):
+        raise AdapterError(*lfs_pull(path))
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.checks import integrity
+from harness.errors import AdapterError
 from harness.models.identity import base_digest
 from harness.models.loading import LoadOptions, load_model, load_tokenizer
 from harness.training.cache import seal
@@ -123,6 +124,103 @@ class TestFormat:
         assert check.holds, check.reason
         assert load_model(tiny_model_dir, LoadOptions("float32", "cpu"), adapter=checkpoint).has_adapter
 
+    @pytest.mark.parametrize(
+        "names",
+        [
+            [
+                "global_step500/mp_rank_00_model_states.pt",
+                "global_step500/bf16_zero_pp_rank_3_mp_rank_00_optim_states.pt",
+                "global_step500_universal/zero/layers.0.weight/fp32.pt",
+                "zero_to_fp32.py",
+                "latest",
+            ],
+            [
+                "epoch_2/zero_pp_rank_0_mp_rank_00_model_states.pt",
+                "epoch_2/mp_rank_00_model_states.pt",
+                "zero_to_fp32.py",
+            ],
+            [
+                "checkpoint-9/optimizer_0/__0_0.distcp",
+                "checkpoint-9/optimizer_0/.metadata",
+                "checkpoint-9/scheduler.pt",
+            ],
+            [
+                "pytorch_model_fsdp_0/__1_0.distcp",
+                "pytorch_model_fsdp_0/.metadata",
+                "random_states_1.pkl",
+                "sampler.bin",
+            ],
+            ["weights/__0_0.distcp", "weights/.metadata", "__0_0.distcp", ".metadata"],
+            ["pytorch_model_fsdp.bin", "optimizer_1.bin", "scheduler_1.bin"],
+            ["iter_0000100/mp_rank_00/model_optim_rng.pt", "iter_0000100/__0_0.distcp", "iter_0000100/.metadata"],
+        ],
+        ids=["deepspeed", "deepspeed, tagged", "fsdp, nested", "fsdp", "torch", "fsdp, gathered", "megatron"],
+    )
+    def test_the_state_of_training_on_many_devices_is_no_fault(self, adapter: Path, names: list[str]) -> None:
+        for name in names:
+            (adapter / name).parent.mkdir(parents=True, exist_ok=True)
+            (adapter / name).write_bytes(b"global_step500" if name == "latest" else pickle.dumps({"a": print}))
+        check = integrity.adapter_is_safe(adapter)
+        assert check.holds, check.reason
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "adapter_model.bin",
+            "global_step500/adapter_model.bin",
+            "global_step500/adapter_model.pt",
+            "global_step500/modeling.py",
+            "pytorch_model_fsdp_0/adapter_model.bin",
+            "pytorch_model_fsdp_0/hook.py",
+            "pytorch_model.bin",
+            "zero_to_fp32.pyc",
+            "sub/.metadata",
+            ".metadata",
+            "latest",
+            "global_step500.pt",
+            "mp_rank_00_model_states.pt.py",
+        ],
+    )
+    def test_code_and_what_is_loaded_do_not_hide_behind_the_state_of_training(self, adapter: Path, name: str) -> None:
+        (adapter / name).parent.mkdir(exist_ok=True)
+        (adapter / name).write_bytes(pickle.dumps({"a": print}))
+        assert integrity.adapter_is_safe(adapter).details["files"] == [name]
+
+    def test_a_link_out_of_the_adapter_does_not_hide_behind_the_state_of_training(
+        self, adapter: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "elsewhere").mkdir()
+        (adapter / "global_step1").symlink_to(tmp_path / "elsewhere")
+        assert integrity.adapter_is_safe(adapter).details["files"] == ["global_step1"]
+        assert not integrity.adapter_is_safe(adapter, allowed=["global_step*"]).holds
+
+    def test_files_are_allowed_by_patterns_but_for_those_that_are_loaded(self, adapter: Path) -> None:
+        for name in ("state/part-1.pt", "state/part-2.pt", "adapter_model.bin"):
+            (adapter / name).parent.mkdir(exist_ok=True)
+            (adapter / name).write_bytes(b"")
+        check = integrity.adapter_is_safe(adapter, allowed=["state/*", "*.bin", "*"])
+        assert check.details["files"] == ["adapter_model.bin"]
+        assert integrity.adapter_is_safe(adapter, allowed=["part-?.pt", "adapter_model.bin"]).holds
+
+    @pytest.mark.parametrize("empty", [{}, {"base_model.model.lm_head.lora_B.weight": torch.zeros(0)}])
+    def test_what_zero3_saves_before_it_gathers_is_told_by_every_check(
+        self, adapter: Path, tiny_model_dir: Path, empty: dict[str, torch.Tensor]
+    ) -> None:
+        save_file(empty, adapter / WEIGHTS)
+        for check in (integrity.adapter_is_safe(adapter), integrity.tensors_map_both_ways(adapter, tiny_model_dir)):
+            assert not check.holds
+            assert "DeepSpeed ZeRO-3" in check.reason
+            assert "stage3_gather_16bit_weights_on_model_save" in check.remedy
+        for check_values in (integrity.adapter_is_trained, integrity.adapter_is_finite, integrity.norms_are_even):
+            with pytest.raises(AdapterError, match="ZeRO-3"):
+                check_values(adapter)
+
+    def test_a_pointer_of_git_lfs_is_called_one(self, adapter: Path) -> None:
+        (adapter / WEIGHTS).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 30704\n")
+        check = integrity.adapter_is_safe(adapter)
+        assert "is a Git LFS pointer, not the weights" in check.reason
+        assert check.remedy.endswith("lfs pull")
+
     @pytest.mark.parametrize("name", ["my_optimizer.pt", "optimizer.pth", "rng_state.pt", "training_args.bin.pkl"])
     def test_a_name_like_a_trainers_is_no_pass(self, adapter: Path, name: str) -> None:
         (adapter / name).write_bytes(b"")
@@ -165,6 +263,15 @@ class TestConfig:
         assert check.holds
         assert check.details["scales"] == [2.0]
         assert check.details["unusual_scales"] == []
+
+    def test_a_missing_alpha_is_told_and_not_guessed(self, adapter: Path) -> None:
+        config = json.loads((adapter / "adapter_config.json").read_text())
+        del config["lora_alpha"]
+        (adapter / "adapter_config.json").write_text(json.dumps(config))
+        check = integrity.config_agrees_with_tensors(adapter)
+        assert not check.holds
+        assert "lora_alpha is missing: PEFT guesses 8" in check.reason
+        assert "write the lora_alpha" in check.remedy
 
     @pytest.mark.parametrize(
         ("changes", "said"),
@@ -342,6 +449,56 @@ class TestRecord:
         assert check.holds
         assert check.details["names_differ"] is warned
         assert ("warning, another name" in check.reason) is warned
+
+    @pytest.mark.parametrize(
+        ("named", "base_name", "bits"),
+        [
+            ("unsloth/tiny-bnb-4bit", "tiny", 4),
+            ("unsloth/tiny-unsloth-bnb-4bit", "someone/tiny", 4),
+            ("mlx-community/Tiny-8bit", "tiny", 8),
+            ("TheBloke/tiny-AWQ", "tiny", 4),
+            ("owner/tiny-GPTQ-Int4", "tiny", 4),
+            ("owner/tiny-GPTQ-Int8", "tiny", 8),
+            ("/cache/models--unsloth--tiny-bnb-4bit/snapshots/0a1b2c", "tiny", 4),
+            ("/cache/models--owner--tiny/snapshots/0a1b2c", "someone/tiny", None),
+            ("owner/tiny", "/cache/hub/models--owner--tiny/snapshots/0a1b2c/", None),
+            ("tiny", "C:\\cache\\models--tiny\\snapshots\\0a1b2c", None),
+        ],
+    )
+    def test_a_name_tells_its_model_and_its_bits_and_no_more(
+        self, adapter: Path, tiny_model_dir: Path, named: str, base_name: str, bits: int | None
+    ) -> None:
+        configure(adapter, base_model_name_or_path=named)
+        check = integrity.base_as_trained(adapter, tiny_model_dir, base_name=base_name)
+        assert check.holds
+        assert check.details["names_differ"] is False
+        assert check.details["trained_on_bits"] == bits
+        assert (f"it was trained on a {bits}-bit base and is measured on a dense one" in check.reason) is bool(bits)
+        assert ({4: "--quantization=nf4", 8: "--quantization=int8", None: "this is"}[bits]) in check.reason
+
+    def test_measured_in_as_many_bits_no_word_is_said(
+        self, adapter: Path, tiny_model_dir: Path, tmp_path: Path
+    ) -> None:
+        configure(adapter, base_model_name_or_path="unsloth/tiny-bnb-4bit")
+        check = integrity.base_as_trained(adapter, tiny_model_dir, base_name="tiny", quantization="nf4")
+        assert "warning" not in check.reason
+        check = integrity.base_as_trained(adapter, tiny_model_dir, base_name="tiny", served="none")
+        assert "warning" not in check.reason
+        (tmp_path / "packed").mkdir()
+        (tmp_path / "packed" / "config.json").write_text('{"quantization_config": {"quant_method": "bitsandbytes"}}')
+        check = integrity.base_as_trained(adapter, tmp_path / "packed", base_name="tiny")
+        assert "warning" not in check.reason
+
+    @pytest.mark.parametrize(
+        "named", ["owner/tiny-14B", "owner/tiny-v0.4", "owner/Phi-4", "owner/tiny-bit", "owner/gpt-8b"]
+    )
+    def test_a_name_that_only_looks_quantised_is_another_name(
+        self, adapter: Path, tiny_model_dir: Path, named: str
+    ) -> None:
+        configure(adapter, base_model_name_or_path=named)
+        check = integrity.base_as_trained(adapter, tiny_model_dir, base_name="tiny")
+        assert check.details["trained_on_bits"] is None
+        assert check.details["names_differ"]
 
 
 class TestMapping:

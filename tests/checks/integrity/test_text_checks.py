@@ -226,6 +226,35 @@ class TestSpecialTokens:
         edit(base / "tokenizer_config.json", eos_token="<|endoftext|>")
         assert integrity.special_tokens_agree(base, load_tokenizer(base)).holds
 
+    @pytest.mark.parametrize("stops", [0, [0], None])
+    def test_an_end_that_the_tokenizer_alone_knows_is_told_by_who_runs_past_it(self, base: Path, stops: object) -> None:
+        edit(base / "generation_config.json", eos_token_id=stops)
+        check = integrity.special_tokens_agree(base, load_tokenizer(base))
+        assert not check.holds
+        assert "an answer's turn ends in <|im_end|>, the tokenizer's EOS; model.generate stops" in check.reason
+        assert "by generation_config.json" in check.reason
+        assert check.remedy.startswith("add 2 (<|im_end|>) to eos_token_id")
+
+    def test_without_a_generation_config_generation_goes_by_the_models(self, base: Path) -> None:
+        (base / "generation_config.json").unlink()
+        assert integrity.special_tokens_agree(base, load_tokenizer(base)).holds
+        edit(base / "config.json", eos_token_id=0)
+        check = integrity.special_tokens_agree(base, load_tokenizer(base))
+        assert "model.generate stops at <|endoftext|> alone, by config.json" in check.reason
+
+    def test_an_end_that_generation_knows_and_the_tokenizer_does_not_holds_and_says_so(self, base: Path) -> None:
+        edit(base / "tokenizer_config.json", eos_token="<|endoftext|>")
+        check = integrity.special_tokens_agree(base, load_tokenizer(base))
+        assert check.holds
+        assert "an answer's turn ends in <|im_end|>, and generation stops at <|im_end|>" in check.reason
+        assert "the tokenizer's EOS is <|endoftext|>: what stops at that alone runs on" in check.reason
+
+    def test_without_a_chat_template_a_text_ends_in_the_tokenizers_eos(self, base: Path) -> None:
+        (base / "chat_template.jinja").unlink()
+        assert integrity.special_tokens_agree(base, load_tokenizer(base)).holds
+        edit(base / "generation_config.json", eos_token_id=0)
+        assert "a text ends in <|im_end|>" in integrity.special_tokens_agree(base, load_tokenizer(base)).reason
+
     def test_a_conversation_that_starts_with_bos_twice_is_told(self, base: Path) -> None:
         (base / "chat_template.jinja").write_text("{{ bos_token }}{{ bos_token }}" + CHATML)
         check = integrity.special_tokens_agree(base, load_tokenizer(base))

@@ -28,7 +28,7 @@ def configure(adapter: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-@pytest.mark.parametrize("task", ["SEQ_CLS", "SEQ_2_SEQ_LM", "FEATURE_EXTRACTION"])
+@pytest.mark.parametrize("task", ["SEQ_CLS", "TOKEN_CLS", "FEATURE_EXTRACTION"])
 def test_another_task_is_refused_by_name(tiny_model_dir, adapter, task):
     configure(adapter, task_type=task)
     with pytest.raises(AdapterError, match=f"task_type '{task}'"):

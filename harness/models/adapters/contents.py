@@ -1,0 +1,133 @@
+"""What lies in a directory that was passed as an adapter and cannot be loaded as one, and the command that mends it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.errors import AdapterError
+from harness.json_files import read_json_object
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+_PICKLED = "adapter_model.bin"
+_LFS_MARK = b"version https://git-lfs.github.com/spec/"
+# An adapter may lie one or two levels down: `default/`, `checkpoint-200/`, `run/adapter/`.
+_DEEPEST = 2
+# What TRL and PEFT call the adapter that was trained, beside one to compare it with.
+_TRAINED = ("default", "adapter", "policy", "train")
+_SHOWN = 5
+_SAVE = "save the adapter with PEFT's save_pretrained"
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is what git keeps in place of one that lies in Git LFS."""
+    with contextlib.suppress(OSError), path.open("rb") as stream:
+        return stream.read(len(_LFS_MARK)) == _LFS_MARK
+    return False
+
+
+def lfs_pull(path: Path) -> tuple[str, str]:
+    """What is wrong with such a file, and what to do."""
+    held = "the weights" if path.suffix == ".safetensors" else "the file itself"
+    return f"{path} is a Git LFS pointer, not {held}", f"run git lfs pull: git -C {path.parent} lfs pull"
+
+
+def is_peft_config(path: Path) -> bool:
+    """Whether a configuration is PEFT's: MLX writes a file of the same name."""
+    config = read_json_object(path, AdapterError, "restore the file from its source")
+    return "peft_type" in config or not config.keys() & {"fine_tune_type", "lora_parameters"}
+
+
+def what_lies_there(directory: Path) -> AdapterError:
+    """The error for a directory without an adapter that PEFT could load from it: what it holds instead, and what to do."""
+    problem, remedy = next(_findings(directory))
+    return AdapterError(f"{directory} {problem}", remedy)
+
+
+def _findings(directory: Path) -> Iterator[tuple[str, str]]:
+    """What it holds, the most telling first: each a problem to follow the directory's name, and a remedy."""
+    if not directory.is_dir():
+        there = "is a file" if directory.exists() else "does not exist"
+        yield f"{there}: --adapter takes a directory with {CONFIG} and {WEIGHTS}", _SAVE
+        return
+    names = sorted(path.name for path in directory.iterdir())
+    if (directory / CONFIG).is_file() and not is_peft_config(directory / CONFIG):
+        yield _mlx(_named(names, r"adapters\.(?:safetensors|npz)") or CONFIG)
+    parts = [name for name in names if re.fullmatch(r"adapter_model-\d+-of-\d+\.safetensors", name)]
+    if parts:
+        yield (
+            f"holds no {WEIGHTS} but {len(parts)} parts of it: {_named(parts)}",
+            f"PEFT loads one file: join the tensors of all parts in one {WEIGHTS} (load_file and save_file of "
+            "safetensors.torch) and remove the parts",
+        )
+    if _PICKLED in names:
+        yield (
+            f"holds no {WEIGHTS}; {_PICKLED} is a pickle, which can run code and is never loaded",
+            f'where you trust it, convert it: cd {directory} && python -c "import torch; from safetensors.torch import '
+            f"save_file; save_file({{n: t.contiguous() for n, t in torch.load('{_PICKLED}', weights_only=True, "
+            f"map_location='cpu').items()}}, '{WEIGHTS}', metadata={{'format': 'pt'}})\", and remove it",
+        )
+    if WEIGHTS in names and CONFIG not in names:
+        yield f"holds {WEIGHTS} and no {CONFIG}", f"copy the {CONFIG} that was saved with these weights beside it"
+    below = _adapters_below(directory)
+    if below:
+        listed = _named([f"{name}/" for name in below])
+        which = "each an adapter: pass one" if below[1:] else "which is an adapter: pass it"
+        trained = next((name for name in below if name.endswith(_TRAINED)), below[-1])
+        yield f"is no adapter itself; it holds {listed}, {which}", f"--adapter={directory / trained}"
+    mlx = _named(names, r"(?:\d+_)?adapters\.(?:safetensors|npz)")
+    if mlx:
+        yield _mlx(mlx)
+    gguf = _named(names, r".*\.gguf")
+    if gguf:
+        yield (
+            f"holds a GGUF file ({gguf}), which llama.cpp reads and PEFT does not",
+            "pass the PEFT adapter that it was converted from; served by llama.cpp, it can be measured as openai:NAME@URL",
+        )
+    diffusion = _named(names, r"pytorch_lora_weights\.(?:safetensors|bin)")
+    if diffusion:
+        yield f"holds a LoRA of diffusers ({diffusion}), for a model of images", "pass an adapter of a language model"
+    state = _named(names, r"global_step\d+|iter_\d+|pytorch_model_fsdp_\d+")
+    if state:
+        yield (
+            f"holds the state of a training run alone ({state}), and no {WEIGHTS}",
+            "gather the weights and save them with save_pretrained: DeepSpeed's zero_to_fp32.py beside the state, "
+            "accelerate merge-weights for FSDP",
+        )
+    model = _named(names, r"(?:model|pytorch_model)\b.*\.(?:safetensors|bin)(?:\.index\.json)?")
+    if model:
+        yield (
+            f"holds a whole model ({model}), not an adapter",
+            "pass the adapter that it was merged from; the merged model itself is held against it where "
+            "`serving: merged:` in assay.yaml names it",
+        )
+    if CONFIG in names:
+        yield f"holds {CONFIG} and no {WEIGHTS}", f"copy its {WEIGHTS} there, or {_SAVE}"
+    yield f"holds no {CONFIG}: {f'there are {_named(names)}' if names else 'it is empty'}", _SAVE
+
+
+def _mlx(found: str) -> tuple[str, str]:
+    return (
+        f"is an MLX adapter ({found}), which PEFT does not read",
+        f"convert it to PEFT: transpose lora_a and lora_b, name them lora_A.weight and lora_B.weight in {WEIGHTS}, and write "
+        f"{CONFIG} with r and lora_alpha = scale * r; or fuse it (mlx_lm.fuse) and measure the server as openai:NAME@URL",
+    )
+
+
+def _named(names: Sequence[str], pattern: str = ".*") -> str:
+    """Of some names those of a pattern, the first few joined; empty where there are none."""
+    found = [name for name in names if re.fullmatch(pattern, name)]
+    return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if found[_SHOWN:] else "")
+
+
+def _adapters_below(directory: Path) -> list[str]:
+    """Directories below that hold an adapter, by their paths within; of checkpoints the newest is the last."""
+    found = [
+        path.parent.relative_to(directory).as_posix()
+        for depth in range(1, _DEEPEST + 1)
+        for path in directory.glob("*/" * depth + CONFIG)
+    ]
+    return sorted(found, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)])
