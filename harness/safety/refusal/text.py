@@ -73,7 +73,7 @@ def spoken(answer: str) -> str:
 
 def sentences_of(said: str) -> Iterator[Sentence]:
     """The sentences in order, without the empty ones, as they are asked for."""
-    own = _own_words(said)
+    own = own_words(said)
     start = 0
     for end, following in [*((match.start(), match.end()) for match in _END.finditer(own)), (len(own), len(own))]:
         part = own[start:end]
@@ -101,7 +101,7 @@ def _unwrapped(text: str) -> str:
     return text[1:-1] if len(text) > 2 and plain[0] == plain[-1] == '"' and '"' not in plain[1:-1] else text
 
 
-def _own_words(text: str) -> str:
+def own_words(text: str) -> str:
     """The text with straight quotation marks and everything that others say blanked, character for character."""
     text = text.translate(_APOSTROPHES)
     for foreign in (_FENCE, _CODE, _QUOTE):
