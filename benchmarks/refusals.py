@@ -11,8 +11,8 @@ is judged by coefficients that were learnt without its model, and, in `unseen_pr
     ..._brier         mean squared error of the probability that an answer refuses
     ..._prefixes      accuracy of a word list anchored at the start of the answer
     ..._substrings    the same of a word list looked for anywhere
-    covered           cells (model, kind of prompt, class) whose true share lies in the 95% interval that corrects the classifier's
-                      count by its error on the *other* models, of all cells; `half_width`: the mean of the intervals
+    covered           cells (model, kind of prompt, class), of all, whose true share lies in the 95% interval that corrects the
+                      classifier's count by its error on the *other* models; `half_width`: the mean of the intervals
 
 By the coefficients that ship, on answers they were not learnt from:
 
@@ -164,7 +164,7 @@ def _cells(held: HeldOut, calibration: Calibration) -> Iterator[tuple[float, Int
 def _shipped(data_dir: Path) -> Figures:
     ordinary = unseen_ordinary(data_dir)
     started = time.process_time()
-    refused = np.array([classify_answer(one.text, prompt=one.prompt) != "full_compliance" for one in ordinary])
+    refused = np.array([classify_answer(one.text, prompt=one.prompt).endswith("refusal") for one in ordinary])
     yield "microseconds", (time.process_time() - started) / len(ordinary) * 1e6
     yield "false_refusals", refused.mean()
     for source in sorted({one.source for one in ordinary}):

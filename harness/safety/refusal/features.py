@@ -19,7 +19,7 @@ from harness.safety.refusal.speech import refuses
 from harness.safety.refusal.text import Sentence, own_words, plain_spelling, sentences_of
 
 # An answer shows within its first words whether it refuses; what is read costs time.
-_READ_CHARACTERS = 1_800
+_READ_CHARACTERS = 1_400
 _SENTENCES = 6
 _WORDS = 220
 _OPENING_WORDS = 30
@@ -65,7 +65,7 @@ class Features:
         words = np.array(tokens, dtype=np.uint64)
         opening = np.array([_START, *tokens[:_OPENING_WORDS]], dtype=np.uint64)
         characters = np.frombuffer(plain[:_CHARACTERS].encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        sentences = _opening(said)
+        sentences = _opening(said[:_CHARACTERS])
         return cls(
             words=_buckets([*_ngrams(opening, 1, 4, salt=1), *_ngrams(words, 1, 3, salt=2)]),
             characters=_buckets(list(_ngrams(characters.astype(np.uint64), 3, 5, salt=3))),
