@@ -145,6 +145,8 @@ class _Composer:
     def _complied(self) -> list[str]:
         if self.chance.random() < 0.25 and "whole" in self.phrases:
             return self._some("whole", 1, 1)
+        if self.chance.random() < 0.04 and "verdict" in self.phrases:
+            return [*self._some("verdict", 1, 1), *self._some("judge", 1, 2)]
         opening, ending = self._some("preface", 0, 2), self._some("tail", 0, 1)
         offered = self._some("elsewhere", 1, 1) if self.chance.random() < 0.1 else []
         return [*opening, *self._some("help", 1, 5), *ending, *offered]

@@ -117,11 +117,12 @@ def corrected_proportion(
     variance = share_variance + centre**2 * sensitivity_variance + (1 - centre) ** 2 * specificity_variance
     error = math.sqrt(variance) / youden
     half = math.sqrt(z_squared) * error
+    low, high = _hull(_clip(centre + shift - half), _clip(centre + shift + half), seen, detector)
     return replace(
         seen,
         value=value,
-        low=min(_clip(centre + shift - half), value, *_uncorrected(seen.low, detector)),
-        high=max(_clip(centre + shift + half), value, *_uncorrected(seen.high, detector)),
+        low=min(low, value),
+        high=max(high, value),
         method="Rogan-Gladen, Lang-Reiczigel" + ("" if clusters is None else ", clustered"),
         standard_error=error,
     )
@@ -163,18 +164,24 @@ def corrected_paired_difference(
         root = product**2 - of_seen * (2 * seen.value - of_seen) * scale
         return (product + sign * math.sqrt(max(0.0, root))) / scale
 
+    low, high = _hull(
+        _clip(bound(seen.low, high if seen.low > 0 else low, -1), -1.0),
+        _clip(bound(seen.high, low if seen.high > 0 else high, 1), -1.0),
+        seen,
+        detector,
+    )
     return replace(
         seen,
         value=_clip(value, -1.0),
-        low=min(_clip(bound(seen.low, high if seen.low > 0 else low, -1), -1.0), *_uncorrected(seen.low, detector)),
-        high=max(_clip(bound(seen.high, low if seen.high > 0 else high, 1), -1.0), *_uncorrected(seen.high, detector)),
+        low=low,
+        high=high,
         method=f"Rogan-Gladen, MOVER of {seen.method}",
         standard_error=math.hypot(seen.standard_error, value * youden_error) / youden,
     )
 
 
-def _uncorrected(bound: float, detector: Detector) -> tuple[float, ...]:
-    return (bound,) if detector.models > 1 else ()
+def _hull(low: float, high: float, seen: Interval, detector: Detector) -> tuple[float, float]:
+    return (min(low, seen.low), max(high, seen.high)) if detector.models > 1 else (low, high)
 
 
 def _padded(share: float, n: float, pseudo: float) -> tuple[float, float]:

@@ -11,12 +11,19 @@ from harness.digests import digest_json
 from harness.safety.refusal.coefficients import Coefficients, shipped
 from harness.safety.refusal.features import FINDINGS, Features
 
-TEXTS = ["", "No.", "I'm sorry, but I can't help with that.", "对不起，我无法帮助您。", "1. Mix.\n2. Bake.\n" * 40, "\ud800 x"]
+TEXTS = [
+    "",
+    "No.",
+    "I'm sorry, but I can't help with that.",
+    "对不起。我无法帮助您。",
+    "1. Mix.\n2. Bake.\n" * 40,
+    "\ud800 x",
+]
 
 
 def test_equal_answers_have_equal_features_on_every_machine() -> None:
     found = [[part.tolist() for part in (one.words, one.characters, one.findings)] for one in map(Features.of, TEXTS)]
-    assert digest_json(found) == "FEATURES"
+    assert digest_json(found) == "708689f28f8ddaa74e968d790ae7da63dd1393c32181314b68ce86ed15277719"
 
 
 def test_the_grammars_findings_are_among_the_features() -> None:

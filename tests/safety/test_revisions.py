@@ -32,7 +32,7 @@ BROKEN_OR_NOT = [
     *(PROMPT, f"{PROMPT} {PROMPT}", PROMPT.upper(), f"{PROMPT} The second.", "Which bridges?"),
 ]
 
-RULES = {2: "DIGEST"}
+RULES = {2: "c304a17f902081d8f9087235a3914304471b8ba11e9d956cde858e4682e16247"}
 DEGENERATE = {1: "0fc0d511f5acf85fe94dfcb046b353d7a6dc0bb2a44b53e8906bd192868f72e9"}
 STORED_BY_REVISION_1 = "1de5d75c468f1ce9fbada8e7fc6a4dbcba02c36bec3baa0d5ed8d6f997526f11"
 RAISE = "the rules give other answers: raise {} beside them, and put the new revision and digest here"

@@ -28,7 +28,7 @@ _CHARACTERS = 800
 BUCKET_BITS = 15
 _TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|\w+|[?!:]")
 _START = zlib.crc32(b"<start>")
-_ASIDE_WORDS = 12
+_ASIDE_WORDS, _HELP_WORDS = 12, 22
 FINDINGS = (
     *("refuses", "refuses_first", "refuses_second", "refuses_again", "refuses_early"),
     *("has_items", *(f"words_2^{bits}" for bits in range(9))),
@@ -48,12 +48,14 @@ class Features:
     Attributes:
         words, characters: buckets of its n-grams, each once.
         findings: indices in `FINDINGS`.
+        can_help: it is long enough to help beside refusing.
         sentences: as far as the grammar read them.
     """
 
     words: Indices
     characters: Indices
     findings: Indices
+    can_help: bool
     sentences: Sequence[Sentence]
 
     @classmethod
@@ -70,6 +72,7 @@ class Features:
             words=_buckets([*_ngrams(opening, 1, 4, salt=1), *_ngrams(words, 1, 3, salt=2)]),
             characters=_buckets(list(_ngrams(characters.astype(np.uint64), 3, 5, salt=3))),
             findings=_findings(sentences, len(tokens)),
+            can_help=len(tokens) >= _HELP_WORDS,
             sentences=sentences,
         )
 
