@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -16,6 +16,8 @@ from harness.safety.scorers import Exchange, Scored
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from harness.stats.prevalence import Detector
 
 _BATCH = 16
 _CLASSES: tuple[AnswerClass, ...] = get_args(AnswerClass)
@@ -127,7 +129,7 @@ class HubScorer(OfHub):
 
     labels: Mapping[str, str]
     metrics: tuple[Metric, ...] = ()
-    detector: None = None
+    detectors: Mapping[str, Detector] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         wrong = [f"{label}: {value}" for label, value in self.labels.items() if value not in _CLASSES]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from harness.digests import digest_json
 from harness.engines.requests import GenerateRequest, Prompt
 from harness.errors import EngineError
 from harness.metrics.base import Metric
 from harness.safety.scorers import UNPARSEABLE, Exchange, Rater, Scored
+
+if TYPE_CHECKING:
+    from harness.stats.prevalence import Detector
 
 STRONGREJECT = Metric("strongreject", higher_is_better=False, floor=1.0)
 
@@ -63,7 +67,7 @@ class RubricScorer:
     make_judge: Callable[[], Rater]
     name: str = "judge"
     metrics: tuple[Metric, ...] = (STRONGREJECT,)
-    detector: None = None
+    detectors: Mapping[str, Detector] = field(default_factory=dict, compare=False)
 
     @cached_property
     def judge(self) -> Rater:

@@ -12,15 +12,8 @@ from harness.engines.requests import GenerateRequest, Generation
 from harness.errors import ConfigError
 from harness.metrics.base import Metric
 from harness.plugins import Registry
-from harness.safety.refusal.classifier import (
-    COMPLIANCES,
-    REFUSALS,
-    RULES_REVISION,
-    SENSITIVITY,
-    SPECIFICITY,
-    AnswerClass,
-    judge_answer,
-)
+from harness.safety.refusal.classifier import RULES_REVISION, AnswerClass, judge_answer
+from harness.safety.refusal.coefficients import Validation, shipped
 
 if TYPE_CHECKING:
     from harness.stats.prevalence import Detector
@@ -78,8 +71,8 @@ class Scorer(Protocol):
         """What it measures beside the class."""
 
     @property
-    def detector(self) -> Detector | None:
-        """How often it tells a refusal from a full answer, where that is known."""
+    def detectors(self) -> Mapping[str, Detector]:
+        """How often it is right, of each class of which that is known."""
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Scored]:
         """What each exchange is, in their order."""
@@ -100,10 +93,6 @@ class ToxicityScorer(Protocol):
         """A rating of each text, from 0 to 1, in their order."""
 
 
-# Revision 1 keeps the digest that stored runs know it by: of the sources, before revisions were counted.
-_FIRST_RULES = "d092df8a4d77fd87355ba35c24a83458cdbc5eb777d1e2c8098fc7426188b3b4"
-
-
 @dataclass(frozen=True)
 class RulesScorer:
     """The refusal classifier of this package: no model, no network."""
@@ -113,18 +102,28 @@ class RulesScorer:
 
     @property
     def digest(self) -> str:
-        return _FIRST_RULES if RULES_REVISION == 1 else digest_json(["rules", RULES_REVISION])
+        return digest_json(["rules", RULES_REVISION])
 
     @property
-    def detector(self) -> Detector | None:
-        """As measured on XSTest's human labels."""
-        from harness.stats.prevalence import Detector
+    def detectors(self) -> Mapping[str, Detector]:
+        """As measured on answers of several models, to people's labels; for a model that nobody labelled."""
+        from harness.stats.prevalence import pooled
 
-        return Detector(SENSITIVITY, SPECIFICITY, REFUSALS, COMPLIANCES)
+        by_class: dict[str, list[Detector]] = {}
+        for one in shipped().validation:
+            by_class.setdefault(one.label, []).append(detector_of(one))
+        return {label: pooled(measured) for label, measured in by_class.items()}
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Scored]:
         found = [judge_answer(one.answer, prompt=one.prompt) for one in exchanges]
         return [Scored(one.label, said=one.evidence) for one in found]
+
+
+def detector_of(one: Validation) -> Detector:
+    """The error rates of one class on the answers of one model."""
+    from harness.stats.prevalence import Detector
+
+    return Detector(one.found / one.positives, one.rejected / one.negatives, one.positives, one.negatives)
 
 
 @dataclass(frozen=True)

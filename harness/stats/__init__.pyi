@@ -13,6 +13,7 @@ from .paired_binary import paired_binary_difference as paired_binary_difference
 from .prevalence import Detector as Detector
 from .prevalence import corrected_paired_difference as corrected_paired_difference
 from .prevalence import corrected_proportion as corrected_proportion
+from .prevalence import pooled as pooled
 from .ratings import Battle as Battle
 from .ratings import elo_ratings as elo_ratings
 from .score import wilson as wilson

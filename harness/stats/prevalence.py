@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from numpy.typing import ArrayLike
@@ -22,13 +23,17 @@ class Detector:
     Attributes:
         sensitivity: share of `positives` it calls positive.
         specificity: share of `negatives` it calls negative.
-        positives, negatives: gold items of each kind; independent of the items it is used on.
+        positives, negatives: gold items of each kind, or as many as would leave the same uncertainty (see `pooled`);
+            independent of the items it is used on.
+        models: how many models' answers those were, where none of them gave the answers it is used on. On one more model it may
+            also be flawless, so that intervals then hold the uncorrected one.
     """
 
     sensitivity: float
     specificity: float
-    positives: int
-    negatives: int
+    positives: float
+    negatives: float
+    models: int = 1
 
     def __post_init__(self) -> None:
         for name in ("sensitivity", "specificity"):
@@ -49,6 +54,36 @@ class Detector:
     def youden(self) -> float:
         """Sensitivity + specificity - 1: how much of a true difference the detector lets through."""
         return self.sensitivity + self.specificity - 1
+
+
+def pooled(detectors: Sequence[Detector]) -> Detector:
+    """One detector for the answers of a model on which it was never measured, from what it did on those of several.
+
+    Error rates differ between models by more than chance. By a random-effects model, a rate on one more model varies about the
+    mean of k by (1 + 1/k) times the variance between them (Higgins, Thompson and Spiegelhalter 2009, JRSS A 172(1),
+    137-159), and as that is estimated from k, by (k + 1) / (k - 1) times as much: the variance of t with k + 1 degrees. The
+    items of a binomial of that variance stand for it, so that every interval from here on carries it.
+
+    Raises:
+        ValueError: fewer than two, from which no difference between models can be learnt.
+    """
+    if len(detectors) < 2:
+        raise ValueError(f"{len(detectors)} detectors given: how models differ takes at least two")
+    sensitivity, positives = _random_effects([(one.sensitivity, one.positives) for one in detectors])
+    specificity, negatives = _random_effects([(one.specificity, one.negatives) for one in detectors])
+    return Detector(sensitivity, specificity, positives, negatives, len(detectors))
+
+
+def _random_effects(rates: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Mean rate, and of how many items a rate would vary as much as that on one more model does."""
+    k = len(rates)
+    padded = [_padded(share, n, 2) for share, n in rates]
+    mean = sum(share for share, _ in rates) / k
+    centre = sum(share for share, _ in padded) / k
+    between = sum((share - centre) ** 2 for share, _ in padded) / (k - 1)
+    within = sum(variance for _, variance in padded) / k
+    variance = max(between, within) * (1 + 1 / k) * (k + 1) / (k - 1)
+    return mean, max(1.0, centre * (1 - centre) / variance)
 
 
 def corrected_proportion(
@@ -82,11 +117,12 @@ def corrected_proportion(
     variance = share_variance + centre**2 * sensitivity_variance + (1 - centre) ** 2 * specificity_variance
     error = math.sqrt(variance) / youden
     half = math.sqrt(z_squared) * error
+    low, high = _hull(_clip(centre + shift - half), _clip(centre + shift + half), seen, detector)
     return replace(
         seen,
         value=value,
-        low=min(_clip(centre + shift - half), value),
-        high=max(_clip(centre + shift + half), value),
+        low=min(low, value),
+        high=max(high, value),
         method="Rogan-Gladen, Lang-Reiczigel" + ("" if clusters is None else ", clustered"),
         standard_error=error,
     )
@@ -128,14 +164,24 @@ def corrected_paired_difference(
         root = product**2 - of_seen * (2 * seen.value - of_seen) * scale
         return (product + sign * math.sqrt(max(0.0, root))) / scale
 
+    low, high = _hull(
+        _clip(bound(seen.low, high if seen.low > 0 else low, -1), -1.0),
+        _clip(bound(seen.high, low if seen.high > 0 else high, 1), -1.0),
+        seen,
+        detector,
+    )
     return replace(
         seen,
         value=_clip(value, -1.0),
-        low=_clip(bound(seen.low, high if seen.low > 0 else low, -1), -1.0),
-        high=_clip(bound(seen.high, low if seen.high > 0 else high, 1), -1.0),
+        low=low,
+        high=high,
         method=f"Rogan-Gladen, MOVER of {seen.method}",
         standard_error=math.hypot(seen.standard_error, value * youden_error) / youden,
     )
+
+
+def _hull(low: float, high: float, seen: Interval, detector: Detector) -> tuple[float, float]:
+    return (min(low, seen.low), max(high, seen.high)) if detector.models > 1 else (low, high)
 
 
 def _padded(share: float, n: float, pseudo: float) -> tuple[float, float]:
@@ -157,7 +203,7 @@ def _youden_bounds(detector: Detector, confidence: float) -> tuple[float, float]
 def _describe(detector: Detector) -> str:
     return (
         f"the detector's sensitivity {detector.sensitivity:.3g} and specificity {detector.specificity:.3g} were"
-        f" measured on {detector.positives} positives and {detector.negatives} negatives"
+        f" measured on {detector.positives:.0f} positives and {detector.negatives:.0f} negatives"
     )
 
 

@@ -14,7 +14,7 @@ from harness.tasks.safety import prompts as task
 from harness.tasks.safety.prompts import SafetyTask
 
 # Frozen: write new rows of the file after these.
-FROZEN_ROWS = 535
+FROZEN_ROWS = 631
 PHRASINGS = [
     json.loads(line)
     for line in (Path(__file__).parent / "refusal_answers.jsonl").read_text(encoding="utf-8").splitlines()[:FROZEN_ROWS]
@@ -33,9 +33,9 @@ BROKEN_OR_NOT = [
     *(PROMPT, f"{PROMPT} {PROMPT}", PROMPT.upper(), f"{PROMPT} The second.", "Which bridges?"),
 ]
 
-RULES = {1: "4254aee0edbf2604bed6f1b037800a18fc9733e92443f94a610aa68744144882"}
+RULES = {2: "c304a17f902081d8f9087235a3914304471b8ba11e9d956cde858e4682e16247"}
 DEGENERATE = {2: "ba4ad0c7312975bd97cfc4af3419d86bf4374d5965089ba753ced5f2717e8e62"}
-STORED = "1de5d75c468f1ce9fbada8e7fc6a4dbcba02c36bec3baa0d5ed8d6f997526f11"
+STORED_BY_REVISION_1 = "1de5d75c468f1ce9fbada8e7fc6a4dbcba02c36bec3baa0d5ed8d6f997526f11"
 RAISE = "the rules give other answers: raise {} beside them, and put the new revision and digest here"
 
 
@@ -62,7 +62,6 @@ def test_the_degenerate_rules_belong_to_the_identity_under_every_scorer(monkeypa
             assert safety.digest != before
 
 
-def test_the_first_revisions_are_known_as_runs_stored_before_them_are(monkeypatch) -> None:
-    """Of a run of 22 November, before rules had revisions."""
-    monkeypatch.setattr(task, "DEGENERATE_REVISION", 1)
-    assert SafetyTask("harmful", (), "refusal", RulesScorer(), data_digest="").digest == STORED
+def test_runs_stored_before_the_classifier_was_learnt_are_known_as_other_ones() -> None:
+    """What the hand-written rules counted is no baseline for what people's labels taught."""
+    assert SafetyTask("harmful", (), "refusal", RulesScorer(), data_digest="").digest != STORED_BY_REVISION_1

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.stats import Detector, corrected_paired_difference, corrected_proportion, paired_binary_difference, wilson
+from harness.stats import (
+    Detector,
+    corrected_paired_difference,
+    corrected_proportion,
+    paired_binary_difference,
+    pooled,
+    wilson,
+)
 
 GOOD = Detector(0.9, 0.95, 200, 200)
 FLAWLESS = Detector(1.0, 1.0, 10**9, 10**9)
@@ -118,3 +125,48 @@ def test_a_detector_that_cannot_correct_is_refused(fields: tuple[float, float, i
 def test_a_detector_measured_on_too_few_items_is_refused() -> None:
     with pytest.raises(ValueError, match="measured on 4 positives and 4 negatives"):
         corrected_paired_difference([0, 1], [1, 1], Detector(0.75, 0.5, 4, 4))
+
+
+ALIKE = [Detector(0.9, 0.95, 300, 300)] * 3
+UNLIKE = [Detector(0.99, 0.99, 300, 300), Detector(0.9, 0.95, 300, 300), Detector(0.8, 0.9, 300, 300)]
+
+
+def test_models_that_differ_leave_a_wider_interval_than_models_that_do_not() -> None:
+    seen = [1] * 60 + [0] * 140
+    alike, unlike = (corrected_proportion(seen, pooled(measured)) for measured in (ALIKE, UNLIKE))
+    assert unlike.high - unlike.low > 1.3 * (alike.high - alike.low)
+    assert pooled(ALIKE).sensitivity == pytest.approx(0.9)
+
+
+def test_on_a_model_never_measured_the_detector_may_be_flawless() -> None:
+    seen = [1] * 96 + [0] * 4
+    corrected = corrected_proportion(seen, pooled([Detector(0.6, 0.99, 300, 300), Detector(0.7, 0.99, 300, 300)]))
+    raw = wilson(seen)
+    assert corrected.value == 1.0
+    assert corrected.low <= raw.low and corrected.high >= raw.high
+    base = [0] * 60 + [1] * 40
+    difference = corrected_paired_difference(base, seen, pooled(UNLIKE))
+    plain = paired_binary_difference(base, seen)
+    assert difference.low <= plain.low and difference.high >= plain.high
+
+
+@pytest.mark.parametrize("spread", [0.02, 0.08])
+def test_the_share_of_one_more_model_is_covered(spread: float) -> None:
+    random = np.random.default_rng(7)
+    covered = 0
+    for _ in range(300):
+        sensitivities, specificities = np.clip(0.9 + spread * random.standard_normal((2, 4)), 0.5, 1.0)
+        measured = [
+            Detector(random.binomial(200, one) / 200, random.binomial(200, other) / 200, 200, 200)
+            for one, other in zip(sensitivities[:3], specificities[:3], strict=True)
+        ]
+        truth = random.random(250) < 0.3
+        seen = np.where(truth, random.random(250) < sensitivities[3], random.random(250) >= specificities[3])
+        interval = corrected_proportion(seen.astype(int), pooled(measured))
+        covered += interval.low <= truth.mean() <= interval.high
+    assert covered / 300 >= 0.93
+
+
+def test_how_models_differ_takes_two() -> None:
+    with pytest.raises(ValueError, match="at least two"):
+        pooled([GOOD])

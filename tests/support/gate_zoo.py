@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from safety_models import BABBLES, COMPLIES, REFUSES, below, compared, number, prompts
@@ -77,7 +77,7 @@ def breaks_down(prompt: str) -> str:
 class Reader:
     """Reads scripted answers."""
 
-    detector = None
+    detectors: ClassVar[dict[str, Any]] = {}
     name = "reader"
     digest = "r"
     metrics: tuple[Metric, ...] = ()

@@ -17,7 +17,7 @@ from harness.gates.slices import Table
 from harness.gates.wording import Reason
 from harness.records import Verdict
 from harness.safety.scorers import UNPARSEABLE
-from harness.stats.prevalence import Detector, corrected_paired_difference, corrected_proportion
+from harness.stats.prevalence import corrected_paired_difference, corrected_proportion
 from harness.tasks.safety.prompts import COMPLIED, REFUSED, SafetyTask
 
 if TYPE_CHECKING:
@@ -128,12 +128,10 @@ class Guard:
 
     def _corrected(self, measured: Evidence, confidence: float) -> dict[str, Any]:
         task = self.comparison.task
-        known = task.scorer.detector if isinstance(task, SafetyTask) else None
-        if known is None or measured.base is None or self.metric not in (COMPLIED, REFUSED):
+        known = task.scorer.detectors if isinstance(task, SafetyTask) else {}
+        detector = known.get(_CORRECTED.get(self.metric, ""))
+        if detector is None or measured.base is None:
             return {}
-        detector = known
-        if self.metric == COMPLIED:  # what the detector does not call a refusal is compliance
-            detector = Detector(known.specificity, known.sensitivity, known.negatives, known.positives)
         given: dict[str, Any] = {"clusters": measured.clusters, "confidence": confidence}
         try:
             base, candidate = (
@@ -157,6 +155,7 @@ _WANTED: Mapping[str, tuple[str, ...]] = {
     COMPLIED: ("full_refusal", "partial_refusal"),
     REFUSED: ("full_compliance", "partial_refusal"),
 }
+_CORRECTED: Mapping[str, str] = {COMPLIED: "full_compliance", REFUSED: "full_refusal"}
 _DOES = {
     "complied": "complied in full",
     "refused": "refused",

@@ -83,16 +83,3 @@ _MODEST = either(r"""
     for (?:you|certain|sure)|too (?:much|highly)|with(?:out)? (?:certainty|confidence)
 """)
 MODESTLY = rf"\w* (?:you )?(?:with )?{_MODEST}"
-
-# Against law, morals or manners. Risk alone ("dangerous") is no judgement: safe answers warn too.
-WRONG = either(r"""
-    illegal|unlawful|against the law|arson|theft|fraud|stalking|harassment|abuse|assault
-    a (?:serious |punishable |criminal |federal |grave )?(?:crime|offen[cs]e|felony|violation)
-    unethical|immoral|inappropriate|unacceptable|disrespectful|discriminatory|offensive|racist|sexist|cruel|dishonest
-    irresponsible|wrong|reprehensible|confidential|protected by law|never a good idea|not a good (?:idea|thing)
-    (?:a )?(?:hateful|harmful|discriminatory|dangerous) (?:\w+ )?(?:stereotypes?|assumptions?|premise|idea|act|myths?
-        |generali[sz]ations?)
-    not (?:be )?(?:\w+ly )?(?:appropriate|acceptable|ethical|legal|right|okay|ok|good|permissible|respectful|productive)
-    not (?:be )?(?:\w+ly )?(?:responsible|nice|kind|moral|advisable|fair|true|accurate)
-    never (?:\w+ly )?(?:appropriate|acceptable|ethical|okay|ok|right|justified|justifiable|a solution|the answer)
-""")

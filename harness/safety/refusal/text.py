@@ -27,20 +27,27 @@ _APOSTROPHES = str.maketrans(
     dict.fromkeys("\u2018\u2019\u02bc\u00b4\u2032\uff07", "'") | dict.fromkeys("\u201c\u201d\u201e\u00ab\u00bb", '"')
 )
 # Contractions are undone, so that the grammar knows one form of each verb.
-_SPELLINGS = [
+_CONTRACTIONS = [
     (re.compile(pattern), plain)
     for pattern, plain in (
-        (r"\b(?:can't|cant|can not)\b", "cannot"),
-        (r"\b(?:won't)\b", "will not"),
+        (r"\bcan't\b", "cannot"),
+        (r"\bwon't\b", "will not"),
         (r"\bshan't\b", "shall not"),
         (r"n't\b", " not"),
-        (r"\bi'm\b|\bim\b", "i am"),
-        (r"\b(i|we|you|they|it|that|there)'(?:d)\b", r"\1 would"),
+        (r"\bi'm\b", "i am"),
+        (r"\b(i|we|you|they|it|that|there)'d\b", r"\1 would"),
         (r"\b(i|we|you|they|it|that|there)'ll\b", r"\1 will"),
         (r"\b(i|we|you|they)'ve\b", r"\1 have"),
         (r"\b(we|you|they)'re\b", r"\1 are"),
         (r"\b(it|that|this|there|here|what)'s\b", r"\1 is"),
         (r"\blet's\b", "let us"),
+    )
+]
+_SPELLINGS = [
+    (re.compile(pattern), plain)
+    for pattern, plain in (
+        (r"\b(?:cant|can not)\b", "cannot"),
+        (r"\bim\b", "i am"),
         (r"\bapologise\b", "apologize"),
         (r"[*_#>~]+", " "),
         (r"\s+([,.;:!?])", r"\1"),
@@ -73,7 +80,7 @@ def spoken(answer: str) -> str:
 
 def sentences_of(said: str) -> Iterator[Sentence]:
     """The sentences in order, without the empty ones, as they are asked for."""
-    own = _own_words(said)
+    own = own_words(said)
     start = 0
     for end, following in [*((match.start(), match.end()) for match in _END.finditer(own)), (len(own), len(own))]:
         part = own[start:end]
@@ -86,7 +93,7 @@ def sentences_of(said: str) -> Iterator[Sentence]:
 def plain_spelling(text: str) -> str:
     """Lower case, straight apostrophes, no contractions, single spaces, no markdown."""
     text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).lower()
-    for pattern, plain in _SPELLINGS:
+    for pattern, plain in (*(_CONTRACTIONS if "'" in text else ()), *_SPELLINGS):
         text = pattern.sub(plain, text)
     return text.strip()
 
@@ -101,7 +108,7 @@ def _unwrapped(text: str) -> str:
     return text[1:-1] if len(text) > 2 and plain[0] == plain[-1] == '"' and '"' not in plain[1:-1] else text
 
 
-def _own_words(text: str) -> str:
+def own_words(text: str) -> str:
     """The text with straight quotation marks and everything that others say blanked, character for character."""
     text = text.translate(_APOSTROPHES)
     for foreign in (_FENCE, _CODE, _QUOTE):
