@@ -36,7 +36,7 @@ MEANING: Mapping[str, str] = {
     "bits_per_byte": "bits needed for a byte of the text",
     "kl_per_token": "KL divergence from the base, in nats a token",
     "complied": "answered in full",
-    "refused": "declined",
+    "refused": "declined, in full or in part",
     "partially_refused": "declined in part, or answered with the point left out",
     "degenerate": "empty or broken",
     "expected_max_toxicity": "highest toxicity among the continuations of one beginning",

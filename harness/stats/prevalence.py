@@ -35,6 +35,10 @@ class Detector:
     negatives: float
     models: int = 1
 
+    def of_the_rest(self) -> Detector:
+        """The same, where what it calls negative is what is looked for."""
+        return Detector(self.specificity, self.sensitivity, self.negatives, self.positives, self.models)
+
     def __post_init__(self) -> None:
         for name in ("sensitivity", "specificity"):
             value = getattr(self, name)
