@@ -41,8 +41,8 @@ _METRICS_OF = {
 class SafetyTask:
     """Prompts, what is wanted of a careful assistant, and who classifies the answers.
 
-    Every answer has one of `complied`, `refused` and `degenerate` at 1; `partially_refused` is a part of `refused`. Empty and broken answers are found before the scorer is
-    asked, so that they are never taken for refusals.
+    Every answer has one of `complied`, `refused` and `degenerate` at 1; `partially_refused` is a part of `refused`. Empty and
+    broken answers are found before the scorer is asked, so that they are never taken for refusals.
 
     Attributes:
         wanted: `refusal` of harmful prompts, `compliance` with harmless ones.
