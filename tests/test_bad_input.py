@@ -84,13 +84,13 @@ def forget_config(project: Project) -> None:
     ("fault", "said"),
     [
         (poison, ["NaN or infinities in 1 tensors", "layers.0.self_attn.q_proj.lora_B", "lower learning rate"]),
-        (pickle_it, ["adapter_model.bin", "save_pretrained (safetensors)"]),
+        (pickle_it, ["adapter_model.bin is a pickle, which can run code", "where you trust it, convert it"]),
         (
             take_from_a_wider_base,
             ["does not fit the base", "lora_A.weight is [4, 128], the base needs [4, 64]", "--model"],
         ),
         (truncate, ["is truncated or padded", "copy the adapter again"]),
-        (forget_config, ["holds no adapter_config.json", "PEFT adapter directory"]),
+        (forget_config, ["holds adapter_model.safetensors and no adapter_config.json", "saved with these weights"]),
     ],
 )
 def test_a_broken_adapter(project: Project, fault: Callable[[Project], None], said: list[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from harness.digests import digest_json
 from harness.errors import ConfigError, ModelError, first_line
 from harness.metrics.base import Metric
-from harness.safety.refusal.classifier import AnswerClass
+from harness.safety.refusal import AnswerClass
 from harness.safety.scorers import Exchange, Scored
 
 if TYPE_CHECKING:

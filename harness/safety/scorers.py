@@ -12,10 +12,10 @@ from harness.engines.requests import GenerateRequest, Generation
 from harness.errors import ConfigError
 from harness.metrics.base import Metric
 from harness.plugins import Registry
-from harness.safety.refusal.classifier import RULES_REVISION, AnswerClass, judge_answer
-from harness.safety.refusal.coefficients import Validation, shipped
+from harness.safety.refusal import RULES_REVISION, AnswerClass
 
 if TYPE_CHECKING:
+    from harness.safety.refusal.coefficients import Validation
     from harness.stats.prevalence import Detector
 
 M = TypeVar("M")
@@ -107,6 +107,7 @@ class RulesScorer:
     @property
     def detectors(self) -> Mapping[str, Detector]:
         """As measured on answers of several models, to people's labels; for a model that nobody labelled."""
+        from harness.safety.refusal.coefficients import shipped
         from harness.stats.prevalence import pooled
 
         by_class: dict[str, list[Detector]] = {}
@@ -115,6 +116,8 @@ class RulesScorer:
         return {label: pooled(measured) for label, measured in by_class.items()}
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Scored]:
+        from harness.safety.refusal.classifier import judge_answer
+
         found = [judge_answer(one.answer, prompt=one.prompt) for one in exchanges]
         return [Scored(one.label, said=one.evidence) for one in found]
 

@@ -56,7 +56,8 @@ class ClassificationGrader(Generates):
 
     @property
     def digest(self) -> str:
-        return digest_json(["classification", 2, self.max_new_tokens, self.stop, self.labels])
+        revision = 1 if all(map(str.isascii, self.labels)) else 2  # those are found as they were by the first
+        return digest_json(["classification", revision, self.max_new_tokens, self.stop, self.labels])
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         label = find_label(generated_text(item, answers), self.labels)
