@@ -77,8 +77,8 @@ def _run_pytest(
     for number, file in enumerate((stdout, stderr), start=1):
         os.dup2(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
     _settle(directory, environ)
-    sys.path.remove(str(Path(__file__).parent))  # a started process would not have it
-    sys.path[:0] = environ.get("PYTHONPATH", "").split(os.pathsep)
+    ours = str(Path(__file__).parent)  # a started process would not have it; a worker of xdist has it twice
+    sys.path[:] = [*environ.get("PYTHONPATH", "").split(os.pathsep), *(one for one in sys.path if one != ours)]
     raise SystemExit(int(pytest.main([*arguments])))
 
 
