@@ -48,7 +48,7 @@ _LONGER_BY = (0.3, -0.3)  # of the candidate's answers, in logarithms
 _SPREAD = 0.6  # of lengths, in logarithms
 _POINT_ONLY = 2  # resamples where no interval is wanted
 _WEIGHTS = (0.0, 0.6, 1.5, 3.0)  # of length, in log-odds
-_PENALTIES = (0.0, 0.01, 0.02, 0.03, 0.04, PENALTY, 0.06, 0.08, 0.1, 0.2)
+_PENALTIES = (0.0, 0.01, 0.02, 0.03, PENALTY, 0.05, 0.06, 0.08, 0.1, 0.2)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,6 +30,8 @@ SPACED = rf"[[\p{{L}}\p{{M}}\p{{N}}_]--{_IDEOGRAM}--{_ABUGIDA}]"
 _FLAGS = regex.VERSION1
 _ASCII_WORD = re.compile(r"\w+")
 _WORD = regex.compile(rf"{UNSPACED_WORD}|{SPACED}+", _FLAGS)
+# Latin, Greek, Cyrillic, punctuation and symbols: `re` has the same words of them
+_PLAIN = re.compile("[\0-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u206f\u20a0-\u20cf\u2100-\u2bff]*")
 _ASCII_ROUGE_WORD = re.compile(r"[^\W_]+")
 _ROUGE_WORD = regex.compile(rf"{UNSPACED_WORD}|[{SPACED}--_]+", _FLAGS)
 _PIECE = regex.compile(rf"{UNSPACED_WORD}|(?:(?!{_IDEOGRAM}|{_ABUGIDA}).)+", _FLAGS)
@@ -45,7 +47,7 @@ _BY_SCRIPT = {
     "kana": regex.compile(r"[\p{Hiragana}\p{Katakana}]", _FLAGS),
     "han": regex.compile(r"\p{Han}", _FLAGS),
     "abugida": regex.compile(_ABUGIDA, _FLAGS),
-    "letter": regex.compile(r"\p{L}", _FLAGS),
+    "word": _WORD,
 }
 _JAPANESE_SHARE = 0.05
 _MARKS = ".,;:?!、。\u0964\u17d4\u104a\u104b"
@@ -75,7 +77,9 @@ def canonical(text: str) -> str:
 def split_words(text: str) -> list[str]:
     """What stands between white space; of scripts without spaces each letter. Punctuation stays where it is."""
     pieces = text.split()
-    return pieces if text.isascii() else [word for piece in pieces for word in _PIECE.findall(piece)]
+    if text.isascii():
+        return pieces
+    return [word for piece in pieces for word in ([piece] if piece.isascii() else _PIECE.findall(piece))]
 
 
 def rouge_words(text: str) -> list[str]:
@@ -86,25 +90,28 @@ def rouge_words(text: str) -> list[str]:
 def bleu_tokenizer(texts: Iterable[str]) -> BleuTokenizer:
     """The tokenizer of sacrebleu's for references like these.
 
-    `zh` where most letters are Chinese, `char` where they are of Japanese or of another script without spaces (its `ja-mecab`
-    wants a dictionary, its `flores101` a download), else its default.
+    `zh` where most words are Chinese characters, `char` where they are Japanese or of another script without spaces (its
+    `ja-mecab` wants a dictionary, its `flores101` a download), else its default.
     """
     counts: Counter[str] = Counter()
     for text in texts:
-        if not text.isascii():
-            counts.update({name: len(pattern.findall(text)) for name, pattern in _BY_SCRIPT.items()})
+        if text.isascii():
+            counts["word"] += len(text.split())
         else:
-            counts["letter"] += sum(map(str.isalpha, text))
+            counts.update({name: len(pattern.findall(text)) for name, pattern in _BY_SCRIPT.items()})
     ideograms = counts["kana"] + counts["han"]
-    if 2 * (ideograms + counts["abugida"]) <= counts["letter"]:
+    abugida = counts["abugida"] / _LETTERS_A_WORD
+    spaced = counts["word"] - ideograms - counts["abugida"]
+    if ideograms + abugida < spaced or not ideograms + abugida:
         return "13a"
-    return "zh" if ideograms > counts["abugida"] and counts["kana"] < _JAPANESE_SHARE * ideograms else "char"
+    return "zh" if ideograms > abugida and counts["kana"] < _JAPANESE_SHARE * ideograms else "char"
 
 
 def words(text: str) -> list[str]:
     """The words of a text, case folded, without punctuation."""
-    # ASCII needs no look at the script, which takes several times as long
-    return (_ASCII_WORD if text.isascii() else _WORD).findall(_folded(text))
+    folded = _folded(text)
+    # no look at the script where there is none without spaces, and no mark: it takes several times as long
+    return (_ASCII_WORD if _PLAIN.fullmatch(folded) else _WORD).findall(folded)
 
 
 def word_count(of: Sequence[str]) -> int:
@@ -118,7 +125,8 @@ def word_count(of: Sequence[str]) -> int:
 
 def terms(text: str) -> list[str]:
     """The words of a text, and between them its brackets, operators and other symbols; no sentence punctuation."""
-    return (_ASCII_TERM if text.isascii() else _TERM).findall(_folded(text))
+    folded = _folded(text)
+    return (_ASCII_TERM if folded.isascii() else _TERM).findall(folded)
 
 
 def exact_key(text: str) -> str:

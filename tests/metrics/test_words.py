@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.metrics.words import (
+    _PLAIN,
+    _WORD,
+    _folded,
     bleu_tokenizer,
     canonical,
     exact_key,
@@ -92,6 +95,19 @@ def test_marks_belong_to_the_word_they_stand_in() -> None:
 def test_most_letters_decide_the_tokenizer_and_text_with_spaces_has_the_default() -> None:
     for texts in (["plain"], [], ["добрый день"], ["한국어 문장"], ["A long English text about 北京"]):
         assert bleu_tokenizer(texts) == "13a"
+
+
+def test_a_word_of_another_script_weighs_as_much_as_a_character() -> None:
+    assert bleu_tokenizer(["我用 Python 写 code。"]) == "zh"
+    assert bleu_tokenizer(["ติดตั้ง transformers ก่อน"]) == "char"
+    assert bleu_tokenizer(["Beijing (北京) is the capital of China"]) == "13a"
+
+
+def test_words_of_spaced_scripts_are_the_same_found_fast_or_by_script() -> None:
+    plain = [chr(code) for code in range(0x2C00) if _PLAIN.fullmatch(_folded(chr(code)))]
+    assert len(plain) > 2500
+    text = "".join(f"a{character}b {character} " for character in plain)
+    assert words(text) == _WORD.findall(_folded(text))
 
 
 def test_three_letters_of_thai_and_one_of_chinese_count_as_a_word() -> None:

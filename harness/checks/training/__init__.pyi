@@ -14,11 +14,4 @@ from .health import trainable_share as trainable_share
 from .health import truncated_share as truncated_share
 from .loss import loss_has_its_scale as loss_has_its_scale
 from .loss import losses_are_not_zero as losses_are_not_zero
-from .method import clipped_updates as clipped_updates
-from .method import completion_length_change as completion_length_change
-from .method import cut_share as cut_share
-from .method import gain as gain
-from .method import kept_gain as kept_gain
-from .method import preference_accuracy as preference_accuracy
-from .method import stays_near_the_reference as stays_near_the_reference
-from .method import without_spread as without_spread
+from .method import method_gates as method_gates

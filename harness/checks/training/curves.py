@@ -118,15 +118,15 @@ def loss_rise(points: Sequence[TrainingPoint], *, at_step: int) -> float:
 def spikes(points: Sequence[TrainingPoint]) -> list[TrainingPoint]:
     """Points whose training loss jumps: above where training began, or far above all that came shortly before.
 
-    Far above is three times the ninth tenth of the 20 losses before and half of where it began: rows of another kind
-    (rehearsal) make losses uneven, and their mean a poor guide. The first points have nothing before them and are
-    not judged.
+    That is the highest loss of its first tenth, for those of small batches of short answers lie far apart. Far above is three
+    times the ninth tenth of the 20 losses before and half of where it began: rows of another kind (rehearsal) make losses
+    uneven, and their mean a poor guide. The first points have nothing before them and are not judged.
     """
     logged = _logged(points)
     losses = [loss for _, loss in logged]
     if len(losses) <= _FIRST_LOSSES:
         return []
-    start = statistics.median(losses[:_FIRST_LOSSES])
+    start = max(losses[: max(_FIRST_LOSSES, len(losses) // 10)])
     return [
         point
         for i, (point, loss) in enumerate(logged)

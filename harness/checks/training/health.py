@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.checks.training.curves import highest_jump, loss_drop, loss_rise, plateau_share, spikes
 from harness.checks.training.schedule import farthest_from_plan, planned_rates
 from harness.gates import Check, Scalar
-from harness.records import TrainingPoint
 from harness.training.history import TrainingHistory
 from harness.training.methods import Quantity
 
@@ -24,6 +23,8 @@ LEAST_LOSSES = 5
 _FEWEST_SPIKES = 3
 _SHOWN = 20
 _LOSS_SCALING_SHARE = 0.05
+_LOSS_SCALING_INTERVAL = 2000  # of torch's GradScaler
+_LEARNT = 0.05  # of the first loss
 _VALUES = ("loss", "eval_loss", "train_eval_loss", "grad_norm")
 _ALSO_FINITE: tuple[Quantity, ...] = ("reward", "margin", "accuracy", "kl_per_token", "kl_per_answer")
 _HEALTHY_NORM = (0.05, 10.0)
@@ -36,13 +37,15 @@ _TOO_FAST = (
 
 
 def log_is_finite(history: TrainingHistory) -> Check:
-    """No loss and no gradient norm is NaN or infinite, but for the steps by which dynamic loss scaling finds its scale.
+    """No loss and no gradient norm is NaN or infinite, but for the norms of steps that dynamic loss scaling skipped.
 
-    Those have an infinite norm and a finite loss in the first 5% of the steps: in float16 the scale begins too high, and
-    a step that overflows is not taken. A Trainer may leave NaN losses out of the means it logs
-    (`logging_nan_inf_filter`); gradient norms tell all the same. Nor is what a method is for (rewards, margins, KL).
+    In float16 the scale begins too high and is doubled every 2,000 steps, and a step that overflows is not taken: its norm is
+    no number, its loss is one, and so are later norms, for weights that such a gradient had reached would give none. That
+    is forgiven in the first 5% of the steps, and once every 2,000 later on. A Trainer may leave NaN losses out of the means
+    it logs (`logging_nan_inf_filter`); gradient norms tell all the same. Nor is what a method is for (rewards, margins, KL)
+    without a number: all but a NaN before a number, the mean over a batch that had no row of one kind.
     """
-    scaling = [p.step for p in history.points if _finds_its_scale(p, history.steps)]
+    scaling = _skipped_steps(history)
     broken = [
         {"step": p.step, "quantity": name, "value": str(value)}
         for p in history.points
@@ -55,14 +58,14 @@ def log_is_finite(history: TrainingHistory) -> Check:
         {"step": step, "quantity": key, "value": str(value)}
         for quantity in _ALSO_FINITE
         for key in history.method.keys.get(quantity, ())
-        for step, value in history.logged.get(key, ())
+        for step, value in _without_gaps(history.logged.get(key, ()))
         if not math.isfinite(value)
     ]
     logged = sum(getattr(p, name) is not None for p in history.points for name in _VALUES)
     first = f"{broken[0]['quantity']} is {broken[0]['value']} at step {broken[0]['step']}" if broken else ""
     finite = "every logged value is finite"
     if scaling:
-        finite += f", but for the gradient norm of {len(scaling)} steps at the start that loss scaling skipped"
+        finite += f", but for the gradient norm of {len(scaling)} steps that loss scaling skipped"
     return Check(
         "finite_log",
         holds=not broken,
@@ -181,11 +184,16 @@ def largest_gradient(history: TrainingHistory) -> Scalar | None:
 
 
 def median_gradient(history: TrainingHistory) -> Scalar | None:
-    """Median gradient norm; at least a limit. None where none was logged."""
-    norms = _gradient_norms(history)
+    """Median gradient norm of the steps that had something to learn; at least a limit. None where none was logged.
+
+    What is learnt has no gradient any more: a loss below a twentieth of the first, and answers to one prompt that were all
+    rewarded alike.
+    """
+    taught = _teaching_steps(history)
+    norms = [norm for step, norm in _gradient_norms(history).items() if step in taught]
     if not norms:
         return None
-    middle = statistics.median(norms.values())
+    middle = statistics.median(norms)
     return Scalar("median_gradient", middle, remedy=f"hardly any gradient reaches the adapter: {_NOT_LEARNING}")
 
 
@@ -290,9 +298,36 @@ def kept_share(history: TrainingHistory) -> Scalar | None:
     )
 
 
-def _finds_its_scale(point: TrainingPoint, steps: int) -> bool:
-    early = point.step <= math.ceil(_LOSS_SCALING_SHARE * steps)
-    return early and point.grad_norm == math.inf and point.loss is not None and math.isfinite(point.loss)
+def _skipped_steps(history: TrainingHistory) -> list[int]:
+    """Steps whose gradient was no number and did no harm, as many as loss scaling explains."""
+    last = max(_gradient_norms(history), default=-1)
+    skipped = [
+        p.step
+        for p in history.points
+        if p.step < last and p.grad_norm is not None and not math.isfinite(p.grad_norm) and _is_number(p.loss)
+    ]
+    early = [step for step in skipped if step <= math.ceil(_LOSS_SCALING_SHARE * history.steps)]
+    return skipped[: len(early) + history.steps // _LOSS_SCALING_INTERVAL]
+
+
+def _is_number(loss: float | None) -> bool:
+    # a loss of 0 stands where NaN ones were left out of the mean
+    return bool(loss) and loss is not None and math.isfinite(loss)
+
+
+def _without_gaps(values: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Without each NaN that a number comes after."""
+    last = max((step for step, value in values if math.isfinite(value)), default=-1)
+    return [(step, value) for step, value in values if step > last or not math.isnan(value)]
+
+
+def _teaching_steps(history: TrainingHistory) -> set[int]:
+    spread = history.quantity("spread")
+    if spread:
+        return {step for step, deviation in spread if deviation > 0}
+    losses = [abs(p.loss) for p in history.points if p.loss is not None and math.isfinite(p.loss)]
+    least = _LEARNT * losses[0] if losses and "reward" not in history.method.keys else 0.0
+    return {p.step for p in history.points if p.loss is None or not abs(p.loss) < least}
 
 
 def _parameters(weights: Path) -> int:

@@ -19,12 +19,35 @@ _LEAST = 5
 
 _PART = 4
 _NOISE_ERRORS = 3.0
+_SOLVED = 0.95  # of the best reward of a log
 _RAISE: Mapping[str, str] = {
     "reward": "check the reward functions on answers that you know to be good and bad, and that answers to one prompt differ "
     "in reward; change the learning rate",
     "margin": "check that chosen and rejected (or the labels) are not swapped and that the reference is the base; change the "
     "learning rate",
 }
+
+
+def method_gates(history: TrainingHistory, rules: TrainingThresholds) -> Mapping[str, BoundRule | None]:
+    """What is asked of a training on rewards or preferences, by what it looks at; None where that was not logged often enough."""
+    return {
+        "rise of the reward or margin": _at_least(gain(history), rules.gain),
+        "what was kept of that rise": _at_least(kept_gain(history), rules.kept_gain),
+        "accuracy of preferences": _at_least(preference_accuracy(history), rules.preference_accuracy),
+        "KL divergence from the reference": stays_near_the_reference(history, rules),
+        "length of sampled answers": _at_most(completion_length_change(history), rules.completion_length_change),
+        "share of cut answers": _at_most(cut_share(history), rules.cut_completions),
+        "spread of rewards": _at_most(without_spread(history), rules.no_reward_spread),
+        "share of clipped updates": _at_most(clipped_updates(history), rules.clipped_updates),
+    }
+
+
+def _at_least(measured: Scalar | None, limit: float) -> BoundRule | None:
+    return None if measured is None else measured.at_least(limit)
+
+
+def _at_most(measured: Scalar | None, limit: float) -> BoundRule | None:
+    return None if measured is None else measured.at_most(limit)
 
 
 def gain(history: TrainingHistory) -> Scalar | None:
@@ -146,21 +169,24 @@ def cut_share(history: TrainingHistory) -> Scalar | None:
 def without_spread(history: TrainingHistory) -> Scalar | None:
     """Share of prompts whose sampled answers all had one reward, in the first half of the log; at most a limit.
 
-    Such prompts teach nothing. Later on a task may be solved, and all be rewarded alike for that. Where the share itself
-    was not logged, that of the steps whose rewards had no standard deviation. None where neither was logged often enough.
+    Such prompts teach nothing. But for those of steps with as good a reward as the log has, above 0: they are solved, later on
+    or from the start. Where the share itself was not logged, that of the steps whose rewards had no standard deviation.
+    None where neither was logged often enough.
     """
-    values = _values(history, "no_spread")
-    if values is None and (spread := _values(history, "spread")) is not None:
-        values = [float(one == 0.0) for one in spread]
-    if values is None:
+    shares = history.quantity("no_spread") or [(step, float(one == 0.0)) for step, one in history.quantity("spread")]
+    if len(shares) < _LEAST:
         return None
+    rewards = dict(history.quantity("reward"))
+    best = max(rewards.values(), default=0.0)
+    solved = {step for step, reward in rewards.items() if reward >= _SOLVED * best > 0}
+    values = [0.0 if step in solved else share for step, share in shares]
     return Scalar(
         "no_reward_spread",
         statistics.fmean(values[: math.ceil(len(values) / 2)]),
         higher_is_better=False,
         remedy="answers to one prompt were rewarded alike, so that there was nothing to learn: raise num_generations or the "
         "temperature, use graded rewards, choose prompts that are neither too easy nor too hard",
-        details=_shown(history, end=_last(values)),
+        details=_shown(history, end=shares[-1][1], solved_steps=len(solved)),
     )
 
 

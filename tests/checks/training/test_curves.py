@@ -113,6 +113,14 @@ def test_a_jump_above_the_start_and_one_far_above_what_came_before_are_spikes() 
     assert [p.step for p in spikes(curve(3.0, 2.8, 2.6, *[0.5, 0.4] * 12, 2.1, 0.4))] == [56]
 
 
+def test_losses_of_one_short_answer_a_step_lie_far_apart_without_a_spike() -> None:
+    drawn = random.Random(0)
+    uneven = [(2.3 * math.exp(-i / 40) + 0.05) * drawn.expovariate(1) for i in range(400)]
+    assert len(spikes(curve(*uneven))) < 0.02 * 400
+    uneven[100::20] = [9.0] * 15
+    assert len(spikes(curve(*uneven))) >= 15
+
+
 def test_losses_made_uneven_by_rows_of_another_kind_are_no_spikes() -> None:
     assert spikes(FALLING) == []
     assert spikes(curve(2.8, 2.6, 2.4, 2.0, 1.5, *[0.02, 0.6, 0.03, 0.9] * 8, 1.4, 0.02)) == []

@@ -153,7 +153,26 @@ def test_the_first_steps_of_dynamic_loss_scaling_are_told_and_forgiven() -> None
     assert not late.holds and late.details["not_finite"] == [{"step": 6, "quantity": "grad_norm", "value": "inf"}]
     assert not health.log_is_finite(scaled(1, loss=math.inf)).holds
     assert health.log_is_finite(made(norms=[math.inf] + [0.5] * 19)).holds
-    assert not health.log_is_finite(made(norms=[math.nan] + [0.5] * 19)).holds
+    assert health.log_is_finite(made(norms=[math.nan] + [0.5] * 19)).holds
+    assert not health.log_is_finite(made(norms=[math.nan] * 20)).holds  # no step was taken well
+
+
+def test_loss_scaling_skips_a_step_every_two_thousand_and_no_more() -> None:
+    once, twice = (
+        replace(long, points=tuple(replace(p, step=25 * p.step) for p in long.points), steps=2500)
+        for long in (scaled(60), scaled(60, 70))
+    )
+    assert health.log_is_finite(once).holds
+    assert health.log_is_finite(twice).details["not_finite"][0]["step"] == 25 * 70
+
+
+def test_what_is_learnt_needs_no_gradient() -> None:
+    learnt = [(1.0 if i < 20 else 0.001, 0.5 if i < 20 else 1e-6) for i in range(100)]
+    history = made([loss for loss, _ in learnt], tuple(norm for _, norm in learnt), (1e-4,) * 100)
+    norm = health.median_gradient(history)
+    assert norm is not None and norm.value == 0.5
+    dead = health.median_gradient(made([1.0] * 100, (1e-6,) * 100, (1e-4,) * 100))
+    assert dead is not None and dead.at_least(RULES.median_gradient).decide().outcome == "fail"
 
 
 def test_faults_are_named_by_their_steps() -> None:

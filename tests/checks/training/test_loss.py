@@ -51,6 +51,16 @@ def test_rounding_and_one_zero_alone_are_no_fault() -> None:
     assert zeros([*FALLING, 0.0]).holds and zeros(FALLING).holds
 
 
+def test_one_token_answers_learnt_by_few_logged_steps_round_to_zero() -> None:
+    sudden = [1.2, 0.21, 0.03, 0.0, 0.0, 0.02, 0.0, 0.0, 0.0, 0.0]
+    norms = [3.0, 1.0, 0.2, 1e-3, 1e-4, 0.8, 1e-4, 2e-5, 0.0, 1e-6]
+    assert zeros(sudden, norms).holds
+    assert not zeros(
+        sudden, [*norms[:3], *[0.0] * 2, 0.8, *[0.0] * 4]
+    ).holds  # without labels there is no gradient at all
+    assert not zeros(sudden, [*norms[:3], *[0.1] * 2, 0.8, *[0.1] * 4]).holds  # clipped to max_grad_norm
+
+
 @pytest.mark.parametrize("value", [math.nan, "nan", "NaN", None, math.inf, "Infinity", "-inf"])
 @pytest.mark.parametrize("key", ["loss", "grad_norm"])
 def test_what_is_no_number_is_told_however_it_is_written(key: str, value: Any) -> None:

@@ -16,17 +16,15 @@ from harness.records import Outcome
 from harness.training.history import TrainingHistory
 
 RULES = TrainingThresholds()
-GATES: dict[str, Callable[[TrainingHistory], Any]] = {
-    "gain": lambda h: (rise := training.gain(h)) and rise.at_least(RULES.gain),
-    "kept_gain": lambda h: (kept := training.kept_gain(h)) and kept.at_least(RULES.kept_gain),
-    "accuracy": lambda h: (share := training.preference_accuracy(h)) and share.at_least(RULES.preference_accuracy),
-    "kl": lambda h: training.stays_near_the_reference(h, RULES),
-    "length": lambda h: (
-        (change := training.completion_length_change(h)) and change.at_most(RULES.completion_length_change)
-    ),
-    "cut": lambda h: (share := training.cut_share(h)) and share.at_most(RULES.cut_completions),
-    "spread": lambda h: (share := training.without_spread(h)) and share.at_most(RULES.no_reward_spread),
-    "clipped": lambda h: (share := training.clipped_updates(h)) and share.at_most(RULES.clipped_updates),
+NAMES = {
+    "rise of the reward or margin": "gain",
+    "what was kept of that rise": "kept_gain",
+    "accuracy of preferences": "accuracy",
+    "KL divergence from the reference": "kl",
+    "length of sampled answers": "length",
+    "share of cut answers": "cut",
+    "spread of rewards": "spread",
+    "share of clipped updates": "clipped",
 }
 # Of GRPO the part before its reward collapsed: 14 of 40 steps.
 RISING = 14
@@ -35,7 +33,8 @@ PAIRS = {"gain", "kept_gain", "accuracy"}
 
 
 def outcomes(history: TrainingHistory) -> dict[str, Outcome]:
-    return {name: rule.decide().outcome for name, gate in GATES.items() if (rule := gate(history)) is not None}
+    rules = training.method_gates(history, RULES)
+    return {NAMES[looked_at]: rule.decide().outcome for looked_at, rule in rules.items() if rule is not None}
 
 
 def made(count: int = 40, **series: Callable[[float], float]) -> TrainingHistory:
@@ -125,6 +124,23 @@ def test_rewards_without_deviation_have_no_spread_where_the_share_was_not_logged
     assert outcomes(made(reward=lambda t: 0.0, reward_std=lambda t: 0.0))["spread"] == "fail"
 
 
+@pytest.mark.parametrize("from_step", [0, 12])
+def test_a_solved_task_needs_no_spread_and_no_gradient(from_step: int) -> None:
+    rewards = [0.3 if i < from_step else 1.0 for i in range(40)]
+    spread = [0.4 * (i < from_step) for i in range(40)]
+    history = history_of({"reward": rewards, "reward_std": spread, "loss": [0.0] * 40, "grad_norm": spread})
+    assert set(outcomes(history).values()) == {"pass"}
+    norm = training.median_gradient(history)
+    assert (norm and norm.value) == (0.4 if from_step else None)
+
+
+def test_prompts_solved_and_unsolvable_side_by_side_teach_nothing() -> None:
+    drawn = random.Random(0)
+    rewards = [drawn.choice([0.25, 0.5, 0.75]) + 0.01 * i for i in range(40)]
+    alike = history_of({"reward": rewards, "reward_std": [0.4] * 40, "frac_reward_zero_std": [1.0] * 40})
+    assert outcomes(alike)["spread"] == "fail"
+
+
 @pytest.mark.parametrize(("kl", "outcome"), [(20.0, "pass"), (900.0, "fail")])
 def test_ppo_and_online_dpo_log_scores_and_divergences_of_whole_answers(kl: float, outcome: Outcome) -> None:
     series = {"objective__scores": lambda t: t, "objective__kl": lambda t: kl * t}
@@ -145,6 +161,13 @@ def test_a_reward_that_is_no_number_is_not_finite(value: Any) -> None:
     check = training.log_is_finite(history_of(columns("grpo", RISING, reward=value)))
     assert not check.holds
     assert check.details["not_finite"][0]["quantity"] == "reward"
+
+
+def test_a_margin_of_batches_with_one_kind_of_rows_alone_is_no_number_and_no_fault() -> None:
+    log = columns("kto")
+    gaps = [margin if i % 3 == 0 or i > 35 else math.nan for i, margin in enumerate(log["rewards/margins"])]
+    assert training.log_is_finite(history_of({**log, "rewards/margins": gaps})).holds
+    assert not training.log_is_finite(history_of({**log, "rewards/margins": [*gaps[:-1], math.nan]})).holds
 
 
 def test_a_reward_that_was_not_computed_is_left_out() -> None:
