@@ -62,6 +62,10 @@ class ClassificationGrader(Generates):
         label = find_label(generated_text(item, answers), self.labels)
         return Grade({"accuracy": float(label == item.target)}, label)
 
+    def answer(self, target: str) -> str:
+        """The label."""
+        return target
+
     def target(self, record: Record, field: str, value: Any) -> str:
         """A row's label as one of `labels`."""
         text = label_text(value)
