@@ -11,13 +11,13 @@ from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 from harness.config.base import Count
 from harness.engines.requests import Prompt
 from harness.errors import TaskError
-from harness.metrics.answers import ANSWER_METRICS, AnswerMetric
 from harness.metrics.base import Metric
 from harness.tasks.answers import WithMetrics
 from harness.tasks.base import Grader, Item
 from harness.tasks.conversations import Conversation
 from harness.tasks.data_files import data_digest
 from harness.tasks.formats import Example
+from harness.tasks.further_metrics import MetricEntries, read_metrics
 from harness.tasks.items import ItemKeys, ItemReader
 from harness.tasks.kinds import Spec, TaskContext, TaskKind, Texts, kind_of, nothing_to_teach
 from harness.tasks.records import Record, read_records
@@ -51,13 +51,13 @@ class GeneratingKeys(ItemKeys):
     """cap on the answer's tokens"""
     stop: Texts = ()
     """texts that end the answer"""
+    metrics: MetricEntries = ()
+    """further metrics of the answers beside those of the kind: by name where there is a right text to hold them against
+    ("rougeL"), or what is asserted of each, as in {contains: "Kind regards"}; {regex: ..., name: polite} names it for gates"""
 
 
 class AnswerKeys(GeneratingKeys):
     """Answers that are held against one right text or several."""
-
-    metrics: Texts = ()
-    """further metrics of the answers, by name, beside those of the kind"""
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,9 @@ def item_kind(
         source, made = prepare(task, given, context)
         items = context.sample(source.reader.read(source.records, made.target), given)
         graded: Grader = fit(made, items)
-        if isinstance(given, AnswerKeys) and given.metrics:
-            graded = WithMetrics(graded, tuple(_metric(task, graded, one) for one in dict.fromkeys(given.metrics)))
+        if isinstance(given, GeneratingKeys) and given.metrics:
+            has_text = isinstance(given, AnswerKeys)
+            graded = WithMetrics(graded, read_metrics(task, given.metrics, graded, context.root, has_text=has_text))
         return Task(task, tuple(items), graded, data_digest=data_digest(context.root / given.data))
 
     named = tuple(metric.name for metric in (grader().metrics if metrics is None else metrics))
@@ -126,12 +127,6 @@ def _taught(grader: Any, reader: ItemReader, record: Record) -> Example:
     prompt: Prompt = grader.requests(item)[0].prompt
     own = None if reader.template is not None or prompt.text is not None else reader.completion(record)
     return Example(Conversation.of_prompt(prompt, own or grader.answer(item.target)), record.row, record.fields)
-
-
-def _metric(task: str, grader: Grader, name: str) -> AnswerMetric:
-    if name in {metric.name for metric in grader.metrics}:
-        raise TaskError(f"task {task!r}: metrics names {name!r}, which its kind has anyway", "leave it out")
-    return ANSWER_METRICS.get(name, problem=f"task {task!r}: metrics names {name!r}, which no one registered")
 
 
 def build_task(name: str, spec: Mapping[str, Any], *, root: Path, limit: int | None = None, seed: int = 0) -> Task:
