@@ -17,7 +17,8 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _IGNORED = ("reports/", ".assay-cache/")
 _LISTED_LABELS = 400
 _BATCH = 4
-_PASSES, _MOST_STEPS = 3, 400
+_PASSES, _FEWEST_STEPS, _MOST_STEPS = 1.5, 60, 400
+_EVALUATIONS = 3
 _EXAMPLE, _EXAMPLE_COLUMNS = "fixtures/data/tickets.csv", ("text", "team")
 _REHEARSAL = "fixtures/data/rehearsal/rows.jsonl"
 
@@ -118,7 +119,9 @@ def _render(template: str, table: Table, parts: Parts, name: str, model: str) ->
         keep_trailing_newline=True,
     )
     environment.filters["yaml"] = lambda value: json.dumps(value, ensure_ascii=False)
-    steps = max(1, min(_MOST_STEPS, _PASSES * len(parts.train) // _BATCH))
+    wanted = max(_FEWEST_STEPS, min(_MOST_STEPS, round(_PASSES * len(parts.train) / _BATCH)))
+    interval = -(-wanted // _EVALUATIONS)
+    steps = _EVALUATIONS * interval  # so that the last one is judged too
     return environment.get_template(template).render(
         table=table,
         name=name,
@@ -129,8 +132,9 @@ def _render(template: str, table: Table, parts: Parts, name: str, model: str) ->
         validated=bool(parts.validation),
         batch=_BATCH,
         steps=steps,
-        rehearsed=min(124, max(8, steps // 3)),
-        interval=max(1, steps // 4),
+        rehearsed=min(124, steps // 4),
+        longest=_longest_row(table),
+        interval=interval,
     )
 
 
@@ -147,6 +151,12 @@ def _prompt(table: Table) -> str | None:
 def _most_tokens(table: Table) -> int:
     """Cap on an answer's tokens: room for the longest right one, at two characters a token."""
     return min(512, max(16, table.longest_answer // 2 + 8))
+
+
+def _longest_row(table: Table) -> int:
+    """No row is longer, in tokens; rows of rehearsal are, and may be cut. Two bytes a token are fewer than texts have."""
+    asked = len((_prompt(table) or "").encode())
+    return 64 + (asked + max(len(f"{one.text}{one.answer}".encode()) for one in table.questions)) // 2
 
 
 def _ignore(file: Path) -> list[Path]:

@@ -25,7 +25,8 @@ INTENTS = [
     {"Customer.Text": f"{verb} my {thing}?", "intent": verb} for verb in ("lose", "buy {it}") for thing in "abcdefghij"
 ]
 ANSWERS = [
-    {"q": f"What is {i}?", "a": f"It is a number, {i}, and comes after {i - 1} and before {i + 1}."} for i in range(20)
+    {"q": f"What is {i}?", "a": f"It is a whole number, {i}, and it comes after {i - 1} and before {i + 1}."}
+    for i in range(20)
 ]
 SUMS = [{"q": f"{i}+1?", "a": i + 1} for i in range(20)]
 CHATS = [
