@@ -1,11 +1,18 @@
-# Two commands: `make gate` and `make test`. Each sets up .venv when it is missing or out of date.
+# `make demo` is a first look, `make gate` the whole, `make test` this project's own. Each sets up .venv when it is missing or
+# out of date.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 GATE ?=
+DEMO := build/demo
 
-.PHONY: gate test lint docs build clean
+.PHONY: demo gate test lint docs build clean
+
+# A project as `assay init` writes it: 245 tickets, a small adapter, few items. What is there is kept, and trained once.
+demo: $(INSTALLED)
+	test -d $(DEMO) || $(BIN)/assay init $(DEMO)
+	cd $(DEMO) && env -u ASSAY_DATA_DIR $(CURDIR)/$(BIN)/pytest suites/ --profile=demo $(GATE)
 
 gate: $(INSTALLED)
 	$(BIN)/pytest suites/ --model=smollm2-135m $(GATE)

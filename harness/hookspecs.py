@@ -41,7 +41,8 @@ def register_data_formats(register: Register) -> None:
 
 @hookspec
 def register_metrics(register: Register) -> None:
-    """Add metrics of a written answer (`metrics:` of a task): each a `harness.metrics.answers.AnswerMetric`."""
+    """Add metrics of a written answer (`metrics:` of a task): each an `AnswerMetric` of `harness.metrics.answers` or, with an
+    argument, an `AssertionKind` of `harness.metrics.assertions`."""
 
 
 @hookspec

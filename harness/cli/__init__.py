@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.cli.annotate import add_annotate_command
 from harness.cli.cache import add_cache_command
+from harness.cli.init import add_init_command
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
 from harness.errors import AssayError
@@ -59,14 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--quantization", help="none, nf4 or int8")
     doctor.set_defaults(run=_doctor)
 
-    init = commands.add_parser("init", help="write suites/, fixtures/, assay.yaml and a CI workflow to start from")
-    init.add_argument("directory", nargs="?", type=Path, default=Path(), help="default: here")
-    init.set_defaults(run=_init)
-
     report = commands.add_parser("report", help="write a stored run's report.html, summary.md and junit.xml again")
     report.add_argument("run_directory", metavar="RUN", type=Path, help="a directory in reports/")
     report.set_defaults(run=_report)
 
+    add_init_command(commands)
     add_cache_command(commands)
     add_run_commands(commands)
     add_annotate_command(commands)
@@ -128,14 +126,6 @@ def _doctor(arguments: argparse.Namespace) -> None:
             },
             "adapter",
         )
-
-
-def _init(arguments: argparse.Namespace) -> None:
-    from harness.scaffold import write_scaffold
-
-    for path in write_scaffold(arguments.directory):
-        print(path)
-    print("\nnext: pytest suites/")
 
 
 def _report(arguments: argparse.Namespace) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from harness.engines.requests import Generation
 from harness.errors import TaskError
-from harness.metrics import overlap
+from harness.metrics import assertions, overlap
+from harness.metrics.assertions import AssertionKind
 from harness.metrics.base import Metric
 from harness.metrics.matching import normalize_squad, token_f1
 from harness.metrics.words import WORDS_REVISION
@@ -34,8 +36,17 @@ class AnswerMetric:
         """The metric's."""
         return self.metric.name
 
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What of it decides a score, for the digest of the task."""
+        return (self.name, self.revision)
 
-ANSWER_METRICS: Registry[AnswerMetric] = Registry("register_metrics", "metric", TaskError)
+    def of(self, answer: Generation, target: Any) -> float:
+        """The score of one answer."""
+        return self.score(answer.text.strip(), target)
+
+
+ANSWER_METRICS: Registry[AnswerMetric | AssertionKind] = Registry("register_metrics", "metric", TaskError)
 
 
 def _exact_match(answer: str, target: str | list[str]) -> float:
@@ -63,4 +74,5 @@ SHIPPED = (
     _overlap("rougeL", lambda answer, golds: overlap.rouge(answer, golds)["rougeL"]),
     _overlap("sentence_bleu", overlap.sentence_bleu),
     _overlap("sentence_chrf", overlap.sentence_chrf),
+    *assertions.SHIPPED,
 )

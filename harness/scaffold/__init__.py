@@ -1,4 +1,4 @@
-"""What `assay init` writes: the suites, the fixtures, a configuration and a CI workflow to start from."""
+"""What comes with the package and is copied into projects: suites, fixtures, the commented assay.yaml, a CI workflow."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from harness.errors import ConfigError
 
 _HERE = Path(__file__).resolve().parent
-_WORKFLOW = Path(".github") / "workflows" / "assay.yml"
+WORKFLOW = Path(".github") / "workflows" / "assay.yml"
 
 
 def write_scaffold(directory: Path) -> list[Path]:
-    """Copy the starting files into `directory`.
+    """Copy all of them into `directory`, as `assay init --full` does.
 
     Returns:
         What was written, files and directories.
@@ -21,10 +21,10 @@ def write_scaffold(directory: Path) -> list[Path]:
         ConfigError: one of them exists already; nothing is written then.
     """
     sources = {Path(name): shipped(name) for name in ("suites", "fixtures", "assay.yaml")}
-    sources[_WORKFLOW] = _HERE / "workflow.yml"
+    sources[WORKFLOW] = _HERE / "workflow.yml"
     taken = [str(directory / name) for name in sources if (directory / name).exists()]
     if taken:
-        raise ConfigError(f"{', '.join(taken)} would be overwritten", "run `assay init` in another directory")
+        raise ConfigError(f"{', '.join(taken)} would be overwritten", "run `assay init --full` in another directory")
     written = [directory / name for name in sources]
     for target, source in zip(written, sources.values(), strict=True):
         copy_new(source, target)
@@ -44,6 +44,20 @@ def copy_new(source: Path, target: Path) -> None:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
+    except OSError as exc:
+        raise ConfigError(f"{target} cannot be written: {exc}", "give a directory that may be written to") from exc
+
+
+def write_new(target: Path, content: str) -> None:
+    """Write a file that must not exist.
+
+    Raises:
+        ConfigError: it does, or cannot be written to.
+    """
+    check_new(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(content, encoding="utf-8")
     except OSError as exc:
         raise ConfigError(f"{target} cannot be written: {exc}", "give a directory that may be written to") from exc
 

@@ -76,7 +76,7 @@ class ModelPair:
         spec = self.settings.adapter_spec
         if spec is None or spec.kind != "recipe":
             return None
-        recipe = find_recipe(spec.value, self.settings.config.root)
+        recipe = find_recipe(spec.value, self.settings.config.root, self.settings.config.tasks)
         rows = self.settings.profile.train_rows
         return recipe if rows is None else recipe.with_training_rows(rows)
 

@@ -11,6 +11,7 @@ from harness.digests import digest_json
 from harness.engines.requests import Answer, Divergence, GenerateRequest, Generation, Request, Score
 from harness.errors import TaskError, show
 from harness.metrics.answers import AnswerMetric
+from harness.metrics.assertions import Assertion
 from harness.metrics.base import Metric
 from harness.tasks.base import Grade, Grader, Item
 from harness.tasks.records import Record
@@ -40,7 +41,7 @@ class WithMetrics:
     """A grader whose generated answers are scored by further metrics."""
 
     grader: Grader
-    further: tuple[AnswerMetric, ...]
+    further: tuple[AnswerMetric | Assertion, ...]
 
     @property
     def metrics(self) -> Sequence[Metric]:
@@ -49,14 +50,15 @@ class WithMetrics:
     @property
     def digest(self) -> str:
         """Digest of the grader, and of which metrics there are."""
-        return digest_json(["metrics", self.grader.digest, [[one.name, one.revision] for one in self.further]])
+        return digest_json(["metrics", self.grader.digest, [one.identity for one in self.further]])
 
     def requests(self, item: Item) -> Sequence[Request]:
         return self.grader.requests(item)
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        grade, text = self.grader.grade(item, answers), generated_text(item, answers).strip()
-        scores = {one.name: one.score(text, item.target) for one in self.further}
+        grade = self.grader.grade(item, answers)
+        answer = next(one for one in answers if isinstance(one, Generation))  # a solution is scored beside it
+        scores = {one.name: one.of(answer, item.target) for one in self.further}
         return Grade({**grade.scores, **scores}, grade.parsed)
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 
 from harness.config.base import Count
+from harness.engines.requests import Prompt
 from harness.errors import TaskError
-from harness.metrics.answers import ANSWER_METRICS, AnswerMetric
 from harness.metrics.base import Metric
 from harness.tasks.answers import WithMetrics
 from harness.tasks.base import Grader, Item
+from harness.tasks.conversations import Conversation
 from harness.tasks.data_files import data_digest
+from harness.tasks.formats import Example
+from harness.tasks.further_metrics import MetricEntries, read_metrics
 from harness.tasks.items import ItemKeys, ItemReader
-from harness.tasks.kinds import Spec, TaskContext, TaskKind, Texts, kind_of
+from harness.tasks.kinds import Spec, TaskContext, TaskKind, Texts, kind_of, nothing_to_teach
 from harness.tasks.records import Record, read_records
 from harness.tasks.task import Task
 
@@ -29,6 +33,14 @@ class TargetGrader(Grader, Protocol):
         """The target as it wants it, or DataError."""
 
 
+@runtime_checkable
+class Teaches(Protocol):
+    """A grader whose right answers can be learnt."""
+
+    def answer(self, target: Any) -> str:
+        """What a model is to write, or to find likeliest, where that is the target."""
+
+
 G = TypeVar("G", bound=TargetGrader)
 
 
@@ -39,13 +51,13 @@ class GeneratingKeys(ItemKeys):
     """cap on the answer's tokens"""
     stop: Texts = ()
     """texts that end the answer"""
+    metrics: MetricEntries = ()
+    """further metrics of the answers beside those of the kind: by name where there is a right text to hold them against
+    ("rougeL"), or what is asserted of each, as in {contains: "Kind regards"}; {regex: ..., name: polite} names it for gates"""
 
 
 class AnswerKeys(GeneratingKeys):
     """Answers that are held against one right text or several."""
-
-    metrics: Texts = ()
-    """further metrics of the answers, by name, beside those of the kind"""
 
 
 @dataclass(frozen=True)
@@ -81,26 +93,40 @@ def item_kind(
     """
     settings = {field.name for field in fields(cast(Any, grader))}
 
-    def build(task: str, given: K, context: TaskContext) -> Task:
-        path = context.root / given.data
-        records = read_records(path)
-        reader = ItemReader.from_keys(task, given, records[0])
+    def prepare(task: str, given: K, context: TaskContext) -> tuple[Source[K], G]:
+        records = read_records(context.root / given.data)
+        source = Source(task, given, context.root, records, ItemReader.from_keys(task, given, records[0]))
         chosen = {key: getattr(given, key) for key in settings & given.model_fields_set}
-        made = complete(grader(**chosen), Source(task, given, context.root, records, reader))
-        items = context.sample(reader.read(records, made.target), given)
+        return source, complete(grader(**chosen), source)
+
+    def build(task: str, given: K, context: TaskContext) -> Task:
+        source, made = prepare(task, given, context)
+        items = context.sample(source.reader.read(source.records, made.target), given)
         graded: Grader = fit(made, items)
-        if isinstance(given, AnswerKeys) and given.metrics:
-            graded = WithMetrics(graded, tuple(_metric(task, graded, one) for one in dict.fromkeys(given.metrics)))
-        return Task(task, tuple(items), graded, data_digest=data_digest(path))
+        if isinstance(given, GeneratingKeys) and given.metrics:
+            has_text = isinstance(given, AnswerKeys)
+            graded = WithMetrics(graded, read_metrics(task, given.metrics, graded, context.root, has_text=has_text))
+        return Task(task, tuple(items), graded, data_digest=data_digest(context.root / given.data))
 
     named = tuple(metric.name for metric in (grader().metrics if metrics is None else metrics))
-    return TaskKind(name, keys, build, named, generates, with_fewshot)
+
+    def teach(task: str, given: K, context: TaskContext, first: Record) -> Callable[[Record], Example]:
+        _, made = prepare(task, given, context)
+        if not isinstance(made, Teaches):
+            raise nothing_to_teach(task, name)
+        # what names and groups items need not be in other files
+        keys = given.model_copy(update={"id_field": None, "cluster_field": None, "tag_fields": ()})
+        return partial(_taught, made, ItemReader.from_keys(task, keys, first))
+
+    return TaskKind(name, keys, build, named, generates, with_fewshot, teach)
 
 
-def _metric(task: str, grader: Grader, name: str) -> AnswerMetric:
-    if name in {metric.name for metric in grader.metrics}:
-        raise TaskError(f"task {task!r}: metrics names {name!r}, which its kind has anyway", "leave it out")
-    return ANSWER_METRICS.get(name, problem=f"task {task!r}: metrics names {name!r}, which no one registered")
+def _taught(grader: Any, reader: ItemReader, record: Record) -> Example:
+    """A row asked as the task asks it, with the right answer; as the row words it, where it brings a conversation."""
+    item = reader.item(record, grader.target)
+    prompt: Prompt = grader.requests(item)[0].prompt
+    own = None if reader.template is not None or prompt.text is not None else reader.completion(record)
+    return Example(Conversation.of_prompt(prompt, own or grader.answer(item.target)), record.row, record.fields)
 
 
 def build_task(name: str, spec: Mapping[str, Any], *, root: Path, limit: int | None = None, seed: int = 0) -> Task:

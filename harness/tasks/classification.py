@@ -6,10 +6,12 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import regex
+from pydantic import model_validator
 
+from harness.config.base import Text, objection
 from harness.digests import digest_json
 from harness.engines.requests import Answer
 from harness.errors import TaskError, show
@@ -22,12 +24,33 @@ from harness.tasks.build import AnswerKeys, Source, item_kind
 from harness.tasks.kinds import Texts
 from harness.tasks.records import Record
 
+Reading = Literal["contains", "exact", "first_line", "regex"]
+
 
 class ClassificationKeys(AnswerKeys):
     """Keys of kind `classification`."""
 
     labels: Texts = ()
     """the labels; without them, those that target_field holds"""
+    read_label: Reading = "contains"
+    """where in an answer the label is looked for, in every case without regard to case and to punctuation at the ends:
+    contains takes the only label mentioned, exact the whole answer, first_line its first line, regex what `label_pattern`
+    finds"""
+    label_pattern: Text | None = None
+    """regular expression whose first group, or else whose match, is the label: 'Team: (.+)'"""
+
+    @model_validator(mode="after")
+    def _pattern_where_it_is_read(self) -> ClassificationKeys:
+        if (self.label_pattern is None) == (self.read_label == "regex"):
+            problem = f"read_label is {self.read_label}, and label_pattern is {self.label_pattern!r}"
+            raise objection(problem, "give read_label: regex and a label_pattern, or neither")
+        try:
+            regex.compile(self.label_pattern or "")
+        except regex.error as error:
+            raise objection(
+                f"label_pattern is {self.label_pattern!r}: {error}", "correct the regular expression"
+            ) from None
+        return self
 
 
 @dataclass(frozen=True)
@@ -35,12 +58,15 @@ class ClassificationGrader(Generates):
     """Grades against one of `labels`; an answer that names none, or more than one, is wrong.
 
     Attributes:
+        read_label, label_pattern: as of `ClassificationKeys`.
         majority: largest share of one label among the targets, for the floor of accuracy: what always answering
             that label reaches. The macro averages of such a model, and of a random one, do not pass 1/k.
     """
 
     max_new_tokens: int = 16
     labels: tuple[str, ...] = ()
+    read_label: Reading = "contains"
+    label_pattern: str | None = None
     majority: float = 0.0
 
     @property
@@ -57,11 +83,26 @@ class ClassificationGrader(Generates):
     @property
     def digest(self) -> str:
         revision = 1 if all(map(str.isascii, self.labels)) else 2  # those are found as they were by the first
-        return digest_json(["classification", revision, self.max_new_tokens, self.stop, self.labels])
+        read = [] if self.read_label == "contains" else [self.read_label, self.label_pattern]
+        return digest_json(["classification", revision, self.max_new_tokens, self.stop, self.labels, *read])
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        label = find_label(generated_text(item, answers), self.labels)
+        label = self._label(generated_text(item, answers))
         return Grade({"accuracy": float(label == item.target)}, label)
+
+    def _label(self, answer: str) -> str | None:
+        if self.read_label == "contains":
+            return find_label(answer, self.labels)
+        if self.read_label == "first_line":
+            answer = answer.strip().partition("\n")[0]
+        if self.label_pattern is not None:
+            found = regex.search(self.label_pattern, answer)
+            answer = (found[1] if found.re.groups else found[0]) or "" if found else ""
+        return {_plain(label): label for label in self.labels}.get(_plain(answer))
+
+    def answer(self, target: str) -> str:
+        """The label."""
+        return target
 
     def target(self, record: Record, field: str, value: Any) -> str:
         """A row's label as one of `labels`."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.engines.rendering import REASONING_KEYS
-from harness.engines.requests import SYSTEM_ROLES, Message
+from harness.engines.requests import SYSTEM_ROLES, Message, Prompt
 from harness.errors import show
 from harness.tasks.records import Record, filled
 
@@ -42,17 +42,33 @@ class Conversation:
         learnt: places of the assistant's turns to be learnt, in order; never empty, and none comes first.
         tools: as in `Prompt`.
         unread: keys of turns that were not read, as `messages[].name`.
+        as_text: its first turn is put as raw text, without the base's chat template, and the second is the answer.
     """
 
     turns: tuple[Message, ...]
     learnt: tuple[int, ...]
     tools: str | None = None
     unread: frozenset[str] = frozenset()
+    as_text: bool = False
 
     @classmethod
     def answered(cls, prompt: Sequence[Message], answer: str) -> Conversation:
         """A conversation of which the last turn alone is learnt."""
         return cls((*prompt, Message("assistant", answer)), (len(prompt),))
+
+    @classmethod
+    def of_prompt(cls, prompt: Prompt, answer: str) -> Conversation:
+        """A prompt as a task puts it, with the answer that is learnt."""
+        if prompt.text is None:
+            return replace(cls.answered(prompt.messages, answer), tools=prompt.tools)
+        return replace(cls.answered((Message("user", prompt.text),), answer), as_text=True)
+
+    @property
+    def asked(self) -> Prompt:
+        """`prompt` as it is put to a model, tools and all."""
+        if self.as_text:
+            return Prompt(text=self.prompt[0].content)
+        return Prompt(messages=self.prompt, tools=self.tools)
 
     @property
     def prompt(self) -> tuple[Message, ...]:

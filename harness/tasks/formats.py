@@ -26,6 +26,9 @@ from harness.tasks.conversations import (
 from harness.tasks.other_methods import refuse_rows_of_other_methods
 from harness.tasks.records import Record, filled, read_records
 
+AUTO = "auto"
+"""Finds the format in the first row."""
+
 _CHATS = ("messages", "conversations", "conversation")
 _QUESTIONS = ("prompt", "question", "query", "input")
 _EXTRAS = ("input", "context")
@@ -282,7 +285,7 @@ SHIPPED = (
 )
 
 
-def read_examples(path: Path, format_name: str = "auto") -> list[Example]:
+def read_examples(path: Path, format_name: str = AUTO) -> list[Example]:
     """Read every row of a file that is to be trained on.
 
     Args:
@@ -293,5 +296,5 @@ def read_examples(path: Path, format_name: str = "auto") -> list[Example]:
         DataError: the file or one of its rows cannot be read; the message names row and field.
     """
     records = read_records(path)
-    name = detect_format(records[0]) if format_name == "auto" else format_name
+    name = detect_format(records[0]) if format_name == AUTO else format_name
     return [parse_training_example(record, name) for record in records]

@@ -14,11 +14,11 @@ from harness.config.base import Text, objection
 from harness.engines.requests import SYSTEM_ROLES, Message, Prompt
 from harness.errors import TaskError, nearest, show
 from harness.tasks.base import Item
-from harness.tasks.formats import DATA_FORMATS, detect_format, parse_example
+from harness.tasks.formats import AUTO, DATA_FORMATS, detect_format, parse_example
 from harness.tasks.kinds import TaskKeys, Texts
 from harness.tasks.records import Record
 
-AUTO, FIELDS = "auto", "fields"
+FIELDS = "fields"
 
 Template = tuple[tuple[str, str | None], ...]
 """A prompt as literal text and field names by turns, each field name after its text."""
@@ -116,7 +116,7 @@ class ItemReader:
         rows: dict[str, int] = {}
         items = []
         for record in records:
-            item = self._item(record, read_target)
+            item = self.item(record, read_target)
             if item.id in rows:
                 raise record.error(
                     f"field {self.keys.id_field!r} repeats the id {item.id!r} of row {rows[item.id]}", "make ids unique"
@@ -125,7 +125,8 @@ class ItemReader:
             items.append(item)
         return items
 
-    def _item(self, record: Record, read_target: ReadTarget) -> Item:
+    def item(self, record: Record, read_target: ReadTarget) -> Item:
+        """One row as an item."""
         messages, tools, completion_field, completion = self._conversation(record)
         if self.keys.system is not None and messages[0].role not in SYSTEM_ROLES:
             messages = (Message("system", self.keys.system), *messages)
@@ -141,6 +142,11 @@ class ItemReader:
             cluster=None if self.keys.cluster_field is None else scalar_text(record, self.keys.cluster_field),
             tags={field: _tag(record, field) for field in self.keys.tag_fields},
         )
+
+    def completion(self, record: Record) -> str | None:
+        """The answer as the row's conversation ends in it; None where the right one stands in a field of its own."""
+        own_field = isinstance(self.keys, ItemKeys) and self.keys.target_field is not None
+        return None if own_field else self._conversation(record)[3]
 
     def _conversation(self, record: Record) -> tuple[tuple[Message, ...], str | None, str, str]:
         """The prompt's turns and tools, and the completion with the name of the field it stands in."""

@@ -15,6 +15,8 @@ from harness.config.checking import check, location
 from harness.errors import TaskError, show
 from harness.plugins import Registry
 from harness.tasks.base import Item, TaskLike
+from harness.tasks.formats import Example
+from harness.tasks.records import Record
 from harness.tasks.sampling import sample_items
 
 Spec = Mapping[str, Any]
@@ -93,6 +95,7 @@ class TaskKind(Generic[K]):
         generates: its answers are texts that a model has to end by itself.
         with_fewshot: a task's specification with another number of examples in the prompt (name, specification, number);
             None where the task takes none.
+        teach: as `row_reader`, of keys that were checked; None where the kind has no right answers to be learnt.
     """
 
     name: str
@@ -101,6 +104,7 @@ class TaskKind(Generic[K]):
     metrics: tuple[str, ...] = ()
     generates: bool = True
     with_fewshot: Callable[[str, Spec, int], Spec | None] = lambda name, spec, shots: None
+    teach: Callable[[str, K, TaskContext, Record], Callable[[Record], Example]] | None = None
 
     def make(self, name: str, spec: Spec, context: TaskContext) -> TaskLike:
         """The task of a specification.
@@ -109,7 +113,24 @@ class TaskKind(Generic[K]):
             TaskError: a key is unknown or missing, or has a wrong value.
             DataError: the data cannot be read, or a row does not fit.
         """
-        return self.build(name, check(self.keys, spec, location(f"task {name!r}"), TaskError), context)
+        return self.build(name, self._keys(name, spec), context)
+
+    def row_reader(self, name: str, spec: Spec, context: TaskContext, first: Record) -> Callable[[Record], Example]:
+        """How rows of another file than the task's own are made training examples: asked and answered as by the task.
+
+        Args:
+            first: the first of them.
+
+        Raises:
+            TaskError: as `make`; or the kind has no right answers to be learnt.
+            DataError: the first row, or what the task is built of, cannot be read.
+        """
+        if self.teach is None:
+            raise nothing_to_teach(name, self.name)
+        return self.teach(name, self._keys(name, spec), context, first)
+
+    def _keys(self, name: str, spec: Spec) -> K:
+        return check(self.keys, spec, location(f"task {name!r}"), TaskError)
 
 
 @dataclass(frozen=True)
@@ -124,6 +145,14 @@ class NamedTask:
     name: str
     spec: Spec
     root: Path | None = None
+
+
+def nothing_to_teach(name: str, kind: str) -> TaskError:
+    """What is wrong where a recipe is to train on the answers of a task that has none."""
+    return TaskError(
+        f"task {name!r} of kind {kind} has no right answers that a recipe could train on",
+        "leave `task:` out of the recipe's data, and give rows that bring prompt and answer",
+    )
 
 
 TASK_KINDS: Registry[TaskKind[Any]] = Registry("register_task_kinds", "task kind", TaskError)

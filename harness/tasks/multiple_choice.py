@@ -77,7 +77,11 @@ class ChoiceGrader:
 
     def solved(self, item: Item) -> str:
         """An example: question and right answer."""
-        return f"{self._question(item)} {self._continuations(item.target)[item.target['gold']]}"
+        return f"{self._question(item)}{self.answer(item.target)}"
+
+    def answer(self, target: Mapping[str, Any]) -> str:
+        """The right choice as it is scored: its letter or its text."""
+        return f" {self._continuations(target)[target['gold']]}"
 
     def target(self, record: Record, field: str, value: Any) -> dict[str, Any]:
         """A row's choices and the index of the right one, which may be given as index, letter or text."""

@@ -32,6 +32,10 @@ class ShortAnswerKeys(AnswerKeys):
 class _WithReferences(Generates):
     """A target is one text or a list of them."""
 
+    def answer(self, target: str | list[str]) -> str:
+        """The first reference."""
+        return overlap.as_references(target)[0]
+
     def target(self, record: Record, field: str, value: Any) -> str | list[str]:
         """A row's reference or references."""
         return read_references(record, field, value)

@@ -156,6 +156,12 @@ class ToolCallGrader(Generates):
         """Whether a text is the refusal and nothing else."""
         return _plain(text) == _plain(self.no_call)
 
+    def answer(self, target: Any) -> str:
+        """The call between its tags, or the refusal."""
+        if target is None:
+            return self.no_call
+        return f"<tool_call>\n{json.dumps(target, ensure_ascii=False)}\n</tool_call>"
+
     def target(self, record: Record, field: str, value: Any) -> Any:
         """A row's gold answer: null, the refusal, a call as an object, as its JSON text or between tags."""
         if value is None or (isinstance(value, str) and self.is_refusal(value)):

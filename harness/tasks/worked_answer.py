@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,7 +74,11 @@ class WorkedAnswerGrader(Generates):
 
     def solved(self, item: Item) -> str:
         """An example: question and worked solution."""
-        return f"{self._question(item)} {item.target['solution']}"
+        return f"{self._question(item)}{self.answer(item.target)}"
+
+    def answer(self, target: Mapping[str, Any]) -> str:
+        """The worked solution."""
+        return f" {target['solution']}"
 
     def target(self, record: Record, field: str, value: Any) -> dict[str, Any]:
         """A row's answer and worked solution."""

@@ -17,10 +17,10 @@ from filelock import FileLock, Timeout
 
 from harness.digests import digest_file, digest_json
 from harness.models.identity import adapter_digest
-from harness.tasks.data_files import data_digest
 from harness.training.data import load_examples, load_rehearsal
 from harness.training.log import TrainingLog
-from harness.training.recipe import DataFile, Recipe
+from harness.training.reading import rows_digest
+from harness.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -107,11 +107,12 @@ def _provenance(recipe: Recipe, base_digest: str) -> dict[str, Any]:
     content = recipe.to_json()
     files = recipe.data.files()
     for role in files:
-        del content["data"][role]["path"]
+        content["data"][role].pop("path")
+        content["data"][role].pop("task", None)  # it counts by what rows become
     del content["data"]["train_on"]  # it counts by what is learnt
     return {
         "recipe": {key: value for key, value in content.items() if key != "name"},
-        "data": {role: _digest_data(recipe, file) for role, file in files.items()},
+        "data": {role: rows_digest(recipe, file) for role, file in files.items()},
         **_reading(recipe),
         "base": base_digest,
         "libraries": {name: version(name) for name in _LIBRARIES},
@@ -125,10 +126,6 @@ def _reading(recipe: Recipe) -> dict[str, Any]:
     if all(example.first_read and len(example.conversation.learnt) == 1 for example in examples):
         return {}
     return {"reading": _READING_VERSION, "train_on": recipe.data.train_on}
-
-
-def _digest_data(recipe: Recipe, file: DataFile) -> str:
-    return data_digest(recipe.resolve(file))
 
 
 def _train_and_publish(

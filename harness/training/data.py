@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.engines.rendering import REASONING_KEYS, render_chat
+from harness.engines.rendering import REASONING_KEYS, prompt_tokens, render_chat, render_text
 from harness.errors import DataError, ModelError, RecipeError
 from harness.tasks.conversations import Conversation
-from harness.tasks.formats import Example, read_examples
+from harness.tasks.formats import Example
+from harness.tasks.records import read_records
+from harness.training.reading import row_reader
 from harness.training.recipe import DataFile, Recipe
 
 if TYPE_CHECKING:
@@ -116,7 +118,9 @@ def tokenize_examples(
 
 
 def _read(recipe: Recipe, file: DataFile) -> list[Example]:
-    examples = read_examples(recipe.resolve(file), file.format)
+    records = read_records(recipe.resolve(file))
+    _, read = row_reader(recipe, file, records[0])
+    examples = [read(record) for record in records]
     if recipe.data.train_on == "last":
         examples = [example.of_last_answer() for example in examples]
     if file.limit is None or file.limit >= len(examples):
@@ -147,8 +151,7 @@ def tokenize_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> li
     """
     rows: list[TokenRow] = []
     for one in example.conversation.by_answer():
-        prompt_text = render_chat(tokenizer, one.prompt, one.tools)
-        prompt = tuple(tokenizer(prompt_text, add_special_tokens=False)["input_ids"])
+        prompt_text, prompt = render_text(tokenizer, one.asked), tuple(prompt_tokens(tokenizer, one.asked))
         answer_text = _answer_text(example, one, prompt_text, tokenizer).rstrip().removesuffix(str(tokenizer.eos_token))
         answer = (*tokenizer(answer_text, add_special_tokens=False)["input_ids"], int(tokenizer.eos_token_id))
         labels = (IGNORED_LABEL,) * len(prompt)

@@ -12,6 +12,7 @@ from harness.config.base import Count, Named, Section, Text, objection
 from harness.config.checking import check, location
 from harness.config.yaml_text import parse_yaml
 from harness.errors import RecipeError
+from harness.tasks.formats import AUTO
 from harness.training.arguments import PEFT_METHODS, peft_arguments, trainer_arguments
 
 Quantization = Literal["none", "nf4"]
@@ -28,10 +29,21 @@ class DataFile(_RecipePart):
 
     path: Text
     """as written in the recipe; relative paths start at the recipe's root"""
-    format: Text = "auto"
+    task: Text | None = None
+    """a task of assay.yaml: its prompt is put to each row, system prompt and examples and all, and its right answer is
+    learnt, so that what is trained on is what is asked"""
+    format: Text = AUTO
     """format of the rows, known to `harness.tasks.formats`, or auto, which finds it out"""
     limit: Count | None = None
     """rows to draw at random (by the data seed), keeping file order; null takes all"""
+
+    @model_validator(mode="after")
+    def _one_reading(self) -> DataFile:
+        if self.task is not None and self.format != AUTO:
+            raise objection(
+                f"format is {self.format!r}, and the task {self.task!r} says how rows are read", "keep one of the two"
+            )
+        return self
 
 
 class RecipeData(_RecipePart):
@@ -114,10 +126,12 @@ class Recipe(RecipeFile):
 
     Attributes:
         root: directory that relative data paths start at; not part of the recipe's content.
+        tasks: those under `tasks:` of assay.yaml, for files that name one; likewise.
     """
 
     name: str
     root: Path = Path()
+    tasks: Mapping[str, Mapping[str, Any]] = Field(default={})
 
     def resolve(self, file: DataFile) -> Path:
         """Absolute path of a data file."""
@@ -131,7 +145,12 @@ class Recipe(RecipeFile):
     def to_json(self) -> dict[str, Any]:
         """The recipe's content as JSON: everything but `root`. The cache of adapters knows a recipe by it."""
         files = {  # "layout" as ever: cached adapters are known by these words
-            role: {"path": file.path, "layout": file.format, "limit": file.limit}
+            role: {
+                "path": file.path,
+                **({"task": file.task} if file.task is not None else {}),
+                "layout": file.format,
+                "limit": file.limit,
+            }
             for role, file in self.data.files().items()
         }
         return {
@@ -144,11 +163,12 @@ class Recipe(RecipeFile):
         }
 
 
-def load_recipe(path: Path, *, root: Path) -> Recipe:
+def load_recipe(path: Path, *, root: Path, tasks: Mapping[str, Mapping[str, Any]] | None = None) -> Recipe:
     """Read and check a recipe.
 
     Args:
         root: directory that relative data paths start at (the one that holds `fixtures/`).
+        tasks: as `tasks:` of assay.yaml has them, for recipes that name one.
 
     Raises:
         RecipeError: the file is missing or not YAML, a key is unknown, a value has the wrong type, or an
@@ -161,7 +181,8 @@ def load_recipe(path: Path, *, root: Path) -> Recipe:
     said = check(RecipeFile, parse_yaml(text, path.name, RecipeError), location(path.name), RecipeError)
     check(peft_arguments(said.peft_type), said.peft, location(path.name, "peft"), RecipeError)
     check(trainer_arguments(), said.trainer, location(path.name, "trainer"), RecipeError)
-    return Recipe(**{key: getattr(said, key) for key in said.model_fields_set}, name=path.stem, root=root)
+    given = {key: getattr(said, key) for key in said.model_fields_set}
+    return Recipe(**given, name=path.stem, root=root, tasks=tasks or {})
 
 
 def recipe_schema() -> dict[str, Any]:
@@ -174,17 +195,18 @@ def recipe_schema() -> dict[str, Any]:
     return schema
 
 
-def find_recipe(name: str, root: Path) -> Recipe:
+def find_recipe(name: str, root: Path, tasks: Mapping[str, Mapping[str, Any]] | None = None) -> Recipe:
     """The recipe of that name in `root/fixtures/recipes`, or the one at that path.
 
     Args:
         name: "tool-calls-qlora", or the path of a YAML file.
         root: directory that relative data paths in the recipe start at.
+        tasks: as `tasks:` of assay.yaml has them, for recipes that name one.
     """
     recipes = root / "fixtures" / "recipes"
     for path in (recipes / f"{name}.yaml", root / name, Path(name)):
         if path.suffix in (".yaml", ".yml") and path.is_file():
-            return load_recipe(path, root=root)
+            return load_recipe(path, root=root, tasks=tasks)
     known = ", ".join(sorted(path.stem for path in recipes.glob("*.yaml")))
     raise RecipeError(
         f"recipe {name!r} is unknown", f"choose one of: {known}" if known else f"put NAME.yaml into {recipes}"

@@ -67,8 +67,8 @@ def test_doctor_tells_an_adapter_of_another_base(
     assert "28 of another shape" in capsys.readouterr().out
 
 
-def test_init_writes_a_start_that_loads_and_never_overwrites(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["init", "mine"]) == 0
+def test_init_full_writes_all_that_ships_and_never_overwrites(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["init", "mine", "--full"]) == 0
     for name in (
         "suites/test_task.py",
         "fixtures/data/tool_calls/train.jsonl",
@@ -81,7 +81,7 @@ def test_init_writes_a_start_that_loads_and_never_overwrites(here: Path, capsys:
 
     (here / "mine" / "assay.yaml").write_text("precious")
     shutil.rmtree(here / "mine" / "suites")
-    assert main(["init", "mine"]) == 2
+    assert main(["init", "mine", "--full"]) == 2
     check_refused(capsys, "mine/assay.yaml", "would be overwritten", "another directory")
     assert (here / "mine" / "assay.yaml").read_text() == "precious"
     assert not (here / "mine" / "suites").exists()
@@ -89,8 +89,9 @@ def test_init_writes_a_start_that_loads_and_never_overwrites(here: Path, capsys:
 
 def test_init_into_a_path_that_is_a_file_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "taken").write_text("")
-    assert main(["init", "taken"]) == 2
-    check_refused(capsys, "taken")
+    for options in ([], ["--full"]):
+        assert main(["init", "taken", *options]) == 2
+        check_refused(capsys, "taken")
 
 
 def test_report_is_made_again_from_the_stored_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

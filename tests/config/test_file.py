@@ -180,7 +180,7 @@ def test_empty_sections_are_empty(tmp_path: Path, text: str) -> None:
     config = load(tmp_path, text)
     assert all(spec == {} for spec in config.tasks.values())
     assert config.margins == Thresholds()
-    assert sorted(config.profiles) == ["release", "smoke"]
+    assert sorted(config.profiles) == ["demo", "release", "smoke"]
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
@@ -218,8 +218,8 @@ def test_the_nearest_file_upwards_is_found_and_a_foreign_pyproject_passed_over(t
 def test_without_a_file_there_are_the_built_in_profiles(tmp_path: Path) -> None:
     config = find_config(None, [tmp_path])
     assert config.root == tmp_path
-    assert sorted(config.profiles) == ["release", "smoke"]
-    with pytest.raises(ConfigError, match=r"--profile=nightly is unknown.*\n.*choose one of: release, smoke"):
+    assert sorted(config.profiles) == ["demo", "release", "smoke"]
+    with pytest.raises(ConfigError, match=r"--profile=nightly is unknown.*\n.*choose one of: demo, release, smoke"):
         config.get_profile("nightly")
 
 

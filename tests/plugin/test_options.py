@@ -124,8 +124,8 @@ def test_a_model_named_in_assay_yaml_starts_at_that_file(pytester: pytest.Pytest
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--profile=nightly", "-n2"], "--profile=nightly is unknown*remedy: choose one of: release, smoke"),
-        (["--profile=nightly"], "--profile=nightly is unknown*remedy: choose one of: release, smoke"),
+        (["--profile=nightly", "-n2"], "--profile=nightly is unknown*remedy: choose one of: demo, release, smoke"),
+        (["--profile=nightly"], "--profile=nightly is unknown*remedy: choose one of: demo, release, smoke"),
         (["--dtype=float8"], "*argument --dtype/--assay-dtype: invalid choice: 'float8'*bfloat16*"),
         (
             ["-o", "assay_dtype=float8"],

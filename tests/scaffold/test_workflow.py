@@ -60,17 +60,30 @@ def test_a_failed_gate_keeps_its_answers_and_report_and_fails_the_job(steps: lis
     assert (restored["with"]["path"], restored["with"]["key"]) == (saved["with"]["path"], saved["with"]["key"])
 
 
-@pytest.mark.parametrize(("baseline", "given"), [("", []), ("main", ["--baseline=main"]), ("a b", ["--baseline=a b"])])
-def test_the_baseline_is_passed_where_there_is_one(
-    steps: list[dict[str, Any]], tmp_path: Path, baseline: str, given: list[str]
+@pytest.mark.parametrize(
+    ("named", "given"),
+    [
+        ({}, []),  # the recipe and the profile are those of assay.yaml
+        ({"BASELINE": "main"}, ["--baseline=main"]),
+        ({"BASELINE": "a b", "ADAPTER": "out/x y"}, ["--adapter=out/x y", "--baseline=a b"]),
+        ({"PROFILE": "release"}, ["--profile=release"]),
+    ],
+)
+def test_what_was_not_named_is_left_to_the_configuration(
+    steps: list[dict[str, Any]], tmp_path: Path, named: dict[str, str], given: list[str]
 ) -> None:
     command = next(step["run"] for step in steps if "pytest suites/" in step.get("run", ""))
     stand_in = tmp_path / "pytest"
     stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     stand_in.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "ADAPTER": "x", "PROFILE": "smoke", "BASELINE": baseline}
+    unnamed = dict.fromkeys(("ADAPTER", "PROFILE", "BASELINE"), "")
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **unnamed, **named}
     shown = subprocess.run(["bash", "-ec", command], env=environment, capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines() == ["suites/", "--adapter=x", "--profile=smoke", *given]
+    assert shown.splitlines() == ["suites/", *given]
+
+
+def test_nothing_of_the_demo_is_in_it() -> None:
+    assert "tool-calls" not in WORKFLOW.read_text()
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the step's script")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from harness.engines.requests import SYSTEM_ROLES, Message
 from harness.errors import DataError
 from harness.tasks.conversations import Conversation
-from harness.tasks.formats import Example, detect_format, parse_training_example
+from harness.tasks.formats import Example
 from harness.tasks.records import Record, read_records
 from harness.training.data import load_examples, load_rehearsal
+from harness.training.reading import RowReader, format_reader, row_reader
 from harness.training.recipe import Recipe
 
 TRAIN, VALIDATION, REHEARSAL = "train", "validation", "rehearsal"
@@ -79,7 +81,7 @@ class Part:
 
     Attributes:
         role: train, validation or rehearsal.
-        format: as detected in the first row, unless it was given.
+        format: as detected in the first row, unless it was given; or the task that words the rows.
         records: every row of the file.
         examples: the readable ones that are used.
         refused: what is wrong with the others, by their row number.
@@ -132,7 +134,8 @@ def corpus_of_recipe(recipe: Recipe) -> Corpus:
         DataError: a file is missing, empty, or not JSON or CSV at all.
         RecipeError: the split leaves one side without rows.
     """
-    parts = [_read(role, recipe.resolve(file), file.format) for role, file in recipe.data.files().items()]
+    files = recipe.data.files()
+    parts = [_read(role, recipe.resolve(file), partial(row_reader, recipe, file)) for role, file in files.items()]
     if any(part.refused for part in parts):
         return Corpus(parts)
     train, validation = load_examples(recipe)
@@ -149,27 +152,22 @@ def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str 
         DataError: a file is missing, empty, or not JSON or CSV at all.
     """
     files = {TRAIN: train, VALIDATION: validation}
-    return Corpus([_read(role, path, layout) for role, path in files.items() if path is not None])
+    reading = partial(format_reader, layout)
+    return Corpus([_read(role, path, reading) for role, path in files.items() if path is not None])
 
 
-def _read(role: str, path: Path, data_format: str) -> Part:
+def _read(role: str, path: Path, reading: Callable[[Record], tuple[str, RowReader]]) -> Part:
     records = read_records(path)
-    if data_format == "auto":
-        data_format = _format_of(records[0])
+    try:
+        name, read = reading(records[0])
+    except DataError:  # it is in no format, which is each row's own fault
+        name, read = "unknown", lambda record: reading(record)[1](record)
     examples: list[Example] = []
     refused: dict[int, str] = {}
     for record in records:
         try:
-            examples.append(parse_training_example(record, data_format or detect_format(record)))
+            examples.append(read(record))
         except DataError as error:
             problem = error.problem.removeprefix(f"{path}: row {record.row} ")
             refused[record.row] = f"{problem}: {error.remedy}" if error.remedy else problem
-    return Part(role, path, data_format or "unknown", records, examples, refused)
-
-
-def _format_of(first: Record) -> str:
-    """The format of a file that begins with this row; empty where it has none, which is each row's own fault."""
-    try:
-        return detect_format(first)
-    except DataError:
-        return ""
+    return Part(role, path, name, records, examples, refused)

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from harness.checks.data import Corpus
 from harness.checks.data.corpus import TRAIN, VALIDATION, Row
 from harness.digests import digest_json
-from harness.engines.requests import Prompt
 from harness.tasks.base import Item
 from harness.tasks.references import TextGrader
 from harness.tasks.task import Task
@@ -30,8 +29,7 @@ def sample_rows(corpus: Corpus, kind: str, size: int) -> list[Row]:
 
 def item_of(row: Row, kind: str, target: str) -> Item:
     """A row's prompt as it is trained on, with what should follow."""
-    prompt = Prompt(messages=row.prompt, tools=row.conversation.tools)
-    return Item(id=f"{row.location} ({kind})", prompt=prompt, target=target, tags={"rows": kind})
+    return Item(id=f"{row.location} ({kind})", prompt=row.conversation.asked, target=target, tags={"rows": kind})
 
 
 def digest_rows(items: Sequence[Item]) -> str:
