@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.config.settings import Settings
-from harness.errors import AssayError, ConfigError
+from harness.errors import AssayError, Complaints, ConfigError, joined
 from harness.plugin import config_fixtures, fixtures, training_fixtures
 from harness.plugin.finish import finish_run
 from harness.plugin.options import add_options
@@ -49,20 +49,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     state = metafunc.config.stash[STATE]
     values: Mapping[str, Sequence[Any]] = {}
     try:
-        values = _values(state.settings)
+        values = _values(state.settings, state.complaints)
     except ConfigError as exc:
         state.usage_error = str(exc)  # raised once, at the end of the collection
     for name in wanted:
         metafunc.parametrize(name, values.get(name, ()), indirect=True)
 
 
-def _values(settings: Settings) -> dict[str, Sequence[Any]]:
+def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[Any]]:
     """Fixture -> what it is in one run of a test after another."""
     from harness.gates.config import gates_from_config
     from harness.tasks.kinds import generates
 
     tasks = settings.config.tasks
-    gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates"))]
+    gates = []
+    for name, spec in tasks.items():
+        with complaints.noting(settings.config.file.name):
+            gates += gates_from_config(name, spec.get("gates"))
     generating = [name for name, spec in tasks.items() if generates(spec)]
     return {
         "task_gate": [pytest.param(gate, id=gate.id) for gate in gates],
@@ -84,8 +87,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             _ = state.settings, state.baseline
         except AssayError as exc:
             state.usage_error = str(exc)
+    _stop_for_usage_error(state, items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Check all that the tests which are left need and files can tell: one error, before any model is loaded."""
+    state = session.config.stash[STATE]
+    gating = [item for item in session.items if measures(item)]
+    if not gating or state.stopped:
+        return
+    from harness.plugin.needs import needs_of
+    from harness.session.preflight import check_files
+
+    check_files(state.settings, needs_of(gating, state.settings), state.find_task, state.complaints)
+    if state.complaints.noted:
+        state.usage_error = str(joined(state.complaints.noted, ConfigError))
+    _stop_for_usage_error(state, session.items)
+
+
+def _stop_for_usage_error(state: State, items: list[pytest.Item]) -> None:
     if not state.usage_error:
         return
+    state.stopped = True
     if state.is_worker:
         items.clear()  # the controller raises it, once for all workers
         return

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.config.settings import Settings
+from harness.errors import Complaints
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.options import read_settings
 from harness.records import Manifest, ProcessFacts, Sample, Verdict
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from harness.plugin.baseline import BaselineRun
     from harness.runs import RunWriter
     from harness.session import Session
+    from harness.tasks.base import TaskLike
 
 STATE: pytest.StashKey[State] = pytest.StashKey()
 
@@ -37,7 +39,9 @@ class State:
         run_directory: where the finished run was written.
         manifest: what was written of it there.
         write_error: why it could not be.
-        usage_error: what is wrong with the options or the configuration, until it is raised; no test runs then.
+        complaints: what is wrong with the configuration and what it names, noted during the collection.
+        usage_error: the same and what is wrong with the options, until it is raised; no test runs then.
+        stopped: whether it was.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -50,7 +54,10 @@ class State:
         self.run_directory: Path | None = None
         self.manifest = Manifest()
         self.write_error = ""
+        self.complaints = Complaints()
         self.usage_error = ""
+        self.stopped = False
+        self._built: dict[tuple[str, int | None], TaskLike] = {}
         self._failed_integrity = ""
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._processes = worker["workercount"] if worker else 1
@@ -70,7 +77,19 @@ class State:
         def keep(samples: Sequence[Sample]) -> None:
             self.writer().add_samples(samples)
 
-        return Session(self.settings, keep_samples=keep, progress=self._progress, processes=self._processes)
+        return Session(
+            self.settings, keep_samples=keep, progress=self._progress, processes=self._processes, built=self._built
+        )
+
+    def find_task(self, name: str, fewshot: int | None) -> TaskLike:
+        """A task as the session will measure it, without a session: one at the collection has measured nothing."""
+        from harness.tasks.lookup import find_task
+
+        if (name, fewshot) not in self._built:
+            self._built[name, fewshot] = find_task(
+                name, self.settings, fewshot=fewshot, judge=lambda: self.session.judge_runner.trusted
+            )
+        return self._built[name, fewshot]
 
     @cached_property
     def baseline(self) -> BaselineRun | None:

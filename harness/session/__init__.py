@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -45,6 +46,7 @@ class Session:
         keep_samples: called once with the samples of each evaluation, to store them.
         progress: makes a progress callback for a labelled piece of work.
         processes: sessions of one run that measure at once, and share what may be spent on the judge.
+        built: tasks that were built before, by name and few-shot count.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Session:
         keep_samples: Callable[[Sequence[Sample]], None] = lambda samples: None,
         progress: Callable[[str], contextlib.AbstractContextManager[Progress]] | None = None,
         processes: int = 1,
+        built: Mapping[tuple[str, int | None], TaskLike] = MappingProxyType({}),
     ) -> None:
         self.settings = settings
         self.models = ModelPair(settings)
         self._keep_samples = keep_samples
         self._progress = progress or _silent
         self._processes = processes
+        self._built = built
         self._tasks: dict[str, TaskLike] = {}
         self._names: dict[tuple[str, int | None], str] = {}
         self._samples: dict[tuple[str, Role], list[Sample]] = {}
@@ -112,7 +116,9 @@ class Session:
             DataError: its data cannot be read.
         """
         if (name, fewshot) not in self._names:
-            task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner.trusted)
+            task = self._built.get((name, fewshot))
+            if task is None:
+                task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner.trusted)
             self._names[name, fewshot] = task.name
             self._tasks.setdefault(task.name, task)
         return self._tasks[self._names[name, fewshot]]

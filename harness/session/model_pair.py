@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
 from harness.config.settings import Settings
-from harness.config.spec import EMBEDDED
+from harness.config.spec import EMBEDDED, ModelSpec
 from harness.engines import AnswerCache, Backend, Engine
 from harness.engines.backends import make_backend, served_identity
 from harness.errors import AdapterError, ConfigError
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 ROLES: tuple[Role, ...] = ("base", "candidate")
 
 
+def no_adapter() -> ConfigError:
+    """What to raise where neither an adapter nor a recipe was named."""
+    return ConfigError("there is no adapter to judge", f"pass --adapter=DIRECTORY, or name a `recipe:` in {FILE_NAME}")
+
+
 class ModelPair:
     """Base and candidate: all that is costly is made when first asked for, and kept.
 
@@ -54,10 +59,19 @@ class ModelPair:
     @cached_property
     def base(self) -> ResolvedModel:
         """The base model, on disk or served."""
+        return resolve_model(self.base_spec, trust_remote_code=self.settings.trust_remote_code)
+
+    @property
+    def base_spec(self) -> ModelSpec:
+        """The base as it was named: by option or file, else by the recipe; else the embedded model.
+
+        Raises:
+            ConfigError: it is no model spec.
+        """
         spec = self.settings.model_spec
         if spec is None and self.recipe is not None:
             spec = parse_model_spec(self.settings.config.path_or_name(self.recipe.base))
-        return resolve_model(spec or EMBEDDED, trust_remote_code=self.settings.trust_remote_code)
+        return spec or EMBEDDED
 
     @property
     def quantization(self) -> str:
@@ -90,9 +104,7 @@ class ModelPair:
         if self.recipe is not None:
             return self._train(self.recipe)
         if self.settings.adapter_spec is None:
-            raise ConfigError(
-                "there is no adapter to judge", f"pass --adapter=DIRECTORY, or name a `recipe:` in {FILE_NAME}"
-            )
+            raise no_adapter()
         return resolve_adapter(self.settings.adapter_spec)
 
     @cached_property

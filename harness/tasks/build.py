@@ -84,7 +84,7 @@ def item_kind(
     def build(task: str, given: K, context: TaskContext) -> Task:
         path = context.root / given.data
         records = read_records(path)
-        reader = ItemReader.from_keys(task, given, records[0])
+        reader = ItemReader.from_keys(task, given, records)
         chosen = {key: getattr(given, key) for key in settings & given.model_fields_set}
         made = complete(grader(**chosen), Source(task, given, context.root, records, reader))
         items = context.sample(reader.read(records, made.target), given)
