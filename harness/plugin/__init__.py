@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -100,7 +100,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     from harness.plugin.needs import needs_of
     from harness.session.preflight import check_files
 
-    check_files(state.settings, needs_of(gating, state.settings), state.find_task, state.complaints)
+    state.needs = needs_of(gating, state.settings)
+    check_files(state.settings, state.needs, state.find_task, state.complaints)
     if state.complaints.noted:
         state.usage_error = str(joined(state.complaints.noted, ConfigError))
     _stop_for_usage_error(state, session.items)
@@ -115,6 +116,22 @@ def _stop_for_usage_error(state: State, items: list[pytest.Item]) -> None:
         return
     error, state.usage_error = state.usage_error, ""
     raise pytest.UsageError(error)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[Any]:
+    """Say what the run will do, and let what is logged meanwhile be seen."""
+    state = session.config.stash[STATE]
+    if state.needs is None or state.is_worker or session.config.option.collectonly:
+        return (yield)
+    state.notices.start()
+    try:
+        if state.needs.measured and (told := state.forecast()):
+            with state.on_terminal():
+                print(f"\n{told}", flush=True)
+        return (yield)
+    finally:
+        state.notices.stop()
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:

@@ -33,16 +33,18 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
     for name in sorted(fixtures & _TASKS_OF.keys()):
         if name != "judge" or judged:
             tasks += _TASKS_OF[name](settings)
+    for item in {item.function: item for item in running}.values():
+        named, gated = uses_in_source(item)
+        tasks, gates = [*tasks, *named], [*gates, *gated]
+    measured = preflight.measured_in(tasks, gates)
     if fixtures & {"held_out_items", "items_in_use"} and has_data:
         tasks += preflight.configured_tasks(settings)
     if "items_in_use" in fixtures and has_data:
         tasks += [*preflight.forgetting_tasks(settings), *preflight.further_tasks(settings)]
-    for item in {item.function: item for item in running}.values():
-        named, gated = uses_in_source(item)
-        tasks, gates = [*tasks, *named], [*gates, *gated]
     return Needs(
         tasks=tasks,
         gates=gates,
+        measured=measured,
         adapter="adapter" in fixtures,
         training_data="training_data" in fixtures,
         canaries="canaries" in fixtures and has_data,

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.config.settings import Settings
-from harness.errors import Complaints
+from harness.errors import AssayError, Complaints
 from harness.paths import cache_dir, write_atomic
+from harness.plugin.notices import Notices
 from harness.plugin.options import read_settings
 from harness.records import Manifest, ProcessFacts, Sample, Verdict
 from harness.runs.run import new_run_id
 
 if TYPE_CHECKING:
     from harness.plugin.baseline import BaselineRun
+    from harness.plugin.progress import AnswerBar
     from harness.runs import RunWriter
     from harness.session import Session
+    from harness.session.preflight import Needs
     from harness.tasks.base import TaskLike
 
 STATE: pytest.StashKey[State] = pytest.StashKey()
@@ -40,6 +43,8 @@ class State:
         manifest: what was written of it there.
         write_error: why it could not be.
         complaints: what is wrong with the configuration and what it names, noted during the collection.
+        needs: what the tests that are left need; None where none gates.
+        notices: shows what is logged.
         usage_error: the same and what is wrong with the options, until it is raised; no test runs then.
         stopped: whether it was.
     """
@@ -55,6 +60,8 @@ class State:
         self.manifest = Manifest()
         self.write_error = ""
         self.complaints = Complaints()
+        self.needs: Needs | None = None
+        self.notices = Notices(self.on_terminal)
         self.usage_error = ""
         self.stopped = False
         self._built: dict[tuple[str, int | None], TaskLike] = {}
@@ -103,6 +110,17 @@ class State:
         named = self.settings.baseline
         return BaselineRun(self.settings, named, lambda: self.session) if named else None
 
+    def forecast(self) -> str:
+        """What the run will do, in one line; empty where that cannot be told, which the tests will say better."""
+        from harness.session.estimate import estimate
+
+        assert self.needs is not None
+        try:
+            tasks = {task.name: task for task in (self.find_task(*named) for named in self.needs.measured)}
+            return estimate(self.session.models, list(tasks.values())).describe()
+        except AssayError:
+            return ""
+
     def failed_integrity(self) -> str:
         """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""
         if self.is_worker and not self._failed_integrity and self._integrity_note.is_file():
@@ -141,24 +159,18 @@ class State:
 
     def writer(self) -> RunWriter:
         """The run's writer; whichever process comes first makes the directory."""
-        from filelock import FileLock
-
+        from harness.locks import held
         from harness.runs import RunWriter
         from harness.runs.run import partial_path
 
         root = self.settings.reports_dir
-        with FileLock(cache_dir() / "runs.lock"):
+        with held(cache_dir() / "runs.lock", "opening its run"):
             begun = partial_path(root, self.run_id).is_dir()
             return (RunWriter.open if begun else RunWriter.create)(root, self.run_id)
 
     @contextlib.contextmanager
-    def _progress(self, label: str) -> Iterator[Any]:
-        from tqdm import tqdm
+    def _progress(self, label: str) -> Iterator[AnswerBar]:
+        from harness.plugin.progress import answer_bar
 
-        with self.on_terminal(), tqdm(desc=label, disable=None, leave=False) as bar:
-
-            def show(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            yield show
+        with self.on_terminal(), answer_bar(label) as bar:
+            yield bar

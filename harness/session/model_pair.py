@@ -27,6 +27,7 @@ from harness.models.identity import base_digest
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.records import ModelFacts, Precision, ProcessFacts, Role, TrainingFacts
 from harness.training import Recipe, TrainedAdapter, TrainingLog, train
+from harness.training.cache import Training, is_cached
 from harness.training.history import TrainingHistory, read_history
 from harness.training.log import LOG_FILE
 from harness.training.recipe import find_recipe
@@ -106,6 +107,16 @@ class ModelPair:
         if self.settings.adapter_spec is None:
             raise no_adapter()
         return resolve_adapter(self.settings.adapter_spec)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the recipe's adapter is in the cache, so that asking for it trains nothing."""
+        return self.recipe is not None and is_cached(**self._training(self.recipe))
+
+    @property
+    def where(self) -> str:
+        """What computes the answers: a device, or a server."""
+        return str(self.base.location) if self.base.is_served else self.device
 
     @cached_property
     def training_log(self) -> TrainingLog | None:
@@ -274,11 +285,13 @@ class ModelPair:
             "summary": counts or read,
         }
 
+    def _training(self, recipe: Recipe) -> Training:
+        return {
+            "recipe": recipe.model_copy(update={"base": self.base.name}),
+            "base_digest": base_digest(self.base.directory),
+            "cache_dir": cache_dir() / "adapters",
+        }
+
     def _train(self, recipe: Recipe) -> ResolvedAdapter:
-        self.trained = train(
-            recipe.model_copy(update={"base": self.base.name}),
-            base_path=str(self.base.directory),
-            base_digest=base_digest(self.base.directory),
-            cache_dir=cache_dir() / "adapters",
-        )
+        self.trained = train(base_path=str(self.base.directory), **self._training(recipe))
         return ResolvedAdapter(f"recipe:{recipe.name}", self.trained.path, recipe.name)

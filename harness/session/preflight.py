@@ -63,6 +63,7 @@ class Needs:
     """What a session will need.
 
     Attributes:
+        measured: those of the tasks that base and candidate will be asked, by name and few-shot count.
         adapter, training_data, canaries, judge: whether it needs those.
         limits: whether it looks up limits of single tasks.
         every_row: whether each row of the training data has to be readable. A gate tells that too, and better.
@@ -70,12 +71,19 @@ class Needs:
 
     tasks: Sequence[TaskUse] = ()
     gates: Sequence[GateUse] = ()
+    measured: Sequence[tuple[str, int | None]] = ()
     adapter: bool = False
     training_data: bool = False
     canaries: bool = False
     judge: bool = False
     limits: bool = False
     every_row: bool = False
+
+
+def measured_in(tasks: Sequence[TaskUse], gates: Sequence[GateUse]) -> list[tuple[str, int | None]]:
+    """The tasks that are asked, each once."""
+    asked = [*((use.name, use.fewshot) for use in tasks), *((one.gate.task, one.fewshot) for one in gates)]
+    return list(dict.fromkeys(asked))
 
 
 def configured_tasks(settings: Settings) -> Iterator[TaskUse]:
@@ -135,9 +143,11 @@ def everything(settings: Settings) -> Needs:
     complaints.tell(ConfigError)
     judge = settings.judge is not None
     groups = [configured_tasks, further_tasks, forgetting_tasks, safety_tasks, *([judged_tasks] if judge else [])]
+    tasks = [use for group in groups for use in group(settings)]
     return Needs(
-        tasks=[use for group in groups for use in group(settings)],
+        tasks=tasks,
         gates=gates,
+        measured=measured_in(tasks, gates),
         adapter=True,
         training_data=True,
         canaries=True,
