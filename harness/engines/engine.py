@@ -77,12 +77,6 @@ class Engine:
         if len(known) < len(indices):
             yield from self._compute(requests, indices, known)
 
-    def count_cached(self, requests: Sequence[Request]) -> int:
-        """How many of these requests have an answer in the cache."""
-        keys = [answer_key(self.identity_digest, request) for request in requests]
-        known = self._cache.known(keys)
-        return sum(key in known for key in keys)
-
     def _compute(self, requests: Sequence[Request], indices: dict[str, list[int]], known: dict[str, Answer]) -> Answers:
         keys = list(indices)
         unique = [requests[indices[key][0]] for key in keys]

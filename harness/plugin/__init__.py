@@ -22,6 +22,13 @@ FIXTURE_MODULES = (fixtures, config_fixtures, training_fixtures)
 PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers")
 """Fixtures for each of whose values a test that takes them is run once."""
 
+_LIBRARIES = "(torch|transformers|peft|trl|accelerate|bitsandbytes|datasets|lm_eval|huggingface_hub)"
+LIBRARIES_TO_THEMSELVES = tuple(
+    f"ignore::{category}:{_LIBRARIES}"
+    for category in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+)
+"""What libraries say to each other's authors; a user of gates cannot act on it."""
+
 _NO_FURTHER_TASK = pytest.param("", marks=pytest.mark.skip(reason="--tasks names no further task"), id="none")
 
 
@@ -97,14 +104,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gating = [item for item in session.items if measures(item)]
     if not gating or state.stopped:
         return
-    from harness.plugin.needs import needs_of
-    from harness.session.preflight import check_files
-
-    state.needs = needs_of(gating, state.settings)
-    check_files(state.settings, state.needs, state.find_task, state.complaints)
+    state.check_files(gating)
     if state.complaints.noted:
         state.usage_error = str(joined(state.complaints.noted, ConfigError))
     _stop_for_usage_error(state, session.items)
+    for item in gating:
+        item.add_marker(pytest.mark.filterwarnings(*LIBRARIES_TO_THEMSELVES))
 
 
 def _stop_for_usage_error(state: State, items: list[pytest.Item]) -> None:
@@ -122,12 +127,12 @@ def _stop_for_usage_error(state: State, items: list[pytest.Item]) -> None:
 def pytest_runtestloop(session: pytest.Session) -> Iterator[Any]:
     """Say what the run will do, and let what is logged meanwhile be seen."""
     state = session.config.stash[STATE]
-    if state.needs is None or state.is_worker or session.config.option.collectonly:
+    if state.measured is None or state.is_worker or session.config.option.collectonly:
         return (yield)
     state.notices.start()
     try:
-        if state.needs.measured and (told := state.forecast()):
-            with state.on_terminal():
+        with state.on_terminal():
+            for told in state.forecast():
                 print(f"\n{told}", flush=True)
         return (yield)
     finally:
@@ -142,9 +147,12 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Spare what costs more where the adapter is broken."""
+    """Spare what costs more where the adapter is broken, or the test names what is not there."""
     if measures(item):
-        skip_if_broken(item.config.stash[STATE], item)
+        state = item.config.stash[STATE]
+        if fault := state.faults.get(getattr(item, "function", None)):
+            raise fault
+        skip_if_broken(state, item)
 
 
 @pytest.hookimpl(wrapper=True)

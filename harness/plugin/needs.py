@@ -1,4 +1,4 @@
-"""What the tests of a session need: of their fixtures, their parameters, and what their source says of tasks and metrics."""
+"""What the tests of a session need, by their fixtures and parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from harness.config.settings import Settings
 from harness.gates.config import GateSpec
 from harness.plugin.reports import owns
-from harness.plugin.source import uses_in_source
 from harness.plugin.training_fixtures import ROW_ANSWERS
 from harness.session import preflight
 from harness.session.preflight import GateUse, Needs, TaskUse
@@ -33,9 +32,6 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
     for name in sorted(fixtures & _TASKS_OF.keys()):
         if name != "judge" or judged:
             tasks += _TASKS_OF[name](settings)
-    for item in {item.function: item for item in running}.values():
-        named, gated = uses_in_source(item)
-        tasks, gates = [*tasks, *named], [*gates, *gated]
     measured = preflight.measured_in(tasks, gates)
     if fixtures & {"held_out_items", "items_in_use"} and has_data:
         tasks += preflight.configured_tasks(settings)

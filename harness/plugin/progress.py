@@ -34,9 +34,9 @@ class AnswerBar:
     def computed(self, answers: int, seconds: float) -> None:
         """Show answers of a batch that is not whole yet, and what time is left by them."""
         if answers <= self._computed:  # the next requests: another subtask, or turn
-            self._computed, self._there = 0, self._bar.n
+            self._computed = 0
         if self._computed == 0:
-            self._there = self._bar.n
+            self._there = int(self._bar.n)
         self._computed = answers
         self._move(self._there + answers)
         missing = (self._bar.total or 0) - self._bar.n

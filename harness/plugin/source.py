@@ -21,12 +21,12 @@ import pytest
 from harness.gates.config import GateSpec
 from harness.gates.kinds import KINDS
 from harness.plugin.reports import owns
-from harness.session.preflight import GateUse, TaskUse
+from harness.session.preflight import GateUse, Needs, TaskUse, measured_in
 
 _MEASURING = ("compare", "evaluate")
 
 
-def uses_in_source(item: pytest.Function) -> tuple[list[TaskUse], list[GateUse]]:
+def needs_in_source(item: pytest.Function) -> Needs:
     """What a test says it will ask, as far as it says so in constants."""
     fixtures = item._fixtureinfo.name2fixturedefs
     measuring = {name for name in _MEASURING if name in item._fixtureinfo.argnames and owns(fixtures.get(name))}
@@ -34,16 +34,16 @@ def uses_in_source(item: pytest.Function) -> tuple[list[TaskUse], list[GateUse]]
         lines, first = inspect.getsourcelines(item.function)
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError):
-        return [], []
+        return Needs()
     may_not_run = any(item.get_closest_marker(name) is not None for name in ("skipif", "xfail"))
     if not measuring or may_not_run or any(map(_skips, ast.walk(tree))):
-        return [], []
+        return Needs()
     local = item.function.__code__.co_varnames
     names = {name: value for name, value in item.function.__globals__.items() if name not in local}
     reader = _Reader(measuring, names, os.path.relpath(item.path), first)
     for statement in getattr(tree.body[0], "body", ()):
         reader.visit(statement)
-    return reader.tasks, reader.gates
+    return Needs(reader.tasks, reader.gates, measured_in(reader.tasks, reader.gates))
 
 
 def _skips(node: ast.AST) -> bool:

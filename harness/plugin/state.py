@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.config.settings import Settings
-from harness.errors import AssayError, Complaints
+from harness.errors import AssayError, Complaints, TaskError, joined
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.notices import Notices
 from harness.plugin.options import read_settings
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from harness.plugin.progress import AnswerBar
     from harness.runs import RunWriter
     from harness.session import Session
-    from harness.session.preflight import Needs
     from harness.tasks.base import TaskLike
 
 STATE: pytest.StashKey[State] = pytest.StashKey()
@@ -43,7 +42,8 @@ class State:
         manifest: what was written of it there.
         write_error: why it could not be.
         complaints: what is wrong with the configuration and what it names, noted during the collection.
-        needs: what the tests that are left need; None where none gates.
+        measured: tasks that the tests that are left will measure, by name and few-shot count; None where none gates.
+        faults: test function -> what is wrong with the tasks and metrics that its source names.
         notices: shows what is logged.
         usage_error: the same and what is wrong with the options, until it is raised; no test runs then.
         stopped: whether it was.
@@ -60,7 +60,8 @@ class State:
         self.manifest = Manifest()
         self.write_error = ""
         self.complaints = Complaints()
-        self.needs: Needs | None = None
+        self.measured: Sequence[tuple[str, int | None]] | None = None
+        self.faults: dict[Any, AssayError] = {}
         self.notices = Notices(self.on_terminal)
         self.usage_error = ""
         self.stopped = False
@@ -110,16 +111,36 @@ class State:
         named = self.settings.baseline
         return BaselineRun(self.settings, named, lambda: self.session) if named else None
 
-    def forecast(self) -> str:
-        """What the run will do, in one line; empty where that cannot be told, which the tests will say better."""
+    def check_files(self, items: Sequence[pytest.Item]) -> None:
+        """Note what files tell of all that these tests need.
+
+        What a test itself names in its source is its own fault, and the others run.
+        """
+        from harness.plugin.needs import needs_of
+        from harness.plugin.source import needs_in_source
+        from harness.session.preflight import check_files
+
+        needs = needs_of(items, self.settings)
+        check_files(self.settings, needs, self.find_task, self.complaints)
+        measured = list(needs.measured)
+        for item in {item.function: item for item in items if isinstance(item, pytest.Function)}.values():
+            named, complaints = needs_in_source(item), Complaints()
+            check_files(self.settings, named, self.find_task, complaints)
+            measured += named.measured
+            if complaints.noted:
+                self.faults[item.function] = joined(complaints.noted, TaskError)
+        self.measured = list(dict.fromkeys(measured))
+
+    def forecast(self) -> Iterator[str]:
+        """What the run will do, in one line, and what is known already to go wrong; nothing of what cannot be told."""
         from harness.session.estimate import estimate
 
-        assert self.needs is not None
-        try:
-            tasks = {task.name: task for task in (self.find_task(*named) for named in self.needs.measured)}
-            return estimate(self.session.models, list(tasks.values())).describe()
-        except AssayError:
-            return ""
+        yield from (str(fault) for fault in self.faults.values())
+        with contextlib.suppress(AssayError):
+            built = [self._built[named] for named in self.measured or () if named in self._built]
+            tasks = {task.name: task for task in built}
+            if tasks:
+                yield estimate(self.session.models, list(tasks.values())).describe()
 
     def failed_integrity(self) -> str:
         """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""

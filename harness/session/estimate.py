@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.session.model_pair import ROLES, ModelPair
+from harness.engines import AnswerCache, Request
+from harness.engines.cache.answers import answer_key
+from harness.session.model_pair import ModelPair
 from harness.session.speeds import seconds_an_answer, speed_key
 from harness.tasks.base import Foreseeable, TaskLike
 
@@ -36,7 +38,10 @@ class Estimate:
 
         parts = [plural(self.tasks, "task")]
         if self.answers:
-            parts += [f"about {plural(self.answers, 'answer')}", f"{self.cached:,} of them cached"]
+            parts += [
+                f"about {plural(self.answers, 'answer')}",
+                f"{self.cached:,} cached" if self.cached else "none cached",
+            ]
         if self.uncounted:
             parts.append(f"not counted: {', '.join(self.uncounted)}")
         elif self.seconds is not None and self.cached < self.answers:
@@ -55,13 +60,15 @@ def estimate(pair: ModelPair, tasks: Sequence[TaskLike]) -> Estimate:
     known = [task for task in tasks if isinstance(task, Foreseeable)]
     trains = pair.recipe.name if pair.recipe is not None and not pair.is_trained else None
     base = pair.identity("base").digest
+    named = pair.settings.adapter is not None and trains is None
+    digests = {"base": base, "candidate": pair.identity("candidate").digest if named else None}
     answers, cached, seconds = 0, 0, 0.0
     unknown = False
     for task in known:
         requests = task.foreseen
         each = seconds_an_answer(speed_key(base, pair.where, task.digest))
-        for role in ROLES:
-            there = 0 if role == "candidate" and trains else pair.engine(role).count_cached(requests)
+        for digest in digests.values():
+            there = 0 if digest is None else _count_cached(pair.answers, digest, requests)
             missing = task.answers_wanted - there
             answers, cached = answers + task.answers_wanted, cached + there
             seconds += (each or 0.0) * missing
@@ -74,6 +81,12 @@ def estimate(pair: ModelPair, tasks: Sequence[TaskLike]) -> Estimate:
         seconds=None if unknown else seconds,
         trains=trains,
     )
+
+
+def _count_cached(cache: AnswerCache, identity_digest: str, requests: Sequence[Request]) -> int:
+    keys = [answer_key(identity_digest, request) for request in requests]
+    known = cache.known(keys)
+    return sum(key in known for key in keys)
 
 
 def _rounded(seconds: float) -> float:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from harness.config.settings import Settings
-from harness.errors import Complaints, ConfigError, DataError, TaskError, did_you_mean, nearest
+from harness.errors import Complaints, DataError, TaskError, did_you_mean, nearest
 from harness.gates.config import GateSpec, gates_from_config
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.base import GENERAL_METRICS
@@ -134,13 +134,12 @@ def at(settings: Settings, key: str) -> str:
     return f"{file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}: {key}"
 
 
-def everything(settings: Settings) -> Needs:
-    """All that the suites which ship would need. Raises ConfigError where gates are malformed."""
-    complaints, gates = Complaints(), []
+def everything(settings: Settings, complaints: Complaints) -> Needs:
+    """All that the suites which ship would need; malformed gates are noted."""
+    gates: list[GateUse] = []
     for name in settings.config.tasks:
-        with complaints.noting():
+        with complaints.noting(settings.config.file.name):
             gates += configured_gates(settings, name)
-    complaints.tell(ConfigError)
     judge = settings.judge is not None
     groups = [configured_tasks, further_tasks, forgetting_tasks, safety_tasks, *([judged_tasks] if judge else [])]
     tasks = [use for group in groups for use in group(settings)]
@@ -148,7 +147,7 @@ def everything(settings: Settings) -> Needs:
         tasks=tasks,
         gates=gates,
         measured=measured_in(tasks, gates),
-        adapter=True,
+        adapter=settings.adapter is not None,
         training_data=True,
         canaries=True,
         judge=judge,
