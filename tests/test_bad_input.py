@@ -120,9 +120,7 @@ def test_a_broken_adapter(project: Project, fault: Callable[[Project], None], sa
         (["--adapter=recipe:"], ["names no recipe", "recipe:NAME"]),
     ],
 )
-def test_a_wrong_option_value_is_found_before_any_test(
-    project: Project, arguments: list[str], said: list[str]
-) -> None:
+def test_a_wrong_option_value_is_found_before_any_test(project: Project, arguments: list[str], said: list[str]) -> None:
     check_refused(project, project.run(*arguments), *said)
 
 

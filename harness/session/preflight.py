@@ -196,7 +196,7 @@ def _check_tasks(needs: Needs, find: Find, complaints: Complaints, settings: Set
         if (name, fewshot) not in found:
             found[name, fewshot] = None
             place = at(settings, f"tasks.{name}") if name in settings.config.tasks else origin
-            with complaints.noting(place, instead_of=f"task {name!r}"):
+            with complaints.noting(place, instead_of=_said_by(place, name)):
                 found[name, fewshot] = find(name, fewshot)
         return found[name, fewshot]
 
@@ -204,15 +204,20 @@ def _check_tasks(needs: Needs, find: Find, complaints: Complaints, settings: Set
         task = look_up(use.name, use.fewshot, use.origin)
         for metric in use.metrics:
             if _knows_metrics(task):
-                with complaints.noting(f"{use.origin} is {use.name!r}"):
+                with complaints.noting(use.origin):
                     task.metric(metric)
     for one in needs.gates:
         task = look_up(one.gate.task, one.fewshot, one.origin)
-        with complaints.noting(one.origin, instead_of=f"task {one.gate.task!r}"):
+        with complaints.noting(one.origin, instead_of=_said_by(one.origin, one.gate.task)):
             if _knows_metrics(task):
                 one.gate.check(task)
             elif task is None and one.gate.task in settings.config.tasks:
                 _check_metric_of_kind(one.gate, settings.config.tasks[one.gate.task])
+
+
+def _said_by(origin: str, task: str) -> str:
+    """How a problem begins that names the task as its place does; empty where the place does not."""
+    return f"task {task!r}" if f"tasks.{task}" in origin else ""
 
 
 def _knows_metrics(task: TaskLike | None) -> TypeGuard[TaskLike]:
