@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.cli.annotate import add_annotate_command
 from harness.cli.cache import add_cache_command
-from harness.cli.check import add_check_command
+from harness.cli.check import add_check_command, print_configuration
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
 from harness.errors import AssayError
@@ -109,6 +109,7 @@ def _doctor(arguments: argparse.Namespace) -> None:
     _print_facts({**machine_facts(), "cache": cache_dir()}, "machine")
     _print_facts(library_versions(), "versions")
     if arguments.model is None and arguments.adapter is None:
+        print_configuration()
         return
     pair = _model_pair(
         model=arguments.model, adapter=arguments.adapter, dtype=arguments.dtype, quantization=arguments.quantization

@@ -87,6 +87,26 @@ def checked_tasks(settings: Settings) -> list[TaskLike]:
     return list({task.name: task for task in (find(*named) for named in needs.measured)}.values())
 
 
+def print_configuration() -> None:
+    """What `assay doctor` says of the configuration found from here upwards: what is wrong, or what a smoke run takes here.
+
+    Raises:
+        ConfigError: something is wrong; it tells every complaint.
+    """
+    from harness.config import find_config
+    from harness.config.settings import make_settings
+    from harness.session.model_pair import ModelPair
+
+    config = find_config(None, [Path.cwd()])
+    if not config.file.is_file():
+        print(f"\nconfiguration\n  none found from here upwards: `assay init` writes {config.file}")
+        return
+    settings = make_settings(config, profile="smoke")
+    print(f"\nconfiguration\n  {config.file}")
+    told = forecast(ModelPair(settings), checked_tasks(settings)).replace("\n", "\n  ")
+    print(f"  {told}")
+
+
 def forecast(pair: ModelPair, tasks: Sequence[TaskLike]) -> str:
     """What a run of these tasks takes; what is missing for saying so, where it cannot be told."""
     from harness.models.resolve import is_at_hand

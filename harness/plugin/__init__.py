@@ -104,7 +104,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gating = [item for item in session.items if measures(item)]
     if not gating or state.stopped:
         return
-    state.check_files(gating)
+    from harness.plugin.needs import check_needs
+
+    check_needs(state, gating)
     if state.complaints.noted:
         state.usage_error = str(joined(state.complaints.noted, ConfigError))
     _stop_for_usage_error(state, session.items)

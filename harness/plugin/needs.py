@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from harness.config.settings import Settings
+from harness.errors import Complaints, TaskError, joined
 from harness.gates.config import GateSpec
 from harness.plugin.reports import owns
+from harness.plugin.source import needs_in_source
+from harness.plugin.state import State
 from harness.plugin.training_fixtures import ROW_ANSWERS
 from harness.session import preflight
 from harness.session.preflight import GateUse, Needs, TaskUse
@@ -19,6 +22,24 @@ _TASKS_OF = {
     "judge": preflight.judged_tasks,
 }
 _LIMITS = frozenset({"margins_of", "overfitting_rules_of", "overfitting_rules"})
+
+
+def check_needs(state: State, items: Sequence[pytest.Item]) -> None:
+    """Note what files tell of all that these tests need.
+
+    What a test itself names in its source is its own fault, and the others run.
+    """
+    settings = state.settings
+    needs = needs_of(items, settings)
+    preflight.check_files(settings, needs, state.find_task, state.complaints)
+    measured = list(needs.measured)
+    for item in {item.function: item for item in items if isinstance(item, pytest.Function)}.values():
+        named, complaints = needs_in_source(item), Complaints()
+        preflight.check_files(settings, named, state.find_task, complaints)
+        measured += named.measured
+        if complaints.noted:
+            state.faults[item.function] = joined(complaints.noted, TaskError)
+    state.measured = list(dict.fromkeys(measured))
 
 
 def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:

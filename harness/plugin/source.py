@@ -121,8 +121,8 @@ class _Reader(ast.NodeVisitor):
             metric = self._argument(node, "name")
             return replace(of, metric=metric) if isinstance(metric, str) else None
         if node.func.attr == "where":
-            tags = {keyword.arg: self._constant(keyword.value) for keyword in node.keywords}
-            if all(isinstance(tag, str) and isinstance(value, str) for tag, value in tags.items()):
+            tags = {str(keyword.arg): self._constant(keyword.value) for keyword in node.keywords}
+            if all(keyword.arg for keyword in node.keywords) and all(isinstance(tag, str) for tag in tags.values()):
                 return replace(of, where={**of.where, **tags})
         return None
 
@@ -141,7 +141,8 @@ class _Reader(ast.NodeVisitor):
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            return -node.operand.value if type(node.operand.value) in (int, float) else None
+            value = node.operand.value
+            return -value if isinstance(value, int | float) else ...
         if isinstance(node, ast.Name) and node.id not in self._assigned:
             return self._names.get(node.id, ...)
         return ...

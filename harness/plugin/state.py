@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.config.settings import Settings
-from harness.errors import AssayError, Complaints, TaskError, joined
+from harness.errors import AssayError, Complaints
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.notices import Notices
 from harness.plugin.options import read_settings
@@ -110,26 +110,6 @@ class State:
 
         named = self.settings.baseline
         return BaselineRun(self.settings, named, lambda: self.session) if named else None
-
-    def check_files(self, items: Sequence[pytest.Item]) -> None:
-        """Note what files tell of all that these tests need.
-
-        What a test itself names in its source is its own fault, and the others run.
-        """
-        from harness.plugin.needs import needs_of
-        from harness.plugin.source import needs_in_source
-        from harness.session.preflight import check_files
-
-        needs = needs_of(items, self.settings)
-        check_files(self.settings, needs, self.find_task, self.complaints)
-        measured = list(needs.measured)
-        for item in {item.function: item for item in items if isinstance(item, pytest.Function)}.values():
-            named, complaints = needs_in_source(item), Complaints()
-            check_files(self.settings, named, self.find_task, complaints)
-            measured += named.measured
-            if complaints.noted:
-                self.faults[item.function] = joined(complaints.noted, TaskError)
-        self.measured = list(dict.fromkeys(measured))
 
     def forecast(self) -> Iterator[str]:
         """What the run will do, in one line, and what is known already to go wrong; nothing of what cannot be told."""
