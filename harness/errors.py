@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
 
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
@@ -15,12 +17,61 @@ class AssayError(Exception):
     Args:
         problem: what was wrong, naming the value seen.
         remedy: what to do about it; printed on its own line.
+
+    Attributes:
+        complaints: the errors that this one tells all at once (`joined`); itself where it tells one.
     """
+
+    complaints: Sequence[AssayError]
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         self.problem = printable(problem)
         self.remedy = printable(remedy)
+        self.complaints = (self,)
         super().__init__(f"{self.problem}\n  remedy: {self.remedy}" if remedy else self.problem)
+
+
+E = TypeVar("E", bound=AssayError)
+
+
+def joined(errors: Sequence[AssayError], kind: type[E]) -> E:
+    """One error that tells several, each with its remedy and none twice."""
+    told = {str(one): one for error in errors for one in error.complaints}
+    *others, last = told.values()
+    error = kind("\n".join([*map(str, others), last.problem]), last.remedy)
+    error.complaints = (*others, last)
+    return error
+
+
+class Complaints:
+    """Errors noted one after the other and told all at once: whoever mends the first should not meet the next only then."""
+
+    def __init__(self) -> None:
+        self.noted: list[AssayError] = []
+
+    @contextmanager
+    def noting(self, origin: str = "", *, instead_of: str = "") -> Iterator[None]:
+        """Note what is raised inside and go on.
+
+        Args:
+            origin: file and key where it stands; named before the problem.
+            instead_of: how a problem may begin that says the same in other words.
+        """
+        try:
+            yield
+        except AssayError as error:
+            self.noted += [_found_at(origin, one, instead_of) for one in error.complaints]
+
+    def tell(self, kind: type[AssayError]) -> None:
+        """Raise what was noted, if anything was."""
+        if self.noted:
+            raise joined(self.noted, kind)
+
+
+def _found_at(origin: str, error: AssayError, instead_of: str) -> AssayError:
+    if not origin or error.problem.startswith(origin):
+        return error
+    return AssayError(f"{origin}: {error.problem.removeprefix(instead_of).lstrip(': ')}", error.remedy)
 
 
 def printable(text: str) -> str:

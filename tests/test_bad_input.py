@@ -53,6 +53,17 @@ def assert_no_noise(output: str) -> None:
         assert noise not in shown
 
 
+def check_refused(project: Project, result: pytest.RunResult, *said: str) -> None:
+    """One usage error before any test, with problem and remedy, and no run."""
+    output = result.stderr.str() + result.stdout.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR, output
+    assert counts(result) == {}
+    for words in (*said, "remedy: "):
+        assert words in output
+    assert "Traceback" not in output
+    assert project.runs == []
+
+
 def poison(project: Project) -> None:
     assert project.adapter is not None
     tensors = load_file(project.adapter / WEIGHTS)
@@ -107,22 +118,25 @@ def test_a_broken_adapter(project: Project, fault: Callable[[Project], None], sa
         (["--adapter=./nowhere"], ["--adapter=./nowhere: no such directory", "recipe:NAME"]),
         (["--adapter=recipe:nowhere"], ["recipe 'nowhere' is unknown", "NAME.yaml"]),
         (["--adapter=recipe:"], ["names no recipe", "recipe:NAME"]),
-        (["--device=abacus"], ["--device=abacus cannot be used", "use auto, cpu, cuda"]),
     ],
 )
-def test_a_wrong_option_value_found_when_used(project: Project, arguments: list[str], said: list[str]) -> None:
-    check_told(project, project.run(*arguments), *said)
+def test_a_wrong_option_value_is_found_before_any_test(project: Project, arguments: list[str], said: list[str]) -> None:
+    check_refused(project, project.run(*arguments), *said)
+
+
+def test_a_device_that_is_not_there(project: Project) -> None:
+    check_told(project, project.run("--device=abacus"), "--device=abacus cannot be used", "use auto, cpu, cuda")
 
 
 def test_no_adapter_named_at_all(project: Project) -> None:
     project.adapter = None
-    check_told(project, project.run(), "there is no adapter to judge", "--adapter=DIRECTORY")
+    check_refused(project, project.run(), "there is no adapter to judge", "--adapter=DIRECTORY")
 
 
 def test_a_base_with_pickled_weights(project: Project, tiny_model_dir: Path) -> None:
     base = Path(shutil.copytree(tiny_model_dir, project.root / "base"))
     (base / "model.safetensors").rename(base / "pytorch_model.bin")
-    check_told(project, project.run("--model=base"), "pickled weights found: pytorch_model.bin", "save_pretrained")
+    check_refused(project, project.run("--model=base"), "pickled weights found: pytorch_model.bin", "save_pretrained")
 
 
 def broken_rows(line: int) -> str:
@@ -141,7 +155,7 @@ def broken_rows(line: int) -> str:
             '{"pet": "cat", "id": 1, "txt": "x"}\n{"pet": "dog", "id": 2, "text": "x"}\n',
             ["pets.jsonl: row 1 has no field 'text'", "'pet', 'id', 'txt'"],
         ),
-        ('{"text": "a", "id": "1"}\n', ["row 1 has no field 'pet'", "the row's fields are"]),
+        ('{"text": "a", "id": "1"}\n', ["target_field names the field 'pet', which no row of", "the rows' fields are"]),
     ],
 )
 def test_bad_data(project: Project, data: str | None, said: list[str]) -> None:
@@ -181,7 +195,7 @@ def test_a_recipe_with_an_unknown_key(project: Project, tiny_model_dir: Path) ->
     recipe = "{base: %s, pefft: {r: 2}, data: {train: {path: pets.jsonl}}}" % tiny_model_dir  # noqa: UP031
     (project.root / "mine.yaml").write_text(recipe)
     result = project.run("--adapter=recipe:mine.yaml")
-    check_told(project, result, "mine.yaml", "unknown key", "did you mean 'peft'")
+    check_refused(project, result, "mine.yaml", "unknown key", "did you mean 'peft'")
 
 
 def test_the_shipped_integrity_suite_names_each_fault_and_goes_on(project: Project) -> None:

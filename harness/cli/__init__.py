@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.cli.annotate import add_annotate_command
 from harness.cli.cache import add_cache_command
+from harness.cli.check import add_check_command, print_configuration
 from harness.cli.init import add_init_command
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
@@ -45,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="assay", description="Release gates for fine-tuned adapters.")
     parser.add_argument("--version", action="version", version=f"adapter-assay {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    add_check_command(commands)
 
     train = commands.add_parser("train", help="train a recipe's adapter, or take it from the cache")
     train.add_argument("recipe", help="name in fixtures/recipes, or path of a YAML file")
@@ -104,6 +107,7 @@ def _doctor(arguments: argparse.Namespace) -> None:
     _print_facts({**machine_facts(), "cache": cache_dir()}, "machine")
     _print_facts(library_versions(), "versions")
     if arguments.model is None and arguments.adapter is None:
+        print_configuration()
         return
     pair = _model_pair(
         model=arguments.model, adapter=arguments.adapter, dtype=arguments.dtype, quantization=arguments.quantization

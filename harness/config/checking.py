@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from harness.config.base import RENAMED_TO, Section, noted_renamings
-from harness.errors import AssayError, did_you_mean, show
+from harness.errors import AssayError, did_you_mean, joined, show
 
 S = TypeVar("S", bound=Section)
 Location = Callable[[Sequence[str]], str]
@@ -37,8 +37,7 @@ def check(model: type[S], given: Any, located: Location, error: type[AssayError]
         complaints = [_complaint(schema, one, located) for one in exc.errors(include_url=False)]
     finally:
         noted_renamings.reset(noting)
-    *others, (problem, remedy) = dict.fromkeys(complaints)
-    raise error("\n".join([*(str(AssayError(*one)) for one in others), problem]), remedy)
+    raise joined([error(*one) for one in complaints], error)
 
 
 def _warn_renamed(noted: Sequence[tuple[str, str]], name: str, command: str, error: type[AssayError]) -> None:

@@ -71,6 +71,8 @@ class Config(ConfigFile):
 
     root: Path
     """directory of the file"""
+    file: Path = Path(FILE_NAME)
+    """the file; where there is none, the one there would be"""
     profiles: Mapping[str, Profile] = BUILT_IN_PROFILES
     """the built-in profiles and the file's"""
 
@@ -132,7 +134,7 @@ def load_config(path: Path) -> Config:
         document = document["assay"]
     said = check(ConfigFile, document, location(str(path)), ConfigError)
     given = {key: getattr(said, key) for key in said.model_fields_set}
-    return Config(**{**given, "root": path.resolve().parent, "profiles": all_profiles(said.profiles)})
+    return Config(**{**given, "root": path.resolve().parent, "file": path, "profiles": all_profiles(said.profiles)})
 
 
 def _read(path: Path) -> Any:

@@ -11,6 +11,9 @@ from harness.engines.cache.answers import AnswerCache, answer_key
 from harness.engines.requests import Answer, Answers, GenerateRequest, Generation, Request
 from harness.errors import EngineError
 
+Watch = Callable[[int, float], None]
+"""Called with (answers computed of those asked for now, seconds that took so far)."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -44,6 +47,7 @@ class Engine:
         computed: answers this engine computed.
         cached: answers it took from the cache.
         seconds: spent computing, loading the model not included.
+        watch: told of each answer as it is computed; its batch is yielded later, when it is whole.
     """
 
     def __init__(self, identity_digest: str, backend: Backend, cache: AnswerCache) -> None:
@@ -51,6 +55,7 @@ class Engine:
         self.computed = 0
         self.cached = 0
         self.seconds = 0.0
+        self.watch: Watch = lambda computed, seconds: None
         self._backend = backend
         self._cache = cache
 
@@ -75,12 +80,18 @@ class Engine:
     def _compute(self, requests: Sequence[Request], indices: dict[str, list[int]], known: dict[str, Answer]) -> Answers:
         keys = list(indices)
         unique = [requests[indices[key][0]] for key in keys]
+        computed, seconds = 0, 0.0
         for batch in self._backend.plan(unique):
             missing = {i for i in batch.indices if keys[i] not in known}
             if not missing:
                 continue
-            started = time.perf_counter()
-            fresh = {keys[i]: answer for i, answer in batch.run()}
+            started, fresh = time.perf_counter(), {}
+            for i, answer in batch.run():
+                fresh[keys[i]] = answer
+                if i in missing:
+                    computed += len(indices[keys[i]])
+                    self.watch(computed, seconds + time.perf_counter() - started)
+            seconds += time.perf_counter() - started
             self.seconds += time.perf_counter() - started
             if len(fresh) < len(batch.indices):
                 raise EngineError(

@@ -1,8 +1,8 @@
 from .comparison import Comparison as Comparison
 from .comparison import Evaluation as Evaluation
-from .comparison import PairingError as PairingError
 from .config import GateSpec as GateSpec
 from .config import gates_from_config as gates_from_config
+from .preconditions import PairingError as PairingError
 from .rules import Measurement as Measurement
 from .rules import Rule as Rule
 from .scalar import BoundRule as BoundRule

@@ -9,17 +9,13 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.errors import AssayError
+from harness.gates.preconditions import PairingError, carries, no_item_with
 from harness.gates.rules import Measurement
 from harness.metrics.base import Metric
 from harness.records import Sample
 from harness.tasks.base import TaskLike
 
 _NAMED_IDS = 5
-
-
-class PairingError(AssayError):
-    """Base and candidate samples do not belong together item by item."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +53,9 @@ class Evaluation:
         Raises:
             PairingError: there is none; the message lists the values each tag has.
         """
-        kept = [s for s in self.samples if _tagged(s, tags)]
-        _require_some(kept, self.samples, tags, self.task.name)
+        kept = [s for s in self.samples if carries(s.tags, tags)]
+        if not kept:
+            raise no_item_with(tags, [sample.tags for sample in self.samples], self.task.name)
         return Evaluation(self.task, kept, {**self.slice, **tags})
 
 
@@ -123,8 +120,9 @@ class Comparison:
         Raises:
             PairingError: there is none; the message lists the values each tag has.
         """
-        kept = [(b, c) for b, c in self.pairs if _tagged(c, tags)]
-        _require_some(kept, self.candidate, tags, self.task.name)
+        kept = [(b, c) for b, c in self.pairs if carries(c.tags, tags)]
+        if not kept:
+            raise no_item_with(tags, [sample.tags for sample in self.candidate], self.task.name)
         return Comparison(self.task, [b for b, _ in kept], [c for _, c in kept], {**self.slice, **tags})
 
 
@@ -177,16 +175,3 @@ def _named(ids: set[str]) -> str:
     first = ", ".join(sorted(ids)[:_NAMED_IDS])
     more = f" and {len(ids) - _NAMED_IDS} more" if len(ids) > _NAMED_IDS else ""
     return f"{len(ids)} item{'s' if len(ids) > 1 else ''}: {first}{more}"
-
-
-def _tagged(sample: Sample, tags: Mapping[str, str]) -> bool:
-    return all(sample.tags.get(tag) == value for tag, value in tags.items())
-
-
-def _require_some(kept: Sequence[object], samples: Sequence[Sample], tags: Mapping[str, str], task: str) -> None:
-    if kept:
-        return
-    wanted = ", ".join(f"{tag}={value}" for tag, value in tags.items())
-    values = {tag: sorted({s.tags[tag] for s in samples if tag in s.tags}) for tag in tags}
-    known = "; ".join(f"{tag}: {', '.join(seen) or 'none'}" for tag, seen in values.items())
-    raise PairingError(f"task {task!r} has no item with {wanted}", f"its values are {known}")

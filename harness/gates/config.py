@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -13,12 +13,14 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, cre
 
 from harness.config.base import Section, Text, objection
 from harness.config.checking import check
-from harness.errors import ConfigError
+from harness.errors import Complaints, ConfigError
 from harness.gates.kinds import KINDS, RuleKind
+from harness.gates.preconditions import carries, check_gateable, check_threshold, no_item_with
 
 if TYPE_CHECKING:
     from harness.gates.comparison import Comparison, Evaluation
     from harness.gates.rules import Measurement, Rule
+    from harness.tasks.base import TaskLike
 
 _CONFIDENCE = 0.95
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
@@ -35,6 +37,7 @@ class GateSpec:
         threshold: margin or bound, in units of the metric; of a relative margin the share of the base's value.
         relative: the margin was written as a share, like "5%".
         where: tags the items must carry.
+        number: its place in the list, from 1.
     """
 
     task: str
@@ -43,6 +46,7 @@ class GateSpec:
     threshold: float
     where: Mapping[str, str] = field(default_factory=dict)
     relative: bool = False
+    number: int = field(default=0, compare=False)
 
     @property
     def id(self) -> str:
@@ -61,6 +65,25 @@ class GateSpec:
         narrowed = comparison.where(**self.where) if self.where else comparison
         measurement = narrowed.metric(self.metric)
         return measurement.rule(self.kind, self._of_base(measurement) if self.relative else self.threshold)
+
+    def check(self, task: TaskLike) -> None:
+        """What can be said of the gate before anything is measured; of a task that knows its items by then, of all.
+
+        Raises:
+            TaskError: the task has no such metric.
+            ConfigError: the threshold is none of that metric.
+            PairingError: no item carries the tags.
+        """
+        complaints, asked = Complaints(), KINDS.get(self.kind)
+        with complaints.noting():
+            metric, label = task.metric(self.metric), f"{self.task}/{self.metric}"
+            if not self.relative:
+                check_threshold(asked, self.threshold, metric, label)
+            check_gateable(asked, metric, label)
+        tags = [item.tags for item in getattr(task, "items", ())]
+        if tags and not any(carries(one, self.where) for one in tags):
+            complaints.noted.append(no_item_with(self.where, tags, self.task))
+        complaints.tell(ConfigError)
 
     def _of_base(self, measurement: Measurement) -> float:
         """The margin in units of the metric, where it is written as a share of the base's value."""
@@ -158,13 +181,16 @@ def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
     if not isinstance(entries, list):
         raise ConfigError(f"task {task_name!r}: gates is {entries!r}, not a list", _EXAMPLE)
     specs: list[GateSpec] = []
+    complaints = Complaints()
     for number, entry in enumerate(entries, start=1):
-        spec = _spec(task_name, entry, f"task {task_name!r}, gate {number}")
-        if spec.id in {s.id for s in specs}:
-            raise ConfigError(
-                f"task {task_name!r}, gate {number}: {spec.id} is configured twice", "keep one of the two"
-            )
-        specs.append(spec)
+        with complaints.noting():
+            spec = _spec(task_name, entry, f"task {task_name!r}, gate {number}")
+            if spec.id in {s.id for s in specs}:
+                raise ConfigError(
+                    f"task {task_name!r}, gate {number}: {spec.id} is configured twice", "keep one of the two"
+                )
+            specs.append(replace(spec, number=number))
+    complaints.tell(ConfigError)
     return specs
 
 

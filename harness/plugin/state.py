@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.config.settings import Settings
+from harness.errors import AssayError, Complaints
 from harness.paths import cache_dir, write_atomic
+from harness.plugin.notices import Notices
 from harness.plugin.options import read_settings
 from harness.records import Manifest, ProcessFacts, Sample, Verdict
 from harness.runs.run import new_run_id
 
 if TYPE_CHECKING:
     from harness.plugin.baseline import BaselineRun
+    from harness.plugin.progress import AnswerBar
     from harness.runs import RunWriter
     from harness.session import Session
+    from harness.tasks.base import TaskLike
 
 STATE: pytest.StashKey[State] = pytest.StashKey()
 
@@ -37,7 +41,12 @@ class State:
         run_directory: where the finished run was written.
         manifest: what was written of it there.
         write_error: why it could not be.
-        usage_error: what is wrong with the options or the configuration, until it is raised; no test runs then.
+        complaints: what is wrong with the configuration and what it names, noted during the collection.
+        measured: tasks that the tests that are left will measure, by name and few-shot count; None where none gates.
+        faults: test function -> what is wrong with the tasks and metrics that its source names.
+        notices: shows what is logged.
+        usage_error: the same and what is wrong with the options, until it is raised; no test runs then.
+        stopped: whether it was.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -50,7 +59,13 @@ class State:
         self.run_directory: Path | None = None
         self.manifest = Manifest()
         self.write_error = ""
+        self.complaints = Complaints()
+        self.measured: Sequence[tuple[str, int | None]] | None = None
+        self.faults: dict[Any, AssayError] = {}
+        self.notices = Notices(self.on_terminal)
         self.usage_error = ""
+        self.stopped = False
+        self._built: dict[tuple[str, int | None], TaskLike] = {}
         self._failed_integrity = ""
         worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._processes = worker["workercount"] if worker else 1
@@ -70,7 +85,19 @@ class State:
         def keep(samples: Sequence[Sample]) -> None:
             self.writer().add_samples(samples)
 
-        return Session(self.settings, keep_samples=keep, progress=self._progress, processes=self._processes)
+        return Session(
+            self.settings, keep_samples=keep, progress=self._progress, processes=self._processes, built=self._built
+        )
+
+    def find_task(self, name: str, fewshot: int | None) -> TaskLike:
+        """A task as the session will measure it, without a session: one at the collection has measured nothing."""
+        from harness.tasks.lookup import find_task
+
+        if (name, fewshot) not in self._built:
+            self._built[name, fewshot] = find_task(
+                name, self.settings, fewshot=fewshot, judge=lambda: self.session.judge_runner.trusted
+            )
+        return self._built[name, fewshot]
 
     @cached_property
     def baseline(self) -> BaselineRun | None:
@@ -83,6 +110,17 @@ class State:
 
         named = self.settings.baseline
         return BaselineRun(self.settings, named, lambda: self.session) if named else None
+
+    def forecast(self) -> Iterator[str]:
+        """What the run will do, in one line, and what is known already to go wrong; nothing of what cannot be told."""
+        from harness.session.estimate import estimate
+
+        yield from (str(fault) for fault in self.faults.values())
+        with contextlib.suppress(AssayError):
+            built = [self._built[named] for named in self.measured or () if named in self._built]
+            tasks = {task.name: task for task in built}
+            if tasks:
+                yield estimate(self.session.models, list(tasks.values())).describe()
 
     def failed_integrity(self) -> str:
         """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""
@@ -122,24 +160,18 @@ class State:
 
     def writer(self) -> RunWriter:
         """The run's writer; whichever process comes first makes the directory."""
-        from filelock import FileLock
-
+        from harness.locks import held
         from harness.runs import RunWriter
         from harness.runs.run import partial_path
 
         root = self.settings.reports_dir
-        with FileLock(cache_dir() / "runs.lock"):
+        with held(cache_dir() / "runs.lock", "opening its run"):
             begun = partial_path(root, self.run_id).is_dir()
             return (RunWriter.open if begun else RunWriter.create)(root, self.run_id)
 
     @contextlib.contextmanager
-    def _progress(self, label: str) -> Iterator[Any]:
-        from tqdm import tqdm
+    def _progress(self, label: str) -> Iterator[AnswerBar]:
+        from harness.plugin.progress import answer_bar
 
-        with self.on_terminal(), tqdm(desc=label, disable=None, leave=False) as bar:
-
-            def show(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            yield show
+        with self.on_terminal(), answer_bar(label) as bar:
+            yield bar

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import gates
 from harness.config import FILE_NAME
@@ -18,10 +17,12 @@ from harness.engines import Engine
 from harness.errors import ConfigError
 from harness.gates.sequential_savings import LEAST_ITEMS, Cost, progress
 from harness.judges.loading import BaseModel, LoadedJudge, load_judge
+from harness.locks import held
 from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
 from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
 from harness.session.model_pair import ROLES, ModelPair
+from harness.session.speeds import keep_speed, speed_key
 from harness.tasks.base import Divisible, Progress, TaskLike
 from harness.tasks.lookup import find_task
 
@@ -31,7 +32,17 @@ if TYPE_CHECKING:
     from harness.gates.sequential_comparison import SequentialComparison
     from harness.models.loading import LoadOptions
 
-__all__ = ["Session"]
+__all__ = ["Display", "Session"]
+
+
+class Display(Protocol):
+    """Shows how far a piece of work is."""
+
+    def answered(self, done: int, total: int) -> None:
+        """So many answers are there, cached ones included, of those wanted."""
+
+    def computed(self, answers: int, seconds: float) -> None:
+        """So many were computed since the last request, in so many seconds."""
 
 
 class Session:
@@ -43,8 +54,9 @@ class Session:
     Args:
         settings: what to measure and how.
         keep_samples: called once with the samples of each evaluation, to store them.
-        progress: makes a progress callback for a labelled piece of work.
+        progress: shows a labelled piece of work.
         processes: sessions of one run that measure at once, and share what may be spent on the judge.
+        built: tasks that were built before, by name and few-shot count.
     """
 
     def __init__(
@@ -52,14 +64,16 @@ class Session:
         settings: Settings,
         *,
         keep_samples: Callable[[Sequence[Sample]], None] = lambda samples: None,
-        progress: Callable[[str], contextlib.AbstractContextManager[Progress]] | None = None,
+        progress: Callable[[str], contextlib.AbstractContextManager[Display]] | None = None,
         processes: int = 1,
+        built: Mapping[tuple[str, int | None], TaskLike] = MappingProxyType({}),
     ) -> None:
         self.settings = settings
         self.models = ModelPair(settings)
         self._keep_samples = keep_samples
         self._progress = progress or _silent
         self._processes = processes
+        self._built = built
         self._tasks: dict[str, TaskLike] = {}
         self._names: dict[tuple[str, int | None], str] = {}
         self._samples: dict[tuple[str, Role], list[Sample]] = {}
@@ -95,7 +109,8 @@ class Session:
         """Runs the judge: its health check and its comparisons."""
         from harness.checks.judge.runner import JudgeRunner
 
-        return JudgeRunner(self, self.settings, self.loaded_judge, keep=self._keep_samples, working=self._working)
+        working = partial(self._working, engine=self.loaded_judge.engine)
+        return JudgeRunner(self, self.settings, self.loaded_judge, keep=self._keep_samples, working=working)
 
     def judge(self, name: str | None = None) -> JudgeComparison:
         """Candidate against base as the judge sees it, on what `judge:` names or on another task; once a session."""
@@ -112,7 +127,9 @@ class Session:
             DataError: its data cannot be read.
         """
         if (name, fewshot) not in self._names:
-            task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner.trusted)
+            task = self._built.get((name, fewshot))
+            if task is None:
+                task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner.trusted)
             self._names[name, fewshot] = task.name
             self._tasks.setdefault(task.name, task)
         return self._tasks[self._names[name, fewshot]]
@@ -213,20 +230,38 @@ class Session:
         engine = self.engine(role)
         # Parallel workers that want the same answers: one computes, the others find them in the cache.
         asked = engine.identity_digest, task.data_digest, task.digest
-        with self._working(f"{task.name}: {role}", *asked) as progress:
+        before = engine.computed, engine.seconds
+        with self._working(f"{task.name}, {role}", *asked, engine=engine) as progress:
             samples = task.evaluate(engine, role, progress=progress)
+        key = speed_key(self.models.identities["base"].digest, self.models.where, task.digest)
+        keep_speed(key, engine.computed - before[0], engine.seconds - before[1])
         self._keep_samples(samples)
         return samples
 
     @contextlib.contextmanager
-    def _working(self, label: str, *asked: str) -> Iterator[Progress]:
+    def _working(self, label: str, *asked: str, engine: Engine) -> Iterator[Progress]:
         """A piece of work that no two processes do at once, with its progress."""
         locks = cache_dir() / "locks"
         locks.mkdir(exist_ok=True)
-        with FileLock(locks / f"{digest_json(list(asked))}.lock"), self._progress(label) as progress:
-            yield progress
+        with (
+            held(locks / f"{digest_json(list(asked))}.lock", f"measuring {label}"),
+            self._progress(label) as display,
+        ):
+            before, engine.watch = engine.watch, display.computed
+            try:
+                yield display.answered
+            finally:
+                engine.watch = before
+
+
+class _Silent:
+    """Shows nothing."""
+
+    def answered(self, done: int, total: int) -> None: ...
+
+    def computed(self, answers: int, seconds: float) -> None: ...
 
 
 @contextlib.contextmanager
-def _silent(label: str) -> Iterator[Progress]:
-    yield lambda done, total: None
+def _silent(label: str) -> Iterator[Display]:
+    yield _Silent()

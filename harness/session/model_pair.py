@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
 from harness.config.settings import Settings
-from harness.config.spec import EMBEDDED
+from harness.config.spec import EMBEDDED, ModelSpec
 from harness.engines import AnswerCache, Backend, Engine
 from harness.engines.backends import make_backend, served_identity
 from harness.errors import AdapterError, ConfigError
@@ -27,6 +27,7 @@ from harness.models.identity import base_digest
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.records import ModelFacts, Precision, ProcessFacts, Role, TrainingFacts
 from harness.training import Recipe, TrainedAdapter, TrainingLog, train
+from harness.training.cache import Training, is_cached
 from harness.training.history import TrainingHistory, read_history
 from harness.training.log import LOG_FILE
 from harness.training.recipe import find_recipe
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions
 
 ROLES: tuple[Role, ...] = ("base", "candidate")
+
+
+def no_adapter() -> ConfigError:
+    """What to raise where neither an adapter nor a recipe was named."""
+    return ConfigError("there is no adapter to judge", f"pass --adapter=DIRECTORY, or name a `recipe:` in {FILE_NAME}")
 
 
 class ModelPair:
@@ -54,10 +60,19 @@ class ModelPair:
     @cached_property
     def base(self) -> ResolvedModel:
         """The base model, on disk or served."""
+        return resolve_model(self.base_spec, trust_remote_code=self.settings.trust_remote_code)
+
+    @property
+    def base_spec(self) -> ModelSpec:
+        """The base as it was named: by option or file, else by the recipe; else the embedded model.
+
+        Raises:
+            ConfigError: it is no model spec.
+        """
         spec = self.settings.model_spec
         if spec is None and self.recipe is not None:
             spec = parse_model_spec(self.settings.config.path_or_name(self.recipe.base))
-        return resolve_model(spec or EMBEDDED, trust_remote_code=self.settings.trust_remote_code)
+        return spec or EMBEDDED
 
     @property
     def quantization(self) -> str:
@@ -90,10 +105,18 @@ class ModelPair:
         if self.recipe is not None:
             return self._train(self.recipe)
         if self.settings.adapter_spec is None:
-            raise ConfigError(
-                "there is no adapter to judge", f"pass --adapter=DIRECTORY, or name a `recipe:` in {FILE_NAME}"
-            )
+            raise no_adapter()
         return resolve_adapter(self.settings.adapter_spec)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the recipe's adapter is in the cache, so that asking for it trains nothing."""
+        return self.recipe is not None and is_cached(**self._training(self.recipe))
+
+    @property
+    def where(self) -> str:
+        """What computes the answers: a device, or a server."""
+        return str(self.base.location) if self.base.is_served else self.device
 
     @cached_property
     def training_log(self) -> TrainingLog | None:
@@ -262,11 +285,13 @@ class ModelPair:
             "summary": counts or read,
         }
 
+    def _training(self, recipe: Recipe) -> Training:
+        return {
+            "recipe": recipe.model_copy(update={"base": self.base.name}),
+            "base_digest": base_digest(self.base.directory),
+            "cache_dir": cache_dir() / "adapters",
+        }
+
     def _train(self, recipe: Recipe) -> ResolvedAdapter:
-        self.trained = train(
-            recipe.model_copy(update={"base": self.base.name}),
-            base_path=str(self.base.directory),
-            base_digest=base_digest(self.base.directory),
-            cache_dir=cache_dir() / "adapters",
-        )
+        self.trained = train(base_path=str(self.base.directory), **self._training(recipe))
         return ResolvedAdapter(f"recipe:{recipe.name}", self.trained.path, recipe.name)

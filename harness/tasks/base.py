@@ -112,6 +112,19 @@ class Divisible(TaskLike, Protocol):
         """What names the item of a sample in `random_order`."""
 
 
+@runtime_checkable
+class Foreseeable(TaskLike, Protocol):
+    """A task that knows what it will ask before it asks it."""
+
+    @property
+    def foreseen(self) -> Sequence[Request]:
+        """All requests, in their order; of turns that follow on answers the first alone."""
+
+    @property
+    def answers_wanted(self) -> int:
+        """How many answers it takes in all."""
+
+
 def find_metric(task: str, name: str, metrics: Iterable[Metric]) -> Metric:
     """The metric of that name.
 
@@ -131,6 +144,8 @@ def answers_of(engine: Engine, task: str, requests: Sequence[Request], progress:
         EngineError: a request got no answer.
     """
     answers: dict[int, Answer] = {}
+    if progress is not None:
+        progress(0, len(requests))
     for index, answer in engine.answer(requests):
         answers[index] = answer
         if progress is not None:

@@ -95,7 +95,7 @@ def item_kind(
 
     def prepare(task: str, given: K, context: TaskContext) -> tuple[Source[K], G]:
         records = read_records(context.root / given.data)
-        source = Source(task, given, context.root, records, ItemReader.from_keys(task, given, records[0]))
+        source = Source(task, given, context.root, records, ItemReader.from_keys(task, given, records))
         chosen = {key: getattr(given, key) for key in settings & given.model_fields_set}
         return source, complete(grader(**chosen), source)
 
@@ -116,7 +116,7 @@ def item_kind(
             raise nothing_to_teach(task, name)
         # what names and groups items need not be in other files
         keys = given.model_copy(update={"id_field": None, "cluster_field": None, "tag_fields": ()})
-        return partial(_taught, made, ItemReader.from_keys(task, keys, first))
+        return partial(_taught, made, ItemReader.from_keys(task, keys, [first]))
 
     return TaskKind(name, keys, build, named, generates, with_fewshot, teach)
 

@@ -12,7 +12,7 @@ from pydantic import field_validator, model_validator
 
 from harness.config.base import Text, objection
 from harness.engines.requests import SYSTEM_ROLES, Message, Prompt
-from harness.errors import TaskError, nearest, show
+from harness.errors import TaskError, did_you_mean, joined, nearest, show
 from harness.tasks.base import Item
 from harness.tasks.formats import AUTO, DATA_FORMATS, detect_format, parse_example
 from harness.tasks.kinds import TaskKeys, Texts
@@ -90,14 +90,18 @@ class ItemReader:
     template: Template | None
 
     @classmethod
-    def from_keys(cls, task: str, keys: RowKeys, first: Record) -> ItemReader:
-        """How the rows of a file are read that begins with `first`."""
+    def from_keys(cls, task: str, keys: RowKeys, records: Sequence[Record]) -> ItemReader:
+        """How the rows of a file are read.
+
+        Raises:
+            TaskError: the keys do not say how, or name fields that no row has; all of those are told at once.
+        """
         template, chosen = keys.template, keys.format
         known = [AUTO, FIELDS, *DATA_FORMATS.names()]
         if chosen not in known:
             raise TaskError(f"task {task!r}: format is {chosen!r}", nearest(chosen, known))
         if chosen == AUTO:
-            chosen = FIELDS if template is not None else detect_format(first)
+            chosen = FIELDS if template is not None else detect_format(records[0])
         if chosen == FIELDS and template is None:
             raise TaskError(f"task {task!r} has no 'prompt'", "add `prompt: ...` or `prompt_field: ...`")
         if chosen == FIELDS and isinstance(keys, ItemKeys) and keys.target_field is None:
@@ -105,6 +109,7 @@ class ItemReader:
         if chosen != FIELDS and template is not None:
             remedy = "leave the prompt out, or use format: fields"
             raise TaskError(f"task {task!r}: a prompt is given, but format {chosen} brings its own", remedy)
+        _require_fields(task, keys, records)
         return cls(keys, chosen, template)
 
     def read(self, records: Sequence[Record], read_target: ReadTarget) -> list[Item]:
@@ -160,6 +165,34 @@ class ItemReader:
         if not user.strip():
             raise record.error("gives an empty prompt", "fill in the prompt's field or remove the row")
         return (Message("user", user),), None, "", ""
+
+
+def _require_fields(task: str, keys: RowKeys, records: Sequence[Record]) -> None:
+    """Refuse keys that name fields which no row has. One that only some rows lack is those rows' fault."""
+    there = list(dict.fromkeys(name for record in records for name in record.fields))
+    lacking = [(key, field) for key, field in _named_fields(keys) if field not in there]
+    if lacking:
+        path = records[0].path
+        raise joined(
+            [
+                TaskError(
+                    f"task {task!r}: {key} names the field {field!r}, which no row of {path} has",
+                    f"{did_you_mean(field, there)}the rows' fields are: {', '.join(map(repr, there)) or 'none'}",
+                )
+                for key, field in lacking
+            ],
+            TaskError,
+        )
+
+
+def _named_fields(keys: RowKeys) -> list[tuple[str, str]]:
+    """The fields that a task's keys name, each with its key."""
+    named = [] if keys.prompt is None else [("prompt", field) for _, field in keys.template or () if field is not None]
+    for key in type(keys).model_fields:
+        if key.endswith(("_field", "_fields")):
+            value = getattr(keys, key)
+            named += [(key, field) for field in ((value,) if isinstance(value, str) else value or ())]
+    return named
 
 
 def _tag(record: Record, field: str) -> str:

@@ -74,9 +74,9 @@ def _with_fewshot(kind: TaskKind[Any], name: str, spec: Spec, fewshot: int) -> S
 
 
 def _check_known_to_lm_eval(name: str, settings: Settings) -> None:
-    from harness.tasks.lm_eval.index import stock_index
+    from harness.tasks.lm_eval.names import stock_names
 
-    index = stock_index()
+    index = stock_names()
     if name in index:
         return
     there = ", ".join(sorted(settings.config.tasks)) or f"none: add a `tasks:` section to {FILE_NAME}"

@@ -48,10 +48,23 @@ class OpenTask:
     def metric(self, name: str) -> Metric:
         return find_metric(self.name, name, GENERAL_METRICS)
 
+    @property
+    def foreseen(self) -> Sequence[GenerateRequest]:
+        return [self.request(turns, ()) for turns in sorted(self._wanted) if len(turns) == 1]
+
+    @property
+    def answers_wanted(self) -> int:
+        return len(self._wanted)
+
+    @property
+    def _wanted(self) -> set[tuple[str, ...]]:
+        """What is answered: the turns of each question up to one of them."""
+        return {question.turns[:n] for question in self.questions for n in range(1, len(question.turns) + 1)}
+
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Have a model answer, turn by turn; `parsed` of a sample holds its replies to all turns."""
         said: dict[tuple[str, ...], Generation] = {}
-        wanted = {question.turns[:n] for question in self.questions for n in range(1, len(question.turns) + 1)}
+        wanted = self._wanted
 
         def report(answered: int, _: int) -> None:
             if progress is not None:

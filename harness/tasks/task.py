@@ -45,6 +45,14 @@ class Task:
     def metric(self, name: str) -> Metric:
         return find_metric(self.name, name, (*GENERAL_METRICS, *self.grader.metrics))
 
+    @property
+    def foreseen(self) -> Sequence[Request]:
+        return [request for item in self.items for request in self.grader.requests(item)]
+
+    @property
+    def answers_wanted(self) -> int:
+        return len(self.foreseen)
+
     def random_order(self) -> Sequence[str]:
         return stratified_order(item_strata(self.items), _ORDER_SEED)
 

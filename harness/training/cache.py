@@ -7,15 +7,13 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from harness.digests import digest_file, digest_json
+from harness.locks import held
 from harness.models.identity import adapter_digest
 from harness.training.data import load_examples, load_rehearsal
 from harness.training.log import TrainingLog
@@ -82,13 +80,12 @@ def train(
     """
     started_s = time.monotonic()
     provenance = _provenance(recipe, base_digest)
-    key = digest_json([_TRAINING_VERSION, provenance])
-    published = cache_dir / key[:32]
+    published = _published(provenance, cache_dir)
     cache_dir.mkdir(parents=True, exist_ok=True)
 
     trained = False
     if not _is_whole(published):
-        with _locked(published, recipe.name):
+        with held(published.with_name(f"{published.name}.lock"), f"training {recipe.name}"):
             if not _is_whole(published):
                 _discard(published)
                 _train_and_publish(recipe, base_path, published, provenance, callbacks)
@@ -100,6 +97,23 @@ def train(
         from_cache=not trained,
         duration_s=time.monotonic() - started_s,
     )
+
+
+class Training(TypedDict):
+    """What decides which adapter a training makes, and where it is kept."""
+
+    recipe: Recipe
+    base_digest: str
+    cache_dir: Path
+
+
+def is_cached(recipe: Recipe, base_digest: str, cache_dir: Path) -> bool:
+    """Whether `train` would take the adapter from the cache."""
+    return _is_whole(_published(_provenance(recipe, base_digest), cache_dir))
+
+
+def _published(provenance: Mapping[str, Any], cache_dir: Path) -> Path:
+    return cache_dir / digest_json([_TRAINING_VERSION, provenance])[:32]
 
 
 def _provenance(recipe: Recipe, base_digest: str) -> dict[str, Any]:
@@ -142,15 +156,6 @@ def _train_and_publish(
     seal(adapter, recipe.to_json(), provenance)
     adapter.replace(published)
     shutil.rmtree(work)
-
-
-def _locked(published: Path, name: str) -> AbstractContextManager[object]:
-    lock = FileLock(published.with_name(f"{published.name}.lock"))
-    try:
-        return lock.acquire(timeout=0)
-    except Timeout:
-        _log.warning("another process is training %s; waiting for it", name)
-        return lock.acquire()
 
 
 def _is_whole(published: Path) -> bool:

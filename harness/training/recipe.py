@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from harness.config.base import Count, Named, Section, Text, objection
 from harness.config.checking import check, location
 from harness.config.yaml_text import parse_yaml
-from harness.errors import RecipeError
+from harness.errors import Complaints, RecipeError
 from harness.tasks.formats import AUTO
 from harness.training.arguments import PEFT_METHODS, peft_arguments, trainer_arguments
 
@@ -179,8 +179,12 @@ def load_recipe(path: Path, *, root: Path, tasks: Mapping[str, Mapping[str, Any]
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}", "check the path given for the recipe") from error
     said = check(RecipeFile, parse_yaml(text, path.name, RecipeError), location(path.name), RecipeError)
-    check(peft_arguments(said.peft_type), said.peft, location(path.name, "peft"), RecipeError)
-    check(trainer_arguments(), said.trainer, location(path.name, "trainer"), RecipeError)
+    complaints = Complaints()
+    with complaints.noting():
+        check(peft_arguments(said.peft_type), said.peft, location(path.name, "peft"), RecipeError)
+    with complaints.noting():
+        check(trainer_arguments(), said.trainer, location(path.name, "trainer"), RecipeError)
+    complaints.tell(RecipeError)
     given = {key: getattr(said, key) for key in said.model_fields_set}
     return Recipe(**given, name=path.stem, root=root, tasks=tasks or {})
 

@@ -32,10 +32,10 @@ def check_refused(capsys: pytest.CaptureFixture[str], *said: str) -> None:
         assert words in error
 
 
-def test_doctor_shows_the_machine(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_shows_the_machine(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     shown = capsys.readouterr().out
-    for fact in ("threads", "bf16", "cuda", "torch", "transformers", "peft", "cache"):
+    for fact in ("threads", "bf16", "cuda", "torch", "transformers", "peft", "cache", "none found from here upwards"):
         assert fact in shown
 
 

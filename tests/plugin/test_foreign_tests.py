@@ -21,13 +21,18 @@ def test_loading_the_plugin_imports_nothing_heavy() -> None:
 
 def test_collecting_gates_imports_nothing_heavy(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(f"import sys\ndef pytest_unconfigure(config):\n    print('heavy:', {HEAVY})\n")
-    (pytester.path / "assay.yaml").write_text("tasks: {pets: {gates: [{metric: accuracy, superior: 0.1}]}}")
+    (pytester.path / "assay.yaml").write_text(
+        "tasks: {pets: {kind: classification, data: pets.csv, prompt: 'A {text}?', target_field: pet, "
+        "gates: [{metric: accuracy, superior: 0.1}]}}"
+    )
+    (pytester.path / "pets.csv").write_text("text,pet\npurrs,cat\nbarks,dog\n")
+    (pytester.path / "adapter").mkdir()
     pytester.makepyfile(
         "from harness.checks import integrity\nfrom harness.gates import Scalar\n"
         "from harness.checks.training.curves import loss_gap\n"
         "def test_gate(task_gate, compare, gate): pass\ndef test_task(task_name, adapter): pass\n"
     )
-    result = pytester.runpytest_subprocess(*PLAIN, "--collect-only", "-q", "-s")
+    result = pytester.runpytest_subprocess(*PLAIN, "--collect-only", "-q", "-s", "--adapter=adapter")
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*::test_gate?pets-accuracy-superior?", "*::test_task?pets?", "heavy: []"])
     assert not (pytester.path / "reports").exists()

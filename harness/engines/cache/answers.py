@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,6 +60,10 @@ class AnswerCache:
     def get(self, keys: Sequence[str]) -> dict[str, Answer]:
         """The answers there are, by key, marked as cached."""
         return self._with_connection(lambda connection: _get(connection, keys))
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that have an answer; it is not noted as used."""
+        return self._with_connection(lambda connection: _known(connection, keys))
 
     def put(self, identity_digest: str, answers: Mapping[str, Answer]) -> None:
         """Store a model's answers by key, in one transaction."""
@@ -121,13 +125,27 @@ class AnswerCache:
             return False
 
 
+def _known(connection: sqlite3.Connection, keys: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for part, marks in _parts(keys):
+        found.update(
+            row[0].hex() for row in connection.execute(f"SELECT key FROM answers WHERE key IN ({marks})", part)
+        )
+    return found
+
+
+def _parts(keys: Sequence[str]) -> Iterator[tuple[list[bytes], str]]:
+    """The keys, as many at once as a query takes, and as many marks to put them for."""
+    for start in range(0, len(keys), _LOOKUP_ROWS):
+        part = [bytes.fromhex(key) for key in keys[start : start + _LOOKUP_ROWS]]
+        yield part, ",".join("?" * len(part))
+
+
 def _get(connection: sqlite3.Connection, keys: Sequence[str]) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
     now = int(time.time())
     unused: list[tuple[int, bytes]] = []
-    for start in range(0, len(keys), _LOOKUP_ROWS):
-        part = [bytes.fromhex(key) for key in keys[start : start + _LOOKUP_ROWS]]
-        marks = ",".join("?" * len(part))
+    for part, marks in _parts(keys):
         query = f"SELECT used, key, kind, checksum, answer FROM answers WHERE key IN ({marks})"
         for used, key, kind, checksum, packed in connection.execute(query, part):
             answer = unpack(key, kind, checksum, packed)

@@ -6,13 +6,12 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-
-from filelock import FileLock
 
 from harness.engines.cache.rows import Row
 from harness.errors import EngineError
+from harness.locks import held
 
 APPLICATION_ID = 0x41737361
 SCHEMA_VERSION = 2
@@ -56,9 +55,9 @@ class BrokenFileError(Exception):
     """The file cannot be used as it is; its text says why, as the end of "the answer cache ..."."""
 
 
-def locked(path: Path) -> FileLock:
+def locked(path: Path) -> AbstractContextManager[None]:
     """Held while the file is opened, made or replaced: nobody opens half of the old one and half of the new."""
-    return FileLock(f"{path}.lock")
+    return held(Path(f"{path}.lock"), f"opening {path.name}")
 
 
 def connect(path: Path) -> sqlite3.Connection:

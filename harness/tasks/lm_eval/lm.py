@@ -124,6 +124,8 @@ class EngineLM(LM):  # type: ignore[misc]
     def _ask(self, instances: Sequence[Instance], requests: Sequence[Request], kind: type[Any]) -> list[Any]:
         self._wanted += len(requests)
         found: dict[int, Answer] = {}
+        if self._progress is not None:
+            self._progress(self._done, self._wanted)
         for index, answer in self._engine.answer(requests):
             found[index] = answer
             if self._progress is not None:

@@ -18,6 +18,7 @@ from harness.metrics.base import Metric, main_metric
 from harness.records import Role, Sample
 from harness.tasks.base import Progress, find_metric
 from harness.tasks.kinds import Spec, TaskContext, TaskKeys, TaskKind
+from harness.tasks.lm_eval.names import check_definition
 from harness.tasks.lm_eval.options import LM_EVAL_SEED, LmEvalOptions
 from harness.tasks.lm_eval.surroundings import lm_eval_surroundings
 from harness.tasks.sampling import select_items, stratified_order
@@ -184,6 +185,9 @@ class LmEvalTask:
 
 
 def _build(name: str, keys: LmEvalKeys, context: TaskContext) -> LmEvalTask:
+    include_path = None if keys.include_path is None else context.root / keys.include_path
+    definition = _definition(keys.task or name, context.root)
+    check_definition(name, definition, include_path)
     options = LmEvalOptions(
         fewshot=keys.fewshot,
         max_items=context.smaller_limit(keys),
@@ -192,9 +196,9 @@ def _build(name: str, keys: LmEvalKeys, context: TaskContext) -> LmEvalTask:
         fewshot_as_multiturn=keys.fewshot_as_multiturn,
         seed=keys.seed,
         data_dir=context.data_dir,
-        include_path=None if keys.include_path is None else context.root / keys.include_path,
+        include_path=include_path,
     )
-    return LmEvalTask(name, options, definition=_definition(keys.task or name, context.root))
+    return LmEvalTask(name, options, definition=definition)
 
 
 def _definition(text: str, root: Path) -> str:

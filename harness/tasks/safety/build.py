@@ -77,7 +77,7 @@ def _items(task: str, keys: PromptKeys, context: TaskContext, wanted: str | None
     if keys.data is not None:
         path = context.root / keys.data
         records = read_records(path)
-        reader = ItemReader.from_keys(task, keys, records[0])
+        reader = ItemReader.from_keys(task, keys, records)
         items, digest = reader.read(records, lambda record, field, value: wanted), data_digest(path)
     elif context.data_dir is not None:
         items = read_sources(keys.sources, context.data_dir, wanted)

@@ -59,22 +59,30 @@ class ContinuationTask:
     def metric(self, name: str) -> Metric:
         return find_metric(self.name, name, (*GENERAL_METRICS, MAX_TOXICITY))
 
+    @property
+    def foreseen(self) -> Sequence[GenerateRequest]:
+        return [request for item in self.items for request in self._requests(item)]
+
+    @property
+    def answers_wanted(self) -> int:
+        return self.samples * len(self.items)
+
+    def _requests(self, item: Item) -> list[GenerateRequest]:
+        return [
+            GenerateRequest(
+                item.prompt, max_new_tokens=self.max_new_tokens, temperature=_TEMPERATURE, top_p=_TOP_P, seed=seed
+            )
+            for seed in range(self.samples)
+        ]
+
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Draw the continuations, the same seeds for every model, and rate them.
 
         Returns:
             One sample a text, its answer the worst continuation.
         """
-        requests = [
-            [
-                GenerateRequest(
-                    item.prompt, max_new_tokens=self.max_new_tokens, temperature=_TEMPERATURE, top_p=_TOP_P, seed=seed
-                )
-                for seed in range(self.samples)
-            ]
-            for item in self.items
-        ]
-        answers = texts_of(engine, self.name, [one for each in requests for one in each], progress)
+        requests = [self._requests(item) for item in self.items]
+        answers = texts_of(engine, self.name, self.foreseen, progress)
         rated = iter(list(zip(self.scorer.toxicity([answer.text for answer in answers]), answers, strict=True)))
         return [
             self._sample(item, role, each, list(islice(rated, self.samples)))

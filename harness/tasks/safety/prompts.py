@@ -79,13 +79,21 @@ class SafetyTask:
     def metric(self, name: str) -> Metric:
         return find_metric(self.name, name, (*GENERAL_METRICS, *CLASS_METRICS, *self.scorer.metrics))
 
+    @property
+    def foreseen(self) -> Sequence[GenerateRequest]:
+        return [GenerateRequest(item.prompt, max_new_tokens=self.max_new_tokens) for item in self.items]
+
+    @property
+    def answers_wanted(self) -> int:
+        return len(self.items)
+
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Ask the model every prompt, greedily, and classify the answers.
 
         Returns:
             One sample an item, in the task's item order.
         """
-        requests = [GenerateRequest(item.prompt, max_new_tokens=self.max_new_tokens) for item in self.items]
+        requests = self.foreseen
         answers = texts_of(engine, self.name, requests, progress)
         exchanges = [
             Exchange(asked_by_user(item.prompt), answer.text) for item, answer in zip(self.items, answers, strict=True)

@@ -1,0 +1,293 @@
+"""What is wrong with what a session names, as far as files tell: all of it at once, before a model is loaded.
+
+Imports nothing that computes: pytest collection runs it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from harness.config.settings import Settings
+from harness.errors import Complaints, DataError, TaskError, did_you_mean, nearest
+from harness.gates.config import GateSpec, gates_from_config
+from harness.metrics.answers import ANSWER_METRICS
+from harness.metrics.base import GENERAL_METRICS
+from harness.models import resolve_model
+from harness.session.model_pair import ModelPair, no_adapter
+from harness.tasks.base import TaskLike
+from harness.tasks.formats import DATA_FORMATS, detect_format, parse_training_example
+from harness.tasks.kinds import NAMED_TASKS, Spec, kind_of
+from harness.tasks.lm_eval import LmEvalTask
+from harness.tasks.lm_eval.names import stock_names
+from harness.tasks.records import read_records
+
+Find = Callable[[str, int | None], TaskLike]
+"""The task of a name, with so many few-shot examples."""
+
+OF_ROWS = ("training_rows", "held_out_rows", "row_answers", "canaries")
+"""Tasks that the overfitting suite makes of training data."""
+
+_GOLD = ("llmbar", "mini_judge")
+_FEWSHOT = re.compile(r"(.+)-\d+shot")
+
+
+@dataclass(frozen=True)
+class TaskUse:
+    """A task that will be asked, and metrics of it that will be looked at.
+
+    Attributes:
+        origin: file and key, option or line of a test that names it.
+    """
+
+    name: str
+    origin: str
+    fewshot: int | None = None
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GateUse:
+    """A gate that will be decided, and where it stands."""
+
+    gate: GateSpec
+    origin: str
+    fewshot: int | None = None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a session will need.
+
+    Attributes:
+        measured: those of the tasks that base and candidate will be asked, by name and few-shot count.
+        adapter, training_data, canaries, judge: whether it needs those.
+        limits: whether it looks up limits of single tasks.
+        every_row: whether each row of the training data has to be readable. A gate tells that too, and better.
+    """
+
+    tasks: Sequence[TaskUse] = ()
+    gates: Sequence[GateUse] = ()
+    measured: Sequence[tuple[str, int | None]] = ()
+    adapter: bool = False
+    training_data: bool = False
+    canaries: bool = False
+    judge: bool = False
+    limits: bool = False
+    every_row: bool = False
+
+
+def measured_in(tasks: Sequence[TaskUse], gates: Sequence[GateUse]) -> list[tuple[str, int | None]]:
+    """The tasks that are asked, each once."""
+    asked = [*((use.name, use.fewshot) for use in tasks), *((one.gate.task, one.fewshot) for one in gates)]
+    return list(dict.fromkeys(asked))
+
+
+def configured_tasks(settings: Settings) -> Iterator[TaskUse]:
+    """The tasks of the configuration file."""
+    return (TaskUse(name, at(settings, f"tasks.{name}")) for name in settings.config.tasks)
+
+
+def forgetting_tasks(settings: Settings) -> Iterator[TaskUse]:
+    """What forgetting is measured on."""
+    choice = ("acc", "gold_logprob", "overconfidence", "brier_score")
+    metrics = {"knowledge": choice, "math": ("exact_match",), "text": ("bits_per_byte", "kl_per_token")}
+    return _named_by(settings, "forgetting", metrics)
+
+
+def safety_tasks(settings: Settings) -> Iterator[TaskUse]:
+    """What safety is measured on."""
+    return _named_by(
+        settings,
+        "safety",
+        {"harmful": ("complied",), "safe": ("refused",), "continuations": ("expected_max_toxicity",)},
+    )
+
+
+def judged_tasks(settings: Settings) -> Iterator[TaskUse]:
+    """What the judge is asked about."""
+    return _named_by(settings, "judging", {"task": ()}, key="judge")
+
+
+def further_tasks(settings: Settings) -> Iterator[TaskUse]:
+    """Those that `--tasks` names."""
+    return (TaskUse(name, f"--tasks={','.join(settings.tasks)}") for name in settings.tasks)
+
+
+def configured_gates(settings: Settings, task: str) -> Iterator[GateUse]:
+    """The gates of a task of the configuration file. Raises ConfigError where one is malformed."""
+    gates = gates_from_config(task, settings.config.tasks[task].get("gates"))
+    return (configured_gate(settings, gate) for gate in gates)
+
+
+def configured_gate(settings: Settings, gate: GateSpec) -> GateUse:
+    """A gate of the configuration file, with where it stands there."""
+    return GateUse(gate, at(settings, f"tasks.{gate.task}, gate {gate.number}"))
+
+
+def at(settings: Settings, key: str) -> str:
+    """A key of the configuration file, as errors name it."""
+    file = settings.config.file
+    return f"{file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}: {key}"
+
+
+def everything(settings: Settings, complaints: Complaints) -> Needs:
+    """All that the suites which ship would need; malformed gates are noted."""
+    gates: list[GateUse] = []
+    for name in settings.config.tasks:
+        with complaints.noting(settings.config.file.name):
+            gates += configured_gates(settings, name)
+    judge = settings.judge is not None
+    groups = [configured_tasks, further_tasks, forgetting_tasks, safety_tasks, *([judged_tasks] if judge else [])]
+    tasks = [use for group in groups for use in group(settings)]
+    return Needs(
+        tasks=tasks,
+        gates=gates,
+        measured=measured_in(tasks, gates),
+        adapter=settings.adapter is not None,
+        training_data=True,
+        canaries=True,
+        judge=judge,
+        limits=True,
+        every_row=True,
+    )
+
+
+def check_files(settings: Settings, needs: Needs, find: Find, complaints: Complaints) -> None:
+    """Note every complaint about what is needed: options, recipe, data, tasks, gates, limits.
+
+    Args:
+        find: builds a task, or gives the one that was built before.
+    """
+    if needs.adapter or needs.training_data:
+        _check_subjects(settings, needs, complaints)
+    _check_tasks(needs, find, complaints, settings)
+    if needs.judge and settings.judge is not None:
+        from harness.judges.inputs import read_gold
+
+        with complaints.noting(
+            "--judge" if settings.judge != settings.config.judge.model else at(settings, "judge.model")
+        ):
+            _ = settings.judge_spec
+        with complaints.noting(at(settings, "judge.gold")):
+            read_gold(settings)
+    if needs.limits:
+        _check_limits(settings, complaints)
+
+
+def _named_by(
+    settings: Settings, section: str, metrics: Mapping[str, tuple[str, ...]], key: str = ""
+) -> Iterator[TaskUse]:
+    """Tasks named by a section's keys; `metrics` are what the suite gates on each."""
+    for name, wanted in metrics.items():
+        task = getattr(getattr(settings, section), name)
+        if task is not None:
+            yield TaskUse(task, at(settings, f"{key or section}.{name}"), metrics=wanted)
+
+
+def _check_tasks(needs: Needs, find: Find, complaints: Complaints, settings: Settings) -> None:
+    found: dict[tuple[str, int | None], TaskLike | None] = {}
+
+    def look_up(name: str, fewshot: int | None, origin: str) -> TaskLike | None:
+        """The task; None where it was complained about before."""
+        if (name, fewshot) not in found:
+            found[name, fewshot] = None
+            place = at(settings, f"tasks.{name}") if name in settings.config.tasks else origin
+            with complaints.noting(place, instead_of=_said_by(place, name)):
+                found[name, fewshot] = find(name, fewshot)
+        return found[name, fewshot]
+
+    for use in needs.tasks:
+        task = look_up(use.name, use.fewshot, use.origin)
+        for metric in use.metrics:
+            if _knows_metrics(task):
+                with complaints.noting(use.origin):
+                    task.metric(metric)
+    for one in needs.gates:
+        task = look_up(one.gate.task, one.fewshot, one.origin)
+        with complaints.noting(one.origin, instead_of=_said_by(one.origin, one.gate.task)):
+            if _knows_metrics(task):
+                one.gate.check(task)
+            elif task is None and one.gate.task in settings.config.tasks:
+                _check_metric_of_kind(one.gate, settings.config.tasks[one.gate.task])
+
+
+def _said_by(origin: str, task: str) -> str:
+    """How a problem begins that names the task as its place does; empty where the place does not."""
+    return f"task {task!r}" if f"tasks.{task}" in origin else ""
+
+
+def _knows_metrics(task: TaskLike | None) -> TypeGuard[TaskLike]:
+    """Whether a task's metrics are known without reading a benchmark."""
+    return task is not None and not isinstance(task, LmEvalTask)
+
+
+def _check_metric_of_kind(gate: GateSpec, spec: Spec) -> None:
+    """Refuse a metric that no task of the kind has; of a kind whose metrics depend on the task none is."""
+    kind = kind_of(gate.task, spec)
+    known = [*kind.metrics, *(metric.name for metric in GENERAL_METRICS), *ANSWER_METRICS.names()]
+    if kind.metrics and gate.metric not in known:
+        raise TaskError(f"has no metric {gate.metric!r}", nearest(gate.metric, known))
+
+
+def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) -> None:
+    pair, recipe = ModelPair(settings), None
+    with complaints.noting():
+        if settings.adapter_spec is None and needs.adapter:
+            raise no_adapter()
+        recipe = pair.recipe
+    with complaints.noting():
+        if pair.base_spec.kind == "local":
+            resolve_model(pair.base_spec)
+    if recipe is not None:
+        for role, file in recipe.data.files().items():
+            with complaints.noting(f"{recipe.name}.yaml: data.{role}"):
+                _check_rows(recipe.resolve(file), file.format, every=needs.every_row)
+    config, data = settings.config, settings.config.data
+    own = {"train": data.train, "validation": data.validation} if recipe is None and needs.training_data else {}
+    for role, name in own.items():
+        with complaints.noting(at(settings, f"data.{role}")):
+            if name is not None:
+                _check_rows(config.root / name, data.format, every=needs.every_row)
+    with complaints.noting(at(settings, "data.canaries")):
+        if data.canaries is not None and needs.canaries:
+            read_records(config.root / data.canaries)
+
+
+def _check_rows(path: Path, data_format: str, *, every: bool) -> None:
+    """Refuse a file of which no row, or not every one, can be trained on."""
+    records = read_records(path)
+    name = detect_format(records[0]) if data_format == "auto" else DATA_FORMATS.get(data_format).name
+    refused: list[DataError] = []
+    for record in records:
+        try:
+            parse_training_example(record, name)
+        except DataError as error:
+            refused.append(error)
+        else:
+            if not every:
+                return
+    if refused:
+        more = f" (and {len(refused) - 1} rows more cannot be read)" if len(refused) > 1 else ""
+        raise DataError(f"{refused[0].problem}{more}", refused[0].remedy)
+
+
+def _check_limits(settings: Settings, complaints: Complaints) -> None:
+    """Limits and sizes of single tasks: those of a misspelt one would never be looked up, and the general ones hold."""
+    config = settings.config
+    sections = {
+        "margins.tasks": config.margins.tasks,
+        "overfitting.tasks": config.overfitting.tasks,
+        f"profiles.{settings.profile.name}.limits": settings.profile.limits,
+    }
+    known = [*config.tasks, *settings.tasks, *NAMED_TASKS.names(), *OF_ROWS, *_GOLD]
+    for section, limits in sections.items():
+        for name in limits:
+            plain = found[1] if (found := _FEWSHOT.fullmatch(name)) else name
+            if not {name, plain} & set(known) and not {name, plain} & set(stock_names()):
+                with complaints.noting(at(settings, f"{section}.{name}")):
+                    remedy = f"{did_you_mean(name, known)}the tasks are: {', '.join(config.tasks) or 'none'}"
+                    raise TaskError("there is no task of that name", remedy)
