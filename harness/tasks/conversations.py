@@ -28,6 +28,8 @@ LEARNING_KEYS: Mapping[str, bool] = {
 """What marks a turn -> whether 1 says that it is learnt: OpenAI and Mistral (weight), Axolotl, LLaMA-Factory, ms-swift
 and torchtune (masked)."""
 
+CHATS = ("messages", "conversations", "conversation")
+ANSWERS = ("output", "completion", "response", "answer")
 SYSTEM_COLUMNS = ("system", "system_prompt", "system_message", "system_instruction")
 
 _AS_CSV_WRITES = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}

@@ -12,6 +12,8 @@ from harness.engines.requests import Message
 from harness.errors import DataError
 from harness.plugins import Registry
 from harness.tasks.conversations import (
+    ANSWERS,
+    CHATS,
     SYSTEM_COLUMNS,
     Conversation,
     Turn,
@@ -27,10 +29,8 @@ from harness.tasks.conversations import (
 from harness.tasks.other_methods import numbered_marks, refuse_rows_of_other_methods
 from harness.tasks.records import Record, filled, read_records
 
-_CHATS = ("messages", "conversations", "conversation")
 _QUESTIONS = ("prompt", "question", "query", "input")
 _EXTRAS = ("input", "context")
-_ANSWERS = ("output", "completion", "response", "answer")
 _MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 _MARKS = ("weight", "train", "trainable")
 _REASONING = re.compile(r"reasoning|thinking|thoughts?$|rationale|scratchpad|chain_of_thought|(?:^|_)cot$")
@@ -213,14 +213,14 @@ def _sharegpt(record: Record) -> Conversation:
 
 def _chat(record: Record, usual: str) -> Conversation:
     """Turns in a column of their own, under its usual name or another one's."""
-    field = next((name for name in (usual, *_CHATS) if name in record.fields), usual)
+    field = next((name for name in (usual, *CHATS) if name in record.fields), usual)
     return _complete(record, field, read_turns(record, field))
 
 
 def _pair(record: Record, question: str, usual: str) -> Conversation:
     """A question and its answer in columns of their own; either may be a list of turns."""
     fields = record.fields
-    answer = next((name for name in (usual, *_ANSWERS) if name in fields), usual)
+    answer = next((name for name in (usual, *ANSWERS) if name in fields), usual)
     if _is_turns(fields.get(question)):
         turns = read_turns(record, question)
     else:
@@ -287,10 +287,10 @@ def _prompt_completion(record: Record) -> Conversation:
 
 
 SHIPPED = (
-    DataFormat("messages", ("messages",), _messages, other_names=(_CHATS,)),
+    DataFormat("messages", ("messages",), _messages, other_names=(CHATS,)),
     DataFormat("sharegpt", ("conversations",), _sharegpt),
-    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion, other_names=(_QUESTIONS, _ANSWERS)),
-    DataFormat("alpaca", ("instruction", "output"), _alpaca, other_names=(("instruction",), _ANSWERS)),
+    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion, other_names=(_QUESTIONS, ANSWERS)),
+    DataFormat("alpaca", ("instruction", "output"), _alpaca, other_names=(("instruction",), ANSWERS)),
 )
 
 

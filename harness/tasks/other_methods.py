@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from harness.tasks.conversations import ANSWERS, CHATS
 from harness.tasks.records import Record, filled
 
 _WORSE = (
@@ -55,7 +56,7 @@ def refuse_rows_of_other_methods(record: Record, marks: Collection[str] = ()) ->
 def numbered_marks(records: Sequence[Record]) -> frozenset[str]:
     """Fields in which a file marks its answers as wanted or not by 1 and 0, as tables and CSV do.
 
-    A class is none, although it is numbered so: another field says it in words, and the same ones again and again.
+    A class is none, although it is numbered so: the answers say it in words, and the same ones again and again.
     """
     return frozenset(name for name in _WANTED if _is_zero_and_one(records, name) and not _is_a_class(records, name))
 
@@ -80,16 +81,13 @@ def _is_zero_and_one(records: Sequence[Record], name: str) -> bool:
 
 
 def _is_a_class(records: Sequence[Record], name: str) -> bool:
-    """Whether the words of some other field, or of its last turn, say which it is, and recur."""
-    for other in records[0].fields:
-        pairs = {(_last(record.fields.get(other)), str(record.fields.get(name))) for record in records}
-        words = {said for said, _ in pairs}
-        if other != name and 1 < len(words) == len(pairs) <= max(2, len(records) / 2):
-            return True
-    return False
+    """Whether each answer goes with one of the numbers, and recurs."""
+    pairs = {(_answer(record), str(record.fields.get(name))) for record in records}
+    return len({answer for answer, _ in pairs}) == len(pairs) <= len(records) / 2
 
 
-def _last(value: object) -> str:
+def _answer(record: Record) -> str:
+    value = next((record.fields[name] for name in (*ANSWERS, *CHATS) if name in record.fields), None)
     return str(value[-1] if isinstance(value, list) and value else value)
 
 

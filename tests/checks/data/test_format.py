@@ -119,6 +119,9 @@ def test_rows_of_other_methods_fail_by_name_whether_or_not_they_could_be_read(co
 def test_answers_marked_by_numbers_are_of_kto_and_numbered_classes_are_not(corpus, yes: object, no: object):
     rows = [{"prompt": f"Who {i}?", "completion": f"It was {i}.", "label": yes if i % 3 else no} for i in range(6)]
     assert "2 of 6 rows" in data.rows_can_be_read(corpus(rows)).reason
+    assert "1 of 2 rows" in data.rows_can_be_read(corpus(rows[:2])).reason
+    by_model = [{**row, "model": f"m{row['label']}"} for row in rows]
+    assert not data.rows_can_be_read(corpus(by_model)).holds, "who wrote it is not what it says"
     turns = [{"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "I."}]}] * 2
     assert (
         "1 of 2 rows" in data.rows_can_be_read(corpus([{**turns[0], "label": yes}, {**turns[1], "label": no}])).reason
