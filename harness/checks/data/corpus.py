@@ -10,6 +10,7 @@ from harness.engines.requests import SYSTEM_ROLES, Message
 from harness.errors import DataError
 from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example, detect_format, parse_training_example
+from harness.tasks.other_methods import numbered_marks
 from harness.tasks.records import Record, read_records
 from harness.training.data import load_examples, load_rehearsal
 from harness.training.recipe import Recipe
@@ -48,11 +49,6 @@ class Row:
     def turns(self) -> tuple[Message, ...]:
         """All that is trained on: what follows the last answer is not."""
         return (*self.prompt, self.conversation.answer)
-
-    @property
-    def place(self) -> str:
-        """`location` by its former name, for tests written before."""
-        return self.location
 
     @property
     def question(self) -> str:
@@ -158,9 +154,10 @@ def _read(role: str, path: Path, data_format: str) -> Part:
         data_format = _format_of(records[0])
     examples: list[Example] = []
     refused: dict[int, str] = {}
+    marks = numbered_marks(records)
     for record in records:
         try:
-            examples.append(parse_training_example(record, data_format or detect_format(record)))
+            examples.append(parse_training_example(record, data_format or detect_format(record), marks))
         except DataError as error:
             problem = error.problem.removeprefix(f"{path}: row {record.row} ")
             refused[record.row] = f"{problem}: {error.remedy}" if error.remedy else problem
