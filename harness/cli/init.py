@@ -82,4 +82,4 @@ def _write_all(directory: Path) -> None:
 
 def _print_next(directory: Path) -> None:
     there = f"cd {directory} && " if directory != Path() else ""
-    print(f"next: {there}assay check, then pytest suites/")
+    print(f"next: {there}assay check && pytest suites/")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
@@ -19,11 +20,11 @@ from harness.metrics.base import GENERAL_METRICS
 from harness.models import resolve_model
 from harness.session.model_pair import ModelPair, no_adapter
 from harness.tasks.base import TaskLike
-from harness.tasks.formats import DATA_FORMATS, detect_format, parse_training_example
 from harness.tasks.kinds import NAMED_TASKS, Spec, kind_of
 from harness.tasks.lm_eval import LmEvalTask
 from harness.tasks.lm_eval.names import stock_names
-from harness.tasks.records import read_records
+from harness.tasks.records import Record, read_records
+from harness.training.reading import RowReader, format_reader, row_reader
 
 Find = Callable[[str, int | None], TaskLike]
 """The task of a name, with so many few-shot examples."""
@@ -245,26 +246,26 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
     if recipe is not None:
         for role, file in recipe.data.files().items():
             with complaints.noting(f"{recipe.name}.yaml: data.{role}"):
-                _check_rows(recipe.resolve(file), file.format, every=needs.every_row)
+                _check_rows(recipe.resolve(file), partial(row_reader, recipe, file), every=needs.every_row)
     config, data = settings.config, settings.config.data
     own = {"train": data.train, "validation": data.validation} if recipe is None and needs.training_data else {}
     for role, name in own.items():
         with complaints.noting(at(settings, f"data.{role}")):
             if name is not None:
-                _check_rows(config.root / name, data.format, every=needs.every_row)
+                _check_rows(config.root / name, partial(format_reader, data.format), every=needs.every_row)
     with complaints.noting(at(settings, "data.canaries")):
         if data.canaries is not None and needs.canaries:
             read_records(config.root / data.canaries)
 
 
-def _check_rows(path: Path, data_format: str, *, every: bool) -> None:
+def _check_rows(path: Path, reading: Callable[[Sequence[Record]], tuple[str, RowReader]], *, every: bool) -> None:
     """Refuse a file of which no row, or not every one, can be trained on."""
     records = read_records(path)
-    name = detect_format(records[0]) if data_format == "auto" else DATA_FORMATS.get(data_format).name
+    _, read = reading(records)
     refused: list[DataError] = []
     for record in records:
         try:
-            parse_training_example(record, name)
+            read(record)
         except DataError as error:
             refused.append(error)
         else:

@@ -16,18 +16,27 @@ ROLES: Mapping[str, str] = {
     **{role: role for role in ("system", "developer", "user", "assistant", "tool")},
     **dict.fromkeys(("human", "prompter"), "user"),
     **dict.fromkeys(("gpt", "chatgpt", "bot", "chatbot", "model", "ai"), "assistant"),
-    **dict.fromkeys(("function", "observation", "function_response", "ipython"), "tool"),
+    **dict.fromkeys(("function", "observation", "function_response", "tool_response", "ipython"), "tool"),
 }
 """Speakers as data call them, in small letters -> roles of chat templates."""
 
-ROLE_KEYS, CONTENT_KEYS = ("role", "from"), ("content", "value")
-LEARNING_KEYS = ("weight", "train", "training", "trainable", "loss")
-"""What marks a turn to be learnt or not: OpenAI and Mistral (weight), Axolotl, LLaMA-Factory and ms-swift."""
+ROLE_KEYS, CONTENT_KEYS = ("role", "from", "speaker"), ("content", "value", "text")
+LEARNING_KEYS: Mapping[str, bool] = {
+    **dict.fromkeys(("weight", "train", "training", "trainable", "loss", "loss_weight", "loss_mask"), True),
+    **dict.fromkeys(("masked", "mask"), False),
+}
+"""What marks a turn -> whether 1 says that it is learnt: OpenAI and Mistral (weight), Axolotl, LLaMA-Factory, ms-swift
+and torchtune (masked)."""
+
+CHATS = ("messages", "conversations", "conversation")
+ANSWERS = ("output", "completion", "response", "answer")
+SYSTEM_COLUMNS = ("system", "system_prompt", "system_message", "system_instruction")
 
 _AS_CSV_WRITES = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 # how a call is written is the base's template's affair: read here in another form, it would be learnt in that form
 _CALL_KEYS = ("tool_calls", "function_call")
+_CALLERS = ("function_call", "tool_call")
 _CALL_AS_TEXT = (
     "write the call into the text of the assistant's turn, in the form in which the base's template renders calls"
 )
@@ -105,12 +114,14 @@ class Turn:
 
 
 def read_turns(record: Record, field: str) -> list[Turn]:
-    """The turns of a field, each with role and content or from and value.
+    """The turns of a field, each with role and content or from and value; or the JSON text of them, as CSV has it.
 
     Raises:
         DataError: the field is not a list of such turns.
     """
     turns = record.get(field)
+    if isinstance(turns, str) and turns.lstrip().startswith("["):
+        turns = json_list(record, field, turns)
     if not isinstance(turns, list):
         raise record.error(f"field {field!r} is {show(turns)}, not a list of turns")
     return [_turn(record, field, f"{field}[{i}]", turn) for i, turn in enumerate(turns)]
@@ -146,7 +157,7 @@ def learning_mark(record: Record, location: str, fields: Mapping[str, Any]) -> b
         DataError: a mark is neither yes nor no.
     """
     said = None
-    for key in LEARNING_KEYS:
+    for key, positive in LEARNING_KEYS.items():
         value = fields.get(key)
         if isinstance(value, str):
             value = _AS_CSV_WRITES.get(value.strip().lower(), value)
@@ -154,8 +165,11 @@ def learning_mark(record: Record, location: str, fields: Mapping[str, Any]) -> b
             continue
         if value not in (0, 1):
             problem = f"field '{location}{key}' is {show(value)}: an answer is learnt in full or not at all"
-            raise record.error(problem, "write 1 or true for what is to be learnt, 0 or false for the rest")
-        said = bool(value) if said is None else said and bool(value)
+            remedy = "write 1 or true, or 0 or false" + (
+                "" if location else "; rename the field if it means something else"
+            )
+            raise record.error(problem, remedy)
+        said = (bool(value) == positive) and said is not False
     return said
 
 
@@ -211,9 +225,7 @@ def _turn(record: Record, field: str, location: str, turn: Any) -> Turn:
     said = turn.get(role_key)
     role = ROLES.get(said.strip().lower()) if isinstance(said, str) else None
     if role is None:
-        remedy = (
-            f"call it assistant and {_CALL_AS_TEXT}" if said == "function_call" else f"use one of: {', '.join(ROLES)}"
-        )
+        remedy = f"call it assistant and {_CALL_AS_TEXT}" if said in _CALLERS else f"use one of: {', '.join(ROLES)}"
         raise record.error(f"field '{location}.{role_key}' is {show(said)}, not a role", remedy)
     for key in _CALL_KEYS:
         if turn.get(key):
@@ -267,7 +279,7 @@ def with_system(record: Record, fields: Mapping[str, Any], turns: list[Turn]) ->
     Raises:
         DataError: both are there, and differ.
     """
-    field = next((name for name in ("system", "system_prompt") if filled(fields.get(name))), None)
+    field = next((name for name in SYSTEM_COLUMNS if filled(fields.get(name))), None)
     if field is None:
         return turns
     text = record.as_text(field, fields[field])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import glob
 import gzip
 import re
 import zlib
@@ -58,7 +59,7 @@ def kind_of_file(path: Path) -> str:
     raise DataError(
         f"{path}: unknown kind of data file {path.suffix!r}",
         f"use one of: {', '.join((*TEXTS, *TABLES))} (texts also packed: {', '.join(_PACKED)}), or a folder that "
-        "Dataset.save_to_disk wrote",
+        "Dataset.save_to_disk wrote; save a spreadsheet as CSV in UTF-8",
     )
 
 
@@ -82,7 +83,7 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     if path.is_dir():
         return _of_saved(path) if (path / "state.json").is_file() else _of_folder(path)
-    shards = sorted(path.parent.glob(f"{glob_escape(path.name)}-[0-9]*-of-[0-9]*.*"))
+    shards = sorted(path.parent.glob(f"{glob.escape(path.name)}-[0-9]*-of-[0-9]*.*"))
     if not shards:
         raise DataError(f"no such data file: {path}", "check the path; it is relative to the file that names it")
     return _whole(path, shards)
@@ -108,11 +109,6 @@ def read_text(path: Path) -> str:
         shown = "UTF-8" if encoding == "utf-8-sig" else encoding.upper()
         raise DataError(f"{path}: not {shown} at byte {error.start}", "save the file as UTF-8") from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def glob_escape(name: str) -> str:
-    """A name as a pattern that matches it alone."""
-    return re.sub(r"([*?[])", r"[\1]", name)
 
 
 def _of_saved(folder: Path) -> list[Path]:

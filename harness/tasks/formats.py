@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.engines.rendering import REASONING_KEYS
 from harness.engines.requests import Message
 from harness.errors import DataError
 from harness.plugins import Registry
 from harness.tasks.conversations import (
+    ANSWERS,
+    CHATS,
+    SYSTEM_COLUMNS,
     Conversation,
     Turn,
     conversation,
@@ -23,18 +26,17 @@ from harness.tasks.conversations import (
     reasoning_of,
     with_system,
 )
-from harness.tasks.other_methods import refuse_rows_of_other_methods
+from harness.tasks.other_methods import numbered_marks, refuse_rows_of_other_methods
 from harness.tasks.records import Record, filled, read_records
 
 AUTO = "auto"
 """Finds the format in the first row."""
 
-_CHATS = ("messages", "conversations", "conversation")
 _QUESTIONS = ("prompt", "question", "query", "input")
 _EXTRAS = ("input", "context")
-_ANSWERS = ("output", "completion", "response", "answer")
 _MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 _MARKS = ("weight", "train", "trainable")
+_REASONING = re.compile(r"reasoning|thinking|thoughts?$|rationale|scratchpad|chain_of_thought|(?:^|_)cot$")
 _FIRST_READ: Mapping[str, frozenset[str]] = {
     "messages": frozenset({"messages"}),
     "sharegpt": frozenset({"conversations", "system"}),
@@ -42,12 +44,16 @@ _FIRST_READ: Mapping[str, frozenset[str]] = {
     "alpaca": frozenset({"instruction", "input", "output", "system"}),
 }
 
-MEANINGFUL = frozenset(
-    {"system", "system_prompt", "tools", "functions", "history", *_EXTRAS, *REASONING_KEYS, *_MARKS, *_MEDIA}
-    | {"documents", "chat_template_kwargs", "train_detail"}
-    | {"rationale", "cot", "complex_cot", "chain_of_thought", "thought", "thoughts"}
+_MEANINGFUL = frozenset(
+    {*SYSTEM_COLUMNS, "tools", "functions", "history", "instruction", *_QUESTIONS, *_EXTRAS, *_MARKS, *_MEDIA}
+    | {"documents", "chat_template_kwargs", "train_detail", "loss_scale"}
 )
-"""Columns and keys of turns that change what is learnt: a row is not trained on without them."""
+
+
+def is_meaningful(name: str) -> bool:
+    """Whether a column or a turn's key of this name changes what is learnt: a row is not trained on without it."""
+    name = name.rpartition(".")[2].lower()
+    return name in _MEANINGFUL or _REASONING.search(name) is not None
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Example:
         """Those unread that change what is learnt, but for columns that repeat what the turns say."""
         said = "\n".join(turn.content for turn in self.conversation.turns)
         repeated = {name for name, value in self.fields.items() if isinstance(value, str) and value.strip() in said}
-        return frozenset(name for name in self.unread - repeated if name.rpartition(".")[2].lower() in MEANINGFUL)
+        return frozenset(name for name in self.unread - repeated if is_meaningful(name))
 
     def of_last_answer(self) -> Example:
         """The same with its last answer alone learnt."""
@@ -129,6 +135,7 @@ def detect_format(record: Record) -> str:
         DataError: it fits none.
     """
     formats = list(DATA_FORMATS)
+    record = replace(record, fields=_Watched(record.fields))
     found = next((one for one in formats if one.fits(record)), None)
     # the last first: an instruction with its input is no input with its output
     found = found or next((one for one in reversed(formats) if one.fits_by_other_names(record)), None)
@@ -166,26 +173,31 @@ def parse_example(record: Record, format_name: str) -> Example:
     return Example(read, record.row, record.fields, unread | read.unread, first_read)
 
 
-def parse_training_example(record: Record, format_name: str) -> Example:
-    """Read one row to be trained on; as `parse_example`, and rows made for another method are refused too."""
-    refuse_rows_of_other_methods(record)
+def parse_training_example(record: Record, format_name: str, marks: Collection[str] = ()) -> Example:
+    """Read one row to be trained on; as `parse_example`, and rows made for another method are refused too.
+
+    Args:
+        marks: of the row's file, by `numbered_marks`.
+    """
+    refuse_rows_of_other_methods(record, marks)
     return parse_example(record, format_name)
 
 
 class _Watched(Mapping[str, Any]):
-    """The fields of a row, noting which of them are read."""
+    """The fields of a row, whatever the case of their names, noting which of them are read."""
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._fields = fields
+        self._names = {**{name.strip().lower(): name for name in fields}, **{name: name for name in fields}}
         self.read: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
-        value = self._fields[name]
-        self.read.add(name)
-        return value
+        own = self._names[name]
+        self.read.add(own)
+        return self._fields[own]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._fields
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._fields)
@@ -204,14 +216,14 @@ def _sharegpt(record: Record) -> Conversation:
 
 def _chat(record: Record, usual: str) -> Conversation:
     """Turns in a column of their own, under its usual name or another one's."""
-    field = next((name for name in (usual, *_CHATS) if name in record.fields), usual)
+    field = next((name for name in (usual, *CHATS) if name in record.fields), usual)
     return _complete(record, field, read_turns(record, field))
 
 
 def _pair(record: Record, question: str, usual: str) -> Conversation:
     """A question and its answer in columns of their own; either may be a list of turns."""
     fields = record.fields
-    answer = next((name for name in (usual, *_ANSWERS) if name in fields), usual)
+    answer = next((name for name in (usual, *ANSWERS) if name in fields), usual)
     if _is_turns(fields.get(question)):
         turns = read_turns(record, question)
     else:
@@ -278,10 +290,10 @@ def _prompt_completion(record: Record) -> Conversation:
 
 
 SHIPPED = (
-    DataFormat("messages", ("messages",), _messages, other_names=(_CHATS,)),
+    DataFormat("messages", ("messages",), _messages, other_names=(CHATS,)),
     DataFormat("sharegpt", ("conversations",), _sharegpt),
-    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion, other_names=(_QUESTIONS, _ANSWERS)),
-    DataFormat("alpaca", ("instruction", "output"), _alpaca, other_names=(("instruction",), _ANSWERS)),
+    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion, other_names=(_QUESTIONS, ANSWERS)),
+    DataFormat("alpaca", ("instruction", "output"), _alpaca, other_names=(("instruction",), ANSWERS)),
 )
 
 
@@ -297,4 +309,5 @@ def read_examples(path: Path, format_name: str = AUTO) -> list[Example]:
     """
     records = read_records(path)
     name = detect_format(records[0]) if format_name == AUTO else format_name
-    return [parse_training_example(record, name) for record in records]
+    marks = numbered_marks(records)
+    return [parse_training_example(record, name, marks) for record in records]

@@ -2,40 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
+from harness.tasks.conversations import ANSWERS, CHATS
 from harness.tasks.records import Record, filled
 
-_PREFERENCES = (
-    ("chosen", "rejected"),
-    ("preferred_output", "non_preferred_output"),
-    ("chosen_response", "rejected_response"),
-    ("response_chosen", "response_rejected"),
+_WORSE = (
+    "rejected",
+    "non_preferred_output",
+    "rejected_response",
+    "response_rejected",
+    "rejected_messages",
+    "rejected_output",
+)
+_BETTER = ("chosen", "preferred_output", "chosen_response", "response_chosen")
+_EITHER = (
     ("response_j", "response_k"),
     ("response_0", "response_1"),
+    ("response_a", "response_b"),
+    ("response1", "response2"),
     ("output_1", "output_2"),
 )
 _WANTED = ("label", "kto_tag")
+_ZERO_OR_ONE = {"0": False, "0.0": False, "1": True, "1.0": True}
 
 
-def refuse_rows_of_other_methods(record: Record) -> None:
+def refuse_rows_of_other_methods(record: Record, marks: Collection[str] = ()) -> None:
     """Refuse what would be learnt though it is not wanted, or for which nothing says which answer is.
+
+    Args:
+        marks: fields that mark answers by 0 and 1 (`numbered_marks`).
 
     Raises:
         DataError: the row holds two answers to choose from, or one marked as not wanted.
     """
-    for pair in _PREFERENCES:
-        if all(filled(record.fields.get(name)) for name in pair):
-            raise record.error(
-                f"is a preference row, as for DPO or a reward model: it has {pair[0]!r} and {pair[1]!r}",
-                "rows are read as answers to learn: keep the question and the better answer as prompt and completion, or train "
-                "by a preference method elsewhere, and do not name this file under `data:`",
-            )
+    if answers := _answers_to_choose_from(record):
+        raise record.error(
+            f"is a preference row, as for DPO or a reward model: it has {' and '.join(map(repr, answers))}",
+            "rows are read as answers to learn: keep the question and the better answer as prompt and completion, or train "
+            "by a preference method elsewhere, and do not name this file under `data:`",
+        )
     for name in _WANTED:
-        if _says_false(value := record.fields.get(name)) and not _is_said_elsewhere(record, name):
+        value = record.fields.get(name)
+        by_number = name in marks and _ZERO_OR_ONE.get(str(value)) is False
+        if by_number or (_says_false(value) and not _is_said_elsewhere(record, name)):
             raise record.error(
                 f"is a row of KTO whose answer is not wanted: field {name!r} is {value!r}",
                 "remove the rows marked false, or train by KTO elsewhere, and do not name this file under `data:`; "
                 f"rename the field where {name!r} means something else",
             )
+
+
+def numbered_marks(records: Sequence[Record]) -> frozenset[str]:
+    """Fields in which a file marks its answers as wanted or not by 1 and 0, as tables and CSV do.
+
+    A class is none, although it is numbered so: the answers say it in words, and the same ones again and again.
+    """
+    return frozenset(name for name in _WANTED if _is_zero_and_one(records, name) and not _is_a_class(records, name))
+
+
+def _answers_to_choose_from(record: Record) -> list[str]:
+    """The fields of them; empty where the row has none."""
+    fields = record.fields
+    worse = [name for name in _WORSE if name in fields]
+    better = [name for name in _BETTER if _is_answer(fields.get(name))]
+    if any(_is_answer(fields[name]) for name in worse) or (worse and better):
+        return [*better[:1], *worse[:1]]
+    return next((list(pair) for pair in _EITHER if all(_is_answer(fields.get(name)) for name in pair)), [])
+
+
+def _is_answer(value: object) -> bool:
+    return isinstance(value, str | list | dict) and filled(value)
+
+
+def _is_zero_and_one(records: Sequence[Record], name: str) -> bool:
+    values = {str(record.fields.get(name)) for record in records}
+    return values <= _ZERO_OR_ONE.keys() and len({_ZERO_OR_ONE[value] for value in values}) == 2
+
+
+def _is_a_class(records: Sequence[Record], name: str) -> bool:
+    """Whether each answer goes with one of the numbers, and recurs."""
+    pairs = {(_answer(record), str(record.fields.get(name))) for record in records}
+    return len({answer for answer, _ in pairs}) == len(pairs) <= len(records) / 2
+
+
+def _answer(record: Record) -> str:
+    value = next((record.fields[name] for name in (*ANSWERS, *CHATS) if name in record.fields), None)
+    return str(value[-1] if isinstance(value, list) and value else value)
 
 
 def _says_false(value: object) -> bool:

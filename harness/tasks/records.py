@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import DataError, show
-from harness.tasks.data_files import TABLES, files_of, kind_of_file, read_text
+from harness.tasks.data_files import MAX_BYTES, TABLES, files_of, kind_of_file, read_text
 from harness.tasks.tables import read_table
 
 
@@ -54,7 +55,8 @@ class Record:
             DataError: it is of another type, or half a surrogate pair, which no tokenizer can encode.
         """
         if not isinstance(value, str):
-            raise self.error(f"field {field!r} is {show(value)}, not text", "write it as a JSON string")
+            remedy = "give one text" if isinstance(value, list | dict) else "write it as a JSON string"
+            raise self.error(f"field {field!r} is {show(value)}, not text", remedy)
         try:
             value.encode()
         except UnicodeEncodeError as error:
@@ -156,11 +158,12 @@ def _rows_within(path: Path, value: dict[str, Any]) -> Any:
     return value[found[0]] if found else value
 
 
-def _tsv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    return _csv(path, text, "\t")
-
-
-def _csv(path: Path, text: str, delimiter: str = ",") -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows divided as the header is: by what the file's name says, or else by semicolons, as European spreadsheets do."""
+    header_line = re.sub(r'"[^"]*"', "", text.lstrip("\n").partition("\n")[0])
+    said = "\t" if kind_of_file(path) == ".tsv" else ","
+    delimiter = said if said in header_line else max(_DELIMITERS, key=header_line.count)
+    csv.field_size_limit(MAX_BYTES)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     start, header = 1, None
     try:
@@ -174,13 +177,12 @@ def _csv(path: Path, text: str, delimiter: str = ",") -> Iterator[tuple[int, dic
                     raise DataError(f"{path}: two columns of the header (line {row}) have one name", "rename one")
             elif len(values) != len(header):
                 problem = f"has {len(values)} values, but the header names {len(header)} columns"
-                raise Record(path, row, {}).error(
-                    problem, f"quote values that hold a {'comma' if delimiter == ',' else 'tab'}"
-                )
+                raise Record(path, row, {}).error(problem, f"quote values that hold a {_DELIMITERS[delimiter]}")
             else:
                 yield row, dict(zip(header, values, strict=True))
     except csv.Error as error:
-        raise DataError(f"{path}: not CSV at line {start}: {error}") from None
+        problem = f"{path}: not CSV at line {start}: {error}"
+        raise DataError(problem, "close its quotes, and double those within a value") from None
 
 
 def _parse_json(path: Path, text: str, first_line: int) -> Any:
@@ -205,11 +207,24 @@ def _object(path: Path, row: int, value: Any) -> dict[str, Any]:
     return value
 
 
-_ROWS_UNDER = ("data", "rows", "examples", "instances", "train", "validation", "valid", "dev", "test")
+_DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon"}
+_ROWS_UNDER = (
+    "data",
+    "rows",
+    "examples",
+    "records",
+    "items",
+    "instances",
+    "train",
+    "validation",
+    "valid",
+    "dev",
+    "test",
+)
 _READERS: dict[str, Callable[[Path, str], Iterator[tuple[int, dict[str, Any]]]]] = {
     ".jsonl": _json,
     ".ndjson": _json,
     ".json": _json,
     ".csv": _csv,
-    ".tsv": _tsv,
+    ".tsv": _csv,
 }

@@ -119,7 +119,7 @@ def tokenize_examples(
 
 def _read(recipe: Recipe, file: DataFile) -> list[Example]:
     records = read_records(recipe.resolve(file))
-    _, read = row_reader(recipe, file, records[0])
+    _, read = row_reader(recipe, file, records)
     examples = [read(record) for record in records]
     if recipe.data.train_on == "last":
         examples = [example.of_last_answer() for example in examples]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from harness.digests import digest_json
@@ -10,6 +10,7 @@ from harness.errors import RecipeError, nearest
 from harness.tasks.data_files import data_digest
 from harness.tasks.formats import AUTO, Example, detect_format, parse_training_example
 from harness.tasks.kinds import NAMED_TASKS, Spec, TaskContext, kind_of
+from harness.tasks.other_methods import numbered_marks
 from harness.tasks.records import Record, read_records
 from harness.training.recipe import DataFile, Recipe
 
@@ -17,11 +18,11 @@ RowReader = Callable[[Record], Example]
 """Makes a row what is trained on. Raises DataError where it cannot; the message names file, row and field."""
 
 
-def row_reader(recipe: Recipe, file: DataFile, first: Record) -> tuple[str, RowReader]:
+def row_reader(recipe: Recipe, file: DataFile, records: Sequence[Record]) -> tuple[str, RowReader]:
     """What a file's rows are called in reports (their format, or the task), and how they are read.
 
     Args:
-        first: its first row, in which the format is found where none is given.
+        records: its rows, one or more; the format is found in the first where none is given.
 
     Raises:
         DataError: it is in no known format.
@@ -29,15 +30,15 @@ def row_reader(recipe: Recipe, file: DataFile, first: Record) -> tuple[str, RowR
         TaskError: the task has no right answers to be trained on, or its specification is wrong.
     """
     if file.task is None:
-        return format_reader(file.format, first)
+        return format_reader(file.format, records)
     spec, context = _task(recipe, file.task)
-    return f"task {file.task}", kind_of(file.task, spec).row_reader(file.task, spec, context, first)
+    return f"task {file.task}", kind_of(file.task, spec).row_reader(file.task, spec, context, records[0])
 
 
-def format_reader(format_name: str, first: Record) -> tuple[str, RowReader]:
+def format_reader(format_name: str, records: Sequence[Record]) -> tuple[str, RowReader]:
     """The same for rows of a format, or of that in which the first is (`auto`)."""
-    name = detect_format(first) if format_name == AUTO else format_name
-    return name, partial(parse_training_example, format_name=name)
+    name = detect_format(records[0]) if format_name == AUTO else format_name
+    return name, partial(parse_training_example, format_name=name, marks=numbered_marks(records))
 
 
 def rows_digest(recipe: Recipe, file: DataFile) -> str:
@@ -46,7 +47,7 @@ def rows_digest(recipe: Recipe, file: DataFile) -> str:
     if file.task is None:
         return data_digest(path)
     records = read_records(path)
-    _, read = row_reader(recipe, file, records[0])
+    _, read = row_reader(recipe, file, records)
     worded = [read(record).conversation for record in records]
     turns = [[[turn.role, turn.content, turn.reasoning] for turn in one.turns] for one in worded]
     return digest_json(["worded", turns, [[one.tools, one.as_text] for one in worded]])

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from harness.digests import digest_json
-from harness.safety.refusal import degenerate as refusal_degenerate
 from harness.safety.refusal import RULES_REVISION
+from harness.safety.refusal import degenerate as refusal_degenerate
 from harness.safety.refusal.classifier import classify_answer
 from harness.safety.refusal.degenerate import DEGENERATE_REVISION, is_degenerate
 from harness.safety.scorers import RulesScorer

@@ -69,7 +69,7 @@ def test_a_new_user_comes_from_a_table_to_a_verdict_by_it_alone(site: Path, tmp_
     rows = [f"{verb} the {thing} now,{verb}" for verb in ("open", "close") for thing in "abcdefghijklmnopqrst"]
     (tmp_path / "intents.csv").write_text("\n".join(["text,intent", *rows]) + "\n")
     shown = run(site, tmp_path, *assay(f"init --from-csv intents.csv --text text --label intent --model {learner_dir}"))
-    assert shown.endswith("next: pytest suites/\n")
+    assert shown.endswith("next: assay check && pytest suites/\n")
     gate = "-m", "pytest", "suites", "-m", "task or data", "-q", "-p", "no:cacheprovider", "--dtype=float32"
     ended = run(site, tmp_path, *gate, "--profile=demo", allowed=(0, 1))  # so small a model may fail, but is measured
     assert "report: reports/" in ended

@@ -81,7 +81,7 @@ def test_a_table_becomes_a_task_and_a_recipe_that_work(
     assert main(["init", "project", source, file, *others]) == 0
     shown = capsys.readouterr().out
     assert f"({kind}): 14 rows to train on, 2 rows to judge checkpoints by, 4 rows to hold out" in shown
-    assert shown.endswith("next: cd project && pytest suites/\n")
+    assert shown.endswith("next: cd project && assay check && pytest suites/\n")
     task, recipe = loaded(Path("project"))
     train, validation = load_examples(recipe)
     assert (len(task.items), len(train), len(validation)) == (4, 14, 2)
@@ -98,7 +98,7 @@ def test_a_table_becomes_a_task_and_a_recipe_that_work(
 
 def test_without_a_file_there_is_an_example_that_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init"]) == 0
-    assert capsys.readouterr().out.endswith("next: pytest suites/\n")
+    assert capsys.readouterr().out.endswith("next: assay check && pytest suites/\n")
     task, recipe = loaded()
     assert (len(task.items), len(load_examples(recipe)[0])) == (50, 170)
     assert len((here / "assay.yaml").read_text().splitlines()) <= 20

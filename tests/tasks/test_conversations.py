@@ -40,6 +40,8 @@ def turns(*keys: str, speakers: tuple[str, str] = ("user", "assistant")) -> list
         {"conversations": turns("from", "value", speakers=("Human", "chatgpt"))},
         {"conversations": turns("role", "content", speakers=("user", "bot"))},
         {"conversation": turns("role", "value", speakers=("prompter", "model"))},
+        {"Conversations": turns("speaker", "text")},
+        {"messages": json.dumps(turns("role", "content"))},
         {"messages": [{**t, "content": [{"type": "text", "text": t["content"]}]} for t in turns("role", "content")]},
         {"instruction": "who?", "output": "me", "history": [["hi", "hello"]]},
         {"instruction": "who?", "input": "", "response": "me", "history": json.dumps([["hi", "hello"]])},
@@ -56,6 +58,7 @@ def test_all_answers_of_a_conversation_are_learnt_in_any_dialect(tmp_path: Path,
     ("row", "wanted"),
     [
         ({"prompt": "hi", "response": "hello"}, "hi"),
+        ({"Instruction": "hi", "INPUT": "you", " Response": "hello"}, "hi\n\nyou"),
         ({"question": "hi", "answer": "hello"}, "hi"),
         ({"query": "hi", "response": "hello"}, "hi"),
         ({"input": "hi", "output": "hello"}, "hi"),
@@ -72,7 +75,7 @@ def test_a_question_and_its_answer_go_by_many_names(tmp_path: Path, row: dict[st
 
 
 @pytest.mark.parametrize(
-    "mark", [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"trainable": False}, {"loss": "0"}]
+    "mark", [{"weight": 0}, {"weight": 0.0}, {"train": False}, {"trainable": False}, {"loss": "0"}, {"masked": True}]
 )
 def test_a_turn_marked_not_to_be_learnt_is_context(tmp_path: Path, mark: dict[str, Any]) -> None:
     first = read(tmp_path, {"messages": [USER, {**ANSWER, **mark}, AGAIN, {**LAST, "weight": 1}]})
@@ -83,10 +86,7 @@ def test_a_turn_marked_not_to_be_learnt_is_context(tmp_path: Path, mark: dict[st
     with pytest.raises(DataError, match="no turn to learn"):
         read(tmp_path, {"messages": [USER, {**ANSWER, **mark}]})
     with pytest.raises(DataError, match="no turn to learn"):
-        read(
-            tmp_path,
-            {"prompt": "hi", "completion": "hello", **{k: v for k, v in mark.items() if k != "loss"}, "weight": 0},
-        )
+        read(tmp_path, {"prompt": "hi", "completion": "hello", "weight": 0})
 
 
 def test_answers_within_a_prompt_are_context(tmp_path: Path) -> None:
@@ -127,6 +127,8 @@ def test_a_system_prompt_of_its_own_column_comes_first_and_once(tmp_path: Path) 
         ({"prompt": "hi", "chosen": "hello", "rejected": "no"}, "a preference row.*'chosen' and 'rejected'"),
         ({"conversations": [USER], "chosen": ANSWER, "rejected": LAST}, "a preference row"),
         ({"messages": [USER, ANSWER], "chosen": [USER, ANSWER], "rejected": [USER, LAST]}, "a preference row"),
+        ({"messages": [USER, ANSWER], "rejected_response": "no"}, "a preference row.*'rejected_response'"),
+        ({"prompt": "hi", "chosen": "hello", "rejected": ""}, "a preference row"),
         ({"input": {}, "preferred_output": [ANSWER], "non_preferred_output": [LAST]}, "a preference row"),
         ({"prompt": "hi", "completion": "no", "label": False}, "a row of KTO.*'label' is False"),
         ({"messages": [USER, ANSWER], "kto_tag": False}, "a row of KTO"),
@@ -135,6 +137,11 @@ def test_a_system_prompt_of_its_own_column_comes_first_and_once(tmp_path: Path) 
             {"messages": [{**USER, "content": [{"type": "image_url"}]}, ANSWER]},
             r"'messages\[0\].content\[0\]' is a part",
         ),
+        (
+            {"conversations": [USER, {"from": "tool_call", "value": "{}"}]},
+            r"tool_call[\s\S]*call it assistant and write the call",
+        ),
+        ({"prompt": "hi", "completion": "hello", "weight": 62}, r"'weight' is 62[\s\S]*rename the field"),
         ({"messages": [USER, {**ANSWER, "weight": 0.5}]}, r"'messages\[1\].weight' is 0.5"),
         ({"messages": [USER, ANSWER], "tools": "find"}, "'tools' is text that is not JSON"),
         ({"messages": [USER, ANSWER], "tools": [1]}, "'tools' is .* not tools"),
@@ -168,3 +175,13 @@ def test_what_was_not_read_is_known(tmp_path: Path) -> None:
     assert example.first_read
     repeated = read(tmp_path, {"messages": [USER, ANSWER], "input": "hi"})
     assert (repeated.unread, repeated.lost) == ({"input"}, frozenset())
+
+
+@pytest.mark.parametrize("column", ["question", "Complex_CoT", "reasoning_details", "my_thinking", "loss_scale"])
+def test_a_second_question_and_reasoning_by_any_name_are_lost(tmp_path: Path, column: str) -> None:
+    assert read(tmp_path, {"prompt": "Answer.", "completion": "hello", column: "Why?"}).lost == {column}
+
+
+def test_why_an_answer_ended_and_what_was_rejected_by_nobody_are_no_loss(tmp_path: Path) -> None:
+    example = read(tmp_path, {"prompt": "hi", "completion": "hello", "finish_reason": "stop", "rejected": False})
+    assert example.lost == frozenset()

@@ -38,6 +38,22 @@ def test_byte_order_mark_of_a_spreadsheet_is_not_part_of_the_first_column(tmp_pa
     assert read_records(path)[0].fields == {"text": "fine", "label": "good"}
 
 
+@pytest.mark.parametrize(
+    ("name", "header", "mark"),
+    [
+        ("a.csv", "x,y", ","),
+        ("a.csv", "x;y", ";"),
+        ("a.csv", "x\ty", "\t"),
+        ("a.tsv", '"a, b"\ty', "\t"),
+        ("a.csv", 'x;",;"', ";"),
+    ],
+)
+def test_a_table_is_divided_as_its_header_is(tmp_path: Path, name: str, header: str, mark: str) -> None:
+    long = "x" * 200_000
+    fields = read_records(write(tmp_path, name, f'{header}\n"1, 2; 3"{mark}{long}\n'))[0].fields
+    assert list(fields.values()) == ["1, 2; 3", long]
+
+
 def test_unicode_line_separators_inside_a_json_string_do_not_split_the_row(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jsonl", '{"x": "a\u2028b\x85c"}\n')
     assert read_records(path)[0].fields["x"] == "a\u2028b\x85c"
@@ -60,6 +76,7 @@ def test_unicode_line_separators_inside_a_json_string_do_not_split_the_row(tmp_p
         ("a.csv", "a,b\n1,2\n1,2,3\n", "row 3 has 3 values, but the header names 2 columns"),
         ("a.csv", "a,a\n1,2\n", "two columns"),
         ("a.csv", 'a,b\n1,"2\n', "not CSV at line 2"),
+        ("a.csv", "a;b\n1;2\n1;2;3\n", "row 3 has 3 values, but the header names 2 columns"),
         ("a.txt", "x", "'.txt'"),
     ],
 )

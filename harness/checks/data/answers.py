@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NoReturn
 
 from harness.checks.data.corpus import TRAIN, VALIDATION, Corpus, Row
 from harness.checks.data.endings import UNPUNCTUATED, break_fault, punctuates
 from harness.checks.data.finding import Finding, share_check
 from harness.checks.data.personal import redacted
 from harness.gates import Check
+from harness.tasks.records import refuse_constant
 
 _FALSE_HITS = 0.005
 """Share of complete answers, at most, that are surmised to break off (`benchmarks/data_checks.py`)."""
@@ -124,7 +124,7 @@ def _first_fault(bodies: list[str]) -> str | None:
 
 def _fault(text: str) -> str | None:
     try:
-        json.loads(text, parse_constant=_refuse_constant)
+        json.loads(text, parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         return f"not JSON at character {error.pos + 1}: {error.msg}"
     except ValueError as error:
@@ -132,7 +132,3 @@ def _fault(text: str) -> str | None:
     except RecursionError:
         return "nested too deeply"
     return None
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")

@@ -28,7 +28,9 @@ def columns_are_used(corpus: Corpus) -> Check:
         len(examples),
         0.0,
         fault="hold what is not used and changes what is learnt",
-        sound=f"not used, and needed by nothing: {named}" if named else "every column is used",
+        sound=f"not used, and none of them is known to change what is learnt: {named}"
+        if named
+        else "every column is used",
         remedy="put what they say into the turns, or remove these columns if the model is served without it",
         details={"not_used": listed},
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.engines.requests import SYSTEM_ROLES, Message
 from harness.errors import DataError
 from harness.tasks.conversations import Conversation
-from harness.tasks.formats import Example
+from harness.tasks.formats import Example, detect_format, parse_training_example
 from harness.tasks.records import Record, read_records
 from harness.training.data import load_examples, load_rehearsal
 from harness.training.reading import RowReader, format_reader, row_reader
@@ -50,11 +50,6 @@ class Row:
     def turns(self) -> tuple[Message, ...]:
         """All that is trained on: what follows the last answer is not."""
         return (*self.prompt, self.conversation.answer)
-
-    @property
-    def place(self) -> str:
-        """`location` by its former name, for tests written before."""
-        return self.location
 
     @property
     def question(self) -> str:
@@ -156,12 +151,12 @@ def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str 
     return Corpus([_read(role, path, reading) for role, path in files.items() if path is not None])
 
 
-def _read(role: str, path: Path, reading: Callable[[Record], tuple[str, RowReader]]) -> Part:
+def _read(role: str, path: Path, reading: Callable[[Sequence[Record]], tuple[str, RowReader]]) -> Part:
     records = read_records(path)
     try:
-        name, read = reading(records[0])
+        name, read = reading(records)
     except DataError:  # it is in no format, which is each row's own fault
-        name, read = "unknown", lambda record: reading(record)[1](record)
+        name, read = "unknown", lambda record: parse_training_example(record, detect_format(record))
     examples: list[Example] = []
     refused: dict[int, str] = {}
     for record in records:

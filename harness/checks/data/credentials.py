@@ -43,6 +43,9 @@ _TOKENS = {
     "DigitalOcean Token": re.compile(r"\bdo[opr]_v1_[a-f0-9]{64}"),
     "Databricks Token": re.compile(r"\bdapi[a-f0-9]{32}"),
     "npm Token": re.compile(r"\bnpm_[A-Za-z0-9]{36}"),
+    "AWS Secret Key": re.compile(
+        r"(?i:aws_?secret_?(?:access_?)?key)[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+    ),
     "Shopify Token": re.compile(r"\bshp(?:at|ss|ca|pa)_[a-fA-F0-9]{32}"),
 }
 _REST_OF_TOKEN = re.compile(r"[\w+/=-]*", re.ASCII)

@@ -60,7 +60,7 @@ def share_check(
         by_chance: so many of the findings may be false ones, and do not count.
     """
     if not total:
-        unread = "correct what data/layout names: nothing was read that this could look at"
+        unread = "correct what data/layout or data/rendering names: nothing was read that this could look at"
         return Check(name, False, f"there are no {counted} to look at", unread, {"looked_at": 0}, looked_at=0)
     share = len(findings) / total
     shown = "; ".join(f"{one.location}: {one.problem}" for one in findings[:SHOWN])

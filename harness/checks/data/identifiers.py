@@ -20,7 +20,8 @@ _NO_DOMAIN = ("example", "test", "invalid", "localhost", "local", "internal", "l
 _SECOND_LEVEL = ("co", "com", "org", "net", "ac", "edu", "gov")
 # "yourdomain.com", "company.com", "email.com": the domain is said to be one
 _SOME_DOMAIN = re.compile(
-    r"(?:(?:your|my|our|their|some|any|the|old|new)[-_]?(?:mail|bank|name)"
+    r"[a-z]|beispiel|muster(?:mann|firma)?|ejemplo|exemple|esempio|exemplo|voorbeeld"
+    r"|(?:(?:your|my|our|their|some|any|the|old|new)[-_]?(?:mail|bank|name)"
     r"|(?:(?:your|my|our|their|some|any|another|the|old|new|first|second|abc|xyz)[-_]?)?"
     r"(?:example|company|corp|domain|(?:web)?site|e-?mail|host|server|organi[sz]ation|org|business|provider|school|university|"
     r"college|store|shop|employer|client|customer|test(?:ing)?|sample|dummy|fake|placeholder|foo|bar|baz|foobar|acme|abc|xyz|"
@@ -29,7 +30,7 @@ _SOME_DOMAIN = re.compile(
     re.IGNORECASE,
 )
 _SOMEBODY = re.compile(
-    r"git|user(?:[-_.]?name)?|(?:your|my)[-_.]?(?:name|e?mail|address|id|user(?:name)?)?|name|e-?mail|address"
+    r"git|root|ubuntu|ec2-user|user(?:[-_.]?name)?|(?:your|my)[-_.]?(?:name|e?mail|address|id|user(?:name)?)?|name|e-?mail|address"
     r"|first(?:[-_.]?name)?[-_.]?last(?:[-_.]?name)?|someone|somebody|anyone|nobody|recipient|sender|example|tester|test"
     r"|(?:test|example|another|sample)[-_.](?:user|e?mail|address|example|account)|dummy|fake|sample|placeholder|foo|bar|x+|abc"
     r"|j(?:ohn|ane)?[-_.]?doe|no-?reply|do-?not-?reply|mailer-daemon|postmaster",
@@ -165,15 +166,12 @@ def _is_national(number: str) -> bool:
     groups = re.findall(r"\d+", number)
     digits = "".join(groups)
     scattered = sum(len(group) == 1 for group in groups) > 1 or number.count("(") != number.count(")")
-    if len(digits) < _LEAST_NATIONAL or scattered or digits in _ASCENDING:
+    if len(digits) < _LEAST_NATIONAL or scattered or digits in _ASCENDING or len(set(digits)) == 1:
         return False
-    for region in _NATIONAL_REGIONS:
-        try:
-            if is_valid_number(parse(number, region)):
-                return True
-        except NumberParseException:
-            return False
-    return False
+    try:
+        return any(is_valid_number(parse(number, region)) for region in _NATIONAL_REGIONS)
+    except NumberParseException:
+        return False
 
 
 def _is_card(number: str) -> bool:

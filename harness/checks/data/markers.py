@@ -34,13 +34,18 @@ _FAMILIES: Mapping[str, re.Pattern[str]] = {
         "DeepSeek": r"<\uff5c(?:User|Assistant|begin▁of▁sentence|end▁of▁sentence)\uff5c>",
         # the end of a sentence, which closes no <s> of the same text, or one of both round all of it
         "Llama 2's sentences": r"\A(?!.*<s>).*[^\s`'\"(]</s>\s*\Z|\A\s*<s>(?!.*<s>)(?:(?!</s>).)*</s>\s*\Z",
-        "Vicuna and Guanaco": r"^### (?:Human|Assistant):|\bUSER: .*\bASSISTANT:",
+        "Vicuna and Guanaco": r"### (?:Human|Assistant):|\bUSER: .*\bASSISTANT:\s*\Z",
         "Alpaca": r"^### Instruction:.*^### Response:\s*\Z",
+        "plain speakers": r"^(?:### ?)?(?:Human|User): .*^(?:### ?)?(?:Assistant|AI|Bot|Falcon):\s*\Z",
+        "another family": r"<\|[A-Za-z_]{2,30}\|?>|<[A-Za-z_]{2,30}\|>|<\uff5c[^\s\uff5c>]{2,40}\uff5c>|\[\|[a-z]{2,30}\|\]"
+        r"|<extra_id_1>|<reserved_\d+>|\A\s*<bos>|<(?:eos|eo[aht])>\s*\Z|(?:<pad>|\[PAD\])\s*\Z",
     }.items()
 }
 
 # what each of them holds, found in one pass: most texts have none of it
-_HINT = re.compile(r"<\||<\uff5c|<<|\[/?[A-Z]{3}|_of_turn>|</s>|^### |ASSISTANT:", re.MULTILINE)
+_HINT = re.compile(
+    r"<\||\w\|>|<\uff5c|<<|\[/?[A-Z]{3}|\[\||_of_turn>|</s>|### ?\w|:\s*\Z|<(?:extra_id|reserved)_|<(?:bos|eos|eo[aht]|pad)>"
+)
 
 
 def text_is_unrendered(corpus: Corpus, tokenizer: PreTrainedTokenizerBase | None, limit: float) -> Check:

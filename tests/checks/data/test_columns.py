@@ -10,7 +10,7 @@ TURNS = [{"role": "user", "content": "hello"}, {"role": "assistant", "content": 
 def test_metadata_are_named_and_pass(corpus):
     check = data.columns_are_used(corpus([{"messages": TURNS, "id": 1, "source": "web"}, {"messages": TURNS, "id": 2}]))
     assert check.decide().outcome == "pass"
-    assert check.reason == "not used, and needed by nothing: train.jsonl: id, source"
+    assert check.reason == "not used, and none of them is known to change what is learnt: train.jsonl: id, source"
     assert check.details["not_used"] == {"train.jsonl": ["id", "source"]}
 
 

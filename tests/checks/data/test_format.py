@@ -115,6 +115,23 @@ def test_rows_of_other_methods_fail_by_name_whether_or_not_they_could_be_read(co
     assert "train.jsonl row 2: is a row of KTO whose answer is not wanted" in check.reason
 
 
+@pytest.mark.parametrize(("yes", "no"), [(1, 0), ("1", "0"), (1.0, 0.0)])
+def test_answers_marked_by_numbers_are_of_kto_and_numbered_classes_are_not(corpus, yes: object, no: object):
+    rows = [{"prompt": f"Who {i}?", "completion": f"It was {i}.", "label": yes if i % 3 else no} for i in range(6)]
+    assert "2 of 6 rows" in data.rows_can_be_read(corpus(rows)).reason
+    assert "1 of 2 rows" in data.rows_can_be_read(corpus(rows[:2])).reason
+    by_model = [{**row, "model": f"m{row['label']}"} for row in rows]
+    assert not data.rows_can_be_read(corpus(by_model)).holds, "who wrote it is not what it says"
+    turns = [{"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "I."}]}] * 2
+    assert (
+        "1 of 2 rows" in data.rows_can_be_read(corpus([{**turns[0], "label": yes}, {**turns[1], "label": no}])).reason
+    )
+    classes = [{"prompt": f"Nice {i}?", "completion": "good" if i % 2 else "bad", "label": i % 2} for i in range(6)]
+    assert data.rows_can_be_read(corpus(classes)).holds
+    three = [{**row, "label": i} for i, row in enumerate(rows[:3])]
+    assert data.rows_can_be_read(corpus(three)).holds, "more than two are classes or ratings"
+
+
 def test_where_nothing_can_be_read_no_check_of_rows_passes(corpus):
     unread = corpus([{"messages": [{"role": "user", "content": ""}]}], [("q", "a")])
     checks = [
@@ -128,8 +145,12 @@ def test_where_nothing_can_be_read_no_check_of_rows_passes(corpus):
     assert [verdict.outcome for verdict in verdicts] == ["error"] * len(checks)
     assert all("to look at" in verdict.reason and verdict.remedy for verdict in verdicts)
     alone = corpus([{"messages": []}])
-    assert data.conversations_are_in_order(alone).decide().outcome == "error"
-    for check in (data.answers_are_whole(alone, 0.1), data.no_personal_data(alone, 1.0), data.no_secrets(alone, 1.0)):
+    for check in (
+        data.conversations_are_in_order(alone),
+        data.answers_are_whole(alone, 0.1),
+        data.no_personal_data(alone, 1.0),
+        data.no_secrets(alone, 1.0),
+    ):
         assert check.decide().outcome == "error"
 
 

@@ -22,6 +22,7 @@ TOKENS = {
     "Anthropic Token": "sk-ant-" + "api03-" + "a1B2c3D4" * 11 + "-AA",
     "Hugging Face Token": "hf_" + "aBcDeFgHiJkLmNoPqRsTuVwXyZabcdEfGh",
     "Google API Key": "AIza" + "SyA1234567890abcdefghijklmnopqrstuv",
+    "AWS Secret Key": "AWS_SECRET_ACCESS_KEY=" + "kJ8fh3Hd92jdLs0aPq7Z" + "x5Vb1Nm4Qw6Er8TyUi2O",
     "Artifactory Credentials": "AKC" + "a1B2c3D4e5",
 }
 KEY_BLOCK = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEowIBAAKCAQEA7bq\n"
@@ -57,6 +58,7 @@ NOBODYS = [
     "Upload it to ftp://username:password@host/ or ftp://user:pass@ftp.example.com.",
     "postgres://postgres:postgres@localhost/db and redis://:${REDIS_PASSWORD}@cache",
     "Set OPENAI_API_KEY=sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx and api_key='your-api-key'.",
+    "Write to hans@beispiel.de or a@b.co, log in by ssh ubuntu@ec2-1-2-3-4.amazonaws.com. Phone: 555-555-5555.",
     "AKIAIOSFODNN7" + "EXAMPLE and AKIA1234567890" + "ABCDEF are no keys.",
     "-----BEGIN RSA " + "PRIVATE KEY-----\nYOUR KEY HERE\n-----END RSA " + "PRIVATE KEY-----",
 ]
