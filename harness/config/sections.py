@@ -255,7 +255,7 @@ class DataThresholds(Section):
     contamination: Limit = 0.0
     """items of any one evaluation set that share words with a training row"""
     ngram: Count = 13
-    """how many words in a row"""
+    """how many words in a row, without those that the task's template puts around every item"""
     too_long: Limit = 0.02
     """rows that max_length cuts"""
     personal_data: Limit = 0.0
