@@ -14,7 +14,7 @@ import pytest
 from harness.config.settings import Settings
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.options import read_settings
-from harness.records import Manifest, ProcessFacts, Sample, Verdict
+from harness.records import Manifest, ProcessFacts, Sample, SkippedTest, Verdict
 from harness.runs.run import new_run_id
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class State:
     Attributes:
         run_id: of this run; the same in controller and workers.
         verdicts: collected from test reports, in the order they came.
-        skipped: (test, reason) of tests that gate and did not run.
+        skipped: tests that gate and did not run.
         deselected: how many tests that gate were left out by -k, -m and the like.
         worker_facts: what the sessions in xdist workers found out, one entry a worker that measured.
         run_directory: where the finished run was written.
@@ -44,7 +44,7 @@ class State:
         self.config = config
         self.started = time.time()
         self.verdicts: list[Verdict] = []
-        self.skipped: list[tuple[str, str]] = []
+        self.skipped: list[SkippedTest] = []
         self.deselected = 0
         self.worker_facts: list[ProcessFacts] = []
         self.run_directory: Path | None = None

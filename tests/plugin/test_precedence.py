@@ -48,6 +48,10 @@ def test_a_failed_integrity_gate_skips_what_measures_and_says_why(project: Proje
     [skipped] = project.manifest["skipped"]
     assert skipped["test"] == "test_pets.py::test_passes"
     assert "integrity/broken" in skipped["reason"]
+    assert (skipped["spared_by"], skipped["suite"]) == ("integrity/broken", "pets")
+    result.stdout.fnmatch_lines(
+        ["not measured: pets (1 test), because integrity/broken failed; --keep-going measures on"]
+    )
     assert project.manifest["answers"] == {"cached": 0, "computed": 0}
 
 

@@ -60,17 +60,26 @@ def test_a_failed_gate_keeps_its_answers_and_report_and_fails_the_job(steps: lis
     assert (restored["with"]["path"], restored["with"]["key"]) == (saved["with"]["path"], saved["with"]["key"])
 
 
-@pytest.mark.parametrize(("baseline", "given"), [("", []), ("main", ["--baseline=main"]), ("a b", ["--baseline=a b"])])
-def test_the_baseline_is_passed_where_there_is_one(
-    steps: list[dict[str, Any]], tmp_path: Path, baseline: str, given: list[str]
+@pytest.mark.parametrize(
+    ("adapter", "baseline", "given"),
+    [
+        ("", "", ["--profile=smoke"]),
+        ("x", "main", ["--adapter=x", "--profile=smoke", "--baseline=main"]),
+        ("x y", "a b", ["--adapter=x y", "--profile=smoke", "--baseline=a b"]),
+    ],
+)
+def test_adapter_and_baseline_are_passed_where_they_are_named_and_else_the_configuration_decides(
+    steps: list[dict[str, Any]], tmp_path: Path, adapter: str, baseline: str, given: list[str]
 ) -> None:
     command = next(step["run"] for step in steps if "pytest suites/" in step.get("run", ""))
     stand_in = tmp_path / "pytest"
     stand_in.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     stand_in.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "ADAPTER": "x", "PROFILE": "smoke", "BASELINE": baseline}
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    environment = {"PATH": path, "ADAPTER": adapter, "PROFILE": "smoke", "BASELINE": baseline}
     shown = subprocess.run(["bash", "-ec", command], env=environment, capture_output=True, text=True, check=True).stdout
-    assert shown.splitlines() == ["suites/", "--adapter=x", "--profile=smoke", *given]
+    assert shown.splitlines() == ["suites/", *given]
+    assert "recipe:" not in WORKFLOW.read_text().replace("recipe:NAME", "").replace("`recipe:`", "")
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the step's script")
