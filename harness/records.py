@@ -366,10 +366,17 @@ class BaselineFacts(ManifestPart):
 
 
 class SkippedTest(ManifestPart):
-    """A test that gates and did not run."""
+    """A test that gates and did not run.
+
+    Attributes:
+        spared_by: the gate of the integrity suite that failed before, where that is why: it was to be measured, and was not.
+        suite: its marker, of such a test.
+    """
 
     test: str = ""
     reason: str = ""
+    spared_by: str = ""
+    suite: str = ""
 
 
 class Machine(ManifestPart):

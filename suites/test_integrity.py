@@ -16,9 +16,9 @@ NO_END = "check that the chat template ends each answer, that its EOS is trained
 def merged_copy(assay):
     """The merged model that is to be served; skips, before anything is loaded, where none is named."""
     config = assay.settings.config
-    if config.serving.merged is None:
+    if config.serving.merged_copy is None:
         pytest.skip("`serving: merged:` in assay.yaml names no merged model")
-    return config.root / config.serving.merged
+    return config.root / config.serving.merged_copy
 
 
 @pytest.fixture(scope="session")
@@ -110,14 +110,14 @@ def test_survives_saving(loaded_model, adapter_directory, gate):
 
 
 def test_merged_equals_unmerged(loaded_model, observed, assay, margins, gate):
-    limits = {"most_kl": margins.merge_kl, "most_share": margins.merge_share}
-    served_merged = assay.settings.config.serving.merged is not None
+    limits = {"most_share": margins.merge_share, "most_flips": margins.merge_flips, "most_kl": margins.merge_kl}
+    served_merged = assay.settings.config.serving.is_merged
     gate(integrity.merges_cleanly(loaded_model, **limits, served_merged=served_merged, observed=observed))
 
 
 def test_merged_copy_is_the_candidate(merged_copy, loaded_model, observed, assay, margins, gate):
     check = integrity.merged_copy_is_the_candidate
-    limits = {"most_kl": margins.merge_kl, "most_share": margins.merge_share}
+    limits = {"most_share": margins.merge_share, "most_flips": margins.merge_flips, "most_kl": margins.merge_kl}
     gate(check(loaded_model, merged_copy, assay.models.load_options, **limits, observed=observed))
 
 

@@ -43,6 +43,8 @@ class Keeper:
             train, validation = rows_files(exhibit.name)
             trained_on = {"train": f"rows/{train}", "validation": f"rows/{validation}"}
             config["data"] |= {**trained_on, "max_length": exhibit.made.schooling().max_length}
+        # an adapter of a 4-bit base is served beside it: merged into 4 bits, a healthy one is lost
+        config["serving"] = {"merged": exhibit.quantization == "none"}
         if isinstance(exhibit.made, WronglyMerged):
             damaged = self._damaged(f"{exhibit.name}-adapter", exhibit.made.surgery)
             config["serving"] = {"merged": str(save_merged(self.base, damaged, self._scratch / exhibit.name))}

@@ -19,6 +19,7 @@ from harness.runs.run import SAMPLES, Run
 
 _KEY_DIGITS = 12
 _PAGE_DIGITS = 16
+_TASK_SUITE = "task"
 _USER = "[user]\n"
 _NEXT_TURN = re.compile(r"\n\n\[(?:system|user|assistant|tool)\]\n")
 
@@ -126,7 +127,8 @@ def asked(sample: Sample) -> str:
 
 
 def choose_task(run: Run, name: str | None) -> str:
-    """The task to review: the one named, else the one whose answers the run's judge compared, else the only one.
+    """The task to review: the one named, else the one that the run's judge was for, else the one that the adapter is for,
+    else the only one.
 
     Raises:
         RunError: the run has no such task, none at all, or several to choose from.
@@ -138,8 +140,14 @@ def choose_task(run: Run, name: str | None) -> str:
             problem = f"the run {run.id} has no answers of base and candidate to a task {name!r} that generates text"
             raise RunError(problem, f"its tasks of that kind: {known}")
         return name
-    judged = [task for task in found if judge_task(task) in run.table["task"].unique().to_pylist()]
-    candidates = judged or found
+    # an unfit judge compared nothing, and its verdict says for which task it was asked
+    judged = {*run.table["task"].unique().to_pylist(), *(verdict.task for verdict in run.verdicts)}
+    trained_for = {verdict.task for verdict in run.verdicts if verdict.suite == _TASK_SUITE}
+    candidates = (
+        [task for task in found if judge_task(task) in judged]
+        or [task for task in found if task in trained_for]
+        or found
+    )
     if len(candidates) != 1:
         problem = f"the run {run.id} has {len(found) or 'no'} tasks for which base and candidate wrote text"
         raise RunError(problem, f"name one with --task: {known}" if found else "run a suite that generates answers")

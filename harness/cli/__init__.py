@@ -19,6 +19,7 @@ from harness.cli.schema import add_schema_commands
 from harness.errors import AssayError
 
 if TYPE_CHECKING:
+    from harness.config.spec import ServedModel
     from harness.session.model_pair import ModelPair
 
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"assay: {exc}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("assay: interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("assay: interrupted", file=sys.stderr)
         return 130
     return answer or 0
 
@@ -113,10 +114,12 @@ def _doctor(arguments: argparse.Namespace) -> None:
         model=arguments.model, adapter=arguments.adapter, dtype=arguments.dtype, quantization=arguments.quantization
     )
     base = pair.identity("base")
-    _print_facts(
-        {"name": pair.base.name, "directory": pair.base.directory, "digest": base.digest, **base.parts}, "base"
-    )
-    if arguments.adapter is not None:
+    _print_facts({"name": pair.base.name, **_place(pair.base.location), "digest": base.digest, **base.parts}, "base")
+    if arguments.adapter is not None and pair.adapter.is_served:
+        candidate = pair.identity("candidate")
+        facts = {"name": pair.adapter.name, **_place(pair.adapter.location), "candidate digest": candidate.digest}
+        _print_facts({**facts, **candidate.parts}, "adapter")
+    elif arguments.adapter is not None:
         from harness.models.adapters.tensors import match_tensors
 
         adapter, candidate = pair.adapter, pair.identity("candidate")
@@ -130,6 +133,17 @@ def _doctor(arguments: argparse.Namespace) -> None:
             },
             "adapter",
         )
+
+
+def _place(location: Path | ServedModel) -> dict[str, Any]:
+    """Where a model is; of a served one what it answers, for it is asked."""
+    from harness.config.spec import ServedModel
+
+    if not isinstance(location, ServedModel):
+        return {"directory": location}
+    from harness.engines.probing import probe_served
+
+    return {"server": location.url, **probe_served(location)}
 
 
 def _report(arguments: argparse.Namespace) -> None:

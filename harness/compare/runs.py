@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from types import MappingProxyType
 from harness.compare.comparability import verdict_differences
 from harness.compare.flips import Flips, find_flips
 from harness.compare.leaderboard import Leaderboard, make_leaderboards
-from harness.compare.paired import Scores, aligned, candidate_scores, paired_change
+from harness.compare.paired import Scores, aligned, candidate_scores, corpus_value, paired_change
 from harness.errors import RunError
 from harness.records import Verdict
 from harness.runs.baselines import NamedRun, own
@@ -18,6 +19,7 @@ from harness.runs.comparability import in_words
 from harness.runs.gate_names import by_comparable_name
 from harness.stats import Interval
 
+_SAME = 1e-6
 _BEFORE = {"pass": "passed", "inconclusive": "inconclusive"}
 
 
@@ -82,12 +84,49 @@ class RunsCompared:
             (self.runs[i], line, cell) for line in self.lines for i, cell in enumerate(line.cells) if cell.regression
         ]
 
-    @property
+    @cached_property
+    def regressed_tasks(self) -> list[Regressions]:
+        """The same by run and task: of a task that got worse many gates say so, and one is told."""
+        groups: dict[tuple[int, str], list[tuple[Line, Cell]]] = {}
+        for line in self.lines:
+            for run, cell in enumerate(line.cells):
+                if cell.regression:
+                    groups.setdefault((run, line.verdict.task or line.gate), []).append((line, cell))
+        return [Regressions(run, tuple(found)) for (run, _), found in sorted(groups.items(), key=lambda one: one[0][0])]
+
+    @cached_property
     def missing(self) -> list[Line]:
-        """The gates that the first run has and another lacks."""
+        """The gates that the first run has and another lacks though it was asked for the whole of the same profile."""
         return [
-            line for line in self.lines if line.cells[0].verdict and any(cell.verdict is None for cell in line.cells)
+            line
+            for line in self.lines
+            if line.cells[0].verdict
+            and any(cell.verdict is None and self._asked_alike(i) for i, cell in enumerate(line.cells))
         ]
+
+    @cached_property
+    def alone(self) -> dict[int, list[Line]]:
+        """Number of a run -> the gates that no other has, where not all were asked for the whole of one profile."""
+        found: dict[int, list[Line]] = {}
+        if all(map(self._asked_alike, range(len(self.runs)))):
+            return found
+        for line in self.lines:
+            having = [i for i, cell in enumerate(line.cells) if cell.verdict is not None]
+            if len(having) == 1 and line not in self.missing:
+                found.setdefault(having[0], []).append(line)
+        return found
+
+    def _asked_alike(self, run: int) -> bool:
+        manifest, first = self.runs[run].run.manifest, self.runs[0].run.manifest
+        return manifest.profile == first.profile and not manifest.selected and not manifest.deselected
+
+
+@dataclass(frozen=True)
+class Regressions:
+    """What is worse in a run, on one task or at one gate without one; the gates in their order."""
+
+    run: int
+    found: tuple[tuple[Line, Cell], ...]
 
 
 def compare_runs(
@@ -161,8 +200,10 @@ class _Comparison:
         task, metric = verdict.task, verdict.metric
         if task is None or metric is None or task not in self.scores(0) or task not in self.scores(run):
             return None
-        before = self.scores(0)[task]
-        return paired_change(before, aligned(before, self.scores(run)[task]), metric, verdict.slice)
+        before, after = self.scores(0)[task], self.scores(run)[task]
+        if not _is_that_metric(verdict, after, metric):
+            return None
+        return paired_change(before, aligned(before, after), metric, verdict.slice)
 
     def _allowed(self, *verdicts: Verdict | None) -> float:
         return min(
@@ -187,6 +228,13 @@ class _Comparison:
             if v.task and v.metric and not self._differing[last, v.task] and v.task in self.scores(0)
         }
         return find_flips(self._runs[0].run, self._runs[last].run, (self.scores(0), self.scores(last)), metrics)
+
+
+def _is_that_metric(verdict: Verdict, scores: Scores, metric: str) -> bool:
+    """Whether a metric of the whole task, where it is one, is what the gate measured under this name."""
+    stored = verdict.candidate or (None if verdict.paired else verdict.estimate)
+    value = corpus_value(scores, metric, verdict.slice)
+    return stored is None or value is None or math.isclose(value, stored.value, abs_tol=_SAME)
 
 
 def _fall(first: Verdict | None, verdict: Verdict) -> str:

@@ -33,11 +33,13 @@ class TaskThresholds(Section):
     """smallest share of answers that must end by themselves"""
     effect_kl: Limit = 1e-4
     """mean KL divergence (nats a token) from the base below which the adapter does nothing"""
-    merge_kl: Limit = 0.02
-    """largest mean KL divergence (nats a token) between merged and unmerged adapter"""
     merge_share: Limit = 0.25
-    """the same as a share of the unmerged adapter's divergence from the base. Rounding to bfloat16 was a tenth of a
-    mild adapter's; a merge twice too strong is about 1"""
+    """largest mean KL divergence between merged and unmerged adapter, as a share of the unmerged adapter's divergence from
+    the base. Rounding to bfloat16 was a tenth of a mild adapter's; a merge twice too strong is about 1"""
+    merge_flips: Limit = 0.05
+    """largest share of next tokens that a merge turns though the unmerged adapter clearly prefers its own"""
+    merge_kl: Limit | None = None
+    """the same divergence in nats a token, where it is to be limited as such; null leaves that to the two above"""
     padding_kl: Limit = 0.02
     """largest mean KL divergence (nats a token) between texts alone and in a padded batch"""
     loss_gap: Limit = 0.50
@@ -113,8 +115,19 @@ class Serving(Section):
     """its precision"""
     quantization: Quantization | None = None
     """of its base"""
-    merged: Text | None = None
-    """directory of the merged model that is to be served"""
+    merged: Text | bool | None = None
+    """directory of the merged model that is to be served; true where the server merges by itself, false where the adapter
+    stays beside its base. Only what is served merged must act the same merged; null reports what a merge would do"""
+
+    @property
+    def is_merged(self) -> bool | None:
+        """Whether it will be served merged; None where nothing says so."""
+        return None if self.merged is None else bool(self.merged)
+
+    @property
+    def merged_copy(self) -> str | None:
+        """The directory of the merged model, where one is named."""
+        return self.merged if isinstance(self.merged, str) else None
 
 
 class Forgetting(Section):
@@ -255,7 +268,7 @@ class DataThresholds(Section):
     contamination: Limit = 0.0
     """items of any one evaluation set that share words with a training row"""
     ngram: Count = 13
-    """how many words in a row"""
+    """how many words in a row, without those that the task's template puts around every item"""
     too_long: Limit = 0.02
     """rows that max_length cuts"""
     personal_data: Limit = 0.0

@@ -1,7 +1,9 @@
-"""Class-balanced aggregates, by scikit-learn. A prediction of None is an answer that named no label."""
+"""Class-balanced aggregates. A prediction of None is an answer that named no label."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 
 
@@ -21,13 +23,13 @@ def macro_f1(targets: Sequence[str], predictions: Sequence[str | None]) -> float
 
 
 def _macro(targets: Sequence[str], predictions: Sequence[str | None]) -> tuple[float, float, float]:
-    from sklearn.metrics import precision_recall_fscore_support
-
-    filled = [f"label {answer}" if answer is not None else "(none)" for answer in predictions]
-    wanted = [f"label {target}" for target in targets]
+    """As scikit-learn's `precision_recall_fscore_support(..., average="macro", zero_division=0)`, which takes a hundred
+    times as long: a gate computes it on two thousand resamples.
+    """
+    wanted, named = Counter(targets), Counter(predictions)
+    right = Counter(target for target, answer in zip(targets, predictions, strict=True) if target == answer)
     # only labels that occur as targets: a label without an item has no recall to average
-    *scores, _ = precision_recall_fscore_support(
-        wanted, filled, labels=sorted(set(wanted)), average="macro", zero_division=0.0
-    )
-    precision, recall, f1 = map(float, scores)
-    return precision, recall, f1
+    precision = [right[label] / named[label] if named[label] else 0.0 for label in wanted]
+    recall = [right[label] / count for label, count in wanted.items()]
+    f1 = [2 * right[label] / (count + named[label]) for label, count in wanted.items()]
+    return math.fsum(precision) / len(wanted), math.fsum(recall) / len(wanted), math.fsum(f1) / len(wanted)

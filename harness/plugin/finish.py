@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +20,6 @@ from harness.records import (
     ProcessFacts,
     RunOptions,
     RunStatus,
-    SkippedTest,
     Verdict,
 )
 from harness.runs.gate_names import with_unique_names
@@ -96,6 +96,7 @@ def _manifest(state: State, processes: Sequence[ProcessFacts]) -> Manifest:
     given = {**profile.model_dump(include=recorded), **settings.model_dump(include=recorded)}
     return Manifest(
         **merged,
+        started=datetime.fromtimestamp(state.started, UTC).isoformat(timespec="seconds"),
         profile=profile.name,
         command=" ".join(["pytest", *state.config.invocation_params.args]),
         options=RunOptions(**given | {"judge_budget": settings.judge_budget.show() if settings.judge_budget else None}),
@@ -106,7 +107,7 @@ def _manifest(state: State, processes: Sequence[ProcessFacts]) -> Manifest:
         ),
         deselected=state.deselected,
         selected=narrowed_by(state.config),
-        skipped=tuple(SkippedTest(test=test, reason=reason) for test, reason in state.skipped),
+        skipped=tuple(state.skipped),
         versions=library_versions(),
         machine=Machine(**machine_facts()),
         peak_memory_gib=max((facts.peak_memory_gib or 0.0 for facts in processes), default=None),

@@ -25,6 +25,9 @@ SUITES = {
 }
 """Marker -> the question of the suites that carry it."""
 
+SPARED: pytest.StashKey[tuple[str, str]] = pytest.StashKey()
+"""Of a test that was not run, the gate whose failure spared it, and its suite."""
+
 _FIRST = ("data", "integrity")
 """What needs no adapter, then what may save the rest; the other suites as they come."""
 
@@ -67,4 +70,6 @@ def skip_if_broken(state: State, item: pytest.Item) -> None:
     if rank(item) < len(_FIRST) or state.settings.keep_going:
         return
     if gate := state.failed_integrity():
+        suite = next((marker.name for marker in item.iter_markers() if marker.name in SUITES), "")
+        item.stash[SPARED] = (gate, suite or item.path.stem.removeprefix("test_"))
         pytest.skip(f"integrity failed: {gate} (--keep-going measures on)")

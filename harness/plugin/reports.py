@@ -10,12 +10,14 @@ import pytest
 
 from harness.errors import AssayError, UndecidedError, first_line
 from harness.plugin.gating import GATE, fails_test, suite_of
+from harness.plugin.precedence import SPARED
 from harness.plugin.state import STATE, State
-from harness.records import Outcome, ProcessFacts, Verdict
+from harness.records import Outcome, ProcessFacts, SkippedTest, Verdict
 
 # The attribute of a test report that carries its verdicts, as JSON: reports are serialised between processes.
 _CARRIED = "assay_verdicts"
 _MEASURES = "assay_measures"
+_SPARED = "assay_spared"
 
 
 def measures(item: pytest.Item) -> bool:
@@ -44,6 +46,7 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
     if not measures(item):
         return
     setattr(report, _MEASURES, True)
+    setattr(report, _SPARED, item.stash.get(SPARED, ("", "")))
     settings = item.config.stash[STATE].settings
     error = call.excinfo.value if call.excinfo is not None else None
     gate = item.stash.get(GATE, None)
@@ -118,7 +121,9 @@ class VerdictCollector:
             reason = f"the process that ran {report.nodeid} died"
             self._state.verdicts.append(Verdict(report.nodeid, "error", reason, test=report.nodeid))
         if report.skipped and hasattr(report, _MEASURES):
-            self._state.skipped.append((report.nodeid, _why_skipped(report)))
+            spared_by, suite = getattr(report, _SPARED, ("", ""))
+            why = {"spared_by": spared_by, "suite": suite} if spared_by else {}
+            self._state.skipped.append(SkippedTest(test=report.nodeid, reason=_why_skipped(report), **why))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:

@@ -16,7 +16,7 @@ from harness.errors import AssayError, Complaints
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.notices import Notices
 from harness.plugin.options import read_settings
-from harness.records import Manifest, ProcessFacts, Sample, Verdict
+from harness.records import Manifest, ProcessFacts, Sample, SkippedTest, Verdict
 from harness.runs.run import new_run_id
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class State:
     Attributes:
         run_id: of this run; the same in controller and workers.
         verdicts: collected from test reports, in the order they came.
-        skipped: (test, reason) of tests that gate and did not run.
+        skipped: tests that gate and did not run.
         deselected: how many tests that gate were left out by -k, -m and the like.
         worker_facts: what the sessions in xdist workers found out, one entry a worker that measured.
         run_directory: where the finished run was written.
@@ -53,7 +53,7 @@ class State:
         self.config = config
         self.started = time.time()
         self.verdicts: list[Verdict] = []
-        self.skipped: list[tuple[str, str]] = []
+        self.skipped: list[SkippedTest] = []
         self.deselected = 0
         self.worker_facts: list[ProcessFacts] = []
         self.run_directory: Path | None = None

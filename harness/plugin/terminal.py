@@ -17,7 +17,12 @@ _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "
 def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     """One line a verdict, worst last where the eye is and with its remedy, then what was cached and where the report lies."""
     from harness.records import SEVERITY
-    from harness.report.facts import describe_baseline, describe_sequential, describe_unused_limits
+    from harness.report.facts import (
+        describe_baseline,
+        describe_not_measured,
+        describe_sequential,
+        describe_unused_limits,
+    )
 
     if state.verdicts:
         reporter.section("release gates", sep="=")
@@ -26,6 +31,8 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
             reporter.write_line(f"{verdict.gate}: {verdict.reason}")
             if verdict.remedy and verdict.outcome in ("fail", "error"):
                 reporter.write_line(f"{'':<13}  remedy: {verdict.remedy}")
+    if missed := describe_not_measured(state.skipped):
+        reporter.write_line(f"not measured: {missed}", yellow=True)
     if state.run_directory is not None:
         if baseline := describe_baseline(state.manifest.baseline):
             reporter.write_line(f"baseline: {baseline}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.judges.judgements import judge_task
@@ -14,6 +15,7 @@ from harness.records import (
     Manifest,
     Precision,
     SequentialSavings,
+    SkippedTest,
     TaskSavings,
     TrainingFacts,
     Verdict,
@@ -131,6 +133,20 @@ def describe_baseline(facts: BaselineFacts) -> str:
     gates = {"new": facts.new, "missing": facts.missing}
     named = facts.name if facts.name == facts.run else f"{facts.name} (run {facts.run})"
     return "; ".join([named, *(f"{key}: {', '.join(names)}" for key, names in gates.items() if names)])
+
+
+def describe_not_measured(skipped: Iterable[SkippedTest]) -> str:
+    """What a failed integrity gate kept from being measured; empty where none did.
+
+    `task (4 tests), safety (12 tests), because integrity/merge failed; --keep-going measures on`
+    """
+    spared = [one for one in skipped if one.spared_by]
+    if not spared:
+        return ""
+    suites = Counter(one.suite for one in spared)
+    told = ", ".join(f"{suite} ({plural(count, 'test')})" for suite, count in suites.items())
+    gates = ", ".join(dict.fromkeys(one.spared_by for one in spared))
+    return f"{told}, because {gates} failed; --keep-going measures on"
 
 
 def describe_unused_limits(unused: Sequence[str]) -> str:

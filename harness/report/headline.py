@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.records import Outcome, Verdict, count_outcomes
+from harness.report.facts import describe_not_measured
 from harness.report.text import one_line, plural, printable
 from harness.runs.run import Run
 
@@ -61,6 +62,8 @@ def headline(run: Run) -> Headline:
         return Headline("pass", "May be released", why)
     worst = open_gates[0].outcome
     why = f"{counts[worst]} of {total} {_VERBS[worst]}."
+    if missed := describe_not_measured(run.manifest.skipped):
+        why += f" Not measured: {missed}."
     if worst == "fail":
         return Headline("fail", "Must not be released", why, grounds=grounds)
     return Headline("undecided", "Undecided", why, grounds=grounds)

@@ -6,7 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.metrics.base import GENERAL_METRICS
 from harness.records import Sample, Verdict
+
+_OF_ANY_ANSWER = frozenset(metric.name for metric in GENERAL_METRICS)
 
 
 @dataclass(frozen=True)
@@ -14,8 +17,9 @@ class MetricFacts:
     """What is known of a task's metric from the run alone.
 
     Attributes:
-        judged: a gate of the run rests on it, or its task has no gated metric at all; only judged metrics make a
-            sample count as improved, regressed or failing.
+        judged: it says whether the answer is right: a gate of the run rests on it, or its task has no such gated metric
+            at all. Only judged metrics make a sample count as improved, regressed or failing: that an answer ended by
+            itself, or how long it is, does not make it a better one.
         binary: every score is 0 or 1.
     """
 
@@ -65,9 +69,10 @@ def metric_facts(samples: Iterable[Sample], verdicts: Iterable[Verdict]) -> dict
     gated = {(v.task, v.metric): v.higher_is_better for v in verdicts if v.task and v.metric}
     facts = {}
     for task, metrics in scores.items():
-        any_gated = any((task, name) in gated for name in metrics)
+        own = [name for name in metrics if name not in _OF_ANY_ANSWER] or list(metrics)
+        judged = {name for name in own if (task, name) in gated} or set(own)
         facts[task] = [
-            MetricFacts(name, gated.get((task, name), True), (task, name) in gated or not any_gated, seen <= {0.0, 1.0})
+            MetricFacts(name, gated.get((task, name), True), name in judged, seen <= {0.0, 1.0})
             for name, seen in metrics.items()
         ]
     return facts

@@ -73,8 +73,16 @@ def fit(
     if checkpoint is not None:
         _log.warning("recipe %s: resuming from %s", recipe.name, checkpoint.name)
     clock = _Stopwatch(work_dir / "duration_s.txt")
-    with contextlib.closing(job.progress), clock, labelled_positions_only():
-        job.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        with contextlib.closing(job.progress), clock, labelled_positions_only():
+            job.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except KeyboardInterrupt:
+        last = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR)
+        then = f"goes on from {last.name}" if last else "starts anew: no checkpoint was written yet"
+        _log.warning(
+            "recipe %s: stopped at step %d; the next training %s", recipe.name, job.trainer.state.global_step, then
+        )
+        raise
     check_trained(job.trainer.model, recipe.peft_type)
     _save_adapter(job.trainer.model, recipe, adapter_dir)
     log = TrainingLog(points_from_history(job.trainer.state.log_history), _summary(recipe, job, clock.total_s))

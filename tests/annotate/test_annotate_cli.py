@@ -15,6 +15,8 @@ from harness.cli import main
 from harness.config import BUILT_IN_PROFILES, Config, Judging
 from harness.config.settings import make_settings
 from harness.judges.inputs import read_gold
+from harness.judges.judgements import judge_task
+from harness.records import Verdict
 
 Assay = Callable[..., tuple[int, str, str]]
 N = 24
@@ -195,6 +197,12 @@ def test_the_task_is_the_one_the_judge_compared_or_has_to_be_named(assay: Assay,
     stored_run(here / "reports", scored, run_id="r4")
     assert f"\n{TASK}: 4 pairs" in assay("r2")[1]
     assert "essays: 3 pairs" in assay("r2", "--task", "essays")[1]
+    unfit = Verdict(f"judge/judge:{TASK}/win_rate", "inconclusive", "judge unfit", suite="judge", task=judge_task(TASK))
+    trained_for = Verdict("task/essays/rouge1/superior", "pass", "fine", suite="task", task="essays")
+    stored_run(here / "reports", [*answers(4), *other], run_id="r5", gates=[trained_for, unfit])
+    assert f"\n{TASK}: 4 pairs" in assay("r5")[1]
+    stored_run(here / "reports", [*answers(4), *other], run_id="r6", gates=[trained_for])
+    assert "essays: 3 pairs" in assay("r6")[1]
     for arguments, told in (
         (("r3",), "has 2 tasks for which base and candidate wrote text\n remedy: name one with --task: essays, talk"),
         (("r4",), "has no tasks for which"),

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from faulty_server import FaultyServer, parrot
 from tiny import save_tiny_model
 
 from harness.cli import main
@@ -57,6 +58,16 @@ def test_doctor_shows_digests_that_follow_the_files(
     second = digests()
     assert first["weights"] == second["weights"]
     assert first["candidate digest"] != second["candidate digest"]
+
+
+def test_doctor_asks_a_served_model_and_says_what_it_gives(capsys: pytest.CaptureFixture[str]) -> None:
+    with FaultyServer(parrot) as server:
+        served = [f"--model=openai:base@{server.url}", f"--adapter=openai:tuned@{server.url}"]
+        assert main(["doctor", *served]) == 0
+    said = capsys.readouterr().out
+    assert said.count("'you said: Say hello.' in ") == 2
+    assert said.count("log-probabilities  no: ") == 2
+    assert f"server             {server.url}" in said
 
 
 def test_doctor_tells_an_adapter_of_another_base(
@@ -176,4 +187,4 @@ def test_an_interrupt_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
     monkeypatch.setattr("harness.cli._doctor", interrupted)
     assert main(["doctor"]) == 130
-    check_refused(capsys, "interrupted", "goes on")
+    assert capsys.readouterr().err == "assay: interrupted\n"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_runs import N, changed, first, make_run
+from made_runs import MANIFEST, N, changed, first, make_run
 
 from harness.cli import main
 from harness.records import Verdict
@@ -107,8 +107,10 @@ def test_comparing_equals_returns_0_and_a_regression_1(assay: Assay) -> None:
     assert lines[table + 2].startswith("superior by 0.05 Δ +0.017 [")
     code, lines, _ = assay("compare", "r1", "r2", "r3-worse")
     assert code == 1
-    assert lines[-1].endswith("regressions against r1")
-    assert any(line.startswith("REGRESSION in C: task/quiz/acc/superior, passed before, fails now: ") for line in lines)
+    assert lines[-1] == "1 regression against r1"
+    [told] = [line for line in lines if line.startswith("REGRESSION")]
+    assert told.startswith("REGRESSION in C: task/quiz/acc/superior and ")
+    assert " more on the task, passed before, fails now (acc 0.833 to 0.200): " in told
 
 
 def test_a_baseline_is_compared_by_its_name(assay: Assay) -> None:
@@ -150,6 +152,16 @@ def test_a_gate_that_is_missing_is_told_beside_the_answer(assay: Assay, here: Pa
     [row] = [line for line in lines if line.startswith("integrity/safe")]
     assert row.endswith("not in this run")
     assert lines[-1] == "No regression against whole, 1 gate missing"
+
+
+def test_gates_of_another_profile_are_one_line_and_no_alarm(assay: Assay, here: Path) -> None:
+    extra = [Verdict(f"safety/{n}", "pass", "fine", suite="safety", rule="holds") for n in range(58)]
+    release = [*extra, Verdict("judge/talk", "pass", "fine", suite="judge", rule="holds")]
+    make_run(here / "reports", "full", first(50), words=8.0, extra=release, manifest=MANIFEST | {"profile": "release"})
+    code, lines, _ = assay("compare", "full", "r2")
+    assert (code, lines[-1]) == (0, "No regression against full")
+    assert lines.count("only in A (profile release): 59 gates (judge 1, safety 58)") == 1
+    assert not [line for line in lines if line.startswith(("safety/", "judge/"))]
 
 
 def test_the_worked_example_of_the_docs_is_what_is_printed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.metrics.classification import macro_f1, macro_precision, macro_recall
 
@@ -34,3 +36,18 @@ def test_constant_and_uniform_answers_do_not_pass_the_floor_of_one_in_k() -> Non
     for answers in (["a"] * 100, ["a", "b", "c", "b"] * 25):
         for metric in (macro_precision, macro_recall, macro_f1):
             assert metric(targets, answers) <= 0.36
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["a", "b", "c", "e", None])), min_size=1, max_size=40)
+)
+def test_macro_averages_are_those_of_scikit_learn(pairs: list[tuple[str, str | None]]) -> None:
+    from sklearn.metrics import precision_recall_fscore_support
+
+    targets, predictions = [target for target, _ in pairs], [answer for _, answer in pairs]
+    named = [answer or "none" for answer in predictions]
+    *theirs, _ = precision_recall_fscore_support(
+        targets, named, labels=sorted(set(targets)), average="macro", zero_division=0.0
+    )
+    ours = [function(targets, predictions) for function in (macro_precision, macro_recall, macro_f1)]
+    assert ours == pytest.approx(theirs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,13 @@ def test_a_failed_integrity_gate_skips_what_measures_and_says_why(project: Proje
     [skipped] = project.manifest["skipped"]
     assert skipped["test"] == "test_pets.py::test_passes"
     assert "integrity/broken" in skipped["reason"]
+    assert (skipped["spared_by"], skipped["suite"]) == ("integrity/broken", "pets")
+    result.stdout.fnmatch_lines(
+        ["not measured: pets (1 test), because integrity/broken failed; --keep-going measures on"]
+    )
     assert project.manifest["answers"] == {"cached": 0, "computed": 0}
+    started, finished = (datetime.fromisoformat(project.manifest[key]) for key in ("started", "finished"))
+    assert (finished - started).total_seconds() >= project.manifest["duration_s"] - 2  # stamped in whole seconds
 
 
 def test_a_renamed_integrity_suite_keeps_its_guard_and_its_place(project: Project) -> None:

@@ -39,6 +39,21 @@ def test_a_gain_is_counted_in_the_direction_of_its_gate(before: Any, after: Any,
     assert _flags(_pair(before, after, *verdicts)) == flags
 
 
+STOPS = Verdict("g", "pass", "", task="t", metric="stops_with_eos")
+RIGHT = Verdict("g", "pass", "", task="t", metric="accuracy")
+
+
+@pytest.mark.parametrize("gates", [(STOPS, RIGHT), (STOPS,)])
+def test_a_wrong_answer_that_ended_by_itself_has_not_improved(gates: Any) -> None:
+    cut, ended = ({"accuracy": 0.0, "stops_with_eos": stops} for stops in (0.0, 1.0))
+    assert _flags(_pair(cut, ended, *gates)) == (True, False, False, True)
+    assert _flags(_pair(ended, {**cut, "accuracy": 1.0}, *gates)) == (True, False, True, False)
+
+
+def test_where_answers_have_no_other_metric_that_one_counts() -> None:
+    assert _flags(_pair({"stops_with_eos": 1.0}, {"stops_with_eos": 0.0}, STOPS)) == (True, True, False, True)
+
+
 def test_another_answer_with_the_same_score_is_changed_only() -> None:
     samples = [_sample("base", {"m": 1.0}), _sample("candidate", {"m": 1.0}, answer="z")]
     [pair] = pair_samples(samples, metric_facts(samples, []))

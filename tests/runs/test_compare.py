@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from made_runs import N, changed, first, make_run
+from made_runs import MANIFEST, N, changed, first, make_run, samples
 
 from harness.compare.paired import aligned, candidate_scores, paired_change
 from harness.compare.runs import RunsCompared, compare_runs
 from harness.errors import RunError
-from harness.records import Limit, Outcome, Verdict
-from harness.runs import Run, load_run
+from harness.gates import Comparison, Evaluation
+from harness.metrics.base import Metric
+from harness.metrics.classification import macro_f1
+from harness.records import Estimate, Limit, Manifest, Outcome, Sample, Verdict
+from harness.runs import Run, RunWriter, load_run
 from harness.runs.baselines import NamedRun
 from harness.stats import paired_binary_difference
 
@@ -231,14 +235,67 @@ def test_flips_name_the_items_that_were_lost_and_gained_with_both_answers(good: 
 
 def test_items_are_paired_by_id_whatever_their_order(good: Run) -> None:
     scores = candidate_scores(good)["quiz"]
-    turned = type(scores)(scores.ids[::-1], scores.clusters[::-1], scores.scores[::-1], scores.tags[::-1])
+    turned = type(scores)(*(column[::-1] for column in vars(scores).values()))
     assert aligned(scores, turned).of("acc").tolist() == scores.of("acc").tolist()
 
 
-def test_a_metric_that_scores_no_item_has_no_paired_change(good: Run) -> None:
+def test_a_metric_that_nobody_knows_has_no_paired_change(good: Run) -> None:
     scores = candidate_scores(good)["quiz"]
-    assert paired_change(scores, scores, "macro_f1", {}) is None
+    assert paired_change(scores, scores, "corpus_riddle", {}) is None
     assert paired_change(scores, scores, "acc", {"lang": "fr"}) is None
+
+
+class Labelling:
+    """A task of three labels."""
+
+    name = "labels"
+
+    def metric(self, name: str) -> Metric:
+        return Metric(name, corpus=macro_f1, bounds=(0.0, 1.0))
+
+
+def labelled(root: Path, name: str, right: int, value: float | None = None) -> tuple[Run, list[Sample], list[Verdict]]:
+    """60 items of three labels, of which the first so many are read rightly; gated on macro F1."""
+    graded = [
+        replace(
+            sample, task="labels", target="abc"[i % 3], parsed="abc"[(i + (i >= right)) % 3], scores={"accuracy": 0.0}
+        )
+        for i, sample in enumerate(samples("candidate", first(right)))
+    ]
+    task: Any = Labelling()
+    evaluation = Evaluation(task, graded)
+    verdicts = [
+        evaluation.metric("macro_f1").at_least(0.1).decide(),
+        evaluation.where(lang="de").metric("macro_f1").at_least(0.1).decide(),
+    ]
+    if value is not None:
+        verdicts = [replace(one, candidate=Estimate(value)) for one in verdicts]
+    writer = RunWriter.create(root, name)
+    writer.add_samples(graded)
+    data = {"labels": {"digest": "d" * 64, "task": "g" * 64}}
+    return load_run(writer.finish(Manifest.read(MANIFEST | {"data": data}), verdicts, "complete")), graded, verdicts
+
+
+def test_macro_f1_has_the_paired_change_that_the_gate_against_a_baseline_has(tmp_path: Path) -> None:
+    before, stored, _ = labelled(tmp_path, "before", 54)
+    after, graded, _ = labelled(tmp_path, "after", 36)
+    lines = {line.gate: line for line in compare(before, after).lines}
+    task: Any = Labelling()
+    against = Comparison(task, stored, graded)
+    assert len(lines) == 2
+    for narrowed, gate in (
+        (against, "labels/macro_f1/at_least"),
+        (against.where(lang="de"), "labels[lang=de]/macro_f1/at_least"),
+    ):
+        change, expected = lines[gate].cells[1].change, narrowed.metric("macro_f1").difference(0.95)
+        assert change is not None
+        assert (change.value, change.low, change.high) == pytest.approx((expected.value, expected.low, expected.high))
+        assert lines[gate].cells[1].regression == "worse by more than the 0.02 allowed"
+
+
+def test_another_metric_of_that_name_is_not_taken_for_macro_f1(tmp_path: Path) -> None:
+    runs = [labelled(tmp_path, name, right, value=0.123)[0] for name, right in (("before", 54), ("after", 36))]
+    assert [line.cells[1].change for line in compare(*runs).lines] == [None, None]
 
 
 def test_one_run_alone_is_no_comparison(good: Run) -> None:

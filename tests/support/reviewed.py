@@ -11,7 +11,7 @@ from typing import Any
 from harness.config.budget import Tokens
 from harness.judges.judgements import JudgeReply, PairwiseJudgement, judgement_rows
 from harness.judges.parsing import VERDICT
-from harness.records import Manifest, Role, RunStatus, Sample
+from harness.records import Manifest, Role, RunStatus, Sample, Verdict
 from harness.runs import Run, RunWriter, load_run
 from harness.tasks.questions import AnswerPair, Question
 
@@ -79,10 +79,11 @@ def stored_run(
     run_id: str = "r1",
     status: RunStatus = "complete",
     manifest: dict[str, Any] | None = None,
+    gates: Sequence[Verdict] = (),
 ) -> Run:
     writer = RunWriter.create(root, run_id)
     writer.add_samples(samples)
-    return load_run(writer.finish(Manifest.read({**MANIFEST, **(manifest or {})}), [], status))
+    return load_run(writer.finish(Manifest.read({**MANIFEST, **(manifest or {})}), gates, status))
 
 
 def island(page: Path) -> dict[str, Any]:

@@ -65,11 +65,15 @@ def test_second_call_takes_the_cached_adapter_and_leaves_nothing_else_behind(
 
 
 def test_an_interrupted_training_resumes_and_ends_in_the_same_adapter(
-    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path
+    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recipe = make_recipe(trainer={"max_steps": 6})
     with pytest.raises(KeyboardInterrupt):
+        trained(recipe, tiny_model_dir, tmp_path / "cache", _InterruptAt(1))
+    assert "stopped at step 1; the next training starts anew: no checkpoint was written yet" in caplog.text
+    with pytest.raises(KeyboardInterrupt):
         trained(recipe, tiny_model_dir, tmp_path / "cache", _InterruptAt(5))
+    assert "stopped at step 5; the next training goes on from checkpoint-4" in caplog.text
     count = _CountSteps()
     resumed = trained(recipe, tiny_model_dir, tmp_path / "cache", count)
     assert count.steps == [5, 6]

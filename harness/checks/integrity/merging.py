@@ -6,11 +6,11 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checks.integrity.probe import Observed, mean_kl, nan_predictions
+from harness.checks.integrity.probe import Observed, clear_flips, mean_kl, nan_predictions
 from harness.errors import AssayError, first_line
 from harness.gates import Check
 from harness.models.probing import probe_log_probs
@@ -84,18 +84,40 @@ def _merge(model: Any, unpacked: Sequence[Any]) -> None:
             raise MergeRefusedError(first_line(exc)) from exc
 
 
-_SHARE = 0.1
+@dataclass(frozen=True)
+class MergeLimits:
+    """How far a merged model may be from the unmerged candidate.
+
+    Attributes:
+        share: largest share of KL(unmerged || merged) in KL(unmerged || base), which is what the adapter does at all.
+        flips: largest share of positions whose next token is another one, though unmerged prefers its own at odds of 2 to 1
+            or more: rounding breaks ties, and no more.
+        kl: largest mean KL(unmerged || merged), nats a token, for who wants an absolute limit; it says little by itself,
+            for it grows with what the adapter does.
+    """
+
+    share: float = 0.25
+    flips: float = 0.05
+    kl: float | None = None
+
+
+class MergeWarning(UserWarning):
+    """Merged, the adapter would act differently; nobody said whether it is going to be merged."""
 
 
 def merges_cleanly(
     loaded: LoadedModel,
     *,
-    most_kl: float,
-    most_share: float = _SHARE,
-    served_merged: bool = False,
+    most_kl: float | None = None,
+    most_share: float = MergeLimits.share,
+    most_flips: float = MergeLimits.flips,
+    served_merged: bool | None = None,
     observed: Observed | None = None,
 ) -> Check:
     """Merged into the base weights, in the precision in use, the adapter acts as it does unmerged.
+
+    Only of an adapter that is going to be served merged is that a reason against its release: of any other the check
+    holds, and its reason says what a merge would lose.
 
     Of a 4-bit base there are two merged models. Merged into the dense weights that the packed ones stand for, and left
     in that precision, the adapter loses rounding alone. Quantised anew, as a merge into packed weights does, changes
@@ -105,18 +127,28 @@ def merges_cleanly(
     The base weights are put back bit for bit afterwards.
 
     Args:
-        most_kl: largest mean KL(unmerged || merged) on the probe texts, nats a token.
-        most_share: largest share of it in KL(unmerged || base), which is what the adapter does at all: a merge at twice
-            the strength of a mild adapter is a small distance too.
-        served_merged: whether a merged model is what will be served (`serving: merged:` in assay.yaml). If it is not,
-            an adapter that PEFT refuses to merge holds all the same.
+        most_kl, most_share, most_flips: see `MergeLimits`; all on the probe texts.
+        served_merged: None where nothing is known of that; a warning is given then where it acts differently.
         observed: what base and candidate said, if they were asked already.
     """
+    check = _merge_check(loaded, MergeLimits(most_share, most_flips, most_kl), served_merged, observed)
+    if served_merged or check.holds:
+        return check
+    told = "serve it unmerged, as it was measured"
+    if served_merged is None:
+        told = f"{told}, and say so (`serving: {{merged: false}}` in assay.yaml; true judges the merge)"
+        warnings.warn(MergeWarning(f"{check.reason}: {told}"), stacklevel=2)
+    return replace(check, holds=True, reason=f"{check.reason}: {told}")
+
+
+def _merge_check(
+    loaded: LoadedModel, limits: MergeLimits, served_merged: bool | None, observed: Observed | None
+) -> Check:
+    """The check as of an adapter that is served merged."""
     from harness.models.quantization import round_to_nf4
 
     seen = observed or Observed(loaded)
     _ = seen.base, seen.candidate  # asked before anything is merged
-    limits = most_kl, most_share
     try:
         with merged_in_place(loaded) as four_bit:
             overflown = _nonfinite_weights(loaded.model)
@@ -127,9 +159,9 @@ def merges_cleanly(
     except MergeRefusedError as exc:
         return Check(
             "merge",
-            holds=not served_merged,
-            reason=f"PEFT cannot merge it ({exc}): it can only be served unmerged",
-            remedy="serve it unmerged, and take `merged:` out of `serving:` in assay.yaml",
+            holds=False,
+            reason=f"PEFT cannot merge it ({exc}), so it can only be served unmerged",
+            remedy="serve it unmerged, and say so: `serving: {merged: false}` in assay.yaml",
         )
     if overflown:
         return Check(
@@ -155,8 +187,9 @@ def merged_copy_is_the_candidate(
     directory: Path,
     options: LoadOptions,
     *,
-    most_kl: float,
-    most_share: float = _SHARE,
+    most_kl: float | None = None,
+    most_share: float = MergeLimits.share,
+    most_flips: float = MergeLimits.flips,
     observed: Observed | None = None,
 ) -> Check:
     """A merged model that was saved to be served acts as the adapter on its base.
@@ -164,8 +197,7 @@ def merged_copy_is_the_candidate(
     Args:
         directory: of the merged model.
         options: how to load it.
-        most_kl: as for `merges_cleanly`.
-        most_share: as for `merges_cleanly`.
+        most_kl, most_share, most_flips: as for `merges_cleanly`.
         observed: as for `merges_cleanly`.
     """
     from harness.models.loading import load_model
@@ -191,30 +223,43 @@ def merged_copy_is_the_candidate(
             reason=f"{directory} predicts {merged.shape[-1]} tokens, adapter and base {seen.candidate.shape[-1]}",
             remedy="merge this adapter into this base again",
         )
-    return _compare("merged_copy", str(directory), seen, merged, (most_kl, most_share))
+    return _compare("merged_copy", str(directory), seen, merged, MergeLimits(most_share, most_flips, most_kl))
 
 
-def _compare(name: str, what: str, seen: Observed, merged: torch.Tensor, limits: tuple[float, float]) -> Check:
-    """The check that a merged model's predictions are the candidate's, within limits on KL and on its share of the effect."""
+def _compare(name: str, what: str, seen: Observed, merged: torch.Tensor, limits: MergeLimits) -> Check:
+    """The check that a merged model's predictions are the candidate's, within limits."""
     if nan := nan_predictions(name, {"base": seen.base, "candidate": seen.candidate, "merged model": merged}):
         return nan
-    (most_kl, most_share), candidate = limits, seen.candidate
+    candidate = seen.candidate
     kl, effect = mean_kl(candidate, merged), mean_kl(candidate, seen.base)
     share = kl / effect if effect > 0 else float("inf") if kl else 0.0
-    found = f"mean KL {kl:.2g} nats a token, {share:.1%} of what the adapter changes"
-    holds = kl <= most_kl and share <= most_share
+    flips = clear_flips(candidate, merged)
+    broken = [
+        text
+        for text, value, limit in (
+            (f"{limits.share:.0%} of that", share, limits.share),
+            (f"{limits.flips:.0%} flipped", flips, limits.flips),
+            (f"{limits.kl or 0:.2g} nats", kl, limits.kl),
+        )
+        if limit is not None and value > limit
+    ]
+    found = (
+        f"mean KL {kl:.2g} nats a token, {share:.1%} of what the adapter changes; {flips:.1%} of next tokens flipped"
+    )
     return Check(
         name,
-        holds=holds,
-        reason=f"{what}, the adapter acts differently ({found}; allowed are {most_kl:.2g} and {most_share:.0%})"
-        if not holds
+        holds=not broken,
+        reason=f"{what}, the adapter acts differently ({found}; allowed are {' and '.join(broken)})"
+        if broken
         else f"{what} equals unmerged ({found})",
         remedy="serve it unmerged, or merge in a higher precision onto the base it was trained on",
         details={
             "kl_nats_per_token": kl,
-            "limit": most_kl,
+            "limit": limits.kl,
             "share_of_effect": share,
-            "share_limit": most_share,
+            "share_limit": limits.share,
+            "flipped": flips,
+            "flipped_limit": limits.flips,
             "effect_nats_per_token": effect,
             "positions": len(merged),
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +27,21 @@ def mean_kl(reference: torch.Tensor, other: torch.Tensor) -> float:
     """
     # rounding may put equal distributions just below zero; NaN stays NaN
     return float((reference.exp() * (reference - other)).sum(dim=-1).mean().clamp(min=0))
+
+
+_CLEAR = math.log(2)
+
+
+def clear_flips(reference: torch.Tensor, other: torch.Tensor) -> float:
+    """Share of positions at which `other` would go on with another token than `reference`, which prefers its own at odds
+    of 2 to 1 or more: a near tie that rounding breaks is no flip.
+
+    Args:
+        reference: log-probabilities of shape (positions, vocabulary).
+        other: the same shape.
+    """
+    chosen, instead = reference.max(dim=-1).values, reference.gather(-1, other.argmax(dim=-1, keepdim=True)).squeeze(-1)
+    return float((chosen - instead >= _CLEAR).float().mean())
 
 
 def nan_predictions(name: str, said: Mapping[str, torch.Tensor]) -> Check | None:

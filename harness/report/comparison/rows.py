@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.compare.leaderboard import Leaderboard, LeaderboardEntry
-from harness.compare.runs import Cell, RunsCompared
+from harness.compare.runs import Cell, Line, Regressions, RunsCompared
 from harness.records import Estimate, Verdict
 from harness.report.headline import SYMBOLS
 from harness.report.text import figure, moment, plural
@@ -52,12 +53,20 @@ class GateRow:
 
 @dataclass(frozen=True)
 class RegressionRow:
-    """A gate that is worse in a run than in the first; `reason` is its verdict's, where it does not pass."""
+    """What is worse in a run than in the first, on one task.
+
+    Attributes:
+        gate: the first of the gates that say so, and `more` how many others do.
+        why: of that gate, and `reason` its verdict's, where it does not pass.
+        moved: the gate's metric in the first run and in this one; empty where it has none.
+    """
 
     letter: str
     gate: str
+    more: int
     why: str
     reason: str
+    moved: str
 
 
 @dataclass(frozen=True)
@@ -86,12 +95,16 @@ class TradeOff:
 
 @dataclass(frozen=True)
 class ComparisonRows:
-    """All of it. `names` are the runs' letters, `refusals` are (letter, task, parts that differ)."""
+    """All of it. `names` are the runs' letters, `refusals` are (letter, task, parts that differ).
+
+    `alone` says of the gates that only one run has which those are; they are not among `gates`.
+    """
 
     headline: str
     names: tuple[str, ...]
     runs: tuple[RunRow, ...]
     gates: tuple[GateRow, ...]
+    alone: tuple[str, ...]
     regressions: tuple[RegressionRow, ...]
     refusals: tuple[tuple[str, str, str], ...]
     ratings: tuple[RatingsRows, ...]
@@ -100,16 +113,15 @@ class ComparisonRows:
 def comparison_rows(compared: RunsCompared) -> ComparisonRows:
     """The rows of a comparison, in the order of its runs and gates; text is as it was stored, not yet made printable."""
     names = letters(len(compared.runs))
-    at = {found.run.id: name for found, name in zip(compared.runs, names, strict=True)}
+    alone = [line for lines in compared.alone.values() for line in lines]
+    shown = [line for line in compared.lines if line not in alone]
     return ComparisonRows(
         headline_of(compared),
         names,
         _runs(compared, names),
-        tuple(GateRow(one.gate, one.verdict.rule, tuple(map(cell_row, one.cells))) for one in compared.lines),
-        tuple(
-            RegressionRow(at[found.run.id], line.gate, cell.regression, _reason(cell.verdict))
-            for found, line, cell in compared.regressions
-        ),
+        tuple(GateRow(one.gate, one.verdict.rule, tuple(map(cell_row, one.cells))) for one in shown),
+        tuple(_alone(compared, run, lines, names) for run, lines in sorted(compared.alone.items())),
+        tuple(_regression(one, names) for one in compared.regressed_tasks),
         tuple((names[one.run], one.task, one.parts) for one in compared.refusals),
         tuple(_ratings(compared, one, names) for one in compared.ratings),
     )
@@ -122,7 +134,7 @@ def letters(count: int) -> tuple[str, ...]:
 
 def headline_of(compared: RunsCompared) -> str:
     """The answer in one line."""
-    count = len(compared.regressions)
+    count = len(compared.regressed_tasks)
     told = f"{plural(count, 'regression') if count else 'No regression'} against {compared.runs[0].name}"
     if not count and compared.refusals:
         told += " on what could be compared"
@@ -172,6 +184,29 @@ def _with_ends(estimate: Estimate | Interval, *, signed: bool = False) -> str:
         return figure(estimate.value, signed=signed)
     value, low, high = (figure(one, signed=signed) for one in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}]"
+
+
+def _regression(one: Regressions, names: Sequence[str]) -> RegressionRow:
+    line, cell = one.found[0]
+    before, after = (_own_value(verdict) for verdict in (line.cells[0].verdict, cell.verdict))
+    moved = "" if before is None or after is None else f"{line.verdict.metric} {figure(before)} to {figure(after)}"
+    return RegressionRow(names[one.run], line.gate, len(one.found) - 1, cell.regression, _reason(cell.verdict), moved)
+
+
+def _own_value(verdict: Verdict | None) -> float | None:
+    """The candidate's own value of a gate's metric."""
+    if verdict is None or verdict.metric is None:
+        return None
+    own = verdict.candidate or (None if verdict.paired else verdict.estimate)
+    return None if own is None else own.value
+
+
+def _alone(compared: RunsCompared, run: int, lines: Sequence[Line], names: Sequence[str]) -> str:
+    """`only in A (profile release): 59 gates (forgetting 12, judge 5, safety 42)`."""
+    suites = Counter(line.verdict.suite or line.gate.partition("/")[0] for line in lines)
+    counted = ", ".join(f"{suite} {count}" for suite, count in sorted(suites.items()))
+    profile = compared.runs[run].run.manifest.profile
+    return f"only in {names[run]}{f' (profile {profile})' if profile else ''}: {plural(len(lines), 'gate')} ({counted})"
 
 
 def _reason(verdict: Verdict | None) -> str:

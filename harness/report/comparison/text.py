@@ -24,7 +24,7 @@ def render_text(compared: RunsCompared) -> str:
         )
         for one in rows.runs
     ]
-    below = (*_ratings(rows), *_refusals(rows), *_answer(rows, compared))
+    below = (*map(printable, rows.alone), *_ratings(rows), *_refusals(rows), *_answer(rows, compared))
     return "\n".join([table_text(runs), "", table_text(_gates(rows)), "", *below])
 
 
@@ -67,5 +67,7 @@ def _answer(rows: ComparisonRows, compared: RunsCompared) -> Iterator[str]:
         yield f"{metric}, A to {rows.names[-1]}: {flips.lost_count:,} lost, {flips.gained_count:,} gained"
     for one in rows.regressions:
         reason = f": {one_line(one.reason)}" if one.reason else ""
-        yield f"REGRESSION in {one.letter}: {printable(one.gate)}, {one.why}{reason}"
+        more = f" and {one.more} more on the task" if one.more else ""
+        moved = f" ({printable(one.moved)})" if one.moved else ""
+        yield f"REGRESSION in {one.letter}: {printable(one.gate)}{more}, {one.why}{moved}{reason}"
     yield rows.headline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 import numpy as np
@@ -75,10 +76,83 @@ def test_words_that_many_items_share_are_boilerplate():
     preamble = " ".join(WORDS)
     items = [item(f"{preamble} case{i}", number=i) for i in range(11)]
     assert find_matches([row(f"{preamble} anything")], items) == []
-    assert len(find_matches([row(f"{preamble} anything")], items[:10])) == 10
+    assert find_matches([row(f"{preamble} anything")], items[:3]) == []
     (match,) = find_matches([row(f"{preamble} case3")], items)
     assert match.item.id == "q3"
     assert match.words == 17
+
+
+def test_a_passage_that_few_of_many_items_share_is_none():
+    passage = " ".join(WORDS)
+    others = [item(" ".join(f"{name}{i}" for name in WORDS), number=100 + i) for i in range(60)]
+    asked = [item(f"{passage} case{i}", number=i) for i in range(5)]
+    assert len(find_matches([row(f"{passage} anything")], [*others, *asked])) == 5
+
+
+TEMPLATES = {
+    "before": "Which of these twelve intents does it express? {said}",
+    "around": "A customer of our bank wrote to us today:\n\n{said}\n\nWhich of the twelve intents is it? Answer with its name.",
+    "in a sentence": "What does a customer want who says {said} and what should we do about it now?",
+    "two words": "Label this: {said}",
+    "none": "{said}",
+}
+LABELS = [f"intent_{number}" for number in range(12)]
+
+
+class Messages:
+    """Made-up messages of an intent task, and rows that share four to eight words in a row with one of them."""
+
+    def __init__(self, count: int, longest: int) -> None:
+        self._draw = random.Random(count * longest)
+        self.said = [self._words(5, longest) for _ in range(count)]
+
+    def _words(self, least: int, most: int) -> str:
+        return " ".join(f"w{self._draw.randrange(400)}" for _ in range(self._draw.randint(least, most)))
+
+    def items(self, template: str) -> list[EvaluationItem]:
+        return [
+            EvaluationItem("intents", str(number), template.format(said=said), LABELS[number % 12])
+            for number, said in enumerate(self.said)
+        ]
+
+    def clean(self, template: str, count: int) -> list[Row]:
+        rows = []
+        for number in range(count):
+            message = self.said[number % len(self.said)]
+            shared = message.split()[: min(self._draw.randint(4, 8), len(message.split()) - 1)]
+            own = f"{self._words(0, 3)} {' '.join(shared)} other {self._words(1, 5)}".strip()
+            rows.append(row(template.format(said=own), LABELS[number % len(self.said) % 12]))
+        return rows
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize(("count", "longest"), [(45, 8), (45, 16), (6, 12)])
+def test_a_template_is_no_evidence_and_true_copies_are_found_in_any_dress(name, count, longest):
+    template, messages = TEMPLATES[name], Messages(count, longest)
+    items, clean = messages.items(template), messages.clean(template, 200)
+    assert find_matches(clean, items) == []
+    dresses = (
+        lambda said: template.format(said=said),
+        lambda said: template.format(said=said.upper().replace(" ", ", ")),
+        lambda said: said,
+        lambda said: f"Sort it: {said}",
+    )
+    for dress in dresses:
+        planted = [
+            Row(f"planted {number}", Conversation.answered((Message("user", dress(said)),), LABELS[number % 12]))
+            for number, said in enumerate(messages.said)
+        ]
+        found = {(match.row.location, match.item.id) for match in find_matches([*clean, *planted], items)}
+        assert {(f"planted {number}", str(number)) for number in range(count)} <= found
+        assert len({place for place, _ in found}) <= count
+
+
+def test_a_templated_question_pasted_into_another_text_is_found():
+    messages = Messages(45, 7)
+    template = TEMPLATES["before"]
+    items = messages.items(template)
+    pasted = row(f"Hello there, {items[7].question} thank you all", items[7].answer)
+    assert {match.item.id for match in find_matches([*messages.clean(template, 60), pasted], items)} == {"7"}
 
 
 def test_an_item_given_twice_is_not_its_own_boilerplate():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from tiny import LINEAR_LAYERS, save_tiny_adapter, save_tiny_model
 
 from harness.checks import integrity
-from harness.checks.integrity.merging import merged_in_place
-from harness.checks.integrity.probe import mean_kl
+from harness.checks.integrity.merging import MergeWarning, merged_in_place
+from harness.checks.integrity.probe import clear_flips, mean_kl
 from harness.errors import AdapterError
 from harness.models.loading import LoadedModel, LoadOptions, attach_adapter, load_base, load_model
 from harness.models.probing import probe_log_probs
@@ -188,7 +189,7 @@ def test_a_merge_that_adds_another_delta_is_caught(
     adapter = save_tiny_adapter(learner_dir, tmp_path / "adapter")
     right = Linear.get_delta_weight
     monkeypatch.setattr(Linear, "get_delta_weight", lambda self, name: -2 * right(self, name))
-    check = integrity.merges_cleanly(load(learner_dir, adapter), most_kl=0.02)
+    check = integrity.merges_cleanly(load(learner_dir, adapter), served_merged=True)
     assert not check.holds
     assert "merged, the adapter acts differently" in check.reason
     assert check.details["kl_nats_per_token"] > 0.02
@@ -201,18 +202,75 @@ def test_a_merge_at_twice_the_strength_of_a_mild_adapter_is_caught_by_its_share_
 
     mild = save_tiny_adapter(tiny_model_dir, tmp_path / "mild", scale=0.02)
     loaded = load(tiny_model_dir, mild)
-    assert integrity.merges_cleanly(loaded, most_kl=0.02).details["share_of_effect"] < 1e-3
+    assert integrity.merges_cleanly(loaded, served_merged=False).details["share_of_effect"] < 1e-3
     right = Linear.get_delta_weight
     monkeypatch.setattr(Linear, "get_delta_weight", lambda self, name: 2 * right(self, name))
-    check = integrity.merges_cleanly(loaded, most_kl=0.02)
+    check = integrity.merges_cleanly(loaded, served_merged=True)
     assert not check.holds
     assert check.details["kl_nats_per_token"] < 0.02
     assert check.details["share_of_effect"] > 0.5
 
 
+class TestWhatAMergeMayLose:
+    """Judged by share of the effect and by flipped next tokens, and only of an adapter that is served merged."""
+
+    @staticmethod
+    def merged_stronger(
+        factor: float, base: Path, directory: Path, monkeypatch: pytest.MonkeyPatch, scale: float
+    ) -> LoadedModel:
+        """An adapter that merges into more, or less, than it adds unmerged."""
+        from peft.tuners.lora import Linear
+
+        loaded = load(base, save_tiny_adapter(base, directory / "adapter", scale=scale))
+        right = Linear.get_delta_weight
+        monkeypatch.setattr(Linear, "get_delta_weight", lambda self, name: factor * right(self, name))
+        return loaded
+
+    def test_a_small_share_of_a_strong_adapter_is_no_fault_however_many_nats_it_is(
+        self, learner_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loaded = self.merged_stronger(1.2, learner_dir, tmp_path, monkeypatch, scale=0.1)
+        check = integrity.merges_cleanly(loaded, served_merged=True)
+        assert check.holds
+        assert check.details["kl_nats_per_token"] > 0.02
+        assert check.details["share_of_effect"] < 0.25
+        assert not integrity.merges_cleanly(loaded, served_merged=True, most_kl=0.02).holds
+
+    def test_next_tokens_that_flip_tell_what_a_share_of_a_large_effect_hides(
+        self, learner_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loaded = self.merged_stronger(1.3, learner_dir, tmp_path, monkeypatch, scale=0.3)
+        check = integrity.merges_cleanly(loaded, served_merged=True)
+        assert not check.holds
+        assert check.details["share_of_effect"] < 0.25
+        assert "allowed are 5% flipped" in check.reason
+
+    def test_what_is_not_served_merged_is_told_and_where_nothing_is_known_it_warns(
+        self, learner_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        loaded = self.merged_stronger(-2, learner_dir, tmp_path, monkeypatch, scale=0.1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", MergeWarning)
+            unmerged = integrity.merges_cleanly(loaded, served_merged=False)
+        with pytest.warns(MergeWarning, match="merged, the adapter acts differently"):
+            unknown = integrity.merges_cleanly(loaded)
+        assert unmerged.holds and unknown.holds
+        for check in (unmerged, unknown):
+            assert "merged, the adapter acts differently" in check.reason
+            assert "serve it unmerged" in check.reason
+        assert "merged: false" in unknown.reason
+        assert not integrity.merges_cleanly(loaded, served_merged=True).holds
+
+    def test_a_tie_that_rounding_breaks_is_no_flip(self) -> None:
+        unmerged = torch.tensor([[0.50, 0.45, 0.05], [0.70, 0.20, 0.10], [0.60, 0.25, 0.15]]).log()
+        merged = torch.tensor([[0.45, 0.50, 0.05], [0.40, 0.50, 0.10], [0.55, 0.30, 0.15]]).log()
+        assert clear_flips(unmerged, merged) == pytest.approx(1 / 3)
+        assert clear_flips(unmerged, unmerged) == 0
+
+
 def test_a_merge_that_overflows_the_precision_in_use_names_the_weight(tiny_model_dir: Path, adapter: Path) -> None:
     rewrite(adapter, lambda tensors: tensors[B].mul_(1e6))
-    check = integrity.merges_cleanly(load(tiny_model_dir, adapter, "float16"), most_kl=0.02)
+    check = integrity.merges_cleanly(load(tiny_model_dir, adapter, "float16"), served_merged=True)
     assert not check.holds
     assert "hold NaN or infinities, first base_model.model.model.layers.1.mlp.up_proj.base_layer.weight" in check.reason
     assert "bfloat16" in check.remedy
@@ -270,9 +328,9 @@ def test_the_base_is_bit_identical_after_a_merge_even_one_that_failed(
             return right(self, name)
 
         monkeypatch.setattr(Linear, "get_delta_weight", failing)
-        assert "planted" in integrity.merges_cleanly(loaded, most_kl=0.02).reason
+        assert "planted" in integrity.merges_cleanly(loaded, served_merged=False).reason
     else:
-        integrity.merges_cleanly(loaded, most_kl=0.02)
+        integrity.merges_cleanly(loaded, served_merged=False)
     after = base_weights(loaded)
     assert before.keys() == after.keys()
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
@@ -311,7 +369,7 @@ def test_a_packed_base_is_merged_as_the_dense_one_that_stands_for_it_and_is_put_
     model = attach_adapter(base, mild, tiny_model_dir).eval()
     packed = LoadedModel(model, dense.tokenizer, dense.device, has_adapter=True, quantization="nf4")
     before = probe_log_probs(model, packed.tokenizer)
-    checks = [integrity.merges_cleanly(loaded, most_kl=0.02) for loaded in (dense, packed)]
+    checks = [integrity.merges_cleanly(loaded, served_merged=False) for loaded in (dense, packed)]
     assert all(check.holds for check in checks)
     ours, theirs = (check.details["quantised_anew"]["share_of_effect"] for check in checks)
     assert ours == pytest.approx(theirs, rel=0.02)
@@ -323,10 +381,10 @@ def test_a_4bit_merge_that_loses_a_mild_adapter_is_told_and_fails_where_a_merged
 ) -> None:
     mild = save_tiny_adapter(tiny_model_dir, tmp_path / "mild", scale=0.007)
     loaded = load_model(tiny_model_dir, LoadOptions("bfloat16", "cpu", "nf4"), adapter=mild)
-    unmerged = integrity.merges_cleanly(loaded, most_kl=0.02, most_share=0.25)
+    unmerged = integrity.merges_cleanly(loaded, served_merged=False, most_share=0.25)
     assert unmerged.holds
     assert "quantised anew to 4 bits, it would differ by" in unmerged.reason
-    served = integrity.merges_cleanly(loaded, most_kl=0.02, most_share=0.25, served_merged=True)
+    served = integrity.merges_cleanly(loaded, most_share=0.25, served_merged=True)
     assert not served.holds
     assert served.details["share_of_effect"] == unmerged.details["quantised_anew"]["share_of_effect"] > 0.25
     assert served.details["left_dense"]["share_of_effect"] < 0.01
@@ -335,7 +393,7 @@ def test_a_4bit_merge_that_loses_a_mild_adapter_is_told_and_fails_where_a_merged
 
 def test_a_strong_adapter_may_be_served_merged_in_4_bits(tiny_model_dir: Path, adapter: Path) -> None:
     loaded = load_model(tiny_model_dir, LoadOptions("bfloat16", "cpu", "nf4"), adapter=adapter)
-    assert integrity.merges_cleanly(loaded, most_kl=0.02, most_share=0.25, served_merged=True).holds
+    assert integrity.merges_cleanly(loaded, most_share=0.25, served_merged=True).holds
 
 
 def test_what_peft_refuses_to_merge_holds_only_where_it_is_served_unmerged(
@@ -344,10 +402,10 @@ def test_what_peft_refuses_to_merge_holds_only_where_it_is_served_unmerged(
     biased = save_adapter(tiny_model_dir, tmp_path / "biased", lora_bias=True)
     loaded = load(tiny_model_dir, biased)
     before = base_weights(loaded)
-    check = integrity.merges_cleanly(loaded, most_kl=0.02)
+    check = integrity.merges_cleanly(loaded, served_merged=False)
     assert check.holds
     assert "PEFT cannot merge it (Impossible to merge LoRA with `lora_bias=True`" in check.reason
-    served = integrity.merges_cleanly(loaded, most_kl=0.02, served_merged=True)
+    served = integrity.merges_cleanly(loaded, served_merged=True)
     assert not served.holds
     assert "serve it unmerged" in served.remedy
     after = base_weights(loaded)
@@ -361,18 +419,18 @@ def test_dora_on_an_int8_base_on_a_cpu_is_refused_with_what_works(tiny_model_dir
         load_model(tiny_model_dir, LoadOptions("bfloat16", "cpu", "int8"), adapter=dora)
     assert "--quantization=nf4" in caught.value.remedy
     loaded = load_model(tiny_model_dir, LoadOptions("bfloat16", "cpu", "nf4"), adapter=dora)
-    assert integrity.merges_cleanly(loaded, most_kl=0.02).holds
+    assert integrity.merges_cleanly(loaded, served_merged=False).holds
 
 
 def test_an_int8_base_is_the_same_function_after_a_merge(tiny_model_dir: Path, adapter: Path) -> None:
     loaded = load_model(tiny_model_dir, LoadOptions("bfloat16", "cpu", quantization="int8"), adapter=adapter)
     before = probe_log_probs(loaded.model, loaded.tokenizer)
-    integrity.merges_cleanly(loaded, most_kl=0.02)
+    integrity.merges_cleanly(loaded, served_merged=False)
     assert mean_kl(before, probe_log_probs(loaded.model, loaded.tokenizer)) == 0
 
 
 def test_a_merge_in_bfloat16_rounds_but_within_the_default_margin(tiny_model_dir: Path, tmp_path: Path) -> None:
     mild = save_tiny_adapter(tiny_model_dir, tmp_path / "mild", scale=0.02)
-    check = integrity.merges_cleanly(load(tiny_model_dir, mild, "bfloat16"), most_kl=0.02)
+    check = integrity.merges_cleanly(load(tiny_model_dir, mild, "bfloat16"), served_merged=False)
     assert check.holds
     assert check.details["kl_nats_per_token"] > 0
