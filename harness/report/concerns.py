@@ -18,7 +18,7 @@ _TITLES = {
     "forgetting": ("Forgetting", "what did it cost?"),
     "safety": ("Safety", "does it refuse and answer as before?"),
     "judge": ("Judge", "does it read better, or worse?"),
-    RELEASE: ("Release", "is it no worse than the last one?"),
+    RELEASE: ("Last release", "is it no worse?"),
 }
 
 

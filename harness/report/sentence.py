@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.records import Cause, Verdict
-from harness.report.concerns import TASK, Concern
+from harness.report.concerns import RELEASE, TASK, Concern
 from harness.report.details import label
 from harness.report.findings import allowed, short_name, value
 from harness.report.text import one_line, plural
@@ -28,7 +28,8 @@ def sentence(found: Sequence[Concern]) -> str:
     told = [_task(one) for one in found if one.name == TASK]
     others = [one for one in found if one.name != TASK]
     told += [
-        _counted("Blocked by", others, "fail"),
+        *(f"Falls short of the last release ({len(short)})" for one in found if (short := _short_of_release(one))),
+        _counted("Blocked by", [one for one in others if one.name != RELEASE], "fail"),
         _counted("Could not be measured:", others, "error"),
         *_open(others),
     ]
@@ -43,6 +44,10 @@ def cause(verdict: Verdict) -> str:
     if verdict.at_floor and verdict.metric in _FLOORS:
         return _FLOORS[verdict.metric]
     return CAUSES[verdict.open_because[0]] if verdict.open_because else "no decision"
+
+
+def _short_of_release(one: Concern) -> Sequence[Verdict]:
+    return one.of("fail") if one.name == RELEASE else ()
 
 
 def _task(task: Concern) -> str:
