@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -66,8 +66,12 @@ class AnswersShown:
     panels: tuple[Panel, ...]
 
 
-def answers_shown(samples: Iterable[Sample]) -> list[AnswersShown]:
-    """The pictures of every task that has any."""
+def answers_shown(samples: Iterable[Sample], *, sensitive: Collection[str] = ()) -> list[AnswersShown]:
+    """The pictures of every task that has any.
+
+    Args:
+        sensitive: tasks whose targets and answers are not to meet the eye unasked, labels among them.
+    """
     by_task: dict[str, list[Sample]] = {}
     for sample in samples:
         if sample.role != "judge":
@@ -75,7 +79,7 @@ def answers_shown(samples: Iterable[Sample]) -> list[AnswersShown]:
     shown = []
     for task, own in by_task.items():
         panels = tuple(panel for panel in (_calibration(own), _lengths(own)) if panel is not None)
-        confusion = _confusion([s for s in own if s.role == "candidate"])
+        confusion = None if task in sensitive else _confusion([s for s in own if s.role == "candidate"])
         if confusion or panels:
             shown.append(AnswersShown(task, confusion, panels))
     return shown

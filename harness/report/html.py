@@ -53,7 +53,7 @@ def render_html(run: Run) -> str:
         glance=glance(run),
         identities=identities(run.manifest),
         concerns=gates_by_concern(found, places),
-        shown=answers_shown(samples),
+        shown=answers_shown(samples, sensitive=sensitive),
         panels=curves.panels(run.training),
         chart=curves,
         added=list(added_panels(run)),

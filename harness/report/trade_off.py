@@ -143,7 +143,7 @@ def _earlier(run: Run) -> list[Run]:
     for path in [one for one in beside if one.name not in (run.path.name, run.id)][-_LOOKED_AT:]:
         try:
             found.append(load_run(path))
-        except RunError:
+        except (RunError, OSError):
             continue
     before = [one for one in found if one.manifest.started < run.manifest.started and one.outcome != "incomplete"]
     by_time = sorted(before, key=lambda one: one.manifest.started)

@@ -44,6 +44,11 @@ def test_too_many_labels_are_told_by_the_worst_confusions_alone() -> None:
     assert shown.confusion.matrix == () and len(shown.confusion.worst) == 15 and len(shown.confusion.labels) == 40
 
 
+def test_labels_of_a_sensitive_task_are_not_shown() -> None:
+    shown = answers_shown(labelled([("cat", "cat"), ("dog", "cat")]), sensitive=["t"])
+    assert all(one.confusion is None for one in shown)
+
+
 def test_free_text_is_no_classification() -> None:
     texts = [sample(i, f"answer {i}", f"answer {i}", exact_match=1.0) for i in range(9)]
     assert all(one.confusion is None for one in answers_shown(texts))
