@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.metrics.answers import ANSWER_METRICS
+from harness.metrics.answers import ANSWER_METRICS, AnswerMetric
 from harness.metrics.base import CorpusFunction
 from harness.metrics.classification import macro_f1, macro_precision, macro_recall
 
@@ -17,4 +17,5 @@ def corpus_function(metric: str) -> CorpusFunction | None:
     """How targets and parsed answers become this metric; None where it is no aggregate that is known here."""
     if metric in _SHIPPED:
         return _SHIPPED[metric]
-    return ANSWER_METRICS.get(metric).metric.corpus if metric in ANSWER_METRICS else None
+    known = ANSWER_METRICS.get(metric) if metric in ANSWER_METRICS else None
+    return known.metric.corpus if isinstance(known, AnswerMetric) else None

@@ -14,6 +14,8 @@ WIDTH, HEIGHT = 360.0, 210.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 10.0, 10.0, 30.0
 _MAX_HOVER_POINTS = 150
 
+Series = Sequence[tuple[float, float]]
+
 _PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Loss",
@@ -66,7 +68,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart. `missing` names the steps whose value is NaN or infinite: divergence must not look like a gap."""
+    """One chart.
+
+    Attributes:
+        missing: the steps whose value is NaN or infinite: divergence must not look like a gap.
+        mark: a place along x that is pointed out.
+    """
 
     title: str
     unit: str
@@ -74,39 +81,67 @@ class Panel:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     missing: str
+    x_label: str = "training step"
+    mark: Tick | None = None
 
 
 def panels(training: Mapping[str, Any] | None) -> list[Panel]:
     """The charts of a training log; quantities that were never logged have none."""
-    points = list((training or {}).get("points") or [])
-    drawn = (_panel(title, unit, series, points) for title, unit, series in _PANELS)
+    known = training or {}
+    points, summary = list(known.get("points") or []), known.get("summary")
+    best = number(summary.get("best_step")) if isinstance(summary, Mapping) else None
+    drawn = (_panel(title, unit, series, points, best) for title, unit, series in _PANELS)
     return [panel for panel in drawn if panel is not None]
 
 
 def _panel(
-    title: str, unit: str, series: Sequence[tuple[str, str]], points: Sequence[Mapping[str, Any]]
+    title: str,
+    unit: str,
+    series: Sequence[tuple[str, str]],
+    points: Sequence[Mapping[str, Any]],
+    best: float | None,
 ) -> Panel | None:
     data = {
         name: [(float(p["step"]), y) for p in points if (y := number(p.get(key))) is not None] for key, name in series
     }
+    mark = (best, f"best: step {best:g}") if best is not None and data.get("validation") else None
+    return draw_panel(title, unit, data, "training step", "step", mark)
+
+
+def draw_panel(
+    title: str,
+    unit: str,
+    data: Mapping[str, Series],
+    x_label: str,
+    x_name: str,
+    mark: tuple[float, str] | None = None,
+) -> Panel | None:
+    """Series of (x, y) as lines over one pair of axes; None where no value is finite.
+
+    Args:
+        x_name: what a point's place is called when it is hovered over: `step 3: loss 0.4`.
+        mark: a place along x to be pointed out, and what is said of it.
+    """
     finite = [(x, y) for rows in data.values() for x, y in rows if math.isfinite(y)]
     if not finite:
         return None
     first, last = min(x for x, _ in finite), max(x for x, _ in finite)
     ys = nice_ticks(min(0.0, *(y for _, y in finite)), max(y for _, y in finite), 4)
     across, up = Scale(first, last, LEFT, WIDTH - RIGHT), Scale(ys[0], ys[-1], HEIGHT - BOTTOM, TOP)
-    wild = [f"{name} at step {x:g}" for name, rows in data.items() for x, y in rows if not math.isfinite(y)]
+    wild = [f"{name} at {x_name} {x:g}" for name, rows in data.items() for x, y in rows if not math.isfinite(y)]
     return Panel(
         title,
         unit,
-        tuple(_line(name, rows, across, up) for name, rows in data.items() if rows),
+        tuple(_line(name, rows, across, up, x_name) for name, rows in data.items() if rows),
         tuple(Tick(across(x), f"{x:g}") for x in nice_ticks(first, last, 5) if first <= x <= last),
-        tuple(Tick(up(y), _tick_label(y)) for y in ys),
+        ticks(ys, up),
         ", ".join(wild[:5]) + (f" and {len(wild) - 5} more" if len(wild) > 5 else ""),
+        x_label,
+        Tick(across(mark[0]), mark[1]) if mark is not None and first <= mark[0] <= last else None,
     )
 
 
-def _line(name: str, rows: Sequence[tuple[float, float]], across: Scale, up: Scale) -> Line:
+def _line(name: str, rows: Series, across: Scale, up: Scale, x_name: str) -> Line:
     path, pen_down = [], False
     for x, y in rows:
         if math.isfinite(y):
@@ -114,7 +149,7 @@ def _line(name: str, rows: Sequence[tuple[float, float]], across: Scale, up: Sca
         pen_down = math.isfinite(y)
     drawn = [(x, y) for x, y in rows if math.isfinite(y)]
     stride = math.ceil(len(drawn) / _MAX_HOVER_POINTS) or 1
-    hover = tuple(Point(across(x), up(y), f"step {x:g}: {name} {_exact(y)}") for x, y in drawn[::stride])
+    hover = tuple(Point(across(x), up(y), f"{x_name} {x:g}: {name} {_exact(y)}") for x, y in drawn[::stride])
     return Line(name, "".join(path), hover)
 
 
@@ -133,6 +168,11 @@ def nice_ticks(low: float, high: float, about: int) -> list[float]:
     first = math.floor(low / step + 1e-9)
     last = max(math.ceil(high / step - 1e-9), first + 1)
     return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def ticks(values: Sequence[float], scale: Scale) -> tuple[Tick, ...]:
+    """Marks on an axis at these values."""
+    return tuple(Tick(scale(value), _tick_label(value)) for value in values)
 
 
 def _tick_label(value: float) -> str:

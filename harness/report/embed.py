@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from harness.records import Sample
@@ -38,18 +39,23 @@ class Island:
 
 
 def island(
-    pairs: Sequence[Pair], facts: Mapping[str, Sequence[MetricFacts]], *, sensitive: Collection[str] = ()
+    pairs: Sequence[Pair],
+    facts: Mapping[str, Sequence[MetricFacts]],
+    *,
+    sensitive: Collection[str] = (),
+    ranks: Mapping[str, int] = MappingProxyType({}),
 ) -> Island:
     """Encode pairs so that the report stays under its size: long texts are shortened until they fit.
 
     Args:
         sensitive: tasks whose texts the page veils until they are asked for.
+        ranks: task -> its place among tasks that fare as badly; those not named come last.
     """
     longest = _CAPS[0] + 1
     for cap in _CAPS:
         if cap >= longest:
             continue
-        packer = _Packer(cap, sensitive)
+        packer = _Packer(cap, sensitive, ranks)
         document = script_json(packer.document(pairs, facts))
         if len(document) < _PLAIN_BELOW:
             return Island("plain", document, cap, packer.shortened)
@@ -69,9 +75,10 @@ def script_json(value: object) -> str:
 class _Packer:
     """Builds the document with every text made printable and cut at `cap` characters; counts the cuts."""
 
-    def __init__(self, cap: int, sensitive: Collection[str]) -> None:
+    def __init__(self, cap: int, sensitive: Collection[str], ranks: Mapping[str, int]) -> None:
         self.cap = cap
         self.sensitive = sensitive
+        self.ranks = ranks
         self.shortened = 0
         self.longest = 0
 
@@ -82,8 +89,9 @@ class _Packer:
             "tasks": [
                 {
                     "name": self.text(task),
-                    "metrics": [[self.text(m.name), m.higher_is_better] for m in facts[task]],
+                    "metrics": [[self.text(m.name), m.higher_is_better, m.judged] for m in facts[task]],
                     "sensitive": task in self.sensitive,
+                    "rank": self.ranks.get(task, len(self.ranks)),
                 }
                 for task in tasks
             ],

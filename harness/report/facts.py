@@ -21,7 +21,7 @@ from harness.records import (
     Verdict,
 )
 from harness.report.details import cell
-from harness.report.text import duration, figure, moment, plural, printable
+from harness.report.text import duration, figure, moment, one_line, plural, printable
 from harness.runs.run import Run
 
 _NAMED_GATES = 6
@@ -56,6 +56,18 @@ def glance(run: Run) -> list[tuple[str, str]]:
         ("machine", _machine(manifest.machine, manifest.peak_memory_gib)),
     ]
     return [(name, printable(text)) for name, text in rows if text]
+
+
+def first_facts(manifest: Manifest) -> list[tuple[str, str]]:
+    """What was judged against what, and when: all of the machinery that the first screen needs."""
+    rows = [
+        ("adapter", manifest.adapter.name),
+        ("base", manifest.model.name),
+        ("release", manifest.baseline.name),
+        ("profile", manifest.profile),
+        ("", moment(manifest.started) if manifest.started else ""),
+    ]
+    return [(name, one_line(text, 60)) for name, text in rows if text]
 
 
 def _power(verdicts: Sequence[Verdict]) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from itertools import groupby
 
 from harness.records import Estimate, Outcome, Verdict
+from harness.report.concerns import Concern, by_severity
 from harness.report.details import Details, cell, details, label
-from harness.report.headline import SYMBOLS, by_severity
+from harness.report.findings import numbers, subject
+from harness.report.headline import SYMBOLS
 from harness.report.interval_plot import IntervalPlot, draw_interval
+from harness.report.slice_bars import SliceBars, slice_bars
 from harness.report.text import NOTHING, duration, figure, printable, shorten
 
 _SHOWN = frozenset({
@@ -18,15 +20,26 @@ _SHOWN = frozenset({
     "minimum_detectable_effect", "remedy", "slice", "details", "duration_s", "against", "name",
 })  # fmt: skip
 """Fields of a verdict that have a place of their own in the report; whatever else it has is told in its details."""
+_NAMED_ITEMS = 5
 
 
 @dataclass(frozen=True)
 class GateRow:
-    """One gate; every field but `outcome`, `task` and `plot` is text to show as it is."""
+    """One gate; every field but `outcome`, `task`, `items`, `plot` and `slices` is text to show as it is.
+
+    Attributes:
+        title: what it is about, in plain words; `name` is what it is called.
+        found: its numbers in a line.
+        anchor: its place in the page.
+        items: ids of some that were lost or are worst.
+    """
 
     outcome: Outcome
     symbol: str
+    title: str
     name: str
+    found: str
+    anchor: str
     rule: str
     base: str
     candidate: str
@@ -38,42 +51,44 @@ class GateRow:
     reason: str
     remedy: str
     task: str | None
+    items: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
+    slices: tuple[SliceBars, ...]
     details: Details
 
 
 @dataclass(frozen=True)
-class SuiteRows:
-    """The gates of one suite, failing first."""
+class ConcernRows:
+    """The gates about one concern, failing first."""
 
-    name: str
+    concern: Concern
     rows: tuple[GateRow, ...]
-    outcome: Outcome
     summary: str
 
 
-def suites(verdicts: Iterable[Verdict]) -> list[SuiteRows]:
-    """Gates by suite: the suite with the worst gate first, and in it the worst gate first."""
-    ordered = sorted(verdicts, key=lambda v: v.suite)
-    groups = [
-        (name, sorted(group, key=lambda v: (by_severity(v), v.gate)))
-        for name, group in groupby(ordered, lambda v: v.suite)
-    ]
-    groups.sort(key=lambda pair: (by_severity(pair[1][0]), pair[0]))
+def anchors(verdicts: Iterable[Verdict]) -> dict[str, str]:
+    """Gate -> its place in the page."""
+    return {verdict.gate: f"gate-{nth}" for nth, verdict in enumerate(verdicts, 1)}
+
+
+def gates_by_concern(found: Iterable[Concern], places: Mapping[str, str]) -> list[ConcernRows]:
+    """Gates by concern: the concern with the worst gate first, and in it the worst gate first."""
+    gated = [one for one in found if one.verdicts]
+    gated.sort(key=lambda one: by_severity(one.verdicts[0]))
     return [
-        SuiteRows(
-            printable(name) or "gates",
-            tuple(gate_row(v) for v in group),
-            group[0].outcome,
-            f"{sum(v.outcome == 'pass' for v in group)} of {len(group)} passed",
+        ConcernRows(
+            one,
+            tuple(gate_row(v, places[v.gate]) for v in one.verdicts),
+            f"{len(one.of('pass'))} of {len(one.verdicts)} passed",
         )
-        for name, group in groups
+        for one in gated
     ]
 
 
-def gate_row(verdict: Verdict) -> GateRow:
+def gate_row(verdict: Verdict, anchor: str = "") -> GateRow:
     """One verdict as a row."""
     signed = verdict.paired
+    slices = slice_bars(verdict.details.get("slices"), verdict.metric, higher_is_better=verdict.higher_is_better)
     facts = (
         ("test", verdict.test),
         ("method", verdict.method),
@@ -91,7 +106,10 @@ def gate_row(verdict: Verdict) -> GateRow:
     return GateRow(
         outcome=verdict.outcome,
         symbol=SYMBOLS[verdict.outcome],
+        title=subject(verdict),
         name=printable(verdict.gate),
+        found=numbers(verdict),
+        anchor=anchor,
         rule=printable(verdict.rule),
         base=figure(verdict.base.value) if verdict.base else NOTHING,
         candidate=figure(verdict.candidate.value) if verdict.candidate else NOTHING,
@@ -103,9 +121,16 @@ def gate_row(verdict: Verdict) -> GateRow:
         reason=shorten(printable(verdict.reason), 1500),
         remedy=shorten(printable(verdict.remedy), 1500),
         task=verdict.task,
+        items=_worst_items(verdict),
         facts=tuple((name, printable(value)) for name, value in facts if value),
-        details=details(verdict.details),
+        slices=slices,
+        details=details({k: v for k, v in verdict.details.items() if k != "slices" or not slices}),
     )
+
+
+def _worst_items(verdict: Verdict) -> tuple[str, ...]:
+    named = verdict.details.get("right_to_wrong") or verdict.details.get("worst_items")
+    return tuple(item for item in named[:_NAMED_ITEMS] if isinstance(item, str)) if isinstance(named, list) else ()
 
 
 def _difference(verdict: Verdict) -> str:

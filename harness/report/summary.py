@@ -5,9 +5,10 @@ from __future__ import annotations
 from itertools import accumulate
 
 from harness.records import Outcome, Verdict
+from harness.report.concerns import by_severity
 from harness.report.facts import glance, identities
 from harness.report.gate_table import gate_row
-from harness.report.headline import by_severity, headline
+from harness.report.headline import headline
 from harness.report.text import NOTHING, markdown
 from harness.runs.run import Run
 
@@ -25,7 +26,7 @@ def render_summary(run: Run) -> str:
     lines = [MARKER, f"## {_ICONS[head.tone]} {head.title}", ""]
     if head.interrupted:
         lines += ["> **INTERRUPTED**: this run is not whole and cannot serve as evidence or as a baseline.", ""]
-    lines += [head.why, ""]
+    lines += [markdown(head.why, 600), ""]
     lines += [f"**{one.role}** {_code(one.name)} {_code(one.digest[:12])}  " for one in identities(run.manifest)]
     lines += ["", *_gates(sorted(run.verdicts, key=lambda v: (by_severity(v), v.suite, v.gate))), ""]
     lines += [f"- {name}: {markdown(text)}" for name, text in glance(run)]

@@ -185,15 +185,15 @@ def test_the_headline_never_promises_more_than_the_verdicts(
         assert ("interrupted" in report.lower().replace(".interrupted", "")) == (status == "interrupted")
 
 
-def test_failing_gates_and_suites_come_first(tmp_path: Path) -> None:
+def test_failing_gates_and_concerns_come_first(tmp_path: Path) -> None:
     gates = [
-        verdict("pass", "a/one", suite="a"),
-        verdict("pass", "z/one", suite="z"),
-        verdict("fail", "z/two", suite="z"),
+        verdict("pass", "task/one"),
+        verdict("pass", "safety/one", suite="safety"),
+        verdict("fail", "safety/two", suite="safety"),
     ]
     text = Page(render_html(make_run(tmp_path, gates))).text
-    table = text[text.index("Interval against margin") :]
-    assert table.index("z/two") < table.index("z/one") < table.index("a/one")
+    table = text[text.index("The bar is the interval") :]
+    assert table.index("safety/two") < table.index("safety/one") < table.index("task/one")
 
 
 def test_an_empty_manifest_still_makes_a_report(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def page(tmp_path: Path, **data: Any) -> str:
 
 def test_flag_of_the_manifest_reaches_the_page(tmp_path: Path) -> None:
     html = page(tmp_path, bad={"sensitive": True}, pets={"items": 1})
-    assert '"name":"bad","metrics":[["m",true]],"sensitive":true' in html
-    assert '"name":"pets","metrics":[["m",true]],"sensitive":false' in html
+    assert '"name":"bad","metrics":[["m",true,true]],"sensitive":true' in html
+    assert '"name":"pets","metrics":[["m",true,true]],"sensitive":false' in html
     assert "Prompts and answers of bad are blurred" in html
     assert "<i>rude" not in html
 

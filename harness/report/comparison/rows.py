@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from harness.compare.runs import Cell, Line, Regressions, RunsCompared
 from harness.records import Estimate, Verdict
 from harness.report.headline import SYMBOLS
 from harness.report.text import figure, moment, plural
+from harness.report.trade_off import TradeOff, has_estimate, trade_off
 from harness.stats import Interval
 
 
@@ -80,20 +80,6 @@ class RatingsRows:
 
 
 @dataclass(frozen=True)
-class TradeOff:
-    """What a run won and lost against its base, over the gates that all runs have.
-
-    Attributes:
-        gain: mean gain of the gates that ask for one, in units of their metrics.
-        forgetting: the largest loss of a gate that tolerates one, as a share of what it tolerates: more than 1 is too
-            much. None where there is no such gate.
-    """
-
-    gain: float | None
-    forgetting: float | None
-
-
-@dataclass(frozen=True)
 class ComparisonRows:
     """All of it. `names` are the runs' letters, `refusals` are (letter, task, parts that differ).
 
@@ -159,24 +145,7 @@ def trade_offs(compared: RunsCompared) -> list[TradeOff]:
     """Gain and forgetting of each run."""
     shared = [[cell.verdict for cell in line.cells if cell.verdict is not None] for line in compared.lines]
     whole = [gates for gates in shared if len(gates) == len(compared.runs) and all(map(has_estimate, gates))]
-    return [_trade_off([gates[i] for gates in whole]) for i in range(len(compared.runs))]
-
-
-def has_estimate(verdict: Verdict) -> bool:
-    """Whether the verdict rests on a finite number."""
-    return verdict.estimate is not None and math.isfinite(verdict.estimate.value)
-
-
-def _trade_off(verdicts: Sequence[Verdict]) -> TradeOff:
-    asked = [(v.required_gain, _gain(v)) for v in verdicts]
-    gains = [gain for required, gain in asked if required is not None and required >= 0]
-    losses = [gain / required for required, gain in asked if required is not None and required < 0]
-    return TradeOff(sum(gains) / len(gains) if gains else None, max(losses) if losses else None)
-
-
-def _gain(verdict: Verdict) -> float:
-    value = verdict.estimate.value if verdict.estimate is not None else math.nan
-    return value if verdict.higher_is_better else -value
+    return [trade_off([gates[i] for gates in whole]) for i in range(len(compared.runs))]
 
 
 def _with_ends(estimate: Estimate | Interval, *, signed: bool = False) -> str:

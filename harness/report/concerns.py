@@ -1,0 +1,96 @@
+"""The gates of a run by what they are about: the eight concerns of a release, the task first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.records import Outcome, Verdict
+
+TASK, RELEASE = "task", "baseline"
+
+_TITLES = {
+    TASK: ("Task", "does it do its job?"),
+    "data": ("Training data", "was it fit to train on?"),
+    "integrity": ("Integrity", "is the adapter what it claims to be?"),
+    "training": ("Training", "did it go well?"),
+    "overfitting": ("Overfitting", "does it hold beyond its rows?"),
+    "forgetting": ("Forgetting", "what did it cost?"),
+    "safety": ("Safety", "does it refuse and answer as before?"),
+    "judge": ("Judge", "does it read better, or worse?"),
+    RELEASE: ("Last release", "is it no worse?"),
+}
+
+
+@dataclass(frozen=True)
+class Concern:
+    """The gates about one thing, the worst first.
+
+    Attributes:
+        outcome: the worst verdict's; None where nothing was gated.
+        leading: the verdict whose number stands for all; None where none has a number.
+        since_release: the same measure held against the baseline adapter, where one was given.
+    """
+
+    name: str
+    title: str
+    question: str
+    verdicts: tuple[Verdict, ...]
+    leading: Verdict | None = None
+    since_release: Verdict | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        return self.verdicts[0].outcome if self.verdicts else None
+
+    def of(self, outcome: Outcome) -> tuple[Verdict, ...]:
+        """The verdicts that came out so."""
+        return tuple(v for v in self.verdicts if v.outcome == outcome)
+
+
+def concerns(verdicts: Iterable[Verdict]) -> tuple[Concern, ...]:
+    """All eight, whether gated or not, and last what was held against a baseline, where something was."""
+    by_name: dict[str, list[Verdict]] = {name: [] for name in _TITLES}
+    for verdict in verdicts:
+        by_name[concern_of(verdict)].append(verdict)
+    held = by_name[RELEASE]
+    return tuple(
+        _concern(name, found, () if name == RELEASE else held)
+        for name, found in by_name.items()
+        if found or name != RELEASE
+    )
+
+
+def concern_of(verdict: Verdict) -> str:
+    """The concern of a gate: that of its suite; suites of a user's own are about the task."""
+    if verdict.against:
+        return RELEASE
+    return verdict.suite if verdict.suite in _TITLES else TASK
+
+
+def ranks(found: Iterable[Concern]) -> dict[str, int]:
+    """Task -> its place by the worst of its verdicts, tasks alike in the order of the concerns."""
+    gated = [v for one in found for v in one.verdicts if v.task]
+    return {task: at for at, task in enumerate(dict.fromkeys(v.task for v in sorted(gated, key=by_severity) if v.task))}
+
+
+def by_severity(verdict: Verdict) -> int:
+    """Sort key of a verdict: failures first, since they decide the release, then errors."""
+    return ("fail", "error", "inconclusive", "pass").index(verdict.outcome)
+
+
+def _concern(name: str, found: Sequence[Verdict], held: Sequence[Verdict]) -> Concern:
+    ordered = sorted(found, key=lambda v: (by_severity(v), v.gate))
+    leading = next((v for v in sorted(found, key=_says_most) if v.estimate is not None), None)
+    since = None
+    if leading is not None and held:
+        measure = (leading.task, leading.metric, dict(leading.slice))
+        since = next((v for v in held if (v.task, v.metric, dict(v.slice)) == measure), None)
+    return Concern(name, *_TITLES[name], tuple(ordered), leading, since)
+
+
+def _says_most(verdict: Verdict) -> tuple[int, bool, bool, bool, bool]:
+    """Sort key: the worst outcome, then something to lose, an interval against a margin, a change from the base, all items."""
+    estimate = verdict.estimate
+    drawn = estimate is not None and estimate.low is not None and verdict.limit is not None
+    return (by_severity(verdict), verdict.at_floor, not drawn, not verdict.paired, bool(verdict.slice))
