@@ -82,6 +82,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if gating and not state.usage_error:
         try:
             _ = state.settings, state.baseline
+            if any("adapter" in item.fixturenames for item in gating if isinstance(item, pytest.Function)):
+                state.check_adapter()
         except AssayError as exc:
             state.usage_error = str(exc)
     if not state.usage_error:

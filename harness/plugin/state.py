@@ -84,6 +84,18 @@ class State:
         named = self.settings.baseline
         return BaselineRun(self.settings, named, lambda: self.session) if named else None
 
+    def check_adapter(self) -> None:
+        """Read what a directory of `--adapter` says of itself.
+
+        Raises:
+            AdapterError: it holds no adapter, or one that cannot be read in one way.
+        """
+        from harness.models.resolve import resolve_adapter
+
+        spec = self.settings.adapter_spec
+        if spec is not None and spec.kind == "local":
+            resolve_adapter(spec)
+
     def failed_integrity(self) -> str:
         """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""
         if self.is_worker and not self._failed_integrity and self._integrity_note.is_file():
