@@ -95,13 +95,12 @@ def forget_config(project: Project) -> None:
     ("fault", "said"),
     [
         (poison, ["NaN or infinities in 1 tensors", "layers.0.self_attn.q_proj.lora_B", "lower learning rate"]),
-        (pickle_it, ["adapter_model.bin is a pickle, which can run code", "where you trust it, convert it"]),
+        (pickle_it, ["adapter_model.bin is a pickle", "where you trust it, convert it"]),
         (
             take_from_a_wider_base,
             ["does not fit the base", "lora_A.weight is [4, 128], the base needs [4, 64]", "--model"],
         ),
         (truncate, ["is truncated or padded", "copy the adapter again"]),
-        (forget_config, ["holds adapter_model.safetensors and no adapter_config.json", "saved with these weights"]),
     ],
 )
 def test_a_broken_adapter(project: Project, fault: Callable[[Project], None], said: list[str]) -> None:
@@ -112,12 +111,27 @@ def test_a_broken_adapter(project: Project, fault: Callable[[Project], None], sa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ([], "holds adapter_model.safetensors and no adapter_config.json"),
+        (["--adapter=./nowhere"], "--adapter=./nowhere: no such directory"),
+        (["--adapter=recipe:"], "names no recipe"),
+    ],
+)
+def test_what_is_no_adapter_is_told_once_and_before_any_test(project: Project, arguments: list[str], said: str) -> None:
+    forget_config(project)
+    result = project.run(*arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    told = result.stderr.str()
+    assert told.count(said) == 1
+    assert "remedy: " in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
         (["--model=./nowhere"], ["--model=./nowhere: no such directory", "a local directory or a hub id"]),
         (["--model=assay.yaml"], ["--model=assay.yaml is a file", "name the directory"]),
         (["--model=."], ["holds no config.json", "save_pretrained"]),
-        (["--adapter=./nowhere"], ["--adapter=./nowhere: no such directory", "recipe:NAME"]),
         (["--adapter=recipe:nowhere"], ["recipe 'nowhere' is unknown", "NAME.yaml"]),
-        (["--adapter=recipe:"], ["names no recipe", "recipe:NAME"]),
     ],
 )
 def test_a_wrong_option_value_is_found_before_any_test(project: Project, arguments: list[str], said: list[str]) -> None:

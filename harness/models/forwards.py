@@ -17,8 +17,11 @@ def is_out_of_memory(exc: BaseException) -> bool:
     return isinstance(exc, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
-def plain_logits(model: Any, tokens: Sequence[int]) -> torch.Tensor:
+def plain_logits(model: Any, tokens: Sequence[int], *, rows: int = 1) -> torch.Tensor:
     """Logits of shape (tokens, vocabulary) of one sequence computed alone, without a cache: what others are held against.
+
+    Args:
+        rows: how many copies of it are read at once, of which the first is returned.
 
     Raises:
         AdapterError: an adapter's layer does not fit into the model's own code; the message names it.
@@ -27,7 +30,7 @@ def plain_logits(model: Any, tokens: Sequence[int]) -> torch.Tensor:
     import torch
 
     try:
-        ids = torch.tensor([list(tokens)], device=model.device)
+        ids = torch.tensor([list(tokens)] * rows, device=model.device)
         logits: torch.Tensor = model(input_ids=ids, use_cache=False).logits[0]
     except Exception as exc:  # the model's code may raise anything; nothing is hidden
         if is_out_of_memory(exc):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.models.forwards import plain_logits
+
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
@@ -32,14 +34,17 @@ def probe_log_probs(
 
     Returns:
         float32 tensor of shape (positions, vocabulary), on the CPU.
+
+    Raises:
+        AdapterError, ModelError: the model has no plain forward, with its adapter or without.
     """
     import torch
 
     found = []
     with torch.inference_mode():
         for text in texts:
-            ids = torch.tensor([tokenizer(text)["input_ids"]] * rows, device=model.device)
-            found.append(torch.log_softmax(model(input_ids=ids, use_cache=False).logits[0].float(), dim=-1).cpu())
+            logits = plain_logits(model, tokenizer(text)["input_ids"], rows=rows)
+            found.append(torch.log_softmax(logits.float(), dim=-1).cpu())
     return torch.cat(found)
 
 

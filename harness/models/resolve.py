@@ -77,6 +77,7 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
     if spec.kind == "hub":
         return ResolvedModel(spec.value, _from_hub(spec.value, ModelError, "--model", code=trust_remote_code))
     directory = Path(spec.value)
+    _refuse_lfs_pointers(directory, ModelError)
     if not (directory / "config.json").is_file():
         raise ModelError(f"{directory} holds no config.json", "--model takes a directory written by save_pretrained")
     read_json_object(directory / "config.json", ModelError, _RESTORE)
@@ -86,10 +87,6 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
             f"{directory} holds no .safetensors weights (pickled weights found: {found})",
             "convert the model with save_pretrained(..., safe_serialization=True); pickles are never loaded",
         )
-    stored = [*sorted(directory.glob("*.safetensors")), directory / "tokenizer.json", directory / "tokenizer.model"]
-    pointers = [path for path in stored if is_lfs_pointer(path)]
-    if pointers:
-        raise ModelError(*lfs_pull(pointers[0]))
     return ResolvedModel(directory.name, directory)
 
 
@@ -113,17 +110,26 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     """Find, or fetch, an adapter directory. Its contents are judged by the integrity checks, not here.
 
     Raises:
-        AdapterError: no adapter_config.json, or one that cannot be read in one way, or the hub cannot be reached.
+        AdapterError: no adapter_config.json, or one that cannot be read in one way, or Git LFS's pointers in place of files,
+            or the hub cannot be reached.
     """
     if spec.served is not None:
         return ResolvedAdapter(spec.served.name, spec.served)
     directory = Path(spec.value) if spec.kind == "local" else _from_hub(spec.value, AdapterError, "--adapter")
+    _refuse_lfs_pointers(directory, AdapterError)
     if not (directory / CONFIG).is_file() or not is_peft_config(directory / CONFIG):
         raise what_lies_there(directory)
     read_adapter_config(directory)
     recipe = directory / "recipe.json"
     trained_by = str(read_json_object(recipe, AdapterError, _RESTORE).get("name")) if recipe.is_file() else None
     return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, trained_by)
+
+
+def _refuse_lfs_pointers(directory: Path, error: type[AssayError]) -> None:
+    """Weights, tokenizers, templates and configurations alike: a clone without Git LFS may lack any of them."""
+    stored = sorted(path for pattern in _SAFE_FILES for path in directory.glob(pattern))
+    for path in filter(is_lfs_pointer, stored):
+        raise error(*lfs_pull(path))
 
 
 def _from_hub(repo_id: str, error: type[AssayError], option: str, *, code: bool = False) -> Path:

@@ -17,7 +17,7 @@ from harness.errors import Complaints, DataError, TaskError, did_you_mean, neare
 from harness.gates.config import GateSpec, gates_from_config
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.base import GENERAL_METRICS
-from harness.models import resolve_model
+from harness.models import resolve_adapter, resolve_model
 from harness.session.model_pair import ModelPair, no_adapter
 from harness.tasks.base import TaskLike
 from harness.tasks.kinds import NAMED_TASKS, Spec, kind_of
@@ -237,8 +237,11 @@ def _check_metric_of_kind(gate: GateSpec, spec: Spec) -> None:
 def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) -> None:
     pair, recipe = ModelPair(settings), None
     with complaints.noting():
-        if settings.adapter_spec is None and needs.adapter:
+        named = settings.adapter_spec
+        if named is None and needs.adapter:
             raise no_adapter()
+        if named is not None and named.kind == "local":
+            resolve_adapter(named)
         recipe = pair.recipe
     with complaints.noting():
         if pair.base_spec.kind == "local":

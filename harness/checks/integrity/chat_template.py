@@ -204,7 +204,8 @@ def _ends_where_generation_stops(
         )
     notes = "; pad equals EOS" if details["pad_is_eos"] else ""
     if end not in stops.tokenizer:
-        notes += f"; the tokenizer's EOS is {tokenizer.eos_token}: what stops at that alone runs on"
+        own = f"the tokenizer's EOS is {tokenizer.eos_token}" if tokenizer.eos_token else "the tokenizer has no EOS"
+        notes += f"; {own}: what stops at that alone runs on"
     ends = f"{what} ends in {token}, and " if token else ""
     return Check("special_tokens", holds=True, reason=f"{ends}generation stops at {at}{notes}", details=details)
 

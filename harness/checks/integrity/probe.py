@@ -112,12 +112,13 @@ def _contributions(model: Any) -> Iterator[dict[int, float]]:
             continue
 
         def keep(_: Any, __: Any, output: Any, name: str = name) -> None:
-            outputs[name] = output
+            outputs[name] = _first(output)
 
         def add(_: Any, __: Any, output: Any, name: str = name, layer: int = layer) -> None:
-            before = outputs.pop(name)
-            sums[layer][0] += float((output - before).float().square().sum())
-            sums[layer][1] += float(before.float().square().sum())
+            before = outputs.pop(name, None)
+            if before is not None:  # some change the base layer's weights, and never call it
+                sums[layer][0] += float((_first(output) - before).float().square().sum())
+                sums[layer][1] += float(before.float().square().sum())
 
         handles += [module.get_base_layer().register_forward_hook(keep), module.register_forward_hook(add)]
     found: dict[int, float] = {}
@@ -127,3 +128,9 @@ def _contributions(model: Any) -> Iterator[dict[int, float]]:
         for handle in handles:
             handle.remove()
         found.update({layer: (added / base) ** 0.5 if base else 0.0 for layer, (added, base) in sorted(sums.items())})
+
+
+def _first(output: Any) -> torch.Tensor:
+    """A module's output, or the first of several: routers give their logits, and what they chose by them."""
+    first: torch.Tensor = output[0] if isinstance(output, tuple) else output
+    return first

@@ -90,7 +90,7 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
     diffusion = _named(names, r"pytorch_lora_weights\.(?:safetensors|bin)")
     if diffusion:
         yield f"holds a LoRA of diffusers ({diffusion}), for a model of images", "pass an adapter of a language model"
-    state = _named(names, r"global_step\d+|iter_\d+|pytorch_model_fsdp_\d+")
+    state = _named(names, r"global_step\d+|iter_\d+|pytorch_model_fsdp_\d+|.*\.distcp")
     if state:
         yield (
             f"holds the state of a training run alone ({state}), and no {WEIGHTS}",

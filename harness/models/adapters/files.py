@@ -25,8 +25,8 @@ _LOADED = re.compile(r"(?:adapter_model|pytorch_model(?!_fsdp)|model)\b.*")
 # DeepSpeed puts beside its state.
 _TRAINING_STATE = re.compile(
     r"(?:.*/)?(?:"
-    r"training_args\.bin|(?:optimizer|scheduler|sampler)(?:_\d+)?\.(?:pt|bin)|scaler\.pt|rng_state(?:_\d+)?\.pth"
-    r"|random_states_\d+\.pkl|pytorch_model_fsdp(?:_\d+)?\.bin"
+    r"training_args\.bin|(?:optimizer|scheduler|sampler|dl_state_dict)(?:_\d+)?\.(?:pt|bin)|scaler\.pt"
+    r"|rng_state(?:_\d+)?\.pth|(?:random_states|custom_checkpoint)_\d+\.pkl|pytorch_model_fsdp(?:_\d+)?\.bin"
     r"|zero_to_fp32\.py|(?:(?:bf16_|fp16_)?zero_pp_rank_\d+_)?mp_rank_\d+_(?:model|optim)_states\.pt"
     r"|(?:global_step|iter_)\d+(?:_universal)?/(?:[^/]+/)*[^/]+\.pt"
     r"|[^/]+\.distcp"
@@ -61,13 +61,11 @@ def read_weights(directory: Path, *, allowed: Collection[str] = ()) -> Mapping[s
     Raises:
         AdapterError: there are no weights, or they lie in parts.
     """
-    weights = directory / WEIGHTS
-    if not weights.is_file():
-        raise what_lies_there(directory)
+    headers = adapter_headers(directory)
     for path in sorted(directory.rglob("*.safetensors")):
-        if path != weights and not _is_allowed(path, directory, allowed):
+        if path != directory / WEIGHTS and not _is_allowed(path, directory, allowed):
             read_tensor_headers(path)
-    return adapter_headers(directory)
+    return headers
 
 
 def adapter_headers(directory: Path) -> Mapping[str, TensorHeader]:
@@ -76,6 +74,8 @@ def adapter_headers(directory: Path) -> Mapping[str, TensorHeader]:
     Raises:
         AdapterError: it cannot be read, or the weights are not in it.
     """
+    if not (directory / WEIGHTS).is_file():
+        raise what_lies_there(directory)
     headers = read_tensor_headers(directory / WEIGHTS)
     empty = [name for name, header in headers.items() if header.shape == (0,)]
     if empty or not headers:

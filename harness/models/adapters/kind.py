@@ -14,7 +14,7 @@ from harness.models.adapters.names import PREFIX
 if TYPE_CHECKING:
     from peft import PeftConfig
 
-_AS_LORA = "train it as LoRA, or as another method that changes the base's modules"
+AS_LORA = "train it as LoRA, or as another method that changes the base's modules"
 # What was trained on a changed base can be measured on that base.
 _OWN_BASE = {
     "init_lora_weights": "convert it with PEFT's save_pretrained(path_initial_model_for_weight_conversion=...) and pass "
@@ -30,15 +30,24 @@ _WRITING = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 # PiSSA's names the beginning ("pissa_niter_16"). A value that stands in neither list may change anything.
 _LEAVE_THE_BASE = ("gaussian", "eva", "orthogonal", "mica")
 _CHANGE_THE_BASE = ("pissa", "corda", "olora", "loraga", "loftq")
+# X-LoRA weighs its adapters by a forward of its own; Poly is told the number of a task with each text.
+_BY_THE_TEXT = ("XLORA", "POLY")
 _CHANGED = "it changes the base weights, so base and candidate could no longer share one base"
 
 
 def change_of_base(key: str, value: object) -> str | None:
-    """How a setting of a PEFT configuration changes the base, in words that follow a colon; None where it does not."""
+    """Why an adapter with a setting of PEFT's cannot be switched on and off here, to follow a colon; None where it can.
+
+    It changes the base, or by the text before.
+    """
     if key == "init_lora_weights":
         return _change_by_initialisation(value)
     if key == "layer_replication" and value:
         return "the base keeps the repeated layers when the adapter is switched off"
+    if key == "alora_invocation_tokens" and value:
+        return (
+            "it acts on what follows these tokens alone, which caches of shared prefixes and of answers do not tell it"
+        )
     return _CHANGED if key == "kasa_config" and value else None
 
 
@@ -67,10 +76,16 @@ def read_peft_config(adapter: Path) -> PeftConfig:
             f"{adapter} was trained for task_type {said['task_type']!r}, whose model writes no text",
             "only adapters of task_type CAUSAL_LM can be measured: pass one",
         )
-    _refuse_changes_of_base(adapter, said)
+    _refuse_changes(adapter, said)
+    if said.get("peft_type") in _BY_THE_TEXT:
+        raise AdapterError(
+            f"{adapter} is of peft_type {said['peft_type']!r}, whose modules act by the whole text, or by a number of its task: "
+            "they cannot be computed token after token as adapters of modules are",
+            AS_LORA,
+        )
     try:
         config = PeftConfig.from_pretrained(adapter)
-    except (ValueError, TypeError, KeyError, AttributeError) as exc:
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError) as exc:
         raise AdapterError(
             f"PEFT cannot read {adapter / CONFIG} (peft_type {said.get('peft_type')!r}): {first_line(exc)}",
             "correct it, or save the adapter again with the PEFT version in use",
@@ -79,16 +94,20 @@ def read_peft_config(adapter: Path) -> PeftConfig:
         raise AdapterError(
             f"{adapter} is of peft_type {said['peft_type']!r}, which puts trained vectors into the text and changes no "
             "module: it cannot be measured, merged or served as adapters of modules are",
-            _AS_LORA,
+            AS_LORA,
         )
     if said.get("task_type") in _WRITING:
         config.task_type = _WRITING[0]
     if getattr(config, "lora_dropout", None):
         config.lora_dropout = 0.0  # it acts in training alone, and PEFT puts no adapter with it on fused experts
+    if getattr(config, "megatron_config", None):
+        config.megatron_config = (
+            None  # no base here has Megatron's layers, and PEFT would import whatever megatron_core names
+        )
     return config
 
 
-def _refuse_changes_of_base(adapter: Path, config: Mapping[str, Any]) -> None:
+def _refuse_changes(adapter: Path, config: Mapping[str, Any]) -> None:
     for key, value in config.items():
         change = change_of_base(key, value)
         if change:
@@ -113,5 +132,5 @@ def refuse_shared_tensors(adapter: Path, names: Collection[str]) -> None:
         raise AdapterError(
             f"{adapter} is of peft_type {kind!r}, which keeps {', '.join(shared)} outside the base's modules: they cannot "
             "be held against any",
-            f"{own}{_AS_LORA}",
+            f"{own}{AS_LORA}",
         )

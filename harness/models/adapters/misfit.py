@@ -60,6 +60,7 @@ class Misfits:
         unmatched_targets: entries of target_modules that name nothing.
         modules: of the base.
         config: the adapter's.
+        separate_experts: the file holds experts one by one, whatever PEFT made of them.
     """
 
     missing: Mapping[str, Shape]
@@ -68,6 +69,7 @@ class Misfits:
     unmatched_targets: Sequence[str]
     modules: Collection[str]
     config: Mapping[str, Any]
+    separate_experts: bool
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def _diagnoses(m: Misfits) -> Iterator[Diagnosis]:
             f"rename {theirs} to {own} in the names of adapter_model.safetensors (load_file and save_file of "
             f"safetensors.torch){beside}, or save the adapter again from the class of model that it is served on",
         )
-    if any(EXPERT.search(name) for name in m.unexpected) and not any(EXPERT.search(f".{n}.") for n in m.modules):
+    if m.unexpected and m.separate_experts and not any(EXPERT.search(f".{n}.") for n in m.modules):
         yield Diagnosis(
             Cause.SEPARATE_EXPERTS,
             "the file holds experts one by one, as transformers 4 has them; this base has them in one parameter, and PEFT "
@@ -201,7 +203,7 @@ def _other_ranks(misshapen: Mapping[str, tuple[Shape, Shape]]) -> list[tuple[int
     """(rank in the file, rank configured), the most frequent first, where shapes differ in their ranks alone; else none."""
     found: Counter[tuple[int, int]] = Counter()
     for name, (have, need) in misshapen.items():
-        if len(have) != len(need) or len(have) < 2:
+        if len(have) != len(need) or len(have) < 2 or ".lora_" not in name:
             return []
         at = 1 if ".lora_B" in name or ".lora_embedding_B" in name else 0
         if have[:at] + have[at + 1 :] != need[:at] + need[at + 1 :]:

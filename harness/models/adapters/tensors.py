@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
 from harness.models.adapters.files import CONFIG, WEIGHTS, adapter_headers, read_adapter_config
-from harness.models.adapters.kind import read_peft_config, refuse_shared_tensors
+from harness.models.adapters.kind import AS_LORA, read_peft_config, refuse_shared_tensors
 from harness.models.adapters.misfit import Diagnosis, Misfits, diagnose
-from harness.models.adapters.names import PREFIX, canonical_names
+from harness.models.adapters.names import EXPERT, PREFIX, canonical_names
 from harness.models.architecture import skeleton
 from harness.models.quiet import quiet_loading
 
@@ -50,6 +50,7 @@ class TensorMatch:
         copies: unchanged embeddings of this base, which PEFT saves along with some adapters; they are not needed.
         renamed: how many tensors go by names that PEFT does not use itself (`harness.models.adapters.names`).
         converted: how many PEFT loads under another name, or joined with others (experts saved one by one).
+        separate_experts: the file holds experts one by one.
         shapes: of every tensor of either side, by name.
         modules: names of the base's modules.
         config: the adapter's.
@@ -63,6 +64,7 @@ class TensorMatch:
     copies: Sequence[str] = ()
     renamed: int = 0
     converted: int = 0
+    separate_experts: bool = False
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     modules: Sequence[str] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -78,7 +80,10 @@ class TensorMatch:
         if self.holds:
             return None
         missing, unexpected = ({name: self.shapes[name] for name in names} for names in (self.missing, self.unexpected))
-        return diagnose(Misfits(missing, unexpected, self.misshapen, self.unmatched_targets, self.modules, self.config))
+        separate = self.separate_experts
+        return diagnose(
+            Misfits(missing, unexpected, self.misshapen, self.unmatched_targets, self.modules, self.config, separate)
+        )
 
     @property
     def notes(self) -> list[str]:
@@ -142,6 +147,7 @@ def match_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False)
         copies=copies,
         renamed=sum(name != canonical for name, canonical in names.items()),
         converted=len(stored.keys() - present.keys()),
+        separate_experts=any(map(EXPERT.search, stored)),
         shapes={**wanted, **present},
         modules=[name for name, _ in wrapped.get_base_model().named_modules()],
         config=read_adapter_config(adapter),
@@ -207,7 +213,13 @@ def _placing(adapter: Path, base: Path, remedy: str = _AS_SAVED) -> Iterator[Non
     """What PEFT raises where it cannot put an adapter on a base, as an AdapterError."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, IndexError, re.error) as exc:
+    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, IndexError, ImportError, re.error) as exc:
+        if isinstance(exc, RuntimeError) and re.search(r"(?<![a-z])meta(?![a-z])", str(exc).lower()):
+            raise AdapterError(
+                f"{adapter} is of peft_type {read_adapter_config(adapter).get('peft_type')!r}, whose tensors PEFT places by "
+                "the values of the base's weights: they cannot be held against its modules",
+                AS_LORA,
+            ) from exc
         raise AdapterError(
             f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
             remedy,

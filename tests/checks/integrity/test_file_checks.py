@@ -148,6 +148,8 @@ class TestFormat:
                 "pytorch_model_fsdp_0/__1_0.distcp",
                 "pytorch_model_fsdp_0/.metadata",
                 "random_states_1.pkl",
+                "custom_checkpoint_0.pkl",
+                "dl_state_dict_1.bin",
                 "sampler.bin",
             ],
             ["weights/__0_0.distcp", "weights/.metadata", "__0_0.distcp", ".metadata"],

@@ -90,12 +90,30 @@ def test_an_adapter_with_others_below_it_is_taken_as_it_is(adapter: Path, tiny_a
     assert resolve_adapter(parse_adapter_spec(str(adapter))).directory == adapter
 
 
-def test_a_base_of_git_lfs_pointers_is_called_so(tiny_model_dir: Path, tmp_path: Path) -> None:
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("model.safetensors", "the weights"),
+        ("config.json", "the file itself"),
+        ("tokenizer_config.json", "the file itself"),
+    ],
+)
+def test_a_base_of_git_lfs_pointers_is_called_so(tiny_model_dir: Path, tmp_path: Path, name: str, held: str) -> None:
     base = Path(shutil.copytree(tiny_model_dir, tmp_path / "base"))
-    (base / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
-    with pytest.raises(ModelError, match="is a Git LFS pointer, not the weights") as caught:
+    (base / name).write_text(POINTER)
+    with pytest.raises(ModelError, match=f"{name} is a Git LFS pointer, not {held}") as caught:
         resolve_model(parse_model_spec(str(base)))
     assert caught.value.remedy == f"run git lfs pull: git -C {base} lfs pull"
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors", "chat_template.jinja"])
+def test_an_adapter_of_git_lfs_pointers_is_called_so(adapter: Path, name: str) -> None:
+    (adapter / name).write_text(POINTER)
+    with pytest.raises(AdapterError, match=f"{name} is a Git LFS pointer"):
+        resolve_adapter(parse_adapter_spec(str(adapter)))
 
 
 @pytest.mark.parametrize(

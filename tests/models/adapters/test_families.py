@@ -7,11 +7,11 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LNTuningConfig, LoraConfig, PeftConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
 
@@ -21,7 +21,7 @@ from harness.errors import AdapterError, ModelError
 from harness.models.adapters.files import CONFIG, WEIGHTS
 from harness.models.adapters.misfit import Cause
 from harness.models.adapters.tensors import match_tensors
-from harness.models.loading import LoadOptions, attach_adapter, load_base
+from harness.models.loading import LoadedModel, LoadOptions, attach_adapter, load_base
 
 Tensors = dict[str, torch.Tensor]
 TEXT = {
@@ -360,6 +360,45 @@ def test_an_adapter_of_the_whole_on_its_text_model_names_the_prefix_and_what_to_
     assert check.details["cause"] == Cause.PREFIX.value
     assert "rename base_model.model.model.language_model. to base_model.model.model." in check.remedy
     assert "take out the tensors of modules for images" in check.remedy
+
+
+def test_experts_that_peft_joins_and_then_places_nowhere_are_told_as_such(
+    bases: Callable[[str], Path], tmp_path: Path
+) -> None:
+    base, adapter = MADE["qwen3_moe of transformers 4"](bases, tmp_path / "adapter")
+    configure(adapter, target_modules=r".*(q_proj|experts\.\d+\.(gate|up|down)_proj)")
+    assert integrity.tensors_map_both_ways(adapter, base).details["cause"] == Cause.SEPARATE_EXPERTS.value
+
+
+def test_resized_embeddings_are_told_as_such_and_not_as_ranks(bases: Callable[[str], Path], tmp_path: Path) -> None:
+    adapter = save_adapter(bases("llama"), tmp_path / "adapter", modules_to_save=["lm_head"])
+    rewrite(adapter, lambda tensors: {n: torch.cat([t, t[:3]]) if "lm_head" in n else t for n, t in tensors.items()})
+    check = integrity.tensors_map_both_ways(adapter, bases("llama"))
+    assert check.details["cause"] == Cause.EMBEDDINGS.value
+
+
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [
+        ("qwen3_moe", LoraConfig(r=4, target_modules=["q_proj"], target_parameters=["mlp.gate.weight"])),
+        ("llama", LNTuningConfig(target_modules=["input_layernorm"])),
+    ],
+    ids=["a router gives several tensors", "a norm is trained in a copy"],
+)
+def test_where_an_adapter_acts_is_told_whatever_its_layers_compute(
+    bases: Callable[[str], Path], family: str, config: PeftConfig
+) -> None:
+    torch.manual_seed(1)
+    model = get_peft_model(load_plainly(bases(family)), config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    tokenizer = cast(Any, lambda text: {"input_ids": IDS[0].tolist()})
+    loaded = LoadedModel(model, tokenizer, torch.device("cpu"), has_adapter=True)
+    check = integrity.changes_the_base(loaded, least_kl=1e-4)
+    assert check.holds
+    assert set(check.details["layers"]) == ({0, 1} if family == "qwen3_moe" else set())
 
 
 def test_half_of_what_is_joined_now_is_told_with_what_peft_asks_for(

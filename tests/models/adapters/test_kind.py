@@ -74,3 +74,26 @@ def test_vera_is_refused_with_its_projections_and_read_without(tiny_model_dir, t
     assert "save_projection=False" in caught.value.remedy
     alone = save_as(VeraConfig(**config, save_projection=False), tiny_model_dir, tmp_path / "alone")
     assert match_tensors(alone, tiny_model_dir).holds
+
+
+@pytest.mark.parametrize("kind", ["XLORA", "POLY"])
+def test_what_acts_by_more_than_the_tokens_so_far_is_refused_for_what_it_is(tiny_model_dir, adapter, kind):
+    configure(adapter, peft_type=kind)
+    with pytest.raises(AdapterError, match=f"{kind}.* act by the whole text"):
+        match_tensors(adapter, tiny_model_dir)
+
+
+def test_what_peft_places_by_the_bases_weights_is_refused_for_what_it_is(tiny_model_dir, tmp_path):
+    from peft import ShiraConfig
+
+    shira = save_as(ShiraConfig(r=4, target_modules=["q_proj"], task_type="CAUSAL_LM"), tiny_model_dir, tmp_path)
+    with pytest.raises(AdapterError, match=r"peft_type 'SHIRA'.* by the values of the base's weights") as caught:
+        match_tensors(shira, tiny_model_dir)
+    assert "LoRA" in caught.value.remedy
+
+
+def test_a_configuration_of_megatron_imports_nothing(tiny_model_dir, adapter, tmp_path, monkeypatch):
+    (tmp_path / "named_by_the_adapter.py").write_text("raise SystemExit('code of an adapter ran')")
+    monkeypatch.syspath_prepend(tmp_path)
+    configure(adapter, megatron_config={"tensor_model_parallel_size": 1}, megatron_core="named_by_the_adapter")
+    assert load_model(tiny_model_dir, OPTIONS, adapter=adapter).has_adapter
