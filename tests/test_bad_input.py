@@ -185,7 +185,7 @@ def test_bad_data(project: Project, data: str | None, said: list[str]) -> None:
     [
         ({**TASK, "kind": "clasification"}, ["kind is 'clasification'", "did you mean 'classification'"]),
         ({**TASK, "max_tokens": 4}, ["unknown key 'max_tokens'", "max_new_tokens"]),
-        ({k: v for k, v in TASK.items() if k != "data"}, ["task 'pets': data is missing"]),
+        ({k: v for k, v in TASK.items() if k != "data"}, ["tasks.pets: data is missing"]),
         (None, ["task 'pets': kind is missing"]),
     ],
 )
