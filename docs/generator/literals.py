@@ -86,7 +86,9 @@ class Source:
         found: list[str] = []
         for node in ast.walk(self.tree):
             match node:
-                case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
+                case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name and not _names(
+                    value, name
+                ):
                     found += self.texts(value)
                 case ast.For(target=ast.Tuple(elts=targets), iter=ast.Tuple(elts=rows)):
                     places = [
@@ -96,3 +98,8 @@ class Source:
                         t for row in rows if isinstance(row, ast.Tuple) for i in places for t in self.texts(row.elts[i])
                     ]
         return found
+
+
+def _names(value: ast.AST, name: str) -> bool:
+    """Whether an expression is made of a variable, as in `text = f"{text} ..."`: the text before is among those found anyway."""
+    return any(isinstance(node, ast.Name) and node.id == name for node in ast.walk(value))

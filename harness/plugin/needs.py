@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -57,7 +58,8 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
     if fixtures & {"held_out_items", "items_in_use"} and has_data:
         tasks += preflight.configured_tasks(settings)
     if "items_in_use" in fixtures and has_data:
-        tasks += [*preflight.forgetting_tasks(settings), *preflight.further_tasks(settings)]
+        others = [*preflight.forgetting_tasks(settings), *preflight.further_tasks(settings)]
+        tasks += [replace(use, metrics=()) for use in others]  # their items are looked at, and not measured
     return Needs(
         tasks=tasks,
         gates=gates,

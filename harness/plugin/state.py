@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -116,11 +117,14 @@ class State:
         from harness.session.estimate import estimate
 
         yield from (str(fault) for fault in self.faults.values())
-        with contextlib.suppress(AssayError):
+        with contextlib.suppress(AssayError), warnings.catch_warnings(record=True) as told:
             built = [self._built[named] for named in self.measured or () if named in self._built]
             tasks = {task.name: task for task in built}
             if tasks:
                 yield estimate(self.session.models, list(tasks.values())).describe()
+        yield from (
+            f"{one.category.__name__}: {one.message}" for one in told
+        )  # no test is running that would carry them
 
     def failed_integrity(self) -> str:
         """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""

@@ -88,8 +88,9 @@ def _folded(
 def _skipped(run: Run) -> Iterator[Unmeasured]:
     by_reason: dict[str, list[str]] = {}
     for test in run.manifest.skipped:
-        by_reason.setdefault(test.reason.removeprefix("Skipped: "), []).append(test.test)
-    for reason, tests in by_reason.items():
+        by_reason.setdefault(test.reason, []).append(test.test)
+    for told, tests in by_reason.items():
+        reason = told.removeprefix("Skipped: ")  # which pytest puts before it
         name = printable(tests[0].rpartition("::")[2].removeprefix("test_").replace("_", " "))
         what = name if len(tests) == 1 else plural(len(tests), "test")
         yield Unmeasured(None, one_line(what, 80), one_line(reason, _LONGEST))

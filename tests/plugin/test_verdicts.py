@@ -48,7 +48,7 @@ def test_each_verdict_is_told_alike_by_pytest_junit_and_the_run(project: Project
             r"INCONCLUSIVE +pets/pets/stops_with_eos/at_most: ",
             r"FAIL +pets/pets/answer_tokens/at_most \(test_fails\): .* but at most 3 is required",
             r" +remedy: look at the worst slices and items in the report",
-            r"ERROR +pets/test_unmeasurable: task 'pets' has no metric 'acuracy'",
+            r"ERROR +pets/test_unmeasurable: test_pets.py, line 17: task 'pets' has no metric 'acuracy'",
             r"answers: 0 from the cache, 20 computed; peak memory .* GiB",
             r"report: reports/.*/report\.html",
         ]
@@ -169,12 +169,12 @@ def test_a_skipped_gate_is_in_the_manifest_and_a_foreign_skip_is_not(project: Pr
 
 def test_a_gate_that_fails_in_a_set_up_is_an_error_of_each_of_its_tests(project: Project) -> None:
     project.write_tests(gate_test("one", PASSES), gate_test("two", PASSES))
-    result = project.run("--adapter=./nowhere")
+    result = project.run("--device=abacus")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert counts(result) == {"errors": 2}
     assert project.outcomes == {"test_one": "error", "test_two": "error"}
-    assert "no such directory" in project.verdicts["pets/test_one"]["reason"]
-    assert "local directory or a hub id" in project.verdicts["pets/test_one"]["remedy"]
+    assert "--device=abacus cannot be used" in project.verdicts["pets/test_one"]["reason"]
+    assert "use auto, cpu, cuda" in project.verdicts["pets/test_one"]["remedy"]
 
 
 SUBTESTS = (

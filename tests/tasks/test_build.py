@@ -145,15 +145,21 @@ def test_wrong_specification_names_key_and_value(root: Path, change: dict[str, A
 
 
 @pytest.mark.parametrize(
+    "change", [{"prompt": "{group}"}, {"target_field": "group"}, {"cluster_field": "group"}, {"tag_fields": ["group"]}]
+)
+def test_a_field_that_no_row_has_is_named_with_the_key_that_names_it(root: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(TaskError) as caught:
+        build_task("sort", {**SPEC, **change}, root=root)
+    assert f"{next(iter(change))} names the field 'group', which no row of" in caught.value.problem
+    assert "the rows' fields are" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
     ("change", "problem"),
     [
         ({"data": "none.jsonl"}, "no such data file"),
-        ({"prompt": "{review}"}, "row 1 has no field 'review'"),
-        ({"target_field": "gold"}, "row 1 has no field 'gold'"),
         ({"labels": ["good", "poor"]}, "row 1 field 'label' is 'bad' (str), not a label"),
         ({"id_field": "label"}, "row 3 field 'label' repeats the id 'good' of row 2"),
-        ({"cluster_field": "group"}, "row 1 has no field 'group'"),
-        ({"tag_fields": ["group"]}, "row 1 has no field 'group'"),
         ({"kind": "tool_calls"}, "row 1 field 'label' is 'bad' (str), not a call"),
     ],
 )

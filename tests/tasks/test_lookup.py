@@ -67,6 +67,7 @@ def test_a_specification_says_how_lm_eval_asks(tmp_path: Path) -> None:
         "kind": "lm_eval", "task": "mmlu_astronomy", "fewshot": 0, "chat_template": True, "fewshot_as_multiturn": False,
         "include_path": "yaml", "limit": 7, "seed": 3, "gates": [],
     }  # fmt: skip
+    (tmp_path / "yaml").mkdir()
     task = lm_eval_task("stars", settings(tmp_path, stars=spec))
     assert (task.name, task.definition) == ("stars", "mmlu_astronomy")
     options = task.options

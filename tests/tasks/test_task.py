@@ -83,7 +83,7 @@ def test_progress_counts_requests_not_items() -> None:
     seen: list[tuple[int, int]] = []
     measured = task(ChoiceGrader(style="cloze"), {"choices": ["1", "2"], "gold": 0}, {"choices": ["3", "4"], "gold": 0})
     measured.evaluate(scripted_engine(letter_score), "base", progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert seen == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_lost_answer_is_an_error_not_a_shift() -> None:

@@ -291,7 +291,8 @@ def _is_evidence(run: Run, asked: _Asked, item: EvaluationItem, said: _Said) -> 
     row = said.rows[run.left]
     if asked.count < _WHOLE_LEAST:
         answer = words(item.answer)
-        answered = bool(answer) and asked.count + word_count(answer) >= _LEAST
+        looked_for = asked.whole_count if asked.count < _OWN_LEAST else asked.count
+        answered = bool(answer) and looked_for + word_count(answer) >= _LEAST
         answered = answered and within(answer, said.windows.texts[run.left])
         exact = asked.whole_count >= _WHOLE_LEAST
         if not (exact or answered):

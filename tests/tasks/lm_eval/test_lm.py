@@ -84,4 +84,4 @@ def test_progress_counts_answers_over_several_kinds_of_requests(scripted):
     lm = EngineLM(scripted(), progress=lambda done, wanted: seen.append((done, wanted)))
     lm.loglikelihood([instance("loglikelihood", ("q", "a"), idx=i) for i in range(2)])
     lm.generate_until([instance("generate_until", ("q", {}))])
-    assert seen == [(1, 2), (2, 2), (3, 3)]
+    assert seen == [(0, 2), (1, 2), (2, 2), (2, 3), (3, 3)]
