@@ -169,7 +169,7 @@ def test_a_skipped_gate_is_in_the_manifest_and_a_foreign_skip_is_not(project: Pr
 
 def test_a_gate_that_fails_in_a_set_up_is_an_error_of_each_of_its_tests(project: Project) -> None:
     project.write_tests(gate_test("one", PASSES), gate_test("two", PASSES))
-    result = project.run("--adapter=./nowhere")
+    result = project.run("--model=./nowhere")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert counts(result) == {"errors": 2}
     assert project.outcomes == {"test_one": "error", "test_two": "error"}
