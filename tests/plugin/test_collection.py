@@ -30,6 +30,7 @@ def root(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = [{"text": f"animal {i}", "pet": ("cat", "dog")[i % 2], "lang": "en"} for i in range(8)]
     (pytester.path / "pets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (pytester.path / "adapter").mkdir()
+    (pytester.path / "adapter" / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 2, "lora_alpha": 2}')
     return pytester.path
 
 

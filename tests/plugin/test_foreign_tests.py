@@ -27,6 +27,7 @@ def test_collecting_gates_imports_nothing_heavy(pytester: pytest.Pytester) -> No
     )
     (pytester.path / "pets.csv").write_text("text,pet\npurrs,cat\nbarks,dog\n")
     (pytester.path / "adapter").mkdir()
+    (pytester.path / "adapter" / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 2, "lora_alpha": 2}')
     pytester.makepyfile(
         "from harness.checks import integrity\nfrom harness.gates import Scalar\n"
         "from harness.checks.training.curves import loss_gap\n"
