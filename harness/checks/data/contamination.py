@@ -39,8 +39,7 @@ _OWN_LEAST = 3
 _BOILERPLATE_ITEMS = 10
 
 _ITEMS_SHARE = 0.1
-_ROWS_SHARE = 0.02
-"""Of the texts that a phrase of a template has: a task has a few templates, training data are a mixture."""
+"""Of a task's prompts that a phrase of its template has: a task has a few templates."""
 
 _LABEL_ROWS = 3
 
@@ -125,21 +124,12 @@ def _asked(items: Sequence[EvaluationItem], vocabulary: dict[str, int]) -> list[
 
 
 class _Said:
-    """The training rows as words.
+    """The training rows as words."""
 
-    Args:
-        keys: of `word_keys`, over the vocabulary of `windows`.
-    """
-
-    def __init__(self, rows: Sequence[Row], windows: Windows, keys: NDArray[np.uint64]) -> None:
+    def __init__(self, rows: Sequence[Row], windows: Windows) -> None:
         self.rows = rows
         self.windows = windows
-        self._keys = keys
         self._edges: dict[int, frozenset[int]] = {}
-
-    @cached_property
-    def _template(self) -> NDArray[np.bool_]:
-        return template_words(self.windows, self._keys, share=_ROWS_SHARE, texts=range(len(self.rows)))
 
     @cached_property
     def _answers(self) -> Counter[tuple[str, ...]]:
@@ -150,26 +140,25 @@ class _Said:
         return self._answers[tuple(answer)] >= _LABEL_ROWS
 
     def alone(self, run: Run, asked: _Asked) -> bool:
-        """Whether what a row shares with a question stands there by itself: between edges, or a template's words.
+        """Whether what a row shares with a question stands there by itself: between edges, or its task's template.
 
         Or with the task's template around it amid other text: so it was pasted, while rows made by that template begin
         and end with it.
         """
         said = self.windows.texts[run.left]
         start, end = run.left_start, run.left_start + run.length
-        begins = self._is_edge(run.left, start, -1) or _meet(said[:start][::-1], asked.before[::-1])
-        ends = self._is_edge(run.left, end, 0) or _meet(said[end:], asked.after)
+        begins = self._is_edge(run.left, start) or _meet(said[:start][::-1], asked.before[::-1])
+        ends = self._is_edge(run.left, end) or _meet(said[end:], asked.after)
         if begins and ends:
             return True
         first, last = start - len(asked.before), end + len(asked.after)
         whole = first >= 0 and tuple(said[first:last]) == (*asked.before, *asked.own, *asked.after)
-        pasted = not (self._is_edge(run.left, first, -1) if asked.before else self._is_edge(run.left, last, 0))
+        pasted = not (self._is_edge(run.left, first) if asked.before else self._is_edge(run.left, last))
         return whole and pasted and bool(asked.before or asked.after)
 
-    def _is_edge(self, row: int, place: int, beside: int) -> bool:
-        """Whether a line, field or quotation begins or ends at that word, or a template of the rows stands beside it."""
-        place_in_all = int(self.windows.starts[row]) + place + beside
-        return place in self._edges_of(row) or bool(self._template[place_in_all])
+    def _is_edge(self, row: int, place: int) -> bool:
+        """Whether a line, field or quotation begins or ends at that word."""
+        return place in self._edges_of(row)
 
     def _edges_of(self, row: int) -> frozenset[int]:
         """How many words stand before each line, field and quotation of the row, and in all of it."""
@@ -199,7 +188,7 @@ def find_matches(rows: Sequence[Row], items: Sequence[EvaluationItem], *, ngram:
     asked = _asked(items, vocabulary)
     right = Windows([one.own for one in asked], vocabulary)
     keys = word_keys(vocabulary)
-    said = _Said(rows, left, keys)
+    said = _Said(rows, left)
     long = {number for number, one in enumerate(asked) if one.count >= ngram}
     runs = shared_runs(left, right, ngram, keys, _distinctive(right, ngram, keys))
     found = [
