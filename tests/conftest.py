@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import forked  # noqa: F401  # pytester forgets what is imported later, and with it the fork server: one a test
 import pytest
 from hypothesis import HealthCheck, settings
 from tiny import save_tiny_adapter, save_tiny_model

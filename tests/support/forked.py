@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import random
 import sys
@@ -87,3 +88,4 @@ def _settle(directory: Path, environ: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environ)
     random.seed()  # forks would draw the same numbers
+    gc.freeze()  # looking for garbage among the libraries would copy all their pages

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import gc
+import multiprocessing.popen_forkserver
 import os
 import signal
 import sqlite3
@@ -61,6 +62,7 @@ def _run_pytest(root: Path, cache_dir: Path, arguments: list[str], death: Death 
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.chdir(root)
+    gc.freeze()
     os.environ["ASSAY_CACHE_DIR"] = str(cache_dir)
     if death is not None:
         _die(death)
