@@ -47,6 +47,7 @@ def add_run_commands(commands: Any) -> None:
     compare.add_argument(
         "runs", metavar="RUN", nargs="+", help="baseline name, run id, path or URL; the reference first"
     )
+    compare.add_argument("--gates", action="store_true", help="show every gate that the runs share, not only concerns")
     compare.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as one HTML file as well")
     compare.set_defaults(run=_compare)
 
@@ -162,7 +163,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     runs = [find_run(text, settings.reports_dir, store) for text in arguments.runs]
     task_margins = {task: config.margins_of(task).baseline for task in config.margins.tasks}
     compared = compare_runs(runs, margin=config.margins.baseline, task_margins=task_margins)
-    print(render_text(compared))
+    print(render_text(compared, gates=arguments.gates))
     if arguments.html is not None:
         from harness.report.comparison.html import render_comparison
         from harness.runs.location import write_atomically
