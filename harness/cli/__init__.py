@@ -16,6 +16,7 @@ from harness.cli.check import add_check_command, print_configuration
 from harness.cli.init import add_init_command
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
+from harness.cli.serve import add_serve_command
 from harness.errors import AssayError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     add_init_command(commands)
     add_cache_command(commands)
     add_run_commands(commands)
+    add_serve_command(commands)
     add_annotate_command(commands)
     add_schema_commands(commands)
     return parser

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.runs.baselines import DEFAULT_NAME, find_run, promote
+from harness.runs.baselines import DEFAULT_NAME, NamedRun, find_run, promote
 from harness.runs.run import Run
 from harness.runs.storage import open_store
 
 if TYPE_CHECKING:
+    from harness.compare.runs import RunsCompared
+    from harness.config import Config
     from harness.config.settings import Settings
 
-_STORE_HELP = "where baselines are kept: a directory or a URL like s3://... (default: `store:` of assay.yaml, else {})"
+STORE_HELP = "where baselines are kept: a directory or a URL like s3://... (default: `store:` of assay.yaml, else {})"
 _COMPARE_EPILOG = "exits 0 without a regression, 1 with one, 2 where the runs cannot be found or compared"
 
 
@@ -57,7 +60,7 @@ def add_run_commands(commands: Any) -> None:
 
 def add_places(parser: argparse.ArgumentParser, default: str) -> None:
     """Options that say where runs and baselines are; `default` is where baselines are without any."""
-    parser.add_argument("--store", help=_STORE_HELP.format(default))
+    parser.add_argument("--store", help=STORE_HELP.format(default))
     parser.add_argument("--reports-dir", metavar="DIR", help="where runs were written (default: reports/)")
 
 
@@ -153,16 +156,21 @@ def _remove(arguments: argparse.Namespace) -> None:
     print(f"baseline {arguments.name} is forgotten; its run stays in {store.location}")
 
 
-def _compare(arguments: argparse.Namespace) -> int:
+def compared_by(config: Config, runs: Sequence[NamedRun]) -> RunsCompared:
+    """Runs held against the first of them, with the losses that a configuration tolerates."""
     from harness.compare.runs import compare_runs
+
+    task_margins = {task: config.margins_of(task).baseline for task in config.margins.tasks}
+    return compare_runs(runs, margin=config.margins.baseline, task_margins=task_margins)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
     from harness.report.comparison.text import render_text
 
     settings = settings_of(arguments)
-    config = settings.config
     store = open_store(settings.store)
     runs = [find_run(text, settings.reports_dir, store) for text in arguments.runs]
-    task_margins = {task: config.margins_of(task).baseline for task in config.margins.tasks}
-    compared = compare_runs(runs, margin=config.margins.baseline, task_margins=task_margins)
+    compared = compared_by(settings.config, runs)
     print(render_text(compared, gates=arguments.gates))
     if arguments.html is not None:
         from harness.report.comparison.html import render_comparison

@@ -116,7 +116,7 @@ def test_comparing_equals_returns_0_and_a_regression_1(assay: Assay) -> None:
         "REGRESSION in C: quiz: right choices 83% → 20%, passed before, fails now (task/quiz/acc/superior, "
     )
     assert lines[-2] == (
-        "The last of 3 runs against the first. Task: accuracy 83% to 20%, 38 lost, 0 gained. Worse: task."
+        "The last of 3 runs against the first. Task: accuracy 83 to 20%, 38 lost, 0 gained. Worse: task."
     )
 
 

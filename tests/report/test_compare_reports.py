@@ -53,7 +53,7 @@ def test_regressions_lead_the_page(runs: list[Run]) -> None:
     page = render_comparison(compare(runs[0], runs[1]))
     head = page[: page.index("<nav")]
     assert "1 regression against a" in head
-    assert "Task: accuracy 83% to 67%, 10 lost, 0 gained. Worse: task." in head
+    assert "Task: accuracy 83 to 67%, 10 lost, 0 gained. Worse: task." in head
     told = "<bdi>83% → 67%</bdi> worse by more than the 0.02 allowed, in B; 1 more on the task"
     assert told in head
     assert page.count('class="pass regressed"') == 2

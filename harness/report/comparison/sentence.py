@@ -19,7 +19,7 @@ _STARTS: Sequence[tuple[Tone, str]] = (
 
 
 def sentence(compared: RunsCompared, strip: Sequence[ConcernRow]) -> str:
-    """`Task: accuracy 91% to 60%, 38 lost, 1 gained. Worse: task, forgetting. Better: safety.`"""
+    """`Task: accuracy 91 to 60%, 38 lost, 1 gained. Worse: task, forgetting. Better: safety.`"""
     told = [_task(one) for one in strip if one.name == TASK]
     gated = [one for one in strip if any(cell.outcome for cell in one.cells)]
     for tone, start in _STARTS:
@@ -36,5 +36,6 @@ def _task(row: ConcernRow) -> str:
     if row.leading is None or not all(levels):
         return ""
     name = short_name(row.leading.verdict.metric or row.about)
-    moved = f"still {levels[1]}" if levels[0] == levels[1] else f"{levels[0]} to {levels[1]}"
+    start = levels[0].removesuffix("%") if levels[1].endswith("%") else levels[0]
+    moved = f"still {levels[1]}" if levels[0] == levels[1] else f"{start} to {levels[1]}"
     return one_line(", ".join(filter(None, (f"Task: {name} {moved}", row.flips))), 160)
