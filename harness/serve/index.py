@@ -11,7 +11,7 @@ from harness.records import RunOutcome
 from harness.report.concerns import concerns
 from harness.report.sentence import sentence
 from harness.report.text import NOTHING, one_line
-from harness.runs.run import MANIFEST, SAMPLES, VERDICTS, Run, check_run_id, is_partial, load_run
+from harness.runs.run import MANIFEST, SAMPLES, VERDICTS, Run, is_run_id, load_run
 from harness.runs.storage import BASELINES
 
 _LONGEST = 300
@@ -68,7 +68,7 @@ class RunIndex:
     def _names(self) -> list[str]:
         if not self.root.is_dir():
             return []
-        return [path.name for path in self.root.iterdir() if _is_name(path.name) and _holds_run(path)]
+        return [path.name for path in self.root.iterdir() if is_run_id(path.name) and _holds_run(path)]
 
     def _summary(self, name: str) -> tuple[Stamp, RunSummary]:
         path = self.root / name
@@ -96,16 +96,9 @@ def _summary_of(name: str, run: Run) -> RunSummary:
     )
 
 
-def _is_name(name: str) -> bool:
-    try:
-        return name != BASELINES and check_run_id(name) == name
-    except AssayError:
-        return False
-
-
 def _holds_run(path: Path) -> bool:
     """Whether a directory is a run, or what is left of one."""
-    return not is_partial(path) and any((path / file).is_file() for file in (MANIFEST, VERDICTS, SAMPLES))
+    return path.name != BASELINES and any((path / file).is_file() for file in (MANIFEST, VERDICTS, SAMPLES))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ from harness.serve.index import RunSummary
 BROKEN = "unreadable"
 OUTCOMES = (*get_args(RunOutcome), BROKEN)
 _PAGE = 100
-_SYMBOLS: dict[str, str] = {**SYMBOLS, "incomplete": "\u2026", BROKEN: "!"}
+_SYMBOLS = {str(outcome): sign for outcome, sign in SYMBOLS.items()} | {"incomplete": "\u2026", BROKEN: "!"}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,16 +14,23 @@ from harness.cli import main
 from harness.records import Verdict
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with two runs that passed, one that is worse, and one that was interrupted."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "assay.yaml").write_text("margins: {baseline: 0.3}\n")
-    reports = tmp_path / "reports"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs that passed, one that is worse, and one that was interrupted."""
+    reports = tmp_path_factory.mktemp("made") / "reports"
     make_run(reports, "r1", first(50), words=8.0)
     make_run(reports, "r2", first(51), words=8.0)
     make_run(reports, "r3-worse", first(12), words=8.0)
     make_run(reports, "r4-cut", first(50), words=8.0, status="interrupted")
+    return reports
+
+
+@pytest.fixture(autouse=True)
+def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with these runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "assay.yaml").write_text("margins: {baseline: 0.3}\n")
+    shutil.copytree(made, tmp_path / "reports")
     return tmp_path
 
 
@@ -53,6 +61,30 @@ def test_runs_lists_who_was_measured_how_it_went_and_what_is_a_baseline(assay: A
     assert rows["r2"].endswith("smoke pass")
     assert rows["r3-worse"].endswith("smoke fail")
     assert rows["r4-cut"].endswith("smoke incomplete")
+
+
+def test_runs_shows_a_task_from_run_to_run(assay: Assay) -> None:
+    code, lines, _ = assay("runs", "--task", "quiz")
+    assert code == 0 and lines[0] == "run started adapter right choices words"
+    assert [line.split()[0] for line in lines[1:-1]] == ["r1", "r2", "r3-worse"]
+    assert [line.split()[0] for line in assay("runs", "--task", "quiz", "--last", "1")[1][1:]] == ["r3-worse"]
+    code, _, error = assay("runs", "--task", "quizz")
+    assert code == 2 and "no run gated a task 'quizz'" in error and "did you mean 'quiz'?" in error
+
+
+def test_runs_lists_the_last_ones_only(assay: Assay) -> None:
+    assert [line.split()[0] for line in assay("runs", "--last", "2")[1][1:]] == ["r3-worse", "r4-cut"]
+    with pytest.raises(SystemExit):
+        main(["runs", "--last", "0"])
+
+
+def test_names_of_runs_and_baselines_are_plain_for_a_shell(assay: Assay, here: Path) -> None:
+    assay("baseline", "set", "r1")
+    (here / "reports" / "notes").mkdir()
+    hostile = here / "reports" / "$(touch x)"
+    hostile.mkdir()
+    (hostile / "manifest.json").write_text("{}")
+    assert assay("runs", "--names")[1] == ["r1", "r2", "r3-worse", "r4-cut", "main"]
 
 
 def test_runs_of_an_empty_place_say_so(assay: Assay) -> None:

@@ -18,7 +18,7 @@ from harness.report.comparison.charts import front, trends
 from harness.report.comparison.html import draw_change, render_comparison
 from harness.report.comparison.rows import comparison_rows, trade_offs
 from harness.report.comparison.strip import concern_rows
-from harness.runs import Run
+from harness.runs import Run, load_run
 from harness.runs.baselines import NamedRun
 from harness.runs.samples import encode_table, samples_table
 
@@ -29,14 +29,19 @@ def compare(*runs: Run) -> RunsCompared:
     return compare_runs([NamedRun(run, run.id) for run in runs], margin=0.02)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("made") / "runs"
+    make_run(root, "a", first(50))
+    make_run(root, "b", first(40))
+    make_run(root, "c", [i != 7 and ok for i, ok in enumerate(first(51))], words=10.4)
+    return root
+
+
 @pytest.fixture
-def runs(tmp_path: Path) -> list[Run]:
+def runs(made: Path) -> list[Run]:
     """Three runs: good, worse at the task, and one that talks more."""
-    return [
-        make_run(tmp_path, "a", first(50)),
-        make_run(tmp_path, "b", first(40)),
-        make_run(tmp_path, "c", [i != 7 and ok for i, ok in enumerate(first(51))], words=10.4),
-    ]
+    return [load_run(made / name) for name in "abc"]
 
 
 def test_the_page_shows_runs_gates_changes_refusals_and_flips(runs: list[Run], tmp_path: Path) -> None:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+from harness.compare.history import own_value
 from harness.compare.runs import Line
-from harness.records import Verdict
 from harness.report.findings import change, is_share, value
 from harness.report.text import NOTHING, figure
 from harness.stats import Interval
 
 ARROW = " \u2192 "
-
-
-def own_value(verdict: Verdict | None) -> float | None:
-    """The candidate's own value of a gate's metric; None where it has none."""
-    if verdict is None:
-        return None
-    own = verdict.candidate or (None if verdict.paired else verdict.estimate)
-    return None if own is None else own.value
 
 
 def by_run(line: Line) -> str:

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.compare.history import own_value
 from harness.compare.leaderboard import Leaderboard, LeaderboardEntry
 from harness.compare.runs import Cell, Line, Regressions, RunsCompared
 from harness.records import Estimate, RunOutcome, Verdict
-from harness.report.comparison.movement import by_run, change_of, own_value
+from harness.report.comparison.movement import by_run, change_of
 from harness.report.comparison.sentence import sentence
 from harness.report.comparison.strip import ConcernRow, concern_rows
 from harness.report.concerns import concern_of

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from harness.compare.history import own_value
 from harness.compare.runs import Line, RunsCompared
 from harness.records import Outcome, Verdict
-from harness.report.comparison.movement import change_of, is_better, own_value
+from harness.report.comparison.movement import change_of, is_better
 from harness.report.concerns import Concern, concern_of, concerns
 from harness.report.details import label
 from harness.report.findings import metric_words, subject, value
