@@ -95,7 +95,10 @@ class App:
             return _failure(HTTPStatus.INTERNAL_SERVER_ERROR, RunError(f"{type(error).__name__}: {error}"))
 
     def _route(self, request: Request) -> Response:
-        address = urlsplit(request.target)
+        try:
+            address = urlsplit(request.target)
+        except ValueError as error:
+            raise RunError(f"{request.target!r} is no address: {error}", "go back to the list of runs") from error
         query = parse_qs(address.query)
         match request.method, [unquote(part) for part in address.path.split("/")[1:]]:
             case "GET", [""]:

@@ -30,6 +30,10 @@ class RunServer(ThreadingHTTPServer):
             reason = error.strerror if isinstance(error, OSError) else error
             raise ConfigError(f"cannot listen on {ADDRESS}:{port}: {reason}", "give another port: --port N") from error
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever closes a page that is still being sent is no error; the app has told of all others."""
+        _log.debug("the connection of %s was lost", client_address, exc_info=True)
+
     @property
     def url(self) -> str:
         """Where the list is; for those who may promote, with the session's token."""

@@ -116,6 +116,10 @@ def test_what_is_no_listed_run_is_not_found(root: Path, name: str) -> None:
     assert get(app_of(root), f"/runs/{name}").status == HTTPStatus.NOT_FOUND
 
 
+def test_what_is_no_address_is_told(root: Path) -> None:
+    assert get(app_of(root), "//[").status == HTTPStatus.BAD_REQUEST
+
+
 def test_a_report_that_is_a_link_out_of_its_run_or_is_not_there_is_not_shown(root: Path) -> None:
     secret = root.parent / "secret"
     secret.write_text("secret")
