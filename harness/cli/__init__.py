@@ -13,9 +13,11 @@ from harness import __version__
 from harness.cli.annotate import add_annotate_command
 from harness.cli.cache import add_cache_command
 from harness.cli.check import add_check_command, print_configuration
+from harness.cli.completion import add_completion_command
 from harness.cli.init import add_init_command
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
+from harness.cli.serve import add_serve_command
 from harness.errors import AssayError
 
 if TYPE_CHECKING:
@@ -71,8 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     add_init_command(commands)
     add_cache_command(commands)
     add_run_commands(commands)
+    add_serve_command(commands)
     add_annotate_command(commands)
     add_schema_commands(commands)
+    add_completion_command(commands, parser)
     return parser
 
 

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.runs.baselines import DEFAULT_NAME, find_run, promote
+from harness.errors import RunError
+from harness.runs.baselines import DEFAULT_NAME, NamedRun, find_run, promote
 from harness.runs.run import Run
 from harness.runs.storage import open_store
 
 if TYPE_CHECKING:
+    from harness.compare.runs import RunsCompared
+    from harness.config import Config
     from harness.config.settings import Settings
 
-_STORE_HELP = "where baselines are kept: a directory or a URL like s3://... (default: `store:` of assay.yaml, else {})"
+STORE_HELP = "where baselines are kept: a directory or a URL like s3://... (default: `store:` of assay.yaml, else {})"
+_LAST = 10
 _COMPARE_EPILOG = "exits 0 without a regression, 1 with one, 2 where the runs cannot be found or compared"
 
 
 def add_run_commands(commands: Any) -> None:
     """Add `runs`, `baseline` and `compare` to the commands of `assay`."""
-    runs = commands.add_parser("runs", help="list the runs, and the baselines among them")
+    runs = commands.add_parser("runs", help="list the runs and the baselines among them, or a task from run to run")
+    runs.add_argument("--task", help="show how this task went from run to run")
+    runs.add_argument("--last", type=positive, metavar="N", help="the last runs only (with --task by default 10)")
+    runs.add_argument("--names", action="store_true", help="nothing but run ids and names of baselines, a line each")
     add_places(runs, "the reports directory")
     runs.set_defaults(run=_runs)
 
@@ -47,6 +55,7 @@ def add_run_commands(commands: Any) -> None:
     compare.add_argument(
         "runs", metavar="RUN", nargs="+", help="baseline name, run id, path or URL; the reference first"
     )
+    compare.add_argument("--gates", action="store_true", help="show every gate that the runs share, not only concerns")
     compare.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as one HTML file as well")
     compare.set_defaults(run=_compare)
 
@@ -56,7 +65,7 @@ def add_run_commands(commands: Any) -> None:
 
 def add_places(parser: argparse.ArgumentParser, default: str) -> None:
     """Options that say where runs and baselines are; `default` is where baselines are without any."""
-    parser.add_argument("--store", help=_STORE_HELP.format(default))
+    parser.add_argument("--store", help=STORE_HELP.format(default))
     parser.add_argument("--reports-dir", metavar="DIR", help="where runs were written (default: reports/)")
 
 
@@ -69,21 +78,47 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return make_settings(config, baseline_store=arguments.store, reports_dir=arguments.reports_dir)
 
 
+def positive(text: str) -> int:
+    """A number from 1 of the command line."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not from 1 on")
+    return number
+
+
 def _runs(arguments: argparse.Namespace) -> None:
     from harness.report.text import table_text
 
     settings = settings_of(arguments)
     store = open_store(settings.store)
     listed = store if arguments.store else open_store(str(settings.reports_dir))
+    if arguments.names:
+        print("\n".join([*listed.run_ids(), *(baseline.name for baseline in store.baselines())]))
+        return
     runs = listed.runs()
     if not runs:
         print(f"no runs in {listed.location} yet")
+        return
+    if arguments.task is not None:
+        _show_history(runs, arguments.task, arguments.last or _LAST)
         return
     names: dict[str, list[str]] = {}
     for baseline in store.baselines():
         names.setdefault(baseline.run, []).append(baseline.name)
     head = ("run", "started", "model", "adapter", "profile", "outcome", "baseline")
-    print(table_text([head, *(_row(run, names.get(run.id, [])) for run in runs)]))
+    print(table_text([head, *(_row(run, names.get(run.id, [])) for run in runs[-(arguments.last or len(runs)) :])]))
+
+
+def _show_history(runs: Sequence[Run], task: str, last: int) -> None:
+    from harness.compare.history import history
+    from harness.errors import nearest
+    from harness.report.history import history_table
+
+    steps = history((run for run in runs if run.status == "complete"), task)
+    if not steps:
+        known = sorted({verdict.task for run in runs for verdict in run.verdicts if verdict.task})
+        raise RunError(f"no run gated a task {task!r}", nearest(task, known))
+    print(history_table(steps[-last:]))
 
 
 def _row(run: Run, names: list[str]) -> tuple[str, ...]:
@@ -152,17 +187,22 @@ def _remove(arguments: argparse.Namespace) -> None:
     print(f"baseline {arguments.name} is forgotten; its run stays in {store.location}")
 
 
-def _compare(arguments: argparse.Namespace) -> int:
+def compared_by(config: Config, runs: Sequence[NamedRun]) -> RunsCompared:
+    """Runs held against the first of them, with the losses that a configuration tolerates."""
     from harness.compare.runs import compare_runs
+
+    task_margins = {task: config.margins_of(task).baseline for task in config.margins.tasks}
+    return compare_runs(runs, margin=config.margins.baseline, task_margins=task_margins)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
     from harness.report.comparison.text import render_text
 
     settings = settings_of(arguments)
-    config = settings.config
     store = open_store(settings.store)
     runs = [find_run(text, settings.reports_dir, store) for text in arguments.runs]
-    task_margins = {task: config.margins_of(task).baseline for task in config.margins.tasks}
-    compared = compare_runs(runs, margin=config.margins.baseline, task_margins=task_margins)
-    print(render_text(compared))
+    compared = compared_by(settings.config, runs)
+    print(render_text(compared, gates=arguments.gates))
     if arguments.html is not None:
         from harness.report.comparison.html import render_comparison
         from harness.runs.location import write_atomically

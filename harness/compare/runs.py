@@ -95,26 +95,27 @@ class RunsCompared:
         return [Regressions(run, tuple(found)) for (run, _), found in sorted(groups.items(), key=lambda one: one[0][0])]
 
     @cached_property
-    def missing(self) -> list[Line]:
-        """The gates that the first run has and another lacks though it was asked for the whole of the same profile."""
-        return [
-            line
-            for line in self.lines
-            if line.cells[0].verdict
-            and any(cell.verdict is None and self._asked_alike(i) for i, cell in enumerate(line.cells))
-        ]
+    def missing(self) -> dict[int, list[Line]]:
+        """Number of a run -> the gates of the first that it lacks though it was asked for the whole of the same profile."""
+        asked = [i for i in range(1, len(self.runs)) if self._asked_alike(i)]
+        lacking = {i: [one for one in self.lines if one.cells[0].verdict and not one.cells[i].verdict] for i in asked}
+        return {i: lines for i, lines in lacking.items() if lines}
 
     @cached_property
     def alone(self) -> dict[int, list[Line]]:
-        """Number of a run -> the gates that no other has, where not all were asked for the whole of one profile."""
+        """Number of a run -> the gates that no other has, where that is nothing that is missing there."""
         found: dict[int, list[Line]] = {}
-        if all(map(self._asked_alike, range(len(self.runs)))):
-            return found
+        missing = [line for lines in self.missing.values() for line in lines]
         for line in self.lines:
             having = [i for i, cell in enumerate(line.cells) if cell.verdict is not None]
-            if len(having) == 1 and line not in self.missing:
+            if len(having) == 1 and line not in missing:
                 found.setdefault(having[0], []).append(line)
         return found
+
+    @cached_property
+    def shared(self) -> list[Line]:
+        """The gates that at least two runs have."""
+        return [line for line in self.lines if sum(cell.verdict is not None for cell in line.cells) > 1]
 
     def _asked_alike(self, run: int) -> bool:
         manifest, first = self.runs[run].run.manifest, self.runs[0].run.manifest

@@ -23,6 +23,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
         describe_sequential,
         describe_unused_limits,
     )
+    from harness.report.history import last_runs
 
     if state.verdicts:
         reporter.section("release gates", sep="=")
@@ -40,6 +41,8 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
             reporter.write_line(f"limits: {unused}", yellow=True)
         if saved := describe_sequential(state.manifest.sequential):
             reporter.write_line(f"sequential: {saved}")
+        if before := last_runs(state.run_directory):
+            reporter.write_line(before)
         reporter.write_line(_answers(state))
         reporter.write_line(f"report: {_relative(state.run_directory / 'report.html')}")
     if state.usage_error:

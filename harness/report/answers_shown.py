@@ -1,4 +1,4 @@
-"""What the answers of a run look like: confusion of labels, calibration of choices, lengths; out of its samples alone."""
+"""What the answers of a run look like: labels, calibration, lengths and latencies, out of its samples alone."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def answers_shown(samples: Iterable[Sample], *, sensitive: Collection[str] = ())
             by_task.setdefault(sample.task, []).append(sample)
     shown = []
     for task, own in by_task.items():
-        panels = tuple(panel for panel in (_calibration(own), _lengths(own)) if panel is not None)
+        panels = tuple(panel for panel in (_calibration(own), _lengths(own), _latencies(own)) if panel is not None)
         confusion = None if task in sensitive else _confusion([s for s in own if s.role == "candidate"])
         if confusion or panels:
             shown.append(AnswersShown(task, confusion, panels))
@@ -163,19 +163,42 @@ def _bin(part: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _lengths(samples: Sequence[Sample]) -> Panel | None:
-    """Shares of the answers by their length in tokens, drawn as steps."""
+    """Shares of the answers by their length in tokens."""
     tokens = {role: [s.completion_tokens for s in samples if s.role == role] for role in _ROLES}
     longest = max((max(counts, default=0) for counts in tokens.values()), default=0)
-    generated = any(s.stop_reason is not None for s in samples)
-    if not generated or longest < 2:
+    if not _is_generated(samples) or longest < 2:
         return None
     width = math.ceil((longest + 1) / (2 * _BINS))
-    data: dict[str, Series] = {role: _steps(counts, width, longest) for role, counts in tokens.items() if counts}
-    return draw_panel("Length of the answers", "share of answers", data, "tokens", "tokens")
+    return _distribution("Length of the answers", tokens, width, longest // width, "tokens", "tokens")
 
 
-def _steps(counts: Sequence[int], width: int, longest: int) -> Series:
-    bins = Counter(count // width for count in counts)
-    last = longest // width
-    heights = [(i, bins[i] / len(counts)) for i in range(last + 1)]
-    return [point for i, share in heights for point in ((float(i * width), share), (float((i + 1) * width), share))]
+def _latencies(samples: Sequence[Sample]) -> Panel | None:
+    """Shares of the answers by the time they took; the slowest fiftieth stands in the last step, or it would be all width."""
+    seconds = {
+        role: sorted(s.latency_s for s in samples if s.role == role and math.isfinite(s.latency_s)) for role in _ROLES
+    }
+    slowest = max((times[(len(times) - 1) * 49 // 50] for times in seconds.values() if times), default=0.0)
+    varied = any(times[0] < times[-1] for times in seconds.values() if times)
+    if not _is_generated(samples) or not varied or slowest <= 0:
+        return None
+    width = slowest / (2 * _BINS)
+    label = "seconds from the start of its batch"
+    return _distribution("Time to the answer", seconds, width, 2 * _BINS - 1, label, "seconds")
+
+
+def _is_generated(samples: Sequence[Sample]) -> bool:
+    return any(s.stop_reason is not None for s in samples)
+
+
+def _distribution(
+    title: str, values: Mapping[Role, Sequence[float]], width: float, last: int, x_label: str, x_name: str
+) -> Panel | None:
+    """Shares of each model's own answers, drawn as steps; what lies beyond the last one is counted in it."""
+    data: dict[str, Series] = {role: _steps(own, width, last) for role, own in values.items() if own}
+    return draw_panel(title, "share of answers", data, x_label, x_name)
+
+
+def _steps(values: Sequence[float], width: float, last: int) -> Series:
+    bins = Counter(min(int(value // width), last) for value in values)
+    heights = [(i, bins[i] / len(values)) for i in range(last + 1)]
+    return [point for i, share in heights for point in ((i * width, share), ((i + 1) * width, share))]

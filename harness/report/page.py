@@ -32,11 +32,15 @@ def asset(name: str) -> str:
     return files("harness.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def content_policy(style: str, script: str = "") -> str:
-    """A Content-Security-Policy under which only our own style and script run, and nothing is fetched."""
+def content_policy(style: str, script: str = "", *, forms: str = "'none'") -> str:
+    """A Content-Security-Policy under which only our own style and script run, and nothing is fetched.
+
+    Args:
+        forms: where forms may lead.
+    """
     return (
         f"default-src 'none'; style-src 'sha256-{_sha(style)}'; script-src 'sha256-{_sha(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+        f"base-uri 'none'; form-action {forms}"
     )
 
 

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from harness.errors import RunError
 from harness.records import Outcome, RunOutcome, Verdict
 from harness.report.curves import LEFT, RIGHT, TOP, Scale, Tick, nice_ticks, ticks
 from harness.report.text import figure
-from harness.runs.run import Run, load_run
+from harness.runs.run import Run, earlier_runs
 
 WIDTH, HEIGHT, BOTTOM = 290.0, 215.0, 40.0
 _WORST, _BEST = 3.0, -1.0  # shares of what is tolerated; a point beyond stands at the edge
 _EARLIER = 8
-_LOOKED_AT = 40
 
 
 @dataclass(frozen=True)
@@ -137,16 +135,8 @@ def front_of(run: Run) -> Front | None:
 
 
 def _earlier(run: Run) -> list[Run]:
-    """The last finished runs before this one in its store; those that cannot be read are none."""
-    beside = sorted(path for path in run.path.parent.iterdir() if path.is_dir()) if run.path.parent.is_dir() else []
-    found = []
-    for path in [one for one in beside if one.name not in (run.path.name, run.id)][-_LOOKED_AT:]:
-        try:
-            found.append(load_run(path))
-        except (RunError, OSError):
-            continue
-    before = [one for one in found if one.manifest.started < run.manifest.started and one.outcome != "incomplete"]
-    by_time = sorted(before, key=lambda one: one.manifest.started)
+    """The release first, then the last runs before this one, the newest first."""
+    by_time = earlier_runs(run)
     release = [one for one in by_time if one.id == run.manifest.baseline.run]
     return [*release, *(one for one in reversed(by_time) if one not in release)]
 

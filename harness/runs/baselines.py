@@ -38,7 +38,7 @@ def find_run(text: str, reports_dir: Path, store: Store) -> NamedRun:
         RunError: there is none, it cannot be read, or it was interrupted.
     """
     found = _find(text, reports_dir, store)
-    _require_complete(found.run, "it holds a part of the evidence")
+    require_complete(found.run, "it holds a part of the evidence")
     return found
 
 
@@ -101,7 +101,7 @@ def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | No
         RunError: the run may not become a baseline, or the store cannot be written.
     """
     check_name(name)
-    _require_complete(run, "it cannot become a baseline")
+    require_complete(run, "it cannot become a baseline")
     run.read_columns("item_id")  # a baseline without samples would be found out when the next candidate is measured
     objection = _objection(run) or _lacking(run, store, name)
     if objection and not force:
@@ -113,7 +113,12 @@ def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | No
     return store.set_baseline(run, name, force if objection else None)
 
 
-def _require_complete(run: Run, why: str) -> None:
+def require_complete(run: Run, why: str) -> None:
+    """Refuse a run that was interrupted; `why` says what that means here.
+
+    Raises:
+        RunError: it was.
+    """
     if run.status != "complete":
         raise RunError(
             f"the run {run.id} was interrupted: {why}",

@@ -128,6 +128,23 @@ def list_runs(root: Path) -> list[Run]:
     return in_order(runs)
 
 
+def earlier_runs(run: Run, *, looked_at: int = 40) -> list[Run]:
+    """The last finished runs before this one in the directory that it lies in, oldest first; what cannot be read is left out.
+
+    Args:
+        looked_at: directories at most, the last by name: ids sort by time.
+    """
+    root = run.path.parent
+    beside = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    found = []
+    for path in [one for one in beside if one.name not in (run.path.name, run.id)][-looked_at:]:
+        try:
+            found.append(load_run(path))
+        except (RunError, OSError):
+            continue
+    return in_order(one for one in found if one.manifest.started < run.manifest.started and one.outcome != "incomplete")
+
+
 def in_order(runs: Iterable[Run]) -> list[Run]:
     """Oldest first."""
     return sorted(runs, key=lambda run: (run.manifest.started, run.id))
@@ -179,13 +196,18 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
+def is_run_id(text: str) -> bool:
+    """Whether a text can be the id of a run: a plain name of a directory."""
+    return _ID.fullmatch(text) is not None
+
+
 def check_run_id(run_id: str) -> str:
     """`run_id` itself.
 
     Raises:
         RunError: it would not be a plain directory name.
     """
-    if not _ID.fullmatch(run_id):
+    if not is_run_id(run_id):
         raise RunError(
             f"run id {run_id!r} is not a plain name", "use letters, digits, '.', '_' and '-', at most 100 of them"
         )

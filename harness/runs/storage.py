@@ -13,7 +13,7 @@ from harness.errors import RunError
 from harness.paths import cache_dir
 from harness.runs.codec import dump_json
 from harness.runs.location import Location, write_atomically
-from harness.runs.run import MANIFEST, SAMPLES, TRAINING, VERDICTS, Run, in_order, list_runs, load_run
+from harness.runs.run import MANIFEST, SAMPLES, TRAINING, VERDICTS, Run, in_order, is_run_id, list_runs, load_run
 from harness.runs.secrets import without_secrets
 
 _log = logging.getLogger(__name__)
@@ -63,6 +63,12 @@ class Store:
                     continue
                 runs += [run] if run is not None else []
         return in_order(runs)
+
+    def run_ids(self) -> list[str]:
+        """The ids of the runs, none of which is opened; behind a URL whatever may be one."""
+        names = [name for name in self.location.names() if name != BASELINES and is_run_id(name)]
+        local = self.location.local
+        return [name for name in names if self.location.is_remote or (local / name / MANIFEST).is_file()]
 
     def run(self, run_id: str) -> Run | None:
         """The run of that id; None where there is none."""

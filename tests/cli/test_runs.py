@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,16 +14,23 @@ from harness.cli import main
 from harness.records import Verdict
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with two runs that passed, one that is worse, and one that was interrupted."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "assay.yaml").write_text("margins: {baseline: 0.3}\n")
-    reports = tmp_path / "reports"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs that passed, one that is worse, and one that was interrupted."""
+    reports = tmp_path_factory.mktemp("made") / "reports"
     make_run(reports, "r1", first(50), words=8.0)
     make_run(reports, "r2", first(51), words=8.0)
     make_run(reports, "r3-worse", first(12), words=8.0)
     make_run(reports, "r4-cut", first(50), words=8.0, status="interrupted")
+    return reports
+
+
+@pytest.fixture(autouse=True)
+def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with these runs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "assay.yaml").write_text("margins: {baseline: 0.3}\n")
+    shutil.copytree(made, tmp_path / "reports")
     return tmp_path
 
 
@@ -53,6 +61,30 @@ def test_runs_lists_who_was_measured_how_it_went_and_what_is_a_baseline(assay: A
     assert rows["r2"].endswith("smoke pass")
     assert rows["r3-worse"].endswith("smoke fail")
     assert rows["r4-cut"].endswith("smoke incomplete")
+
+
+def test_runs_shows_a_task_from_run_to_run(assay: Assay) -> None:
+    code, lines, _ = assay("runs", "--task", "quiz")
+    assert code == 0 and lines[0] == "run started adapter right choices words"
+    assert [line.split()[0] for line in lines[1:-1]] == ["r1", "r2", "r3-worse"]
+    assert [line.split()[0] for line in assay("runs", "--task", "quiz", "--last", "1")[1][1:]] == ["r3-worse"]
+    code, _, error = assay("runs", "--task", "quizz")
+    assert code == 2 and "no run gated a task 'quizz'" in error and "did you mean 'quiz'?" in error
+
+
+def test_runs_lists_the_last_ones_only(assay: Assay) -> None:
+    assert [line.split()[0] for line in assay("runs", "--last", "2")[1][1:]] == ["r3-worse", "r4-cut"]
+    with pytest.raises(SystemExit):
+        main(["runs", "--last", "0"])
+
+
+def test_names_of_runs_and_baselines_are_plain_for_a_shell(assay: Assay, here: Path) -> None:
+    assay("baseline", "set", "r1")
+    (here / "reports" / "notes").mkdir()
+    hostile = here / "reports" / "$(touch x)"
+    hostile.mkdir()
+    (hostile / "manifest.json").write_text("{}")
+    assert assay("runs", "--names")[1] == ["r1", "r2", "r3-worse", "r4-cut", "main"]
 
 
 def test_runs_of_an_empty_place_say_so(assay: Assay) -> None:
@@ -101,16 +133,23 @@ def test_comparing_equals_returns_0_and_a_regression_1(assay: Assay) -> None:
     code, lines, _ = assay("compare", "r1", "r2")
     assert code == 0
     assert lines[-1] == "No regression against r1"
-    assert "quiz/acc, A to B: 0 lost, 1 gained" in lines
+    [task] = [line for line in lines if line.startswith("Task ")]
+    assert task.startswith("Task ✓ 83% ✓ 85% +1.67 points [") and task.endswith("quiz, 0 lost, 1 gained")
+    assert "gate A B" not in lines
+    lines = assay("compare", "r1", "r2", "--gates")[1]
     table = lines.index("gate A B")
     assert lines[table + 1].startswith("task/quiz/acc/superior ✓ 0.583 [")
-    assert lines[table + 2].startswith("superior by 0.05 Δ +0.017 [")
+    assert lines[table + 2].startswith("superior by 0.05 Δ +1.67 points [")
     code, lines, _ = assay("compare", "r1", "r2", "r3-worse")
     assert code == 1
     assert lines[-1] == "1 regression against r1"
     [told] = [line for line in lines if line.startswith("REGRESSION")]
-    assert told.startswith("REGRESSION in C: task/quiz/acc/superior and ")
-    assert " more on the task, passed before, fails now (acc 0.833 to 0.200): " in told
+    assert told.startswith(
+        "REGRESSION in C: quiz: right choices 83% → 20%, passed before, fails now (task/quiz/acc/superior, "
+    )
+    assert lines[-2] == (
+        "The last of 3 runs against the first. Task: accuracy 83 to 20%, 38 lost, 0 gained. Worse: task."
+    )
 
 
 def test_a_baseline_is_compared_by_its_name(assay: Assay) -> None:
@@ -149,9 +188,8 @@ def test_a_gate_that_is_missing_is_told_beside_the_answer(assay: Assay, here: Pa
     make_run(here / "reports", "whole", first(50), words=8.0, extra=[gone])
     code, lines, _ = assay("compare", "whole", "r2")
     assert code == 0
-    [row] = [line for line in lines if line.startswith("integrity/safe")]
-    assert row.endswith("not in this run")
-    assert lines[-1] == "No regression against whole, 1 gate missing"
+    assert lines.count("Missing in B: 1 gate (integrity/safe)") == 1
+    assert lines[-1] == "No regression against whole"
 
 
 def test_gates_of_another_profile_are_one_line_and_no_alarm(assay: Assay, here: Path) -> None:
@@ -160,8 +198,8 @@ def test_gates_of_another_profile_are_one_line_and_no_alarm(assay: Assay, here: 
     make_run(here / "reports", "full", first(50), words=8.0, extra=release, manifest=MANIFEST | {"profile": "release"})
     code, lines, _ = assay("compare", "full", "r2")
     assert (code, lines[-1]) == (0, "No regression against full")
-    assert lines.count("only in A (profile release): 59 gates (judge 1, safety 58)") == 1
-    assert not [line for line in lines if line.startswith(("safety/", "judge/"))]
+    assert lines.count("Only in A (profile release): 59 gates (judge 1, safety 58)") == 1
+    assert not [line for line in lines if "safety/" in line or "judge/" in line]
 
 
 def test_the_worked_example_of_the_docs_is_what_is_printed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,14 +220,20 @@ def test_the_worked_example_of_the_docs_is_what_is_printed(here: Path, capsys: p
 def test_a_task_may_have_its_own_tolerable_loss(assay: Assay, here: Path) -> None:
     make_run(here / "reports", "r5", first(36), words=8.0)
     (here / "assay.yaml").write_text("margins: {baseline: 0.01, tasks: {quiz: {baseline: 0.5}}}\n")
-    assert not [line for line in assay("compare", "r1", "r5")[1] if "REGRESSION in B: task/quiz/acc/superior" in line]
+    assert not [
+        line for line in assay("compare", "r1", "r5")[1] if "REGRESSION" in line and "(task/quiz/acc/superior" in line
+    ]
 
 
 def test_the_tolerable_loss_of_a_gain_is_that_of_the_file(assay: Assay, here: Path) -> None:
     make_run(here / "reports", "r5", first(36), words=8.0)
-    assert not [line for line in assay("compare", "r1", "r5")[1] if "REGRESSION in B: task/quiz/acc/superior" in line]
+    assert not [
+        line for line in assay("compare", "r1", "r5")[1] if "REGRESSION" in line and "(task/quiz/acc/superior" in line
+    ]
     (here / "assay.yaml").write_text("margins: {baseline: 0.01}\n")
-    assert [line for line in assay("compare", "r1", "r5")[1] if "REGRESSION in B: task/quiz/acc/superior" in line]
+    assert [
+        line for line in assay("compare", "r1", "r5")[1] if "REGRESSION" in line and "(task/quiz/acc/superior" in line
+    ]
 
 
 def test_html_is_written_where_asked_beside_the_answer(assay: Assay, here: Path) -> None:

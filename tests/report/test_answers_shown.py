@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from harness.records import Role, Sample
 from harness.report.answers_shown import answers_shown
@@ -78,6 +81,32 @@ def test_lengths_are_shares_of_each_models_own_answers() -> None:
     assert [line.name for line in panel.lines] == ["base", "candidate"]
     heights = [float(point.title.rpartition(" ")[2]) for point in panel.lines[1].points]
     assert sum(heights) / 2 == 1.0 and max(heights) == 0.75
+
+
+def test_latencies_are_shares_of_each_models_own_answers_and_the_slowest_do_not_stretch_them() -> None:
+    def timed(count: int, role: Role, outlier: float) -> list[Sample]:
+        times = [0.5 + i / count for i in range(count)] + [outlier]
+        return [replace(sample(i, "x", "x", role=role), latency_s=took) for i, took in enumerate(times)]
+
+    [shown] = answers_shown([*timed(99, "base", 60.0), *timed(99, "candidate", math.inf)])
+    [panel] = [one for one in shown.panels if one.title == "Time to the answer"]
+    assert [line.name for line in panel.lines] == ["base", "candidate"]
+    assert panel.x_label == "seconds from the start of its batch"
+    assert float(panel.x_ticks[-1].label) <= 1.5
+    assert panel.missing == ""
+    base = panel.lines[0].points
+    shares = [float(point.title.rpartition(" ")[2]) for point in base[::2]]
+    assert sum(shares) == pytest.approx(1.0, abs=0.02) and shares[0] == 0.0
+
+
+def test_answers_that_all_took_alike_have_no_picture_of_their_time() -> None:
+    [shown] = answers_shown([sample(i, "x", "x", tokens=2 + i) for i in range(9)])
+    assert [panel.title for panel in shown.panels] == ["Length of the answers"]
+
+
+def test_choices_that_were_scored_have_no_picture_of_their_time() -> None:
+    scored = [replace(choice(i, 0.8, True), latency_s=float(i), stop_reason=None) for i in range(30)]
+    assert "Time to the answer" not in [panel.title for one in answers_shown(scored) for panel in one.panels]
 
 
 def test_slices_are_drawn_worst_first_whatever_else_stands_among_them() -> None:

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.compare.runs import Line, RunsCompared
 from harness.report.comparison.rows import letters, level, trade_offs
+from harness.report.comparison.strip import ConcernRow
 from harness.report.curves import Scale, Tick, nice_ticks, ticks
+from harness.report.findings import subject
 from harness.report.interval_plot import limit_line
+from harness.report.trade_off import HEIGHT as FRONT_HEIGHT
+from harness.report.trade_off import WIDTH as FRONT_WIDTH
 from harness.report.trade_off import Front, Mark, Placed, draw_front, has_estimate
 
 WIDTH, HEIGHT = 300.0, 150.0
-FRONT_WIDTH, FRONT_HEIGHT = 560.0, 320.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 12.0, 26.0
 
 
 @dataclass(frozen=True)
 class Trend:
-    """A gate's estimate through the runs; `margin` is the line it is judged against."""
+    """A gate's estimate through the runs; `margin` is the line it is judged against, `leads` its concern."""
 
     gate: str
+    title: str
+    leads: bool
     marks: tuple[Mark, ...]
     y_ticks: tuple[Tick, ...]
     margin: float | None
 
 
-def trends(compared: RunsCompared) -> list[Trend]:
-    """A drawing for each gate that at least two runs have an estimate for."""
-    drawn = (_trend(line) for line in compared.lines)
-    return [trend for trend in drawn if trend is not None]
+def trends(compared: RunsCompared, strip: Sequence[ConcernRow]) -> list[Trend]:
+    """A drawing for each gate that at least two runs have an estimate for, those in front that stand for a concern."""
+    leading = [one.leading.gate for one in strip if one.leading is not None]
+    drawn = (_trend(line, leads=line.gate in leading) for line in compared.shared)
+    return sorted((trend for trend in drawn if trend is not None), key=lambda trend: not trend.leads)
 
 
 def front(compared: RunsCompared) -> Front | None:
@@ -39,7 +46,7 @@ def front(compared: RunsCompared) -> Front | None:
     return draw_front(placed, width=FRONT_WIDTH, height=FRONT_HEIGHT)
 
 
-def _trend(line: Line) -> Trend | None:
+def _trend(line: Line, *, leads: bool) -> Trend | None:
     seen = [
         (i, verdict, verdict.estimate)
         for i, verdict in enumerate(cell.verdict for cell in line.cells)
@@ -69,4 +76,4 @@ def _trend(line: Line) -> Trend | None:
         )
         for i, verdict, found in seen
     )
-    return Trend(line.gate, marks, ticks(marks_up, up), end(margin))
+    return Trend(line.gate, subject(line.verdict), leads, marks, ticks(marks_up, up), end(margin))

@@ -14,8 +14,10 @@ from harness.records import Estimate, Limit
 from harness.report import interval_plot
 from harness.report.comparison import charts
 from harness.report.comparison.rows import comparison_rows
-from harness.report.details import cell
+from harness.report.details import cell, label
 from harness.report.facts import sensitive_tasks
+from harness.report.findings import metric_words
+from harness.report.headline import SYMBOLS
 from harness.report.interval_plot import IntervalPlot
 from harness.report.page import asset, content_policy, environment
 from harness.report.text import printable, shorten
@@ -36,14 +38,17 @@ class FlipGroup:
 def render_comparison(compared: RunsCompared) -> str:
     """The comparison as one HTML document that needs no network and runs no script."""
     style = asset("report.css") + asset("compare.css")
+    rows = comparison_rows(compared)
     return (
         environment()
         .get_template("compare.html.j2")
         .render(
-            **vars(comparison_rows(compared)),
+            **vars(rows),
             tone="fail" if compared.regressions else "pass",
+            symbols=SYMBOLS,
+            anchors={line.gate: f"gate-{nth}" for nth, line in enumerate(compared.lines, 1)},
             draw_change=draw_change,
-            trends=charts.trends(compared),
+            trends=charts.trends(compared, rows.strip),
             front=charts.front(compared),
             chart=charts,
             flips=list(_flips(compared)),
@@ -71,8 +76,7 @@ def _shown(value: Any) -> str:
 def _flips(compared: RunsCompared) -> Iterator[FlipGroup]:
     sensitive = frozenset().union(*(sensitive_tasks(found.run.manifest) for found in compared.runs))
     for one in compared.flips:
-        name, veiled = f"{one.task}/{one.metric}", one.task in sensitive
-        if one.lost_count:
-            yield FlipGroup(f"{name}: lost", one.lost_count, one.lost, veiled)
-        if one.gained_count:
-            yield FlipGroup(f"{name}: gained", one.gained_count, one.gained, veiled)
+        veiled = one.task in sensitive
+        for word, count, shown in (("lost", one.lost_count, one.lost), ("gained", one.gained_count, one.gained)):
+            if count:
+                yield FlipGroup(f"{label(one.task)}, {metric_words(one.metric)}: {word}", count, shown, veiled)

@@ -1,4 +1,4 @@
-"""A comparison of runs as rows of text: what the terminal and the HTML page both show."""
+"""A comparison of runs as rows of text, in the words of a run's report: what the terminal and the page both show."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.compare.history import own_value
 from harness.compare.leaderboard import Leaderboard, LeaderboardEntry
 from harness.compare.runs import Cell, Line, Regressions, RunsCompared
-from harness.records import Estimate, Verdict
+from harness.records import Estimate, RunOutcome, Verdict
+from harness.report.comparison.movement import by_run, change_of
+from harness.report.comparison.sentence import sentence
+from harness.report.comparison.strip import ConcernRow, concern_rows
+from harness.report.concerns import concern_of
+from harness.report.findings import subject
 from harness.report.headline import SYMBOLS
-from harness.report.text import figure, moment, plural
+from harness.report.text import NOTHING, figure, moment, plural
 from harness.report.trade_off import TradeOff, has_estimate, trade_off
 from harness.stats import Interval
+
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class RunRow:
     adapter: str
     profile: str
     started: str
-    outcome: str
+    outcome: RunOutcome
     gain: str
     forgetting: str
 
@@ -36,7 +44,7 @@ class CellRow:
 
     cell: Cell
     outcome: str = ""
-    symbol: str = ""
+    symbol: str = NOTHING
     level: str = "not in this run"
     change: str = ""
     regression: str = ""
@@ -44,11 +52,25 @@ class CellRow:
 
 @dataclass(frozen=True)
 class GateRow:
-    """A gate through the runs."""
+    """A gate through the runs; `title` and `found` are its subject and its numbers in plain words."""
 
     gate: str
+    title: str
+    found: str
     rule: str
     cells: tuple[CellRow, ...]
+
+    @property
+    def is_worse(self) -> bool:
+        return any(cell.regression for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class GateGroup:
+    """The gates about one concern, those that got worse first."""
+
+    concern: ConcernRow
+    gates: tuple[GateRow, ...]
 
 
 @dataclass(frozen=True)
@@ -56,17 +78,18 @@ class RegressionRow:
     """What is worse in a run than in the first, on one task.
 
     Attributes:
-        gate: the first of the gates that say so, and `more` how many others do.
+        title, found: what got worse in words, and its numbers; `gate` is what the first gate that says so is called.
+        more: how many others do.
         why: of that gate, and `reason` its verdict's, where it does not pass.
-        moved: the gate's metric in the first run and in this one; empty where it has none.
     """
 
     letter: str
     gate: str
+    title: str
+    found: str
     more: int
     why: str
     reason: str
-    moved: str
 
 
 @dataclass(frozen=True)
@@ -81,34 +104,37 @@ class RatingsRows:
 
 @dataclass(frozen=True)
 class ComparisonRows:
-    """All of it. `names` are the runs' letters, `refusals` are (letter, task, parts that differ).
+    """All of it. `names` are the runs' letters, `refusals` say what was not compared, a line for each cause.
 
-    `alone` says of the gates that only one run has which those are; they are not among `gates`.
+    `not_shared` says in one line which gates not every run has; those of one run alone are not among `groups`.
     """
 
     headline: str
+    why: str
     names: tuple[str, ...]
     runs: tuple[RunRow, ...]
-    gates: tuple[GateRow, ...]
-    alone: tuple[str, ...]
+    strip: tuple[ConcernRow, ...]
+    groups: tuple[GateGroup, ...]
+    not_shared: str
     regressions: tuple[RegressionRow, ...]
-    refusals: tuple[tuple[str, str, str], ...]
+    refusals: tuple[str, ...]
     ratings: tuple[RatingsRows, ...]
 
 
 def comparison_rows(compared: RunsCompared) -> ComparisonRows:
     """The rows of a comparison, in the order of its runs and gates; text is as it was stored, not yet made printable."""
     names = letters(len(compared.runs))
-    alone = [line for lines in compared.alone.values() for line in lines]
-    shown = [line for line in compared.lines if line not in alone]
+    strip = concern_rows(compared)
     return ComparisonRows(
         headline_of(compared),
+        sentence(compared, strip),
         names,
         _runs(compared, names),
-        tuple(GateRow(one.gate, one.verdict.rule, tuple(map(cell_row, one.cells))) for one in shown),
-        tuple(_alone(compared, run, lines, names) for run, lines in sorted(compared.alone.items())),
+        strip,
+        _groups(compared, strip),
+        _not_shared(compared, names),
         tuple(_regression(one, names) for one in compared.regressed_tasks),
-        tuple((names[one.run], one.task, one.parts) for one in compared.refusals),
+        _refusals(compared, names),
         tuple(_ratings(compared, one, names) for one in compared.ratings),
     )
 
@@ -122,9 +148,7 @@ def headline_of(compared: RunsCompared) -> str:
     """The answer in one line."""
     count = len(compared.regressed_tasks)
     told = f"{plural(count, 'regression') if count else 'No regression'} against {compared.runs[0].name}"
-    if not count and compared.refusals:
-        told += " on what could be compared"
-    return told + (f", {plural(len(compared.missing), 'gate')} missing" if compared.missing else "")
+    return f"{told} on what could be compared" if not count and compared.refusals else told
 
 
 def cell_row(cell: Cell) -> CellRow:
@@ -132,7 +156,7 @@ def cell_row(cell: Cell) -> CellRow:
     verdict = cell.verdict
     if verdict is None:
         return CellRow(cell)
-    change = "" if cell.change is None else _with_ends(cell.change, signed=True)
+    change = "" if cell.change is None else change_of(cell.change, verdict.metric)
     return CellRow(cell, verdict.outcome, SYMBOLS[verdict.outcome], level(verdict), change, cell.regression)
 
 
@@ -148,34 +172,74 @@ def trade_offs(compared: RunsCompared) -> list[TradeOff]:
     return [trade_off([gates[i] for gates in whole]) for i in range(len(compared.runs))]
 
 
-def _with_ends(estimate: Estimate | Interval, *, signed: bool = False) -> str:
+def _with_ends(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
-        return figure(estimate.value, signed=signed)
-    value, low, high = (figure(one, signed=signed) for one in (estimate.value, estimate.low, estimate.high))
-    return f"{value} [{low}, {high}]"
+        return figure(estimate.value)
+    return f"{figure(estimate.value)} [{figure(estimate.low)}, {figure(estimate.high)}]"
+
+
+def _groups(compared: RunsCompared, strip: Sequence[ConcernRow]) -> tuple[GateGroup, ...]:
+    by_concern: dict[str, list[GateRow]] = {}
+    for line in compared.shared:
+        cells = tuple(map(cell_row, line.cells))
+        row = GateRow(line.gate, subject(line.verdict), by_run(line), line.verdict.rule, cells)
+        by_concern.setdefault(concern_of(line.verdict), []).append(row)
+    return tuple(
+        GateGroup(one, tuple(sorted(by_concern[one.name], key=lambda row: not row.is_worse)))
+        for one in strip
+        if one.name in by_concern
+    )
 
 
 def _regression(one: Regressions, names: Sequence[str]) -> RegressionRow:
     line, cell = one.found[0]
-    before, after = (_own_value(verdict) for verdict in (line.cells[0].verdict, cell.verdict))
-    moved = "" if before is None or after is None else f"{line.verdict.metric} {figure(before)} to {figure(after)}"
-    return RegressionRow(names[one.run], line.gate, len(one.found) - 1, cell.regression, _reason(cell.verdict), moved)
+    told = by_run(Line(line.gate, (line.cells[0], cell)))
+    return RegressionRow(
+        names[one.run],
+        line.gate,
+        subject(line.verdict),
+        told if own_value(line.cells[0].verdict) is not None else "",
+        len(one.found) - 1,
+        cell.regression,
+        _reason(cell.verdict),
+    )
 
 
-def _own_value(verdict: Verdict | None) -> float | None:
-    """The candidate's own value of a gate's metric."""
-    if verdict is None or verdict.metric is None:
-        return None
-    own = verdict.candidate or (None if verdict.paired else verdict.estimate)
-    return None if own is None else own.value
+def _not_shared(compared: RunsCompared, names: Sequence[str]) -> str:
+    """`Missing in B: 2 gates (judge/a, judge/b); only in A (profile release): 59 gates (forgetting 12, safety 47)`."""
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for run, lines in compared.missing.items():
+        lacking.setdefault(tuple(line.gate for line in lines), []).append(names[run])
+    told = [
+        f"missing in {', '.join(runs)}: {_counted([line for line in compared.lines if line.gate in gates])}"
+        for gates, runs in lacking.items()
+    ]
+    for run, lines in sorted(compared.alone.items()):
+        profile = compared.runs[run].run.manifest.profile
+        told.append(f"only in {names[run]}{f' (profile {profile})' if profile else ''}: {_counted(lines)}")
+    text = "; ".join(told)
+    return text[:1].upper() + text[1:]
 
 
-def _alone(compared: RunsCompared, run: int, lines: Sequence[Line], names: Sequence[str]) -> str:
-    """`only in A (profile release): 59 gates (forgetting 12, judge 5, safety 42)`."""
+def _counted(lines: Sequence[Line]) -> str:
     suites = Counter(line.verdict.suite or line.gate.partition("/")[0] for line in lines)
-    counted = ", ".join(f"{suite} {count}" for suite, count in sorted(suites.items()))
-    profile = compared.runs[run].run.manifest.profile
-    return f"only in {names[run]}{f' (profile {profile})' if profile else ''}: {plural(len(lines), 'gate')} ({counted})"
+    named = [line.gate for line in lines]
+    some = named if len(named) <= _NAMED else [f"{suite} {count}" for suite, count in sorted(suites.items())]
+    return f"{plural(len(lines), 'gate')} ({', '.join(some)})"
+
+
+def _refusals(compared: RunsCompared, names: Sequence[str]) -> tuple[str, ...]:
+    """What keeps tasks apart is mostly one thing for all of them, and for all runs: it is told once."""
+    tasks: dict[tuple[int, str], list[str]] = {}
+    for one in compared.refusals:
+        tasks.setdefault((one.run, one.parts), []).append(one.task)
+    runs: dict[tuple[str, str], list[str]] = {}
+    for (run, parts), named in tasks.items():
+        runs.setdefault((", ".join(named), parts), []).append(names[run])
+    return tuple(
+        f"{', '.join(letters)} and {names[0]} do not compare on {named}: {parts} differ"
+        for (named, parts), letters in runs.items()
+    )
 
 
 def _reason(verdict: Verdict | None) -> str:
