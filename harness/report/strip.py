@@ -51,7 +51,7 @@ def _row(one: Concern, places: Mapping[str, str]) -> StripRow:
         where = f" {label(leading.task)}" if leading.task else ""
         about = printable(f"{metric_words(leading.metric)},{where}" if leading.metric and where else subject(leading))
         numbers_told = numbers(leading)
-    elif one.verdicts and one.outcome != "pass":
+    elif one.verdicts and one.verdicts[0].outcome != "pass":
         about = subject(one.verdicts[0])
     return StripRow(
         one.title,
@@ -63,13 +63,16 @@ def _row(one: Concern, places: Mapping[str, str]) -> StripRow:
         draw_interval(leading) if leading is not None else None,
         places[(leading or one.verdicts[0]).gate] if one.verdicts else "",
         change(since.estimate.value, since.metric) if since is not None and since.estimate else "",
-        since.outcome if since is not None else None,
+        since.bearing if since is not None else None,
     )
 
 
 def _told(one: Concern) -> str:
     if one.outcome is None:
         return "not measured"
+    waived = sum(verdict.waived for verdict in one.aside)
+    advisory = sum(not verdict.waived and verdict.outcome != "inconclusive" for verdict in one.aside)
+    aside = "".join(f", {count} {told}" for count, told in ((waived, "waived"), (advisory, "failed, advisory")) if count)
     if one.outcome == "pass":
-        return f"{plural(len(one.verdicts), 'gate')} passed"
-    return f"{len(one.of(one.outcome))} of {len(one.verdicts)} {WORDS[one.outcome]}"
+        return f"{plural(len(one.of('pass')), 'gate')} passed{aside}"
+    return f"{len(one.bearing(one.outcome))} of {len(one.verdicts)} {WORDS[one.outcome]}{aside}"
