@@ -35,9 +35,7 @@ def _gate(given: Any) -> Any:
     return given
 
 
-CRITICAL_REMEDY = (
-    "a critical gate cannot be waived: mend what it found, or say `supporting` of it under `severities:` and take that on you"
-)
+CRITICAL_REMEDY = "a critical gate cannot be waived: mend what it found, or say `supporting` of it under `severities:` and take that on you"
 
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
@@ -92,5 +90,3 @@ def check_waivers(waivers: Sequence[WaiverEntry], severities: Mapping[str, Sever
         if (waiver.gate, waiver.adapter) in seen:
             raise objection(f"waivers: {waiver.gate} is waived twice", "keep one of the two")
         seen.add((waiver.gate, waiver.adapter))
-
-

@@ -81,9 +81,7 @@ class ReleasePolicy:
         self, verdicts: Sequence[Verdict], skipped: Sequence[SkippedTest] = (), deselected: int = 0
     ) -> list[Verdict]:
         """A failed verdict for each required gate that the run has not."""
-        return [
-            _missing(name, skipped, deselected) for name in self.config.required if not _named(name, verdicts)
-        ]
+        return [_missing(name, skipped, deselected) for name in self.config.required if not _named(name, verdicts)]
 
     def waivers(self, verdicts: Sequence[Verdict]) -> tuple[WaiverFacts, ...]:
         """What each waiver did in a run."""
@@ -186,10 +184,12 @@ def _waiver(entry: WaiverEntry) -> Waiver:
 def _missing(name: str, skipped: Sequence[SkippedTest], deselected: int) -> Verdict:
     suite = name.partition("/")[0]
     reasons = dict.fromkeys(
-        one.reason.removeprefix("Skipped: ") for one in skipped if one.test.partition("::")[0].endswith(f"test_{suite}.py")
+        one.reason.removeprefix("Skipped: ")
+        for one in skipped
+        if one.test.partition("::")[0].endswith(f"test_{suite}.py")
     )
     told = [f"its suite skipped tests ({'; '.join(list(reasons)[:3])})"] if reasons else []
-    told += [f"{deselected} tests were deselected"] if deselected else []
+    told += [f"tests deselected: {deselected}"] if deselected else []
     verdict = Verdict(
         f"required/{name}",
         "fail",

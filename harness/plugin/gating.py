@@ -37,15 +37,18 @@ class Gate:
     """The `gate` fixture: call it with a rule or a check.
 
     A failed gate fails the test, an unmeasurable one makes it an error, an inconclusive one does what
-    `--inconclusive` says, and none does anything where it is advisory or waived. A test may gate several times; the first that fails ends it. With `--baseline`, a rule that
-    compares with the base is put to the baseline adapter as well, and fails its test alike.
+    `--inconclusive` says, and none does anything where it is advisory or waived. A test may gate
+    several times; the first that fails ends it. With `--baseline`, a rule that compares with the base is put to the
+    baseline adapter as well, and fails its test alike.
 
     Attributes:
         verdicts: decided so far.
         raised: what the last enforced verdict raised; any other failure of the test has no verdict yet.
     """
 
-    def __init__(self, node: pytest.Item, settings: Settings, policy: ReleasePolicy, baseline: BaselineRun | None = None) -> None:
+    def __init__(
+        self, node: pytest.Item, settings: Settings, policy: ReleasePolicy, baseline: BaselineRun | None = None
+    ) -> None:
         self.verdicts: list[Verdict] = []
         self.raised: BaseException | None = None
         self._node = node

@@ -129,7 +129,8 @@ class VerdictCollector:
         if report.failed and report.when not in ("setup", "call", "teardown"):
             reason = f"the process that ran {report.nodeid} died"
             self._state.verdicts.append(Verdict(report.nodeid, "error", reason, test=report.nodeid))
-        if report.skipped and hasattr(report, _MEASURES):
+        told = any(verdict.outcome == "error" for verdict in carried_verdicts(report))
+        if report.skipped and hasattr(report, _MEASURES) and not told:
             spared_by, suite = getattr(report, _SPARED, ("", ""))
             why = {"spared_by": spared_by, "suite": suite} if spared_by else {}
             self._state.skipped.append(SkippedTest(test=report.nodeid, reason=_why_skipped(report), **why))

@@ -45,7 +45,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
             reporter.write_line(f"limits: {unused}", yellow=True)
         if unused := describe_unused_severities(state.manifest.unused_severities):
             reporter.write_line(f"severities: {unused}", yellow=True)
-        if idle := describe_idle_waivers(state.manifest.waivers):
+        if idle := describe_idle_waivers(state.manifest.waivers, [verdict.gate for verdict in state.verdicts]):
             reporter.write_line(f"waivers: {idle}", yellow=True)
         if saved := describe_sequential(state.manifest.sequential):
             reporter.write_line(f"sequential: {saved}")

@@ -103,7 +103,7 @@ def _concern(name: str, found: Sequence[Verdict], held: Sequence[Verdict]) -> Co
 
 
 def _says_most(verdict: Verdict) -> tuple[int, bool, bool, bool, bool, bool]:
-    """Sort key: the worst outcome that counts, then something to lose, an interval against a margin, a change from the base, all items."""
+    """Sort key: the worst outcome that counts, something to lose, an interval and margin, a change from the base, all items."""
     estimate = verdict.estimate
     drawn = estimate is not None and estimate.low is not None and verdict.limit is not None
     place = _ORDER.index(verdict.bearing), verdict.outcome != verdict.bearing

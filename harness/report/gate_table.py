@@ -100,7 +100,7 @@ def gate_row(verdict: Verdict, anchor: str = "") -> GateRow:
         ("base", _with_interval(verdict.base)),
         ("candidate", _with_interval(verdict.candidate)),
         ("direction", _direction(verdict)),
-        ("severity", verdict.severity),
+        ("severity", "" if verdict.severity == "supporting" else verdict.severity),
         ("took", duration(verdict.duration_s) if verdict.duration_s else ""),
         *(
             (label(f.name), cell(v))

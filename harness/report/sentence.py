@@ -60,7 +60,9 @@ def _set_aside(found: Sequence[Concern]) -> Iterator[str]:
         counts = [f"{name} ({len(group)})" for name, group in waived.items() if group]
         whose = [*list(words)[:_MOST_WAIVERS], *(["others"] if len(words) > _MOST_WAIVERS else [])]
         yield f"Waived: {_listed(counts)}, by {_listed(whose)}"
-    failed = {one.title.lower(): [v for v in one.aside if not v.waived and v.outcome != "inconclusive"] for one in found}
+    failed = {
+        one.title.lower(): [v for v in one.aside if not v.waived and v.outcome != "inconclusive"] for one in found
+    }
     if told := [f"{name} ({len(group)})" for name, group in failed.items() if group]:
         yield f"Failed, but advisory: {_listed(told)}"
 

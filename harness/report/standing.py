@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from harness.errors import did_you_mean
 from harness.records import Lapse, Verdict, WaiverFacts
 from harness.report.text import plural
 
@@ -62,13 +63,16 @@ def describe_waivers(waivers: Iterable[WaiverFacts]) -> str:
     )
 
 
-def describe_idle_waivers(waivers: Iterable[WaiverFacts]) -> str:
-    """The waivers that name no gate or are past their day: they should leave assay.yaml."""
-    return "; ".join(
-        f"{one.gate} by {one.who} {'names no gate of this run' if not one.matched else f'expired on {_day(one.until)}'}"
-        for one in waivers
-        if not one.matched or one.expired
-    )
+def describe_idle_waivers(waivers: Iterable[WaiverFacts], gates: Sequence[str]) -> str:
+    """The waivers that name none of these gates or are past their day: they should leave assay.yaml, or be mended."""
+    told = []
+    for one in waivers:
+        if not one.matched:
+            hint = did_you_mean(one.gate, gates).rstrip()
+            told.append(f"{one.gate} by {one.who} names no gate of this run{f' ({hint})' if hint else ''}")
+        elif one.expired:
+            told.append(f"{one.gate} by {one.who} expired on {_day(one.until)}")
+    return "; ".join(told)
 
 
 def describe_required(required: Sequence[str], verdicts: Iterable[Verdict]) -> str:

@@ -72,7 +72,9 @@ def _told(one: Concern) -> str:
         return "not measured"
     waived = sum(verdict.waived for verdict in one.aside)
     advisory = sum(not verdict.waived and verdict.outcome != "inconclusive" for verdict in one.aside)
-    aside = "".join(f", {count} {told}" for count, told in ((waived, "waived"), (advisory, "failed, advisory")) if count)
+    aside = "".join(
+        f", {count} {told}" for count, told in ((waived, "waived"), (advisory, "failed, advisory")) if count
+    )
     if one.outcome == "pass":
         return f"{plural(len(one.of('pass')), 'gate')} passed{aside}"
     return f"{len(one.bearing(one.outcome))} of {len(one.verdicts)} {WORDS[one.outcome]}{aside}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.compare.leaderboard import Leaderboard, LeaderboardEntry
 from harness.compare.runs import Cell, Line, Regressions, RunsCompared
 from harness.records import Estimate, Verdict
 from harness.report.headline import SYMBOLS
+from harness.report.standing import standing
 from harness.report.text import figure, moment, plural
 from harness.report.trade_off import TradeOff, has_estimate, trade_off
 from harness.stats import Interval
@@ -83,7 +84,8 @@ class RatingsRows:
 class ComparisonRows:
     """All of it. `names` are the runs' letters, `refusals` are (letter, task, parts that differ).
 
-    `alone` says of the gates that only one run has which those are; they are not among `gates`.
+    `alone` says of the gates that only one run has which those are; they are not among `gates`. `aside` are those that did
+    not pass and do not count, and those that a run counts less than the first.
     """
 
     headline: str
@@ -91,6 +93,7 @@ class ComparisonRows:
     runs: tuple[RunRow, ...]
     gates: tuple[GateRow, ...]
     alone: tuple[str, ...]
+    aside: tuple[str, ...]
     regressions: tuple[RegressionRow, ...]
     refusals: tuple[tuple[str, str, str], ...]
     ratings: tuple[RatingsRows, ...]
@@ -107,6 +110,7 @@ def comparison_rows(compared: RunsCompared) -> ComparisonRows:
         _runs(compared, names),
         tuple(GateRow(one.gate, one.verdict.rule, tuple(map(cell_row, one.cells))) for one in shown),
         tuple(_alone(compared, run, lines, names) for run, lines in sorted(compared.alone.items())),
+        tuple(_aside(compared, names)),
         tuple(_regression(one, names) for one in compared.regressed_tasks),
         tuple((names[one.run], one.task, one.parts) for one in compared.refusals),
         tuple(_ratings(compared, one, names) for one in compared.ratings),
@@ -176,6 +180,19 @@ def _alone(compared: RunsCompared, run: int, lines: Sequence[Line], names: Seque
     counted = ", ".join(f"{suite} {count}" for suite, count in sorted(suites.items()))
     profile = compared.runs[run].run.manifest.profile
     return f"only in {names[run]}{f' (profile {profile})' if profile else ''}: {plural(len(lines), 'gate')} ({counted})"
+
+
+def _aside(compared: RunsCompared, names: Sequence[str]) -> Iterator[str]:
+    """`B: forgetting/mmlu/acc/non_inferior is fail, waived by Ada until 31 Dec 2026: mended in 2.1`."""
+    for line in compared.lines:
+        first = line.cells[0].verdict
+        for name, verdict in zip(names, (cell.verdict for cell in line.cells), strict=True):
+            if verdict is None:
+                continue
+            if verdict.outcome != "pass" and not verdict.counts:
+                yield f"{name}: {line.gate} is {verdict.outcome}, {standing(verdict)}"
+            elif first is not None and verdict.severity == "advisory" != first.severity:
+                yield f"{name}: {line.gate} is advisory, and {first.severity} in {names[0]}"
 
 
 def _reason(verdict: Verdict | None) -> str:

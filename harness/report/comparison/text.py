@@ -24,7 +24,7 @@ def render_text(compared: RunsCompared) -> str:
         )
         for one in rows.runs
     ]
-    below = (*map(printable, rows.alone), *_ratings(rows), *_refusals(rows), *_answer(rows, compared))
+    below = (*map(printable, (*rows.alone, *rows.aside)), *_ratings(rows), *_refusals(rows), *_answer(rows, compared))
     return "\n".join([table_text(runs), "", table_text(_gates(rows)), "", *below])
 
 
