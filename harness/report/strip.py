@@ -71,10 +71,9 @@ def _told(one: Concern) -> str:
     if one.outcome is None:
         return "not measured"
     waived = sum(verdict.waived for verdict in one.aside)
-    advisory = sum(not verdict.waived and verdict.outcome != "inconclusive" for verdict in one.aside)
-    aside = "".join(
-        f", {count} {told}" for count, told in ((waived, "waived"), (advisory, "failed, advisory")) if count
-    )
+    counts = ((waived, "waived"), (len(one.aside) - waived, "advisory"))
+    aside = [f"{count} {told}" for count, told in counts if count]
     if one.outcome == "pass":
-        return f"{plural(len(one.of('pass')), 'gate')} passed{aside}"
-    return f"{len(one.bearing(one.outcome))} of {len(one.verdicts)} {WORDS[one.outcome]}{aside}"
+        passed = len(one.of("pass"))
+        return ", ".join([*([f"{plural(passed, 'gate')} passed"] if passed else []), *aside])
+    return ", ".join([f"{len(one.bearing(one.outcome))} of {len(one.verdicts)} {WORDS[one.outcome]}", *aside])
