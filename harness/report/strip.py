@@ -21,7 +21,7 @@ class StripRow:
 
     Attributes:
         outcome: None where nothing was gated.
-        told: how many gates came out how.
+        told: how many gates came out how; `aside` how many did not pass and do not count.
         about, numbers: what the number in front is, and the number.
         anchor: its place in the page.
         since: the change against the release; empty where none was given.
@@ -31,6 +31,7 @@ class StripRow:
     question: str
     outcome: Outcome | None
     told: str
+    aside: str
     about: str
     numbers: str
     plot: IntervalPlot | None
@@ -58,6 +59,7 @@ def _row(one: Concern, places: Mapping[str, str]) -> StripRow:
         one.question,
         one.outcome,
         _told(one),
+        _aside(one),
         about,
         numbers_told,
         draw_interval(leading) if leading is not None else None,
@@ -70,10 +72,13 @@ def _row(one: Concern, places: Mapping[str, str]) -> StripRow:
 def _told(one: Concern) -> str:
     if one.outcome is None:
         return "not measured"
-    waived = sum(verdict.waived for verdict in one.aside)
-    counts = ((waived, "waived"), (len(one.aside) - waived, "advisory"))
-    aside = [f"{count} {told}" for count, told in counts if count]
     if one.outcome == "pass":
         passed = len(one.of("pass"))
-        return ", ".join([*([f"{plural(passed, 'gate')} passed"] if passed else []), *aside])
-    return ", ".join([f"{len(one.bearing(one.outcome))} of {len(one.verdicts)} {WORDS[one.outcome]}", *aside])
+        return f"{plural(passed, 'gate')} passed" if passed else "nothing blocks"
+    return f"{len(one.bearing(one.outcome))} of {len(one.verdicts)} {WORDS[one.outcome]}"
+
+
+def _aside(one: Concern) -> str:
+    waived = sum(verdict.waived for verdict in one.aside)
+    counts = ((waived, "waived"), (len(one.aside) - waived, "advisory"))
+    return ", ".join(f"{count} {told}" for count, told in counts if count)
