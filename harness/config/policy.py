@@ -35,7 +35,10 @@ def _gate(given: Any) -> Any:
     return given
 
 
-CRITICAL_REMEDY = "a critical gate cannot be waived: mend what it found, or call it `supporting` under `severities:` and answer for that"
+CRITICAL_REMEDY = (
+    "a critical gate cannot be waived: mend what it found, or call it `supporting` under `severities:` and answer "
+    "for that"
+)
 
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
