@@ -46,6 +46,8 @@ def headline(run: Run) -> Headline:
         return Headline("pass", f"May be released{title_of_waived(run.verdicts)}", why)
     if missed := describe_not_measured(run.manifest.skipped):
         why += f" Not measured: {missed}."
+    if all(verdict.severity == "advisory" for verdict in run.verdicts):
+        why += " Every gate is advisory, and none of them decides a release."
     if any(verdict.bearing == "fail" for verdict in run.verdicts):
         return Headline("fail", "Must not be released", why)
     return Headline("undecided", "Undecided", why)

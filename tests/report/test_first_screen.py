@@ -242,7 +242,9 @@ def test_what_a_failure_spared_is_told_once_and_by_the_headline(tmp_path: Path) 
     ],
 )
 def test_the_verdict_on_the_release_is_made_of_what_counts(tmp_path: Path, verdicts: list[Verdict], title: str) -> None:
-    assert headline(stored(tmp_path, "r", verdicts)).title == title
+    found = headline(stored(tmp_path, "r", verdicts))
+    assert found.title == title
+    assert ("Every gate is advisory" in found.why) == all(v.severity == "advisory" for v in verdicts)
 
 
 def test_failures_that_do_not_block_stand_apart_with_by_whom_why_and_until_when() -> None:
