@@ -30,6 +30,11 @@ Role = Literal["base", "candidate", "judge"]
 Outcome = Literal["pass", "fail", "inconclusive", "error"]
 RunStatus = Literal["running", "complete", "interrupted"]
 Side = Literal["above", "below", "within"]
+Severity = Literal["critical", "supporting", "advisory"]
+"""What a gate that does not pass means for the release: it blocks, it blocks unless waived, or it is told and never blocks."""
+Lapse = Literal["expired", "critical", "other_adapter", "error", "ambiguous"]
+"""Why a waiver does not hold: past its date, its gate is critical, it is for another adapter, the gate could not be measured,
+or its name means several gates of the run."""
 Cause = Literal["interval", "too_few", "at_floor", "sparse", "unreadable", "obstacle"]
 """What keeps a gate from a decision: the limit lies within the interval, too few independent items, a base with nothing to
 lose, too few items that differ from the rest, unreadable judgements, or whoever was to judge could not."""
@@ -93,6 +98,23 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Waiver:
+    """Somebody's word that a gate's failure does not block, on the verdict that it names.
+
+    Attributes:
+        gate: the gate as it was named, or the pattern.
+        until: the last day on which it holds, ISO.
+        lapse: why it does not hold; empty where it does, and the gate does not block.
+    """
+
+    gate: str
+    who: str
+    why: str
+    until: str
+    lapse: Lapse | Literal[""] = ""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a gate decided and on what evidence. `reason`, `rule` and `remedy` are for people: no code reads them.
 
@@ -116,6 +138,8 @@ class Verdict:
         details: further facts for the report (failing tensors, slices seen/unseen ...), JSON.
         against: what the baseline is called, where a gate was put a second time, to candidate and baseline adapter;
             empty for a gate of the suites.
+        severity: what it means for the release where it does not pass.
+        waiver: that names it, where it does not pass. The outcome stays what was measured.
     """
 
     gate: str
@@ -146,6 +170,23 @@ class Verdict:
     duration_s: float = 0.0
     against: str = ""
     name: str = ""
+    severity: Severity = "supporting"
+    waiver: Waiver | None = None
+
+    @property
+    def waived(self) -> bool:
+        """Whether a waiver holds for it."""
+        return self.waiver is not None and not self.waiver.lapse
+
+    @property
+    def counts(self) -> bool:
+        """Whether it bears on the release: an advisory gate never does, nor one that is waived."""
+        return self.severity != "advisory" and not self.waived
+
+    @property
+    def bearing(self) -> Outcome:
+        """Its outcome as it bears on the release: what does not count stands in nobody's way."""
+        return self.outcome if self.counts else "pass"
 
     @property
     def at_floor(self) -> bool:
@@ -365,6 +406,25 @@ class BaselineFacts(ManifestPart):
     missing: tuple[str, ...] = ()
 
 
+class WaiverFacts(ManifestPart):
+    """A waiver of assay.yaml, and what it did in the run.
+
+    Attributes:
+        gate: name or pattern; `adapter` the digest it is for, empty for any.
+        matched, lifted: how many gates it names, and how many of these it keeps from blocking.
+        expired: whether the run began after its last day.
+    """
+
+    gate: str = ""
+    who: str = ""
+    why: str = ""
+    until: str = ""
+    adapter: str = ""
+    matched: int = 0
+    lifted: int = 0
+    expired: bool = False
+
+
 class SkippedTest(ManifestPart):
     """A test that gates and did not run.
 
@@ -409,6 +469,8 @@ class Manifest(ManifestPart):
         engine: revision of the engine that answered.
         data: the tasks measured, by name.
         unused_limits: limits in assay.yaml of tasks that no gate measured.
+        unused_severities: names under `severities:` that no gate of the whole run has.
+        waivers: those of assay.yaml; `required` the gates that it wants to be there.
         deselected: how many tests that gate were left out by -k, -m and the like.
         selected: arguments that narrowed the run to a part of the suites.
         comparability: None in a run of an older version.
@@ -439,6 +501,9 @@ class Manifest(ManifestPart):
     duration_s: float | None = None
     baseline: BaselineFacts = Field(default_factory=BaselineFacts)
     unused_limits: tuple[str, ...] = ()
+    unused_severities: tuple[str, ...] = ()
+    waivers: tuple[WaiverFacts, ...] = ()
+    required: tuple[str, ...] = ()
     comparability: ComparabilityKey | None = None
 
 
@@ -456,25 +521,24 @@ class ProcessFacts(Manifest):
 
 RunOutcome = Literal["pass", "fail", "inconclusive", "error", "incomplete"]
 
-SEVERITY: tuple[Outcome, ...] = ("error", "fail", "inconclusive", "pass")
-"""Worst first."""
+WORST_FIRST: tuple[Outcome, ...] = ("error", "fail", "inconclusive", "pass")
 
 
 def count_outcomes(verdicts: Iterable[Verdict]) -> dict[Outcome, int]:
     """How many verdicts have each outcome; all four keys are there, worst first."""
-    counts: dict[Outcome, int] = dict.fromkeys(SEVERITY, 0)
+    counts: dict[Outcome, int] = dict.fromkeys(WORST_FIRST, 0)
     for verdict in verdicts:
         counts[verdict.outcome] += 1
     return counts
 
 
 def overall_outcome(verdicts: Iterable[Verdict], status: RunStatus) -> RunOutcome:
-    """The outcome of the run: its worst verdict.
+    """The outcome of the run: the worst verdict of those that bear on the release.
 
-    A run that is not complete is `incomplete` whatever its verdicts say, and a run without verdicts is
-    `inconclusive`: nothing was shown.
+    A run that is not complete is `incomplete` whatever its verdicts say, and a run without verdicts, or with none but
+    advisory ones, is `inconclusive`: nothing was shown.
     """
     if status != "complete":
         return "incomplete"
-    counts = count_outcomes(verdicts)
-    return next((outcome for outcome in SEVERITY if counts[outcome]), "inconclusive")
+    found = {verdict.bearing for verdict in verdicts if verdict.severity != "advisory"}
+    return next((outcome for outcome in WORST_FIRST if outcome in found), "inconclusive")

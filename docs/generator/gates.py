@@ -34,7 +34,8 @@ _HEAD = """# Gates
 Every gate of the suites that ship: what it asks, the key of [assay.yaml](configuration.md) that holds its limit, and what
 to do where it fails. An ellipsis stands for what the run fills in. The same remedy stands under a failed gate in the
 terminal and in the report. A gate's name in a run is the suite, then (where it has one) the task, then the metric and its
-rule: `forgetting/mmlu/acc/non_inferior`.
+rule: `forgetting/mmlu/acc/non_inferior`. By that name `severities:`, `waivers:` and `required:` mean it; see
+[what blocks](../explanation/verdicts.md#what-blocks).
 
 """
 

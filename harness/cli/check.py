@@ -6,6 +6,7 @@ import argparse
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from harness.config.settings import Settings
     from harness.engines import Request
+    from harness.gates.policy import Collected, ReleasePolicy
     from harness.session.model_pair import ModelPair
     from harness.tasks.base import TaskLike
 
@@ -61,7 +63,28 @@ def _check(arguments: argparse.Namespace) -> None:
         print(f"\n{_training(pair, tokenizer)}")
     for task in tasks:
         _print_first_prompt(task, tokenizer)
+    for warning in release_policy(settings).foreseen(shipped_suites(settings)):
+        print(f"\n{warning}")
     print(f"\n{forecast(pair, tasks)}")
+
+
+def release_policy(settings: Settings) -> ReleasePolicy:
+    """What the configuration says of gates today; no adapter is known."""
+    from harness.gates.policy import ReleasePolicy
+
+    return ReleasePolicy(settings.config, datetime.now(UTC).date(), lambda: "")
+
+
+def shipped_suites(settings: Settings) -> dict[str, Collected]:
+    """The suites that ship, as far as waivers and severities can be held against them."""
+    from harness.gates.policy import Collected
+    from harness.session.preflight import configured_gates
+
+    gates = [use.gate for task in settings.config.tasks for use in configured_gates(settings, task)]
+    return {
+        "integrity": Collected("critical"),
+        "task": Collected("supporting", {one.name: one.severity for one in gates}),
+    }
 
 
 def checked_tasks(settings: Settings) -> list[TaskLike]:
@@ -83,6 +106,9 @@ def checked_tasks(settings: Settings) -> list[TaskLike]:
     complaints = Complaints()
     needs = everything(settings, complaints)
     check_files(settings, needs, find, complaints)
+    complaints.tell(ConfigError)
+    for fault in release_policy(settings).check(shipped_suites(settings)):
+        complaints.noted.append(fault)
     complaints.tell(ConfigError)
     return list({task.name: task for task in (find(*named) for named in needs.measured)}.values())
 

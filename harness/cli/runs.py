@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
-from harness.runs.baselines import DEFAULT_NAME, NamedRun, find_run, promote
+from harness.runs.baselines import DEFAULT_NAME, NamedRun, find_run, promote, waived
 from harness.runs.run import Run
 from harness.runs.storage import open_store
 
@@ -143,6 +143,8 @@ def _set(arguments: argparse.Namespace) -> None:
     print(f"baseline {baseline.name}: run {baseline.run} ({baseline.adapter or 'no adapter named'}), {store.location}")
     if baseline.forced:
         print(f"  forced: {baseline.forced}")
+    for one in waived(found.run):
+        print(f"  waived: {one}")
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -162,6 +164,7 @@ def _show(arguments: argparse.Namespace) -> None:
         "digest": run.manifest.adapter.digest,
         "profile": run.manifest.profile,
         "outcome": run.outcome,
+        "waived": "; ".join(waived(run)),
         "gates": len(run.verdicts),
         "tasks": ", ".join(run.manifest.data),
         "place": store.location.child(run.id),

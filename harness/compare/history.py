@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.compare.comparability import verdict_differences
-from harness.records import SEVERITY, Outcome, Verdict
+from harness.records import WORST_FIRST, Outcome, Verdict
 from harness.runs.baselines import own
 from harness.runs.run import Run
 
@@ -70,5 +70,5 @@ def own_value(verdict: Verdict | None) -> float | None:
 
 
 def _point(verdicts: Sequence[Verdict]) -> Point:
-    worst = min(verdicts, key=lambda verdict: SEVERITY.index(verdict.outcome))
+    worst = min(verdicts, key=lambda verdict: WORST_FIRST.index(verdict.outcome))
     return Point(worst.outcome, next((value for v in verdicts if (value := own_value(v)) is not None), None))

@@ -31,7 +31,7 @@ class Cell:
         verdict: None where the run does not have the gate.
         change: the candidate's metric minus that of the first run's, paired by item; None where the two do not compare
             or the gate rests on no metric of items.
-        regression: why this is worse than the first run; empty where it is not.
+        regression: why this is worse than the first run; empty where it is not, or is but waived or advisory.
         allowed: the loss from the first run that is tolerated, 0 or more; None without a change.
     """
 
@@ -190,12 +190,12 @@ class _Comparison:
             return Cell(verdict)
         change = self._change(verdict, run)
         if change is None:
-            return Cell(verdict, None, _fall(first, verdict))
+            return Cell(verdict, None, _fall(first, verdict) if verdict.counts else "")
         allowed = self._allowed(first, verdict)
         # the end of the interval nearest to no loss at all
         least_loss = -change.high if verdict.higher_is_better else change.low
         loss = f"worse by more than the {allowed:g} allowed" if least_loss > allowed else ""
-        return Cell(verdict, change, _fall(first, verdict) or loss, allowed)
+        return Cell(verdict, change, (_fall(first, verdict) or loss) if verdict.counts else "", allowed)
 
     def _change(self, verdict: Verdict, run: int) -> Interval | None:
         task, metric = verdict.task, verdict.metric

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, Strict, model_validator
 
 from harness.config.base import Named, Section, Text
 from harness.config.checking import check, location
+from harness.config.policy import WaiverEntry, check_waivers
 from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
 from harness.config.sections import (
     DataThresholds,
@@ -25,6 +26,7 @@ from harness.config.sections import (
 )
 from harness.config.yaml_text import parse_yaml
 from harness.errors import ConfigError
+from harness.records import Severity
 
 FILE_NAME = "assay.yaml"
 
@@ -46,6 +48,13 @@ class ConfigFile(Section):
     """task -> its kind, data and gates; checked by the kind when the task is built"""
     margins: Thresholds = Field(default_factory=Thresholds)
     """limits of the gates that are not a task's own"""
+    severities: Named[Severity] = Field(default={})
+    """gate, or pattern with *, -> what it means where it does not pass: `critical` blocks, `supporting` blocks unless waived,
+    `advisory` is told and never blocks. Gates of the integrity suite are critical, all others supporting"""
+    waivers: Annotated[tuple[WaiverEntry, ...], Strict(False)] = ()
+    """failures that somebody answers for, until a day"""
+    required: Annotated[tuple[Text, ...], Strict(False)] = ()
+    """gates, or patterns with *, without which no run passes: deselected, skipped or removed, they fail it"""
     integrity: Integrity = Field(default_factory=Integrity)
     """what the integrity suite lets be"""
     training: TrainingThresholds = Field(default_factory=TrainingThresholds)
@@ -64,6 +73,11 @@ class ConfigFile(Section):
     """who judges open answers"""
     profiles: Named[ProfileSizes] = Field(default={})
     """profile -> sizes; those of smoke and release change the built-in ones"""
+
+    @model_validator(mode="after")
+    def _waivers_can_hold(self) -> ConfigFile:
+        check_waivers(self.waivers, self.severities)
+        return self
 
 
 class Config(ConfigFile):

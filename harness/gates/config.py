@@ -16,6 +16,8 @@ from harness.config.checking import check
 from harness.errors import Complaints, ConfigError
 from harness.gates.kinds import KINDS, RuleKind
 from harness.gates.preconditions import carries, check_gateable, check_threshold, no_item_with
+from harness.records import Severity
+from harness.runs.gate_names import gate_name
 
 if TYPE_CHECKING:
     from harness.gates.comparison import Comparison, Evaluation
@@ -38,6 +40,7 @@ class GateSpec:
         relative: the margin was written as a share, like "5%".
         where: tags the items must carry.
         number: its place in the list, from 1.
+        severity: what it means where it does not pass; None says nothing.
     """
 
     task: str
@@ -47,12 +50,18 @@ class GateSpec:
     where: Mapping[str, str] = field(default_factory=dict)
     relative: bool = False
     number: int = field(default=0, compare=False)
+    severity: Severity | None = None
 
     @property
     def id(self) -> str:
         """Unique among the gates of a run, as in `tool_calls-exact_match-superior-values=unseen`."""
         tags = (f"{tag}={self.where[tag]}" for tag in sorted(self.where))
         return "-".join([self.task, self.metric, self.kind, *tags])
+
+    @property
+    def name(self) -> str:
+        """What it is called within its suite, in a run."""
+        return gate_name(self.metric, self.kind, task=self.task, tags=self.where)
 
     def apply(self, comparison: Comparison | Evaluation) -> Rule:
         """The rule of this gate over these samples.
@@ -118,6 +127,9 @@ class GateKeys(Section):
     """a metric of the task"""
     where: Annotated[Mapping[str, str], Field(min_length=1), BeforeValidator(_tags)] | None = None
     """tags that items must carry: tag -> value"""
+    severity: Severity | None = None
+    """what it means where it does not pass: `critical` blocks, `supporting` blocks unless waived, `advisory` is told and
+    never blocks. What `severities:` says of the gate comes before"""
 
     @property
     def rules(self) -> dict[str, Threshold]:
@@ -197,4 +209,5 @@ def gates_from_config(task_name: str, entries: object) -> list[GateSpec]:
 def _spec(task: str, entry: object, name: str) -> GateSpec:
     keys = check(gate_keys(), entry, lambda at: f"{name}: {'.'.join(at)}" if at else name, ConfigError)
     [(kind, threshold)] = keys.rules.items()
-    return GateSpec(task, keys.metric, kind, threshold.value, keys.where or {}, threshold.relative)
+    where = keys.where or {}
+    return GateSpec(task, keys.metric, kind, threshold.value, where, threshold.relative, severity=keys.severity)

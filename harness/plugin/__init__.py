@@ -12,6 +12,7 @@ from harness.config.settings import Settings
 from harness.errors import AssayError, Complaints, ConfigError, joined
 from harness.plugin import config_fixtures, fixtures, training_fixtures
 from harness.plugin.finish import finish_run
+from harness.plugin.gating import suite_of, suites_of
 from harness.plugin.options import add_options
 from harness.plugin.precedence import SUITES, mark_by_name, note_failures, rank, skip_if_broken
 from harness.plugin.reports import VerdictCollector, annotate_report, carried_verdicts, measures, owns
@@ -92,6 +93,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if gating and not state.usage_error:
         try:
             _ = state.settings, state.baseline
+            state.suites = suites_of(gating, state.settings.config)
         except AssayError as exc:
             state.usage_error = str(exc)
     _stop_for_usage_error(state, items)
@@ -107,6 +109,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     from harness.plugin.needs import check_needs
 
     check_needs(state, gating)
+    state.running = {suite_of(item) for item in gating}
+    for fault in state.policy.check(state.suites):
+        with state.complaints.noting(state.settings.config.file.name):
+            raise fault
     if state.complaints.noted:
         state.usage_error = str(joined(state.complaints.noted, ConfigError))
     _stop_for_usage_error(state, session.items)
@@ -167,10 +173,17 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> 
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, Any] | None:
-    """Show an undecided gate as what it is where it does not fail its test."""
-    undecided = any(v.outcome == "inconclusive" for v in carried_verdicts(report))
-    if report.when == "call" and report.passed and undecided:
-        return "inconclusive", "i", ("INCONCLUSIVE", {"yellow": True})
+    """Show a gate that did not pass as what it is where it does not fail its test."""
+    if report.when != "call" or not report.passed:
+        return None
+    verdicts = [verdict for verdict in carried_verdicts(report) if verdict.outcome != "pass"]
+    for word, found in (
+        ("inconclusive", any(v.counts for v in verdicts)),
+        ("waived", any(v.waived for v in verdicts)),
+        ("advisory", bool(verdicts)),
+    ):
+        if found:
+            return word, word[0], (word.upper(), {"yellow": True})
     return None
 
 

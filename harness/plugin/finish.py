@@ -40,7 +40,7 @@ def finish_run(state: State, session: pytest.Session) -> None:
     """
     own = state.facts()
     processes = [*state.worker_facts, *([own] if own is not None else [])]
-    if not state.verdicts and not processes:
+    if not state.verdicts and not processes and not _lacks_everything(state):
         return
     cut_short = session.exitstatus not in _RAN_TO_ITS_END or bool(session.shouldstop) or bool(session.shouldfail)
     status: RunStatus = "interrupted" if cut_short else "complete"
@@ -49,10 +49,14 @@ def finish_run(state: State, session: pytest.Session) -> None:
         facts: dict[str, Any] = {}
         if state.baseline is not None:
             facts["baseline"] = _hold_against(state, state.baseline, session, status)
+        facts |= _judge(state, session, status)
         state.manifest = _manifest(state, processes).model_copy(update=facts)
         if status == "complete" and not state.deselected and not state.manifest.selected:
-            unused = _unused_limits(state.settings.config, state.verdicts)
-            state.manifest = state.manifest.model_copy(update={"unused_limits": unused})
+            unused = {
+                "unused_limits": _unused_limits(state.settings.config, state.verdicts),
+                "unused_severities": state.policy.unused_severities(state.verdicts),
+            }
+            state.manifest = state.manifest.model_copy(update=unused)
         state.run_directory = state.writer().finish(
             state.manifest, state.verdicts, status, training=_first(processes, "training_document")
         )
@@ -70,6 +74,25 @@ def _hold_against(state: State, baseline: BaselineRun, session: pytest.Session, 
         state.verdicts.extend(baseline.missing(facts.missing))
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     return facts
+
+
+def _lacks_everything(state: State) -> bool:
+    """Whether gates are required and each test that gates was skipped or deselected."""
+    left_out = bool(state.skipped or state.deselected) and not state.config.option.collectonly
+    return left_out and bool(state.settings.config.required)
+
+
+def _judge(state: State, session: pytest.Session, status: RunStatus) -> dict[str, Any]:
+    """What only the whole run shows of its waivers and required gates; what blocks it then fails the session."""
+    policy = state.policy
+    if status == "complete":  # else it never got there
+        settled = policy.settled(state.verdicts)
+        missing = policy.missing(settled, state.skipped, state.deselected)
+        if missing or settled != state.verdicts:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        state.verdicts = [*settled, *missing]
+    given = {"waivers": policy.waivers(state.verdicts), "required": policy.config.required}
+    return {key: value for key, value in given.items() if value}
 
 
 def _unused_limits(config: Config, verdicts: Sequence[Verdict]) -> tuple[str, ...]:

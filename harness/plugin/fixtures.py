@@ -118,14 +118,16 @@ def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Compariso
 
 @pytest.fixture
 def gate(request: pytest.FixtureRequest) -> Gate:
-    """`gate(rule)`: decide it, record the verdict, and fail the test where it does not pass.
+    """`gate(rule, severity=None)`: decide it, record the verdict, and fail the test where it does not pass.
+
+    `severity="critical"` blocks, `"supporting"` blocks unless waived, `"advisory"` is told and never blocks.
 
     Example:
         def test_answers_stay_short(compare, gate):
             gate(compare("tickets").metric("answer_tokens").non_inferior(margin=5))
     """
     state = request.config.stash[STATE]
-    gate = Gate(request.node, state.settings, state.baseline)
+    gate = Gate(request.node, state.settings, state.policy, state.baseline)
     request.node.stash[GATE] = gate
     return gate
 

@@ -6,14 +6,19 @@ import dataclasses
 import time
 import warnings
 from collections import Counter
+from collections.abc import Sequence
+from typing import get_args
 
 import pytest
 
+from harness.config import Config
 from harness.config.settings import Settings
-from harness.errors import AssayError
+from harness.errors import AssayError, Complaints, ConfigError, nearest
 from harness.gates import Gateable
+from harness.gates.config import GateSpec, gates_from_config
+from harness.gates.policy import Collected, ReleasePolicy
 from harness.plugin.baseline import BaselineRun
-from harness.records import Outcome, Verdict
+from harness.records import Severity, Verdict
 from harness.runs.baselines import SUITE
 from harness.runs.gate_names import in_suite
 
@@ -32,25 +37,33 @@ class Gate:
     """The `gate` fixture: call it with a rule or a check.
 
     A failed gate fails the test, an unmeasurable one makes it an error, an inconclusive one does what
-    `--inconclusive` says. A test may gate several times; the first that fails ends it. With `--baseline`, a rule that
-    compares with the base is put to the baseline adapter as well, and fails its test alike.
+    `--inconclusive` says, and none does anything where it is advisory or waived. A test may gate
+    several times; the first that fails ends it. With `--baseline`, a rule that compares with the base is put to the
+    baseline adapter as well, and fails its test alike.
 
     Attributes:
         verdicts: decided so far.
         raised: what the last enforced verdict raised; any other failure of the test has no verdict yet.
     """
 
-    def __init__(self, node: pytest.Item, settings: Settings, baseline: BaselineRun | None = None) -> None:
+    def __init__(
+        self, node: pytest.Item, settings: Settings, policy: ReleasePolicy, baseline: BaselineRun | None = None
+    ) -> None:
         self.verdicts: list[Verdict] = []
         self.raised: BaseException | None = None
         self._node = node
         self._settings = settings
+        self._policy = policy
         self._baseline = baseline
         self._reported = 0
         self._named: Counter[tuple[str, str]] = Counter()
 
-    def __call__(self, rule: Gateable | None) -> Verdict:
+    def __call__(self, rule: Gateable | None, *, severity: Severity | None = None) -> Verdict:
         """Decide, record and enforce. None, which a check is that does not apply, skips the test.
+
+        Args:
+            severity: `critical` blocks, `supporting` blocks unless waived, `advisory` is told and never blocks; what
+                `severities:` of assay.yaml says of the gate comes before.
 
         Returns:
             The verdict on the rule itself.
@@ -58,12 +71,15 @@ class Gate:
         Raises:
             pytest.fail.Exception: the verdict is fail, or inconclusive where that fails.
             GateError: the verdict is error.
+            ConfigError: there is no such severity.
         """
+        if severity is not None and severity not in get_args(Severity):
+            raise ConfigError(f"gate(severity={severity!r})", nearest(str(severity), get_args(Severity)))
         if rule is None:
             pytest.skip("the check does not apply to these data")
-        first = self._decide(rule, suite_of(self._node))
+        first = self._decide(rule, suite_of(self._node), severity or severity_by_default(self._node))
         against = self._baseline.against(rule) if self._baseline is not None and first.outcome != "error" else None
-        second = [] if against is None else [self._decide(against, SUITE)]
+        second = [] if against is None else [self._decide(against, SUITE, first.severity)]
         try:
             for verdict in (first, *second):
                 self._enforce(verdict)
@@ -78,7 +94,7 @@ class Gate:
         self._reported = len(self.verdicts)
         return new
 
-    def _decide(self, rule: Gateable, suite: str) -> Verdict:
+    def _decide(self, rule: Gateable, suite: str, severity: Severity) -> Verdict:
         started = time.perf_counter()
         decided = rule.decide()
         self._named[suite, decided.gate] += 1
@@ -87,23 +103,61 @@ class Gate:
             test=self._node.nodeid,
             duration_s=time.perf_counter() - started,
         )
-        verdict = Verdict.from_json(named.to_json())  # a mistyped one of a rule from elsewhere is that test's error
+        judged = self._policy.applied(named, severity)
+        verdict = Verdict.from_json(judged.to_json())  # a mistyped one of a rule from elsewhere is that test's error
         self.verdicts.append(verdict)
         return verdict
 
     def _enforce(self, verdict: Verdict) -> None:
-        error = GateError(f"{verdict.gate}: {verdict.reason}", verdict.remedy)
-        if verdict.outcome == "error":
+        from harness.report.standing import lapsed
+
+        lapse = lapsed(verdict)
+        error = GateError(f"{verdict.gate}: {verdict.reason}" + (f"\n  {lapse}" if lapse else ""), verdict.remedy)
+        if verdict.outcome == "error" and verdict.counts:
             raise error
-        if fails_test(verdict.outcome, self._settings):
+        if fails_test(verdict, self._settings):
             pytest.fail(f"inconclusive: {error}" if verdict.outcome == "inconclusive" else str(error), pytrace=False)
-        if verdict.outcome == "inconclusive":
+        if verdict.outcome == "inconclusive" and verdict.counts:
             warnings.warn(InconclusiveWarning(str(error)), stacklevel=3)
 
 
-def fails_test(outcome: Outcome, settings: Settings) -> bool:
+def fails_test(verdict: Verdict, settings: Settings) -> bool:
     """Whether a gate that came out so fails its test."""
+    outcome = verdict.bearing
     return settings.inconclusive == "fail" if outcome == "inconclusive" else outcome != "pass"
+
+
+def severity_by_default(node: pytest.Item) -> Severity:
+    """The severity of a test's gates where nothing is said of them: without integrity nothing else means anything."""
+    spec = _task_gate(node)
+    if spec is not None and spec.severity is not None:
+        return spec.severity
+    return "critical" if node.get_closest_marker("integrity") is not None else "supporting"
+
+
+def suites_of(items: Sequence[pytest.Item], config: Config) -> dict[str, Collected]:
+    """The suites of these tests, which all gate. The gates of one are known where each of its tests takes a `task_gate`."""
+    specs: list[GateSpec] = []
+    for task, spec in config.tasks.items():
+        with Complaints().noting():  # noted where the tests were made
+            specs += gates_from_config(task, spec.get("gates"))
+    by_suite: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        by_suite.setdefault(suite_of(item), []).append(item)
+    return {
+        suite: Collected(
+            "critical" if all(item.get_closest_marker("integrity") for item in own) else "supporting",
+            {one.name: one.severity for one in specs} if all(map(_task_gate, own)) else None,
+        )
+        for suite, own in by_suite.items()
+    }
+
+
+def _task_gate(node: pytest.Item) -> GateSpec | None:
+    """The gate of assay.yaml that a test is run for."""
+    called = getattr(node, "callspec", None)
+    spec = None if called is None else called.params.get("task_gate")
+    return spec if isinstance(spec, GateSpec) else None
 
 
 def suite_of(node: pytest.Item) -> str:

@@ -57,7 +57,7 @@ def rank(item: pytest.Item) -> int:
 def note_failures(state: State, item: pytest.Item, verdicts: Sequence[Verdict]) -> None:
     """Remember, and tell the other processes of this run, that an integrity gate failed or could not be measured."""
     if item.get_closest_marker("integrity") is not None:
-        broken = [verdict.gate for verdict in verdicts if verdict.outcome in ("fail", "error")]
+        broken = [verdict.gate for verdict in verdicts if verdict.bearing in ("fail", "error")]
         if broken and not state.failed_integrity():
             state.keep_failed_integrity(broken[0])
 

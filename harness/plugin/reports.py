@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import AssayError, UndecidedError, first_line
-from harness.plugin.gating import GATE, fails_test, suite_of
+from harness.plugin.gating import GATE, fails_test, severity_by_default, suite_of
 from harness.plugin.precedence import SPARED
 from harness.plugin.state import STATE, State
 from harness.records import Outcome, ProcessFacts, SkippedTest, Verdict
@@ -41,29 +41,38 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
 
     An `AssayError` is shown as its message. Whatever is neither a failed gate nor a failed assertion means that
     something could not be measured, which pytest is to count as an error, as it counts what goes wrong before a call.
-    No test waives its failed gate: not by catching the failure, nor by xfail or skip.
+    No test waives its failed gate: not by catching the failure, nor by xfail or skip. What its policy says does.
     """
     if not measures(item):
         return
     setattr(report, _MEASURES, True)
     setattr(report, _SPARED, item.stash.get(SPARED, ("", "")))
-    settings = item.config.stash[STATE].settings
+    state = item.config.stash[STATE]
+    settings = state.settings
     error = call.excinfo.value if call.excinfo is not None else None
     gate = item.stash.get(GATE, None)
     verdicts = gate.unreported() if gate is not None else []
     if isinstance(error, AssayError):
         report.longrepr = str(error)
     if report.failed and not (gate is not None and gate.raised is error is not None):
-        verdicts.append(_verdict_without_gate(item, report, error))
-        if not fails_test(verdicts[-1].outcome, settings):
-            report.outcome, report.longrepr = "passed", None
-    if not report.failed and (waived := [v for v in verdicts if fails_test(v.outcome, settings)]):
-        _fail_all_the_same(report, waived[0])
+        verdicts.append(state.policy.applied(_verdict_without_gate(item, report, error), severity_by_default(item)))
+        if not fails_test(verdicts[-1], settings):
+            _let_be(report, item, verdicts[-1])
+    if not report.failed and (failed := [v for v in verdicts if fails_test(v, settings)]):
+        _fail_all_the_same(report, failed[0])
     if report.failed and report.when == "call" and verdicts and verdicts[-1].outcome == "error":
         report.when = "setup"
     if verdicts:
         setattr(report, _CARRIED, json.dumps([v.to_json() for v in verdicts]))
         report.user_properties.extend((f"assay:{v.gate}", v.outcome) for v in verdicts)
+
+
+def _let_be(report: pytest.TestReport, item: pytest.Item, verdict: Verdict) -> None:
+    """Where setting up went wrong there is nothing to call."""
+    if report.when == "setup":
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {verdict.reason}")
+    else:
+        report.outcome, report.longrepr = "passed", None
 
 
 def _fail_all_the_same(report: pytest.TestReport, verdict: Verdict) -> None:
@@ -74,7 +83,7 @@ def _fail_all_the_same(report: pytest.TestReport, verdict: Verdict) -> None:
     report.outcome = "failed"
     report.longrepr = (
         f"{verdict.gate}: {verdict.reason}\n  {way} does not waive a gate\n"
-        "  remedy: change its margin, or deselect the test, which the run records"
+        "  remedy: change its margin, waive it under `waivers:` of assay.yaml, or deselect the test, which the run records"
     )
 
 
@@ -120,15 +129,17 @@ class VerdictCollector:
         if report.failed and report.when not in ("setup", "call", "teardown"):
             reason = f"the process that ran {report.nodeid} died"
             self._state.verdicts.append(Verdict(report.nodeid, "error", reason, test=report.nodeid))
-        if report.skipped and hasattr(report, _MEASURES):
+        told = any(verdict.outcome == "error" for verdict in carried_verdicts(report))
+        if report.skipped and hasattr(report, _MEASURES) and not told:
             spared_by, suite = getattr(report, _SPARED, ("", ""))
             why = {"spared_by": spared_by, "suite": suite} if spared_by else {}
             self._state.skipped.append(SkippedTest(test=report.nodeid, reason=_why_skipped(report), **why))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Give a starting xdist worker the id of the run it is part of."""
+        """Give a starting xdist worker the id of the run it is part of, and when that began."""
         node.workerinput["assay_run_id"] = self._state.run_id
+        node.workerinput["assay_started"] = self._state.started
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

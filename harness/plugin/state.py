@@ -6,6 +6,7 @@ import contextlib
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from harness.records import Manifest, ProcessFacts, Sample, SkippedTest, Verdict
 from harness.runs.run import new_run_id
 
 if TYPE_CHECKING:
+    from harness.gates.policy import Collected, ReleasePolicy
     from harness.plugin.baseline import BaselineRun
     from harness.plugin.progress import AnswerBar
     from harness.runs import RunWriter
@@ -44,6 +46,7 @@ class State:
         write_error: why it could not be.
         complaints: what is wrong with the configuration and what it names, noted during the collection.
         measured: tasks that the tests that are left will measure, by name and few-shot count; None where none gates.
+        suites: those of which tests were collected; `running` those of the tests that are left.
         faults: test function -> what is wrong with the tasks and metrics that its source names.
         notices: shows what is logged.
         usage_error: the same and what is wrong with the options, until it is raised; no test runs then.
@@ -52,7 +55,8 @@ class State:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.started = time.time()
+        worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+        self.started: float = worker["assay_started"] if worker else time.time()
         self.verdicts: list[Verdict] = []
         self.skipped: list[SkippedTest] = []
         self.deselected = 0
@@ -62,13 +66,14 @@ class State:
         self.write_error = ""
         self.complaints = Complaints()
         self.measured: Sequence[tuple[str, int | None]] | None = None
+        self.suites: dict[str, Collected] = {}
+        self.running: set[str] = set()
         self.faults: dict[Any, AssayError] = {}
         self.notices = Notices(self.on_terminal)
         self.usage_error = ""
         self.stopped = False
         self._built: dict[tuple[str, int | None], TaskLike] = {}
         self._failed_integrity = ""
-        worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self._processes = worker["workercount"] if worker else 1
         self.is_worker = worker is not None
         self.run_id = worker["assay_run_id"] if worker else new_run_id()
@@ -112,11 +117,29 @@ class State:
         named = self.settings.baseline
         return BaselineRun(self.settings, named, lambda: self.session) if named else None
 
+    @cached_property
+    def policy(self) -> ReleasePolicy:
+        """What verdicts of this run mean for the release."""
+        from harness.gates.policy import ReleasePolicy
+
+        today = datetime.fromtimestamp(self.started, UTC).date()
+        return ReleasePolicy(self.settings.config, today, self._candidate_digest)
+
+    def _candidate_digest(self) -> str:
+        """Of the candidate; empty where it is not known yet: nothing is trained to learn it."""
+        models = self.session.models
+        if self.settings.adapter is None or (models.recipe is not None and not models.is_trained):
+            return ""
+        with contextlib.suppress(AssayError):
+            return models.identities["candidate"].digest
+        return ""
+
     def forecast(self) -> Iterator[str]:
         """What the run will do, in one line, and what is known already to go wrong; nothing of what cannot be told."""
         from harness.session.estimate import estimate
 
         yield from (str(fault) for fault in self.faults.values())
+        yield from self.policy.foreseen(self.suites, self.running)
         with contextlib.suppress(AssayError), warnings.catch_warnings(record=True) as told:
             built = [self._built[named] for named in self.measured or () if named in self._built]
             tasks = {task.name: task for task in built}

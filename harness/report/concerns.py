@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.records import Outcome, Verdict
+from harness.report.standing import POLICY
 
 TASK, RELEASE = "task", "baseline"
 
@@ -19,7 +20,10 @@ _TITLES = {
     "safety": ("Safety", "does it refuse and answer as before?"),
     "judge": ("Judge", "does it read better, or worse?"),
     RELEASE: ("Last release", "is it no worse?"),
+    POLICY: ("Required gates", "are they there?"),
 }
+
+_ORDER: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "pass")
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Concern:
     """The gates about one thing, the worst first.
 
     Attributes:
-        outcome: the worst verdict's; None where nothing was gated.
+        outcome: the worst of the verdicts that count; None where nothing was gated.
         leading: the verdict whose number stands for all; None where none has a number.
         since_release: the same measure held against the baseline adapter, where one was given.
     """
@@ -41,15 +45,24 @@ class Concern:
 
     @property
     def outcome(self) -> Outcome | None:
-        return self.verdicts[0].outcome if self.verdicts else None
+        return self.verdicts[0].bearing if self.verdicts else None
 
     def of(self, outcome: Outcome) -> tuple[Verdict, ...]:
         """The verdicts that came out so."""
         return tuple(v for v in self.verdicts if v.outcome == outcome)
 
+    def bearing(self, outcome: Outcome) -> tuple[Verdict, ...]:
+        """The verdicts that bear on the release as such."""
+        return tuple(v for v in self.verdicts if v.bearing == outcome)
+
+    @property
+    def aside(self) -> tuple[Verdict, ...]:
+        """Those that did not pass and do not count."""
+        return tuple(v for v in self.verdicts if v.outcome != v.bearing)
+
 
 def concerns(verdicts: Iterable[Verdict]) -> tuple[Concern, ...]:
-    """All eight, whether gated or not, and last what was held against a baseline, where something was."""
+    """All eight, whether gated or not, and what was held against a baseline or is missing, where something is."""
     by_name: dict[str, list[Verdict]] = {name: [] for name in _TITLES}
     for verdict in verdicts:
         by_name[concern_of(verdict)].append(verdict)
@@ -57,7 +70,7 @@ def concerns(verdicts: Iterable[Verdict]) -> tuple[Concern, ...]:
     return tuple(
         _concern(name, found, () if name == RELEASE else held)
         for name, found in by_name.items()
-        if found or name != RELEASE
+        if found or name not in (RELEASE, POLICY)
     )
 
 
@@ -71,16 +84,16 @@ def concern_of(verdict: Verdict) -> str:
 def ranks(found: Iterable[Concern]) -> dict[str, int]:
     """Task -> its place by the worst of its verdicts, tasks alike in the order of the concerns."""
     gated = [v for one in found for v in one.verdicts if v.task]
-    return {task: at for at, task in enumerate(dict.fromkeys(v.task for v in sorted(gated, key=by_severity) if v.task))}
+    return {task: at for at, task in enumerate(dict.fromkeys(v.task for v in sorted(gated, key=worst_first) if v.task))}
 
 
-def by_severity(verdict: Verdict) -> int:
-    """Sort key of a verdict: failures first, since they decide the release, then errors."""
-    return ("fail", "error", "inconclusive", "pass").index(verdict.outcome)
+def worst_first(verdict: Verdict) -> int:
+    """Sort key of a verdict: failures first, since they decide the release, then errors; what does not count before passes."""
+    return 2 * _ORDER.index(verdict.bearing) - (verdict.outcome != verdict.bearing)
 
 
 def _concern(name: str, found: Sequence[Verdict], held: Sequence[Verdict]) -> Concern:
-    ordered = sorted(found, key=lambda v: (by_severity(v), v.gate))
+    ordered = sorted(found, key=lambda v: (worst_first(v), v.gate))
     leading = next((v for v in sorted(found, key=_says_most) if v.estimate is not None), None)
     since = None
     if leading is not None and held:
@@ -89,8 +102,9 @@ def _concern(name: str, found: Sequence[Verdict], held: Sequence[Verdict]) -> Co
     return Concern(name, *_TITLES[name], tuple(ordered), leading, since)
 
 
-def _says_most(verdict: Verdict) -> tuple[int, bool, bool, bool, bool]:
-    """Sort key: the worst outcome, then something to lose, an interval against a margin, a change from the base, all items."""
+def _says_most(verdict: Verdict) -> tuple[int, bool, bool, bool, bool, bool]:
+    """Sort key: the worst outcome that counts, something to lose, an interval and margin, a change from the base, all items."""
     estimate = verdict.estimate
     drawn = estimate is not None and estimate.low is not None and verdict.limit is not None
-    return (by_severity(verdict), verdict.at_floor, not drawn, not verdict.paired, bool(verdict.slice))
+    place = _ORDER.index(verdict.bearing), verdict.outcome != verdict.bearing
+    return (*place, verdict.at_floor, not drawn, not verdict.paired, bool(verdict.slice))

@@ -21,6 +21,7 @@ from harness.records import (
     Verdict,
 )
 from harness.report.details import cell
+from harness.report.standing import describe_required, describe_waivers
 from harness.report.text import duration, figure, moment, one_line, plural, printable
 from harness.runs.run import Run
 
@@ -46,7 +47,10 @@ def glance(run: Run) -> list[tuple[str, str]]:
         ("started", moment(manifest.started)),
         ("took", "" if manifest.duration_s is None else duration(manifest.duration_s)),
         ("baseline", describe_baseline(manifest.baseline)),
+        ("waivers", describe_waivers(manifest.waivers)),
+        ("required", describe_required(manifest.required, run.verdicts)),
         ("limits", describe_unused_limits(manifest.unused_limits)),
+        ("severities", describe_unused_severities(manifest.unused_severities)),
         ("answers", answers(manifest.answers)),
         ("sequential", describe_sequential(manifest.sequential)),
         ("judging", _judging(manifest.judge)),
@@ -164,6 +168,11 @@ def describe_not_measured(skipped: Iterable[SkippedTest]) -> str:
 def describe_unused_limits(unused: Sequence[str]) -> str:
     """The limits in assay.yaml of single tasks that no gate of the run measured, misspelt ones among them."""
     return f"{', '.join(unused)}: no gate measured that task" if unused else ""
+
+
+def describe_unused_severities(unused: Sequence[str]) -> str:
+    """The names under `severities:` that no gate of the run has."""
+    return f"{', '.join(unused)}: no gate of that name" if unused else ""
 
 
 def describe_sequential(savings: SequentialSavings) -> str:

@@ -6,18 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from harness.records import Estimate, Outcome, Verdict
-from harness.report.concerns import Concern, by_severity
+from harness.report.concerns import Concern, worst_first
 from harness.report.details import Details, cell, details, label
 from harness.report.findings import numbers, subject
 from harness.report.headline import SYMBOLS
 from harness.report.interval_plot import IntervalPlot, draw_interval
 from harness.report.slice_bars import SliceBars, slice_bars
+from harness.report.standing import standing, word
 from harness.report.text import NOTHING, duration, figure, printable, shorten
 
 _SHOWN = frozenset({
     "gate", "outcome", "reason", "suite", "test", "task", "metric", "kind", "rule", "margin", "limit", "paired",
     "higher_is_better", "estimate", "base", "candidate", "open_because", "n", "population", "method", "confidence",
-    "minimum_detectable_effect", "remedy", "slice", "details", "duration_s", "against", "name",
+    "minimum_detectable_effect", "remedy", "slice", "details", "duration_s", "against", "name", "severity", "waiver",
 })  # fmt: skip
 """Fields of a verdict that have a place of their own in the report; whatever else it has is told in its details."""
 _NAMED_ITEMS = 5
@@ -31,11 +32,14 @@ class GateRow:
         title: what it is about, in plain words; `name` is what it is called.
         found: its numbers in a line.
         anchor: its place in the page.
+        word: its outcome, and whether it is waived or advisory; `standing` what that means.
         items: ids of some that were lost or are worst.
     """
 
     outcome: Outcome
     symbol: str
+    word: str
+    standing: str
     title: str
     name: str
     found: str
@@ -74,7 +78,7 @@ def anchors(verdicts: Iterable[Verdict]) -> dict[str, str]:
 def gates_by_concern(found: Iterable[Concern], places: Mapping[str, str]) -> list[ConcernRows]:
     """Gates by concern: the concern with the worst gate first, and in it the worst gate first."""
     gated = [one for one in found if one.verdicts]
-    gated.sort(key=lambda one: by_severity(one.verdicts[0]))
+    gated.sort(key=lambda one: worst_first(one.verdicts[0]))
     return [
         ConcernRows(
             one,
@@ -96,6 +100,7 @@ def gate_row(verdict: Verdict, anchor: str = "") -> GateRow:
         ("base", _with_interval(verdict.base)),
         ("candidate", _with_interval(verdict.candidate)),
         ("direction", _direction(verdict)),
+        ("severity", "" if verdict.severity == "supporting" else verdict.severity),
         ("took", duration(verdict.duration_s) if verdict.duration_s else ""),
         *(
             (label(f.name), cell(v))
@@ -106,6 +111,8 @@ def gate_row(verdict: Verdict, anchor: str = "") -> GateRow:
     return GateRow(
         outcome=verdict.outcome,
         symbol=SYMBOLS[verdict.outcome],
+        word=word(verdict),
+        standing=shorten(printable(standing(verdict)), 1500),
         title=subject(verdict),
         name=printable(verdict.gate),
         found=numbers(verdict),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.records import Outcome, count_outcomes
+from harness.records import Outcome
 from harness.report.concerns import concerns
 from harness.report.facts import describe_not_measured
 from harness.report.sentence import sentence
+from harness.report.standing import title_of_waived
 from harness.report.text import plural
 from harness.runs.run import Run
 
@@ -41,11 +42,12 @@ def headline(run: Run) -> Headline:
     if not run.verdicts:
         return Headline("undecided", "Undecided", "No gate was decided in this run.")
     why = sentence(concerns(run.verdicts))
-    counts = count_outcomes(run.verdicts)
-    if counts["pass"] == len(run.verdicts):
-        return Headline("pass", "May be released", why)
+    if run.outcome == "pass":
+        return Headline("pass", f"May be released{title_of_waived(run.verdicts)}", why)
     if missed := describe_not_measured(run.manifest.skipped):
         why += f" Not measured: {missed}."
-    if counts["fail"]:
+    if all(verdict.severity == "advisory" for verdict in run.verdicts):
+        why += " Every gate is advisory, and none of them decides a release."
+    if any(verdict.bearing == "fail" for verdict in run.verdicts):
         return Headline("fail", "Must not be released", why)
     return Headline("undecided", "Undecided", why)

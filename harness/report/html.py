@@ -20,7 +20,7 @@ from harness.report.headline import SYMBOLS, headline
 from harness.report.page import asset, content_policy, environment
 from harness.report.pairs import metric_facts, pair_samples
 from harness.report.panels import added_panels
-from harness.report.problems import problems, unmeasured
+from harness.report.problems import problems, set_aside, unmeasured
 from harness.report.strip import WORDS, strip
 from harness.report.text import printable
 from harness.report.trade_off import front_of
@@ -47,6 +47,7 @@ def render_html(run: Run) -> str:
         symbols=SYMBOLS,
         strip=strip(found, places),
         problems=problems(found, places),
+        set_aside=set_aside(found, places),
         unmeasured=unmeasured(run),
         front=front_of(run),
         first_facts=first_facts(run.manifest),

@@ -7,6 +7,7 @@ from itertools import groupby
 from xml.etree import ElementTree as ET
 
 from harness.records import Verdict
+from harness.report.standing import standing
 from harness.report.text import one_line, printable, shorten
 from harness.runs.run import Run
 
@@ -14,7 +15,8 @@ from harness.runs.run import Run
 def render_junit(run: Run) -> str:
     """One `testsuite` a suite, one `testcase` a gate.
 
-    A failed gate is a failure, an unmeasurable one an error. An inconclusive one is a failure where the run treats it
+    A failed gate is a failure, an unmeasurable one an error, and either is skipped where it is waived or advisory. An
+    inconclusive one is a failure where the run treats it
     as such (option `inconclusive`, by default under the profile `release`), else skipped. An interrupted run has an
     error of its own, so that no CI takes half a run for a green one.
     """
@@ -47,17 +49,25 @@ def _case(suite: ET.Element, verdict: Verdict, strict: bool) -> str:
         suite, "testcase", classname=classname, name=printable(verdict.gate), time=f"{verdict.duration_s:.3f}"
     )
     kinds = {"pass": "passed", "fail": "failure", "error": "error", "inconclusive": "failure" if strict else "skipped"}
-    kind = kinds[verdict.outcome]
+    kind = kinds[verdict.outcome] if verdict.counts or verdict.outcome == "pass" else "skipped"
     if kind == "passed":
         return kind
-    message = one_line(f"{verdict.outcome}: {verdict.reason}", 1000)
+    stands = standing(verdict)
+    message = one_line(f"{verdict.outcome}: {verdict.reason}{f' ({stands})' if stands else ''}", 1000)
     result = ET.SubElement(case, kind, message=message)
     result.text = "\n".join(_body(verdict))
     return kind
 
 
 def _body(verdict: Verdict) -> Iterable[str]:
-    facts = (("rule", verdict.rule), ("reason", verdict.reason), ("remedy", verdict.remedy), ("test", verdict.test))
+    facts = (
+        ("rule", verdict.rule),
+        ("reason", verdict.reason),
+        ("remedy", verdict.remedy),
+        ("severity", verdict.severity),
+        ("standing", standing(verdict)),
+        ("test", verdict.test),
+    )
     return (f"{name}: {shorten(printable(text), 4000)}" for name, text in facts if text)
 
 

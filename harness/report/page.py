@@ -7,19 +7,32 @@ import hashlib
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from harness.report.text import printable
 
 
 def environment() -> Environment:
     """The templates; what they show is escaped and made printable."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("harness.report", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
         finalize=_finalize,
+    )
+    made.filters["code_spans"] = code_spans
+    return made
+
+
+def code_spans(text: str) -> Markup:
+    """Text with what stands between two backticks as code, and all of it escaped."""
+    parts = printable(text).split("`")
+    if len(parts) % 2 == 0:  # the last backtick opens nothing
+        parts[-2:] = ["`".join(parts[-2:])]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if nth % 2 and part else escape(part) for nth, part in enumerate(parts)
     )
 
 

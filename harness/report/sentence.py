@@ -9,6 +9,7 @@ from harness.records import Cause, Verdict
 from harness.report.concerns import RELEASE, TASK, Concern
 from harness.report.details import label
 from harness.report.findings import allowed, short_name, value
+from harness.report.standing import by_whom
 from harness.report.text import one_line, plural
 
 CAUSES: dict[Cause, str] = {
@@ -21,6 +22,7 @@ CAUSES: dict[Cause, str] = {
 }
 _FLOORS = {"complied": "the base refuses nothing"}
 _MOST_MEASURES = 2
+_MOST_WAIVERS = 2
 
 
 def sentence(found: Sequence[Concern]) -> str:
@@ -33,9 +35,9 @@ def sentence(found: Sequence[Concern]) -> str:
         _counted("Could not be measured:", others, "error"),
         *_open(others),
     ]
+    told += _set_aside(found)
     if all(one.outcome in (None, "pass") for one in found):
-        total = sum(len(one.verdicts) for one in found)
-        told.append("The one gate passed" if total == 1 else f"All {plural(total, 'gate')} passed")
+        told.append(_all_passed(sum(len(one.of("pass")) for one in found), others=any(one.aside for one in found)))
     return " ".join(f"{one}." for one in told if one)
 
 
@@ -47,17 +49,41 @@ def cause(verdict: Verdict) -> str:
 
 
 def _short_of_release(one: Concern) -> Sequence[Verdict]:
-    return one.of("fail") if one.name == RELEASE else ()
+    return one.bearing("fail") if one.name == RELEASE else ()
+
+
+def _set_aside(found: Sequence[Concern]) -> Iterator[str]:
+    """What failed and does not block: by whose word and until when, or because it is advisory."""
+    waived = {one.title.lower(): [v for v in one.aside if v.waived] for one in found}
+    words = dict.fromkeys(by_whom(v) for group in waived.values() for v in group)
+    if words:
+        counts = [f"{name} ({len(group)})" for name, group in waived.items() if group]
+        whose = [*list(words)[:_MOST_WAIVERS], *(["others"] if len(words) > _MOST_WAIVERS else [])]
+        yield f"Waived: {_listed(counts)}, by {_listed(whose)}"
+    failed = {
+        one.title.lower(): [v for v in one.aside if not v.waived and v.outcome != "inconclusive"] for one in found
+    }
+    if told := [f"{name} ({len(group)})" for name, group in failed.items() if group]:
+        yield f"Failed, but advisory: {_listed(told)}"
+
+
+def _all_passed(count: int, *, others: bool) -> str:
+    if others:
+        return f"All {plural(count, 'other gate')} passed" if count > 1 else ""
+    return "The one gate passed" if count == 1 else f"All {plural(count, 'gate')} passed"
 
 
 def _task(task: Concern) -> str:
     worst = task.outcome
     if worst is None:
         return "Its task was not measured"
-    shown = task.of(worst)
+    shown = task.of("pass") if worst == "pass" else task.bearing(worst)
     if worst == "error":
         return f"Whether it does its job could not be measured ({plural(len(shown), 'gate')})"
     measures = _measures(shown, with_limit=worst != "pass")
+    if worst == "pass" and not shown:
+        told = _measures(task.aside, with_limit=True)
+        return f"Nothing that counts shows that it does its job{': ' + told if told else ''}"
     if worst == "pass":
         return f"Does its job{': ' + measures if measures else ''}"
     if worst == "fail":
@@ -92,7 +118,7 @@ def _measure(verdict: Verdict, *, named: bool, with_limit: bool) -> str:
 
 
 def _counted(start: str, found: Iterable[Concern], outcome: str) -> str:
-    counts = [(one.title.lower(), sum(v.outcome == outcome for v in one.verdicts)) for one in found]
+    counts = [(one.title.lower(), sum(v.bearing == outcome for v in one.verdicts)) for one in found]
     named = [f"{name} ({count})" for name, count in counts if count]
     return f"{start} {_listed(named)}" if named else ""
 
@@ -102,7 +128,7 @@ def _open(found: Iterable[Concern]) -> Iterator[str]:
     by_cause: dict[tuple[bool, str], list[str]] = {}
     for one in found:
         if one.outcome == "inconclusive":
-            [(why, _)] = Counter(map(cause, one.of("inconclusive"))).most_common(1)
+            [(why, _)] = Counter(map(cause, one.bearing("inconclusive"))).most_common(1)
             by_cause.setdefault((bool(one.of("pass")), why), []).append(one.title)
     for (in_part, why), names in by_cause.items():
         told = f"{'is' if len(names) == 1 else 'are'} told in part only" if in_part else "could not be told"

@@ -21,7 +21,7 @@ class StripRow:
 
     Attributes:
         outcome: None where nothing was gated.
-        told: how many gates came out how.
+        told: how many gates came out how; `aside` how many did not pass and do not count.
         about, numbers: what the number in front is, and the number.
         anchor: its place in the page.
         since: the change against the release; empty where none was given.
@@ -31,6 +31,7 @@ class StripRow:
     question: str
     outcome: Outcome | None
     told: str
+    aside: str
     about: str
     numbers: str
     plot: IntervalPlot | None
@@ -51,19 +52,20 @@ def _row(one: Concern, places: Mapping[str, str]) -> StripRow:
         where = f" {label(leading.task)}" if leading.task else ""
         about = printable(f"{metric_words(leading.metric)},{where}" if leading.metric and where else subject(leading))
         numbers_told = numbers(leading)
-    elif one.verdicts and one.outcome != "pass":
+    elif one.verdicts and one.verdicts[0].outcome != "pass":
         about = subject(one.verdicts[0])
     return StripRow(
         one.title,
         one.question,
         one.outcome,
         _told(one),
+        _aside(one),
         about,
         numbers_told,
         draw_interval(leading) if leading is not None else None,
         places[(leading or one.verdicts[0]).gate] if one.verdicts else "",
         change(since.estimate.value, since.metric) if since is not None and since.estimate else "",
-        since.outcome if since is not None else None,
+        since.bearing if since is not None else None,
     )
 
 
@@ -71,5 +73,12 @@ def _told(one: Concern) -> str:
     if one.outcome is None:
         return "not measured"
     if one.outcome == "pass":
-        return f"{plural(len(one.verdicts), 'gate')} passed"
-    return f"{len(one.of(one.outcome))} of {len(one.verdicts)} {WORDS[one.outcome]}"
+        passed = len(one.of("pass"))
+        return f"{plural(passed, 'gate')} passed" if passed else "nothing blocks"
+    return f"{len(one.bearing(one.outcome))} of {len(one.verdicts)} {WORDS[one.outcome]}"
+
+
+def _aside(one: Concern) -> str:
+    waived = sum(verdict.waived for verdict in one.aside)
+    counts = ((waived, "waived"), (len(one.aside) - waived, "advisory"))
+    return ", ".join(f"{count} {told}" for count, told in counts if count)

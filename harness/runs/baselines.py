@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from harness.errors import RunError
@@ -87,15 +88,19 @@ def own(verdicts: Iterable[Verdict]) -> list[Verdict]:
     return [verdict for verdict in verdicts if not verdict.against]
 
 
-def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | None = None) -> Baseline:
+def promote(
+    run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | None = None, today: date | None = None
+) -> Baseline:
     """Make a run the baseline of that name, copying it into the store where it is not there.
 
     An interrupted run never becomes one, nor one whose samples cannot be read. A run that failed, had errors, decided
     nothing, or left gates out, be it of those that the baseline of that name has, does only for a reason, which is kept
-    with the baseline: what is in production may have failed a gate that came later.
+    with the baseline: what is in production may have failed a gate that came later. A failure that is waived is none as
+    long as the waiver lasts.
 
     Args:
         force: the reason.
+        today: the day that waivers are held against; None takes that of the clock, UTC.
 
     Raises:
         RunError: the run may not become a baseline, or the store cannot be written.
@@ -103,7 +108,7 @@ def promote(run: Run, store: Store, name: str = DEFAULT_NAME, *, force: str | No
     check_name(name)
     require_complete(run, "it cannot become a baseline")
     run.read_columns("item_id")  # a baseline without samples would be found out when the next candidate is measured
-    objection = _objection(run) or _lacking(run, store, name)
+    objection = _objection(run, today or datetime.now(UTC).date()) or _lacking(run, store, name)
     if objection and not force:
         raise RunError(
             f"the run {run.id} {objection}: it should not become a baseline",
@@ -126,11 +131,21 @@ def require_complete(run: Run, why: str) -> None:
         )
 
 
-def _objection(run: Run) -> str:
+def waived(run: Run) -> list[str]:
+    """The gates of a run that failed and are waived, each with by whom and until when."""
+    return [
+        f"{v.gate} by {v.waiver.who} until {v.waiver.until}" for v in run.verdicts if v.waived and v.waiver is not None
+    ]
+
+
+def _objection(run: Run, today: date) -> str:
     if not run.verdicts:
         return "decided no gate"
     if run.outcome in ("fail", "error"):
-        return f"has the outcome {run.outcome} ({_some([v.gate for v in run.verdicts if v.outcome == run.outcome])})"
+        return f"has the outcome {run.outcome} ({_some([v.gate for v in run.verdicts if v.bearing == run.outcome])})"
+    past = [v.gate for v in run.verdicts if v.waived and v.waiver is not None and v.waiver.until < today.isoformat()]
+    if past:
+        return f"failed gates whose waivers have expired since ({_some(past)})"
     manifest = run.manifest
     if manifest.options.sequential:
         return "is partial (--sequential leaves out items that its own gates did not need)"

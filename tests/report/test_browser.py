@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.records import Estimate, Limit, Manifest, Sample, Verdict
+from harness.records import Estimate, Limit, Manifest, Sample, Verdict, Waiver
 from harness.report import render_html
 from harness.runs.run import load_run
 from harness.runs.writer import RunWriter
@@ -150,6 +151,17 @@ def test_a_narrow_first_screen_holds_verdict_concerns_and_failures(report: Path,
     assert bottom(page, ".strip tbody tr") <= 900
     assert page.locator(".problems li").first.bounding_box()["y"] < 900
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+def test_waived_and_advisory_failures_stand_below_what_blocks(tmp_path: Path, visit: Any) -> None:
+    first, second, third, *rest = [one for one in blocked() if one.outcome == "fail"]
+    waived = replace(first, waiver=Waiver(first.gate, "Ada", "a calculator does it", "2026-12-31"))
+    shown = stored(tmp_path, [waived, replace(second, severity="advisory"), third, *rest], answers(4))
+    for width in (1400, 420):
+        page = visit(shown, width=width)
+        assert page.locator(".aside li").count() == 2 and "waived by Ada" in page.inner_text(".aside li >> nth=0")
+        assert page.locator(".problems.aside").bounding_box()["y"] >= bottom(page, ".problems:not(.aside)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def luminance(color: str) -> float:

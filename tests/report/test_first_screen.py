@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from harness.records import Estimate, Limit, Manifest, Outcome, Verdict
+from harness.records import Estimate, Lapse, Limit, Manifest, Outcome, Verdict, Waiver
 from harness.report.concerns import concerns
 from harness.report.findings import allowed, finding, numbers, subject, value
 from harness.report.gate_table import anchors
 from harness.report.headline import headline
-from harness.report.problems import problems, unmeasured
+from harness.report.problems import problems, set_aside, unmeasured
 from harness.report.sentence import sentence
 from harness.report.strip import strip
 from harness.report.trade_off import front_of
@@ -56,6 +56,14 @@ def check(outcome: Outcome = "pass", suite: str = "data", name: str = "layout", 
     return Verdict(f"{suite}/{name}", outcome, changes.pop("reason", "words"), suite=suite, kind="holds", **changes)
 
 
+def waived(verdict: Verdict, lapse: Lapse | Literal[""] = "", who: str = "Ada") -> Verdict:
+    return replace(verdict, waiver=Waiver(verdict.gate, who, "mended in 2.1", "2026-12-31", lapse))
+
+
+def advisory(verdict: Verdict) -> Verdict:
+    return replace(verdict, severity="advisory")
+
+
 def found(metric: str, value: float) -> Verdict:
     return gain(metric=metric, estimate=Estimate(value), candidate=Estimate(value), base=None, paired=False, limit=None)
 
@@ -91,6 +99,29 @@ SENTENCES: list[tuple[list[Verdict], str]] = [
     (
         [gain(), gain("fail", suite="baseline", against="v1")],
         "Does its job: accuracy 0 to 91%. Falls short of the last release (1).",
+    ),
+    (
+        [gain(), waived(loss("fail")), waived(loss("inconclusive", metric="kl_per_token")), advisory(check("fail"))],
+        "Does its job: accuracy 0 to 91%. Waived: forgetting (2), by Ada until 31 Dec 2026. "
+        "Failed, but advisory: training data (1).",
+    ),
+    (
+        [gain(), check(), *(waived(check("fail", name=who), who=who) for who in ("Ada", "Bob", "Eve"))],
+        "Does its job: accuracy 0 to 91%. Waived: training data (3), by Ada until 31 Dec 2026, Bob until 31 Dec 2026 "
+        "and others. All 2 other gates passed.",
+    ),
+    (
+        [waived(gain("fail", candidate=Estimate(0.1), estimate=Estimate(0.1, 0.0, 0.15)))],
+        "Nothing that counts shows that it does its job: accuracy 0 to 10% (20 points better required). "
+        "Waived: task (1), by Ada until 31 Dec 2026.",
+    ),
+    (
+        [gain(), waived(loss("fail"), "expired")],
+        "Does its job: accuracy 0 to 91%. Blocked by forgetting (1).",
+    ),
+    (
+        [gain(), check("fail", "policy", "required/judge/fit")],
+        "Does its job: accuracy 0 to 91%. Blocked by required gates (1).",
     ),
     ([gain(suite="pets", metric="exact_match")], "Does its job: exact match 0 to 91%. The one gate passed."),
 ]
@@ -190,6 +221,44 @@ def test_what_was_not_measured_is_a_line_a_cause(tmp_path: Path) -> None:
         ("inconclusive", "1 gate undecided (safety)", "no decision; general text: harmful requests answered"),
         (None, "2 tests", "integrity failed"),
     ]
+
+
+def test_what_a_failure_spared_is_told_once_and_by_the_headline(tmp_path: Path) -> None:
+    spared = {"test": "suites/test_task.py::test_task", "reason": "x", "spared_by": "integrity/merge", "suite": "task"}
+    run = stored(tmp_path, "r", [check("fail", "integrity", "merge")], skipped=[spared])
+    assert "Not measured: task (1 test), because integrity/merge failed" in headline(run).why
+    assert unmeasured(run) == []
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "title"),
+    [
+        ([gain(), waived(loss("fail"))], "May be released, with 1 gate waived"),
+        ([gain(), advisory(loss("fail"))], "May be released"),
+        ([gain(), advisory(loss("error"))], "May be released"),
+        ([gain(), waived(loss("fail"), "expired")], "Must not be released"),
+        ([gain("inconclusive"), waived(loss("fail"))], "Undecided"),
+        ([advisory(gain()), advisory(loss("fail"))], "Undecided"),
+    ],
+)
+def test_the_verdict_on_the_release_is_made_of_what_counts(tmp_path: Path, verdicts: list[Verdict], title: str) -> None:
+    found = headline(stored(tmp_path, "r", verdicts))
+    assert found.title == title
+    assert ("Every gate is advisory" in found.why) == all(v.severity == "advisory" for v in verdicts)
+
+
+def test_failures_that_do_not_block_stand_apart_with_by_whom_why_and_until_when() -> None:
+    verdicts = [gain(), advisory(loss("fail")), waived(check("fail")), waived(loss("fail", metric="acc"), "expired")]
+    concern, places = concerns(verdicts), anchors(verdicts)
+    [blocking] = problems(concern, places)
+    assert blocking.lines[0][1].endswith("; the waiver by Ada expired on 31 Dec 2026")
+    assert [(one.concern, one.outcome, one.standing) for one in set_aside(concern, places)] == [
+        ("Training data", "fail", "waived by Ada until 31 Dec 2026: mended in 2.1"),
+        ("Forgetting", "fail", "advisory: it does not block"),
+    ]
+    rows = {row.title: (row.outcome, row.told, row.aside) for row in strip(concern, places)}
+    assert rows["Training data"] == ("pass", "nothing blocks", "1 waived")
+    assert rows["Forgetting"] == ("fail", "1 of 2 failed", "1 advisory")
 
 
 def test_an_error_beside_a_failure_does_not_soften_the_verdict(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.report.page import code_spans
 from harness.report.text import duration, figure, markdown, moment, one_line, printable, shorten
 
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()))
@@ -67,3 +68,19 @@ def test_durations_carry_over(seconds: float, text: str) -> None:
 def test_a_time_that_is_no_iso_time_is_shown_as_it_is() -> None:
     assert moment(datetime(2026, 11, 22, 6, 11, tzinfo=UTC).isoformat()) == "22 Nov 2026, 06:11 UTC"
     assert moment("yesterday") == "yesterday"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pass `--force <why>` & wait", "pass <code>--force &lt;why&gt;</code> &amp; wait"),
+        ("`a` and `b`", "<code>a</code> and <code>b</code>"),
+        ("one ` alone <b>", "one ` alone &lt;b&gt;"),
+        ("`a` then `", "<code>a</code> then `"),
+        ("``", ""),
+        ("`</code><script>`", "<code>&lt;/code&gt;&lt;script&gt;</code>"),
+        ("\x1b`\u202e`", "[U+001B]<code>[U+202E]</code>"),
+    ],
+)
+def test_what_stands_in_backticks_is_code_and_all_is_escaped(text: str, shown: str) -> None:
+    assert code_spans(text) == shown

@@ -17,7 +17,8 @@ from harness.errors import RunError
 from harness.gates import Comparison, Evaluation
 from harness.metrics.base import Metric
 from harness.metrics.classification import macro_f1
-from harness.records import Estimate, Limit, Manifest, Outcome, Sample, Verdict
+from harness.records import Estimate, Limit, Manifest, Outcome, Sample, Verdict, Waiver
+from harness.report.comparison.rows import comparison_rows
 from harness.runs import Run, RunWriter, load_run
 from harness.runs.baselines import NamedRun
 from harness.stats import paired_binary_difference
@@ -64,6 +65,22 @@ def test_a_gate_that_passed_and_now_fails_is_a_regression(good: Run, tmp_path: P
     told = regressed(compare(good, bad))
     assert told["bad", SUPERIOR] == "passed before, fails now"
     assert WORDS not in {gate for _, gate in told}
+
+
+def test_a_gate_that_is_waived_or_advisory_is_no_regression_and_is_told(good: Run, tmp_path: Path) -> None:
+    bad = make_run(tmp_path, "bad", first(12))
+    lifted = {
+        SUPERIOR: {"waiver": Waiver(SUPERIOR, "Ada", "mended in 2.1", "2026-12-31")},
+        KEPT: {"severity": "advisory"},
+        SLICE: {"waiver": Waiver(SLICE, "Ada", "mended in 2.1", "2026-01-01", "expired")},
+    }
+    aside = replace(bad, verdicts=tuple(replace(v, **lifted.get(v.gate, {})) for v in bad.verdicts))  # type: ignore[arg-type]
+    compared = compare(good, aside)
+    assert {gate for _, gate in regressed(compared)} == {SLICE}
+    assert comparison_rows(compared).aside == (
+        f"B: {SUPERIOR} is fail, waived by Ada until 31 Dec 2026: mended in 2.1",
+        f"B: {KEPT} is inconclusive, advisory: it does not block",
+    )
 
 
 def test_a_gate_that_still_passes_regresses_where_the_paired_loss_is_beyond_its_margin(

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.records import SEVERITY, Outcome, Verdict
+from harness.records import WORST_FIRST, Outcome, Verdict
 from harness.runs import count_outcomes, overall_outcome
 
 
@@ -10,9 +10,9 @@ def _verdicts(*outcomes: Outcome) -> list[Verdict]:
     return [Verdict(f"g{i}", outcome, "") for i, outcome in enumerate(outcomes)]
 
 
-@given(st.lists(st.sampled_from(SEVERITY), min_size=1))
+@given(st.lists(st.sampled_from(WORST_FIRST), min_size=1))
 def test_one_bad_verdict_is_never_outvoted(outcomes: list[Outcome]) -> None:
-    assert overall_outcome(_verdicts(*outcomes), "complete") == min(outcomes, key=SEVERITY.index)
+    assert overall_outcome(_verdicts(*outcomes), "complete") == min(outcomes, key=WORST_FIRST.index)
 
 
 def test_a_run_without_verdicts_does_not_pass() -> None:

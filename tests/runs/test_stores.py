@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import fsspec
@@ -12,8 +13,9 @@ import pytest
 from made_runs import MANIFEST, first, make_run
 
 from harness.errors import RunError
+from harness.records import Waiver
 from harness.runs import Run
-from harness.runs.baselines import find_run, promote
+from harness.runs.baselines import find_run, promote, waived
 from harness.runs.location import Location
 from harness.runs.storage import Store, fetch_run
 
@@ -98,6 +100,16 @@ def test_a_run_that_should_not_be_one_becomes_a_baseline_for_a_reason_that_is_ke
     assert store.baselines() == []
     assert promote(bad, store, force="already shipped").forced == "already shipped"
     assert store.baselines()[0].forced == "already shipped"
+
+
+def test_a_run_whose_failures_are_waived_becomes_a_baseline_as_long_as_the_waivers_last(store: Store, run: Run) -> None:
+    gate = run.verdicts[0].gate
+    failed = replace(run.verdicts[0], outcome="fail", waiver=Waiver(gate, "Ada", "mended in 2.1", "2026-12-31"))
+    lifted = replace(run, verdicts=(failed, *run.verdicts[1:]))
+    with pytest.raises(RunError, match=rf"failed gates whose waivers have expired since \({gate}\)"):
+        promote(lifted, store, today=date(2027, 1, 1))
+    assert promote(lifted, store, today=date(2026, 12, 31)).forced is None
+    assert waived(lifted) == [f"{gate} by Ada until 2026-12-31"]
 
 
 def test_a_run_that_lacks_gates_of_the_baseline_it_replaces_needs_a_reason(store: Store, run: Run) -> None:

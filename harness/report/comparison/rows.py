@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.compare.history import own_value
@@ -16,6 +16,7 @@ from harness.report.comparison.strip import ConcernRow, concern_rows
 from harness.report.concerns import concern_of
 from harness.report.findings import subject
 from harness.report.headline import SYMBOLS
+from harness.report.standing import standing
 from harness.report.text import NOTHING, figure, moment, plural
 from harness.report.trade_off import TradeOff, has_estimate, trade_off
 from harness.stats import Interval
@@ -106,7 +107,8 @@ class RatingsRows:
 class ComparisonRows:
     """All of it. `names` are the runs' letters, `refusals` say what was not compared, a line for each cause.
 
-    `not_shared` says in one line which gates not every run has; those of one run alone are not among `groups`.
+    `not_shared` says in one line which gates not every run has; those of one run alone are not among `groups`. `aside` are
+    those that did not pass and do not count, and those that a run counts less than the first.
     """
 
     headline: str
@@ -116,6 +118,7 @@ class ComparisonRows:
     strip: tuple[ConcernRow, ...]
     groups: tuple[GateGroup, ...]
     not_shared: str
+    aside: tuple[str, ...]
     regressions: tuple[RegressionRow, ...]
     refusals: tuple[str, ...]
     ratings: tuple[RatingsRows, ...]
@@ -133,6 +136,7 @@ def comparison_rows(compared: RunsCompared) -> ComparisonRows:
         strip,
         _groups(compared, strip),
         _not_shared(compared, names),
+        tuple(_aside(compared, names)),
         tuple(_regression(one, names) for one in compared.regressed_tasks),
         _refusals(compared, names),
         tuple(_ratings(compared, one, names) for one in compared.ratings),
@@ -240,6 +244,19 @@ def _refusals(compared: RunsCompared, names: Sequence[str]) -> tuple[str, ...]:
         f"{', '.join(letters)} and {names[0]} do not compare on {named}: {parts} differ"
         for (named, parts), letters in runs.items()
     )
+
+
+def _aside(compared: RunsCompared, names: Sequence[str]) -> Iterator[str]:
+    """`B: forgetting/mmlu/acc/non_inferior is fail, waived by Ada until 31 Dec 2026: mended in 2.1`."""
+    for line in compared.lines:
+        first = line.cells[0].verdict
+        for name, verdict in zip(names, (cell.verdict for cell in line.cells), strict=True):
+            if verdict is None:
+                continue
+            if verdict.outcome != "pass" and not verdict.counts:
+                yield f"{name}: {line.gate} is {verdict.outcome}, {standing(verdict)}"
+            elif first is not None and verdict.severity == "advisory" != first.severity:
+                yield f"{name}: {line.gate} is advisory, and {first.severity} in {names[0]}"
 
 
 def _reason(verdict: Verdict | None) -> str:

@@ -80,7 +80,7 @@ def _ratings(rows: ComparisonRows) -> Iterator[str]:
 
 def _notes(rows: ComparisonRows) -> Iterator[str]:
     """What was not held against each other, and why."""
-    notes = [*([rows.not_shared] if rows.not_shared else []), *rows.refusals]
+    notes = [*([rows.not_shared] if rows.not_shared else []), *rows.aside, *rows.refusals]
     yield from map(printable, notes)
     if notes:
         yield ""
