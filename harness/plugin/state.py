@@ -96,7 +96,7 @@ class State:
 
         if (name, fewshot) not in self._built:
             self._built[name, fewshot] = find_task(
-                name, self.settings, fewshot=fewshot, judge=lambda: self.session.judge_runner.trusted
+                name, self.settings, fewshot=fewshot, judge=lambda: self.session.judge_runner
             )
         return self._built[name, fewshot]
 
