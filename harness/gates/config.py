@@ -13,9 +13,10 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, cre
 
 from harness.config.base import Section, Text, objection
 from harness.config.checking import check
-from harness.errors import Complaints, ConfigError
+from harness.errors import Complaints, ConfigError, UndecidedError
 from harness.gates.kinds import KINDS, RuleKind
 from harness.gates.preconditions import carries, check_gateable, check_threshold, no_item_with
+from harness.gates.scalar import Undecided
 
 if TYPE_CHECKING:
     from harness.gates.comparison import Comparison, Evaluation
@@ -54,8 +55,8 @@ class GateSpec:
         tags = (f"{tag}={self.where[tag]}" for tag in sorted(self.where))
         return "-".join([self.task, self.metric, self.kind, *tags])
 
-    def apply(self, comparison: Comparison | Evaluation) -> Rule:
-        """The rule of this gate over these samples.
+    def apply(self, comparison: Comparison | Evaluation) -> Rule | Undecided:
+        """The rule of this gate over these samples; an undecided one where a judge was to give its metric and cannot.
 
         Raises:
             TaskError: the task has no such metric.
@@ -63,7 +64,10 @@ class GateSpec:
             ConfigError: a paired rule over one model's samples.
         """
         narrowed = comparison.where(**self.where) if self.where else comparison
-        measurement = narrowed.metric(self.metric)
+        try:
+            measurement = narrowed.metric(self.metric)
+        except UndecidedError as error:
+            return Undecided(self.metric, self.kind, self.threshold, error, self.task, self.where)
         return measurement.rule(self.kind, self._of_base(measurement) if self.relative else self.threshold)
 
     def check(self, task: TaskLike) -> None:

@@ -247,9 +247,10 @@ def test_a_rubric_of_a_task_decides_by_a_fit_judge_and_by_another_only_its_own_g
     with ScriptedJudge(always_first) as server:
         result = judged.run("test_pets.py", f"--judge=openai:judge@{server.url}")
         assert (result.ret, counts(result)) == (pytest.ExitCode.OK, {"inconclusive": 1, "passed": 1})
-        told = next(v for v in judged.verdicts.values() if v["outcome"] == "inconclusive")
+        told = judged.verdicts["pets/talk/polite/at_least"]
+        assert (told["outcome"], told["open_because"], told["task"]) == ("inconclusive", ["obstacle"], "talk")
         assert told["reason"].startswith("judge unfit: agrees with 50.0%")
-        assert "polite" not in str([seen.body for seen in server.answered])
+        assert "Is the answer polite?" not in str([seen.body for seen in server.answered])
 
 
 @pytest.mark.parametrize(
