@@ -145,9 +145,11 @@ def _table(tasks: Sequence[TaskLike], tokenizer: PreTrainedTokenizerBase | None)
 
 def _row(task: TaskLike, tokenizer: PreTrainedTokenizerBase | None) -> tuple[str, ...]:
     from harness.tasks.base import Foreseeable
+    from harness.tasks.lm_eval import LmEvalTask
 
     if not isinstance(task, Foreseeable):
-        return (task.name, "read when measured", *("",) * 5)
+        items = task.expected_items() if isinstance(task, LmEvalTask) else None
+        return (task.name, "read when measured" if items is None else f"{items:,}", *("",) * 5)
     sizes = _Sizes.of(task.foreseen, tokenizer)
     return (task.name, f"{task.settings['items']:,}", f"{task.answers_wanted:,}", *sizes.columns())
 

@@ -203,14 +203,18 @@ def _check_tasks(needs: Needs, find: Find, complaints: Complaints, settings: Set
     for use in needs.tasks:
         task = look_up(use.name, use.fewshot, use.origin)
         for metric in use.metrics:
-            if _knows_metrics(task):
-                with complaints.noting(use.origin):
+            with complaints.noting(use.origin):
+                if _knows_metrics(task):
                     task.metric(metric)
+                elif isinstance(task, LmEvalTask):
+                    task.check_metric(metric)
     for one in needs.gates:
         task = look_up(one.gate.task, one.fewshot, one.origin)
         with complaints.noting(one.origin, instead_of=_said_by(one.origin, one.gate.task)):
             if _knows_metrics(task):
                 one.gate.check(task)
+            elif isinstance(task, LmEvalTask):
+                task.check_metric(one.gate.metric)
             elif task is None and one.gate.task in settings.config.tasks:
                 _check_metric_of_kind(one.gate, settings.config.tasks[one.gate.task])
 
