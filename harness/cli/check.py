@@ -88,7 +88,9 @@ def checked_tasks(settings: Settings) -> list[TaskLike]:
 
 
 def print_configuration() -> None:
-    """What `assay doctor` says of the configuration found from here upwards: what is wrong, or what a smoke run takes here.
+    """What `assay doctor` says of the configuration found from here upwards.
+
+    What a smoke run takes here, and what the servers and the judge say that it names; or what is wrong.
 
     Raises:
         ConfigError: something is wrong; it tells every complaint.
@@ -103,8 +105,45 @@ def print_configuration() -> None:
         return
     settings = make_settings(config, profile="smoke")
     print(f"\nconfiguration\n  {config.file}")
-    told = forecast(ModelPair(settings), checked_tasks(settings)).replace("\n", "\n  ")
-    print(f"  {told}")
+    complaints, pair = Complaints(), ModelPair(settings)
+    with complaints.noting():
+        tasks = checked_tasks(settings)
+    with complaints.noting():
+        _print_served("base", pair.base_spec, "--model")
+        if not complaints.noted:
+            told = forecast(pair, tasks).replace("\n", "\n  ")
+            print(f"  {told}")
+    with complaints.noting():
+        if settings.adapter_spec is not None and settings.adapter_spec.served is not None:
+            _print_served("adapter", settings.adapter_spec, "--adapter")
+    with complaints.noting():
+        if settings.judge_spec is not None:
+            _print_served("judge", settings.judge_spec, "judge.model")
+    complaints.tell(ConfigError)
+
+
+def _print_served(role: str, spec: Any, origin: str) -> None:
+    """Where a model is that the configuration names; of one on a server what that says to a greeting.
+
+    Raises:
+        AssayError: it does not answer.
+    """
+    from harness.engines.probing import probe_served
+    from harness.engines.requests import ChoiceRequest, Prompt
+    from harness.engines.server.client import redact
+    from harness.models.resolve import is_at_hand
+
+    print(f"\n{role}")
+    if spec.served is None:
+        print(f"  {spec.value}, {'on this machine' if is_at_hand(spec) else 'not on this machine yet'}")
+        return
+    chosen = {"likelihood": ChoiceRequest(Prompt.chat("Is snow white? Reply yes or no."), ("yes", "no"))}
+    complaints = Complaints()
+    with complaints.noting(f"{origin}: {spec.served}"):
+        said = probe_served(spec.served, **(chosen if role == "judge" else {}))
+        for name, value in {"server": spec.served, **said}.items():
+            print(redact(f"  {name}: {value}"))
+    complaints.tell(ConfigError)
 
 
 def forecast(pair: ModelPair, tasks: Sequence[TaskLike]) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
-from faulty_server import FaultyServer, parrot
+from faulty_server import Body, FaultyServer, chat_answer, parrot
 from tiny import save_tiny_model
 
 from harness.cli import main
+from harness.engines.probing import within
+from harness.errors import EngineError
 from harness.records import Manifest, Verdict
 from harness.runs import RunWriter
 
@@ -68,6 +71,35 @@ def test_doctor_asks_a_served_model_and_says_what_it_gives(capsys: pytest.Captur
     assert said.count("'you said: Say hello.' in ") == 2
     assert said.count("log-probabilities  no: ") == 2
     assert f"server             {server.url}" in said
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_doctor_asks_the_server_and_the_judge_of_the_configuration_and_shows_no_key(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, down: bool
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-mine")
+
+    def answer(path: str, body: Body) -> Body:
+        return chat_answer("hello, sk-secret-of-mine") if path.endswith("chat/completions") else parrot(path, body)
+
+    with FaultyServer(answer) as server:
+        wise = f"openai:wise@{'http://127.0.0.1:9/v1' if down else server.url}"
+        (here / "assay.yaml").write_text(f"model: openai:base@{server.url}\njudge: {{model: '{wise}'}}\n")
+        monkeypatch.setattr("harness.engines.probing.LONGEST_S", 5.0)
+        assert main(["doctor"]) == (2 if down else 0)
+    said = capsys.readouterr()
+    assert f"server: base@{server.url}" in said.out and "answers: 'hello, ***' in " in said.out
+    assert ("judge.model: wise@http://127.0.0.1:9/v1: " in said.err) == down
+    assert ("\njudge\n  server: wise@" in said.out) == (not down)
+    assert "sk-secret" not in said.out + said.err
+
+
+def test_a_probe_waits_no_longer_than_it_says() -> None:
+    never = threading.Event()
+    with pytest.raises(EngineError, match=r"no answer within 0.05 s"):
+        within(0.05, never.wait)
+    never.set()
+    assert within(5, lambda: 3) == 3
 
 
 def test_doctor_tells_an_adapter_of_another_base(

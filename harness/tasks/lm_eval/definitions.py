@@ -247,7 +247,7 @@ class _Reader:
             if "group" in own and not self._knows(own["group"]):
                 yield from self.configured(own, shared)
             elif isinstance(member, str) or "group" in own or self._knows(own["task"]):
-                name = member if isinstance(member, str) else own.get("group", own.get("task"))
+                name = str(member if isinstance(member, str) else own.get("group", own.get("task")))
                 yield from self.named(
                     name, {**shared, **{key: value for key, value in own.items() if key not in ("group", "task")}}
                 )

@@ -29,17 +29,9 @@ def stock_names() -> Collection[str]:
     return stock_files().keys()
 
 
-@lru_cache(maxsize=1)
 def stock_files() -> Mapping[str, Sequence[str]]:
     """The same, each with the files that name it, below `stock_root`."""
-    stored = cache_dir() / f"lm-eval-{version('lm_eval')}-files.json"
-    try:
-        found: dict[str, list[str]] = json.loads(stored.read_text(encoding="utf-8"))
-        return found
-    except (OSError, ValueError):
-        files = files_below(stock_root())
-        write_atomic(stored, json.dumps(files))
-        return files
+    return _read_files(cache_dir() / f"lm-eval-{version('lm_eval')}-files.json")
 
 
 def stock_root() -> Path:
@@ -68,6 +60,21 @@ def check_definition(task: str, definition: str, include_path: Path | None) -> N
     if definition not in stock_names():
         remedy = f"{did_you_mean(definition, sorted(stock_names()))}`lm_eval ls tasks` lists the names"
         raise TaskError(f"task {task!r}: lm-eval knows no task, group or tag {definition!r}", remedy)
+
+
+@lru_cache(maxsize=1)
+def _read_files(stored: Path) -> Mapping[str, Sequence[str]]:
+    try:
+        found: dict[str, list[str]] = json.loads(stored.read_text(encoding="utf-8"))
+        return found
+    except (OSError, ValueError):
+        write_atomic(stored, json.dumps(_stock_files()))
+        return _stock_files()
+
+
+@lru_cache(maxsize=1)
+def _stock_files() -> Mapping[str, Sequence[str]]:
+    return files_below(stock_root())
 
 
 def files_below(root: Path) -> Mapping[str, Sequence[str]]:
