@@ -137,10 +137,10 @@ def _print_served(role: str, spec: Any, origin: str) -> None:
     if spec.served is None:
         print(f"  {spec.value}, {'on this machine' if is_at_hand(spec) else 'not on this machine yet'}")
         return
-    chosen = {"likelihood": ChoiceRequest(Prompt.chat("Is snow white? Reply yes or no."), ("yes", "no"))}
+    choice = ChoiceRequest(Prompt.chat("Is snow white? Reply yes or no."), ("yes", "no"))
     complaints = Complaints()
     with complaints.noting(f"{origin}: {spec.served}"):
-        said = probe_served(spec.served, **(chosen if role == "judge" else {}))
+        said = probe_served(spec.served, choice if role == "judge" else None)
         for name, value in {"server": spec.served, **said}.items():
             print(redact(f"  {name}: {value}"))
     complaints.tell(ConfigError)

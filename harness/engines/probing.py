@@ -22,24 +22,22 @@ LONGEST_S = 30.0
 """Wait for one answer: an engine's own retries go on for much longer."""
 
 
-def probe_served(
-    served: ServedModel, *, likelihood: Request = _SCORED, longest_s: float | None = None
-) -> dict[str, str]:
+def probe_served(served: ServedModel, likelihood: Request | None = None) -> dict[str, str]:
     """What it says to a greeting and how long that takes, and whether it gives log-probabilities.
 
     Args:
-        likelihood: what it is asked to find that out.
+        likelihood: what it is asked to find that out; None: how likely a text is.
 
     Raises:
         EngineError: it does not answer at all, or not in time.
         ConfigError: there is no key for it.
     """
     started_s = time.monotonic()
-    said = within(longest_s or LONGEST_S, lambda: _ask(served, _HELLO))
+    said = within(LONGEST_S, lambda: _ask(served, _HELLO))
     took_s = time.monotonic() - started_s
     answer = said.text if isinstance(said, Generation) else ""
     try:
-        within(longest_s or LONGEST_S, lambda: _ask(served, likelihood))
+        within(LONGEST_S, lambda: _ask(served, likelihood or _SCORED))
         scores = "yes"
     except EngineError as error:
         scores = f"no: {first_line(error)}"

@@ -76,7 +76,7 @@ class Definition:
         if isinstance(samples, list):
             return len(samples)
         split = _fewshot_split(self.config)
-        if data_dir is None or self.data is None or split not in self.data.splits:
+        if data_dir is None or self.data is None or split is None or split not in self.data.splits:
             return None
         asked = self.config.get("test_split") or self.config.get("validation_split")
         return self.data.count(data_dir, split) - (split == asked)
