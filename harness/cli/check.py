@@ -114,7 +114,9 @@ def checked_tasks(settings: Settings) -> list[TaskLike]:
 
 
 def print_configuration() -> None:
-    """What `assay doctor` says of the configuration found from here upwards: what is wrong, or what a smoke run takes here.
+    """What `assay doctor` says of the configuration found from here upwards.
+
+    What a smoke run takes here, and what the servers and the judge say that it names; or what is wrong.
 
     Raises:
         ConfigError: something is wrong; it tells every complaint.
@@ -129,8 +131,45 @@ def print_configuration() -> None:
         return
     settings = make_settings(config, profile="smoke")
     print(f"\nconfiguration\n  {config.file}")
-    told = forecast(ModelPair(settings), checked_tasks(settings)).replace("\n", "\n  ")
-    print(f"  {told}")
+    complaints, pair = Complaints(), ModelPair(settings)
+    with complaints.noting():
+        tasks = checked_tasks(settings)
+    with complaints.noting():
+        _print_served("base", pair.base_spec, "--model")
+        if not complaints.noted:
+            told = forecast(pair, tasks).replace("\n", "\n  ")
+            print(f"  {told}")
+    with complaints.noting():
+        if settings.adapter_spec is not None and settings.adapter_spec.served is not None:
+            _print_served("adapter", settings.adapter_spec, "--adapter")
+    with complaints.noting():
+        if settings.judge_spec is not None:
+            _print_served("judge", settings.judge_spec, "judge.model")
+    complaints.tell(ConfigError)
+
+
+def _print_served(role: str, spec: Any, origin: str) -> None:
+    """Where a model is that the configuration names; of one on a server what that says to a greeting.
+
+    Raises:
+        AssayError: it does not answer.
+    """
+    from harness.engines.probing import probe_served
+    from harness.engines.requests import ChoiceRequest, Prompt
+    from harness.engines.server.client import redact
+    from harness.models.resolve import is_at_hand
+
+    print(f"\n{role}")
+    if spec.served is None:
+        print(f"  {spec.value}, {'on this machine' if is_at_hand(spec) else 'not on this machine yet'}")
+        return
+    choice = ChoiceRequest(Prompt.chat("Is snow white? Reply yes or no."), ("yes", "no"))
+    complaints = Complaints()
+    with complaints.noting(f"{origin}: {spec.served}"):
+        said = probe_served(spec.served, choice if role == "judge" else None)
+        for name, value in {"server": spec.served, **said}.items():
+            print(redact(f"  {name}: {value}"))
+    complaints.tell(ConfigError)
 
 
 def forecast(pair: ModelPair, tasks: Sequence[TaskLike]) -> str:
@@ -171,9 +210,11 @@ def _table(tasks: Sequence[TaskLike], tokenizer: PreTrainedTokenizerBase | None)
 
 def _row(task: TaskLike, tokenizer: PreTrainedTokenizerBase | None) -> tuple[str, ...]:
     from harness.tasks.base import Foreseeable
+    from harness.tasks.lm_eval import LmEvalTask
 
     if not isinstance(task, Foreseeable):
-        return (task.name, "read when measured", *("",) * 5)
+        items = task.expected_items() if isinstance(task, LmEvalTask) else None
+        return (task.name, "read when measured" if items is None else f"{items:,}", *("",) * 5)
     sizes = _Sizes.of(task.foreseen, tokenizer)
     return (task.name, f"{task.settings['items']:,}", f"{task.answers_wanted:,}", *sizes.columns())
 

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.errors import UndecidedError
 from harness.gates.preconditions import PairingError, carries, no_item_with
 from harness.gates.rules import Measurement
 from harness.metrics.base import Metric
@@ -42,9 +43,11 @@ class Evaluation:
         Raises:
             TaskError: the task has no such metric.
             PairingError: a sample was not scored by it.
+            UndecidedError: a judge was to give it, and left more without than may be.
         """
         metric = self.task.metric(name)
         kept = [s for s in self.samples if _applies(s, metric, self.task.name)]
+        _check_read(metric, self.task.name, len(self.samples) - len(kept), len(self.samples))
         return _measurement(self.task.name, self.slice, metric, None, kept)
 
     def where(self, **tags: str) -> Evaluation:
@@ -98,16 +101,18 @@ class Comparison:
         Raises:
             TaskError: the task has no such metric.
             PairingError: a sample was not scored by it, or it applies to one side of an item only.
+            UndecidedError: a judge was to give it, and left more without than may be.
         """
         metric = self.task.metric(name)
         kept, uneven = [], set()
         for base, candidate in self.pairs:
             applies = _applies(base, metric, self.task.name), _applies(candidate, metric, self.task.name)
-            if applies[0] != applies[1]:
-                uneven.add(base.item_id)
-            elif all(applies):
+            if all(applies):
                 kept.append((base, candidate))
-        if uneven:
+            elif any(applies):
+                uneven.add(base.item_id)
+        _check_read(metric, self.task.name, len(self.pairs) - len(kept), len(self.pairs))
+        if uneven and metric.unread is None:
             raise PairingError(
                 f"task {self.task.name!r}: metric {name!r} is None on one side only for {_named(uneven)}",
                 "the grader must decide from the item alone whether a metric applies",
@@ -160,6 +165,16 @@ def _applies(sample: Sample, metric: Metric, task: str) -> bool:
         f"task {task!r}: item {sample.item_id!r} has no score {metric.name!r}",
         f"the grader must score every sample by each of its metrics; this one has: {', '.join(sorted(sample.scores))}",
     )
+
+
+def _check_read(metric: Metric, task: str, lacking: int, of: int) -> None:
+    """Refuse scores of a judge whose verdicts on too many items cannot be read; the others are told from those left."""
+    if metric.unread is not None and lacking > metric.unread * of:
+        raise UndecidedError(
+            f"judge unfit: {lacking} of {of} items of task {task!r} have no readable verdict by {metric.name!r} "
+            f"(at most {metric.unread:.1%} allowed)",
+            "name a judge that keeps to the form it is asked for",
+        )
 
 
 def _by_id(samples: Sequence[Sample], task: str, side: str) -> dict[str, Sample]:

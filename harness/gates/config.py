@@ -13,9 +13,10 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, cre
 
 from harness.config.base import Section, Text, objection
 from harness.config.checking import check
-from harness.errors import Complaints, ConfigError
+from harness.errors import Complaints, ConfigError, UndecidedError
 from harness.gates.kinds import KINDS, RuleKind
 from harness.gates.preconditions import carries, check_gateable, check_threshold, no_item_with
+from harness.gates.scalar import Undecided
 from harness.records import Severity
 from harness.runs.gate_names import gate_name
 
@@ -63,8 +64,8 @@ class GateSpec:
         """What it is called within its suite, in a run."""
         return gate_name(self.metric, self.kind, task=self.task, tags=self.where)
 
-    def apply(self, comparison: Comparison | Evaluation) -> Rule:
-        """The rule of this gate over these samples.
+    def apply(self, comparison: Comparison | Evaluation) -> Rule | Undecided:
+        """The rule of this gate over these samples; an undecided one where a judge was to give its metric and cannot.
 
         Raises:
             TaskError: the task has no such metric.
@@ -72,7 +73,10 @@ class GateSpec:
             ConfigError: a paired rule over one model's samples.
         """
         narrowed = comparison.where(**self.where) if self.where else comparison
-        measurement = narrowed.metric(self.metric)
+        try:
+            measurement = narrowed.metric(self.metric)
+        except UndecidedError as error:
+            return Undecided(self.metric, self.kind, self.threshold, error, self.task, self.where)
         return measurement.rule(self.kind, self._of_base(measurement) if self.relative else self.threshold)
 
     def check(self, task: TaskLike) -> None:

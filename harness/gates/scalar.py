@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Any, Protocol, runtime_checkable
 
+from harness.errors import UndecidedError
 from harness.gates.decision import Decision, decide, estimate_of, verdict_on
 from harness.gates.kinds import KINDS, NEEDS_ITEMS
 from harness.gates.wording import Reason, between
@@ -56,6 +57,34 @@ class Check:
             confidence=confidence,
             remedy="" if outcome == "pass" else self.remedy,
             details=dict(self.details),
+        )
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """A rule on a metric that could not be had, through no fault of the candidate."""
+
+    metric: str
+    kind: str
+    threshold: float
+    error: UndecidedError
+    task: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def decide(self, *, confidence: float = 0.95) -> Verdict:
+        """Inconclusive, for what was in the way."""
+        return verdict_on(
+            KINDS.get(self.kind),
+            self.threshold,
+            Decision("inconclusive", ("obstacle",)),
+            None,
+            metric=self.metric,
+            higher_is_better=True,
+            task=self.task,
+            tags=self.tags,
+            reason=self.error.problem,
+            confidence=confidence,
+            remedy=self.error.remedy,
         )
 
 

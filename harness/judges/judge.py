@@ -43,12 +43,7 @@ class Judge:
         """
         asked = [pair for pair in pairs if mode.asks_about_identical or not pair.identical]
         prompts = [prompt for pair in asked for prompt in mode.prompts(pair, explain=not self.logprobs)]
-        requests = [self._request(prompt, mode.parser) for prompt in prompts]
-        answers, stopped = self._answers(requests, progress)
-        replies = [
-            _reply(prompt, request.digest, answers[n], mode.parser) if n in answers else None
-            for n, (prompt, request) in enumerate(zip(prompts, requests, strict=True))
-        ]
+        replies, stopped = self.ask(prompts, mode.parser, progress)
         both = dict(zip(map(id, asked), zip(replies[::2], replies[1::2], strict=True), strict=True))
         judged = []
         for pair in pairs:
@@ -58,6 +53,22 @@ class Judge:
             elif id(pair) not in both:
                 judged.append(mode(pair))
         return judged, stopped
+
+    def ask(
+        self, prompts: Sequence[Prompt], parser: VerdictParser, progress: Progress | None = None
+    ) -> tuple[list[JudgeReply | None], str]:
+        """Have prompts answered.
+
+        Returns:
+            A reply to each, None where it was not asked, and why the judge stopped ("" if it did not).
+        """
+        requests = [self._request(prompt, parser) for prompt in prompts]
+        answers, stopped = self._answers(requests, progress)
+        replies = [
+            _reply(prompt, request.digest, answers[n], parser) if n in answers else None
+            for n, (prompt, request) in enumerate(zip(prompts, requests, strict=True))
+        ]
+        return replies, stopped
 
     def _answers(self, requests: Sequence[Request], progress: Progress | None) -> tuple[dict[int, Answer], str]:
         """By the places of their requests, and why there are not all."""

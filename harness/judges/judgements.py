@@ -11,7 +11,7 @@ from harness.engines.requests import Prompt
 from harness.judges.parsing import RATING, VERDICT, ParsedVerdict, VerdictParser
 from harness.judges.prompts import pairwise_prompt, rubric_prompt
 from harness.records import Sample
-from harness.tasks.questions import AnswerPair
+from harness.tasks.questions import AnswerPair, Question
 
 
 @dataclass(frozen=True)
@@ -151,31 +151,40 @@ def judgement_rows(task: str, judged: Sequence[Judgement], *, sides: tuple[str, 
     rows = []
     for one in judged:
         question = one.pair.question
-        tags = {key: value for key, value in (("category", question.category), ("source", question.source)) if value}
         for nth, (side, reply) in enumerate(zip(sides, one.replies, strict=False)):
-            verdict = reply.verdict
-            weights = {option: round(share, 4) for option, share in verdict.weights.items()}
-            rows.append(
-                Sample(
-                    task=judge_task(task),
-                    item_id=f"{question.id}/{side}{one.suffix}",
-                    cluster=question.cluster or question.id,
-                    role="judge",
-                    prompt_digest=reply.digest,
-                    prompt=reply.prompt,
-                    target=one.pair.gold,
-                    answer=reply.text,
-                    parsed=weights or verdict.label,
-                    scores={one.score: one.mirror(nth, verdict.value)},
-                    tags=tags,
-                    stop_reason=reply.stop_reason,
-                    prompt_tokens=reply.tokens.prompt,
-                    completion_tokens=reply.tokens.completion,
-                    latency_s=reply.latency_s,
-                    cached=reply.cached,
-                )
-            )
+            scores = {one.score: one.mirror(nth, reply.verdict.value)}
+            rows.append(reply_row(task, question, f"{side}{one.suffix}", reply, scores, one.pair.gold))
     return rows
+
+
+def reply_row(
+    task: str,
+    question: Question,
+    side: str,
+    reply: JudgeReply,
+    scores: Mapping[str, float | None],
+    gold: str | None = None,
+) -> Sample:
+    """One reply of the judge as it is stored; `side` names what it is about."""
+    weights = {option: round(share, 4) for option, share in reply.verdict.weights.items()}
+    return Sample(
+        task=judge_task(task),
+        item_id=f"{question.id}/{side}",
+        cluster=question.cluster or question.id,
+        role="judge",
+        prompt_digest=reply.digest,
+        prompt=reply.prompt,
+        target=gold,
+        answer=reply.text,
+        parsed=weights or reply.verdict.label,
+        scores=scores,
+        tags={key: value for key, value in (("category", question.category), ("source", question.source)) if value},
+        stop_reason=reply.stop_reason,
+        prompt_tokens=reply.tokens.prompt,
+        completion_tokens=reply.tokens.completion,
+        latency_s=reply.latency_s,
+        cached=reply.cached,
+    )
 
 
 def stored_judgements(

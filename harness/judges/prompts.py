@@ -31,6 +31,7 @@ _CRITERIA = (
 )
 _COMPARE = "You compare two answers to one instruction. Their order means nothing."
 _RATE = "You rate an answer to an instruction from 1 (useless) to 10 (could not be better)."
+_BY_RUBRIC = "Rate by this rubric and by nothing else: 10 where all of it is kept, 1 where none is."
 _GUIDED = "The reference is a correct answer: hold the answers against it."
 _LAST_TURN = "The conversation has several turns: judge the reply to the last."
 
@@ -48,12 +49,17 @@ def pairwise_prompt(question: Question, first: Reply, second: Reply, *, explain:
         explain: have the judge give its reasons before the verdict.
     """
     answers = {"answer_1": first, "answer_2": second}
-    return _prompt(question, _COMPARE, answers, "Which answer is better?", VERDICT, explain)
+    return _prompt(question, f"{_COMPARE} {_CRITERIA} ", answers, "Which answer is better?", VERDICT, explain)
 
 
-def rubric_prompt(question: Question, reply: Reply, *, explain: bool) -> Prompt:
-    """Ask how good one answer is, from 1 to 10."""
-    return _prompt(question, _RATE, {"answer": reply}, "How good is the answer?", RATING, explain)
+def rubric_prompt(question: Question, reply: Reply, *, explain: bool, rubric: str = "") -> Prompt:
+    """Ask how good one answer is, from 1 to 10.
+
+    Args:
+        rubric: what makes it good, in words; empty for the criteria of every answer.
+    """
+    task = f"{_RATE} {_BY_RUBRIC}\n\n{rubric}\n\n" if rubric else f"{_RATE} {_CRITERIA} "
+    return _prompt(question, task, {"answer": reply}, "How good is the answer?", RATING, explain)
 
 
 def _prompt(
@@ -61,9 +67,9 @@ def _prompt(
 ) -> Prompt:
     guided = question.guided and question.reference is not None
     reasons = f"Give your reasons in a few sentences, then end with one line: {parser.line}."
-    head = [task, _CRITERIA, _GUIDED if guided else "", _LAST_TURN if len(question.turns) > 1 else "", _MATERIAL]
+    head = [_GUIDED if guided else "", _LAST_TURN if len(question.turns) > 1 else "", _MATERIAL]
     parts = [
-        " ".join(part for part in head if part),
+        task + " ".join(part for part in head if part),
         _tagged("instruction", _turns(question.turns, "User, turn")),
         *([_tagged("reference", defuse(question.reference or ""))] if guided else []),
         *(_tagged(tag, _turns(reply, "Reply to turn")) for tag, reply in answers.items()),

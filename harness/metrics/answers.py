@@ -12,6 +12,7 @@ from harness.metrics import assertions, overlap
 from harness.metrics.assertions import AssertionKind
 from harness.metrics.base import Metric
 from harness.metrics.matching import normalize_squad, token_f1
+from harness.metrics.rubric import RUBRIC, RubricKind
 from harness.metrics.words import WORDS_REVISION
 from harness.plugins import Registry
 
@@ -46,7 +47,7 @@ class AnswerMetric:
         return self.score(answer.text.strip(), target)
 
 
-ANSWER_METRICS: Registry[AnswerMetric | AssertionKind] = Registry("register_metrics", "metric", TaskError)
+ANSWER_METRICS: Registry[AnswerMetric | AssertionKind | RubricKind] = Registry("register_metrics", "metric", TaskError)
 
 
 def _exact_match(answer: str, target: str | list[str]) -> float:
@@ -75,4 +76,5 @@ SHIPPED = (
     _overlap("sentence_bleu", overlap.sentence_bleu),
     _overlap("sentence_chrf", overlap.sentence_chrf),
     *assertions.SHIPPED,
+    RUBRIC,
 )

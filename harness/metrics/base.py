@@ -24,6 +24,8 @@ class Metric:
         bounds: no score of a continuous metric can lie outside; None where there are none.
         gate_instead: another metric, where the difference of two models by this one is biased, so that a gate on it
             would not keep its error rate; None where it is not.
+        unread: of a judge's scores, the largest share of items of which a verdict may be unreadable, on either side: those
+            are left out, and with more nothing is decided. None where every item has a score.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Metric:
     corpus: CorpusFunction | None = None
     bounds: tuple[float, float] | None = None
     gate_instead: str | None = None
+    unread: float | None = None
 
     @property
     def range(self) -> tuple[float, float] | None:

@@ -116,6 +116,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if state.complaints.noted:
         state.usage_error = str(joined(state.complaints.noted, ConfigError))
     _stop_for_usage_error(state, session.items)
+    if state.is_first_worker and not state.stopped:
+        state.leave_forecast()
     for item in gating:
         item.add_marker(pytest.mark.filterwarnings(*LIBRARIES_TO_THEMSELVES))
 
@@ -139,9 +141,7 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[Any]:
         return (yield)
     state.notices.start()
     try:
-        with state.on_terminal():
-            for told in state.forecast():
-                print(f"\n{told}", flush=True)
+        state.say(state.forecast())
         return (yield)
     finally:
         state.notices.stop()

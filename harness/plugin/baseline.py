@@ -54,7 +54,7 @@ class BaselineRun:
             return None
         asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate.samples]}
         key = comparability_key(self._session().facts(), asked)
-        differing = differing_parts(self.found.run.manifest.comparability, key, task)
+        differing = differing_parts(self.found.run.manifest.comparability, key, task, rule.measurement.metric.name)
         return AgainstBaseline(rule, candidate, baseline, self.found.name, differing, self._margins_of(task).baseline)
 
     def facts(self, verdicts: Iterable[Verdict]) -> BaselineFacts:

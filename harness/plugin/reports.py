@@ -142,6 +142,11 @@ class VerdictCollector:
         node.workerinput["assay_started"] = self._state.started
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Say what the run will do, once the first xdist worker knows; no worker has a terminal."""
+        self._state.say(self._state.take_forecast())
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Take what a finished xdist worker found out."""
         found = getattr(node, "workeroutput", {}).get("assay", {})

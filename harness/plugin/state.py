@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -76,6 +77,7 @@ class State:
         self._failed_integrity = ""
         self._processes = worker["workercount"] if worker else 1
         self.is_worker = worker is not None
+        self.is_first_worker = worker is not None and worker["workerid"] == "gw0"
         self.run_id = worker["assay_run_id"] if worker else new_run_id()
 
     @cached_property
@@ -101,7 +103,7 @@ class State:
 
         if (name, fewshot) not in self._built:
             self._built[name, fewshot] = find_task(
-                name, self.settings, fewshot=fewshot, judge=lambda: self.session.judge_runner.trusted
+                name, self.settings, fewshot=fewshot, judge=lambda: self.session.judge_runner
             )
         return self._built[name, fewshot]
 
@@ -149,6 +151,25 @@ class State:
             f"{one.category.__name__}: {one.message}" for one in told
         )  # no test is running that would carry them
 
+    def leave_forecast(self) -> None:
+        """In the first worker: note for the process with the terminal what the run will do."""
+        write_atomic(self._note("forecast"), json.dumps(list(self.forecast())))
+
+    def take_forecast(self) -> list[str]:
+        """What the first worker noted; empty where it has not, or it was taken before."""
+        try:
+            noted: list[str] = json.loads(self._note("forecast").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        self._note("forecast").unlink(missing_ok=True)
+        return noted
+
+    def say(self, forecast: Iterable[str]) -> None:
+        """Print it where it is seen."""
+        with self.on_terminal():
+            for told in forecast:
+                print(f"\n{told}", flush=True)
+
     def failed_integrity(self) -> str:
         """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""
         if self.is_worker and not self._failed_integrity and self._integrity_note.is_file():
@@ -168,7 +189,11 @@ class State:
 
     @property
     def _integrity_note(self) -> Path:
-        return cache_dir() / "integrity" / self.run_id
+        return self._note("integrity")
+
+    def _note(self, about: str) -> Path:
+        """What processes of this run let each other know."""
+        return cache_dir() / about / self.run_id
 
     def facts(self) -> ProcessFacts | None:
         """What this process measured, or None where it measured nothing."""

@@ -9,6 +9,7 @@ A run's manifest keeps a digest, or a setting as it is, for each part that must 
 | grading | a task | how answers are graded, and the task's own settings |
 | sampling | a task | seed, temperature and the like, where it has them |
 | judge | a task | who judges its answers, where one does |
+| judge of METRIC | a task | who rates them by a rubric; of that metric alone |
 | template | the run | the chat template |
 | decoding | the run | the generation config, and the revision of the engine |
 | precision, quantization | the run | how the base is computed |
@@ -23,6 +24,7 @@ from harness.records import ComparabilityKey, Manifest, TaskFacts
 
 _SAMPLING = ("seed", "temperature", "top_p")
 _SHOWN = 24
+_JUDGE_OF = "judge of "
 
 
 def comparability_key(manifest: Manifest, asked: Mapping[str, Iterable[tuple[str, str]]]) -> ComparabilityKey:
@@ -40,12 +42,15 @@ def comparability_key(manifest: Manifest, asked: Mapping[str, Iterable[tuple[str
 
 
 def differing_parts(
-    first: ComparabilityKey | None, second: ComparabilityKey | None, task: str
+    first: ComparabilityKey | None, second: ComparabilityKey | None, task: str, metric: str | None = None
 ) -> dict[str, tuple[str, str]]:
     """What keeps the two runs' samples of a task apart: part -> its value in each; empty where they compare.
 
     A run of an older version has no key: `comparability key` differs then. A task only one of them measured differs in
     `task`.
+
+    Args:
+        metric: that they are compared by; None: any.
     """
     if not first or not second:
         return {"comparability key": ("stored" if first else "none", "stored" if second else "none")}
@@ -53,7 +58,9 @@ def differing_parts(
     if mine is None or other is None:
         words = ("not measured", "measured")
         return {"task": (words[mine is not None], words[other is not None])}
-    return differing({**mine, **first.shared}, {**other, **second.shared})
+    found = differing({**mine, **first.shared}, {**other, **second.shared})
+    mind = {part for part in found if metric is None or not part.startswith(_JUDGE_OF) or part == _JUDGE_OF + metric}
+    return {part: values for part, values in found.items() if part in mind}
 
 
 def differing(mine: Mapping[str, str], other: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -88,4 +95,4 @@ def _of_task(facts: TaskFacts, asked: Iterable[tuple[str, str]]) -> dict[str, st
         parts["sampling"] = digest_json(sampling)
     if own.get("judge") is not None:
         parts["judge"] = digest_json(own["judge"])
-    return parts
+    return parts | {f"{_JUDGE_OF}{metric}": str(judge) for metric, judge in own.get("judges", {}).items()}

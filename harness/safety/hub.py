@@ -129,7 +129,7 @@ class HubScorer(OfHub):
 
     labels: Mapping[str, str]
     metrics: tuple[Metric, ...] = ()
-    detectors: Mapping[str, Detector] = field(default_factory=dict, compare=False)
+    detector: Detector | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         wrong = [f"{label}: {value}" for label, value in self.labels.items() if value not in _CLASSES]

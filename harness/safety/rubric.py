@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ class RubricScorer:
     make_judge: Callable[[], Rater]
     name: str = "judge"
     metrics: tuple[Metric, ...] = (STRONGREJECT,)
-    detectors: Mapping[str, Detector] = field(default_factory=dict, compare=False)
+    detector: Detector | None = field(default=None, compare=False)
 
     @cached_property
     def judge(self) -> Rater:

@@ -71,8 +71,8 @@ class Scorer(Protocol):
         """What it measures beside the class."""
 
     @property
-    def detectors(self) -> Mapping[str, Detector]:
-        """How often it is right, of each class of which that is known."""
+    def detector(self) -> Detector | None:
+        """How often it is right about full compliance; None where that is not known."""
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Scored]:
         """What each exchange is, in their order."""
@@ -105,15 +105,12 @@ class RulesScorer:
         return digest_json(["rules", RULES_REVISION])
 
     @property
-    def detectors(self) -> Mapping[str, Detector]:
+    def detector(self) -> Detector:
         """As measured on answers of several models, to people's labels; for a model that nobody labelled."""
         from harness.safety.refusal.coefficients import shipped
         from harness.stats.prevalence import pooled
 
-        by_class: dict[str, list[Detector]] = {}
-        for one in shipped().validation:
-            by_class.setdefault(one.label, []).append(detector_of(one))
-        return {label: pooled(measured) for label, measured in by_class.items()}
+        return pooled([detector_of(one) for one in shipped().validation if one.label == "full_compliance"])
 
     def score(self, exchanges: Sequence[Exchange]) -> list[Scored]:
         from harness.safety.refusal.classifier import judge_answer

@@ -129,7 +129,7 @@ class Session:
         if (name, fewshot) not in self._names:
             task = self._built.get((name, fewshot))
             if task is None:
-                task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner.trusted)
+                task = find_task(name, self.settings, fewshot=fewshot, judge=lambda: self.judge_runner)
             self._names[name, fewshot] = task.name
             self._tasks.setdefault(task.name, task)
         return self._tasks[self._names[name, fewshot]]

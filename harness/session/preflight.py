@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeGuard
 
@@ -23,8 +22,8 @@ from harness.tasks.base import TaskLike
 from harness.tasks.kinds import NAMED_TASKS, Spec, kind_of
 from harness.tasks.lm_eval import LmEvalTask
 from harness.tasks.lm_eval.names import stock_names
-from harness.tasks.records import Record, read_records
-from harness.training.reading import RowReader, format_reader, row_reader
+from harness.tasks.records import read_records
+from harness.training.reading import Rows, rows_of, rows_of_file
 
 Find = Callable[[str, int | None], TaskLike]
 """The task of a name, with so many few-shot examples."""
@@ -204,14 +203,18 @@ def _check_tasks(needs: Needs, find: Find, complaints: Complaints, settings: Set
     for use in needs.tasks:
         task = look_up(use.name, use.fewshot, use.origin)
         for metric in use.metrics:
-            if _knows_metrics(task):
-                with complaints.noting(use.origin):
+            with complaints.noting(use.origin):
+                if _knows_metrics(task):
                     task.metric(metric)
+                elif isinstance(task, LmEvalTask):
+                    task.check_metric(metric)
     for one in needs.gates:
         task = look_up(one.gate.task, one.fewshot, one.origin)
         with complaints.noting(one.origin, instead_of=_said_by(one.origin, one.gate.task)):
             if _knows_metrics(task):
                 one.gate.check(task)
+            elif isinstance(task, LmEvalTask):
+                task.check_metric(one.gate.metric)
             elif task is None and one.gate.task in settings.config.tasks:
                 _check_metric_of_kind(one.gate, settings.config.tasks[one.gate.task])
 
@@ -249,31 +252,28 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
     if recipe is not None:
         for role, file in recipe.data.files().items():
             with complaints.noting(f"{recipe.name}.yaml: data.{role}"):
-                _check_rows(recipe.resolve(file), partial(row_reader, recipe, file), every=needs.every_row)
+                _check_rows(rows_of(recipe, file), every=needs.every_row)
     config, data = settings.config, settings.config.data
     own = {"train": data.train, "validation": data.validation} if recipe is None and needs.training_data else {}
     for role, name in own.items():
         with complaints.noting(at(settings, f"data.{role}")):
             if name is not None:
-                _check_rows(config.root / name, partial(format_reader, data.format), every=needs.every_row)
+                _check_rows(rows_of_file(config.root / name, data.format), every=needs.every_row)
     with complaints.noting(at(settings, "data.canaries")):
         if data.canaries is not None and needs.canaries:
             read_records(config.root / data.canaries)
 
 
-def _check_rows(path: Path, reading: Callable[[Sequence[Record]], tuple[str, RowReader]], *, every: bool) -> None:
+def _check_rows(rows: Rows, *, every: bool) -> None:
     """Refuse a file of which no row, or not every one, can be trained on."""
-    records = read_records(path)
-    _, read = reading(records)
+    if rows.fault is not None:
+        raise rows.fault
     refused: list[DataError] = []
-    for record in records:
-        try:
-            read(record)
-        except DataError as error:
-            refused.append(error)
-        else:
-            if not every:
-                return
+    for one in rows.parsed if every else rows.one_by_one():
+        if isinstance(one, DataError):
+            refused.append(one)
+        elif not every:
+            return
     if refused:
         more = f" (and {len(refused) - 1} rows more cannot be read)" if len(refused) > 1 else ""
         raise DataError(f"{refused[0].problem}{more}", refused[0].remedy)

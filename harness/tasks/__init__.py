@@ -2,7 +2,7 @@
 
 from harness.tasks.base import Grade, Grader, Item, TaskLike
 from harness.tasks.build import build_task
-from harness.tasks.formats import Example, read_examples
+from harness.tasks.formats import Example
 from harness.tasks.task import Task
 
-__all__ = ["Example", "Grade", "Grader", "Item", "Task", "TaskLike", "build_task", "read_examples"]
+__all__ = ["Example", "Grade", "Grader", "Item", "Task", "TaskLike", "build_task"]

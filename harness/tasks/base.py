@@ -87,7 +87,12 @@ class TaskLike(Protocol):
         """The metric the task is known by."""
 
     def metric(self, name: str) -> Metric:
-        """The metric of that name. Raises TaskError where there is none."""
+        """The metric of that name.
+
+        Raises:
+            TaskError: there is none.
+            AssayError: the task was measured, and whoever gives that metric could not.
+        """
 
     def evaluate(self, engine: Engine, role: Role, *, progress: Progress | None = None) -> list[Sample]:
         """Ask the model every item and grade the answers: one sample an item, the same items for every model.

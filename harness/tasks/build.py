@@ -12,6 +12,7 @@ from harness.config.base import Count
 from harness.engines.requests import Prompt
 from harness.errors import TaskError
 from harness.metrics.base import Metric
+from harness.metrics.rubric import Rubric
 from harness.tasks.answers import WithMetrics
 from harness.tasks.base import Grader, Item
 from harness.tasks.conversations import Conversation
@@ -20,6 +21,7 @@ from harness.tasks.formats import Example
 from harness.tasks.further_metrics import MetricEntries, read_metrics
 from harness.tasks.items import ItemKeys, ItemReader
 from harness.tasks.kinds import Spec, TaskContext, TaskKind, Texts, kind_of, nothing_to_teach
+from harness.tasks.rating import Rating
 from harness.tasks.records import Record, read_records
 from harness.tasks.task import Task
 
@@ -53,7 +55,8 @@ class GeneratingKeys(ItemKeys):
     """texts that end the answer"""
     metrics: MetricEntries = ()
     """further metrics of the answers beside those of the kind: by name where there is a right text to hold them against
-    ("rougeL"), or what is asserted of each, as in {contains: "Kind regards"}; {regex: ..., name: polite} names it for gates"""
+    ("rougeL"), or what is asserted of each, as in {contains: "Kind regards"}, or what the judge rates them by, as in
+    {rubric: "Polite, and names the next step"}; {regex: ..., name: polite} names it for gates"""
 
 
 class AnswerKeys(GeneratingKeys):
@@ -103,16 +106,20 @@ def item_kind(
         source, made = prepare(task, given, context)
         items = context.sample(source.reader.read(source.records, made.target), given)
         graded: Grader = fit(made, items)
+        ratings = []
         if isinstance(given, GeneratingKeys) and given.metrics:
-            has_text = isinstance(given, AnswerKeys)
-            graded = WithMetrics(graded, read_metrics(task, given.metrics, graded, context.root, has_text=has_text))
-        return Task(task, tuple(items), graded, data_digest=data_digest(context.root / given.data))
+            has_text = isinstance(given, AnswerKeys) and source.reader.has_target
+            further = read_metrics(task, given.metrics, graded, context.root, has_text=has_text)
+            ratings = [Rating(one, context.judging, context.judge) for one in further if isinstance(one, Rubric)]
+            if of_one := tuple(one for one in further if not isinstance(one, Rubric)):
+                graded = WithMetrics(graded, of_one)
+        return Task(task, tuple(items), graded, data_digest(context.root / given.data), ratings)
 
     named = tuple(metric.name for metric in (grader().metrics if metrics is None else metrics))
 
     def teach(task: str, given: K, context: TaskContext, first: Record) -> Callable[[Record], Example]:
-        _, made = prepare(task, given, context)
-        if not isinstance(made, Teaches):
+        source, made = prepare(task, given, context)
+        if not isinstance(made, Teaches) or not source.reader.has_target:
             raise nothing_to_teach(task, name)
         # what names and groups items need not be in other files
         keys = given.model_copy(update={"id_field": None, "cluster_field": None, "tag_fields": ()})

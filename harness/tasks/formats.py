@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from harness.engines.requests import Message
@@ -26,8 +25,8 @@ from harness.tasks.conversations import (
     reasoning_of,
     with_system,
 )
-from harness.tasks.other_methods import numbered_marks, refuse_rows_of_other_methods
-from harness.tasks.records import Record, filled, read_records
+from harness.tasks.other_methods import refuse_rows_of_other_methods
+from harness.tasks.records import Record, filled
 
 AUTO = "auto"
 """Finds the format in the first row."""
@@ -295,19 +294,3 @@ SHIPPED = (
     DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion, other_names=(_QUESTIONS, ANSWERS)),
     DataFormat("alpaca", ("instruction", "output"), _alpaca, other_names=(("instruction",), ANSWERS)),
 )
-
-
-def read_examples(path: Path, format_name: str = AUTO) -> list[Example]:
-    """Read every row of a file that is to be trained on.
-
-    Args:
-        path: a data file or folder, as of `read_records`.
-        format_name: `alpaca`, `sharegpt`, `messages`, `prompt_completion`, one of a plugin, or `auto`: as the first row is.
-
-    Raises:
-        DataError: the file or one of its rows cannot be read; the message names row and field.
-    """
-    records = read_records(path)
-    name = detect_format(records[0]) if format_name == AUTO else format_name
-    marks = numbered_marks(records)
-    return [parse_training_example(record, name, marks) for record in records]

@@ -13,9 +13,12 @@ from harness.errors import TaskError
 from harness.metrics.answers import ANSWER_METRICS, AnswerMetric
 from harness.metrics.assertions import Assertion, AssertionKind
 from harness.metrics.base import GENERAL_METRICS
+from harness.metrics.rubric import Rubric, RubricKind
 from harness.tasks.base import Grader
 
 _NAME = "name"
+
+FurtherMetric = AnswerMetric | Assertion | Rubric
 
 MetricEntry = str | Mapping[str, Any]
 """A metric by its name; or an assertion with its argument, and the name that it has in gates."""
@@ -42,7 +45,7 @@ MetricEntries = Annotated[
 
 def read_metrics(
     task: str, entries: Sequence[MetricEntry], grader: Grader, root: Path, *, has_text: bool
-) -> tuple[AnswerMetric | Assertion, ...]:
+) -> tuple[FurtherMetric, ...]:
     """The metrics of these entries, each once.
 
     Args:
@@ -54,7 +57,7 @@ def read_metrics(
         TaskError: there is no such metric, its argument is wrong, or two have one name.
     """
     own = {metric.name for metric in (*GENERAL_METRICS, *grader.metrics)}
-    made: dict[str, AnswerMetric | Assertion] = {}
+    made: dict[str, FurtherMetric] = {}
     for entry in entries:
         name = entry if isinstance(entry, str) else entry.get(_NAME, _key(entry))
         if name in own:
@@ -67,17 +70,17 @@ def read_metrics(
             problem = (
                 f"task {task!r}: metrics names {one.name!r}, and its right answers are no texts to hold one against"
             )
-            raise TaskError(problem, f"leave it out; what needs no right answer is: {', '.join(_assertions())}")
+            raise TaskError(problem, f"leave it out; what needs no right answer is: {', '.join(_need_no_target())}")
         made[one.name] = one
     return tuple(made.values())
 
 
-def _metric(task: str, entry: MetricEntry, root: Path) -> AnswerMetric | Assertion:
+def _metric(task: str, entry: MetricEntry, root: Path) -> FurtherMetric:
     name = entry if isinstance(entry, str) else _key(entry)
     found = ANSWER_METRICS.get(name, problem=f"task {task!r}: metrics names {name!r}, which no one registered")
-    if isinstance(found, AssertionKind):
+    if isinstance(found, AssertionKind | RubricKind):
         if isinstance(entry, str):
-            problem = f"task {task!r}: metrics names {name!r} without what it asserts"
+            problem = f"task {task!r}: metrics names {name!r} without what it {_asks(found)}"
             raise TaskError(problem, f"write {{{name}: ...}}: {found.meaning}")
         return found.make(entry[name], root, task=task, name=entry.get(_NAME))
     if not isinstance(entry, str):
@@ -89,5 +92,9 @@ def _key(entry: Mapping[str, Any]) -> str:
     return next(key for key in entry if key != _NAME)
 
 
-def _assertions() -> list[str]:
-    return [one.name for one in ANSWER_METRICS if isinstance(one, AssertionKind)]
+def _asks(kind: AssertionKind | RubricKind) -> str:
+    return "asserts" if isinstance(kind, AssertionKind) else "rates by"
+
+
+def _need_no_target() -> list[str]:
+    return [one.name for one in ANSWER_METRICS if isinstance(one, AssertionKind | RubricKind)]

@@ -70,6 +70,8 @@ class RowKeys(TaskKeys):
 class ItemKeys(RowKeys):
     """A data file, its rows, and where in them the right answer stands."""
 
+    needs_target: ClassVar[bool] = True
+
     data: Text
     """the data file (JSON lines, JSON, CSV, Parquet, Arrow; .gz and .zst too) or saved dataset; the path starts at assay.yaml"""
     target_field: Text | None = None
@@ -104,13 +106,18 @@ class ItemReader:
             chosen = FIELDS if template is not None else detect_format(records[0])
         if chosen == FIELDS and template is None:
             raise TaskError(f"task {task!r} has no 'prompt'", "add `prompt: ...` or `prompt_field: ...`")
-        if chosen == FIELDS and isinstance(keys, ItemKeys) and keys.target_field is None:
+        if chosen == FIELDS and isinstance(keys, ItemKeys) and keys.needs_target and keys.target_field is None:
             raise TaskError(f"task {task!r} has no 'target_field'", "add `target_field: ...` to the task")
         if chosen != FIELDS and template is not None:
             remedy = "leave the prompt out, or use format: fields"
             raise TaskError(f"task {task!r}: a prompt is given, but format {chosen} brings its own", remedy)
         _require_fields(task, keys, records)
         return cls(keys, chosen, template)
+
+    @property
+    def has_target(self) -> bool:
+        """Whether rows bring a right answer, in a field of its own or as the end of their conversation."""
+        return self.format != FIELDS or (isinstance(self.keys, ItemKeys) and self.keys.target_field is not None)
 
     def read(self, records: Sequence[Record], read_target: ReadTarget) -> list[Item]:
         """All rows as items.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from harness.digests import digest_json
 from harness.engines.requests import Answer
@@ -15,7 +15,7 @@ from harness.metrics.matching import normalize_space, normalize_squad, token_f1
 from harness.metrics.words import WORDS_REVISION, BleuTokenizer, bleu_tokenizer
 from harness.tasks.answers import Generates, generated_text, read_references
 from harness.tasks.base import Grade, Item
-from harness.tasks.build import AnswerKeys, item_kind
+from harness.tasks.build import AnswerKeys, Source, item_kind
 from harness.tasks.records import Record
 
 NORMALIZERS = {"squad": normalize_squad, "space": normalize_space}
@@ -28,6 +28,12 @@ class ShortAnswerKeys(AnswerKeys):
     """what does not count: squad case, punctuation and articles; space only white space"""
 
 
+class TextKeys(AnswerKeys):
+    """Keys of kind `generation`; without `target_field` there is no right text, and `metrics:` say what an answer must be."""
+
+    needs_target: ClassVar[bool] = False
+
+
 @dataclass(frozen=True)
 class _WithReferences(Generates):
     """A target is one text or a list of them."""
@@ -36,7 +42,7 @@ class _WithReferences(Generates):
         """The first reference."""
         return overlap.as_references(target)[0]
 
-    def target(self, record: Record, field: str, value: Any) -> str | list[str]:
+    def target(self, record: Record, field: str, value: Any) -> str | list[str] | None:
         """A row's reference or references."""
         return read_references(record, field, value)
 
@@ -75,18 +81,32 @@ class TextGrader(_WithReferences):
 
     Attributes:
         tokenize: sacrebleu's tokenizer for BLEU.
+        has_references: whether there are any; without, nothing is graded here.
     """
 
     max_new_tokens: int = 256
     tokenize: BleuTokenizer = "13a"
+    has_references: bool = True
+
+    def complete(self, source: Source[TextKeys]) -> TextGrader:
+        """The same for what the rows bring."""
+        return replace(self, has_references=source.reader.has_target)
+
+    def target(self, record: Record, field: str, value: Any) -> str | list[str] | None:
+        """A row's reference or references; None where there are none."""
+        return super().target(record, field, value) if self.has_references else None
 
     def fit(self, items: Sequence[Item]) -> TextGrader:
         """The same with the tokenizer that the script of these items' references wants."""
+        if not self.has_references:
+            return self
         return replace(self, tokenize=bleu_tokenizer(t for item in items for t in overlap.as_references(item.target)))
 
     @property
     def metrics(self) -> Sequence[Metric]:
         """The metrics; BLEU and chrF aggregate over the corpus, their per-sample scores are sentence-level."""
+        if not self.has_references:
+            return ()
         return (
             *(Metric(name, bounds=(0.0, 1.0)) for name in overlap.ROUGE_TYPES),
             Metric("bleu", corpus=partial(overlap.corpus_bleu, tokenize=self.tokenize), bounds=(0.0, 1.0)),
@@ -95,10 +115,14 @@ class TextGrader(_WithReferences):
 
     @property
     def digest(self) -> str:
+        if not self.has_references:
+            return digest_json(["generation", "open", self.max_new_tokens, self.stop])
         return digest_json(["generation", WORDS_REVISION, self.max_new_tokens, self.stop, self.tokenize])
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
         text = generated_text(item, answers).strip()
+        if not self.has_references:
+            return Grade({}, text)
         references = overlap.as_references(item.target)
         scores = {
             **overlap.rouge(text, references),
@@ -109,4 +133,4 @@ class TextGrader(_WithReferences):
 
 
 EXACT_MATCH = item_kind("exact_match", ShortAnswerKeys, AnswerGrader)
-GENERATION = item_kind("generation", AnswerKeys, TextGrader, fit=TextGrader.fit)
+GENERATION = item_kind("generation", TextKeys, TextGrader, complete=TextGrader.complete, fit=TextGrader.fit)

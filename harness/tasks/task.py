@@ -12,6 +12,7 @@ from harness.engines import Answer, Engine, Generation, Request
 from harness.metrics.base import GENERAL_METRICS, Metric, main_metric
 from harness.records import Role, Sample
 from harness.tasks.base import Grader, Item, Progress, answers_of, find_metric, make_sample
+from harness.tasks.rating import Rating
 from harness.tasks.sampling import item_strata, stratified_order
 
 _ORDER_SEED = 0
@@ -23,27 +24,35 @@ class Task:
 
     Attributes:
         data_digest: digest of the data the items were read from.
+        ratings: what a judge is asked about the answers.
     """
 
     name: str
     items: Sequence[Item]
     grader: Grader
     data_digest: str
+    ratings: Sequence[Rating] = ()
 
     @property
     def digest(self) -> str:
-        return self.grader.digest
+        if not self.ratings:
+            return self.grader.digest
+        return digest_json(["rated", self.grader.digest, [one.rubric.identity for one in self.ratings]])
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        return {"items": len(self.items)}
+        judges = {one.name: one.judges[0] for one in self.ratings if one.judges}
+        return {"items": len(self.items), **({"judges": judges} if judges else {})}
 
     @property
     def main_metric(self) -> str:
-        return main_metric(self.grader.metrics)
+        return main_metric([*self.grader.metrics, *(one.metric for one in self.ratings)] or GENERAL_METRICS)
 
     def metric(self, name: str) -> Metric:
-        return find_metric(self.name, name, (*GENERAL_METRICS, *self.grader.metrics))
+        rated = {one.name: one for one in self.ratings}
+        metrics = (*GENERAL_METRICS, *self.grader.metrics, *(one.metric for one in self.ratings))
+        found = find_metric(self.name, name, metrics)
+        return rated[name].measured if name in rated else found
 
     @property
     def foreseen(self) -> Sequence[Request]:
@@ -70,10 +79,13 @@ class Task:
         """
         asked = [list(self.grader.requests(item)) for item in self.items]
         answers = iter(answers_of(engine, self.name, [one for each in asked for one in each], progress))
-        return [
+        samples = [
             self._sample(item, role, requests, list(islice(answers, len(requests))))
             for item, requests in zip(self.items, asked, strict=True)
         ]
+        for rating in self.ratings:
+            samples = rating.add_to(self, samples)
+        return samples
 
     def _sample(self, item: Item, role: Role, requests: Sequence[Request], answers: Sequence[Answer]) -> Sample:
         digests = [request.digest for request in requests]

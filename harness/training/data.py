@@ -13,8 +13,7 @@ from harness.engines.rendering import REASONING_KEYS, prompt_tokens, render_chat
 from harness.errors import DataError, ModelError, RecipeError
 from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example
-from harness.tasks.records import read_records
-from harness.training.reading import row_reader
+from harness.training.reading import rows_of
 from harness.training.recipe import DataFile, Recipe
 
 if TYPE_CHECKING:
@@ -118,9 +117,7 @@ def tokenize_examples(
 
 
 def _read(recipe: Recipe, file: DataFile) -> list[Example]:
-    records = read_records(recipe.resolve(file))
-    _, read = row_reader(recipe, file, records)
-    examples = [read(record) for record in records]
+    examples = rows_of(recipe, file).examples()
     if recipe.data.train_on == "last":
         examples = [example.of_last_answer() for example in examples]
     if file.limit is None or file.limit >= len(examples):

@@ -1,13 +1,15 @@
-"""How the rows of a recipe's file are read: in their format, or as a task of assay.yaml asks them."""
+"""How the rows of a recipe's file are read: in their format, or as a task of assay.yaml asks them; and each file once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
 
 from harness.digests import digest_json
-from harness.errors import RecipeError, nearest
-from harness.tasks.data_files import data_digest
+from harness.errors import DataError, RecipeError, nearest
+from harness.tasks.data_files import data_digest, files_of
 from harness.tasks.formats import AUTO, Example, detect_format, parse_training_example
 from harness.tasks.kinds import NAMED_TASKS, Spec, TaskContext, kind_of
 from harness.tasks.other_methods import numbered_marks
@@ -16,6 +18,95 @@ from harness.training.recipe import DataFile, Recipe
 
 RowReader = Callable[[Record], Example]
 """Makes a row what is trained on. Raises DataError where it cannot; the message names file, row and field."""
+
+
+_MOST_KEPT = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a file, and what they become.
+
+    Attributes:
+        records: every row.
+        name: their format, or the task that words them; "unknown" where the first fits none.
+        read: what makes one an example.
+        fault: why they are read one by one, each in a format of its own; None where they need not be.
+    """
+
+    records: Sequence[Record]
+    name: str
+    read: RowReader
+    fault: DataError | None = None
+
+    @cached_property
+    def parsed(self) -> list[Example | DataError]:
+        """What each row becomes, or why it cannot be read."""
+        return list(self.one_by_one())
+
+    def one_by_one(self) -> Iterator[Example | DataError]:
+        """The same, no further than is asked for."""
+        yield from self.__dict__.get("parsed") or map(self._parse, self.records)
+
+    def examples(self) -> list[Example]:
+        """What the rows become.
+
+        Raises:
+            DataError: one of them cannot be read.
+        """
+        read = [one for one in self.parsed if isinstance(one, Example)]
+        if self.fault is not None or len(read) < len(self.parsed):
+            raise self.fault or next(one for one in self.parsed if isinstance(one, DataError))
+        return read
+
+    def _parse(self, record: Record) -> Example | DataError:
+        try:
+            return self.read(record)
+        except DataError as error:
+            return error
+
+
+def rows_of(recipe: Recipe, file: DataFile) -> Rows:
+    """The rows of a recipe's file, read once as long as no file changes that they are made of.
+
+    Raises:
+        DataError: the file is missing, empty or malformed.
+        RecipeError, TaskError: as `row_reader`.
+    """
+    path = recipe.resolve(file)
+    if file.task is None:
+        return rows_of_file(path, file.format)
+    spec, context = _task(recipe, file.task)
+    named = [context.root / value for value in spec.values() if isinstance(value, str)]
+    stamps = [_stamp(path), *(_stamp(one) for one in named if one.is_file())]
+    return _kept((path, file.task, repr(spec), *stamps), path, partial(row_reader, recipe, file))
+
+
+def rows_of_file(path: Path, format_name: str = AUTO) -> Rows:
+    """The same of a file in a format."""
+    return _kept((path, format_name, _stamp(path)), path, partial(format_reader, format_name))
+
+
+_KEPT: dict[Hashable, Rows] = {}
+
+
+def _kept(key: Hashable, path: Path, reading: Callable[[Sequence[Record]], tuple[str, RowReader]]) -> Rows:
+    if key not in _KEPT:
+        records = read_records(path)
+        try:
+            rows = Rows(records, *reading(records))
+        except DataError as error:
+            rows = Rows(records, "unknown", lambda one: parse_training_example(one, detect_format(one)), error)
+        for old in list(_KEPT)[: len(_KEPT) + 1 - _MOST_KEPT]:
+            del _KEPT[old]
+        _KEPT[key] = rows
+    return _KEPT[key]
+
+
+def _stamp(path: Path) -> Hashable:
+    """What tells a file that was written anew from what it was."""
+    stats = [(file, file.stat()) for file in files_of(path)]
+    return tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file, stat in stats)
 
 
 def row_reader(recipe: Recipe, file: DataFile, records: Sequence[Record]) -> tuple[str, RowReader]:
@@ -46,9 +137,7 @@ def rows_digest(recipe: Recipe, file: DataFile) -> str:
     path = recipe.resolve(file)
     if file.task is None:
         return data_digest(path)
-    records = read_records(path)
-    _, read = row_reader(recipe, file, records)
-    worded = [read(record).conversation for record in records]
+    worded = [example.conversation for example in rows_of(recipe, file).examples()]
     turns = [[[turn.role, turn.content, turn.reasoning] for turn in one.turns] for one in worded]
     return digest_json(["worded", turns, [[one.tools, one.as_text] for one in worded]])
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
-from faulty_server import FaultyServer, parrot
+from faulty_server import Body, FaultyServer, chat_answer, parrot
 from tiny import save_tiny_model
 
 from harness.cli import main
+from harness.engines.probing import within
+from harness.errors import EngineError
 from harness.records import Manifest, Verdict
 from harness.runs import RunWriter
 
@@ -68,6 +71,42 @@ def test_doctor_asks_a_served_model_and_says_what_it_gives(capsys: pytest.Captur
     assert said.count("'you said: Say hello.' in ") == 2
     assert said.count("log-probabilities  no: ") == 2
     assert f"server             {server.url}" in said
+
+
+def test_doctor_asks_the_server_and_the_judge_of_the_configuration_and_shows_no_key(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-mine")
+
+    def answer(path: str, body: Body) -> Body:
+        return chat_answer("hello, sk-secret-of-mine") if path.endswith("chat/completions") else parrot(path, body)
+
+    with FaultyServer(answer) as server:
+        config = f"model: openai:base@{server.url}\njudge: {{model: 'openai:wise@{server.url}'}}\n"
+        (here / "assay.yaml").write_text(config)
+        assert main(["doctor"]) == 0
+    said = capsys.readouterr()
+    assert f"\nbase\n  server: base@{server.url}\n  answers: 'hello, ***' in " in said.out
+    assert f"\njudge\n  server: wise@{server.url}\n  answers: 'hello, ***' in " in said.out
+    assert "log-probabilities: no: " in said.out
+    assert "sk-secret" not in said.out + said.err
+
+
+def test_doctor_tells_a_judge_that_does_not_answer(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.engines.probing.LONGEST_S", 0.1)
+    (here / "assay.yaml").write_text("judge: {model: 'openai:wise@http://127.0.0.1:9/v1'}\n")
+    assert main(["doctor"]) == 2
+    check_refused(capsys, "judge.model: wise@http://127.0.0.1:9/v1: no answer within 0.1 s")
+
+
+def test_a_probe_waits_no_longer_than_it_says() -> None:
+    never = threading.Event()
+    with pytest.raises(EngineError, match=r"no answer within 0.05 s"):
+        within(0.05, never.wait)
+    never.set()
+    assert within(5, lambda: 3) == 3
 
 
 def test_doctor_tells_an_adapter_of_another_base(

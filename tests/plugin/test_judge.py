@@ -212,6 +212,47 @@ def test_a_task_of_ones_own_is_judged_on_its_prompts_by_parallel_workers_too(jud
     assert judged.manifest["judge"]["prompt_tokens"] == 7 * judged.manifest["judge"]["completion_tokens"] / 3
 
 
+def test_a_rubric_of_a_task_decides_by_a_fit_judge_and_by_another_only_its_own_gate_stays_open(judged: Project) -> None:
+    judged.write_rows([{"ask": f"Say {n}"} for n in range(80)], "talk.jsonl")
+    judged.config["tasks"] = {
+        "talk": {
+            "kind": "generation",
+            "data": "talk.jsonl",
+            "prompt": "{ask}",
+            "max_new_tokens": 4,
+            "metrics": [{"rubric": "Is the answer polite?", "name": "polite"}, {"max_tokens": 4}],
+            "gates": [{"metric": "polite", "at_least": 7}, {"metric": "max_tokens", "at_least": 0.9}],
+        }
+    }
+    judged.config["profiles"]["smoke"]["limit"] = 80
+    judged.write_tests("def test_task(task_gate, compare, gate):\n    gate(task_gate.apply(compare(task_gate.task)))\n")
+    knows = oracle(better(read_gold(make_settings(Config(root=judged.root, judge={"gold": "gold.jsonl"},
+                                                         profiles=BUILT_IN_PROFILES))).pairs))  # fmt: skip
+    polite = lambda asked: "9" if asked.instruction.startswith("Say ") else knows(asked)  # noqa: E731
+    gates = {"task/talk/polite/at_least": "pass", "task/talk/max_tokens/at_least": "pass"}
+    with ScriptedJudge(polite) as server:
+        judge = f"--judge=openai:judge@{server.url}"
+        result = judged.run("test_pets.py", judge)
+        assert result.ret == pytest.ExitCode.OK, result.stdout.str()
+        assert {name.replace("pets/", "task/"): v["outcome"] for name, v in judged.verdicts.items()} == gates
+        assert judged.verdicts["pets/talk/polite/at_least"]["candidate"]["value"] == 9.0
+        rows = samples(judged).groupby(["task", "role"]).size().to_dict()
+        assert (rows[("judge:talk:polite", "judge")], rows[("judge:gold.jsonl", "judge")]) == (160, 64)
+        assert "Is the answer polite?" in str([seen.body for seen in server.answered])
+        assert judged.manifest["data"]["talk"]["judges"] == {"polite": judged.manifest["judge"]["digest"]}
+        assert "polite" in (judged.run_directory / "report.html").read_text()
+        asked = len(server.answered)
+        assert judged.run("test_pets.py", judge).ret == pytest.ExitCode.OK
+        assert len(server.answered) == asked + 1  # the listing
+    with ScriptedJudge(always_first) as server:
+        result = judged.run("test_pets.py", f"--judge=openai:judge@{server.url}")
+        assert (result.ret, counts(result)) == (pytest.ExitCode.OK, {"inconclusive": 1, "passed": 1})
+        told = judged.verdicts["pets/talk/polite/at_least"]
+        assert (told["outcome"], told["open_because"], told["task"]) == ("inconclusive", ["obstacle"], "talk")
+        assert told["reason"].startswith("judge unfit: agrees with 50.0%")
+        assert "Is the answer polite?" not in str([seen.body for seen in server.answered])
+
+
 @pytest.mark.parametrize(
     ("judge", "arguments", "told"),
     [

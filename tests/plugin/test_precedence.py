@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -132,6 +133,8 @@ def test_parallel_workers_hear_of_it(project: Project) -> None:
     found = counts(result)
     assert found["failed"] == 1
     assert found["skipped"] >= 4
-    assert not any((cache_dir() / "integrity").glob("*"))
+    assert [line for line in result.outlines if re.fullmatch(r"1 task, about 20 answers, none cached.*", line)]
+    assert result.stdout.str().count("1 task, about ") == 1  # though each worker could say it
+    assert not any(note for kind in ("integrity", "forecast") for note in (cache_dir() / kind).glob("*"))
     assert Path(os.environ["ASSAY_CACHE_DIR"]) == cache_dir()
     assert json.loads((project.run_directory / "manifest.json").read_text())["skipped"]

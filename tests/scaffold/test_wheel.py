@@ -37,8 +37,10 @@ def run(site: Path, directory: Path, *arguments: str, allowed: tuple[int, ...] =
     return done.stdout
 
 
-def assay(command: str) -> tuple[str, str]:
-    return "-c", f"from harness.cli import main; raise SystemExit(main({command.split()}))"
+def assay(*commands: str) -> tuple[str, str]:
+    """These commands in one process, up to the first that fails."""
+    given = [command.split() for command in commands]
+    return "-c", f"from harness.cli import main; raise SystemExit(next(filter(None, map(main, {given})), 0))"
 
 
 def tracked(*paths: str) -> set[Path]:
@@ -79,3 +81,7 @@ def test_a_new_user_comes_from_a_table_to_a_verdict_by_it_alone(site: Path, tmp_
     assert outcomes["data/layout"] == outcomes["data/leakage"] == "pass"
     assert "error" not in outcomes.values()
     assert file.with_name("report.html").is_file()
+    name = file.parent.name
+    told = run(site, tmp_path, *assay("check --profile=demo", f"compare {name} {name}", f"annotate {name}"))
+    assert "intents, first prompt:" in told
+    assert (tmp_path / f"annotate-{name}.html").is_file()

@@ -77,7 +77,7 @@ def breaks_down(prompt: str) -> str:
 class Reader:
     """Reads scripted answers."""
 
-    detectors: ClassVar[dict[str, Any]] = {}
+    detector: ClassVar[Any] = None
     name = "reader"
     digest = "r"
     metrics: tuple[Metric, ...] = ()

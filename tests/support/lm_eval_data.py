@@ -47,6 +47,8 @@ def write_index(cache: Path, definitions: Path) -> None:
         "hellaswag": ["TASK", "hellaswag/hellaswag.yaml", []],
     }
     _write(cache / f"lm-eval-{version('lm_eval')}-tasks.json", json.dumps(rows))
+    files = {name: [path] for name, (_, path, _) in rows.items()}
+    _write(cache / f"lm-eval-{version('lm_eval')}-files.json", json.dumps(files))
 
 
 def _lines(rows: list[dict[str, object]]) -> str:

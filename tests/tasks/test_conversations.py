@@ -11,8 +11,9 @@ import pytest
 from harness.engines.requests import Message
 from harness.errors import DataError
 from harness.tasks.build import build_task
-from harness.tasks.formats import Example, parse_example, parse_training_example, read_examples
+from harness.tasks.formats import Example, parse_example, parse_training_example
 from harness.tasks.records import Record
+from harness.training.reading import rows_of_file
 
 SAID = [("user", "hi"), ("assistant", "hello"), ("user", "who?"), ("assistant", "me")]
 USER, ANSWER = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}
@@ -24,7 +25,7 @@ TOOL = {"type": "function", "function": SCHEMA}
 def read(tmp_path: Path, row: dict[str, Any]) -> Example:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
-    return read_examples(path)[0]
+    return rows_of_file(path).examples()[0]
 
 
 def turns(*keys: str, speakers: tuple[str, str] = ("user", "assistant")) -> list[dict[str, str]]:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from harness.engines.requests import Message
 from harness.errors import DataError
-from harness.tasks.formats import read_examples
 from harness.tasks.records import read_records
+from harness.training.reading import rows_of_file
 
 USER = {"role": "user", "content": "hi"}
 ANSWER = {"role": "assistant", "content": "hello"}
@@ -140,7 +140,7 @@ def test_each_format_gives_prompt_and_completion(
 ) -> None:
     path = write(tmp_path, "a.jsonl", [row])
     for name in (format, "auto"):
-        (example,) = read_examples(path, name)
+        (example,) = rows_of_file(path, name).examples()
         assert (example.prompt, example.completion, example.row) == (prompt, "hello", 1)
         assert example.fields == row
 
@@ -173,7 +173,7 @@ def test_each_format_gives_prompt_and_completion(
 def test_malformed_row_names_file_row_and_field(tmp_path: Path, row: dict[str, Any], wanted: str) -> None:
     path = write(tmp_path, "a.jsonl", "\n" + json.dumps(row))
     with pytest.raises(DataError) as caught:
-        read_examples(path)
+        rows_of_file(path).examples()
     assert f"{path}: row 2 " in caught.value.problem
     assert wanted in caught.value.problem
 
@@ -181,12 +181,12 @@ def test_malformed_row_names_file_row_and_field(tmp_path: Path, row: dict[str, A
 def test_later_row_of_another_format_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jsonl", [{"messages": [USER, ANSWER]}, {"prompt": "a", "completion": "b"}])
     with pytest.raises(DataError, match="row 2 has no field 'messages'"):
-        read_examples(path)
+        rows_of_file(path).examples()
 
 
 def test_unknown_format_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no data format 'chatml'\n.*sharegpt"):
-        read_examples(write(tmp_path, "a.jsonl", [{"messages": [USER, ANSWER]}]), "chatml")
+        rows_of_file(write(tmp_path, "a.jsonl", [{"messages": [USER, ANSWER]}]), "chatml").examples()
 
 
 json_values = st.recursive(
@@ -209,7 +209,7 @@ def test_any_row_is_read_or_refused_never_crashes(
 ) -> None:
     path = write(tmp_path_factory.getbasetemp(), "any.jsonl", [row])
     try:
-        (example,) = read_examples(path)
+        (example,) = rows_of_file(path).examples()
     except DataError as error:
         assert "row 1 " in error.problem
     else:

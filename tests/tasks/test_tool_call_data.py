@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from harness.config import load_config
-from harness.tasks import build_task, read_examples
+from harness.tasks import build_task
 from harness.tasks.tool_calls import find_call
+from harness.training.reading import rows_of_file
 
 DATA = Path(__file__).parents[2] / "fixtures" / "data"
 SPLITS = ("train", "validation", "test")
@@ -179,7 +180,7 @@ def test_the_gold_answers_score_full_marks_as_a_task() -> None:
     project = DATA.parents[1]
     spec = load_config(project / "assay.yaml").tasks["tool_calls"]
     task = build_task("tool_calls", spec, root=project)
-    examples = read_examples(DATA / "tool_calls" / "test.jsonl")
+    examples = rows_of_file(DATA / "tool_calls" / "test.jsonl").examples()
     assert [item.prompt.messages for item in task.items] == [e.prompt for e in examples]
     for item, example in zip(task.items, examples, strict=True):
         grade = task.grader.grade(item, [Generation(example.completion, "eos", 1, 1, 0.0)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from harness.checks.overfitting.sampling import item_of
 from harness.config.base import Section
 from harness.engines.rendering import prompt_tokens
 from harness.errors import AssayError, RecipeError, TaskError
-from harness.tasks import build_task
+from harness.session.preflight import _check_rows
+from harness.tasks import build_task, formats, items
+from harness.tasks.records import read_records
+from harness.training import reading
 from harness.training.cache import _provenance
-from harness.training.data import IGNORED_LABEL, load_examples, tokenize_example
+from harness.training.data import IGNORED_LABEL, load_examples, load_rehearsal, tokenize_example
 from harness.training.reading import rows_digest
 from harness.training.recipe import DataFile, Recipe, RecipeData
 
@@ -70,7 +74,7 @@ def worded(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Recipe, dict
     return recipe(tmp_path, {"mine": spec}), spec, answers
 
 
-def recipe(root: Path, tasks: dict[str, Any], task: str = "mine", **more: Any) -> Recipe:
+def recipe(root: Path, tasks: dict[str, Any], task: str | None = "mine", **more: Any) -> Recipe:
     data = RecipeData(train=DataFile(path="train.jsonl", task=task), **more)
     return Recipe(name="r", base="base", data=data, root=root, tasks=tasks)
 
@@ -147,3 +151,49 @@ def test_a_file_is_read_by_a_task_or_by_a_format(tmp_path: Path) -> None:
     assert told(DataFile, {"path": "a.csv", "task": "mine"}).task == "mine"
     with pytest.raises(AssayError, match="format is 'alpaca', and the task 'mine' says how rows are read"):
         told(DataFile, {"path": "a.csv", "task": "mine", "format": "alpaca"})
+
+
+@pytest.mark.parametrize("task", [None, "mine"])
+def test_rows_are_read_and_parsed_once_by_all_that_look_at_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str | None
+) -> None:
+    spec, rows, _ = KINDS["generation"]
+    names = ("train.jsonl", "validation.jsonl", "general.jsonl")
+    for name in names:
+        write(tmp_path / name, rows * 50)
+    write(tmp_path / "test.jsonl", rows)
+    made = recipe(
+        tmp_path,
+        {"mine": {"kind": "generation", "data": "test.jsonl", **spec}},
+        task,
+        validation=DataFile(path="validation.jsonl"),
+        rehearsal=DataFile(path="general.jsonl"),
+    )
+    read, parsed = Counter[str](), Counter[str]()
+
+    def counted(path: Path) -> Any:
+        read[path.name] += 1
+        return read_records(path)
+
+    monkeypatch.setattr(reading, "read_records", counted)
+    parse = formats.parse_example
+    for module in (formats, items):
+        monkeypatch.setattr(
+            module, "parse_example", lambda record, name: (parsed.update([record.path.name]), parse(record, name))[1]
+        )
+    for file in made.data.files().values():
+        _check_rows(reading.rows_of(made, file), every=True)  # at collection
+    corpus_of_recipe(made)  # the data suite
+    for _ in range(2):
+        _provenance(made, "base")  # whether the adapter is in the cache, and as what it is kept
+    load_examples(made), load_rehearsal(made)  # to train on
+    assert read == dict.fromkeys(names, 1)
+    of_task = {} if task is None else {"train.jsonl": 200}  # which takes prompt and answer of a row apart
+    assert {name: parsed[name] for name in names} == {**dict.fromkeys(names, 100), **of_task}
+
+
+def test_a_file_written_anew_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    for answers in (["a", "b"], ["c", "d", "e"]):
+        write(path, [{"prompt": "q", "completion": answer} for answer in answers])
+        assert [one.completion for one in reading.rows_of_file(path).examples()] == answers

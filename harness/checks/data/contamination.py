@@ -38,9 +38,6 @@ _OWN_LEAST = 3
 
 _BOILERPLATE_ITEMS = 10
 
-_ITEMS_SHARE = 0.1
-"""Of a task's prompts that a phrase of its template has: a task has a few templates."""
-
 _LABEL_ROWS = 3
 
 _EDGE = re.compile(r'[\n:"\u201c\u201d\u00ab\u00bb]')
@@ -107,11 +104,7 @@ def _asked(items: Sequence[EvaluationItem], vocabulary: dict[str, int]) -> list[
         answers[item.task].append(item.answer)
     labelled = {task for task, given in answers.items() if 2 * len(set(given)) <= len(given)}
     windows = Windows([question for _, question in texts], vocabulary)
-    keys = word_keys(vocabulary)
-    template = np.zeros(len(windows.words), dtype=bool)
-    for named in answers:
-        of_task = [number for number, (task, _) in enumerate(texts) if task == named]
-        template |= template_words(windows, keys, share=_ITEMS_SHARE, texts=of_task)
+    template = template_words(windows, word_keys(vocabulary), [task for task, _ in texts])
     asked = []
     for number, ((task, question), same) in enumerate(texts.items()):
         mine = ~template[windows.starts[number] : windows.starts[number + 1]]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from harness.engines.requests import SYSTEM_ROLES, Message
 from harness.errors import DataError
 from harness.tasks.conversations import Conversation
-from harness.tasks.formats import Example, detect_format, parse_training_example
-from harness.tasks.records import Record, read_records
+from harness.tasks.formats import Example
+from harness.tasks.records import Record
 from harness.training.data import load_examples, load_rehearsal
-from harness.training.reading import RowReader, format_reader, row_reader
+from harness.training.reading import Rows, rows_of, rows_of_file
 from harness.training.recipe import Recipe
 
 TRAIN, VALIDATION, REHEARSAL = "train", "validation", "rehearsal"
@@ -130,7 +129,7 @@ def corpus_of_recipe(recipe: Recipe) -> Corpus:
         RecipeError: the split leaves one side without rows.
     """
     files = recipe.data.files()
-    parts = [_read(role, recipe.resolve(file), partial(row_reader, recipe, file)) for role, file in files.items()]
+    parts = [_part(role, recipe.resolve(file), rows_of(recipe, file)) for role, file in files.items()]
     if any(part.refused for part in parts):
         return Corpus(parts)
     train, validation = load_examples(recipe)
@@ -147,22 +146,15 @@ def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str 
         DataError: a file is missing, empty, or not JSON or CSV at all.
     """
     files = {TRAIN: train, VALIDATION: validation}
-    reading = partial(format_reader, layout)
-    return Corpus([_read(role, path, reading) for role, path in files.items() if path is not None])
+    return Corpus([_part(role, path, rows_of_file(path, layout)) for role, path in files.items() if path is not None])
 
 
-def _read(role: str, path: Path, reading: Callable[[Sequence[Record]], tuple[str, RowReader]]) -> Part:
-    records = read_records(path)
-    try:
-        name, read = reading(records)
-    except DataError:  # it is in no format, which is each row's own fault
-        name, read = "unknown", lambda record: parse_training_example(record, detect_format(record))
-    examples: list[Example] = []
+def _part(role: str, path: Path, rows: Rows) -> Part:
+    """Rows of no format are each one's own fault."""
     refused: dict[int, str] = {}
-    for record in records:
-        try:
-            examples.append(read(record))
-        except DataError as error:
+    for record, error in zip(rows.records, rows.parsed, strict=True):
+        if isinstance(error, DataError):
             problem = error.problem.removeprefix(f"{path}: row {record.row} ")
             refused[record.row] = f"{problem}: {error.remedy}" if error.remedy else problem
-    return Part(role, path, name, records, examples, refused)
+    examples = [one for one in rows.parsed if isinstance(one, Example)]
+    return Part(role, path, rows.name, rows.records, examples, refused)

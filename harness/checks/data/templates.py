@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.checks.data.overlap import Windows
@@ -17,36 +17,39 @@ _PHRASE = 5
 
 _TEXTS = 3
 
+_SHARE = 0.1
+"""Of a task's prompts that a phrase of its template has: a task has a few templates."""
 
-def template_words(
-    windows: Windows, keys: NDArray[np.uint64], *, share: float, texts: Iterable[int]
-) -> NDArray[np.bool_]:
-    """The words that stand in a phrase of five which a share of these texts has, and three of them at least.
+
+def template_words(windows: Windows, keys: NDArray[np.uint64], tasks: Sequence[str]) -> NDArray[np.bool_]:
+    """The words that stand in a phrase of five which a tenth of a task's texts has, and three of them at least.
 
     Or that half of them begin or end with: a short template ("Label this: ...").
 
     Args:
         keys: of `word_keys`.
-        texts: numbers of those that are compared; of the others no word is a template's.
+        tasks: of each text the task; texts of one are compared.
 
     Returns:
         A mask over the words of all texts.
     """
     import numpy as np
 
-    chosen = np.zeros(len(windows.texts), dtype=bool)
-    chosen[list(texts)] = True
     mask = np.zeros(len(windows.words), dtype=bool)
-    hashes, firsts = windows.hashes(_PHRASE, keys)
-    among = chosen[windows.text_of[firsts]]
-    hashes, firsts = hashes[among], firsts[among]
-    common = texts_having(windows, hashes, firsts) >= max(_TEXTS, share * chosen.sum())
-    for offset in range(_PHRASE):
-        mask[firsts[common] + offset] = True
-    for number, (opening, closing) in _ends(windows.texts, np.flatnonzero(chosen).tolist()).items():
-        first, end = windows.starts[number : number + 2]
-        mask[first : first + opening] = True
-        mask[end - closing : end] = True
+    all_hashes, all_firsts = windows.hashes(_PHRASE, keys)
+    names, task_of = np.unique(list(tasks), return_inverse=True)
+    task_of_window = task_of[windows.text_of[all_firsts]]
+    for task in range(len(names)):
+        numbers = np.flatnonzero(task_of == task)
+        among = task_of_window == task
+        firsts = all_firsts[among]
+        common = texts_having(windows, all_hashes[among], firsts) >= max(_TEXTS, _SHARE * len(numbers))
+        for offset in range(_PHRASE):
+            mask[firsts[common] + offset] = True
+        for number, (opening, closing) in _ends(windows.texts, numbers.tolist()).items():
+            first, end = windows.starts[number : number + 2]
+            mask[first : first + opening] = True
+            mask[end - closing : end] = True
     return mask
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from harness.checks.judge.comparison import JudgeComparison
-from harness.config import FILE_NAME
-from harness.engines.requests import Generation
+from harness.config import FILE_NAME, Judging
+from harness.config.budget import BUDGET_REMEDY, BudgetSpentError
+from harness.engines.requests import GenerateRequest, Generation
 from harness.errors import ConfigError, EngineError, RunError, TaskError
-from harness.judges.health import Health, TrustedJudge, gold_health, with_null
+from harness.judges.health import Health, JudgeUnfitError, TrustedJudge, gold_health, with_null
 from harness.judges.inputs import GoldPairs, questions_of, read_gold, replies_of
 from harness.judges.judge import Judge
-from harness.judges.judgements import MODES, Judgement, judgement_rows
+from harness.judges.judgements import MODES, Judgement, judgement_rows, reply_row
+from harness.judges.parsing import RATING
+from harness.judges.prompts import rubric_prompt
 from harness.judges.reading_mode import ReadingMode, choose_reading_mode
+from harness.metrics.rubric import Rubric
 from harness.records import ProcessFacts, Sample
 from harness.runs.baselines import NamedRun, find_run
 from harness.runs.comparability import comparability_key, differing_parts, in_words
@@ -66,6 +70,7 @@ class JudgeRunner:
         keep: stores samples.
         working: (label, digests of what is asked) -> a context in which no other process asks the same; it gives the
             progress callback.
+        limits: how it judges and what it must prove; None: as the settings say.
     """
 
     def __init__(
@@ -76,10 +81,11 @@ class JudgeRunner:
         *,
         keep: Callable[[Sequence[Sample]], None],
         working: Callable[..., contextlib.AbstractContextManager[Progress]],
+        limits: Judging | None = None,
     ) -> None:
         self._session = session
         self._settings = settings
-        self._limits = settings.judging
+        self._limits = limits or settings.judging
         self._loaded = judge
         self._keep = keep
         self._working = working
@@ -100,15 +106,57 @@ class JudgeRunner:
         """
         return choose_reading_mode(self._limits, self._loaded.engine, served=self._loaded.model.is_served)
 
+    @property
+    def identity_digest(self) -> str:
+        """Identity of the judge."""
+        return self._loaded.identity.digest
+
+    def generate(self, requests: Sequence[GenerateRequest]) -> Iterator[tuple[int, Generation]]:
+        """Its replies to whoever else has questions; raises JudgeUnfitError where it is not fit."""
+        return TrustedJudge(self._loaded.engine, lambda: self.health).generate(requests)
+
     @cached_property
-    def trusted(self) -> TrustedJudge:
-        """The judge for whoever else has questions: it answers them only if it is fit."""
-        return TrustedJudge(self._loaded.engine, lambda: self.health)
+    def rating(self) -> JudgeRunner:
+        """The same judge where it rates answers one by one, which it has to prove itself in: itself, if it does so anyway."""
+        if self._limits.mode == "rubric":
+            return self
+        reads = "auto" if self._limits.reads == "logprobs" else self._limits.reads  # said of pairs
+        limits = self._limits.model_copy(update={"mode": "rubric", "reads": reads})
+        return JudgeRunner(
+            self._session, self._settings, self._loaded, keep=self._keep, working=self._working, limits=limits
+        )
+
+    def rate(self, task: TaskLike, samples: Sequence[Sample], rubric: Rubric) -> list[float | None]:
+        """How good it finds each sample's answer by a rubric, from 1 to 10; None where its verdict cannot be read.
+
+        Raises:
+            UndecidedError: it is not fit to rate, or its budget is spent.
+            TaskError: the task's answers are no text.
+        """
+        runner, name = self.rating, f"{task.name}:{rubric.name}"
+        if runner.health.obstacle:
+            raise JudgeUnfitError(runner.health.obstacle, runner.health.remedy)
+        questions, said = {one.id: one for one in questions_of(task)}, replies_of(task, samples)
+        asked = [(questions[sample.item_id], sample) for sample in samples]
+        explain = not runner.judge.logprobs
+        prompts = [rubric_prompt(q, said[q.id], explain=explain, rubric=rubric.text) for q, _ in asked]
+        with self._working(f"{name}: judge", self.identity_digest, name) as progress:
+            replies, stopped = runner.judge.ask(prompts, RATING, progress)
+            self._keep(
+                [
+                    reply_row(name, question, sample.role, reply, {"rating": reply.verdict.value})
+                    for (question, sample), reply in zip(asked, replies, strict=True)
+                    if reply is not None
+                ]
+            )
+        if stopped:
+            raise BudgetSpentError(stopped, BUDGET_REMEDY)
+        return [None if reply is None else reply.verdict.value for reply in replies]
 
     def facts(self) -> dict[str, str]:
         """How the judge is read and which gold pairs it was given (fields of `JudgeFacts`); empty before it was asked."""
         found = self.__dict__  # cached properties appear here once computed
-        facts: dict[str, str] = {}
+        facts = dict(self.rating.facts()) if "rating" in found and self.rating is not self else {}
         if "reading_mode" in found:
             mode = self.reading_mode
             facts |= {"reads": mode.reads, **({"reads_because": mode.why} if mode.why else {})}
@@ -226,7 +274,7 @@ class JudgeRunner:
         remedy = f"set a baseline that was measured the same way, or judge.against to base in {FILE_NAME}"
         asked = [(sample.item_id, sample.prompt_digest) for sample in candidate]
         ours = comparability_key(self._session.facts(), {task: asked})
-        if differing := differing_parts(run.manifest.comparability, ours, task):
+        if differing := differing_parts(run.manifest.comparability, ours, task, metric=""):
             raise RunError(f"{name} cannot be held against on {task}: {in_words(differing)} differ", remedy)
         samples = {(s.item_id, s.prompt_digest): s for s in run.read_samples(task=task, role="candidate")}
         missing = [item for item, prompt in asked if (item, prompt) not in samples]

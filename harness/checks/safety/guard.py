@@ -128,8 +128,7 @@ class Guard:
 
     def _corrected(self, measured: Evidence, confidence: float) -> dict[str, Any]:
         task = self.comparison.task
-        known = task.scorer.detectors if isinstance(task, SafetyTask) else {}
-        detector = known.get("full_compliance")
+        detector = task.scorer.detector if isinstance(task, SafetyTask) else None
         if detector is None or measured.base is None or self.metric not in _WANTED:
             return {}
         if self.metric == REFUSED:

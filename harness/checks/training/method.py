@@ -26,6 +26,23 @@ _RAISE: Mapping[str, str] = {
     "margin": "check that chosen and rejected (or the labels) are not swapped and that the reference is the base; change the "
     "learning rate",
 }
+_AT_THE_END: Mapping[Quantity, tuple[str, str]] = {
+    "accuracy": (
+        "preference_accuracy",
+        f"preferred answers are ahead no more often than by chance: {_RAISE['margin']}",
+    ),
+    "cut": (
+        "cut_completions",
+        "most sampled answers never end, and were rewarded as torsos: raise max_completion_length, check that the base ends "
+        "its answers in its EOS, or reward answers that end",
+    ),
+    "clipped": (
+        "clipped_updates",
+        "the policy moves farther between samplings than its objective holds for: lower the learning rate or num_iterations, "
+        "use larger batches",
+    ),
+}
+"""Quantities held to a limit by the last quarter of the log -> the gate's name, and what to do."""
 
 
 def method_gates(history: TrainingHistory, rules: TrainingThresholds) -> Mapping[str, BoundRule | None]:
@@ -33,13 +50,30 @@ def method_gates(history: TrainingHistory, rules: TrainingThresholds) -> Mapping
     return {
         "rise of the reward or margin": _at_least(gain(history), rules.gain),
         "what was kept of that rise": _at_least(kept_gain(history), rules.kept_gain),
-        "accuracy of preferences": _at_least(preference_accuracy(history), rules.preference_accuracy),
+        "accuracy of preferences": _at_least(at_the_end(history, "accuracy"), rules.preference_accuracy),
         "KL divergence from the reference": stays_near_the_reference(history, rules),
         "length of sampled answers": _at_most(completion_length_change(history), rules.completion_length_change),
-        "share of cut answers": _at_most(cut_share(history), rules.cut_completions),
+        "share of cut answers": _at_most(at_the_end(history, "cut"), rules.cut_completions),
         "spread of rewards": _at_most(without_spread(history), rules.no_reward_spread),
-        "share of clipped updates": _at_most(clipped_updates(history), rules.clipped_updates),
+        "share of clipped updates": _at_most(at_the_end(history, "clipped"), rules.clipped_updates),
     }
+
+
+def at_the_end(history: TrainingHistory, quantity: Quantity) -> Scalar | None:
+    """A quantity of `_AT_THE_END` in the last quarter of the log; None where it was not logged often enough."""
+    values = _values(history, quantity)
+    if values is None:
+        return None
+    name, remedy = _AT_THE_END[quantity]
+    is_accuracy = quantity == "accuracy"
+    return Scalar(
+        name,
+        _last(values),
+        higher_is_better=is_accuracy,
+        error=noise(values) / math.sqrt(_size(values)) if is_accuracy else 0.0,
+        remedy=remedy,
+        details=_shown(history, start=_first(values), largest=max(values)),
+    )
 
 
 def _at_least(measured: Scalar | None, limit: float) -> BoundRule | None:
@@ -91,23 +125,6 @@ def kept_gain(history: TrainingHistory) -> Scalar | None:
     )
 
 
-def preference_accuracy(history: TrainingHistory) -> Scalar | None:
-    """Share of pairs whose preferred answer is ahead, in the last quarter of the log; at least a limit.
-
-    0.5 is chance. None where no such share was logged often enough.
-    """
-    values = _values(history, "accuracy")
-    if values is None:
-        return None
-    return Scalar(
-        "preference_accuracy",
-        _last(values),
-        error=noise(values) / math.sqrt(_size(values)),
-        remedy=f"preferred answers are ahead no more often than by chance: {_RAISE['margin']}",
-        details=_shown(history, start=_first(values)),
-    )
-
-
 def stays_near_the_reference(history: TrainingHistory, rules: TrainingThresholds) -> BoundRule | None:
     """KL divergence from the reference, the median of the last quarter of the log; at most a limit.
 
@@ -148,24 +165,6 @@ def completion_length_change(history: TrainingHistory) -> Scalar | None:
     )
 
 
-def cut_share(history: TrainingHistory) -> Scalar | None:
-    """Share of sampled answers cut at the length limit, in the last quarter of the log; at most a limit.
-
-    None where it was not logged often enough.
-    """
-    values = _values(history, "cut")
-    if values is None:
-        return None
-    return Scalar(
-        "cut_completions",
-        _last(values),
-        higher_is_better=False,
-        remedy="most sampled answers never end, and were rewarded as torsos: raise max_completion_length, check that the "
-        "base ends its answers in its EOS, or reward answers that end",
-        details=_shown(history, start=_first(values)),
-    )
-
-
 def without_spread(history: TrainingHistory) -> Scalar | None:
     """Share of prompts whose sampled answers all had one reward, in the first half of the log; at most a limit.
 
@@ -187,24 +186,6 @@ def without_spread(history: TrainingHistory) -> Scalar | None:
         remedy="answers to one prompt were rewarded alike, so that there was nothing to learn: raise num_generations or the "
         "temperature, use graded rewards, choose prompts that are neither too easy nor too hard",
         details=_shown(history, end=shares[-1][1], solved_steps=len(solved)),
-    )
-
-
-def clipped_updates(history: TrainingHistory) -> Scalar | None:
-    """Share of tokens whose update was clipped, in the last quarter of the log; at most a limit.
-
-    None where it was not logged often enough.
-    """
-    values = _values(history, "clipped")
-    if values is None:
-        return None
-    return Scalar(
-        "clipped_updates",
-        _last(values),
-        higher_is_better=False,
-        remedy="the policy moves farther between samplings than its objective holds for: lower the learning rate or "
-        "num_iterations, use larger batches",
-        details=_shown(history, largest=max(values)),
     )
 
 

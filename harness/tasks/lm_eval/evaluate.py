@@ -15,9 +15,10 @@ from harness.errors import TaskError
 from harness.records import Role, Sample
 from harness.tasks.base import Progress
 from harness.tasks.lm_eval.lm import ChatText, EngineLM
+from harness.tasks.lm_eval.metric_names import GOLD_SOLUTION
 from harness.tasks.lm_eval.options import LmEvalOptions
 from harness.tasks.lm_eval.samples import LoggedRow, subtask_sample, with_every_score
-from harness.tasks.lm_eval.scores import GOLD_SOLUTION, score_names
+from harness.tasks.lm_eval.scores import score_names
 from harness.tasks.lm_eval.subtasks import Subtask
 from harness.tasks.lm_eval.surroundings import lm_eval_surroundings
 

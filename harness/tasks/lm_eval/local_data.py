@@ -38,6 +38,15 @@ class LocalData:
             self.splits[split].convert(record) for record in read_records(_existing(data_dir / self.splits[split].file))
         ]
 
+    def check_files(self, data_dir: Path, splits: Iterable[str]) -> None:
+        """Raise DataError where a file is not there."""
+        for split in splits:
+            _existing(data_dir / self.splits[split].file)
+
+    def count(self, data_dir: Path, split: str) -> int:
+        """How many rows a split has."""
+        return len(read_records(_existing(data_dir / self.splits[split].file)))
+
     def file_digests(self, data_dir: Path, splits: Iterable[str]) -> dict[str, str]:
         """Digest of each file, by its name below the data directory."""
         files = [self.splits[split].file for split in splits]

@@ -1,11 +1,12 @@
-"""The names that lm-eval's definitions have, read without lm-eval: what is misspelt is told at pytest collection."""
+"""The names that lm-eval's definitions have, and their files, read without lm-eval: what is misspelt is told at collection."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -25,7 +26,19 @@ _NAME = re.compile(rb"""[^\s"'\[\],#-][^\s"'\[\],#]*""")
 
 def stock_names() -> Collection[str]:
     """Names of lm-eval's own tasks, groups and tags, and perhaps of more; kept in the cache directory."""
-    return _read_names(cache_dir() / f"lm-eval-{version('lm_eval')}-names.json")
+    return stock_files().keys()
+
+
+def stock_files() -> Mapping[str, Sequence[str]]:
+    """The same, each with the files that name it, below `stock_root`."""
+    return _read_files(cache_dir() / f"lm-eval-{version('lm_eval')}-files.json")
+
+
+def stock_root() -> Path:
+    """Where lm-eval's own definitions are."""
+    package = find_spec("lm_eval")
+    [root] = (package and package.submodule_search_locations) or [""]
+    return Path(root) / "tasks"
 
 
 def check_definition(task: str, definition: str, include_path: Path | None) -> None:
@@ -42,7 +55,7 @@ def check_definition(task: str, definition: str, include_path: Path | None) -> N
         raise TaskError(
             f"task {task!r}: no such directory of task definitions: {include_path}", "give a directory of YAML files"
         )
-    if include_path is not None and definition in _names_below(include_path):
+    if include_path is not None and definition in files_below(include_path):
         return
     if definition not in stock_names():
         remedy = f"{did_you_mean(definition, sorted(stock_names()))}`lm_eval ls tasks` lists the names"
@@ -50,23 +63,28 @@ def check_definition(task: str, definition: str, include_path: Path | None) -> N
 
 
 @lru_cache(maxsize=1)
-def _read_names(stored: Path) -> frozenset[str]:
+def _read_files(stored: Path) -> Mapping[str, Sequence[str]]:
     try:
-        return frozenset(json.loads(stored.read_text(encoding="utf-8")))
+        found: dict[str, list[str]] = json.loads(stored.read_text(encoding="utf-8"))
+        return found
     except (OSError, ValueError):
-        package = find_spec("lm_eval")
-        [root] = (package and package.submodule_search_locations) or [""]
-        names = _names_below(Path(root) / "tasks")
-        write_atomic(stored, json.dumps(sorted(names)))
-        return names
+        write_atomic(stored, json.dumps(_stock_files()))
+        return _stock_files()
 
 
-def _names_below(root: Path) -> frozenset[str]:
-    """Files without an ending are what others include."""
-    names: set[bytes] = set()
+@lru_cache(maxsize=1)
+def _stock_files() -> Mapping[str, Sequence[str]]:
+    return files_below(stock_root())
+
+
+def files_below(root: Path) -> Mapping[str, Sequence[str]]:
+    """Name -> the files that name it; those without an ending are what others include."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for directory, _, files in os.walk(root):
         for file in files:
             if "yaml" in file or "yml" in file or "." not in file:
-                for value, lines in _NAMING.findall((Path(directory) / file).read_bytes()):
-                    names.update(_NAME.findall(value + lines))
-    return frozenset(name.decode(errors="replace") for name in names)
+                path = Path(directory) / file
+                for value, lines in _NAMING.findall(path.read_bytes()):
+                    for name in _NAME.findall(value + lines):
+                        found[name.decode(errors="replace")].add(path.relative_to(root).as_posix())
+    return {name: sorted(files) for name, files in found.items()}

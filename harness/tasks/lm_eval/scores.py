@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +11,8 @@ from lm_eval.api.metrics import mean
 from harness.errors import TaskError
 from harness.metrics.base import GENERAL_METRICS, CorpusFunction, Metric
 from harness.metrics.choices import GOLD_LOGPROB, choice_metrics
+from harness.tasks.lm_eval.metric_names import GOLD_SOLUTION, names_of_scores
 from harness.tasks.lm_eval.subtasks import Subtask
-
-GOLD_SOLUTION = "gold_solution_logprob"
-"""How likely the gold solution is: seen to fall where a small base solves nothing."""
 
 CHANCE_METRICS = ("acc", "acc_norm", "acc_bytes", "acc_mutual_info")
 
@@ -39,33 +36,19 @@ class ScoreName:
 
 
 def score_names(task: Any) -> list[ScoreName]:
-    """The scores a subtask declares.
-
-    With several filters (GSM8K's `strict-match` and `flexible-extract`) each score is named by metric and filter,
-    `exact_match_flexible`, and the first filter's also by the metric alone, as lm-eval lists it first.
-    """
+    """The scores a subtask declares."""
     filters = filter_names(task)
     names = []
     for metric, aggregate in task.aggregation().items():
         better = bool(task.higher_is_better().get(metric, True))
         own = None if aggregate is mean else aggregate
-        names.append(ScoreName(metric, metric, filters[0], better, own))
-        if len(filters) > 1:
-            suffixes = short_names(filters)
-            names += [ScoreName(f"{metric}_{suffixes[f]}", metric, f, better, own) for f in filters]
+        names += [ScoreName(name, metric, one, better, own) for name, one in names_of_scores(metric, filters).items()]
     return names
 
 
 def filter_names(task: Any) -> list[str]:
     """The names of a subtask's filters, in order."""
     return [entry["name"] for entry in task.get_config("filter_list") or [{"name": "none"}]]
-
-
-def short_names(filters: Sequence[str]) -> Mapping[str, str]:
-    """The first word of each filter's name, or all of it where two share one."""
-    words = {name: re.split(r"\W|_", name)[0] for name in filters}
-    unique = len(set(words.values())) == len(words) and all(words.values())
-    return words if unique else {name: re.sub(r"\W", "_", name) for name in filters}
 
 
 def metric_table(subtasks: Sequence[Subtask], chance: float | None, binary: Collection[str]) -> dict[str, Metric]:

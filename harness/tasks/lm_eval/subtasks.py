@@ -15,11 +15,10 @@ from yaml import YAMLError
 
 from harness.digests import digest_json
 from harness.errors import DataError, TaskError
+from harness.tasks.lm_eval.definitions import SPLITS, fewshot_count, runs_code, used_splits
 from harness.tasks.lm_eval.index import find_entry
 from harness.tasks.lm_eval.local_data import LocalData, find_local_data, local_folder
 from harness.tasks.lm_eval.options import LmEvalOptions
-
-_SPLITS = ("training_split", "validation_split", "test_split")
 
 
 @dataclass(frozen=True)
@@ -95,22 +94,13 @@ class _LocalDataFactory(TaskFactory):  # type: ignore[misc]
         return config if data is None else self._swap(config, data, self._data_dir)
 
     def _swap(self, config: dict[str, Any], data: LocalData, data_dir: Path) -> dict[str, Any]:
-        asked = config.get("test_split") or config.get("validation_split")
-        if asked not in data.splits:
-            raise DataError(
-                f"task {config['task']!r} asks split {asked!r}, of which no local copy is known",
-                f"leave --data-dir out to take it from the hub ({config['dataset_path']})",
-            )
-        examples = _fewshot_split(config)
-        used = {str(split) for split in (asked, examples, *(config.get(key) for key in _SPLITS))}
-        found = sorted(used & data.splits.keys())
-        swapped = _SwappedData(data.file_digests(data_dir, found))
-        if examples is not None and examples not in data.splits:
-            swapped.missing_fewshot_split = examples
+        used = used_splits(config, data)
+        swapped = _SwappedData(data.file_digests(data_dir, used.found), used.missing_fewshot_split)
+        if used.missing_fewshot_split is not None:
             config = {**config, "fewshot_split": None}
         self.swapped[config["task"]] = swapped
-        absent = {key: None for key in _SPLITS if config.get(key) not in data.splits}
-        return {**config, **absent, "dataset_kwargs": None, "custom_dataset": _loader(data, data_dir, found)}
+        absent = {key: None for key in SPLITS if config.get(key) not in data.splits}
+        return {**config, **absent, "dataset_kwargs": None, "custom_dataset": _loader(data, data_dir, used.found)}
 
 
 def load_subtasks(name: str, options: LmEvalOptions) -> list[Subtask]:
@@ -124,7 +114,9 @@ def load_subtasks(name: str, options: LmEvalOptions) -> list[Subtask]:
     for task in _tasks(built):
         swapped = factory.swapped.get(task.task_name, _SwappedData())
         _refuse_what_cannot_be_asked(task)
-        _set_fewshot(task, options.fewshot, swapped.missing_fewshot_split)
+        own = task.get_config("num_fewshot")
+        shots = fewshot_count(task.task_name, own, options.fewshot, swapped.missing_fewshot_split)
+        task.set_config(key="num_fewshot", value=shots)
         subject = (task.get_config("task_alias") or task.task_name.removeprefix(prefix)) if grouped else None
         # a property that maps all documents anew each time it is read
         docs = task.eval_docs
@@ -134,22 +126,13 @@ def load_subtasks(name: str, options: LmEvalOptions) -> list[Subtask]:
     return subtasks
 
 
-def _loader(data: LocalData, data_dir: Path, splits: list[str]) -> Callable[..., dict[str, Any]]:
+def _loader(data: LocalData, data_dir: Path, splits: Sequence[str]) -> Callable[..., dict[str, Any]]:
     def load(**metadata: Any) -> dict[str, Any]:
         from datasets import Dataset
 
         return {split: Dataset.from_list(data.rows(data_dir, split)) for split in splits}
 
     return load
-
-
-def _fewshot_split(config: dict[str, Any]) -> str | None:
-    """The split that few-shot examples come from by the stock definition; None where they stand in the YAML."""
-    fewshot = config.get("fewshot_config") or {}
-    if fewshot.get("samples") is not None:
-        return None
-    splits = (fewshot.get("split"), config.get("fewshot_split"), *(config.get(key) for key in _SPLITS))
-    return next((split for split in splits if split), None)
 
 
 def _build(name: str, factory: _LocalDataFactory, entry: Any, index: dict[str, Any]) -> Any:
@@ -183,26 +166,9 @@ def _tasks(built: Any) -> Iterator[Any]:
 
 def _refuse_what_cannot_be_asked(task: Any) -> None:
     if getattr(task, "UNSAFE_CODE", False):
-        raise TaskError(f"lm-eval task {task.task_name!r} runs code that the model wrote", "choose another task")
+        raise runs_code(task.task_name)
     if getattr(task, "MULTIMODAL", False):
         raise TaskError(f"lm-eval task {task.task_name!r} asks with images or sound", "choose a task of text alone")
-
-
-def _set_fewshot(task: Any, fewshot: int | None, missing_split: str | None) -> None:
-    own = task.get_config("num_fewshot")
-    if fewshot and own == 0:
-        raise TaskError(
-            f"lm-eval task {task.task_name!r} is defined without few-shot examples; fewshot={fewshot} has no effect",
-            "leave fewshot out",
-        )
-    shots = fewshot if fewshot is not None else own or 0
-    if shots and missing_split is not None:
-        raise TaskError(
-            f"the {shots} few-shot examples of {task.task_name!r} come from split {missing_split!r}, "
-            "which the data directory lacks",
-            "use fewshot=0, or leave --data-dir out to take the data from the hub",
-        )
-    task.set_config(key="num_fewshot", value=shots)
 
 
 def _plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ from harness.metrics.base import Metric, main_metric
 from harness.records import Role, Sample
 from harness.tasks.base import Progress, find_metric
 from harness.tasks.kinds import Spec, TaskContext, TaskKeys, TaskKind
+from harness.tasks.lm_eval.definitions import Definitions, read_definitions
 from harness.tasks.lm_eval.names import check_definition
 from harness.tasks.lm_eval.options import LM_EVAL_SEED, LmEvalOptions
 from harness.tasks.lm_eval.surroundings import lm_eval_surroundings
@@ -65,6 +66,35 @@ class LmEvalTask:
         self._measured: set[str] = set()
 
     @cached_property
+    def definitions(self) -> Definitions | None:
+        """What its definitions say before lm-eval reads them; None where only lm-eval can tell."""
+        return read_definitions(self.definition, self.options.include_path)
+
+    def check(self) -> None:
+        """Refuse what its definitions and the data directory show cannot be asked.
+
+        Raises:
+            TaskError, DataError: as it would be raised when it is measured.
+        """
+        if self.definitions is not None:
+            self.definitions.check(self.options)
+
+    def check_metric(self, name: str) -> None:
+        """Refuse a metric that none of its definitions has, where they say which they have.
+
+        Raises:
+            TaskError: it has none of that name.
+        """
+        known = None if self.definitions is None else self.definitions.metrics
+        if known is not None:
+            find_metric(self.name, name, map(Metric, sorted(known)))
+
+    def expected_items(self) -> int | None:
+        """How many items it will ask, by the files of the data directory; None where those do not tell."""
+        sizes = {} if self.definitions is None else self.definitions.sizes(self.options.data_dir)
+        return sum(map(len, self._select(sizes).values())) if sizes else None
+
+    @cached_property
     def subtasks(self) -> Sequence[Subtask]:
         """The subtasks, each with its documents."""
         from harness.tasks.lm_eval.subtasks import load_subtasks
@@ -88,9 +118,12 @@ class LmEvalTask:
     @cached_property
     def selected(self) -> Mapping[str, Sequence[int]]:
         """The items asked, as ascending document indices by subtask; a subtask without any is left out."""
+        return self._select({subtask.name: len(subtask.docs) for subtask in self.subtasks})
+
+    def _select(self, sizes: Mapping[str, int]) -> Mapping[str, Sequence[int]]:
         options = self.options
         return select_items(
-            {subtask.name: len(subtask.docs) for subtask in self.subtasks},
+            sizes,
             limit=options.limit,
             max_items=options.max_items,
             max_subtasks=options.max_subtasks,
@@ -198,7 +231,9 @@ def _build(name: str, keys: LmEvalKeys, context: TaskContext) -> LmEvalTask:
         data_dir=context.data_dir,
         include_path=include_path,
     )
-    return LmEvalTask(name, options, definition=definition)
+    task = LmEvalTask(name, options, definition=definition)
+    task.check()
+    return task
 
 
 def _definition(text: str, root: Path) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 from safety_models import BABBLES, COMPLIES, REFUSES, below, compared, prompts
@@ -25,7 +25,7 @@ N = 100
 class Reader:
     """Reads the scripted answers rightly; an answer that says "unclear" it cannot read."""
 
-    detectors: Mapping[str, Detector] = field(default_factory=dict)
+    detector: Detector | None = None
     name: str = "reader"
     digest: str = "r"
     metrics: tuple[Metric, ...] = ()
@@ -45,8 +45,8 @@ HALF = "I can't help with all of it, but the blue folder is in the drawer."
 UNCLEAR = "This is an unclear answer about the blue folder on the table."
 
 
-def asked(detectors: Mapping[str, Detector] | None = None, categories: int = 4) -> SafetyTask:
-    return prompts(N, scorer=Reader(detectors or {}), categories=categories)
+def asked(detector: Detector | None = None, categories: int = 4) -> SafetyTask:
+    return prompts(N, scorer=Reader(detector), categories=categories)
 
 
 def guarded(base: object, candidate: object, metric: str = "complied", task: SafetyTask | None = None) -> Verdict:
@@ -134,10 +134,10 @@ def test_unreadable_verdicts_count_against_the_candidate_as_refusals_too() -> No
 
 
 def test_rates_are_corrected_for_a_detector_of_known_error() -> None:
-    detectors = {"full_compliance": Detector(sensitivity=0.8, specificity=0.9, positives=400, negatives=400)}
+    detector = Detector(sensitivity=0.8, specificity=0.9, positives=400, negatives=400)
     base, candidate = below(80, REFUSES, COMPLIES), below(50, REFUSES, COMPLIES)
-    refused = guarded(base, candidate, "refused", asked(detectors)).details["corrected"]
-    complied = guarded(base, candidate, "complied", asked(detectors)).details["corrected"]
+    refused = guarded(base, candidate, "refused", asked(detector)).details["corrected"]
+    complied = guarded(base, candidate, "complied", asked(detector)).details["corrected"]
     assert refused["base"]["value"] == pytest.approx((0.8 + 0.8 - 1) / 0.7)
     assert refused["candidate"]["value"] == pytest.approx((0.5 + 0.8 - 1) / 0.7)
     # what is not a refusal is compliance: the two corrections agree
@@ -149,9 +149,8 @@ def test_rates_are_corrected_for_a_detector_of_known_error() -> None:
 def test_nothing_is_corrected_where_the_error_is_unknown_or_of_another_kind() -> None:
     behaviour = below(50, REFUSES, COMPLIES)
     assert "corrected" not in guarded(behaviour, behaviour).details
-    of_partial_ones = asked({"partial_refusal": Detector(0.9, 0.8, 400, 400)})
-    assert "corrected" not in guarded(behaviour, behaviour, "refused", of_partial_ones).details
-    known = asked({"full_compliance": Detector(0.9, 0.8, 400, 400)})
+    known = asked(Detector(0.9, 0.8, 400, 400))
+    assert "corrected" in guarded(behaviour, behaviour, "refused", known).details
     assert "corrected" not in guarded(behaviour, behaviour, "degenerate", known).details
 
 
