@@ -68,7 +68,7 @@ def _index_rows(root: Path) -> dict[str, list[Any]]:
 
     @cache
     def definition(path: Path) -> dict[str, Any]:
-        own = load_yaml(path, resolve_func=False, recursive=False)
+        own: dict[str, Any] = load_yaml(path, resolve_func=False, recursive=False)
         included = own.pop("include", [])
         merged: dict[str, Any] = {}
         for one in [included] if isinstance(included, str) else included:
