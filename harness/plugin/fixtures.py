@@ -12,6 +12,7 @@ from harness.plugin.gating import GATE, Gate
 from harness.plugin.state import STATE
 
 if TYPE_CHECKING:
+    from harness.checks.integrity import ModelFiles
     from harness.checks.judge.comparison import JudgeComparison
     from harness.gates import Comparison, Evaluation
     from harness.gates.sequential_comparison import SequentialComparison
@@ -102,6 +103,28 @@ def candidate_directory(subject: Subject) -> Path:
     if subject.is_served:
         pytest.skip(f"{subject.location} is served: its files are not at hand")
     return subject.directory
+
+
+@pytest.fixture(scope="session")
+def model_files(assay: Session, subject: Subject) -> ModelFiles:
+    """The candidate's own model, and the base it is held against; skips where the candidate is an adapter on that base.
+
+    Example:
+        def test_has_no_more_than_eight_shards(model_files):
+            assert len(set(model_files.shards.values())) <= 8
+    """
+    from harness.checks.integrity import ModelFiles
+
+    base = assay.models.base
+    if subject.is_served or subject.location == base.location:
+        what = (
+            "served: its files are not at hand"
+            if subject.is_served
+            else "on the base itself: it has no weights of its own"
+        )
+        pytest.skip(f"{subject.name} is {what}")
+    own = assay.models.load_options
+    return ModelFiles(subject.weights.directory, None if base.is_served else base.directory, own)
 
 
 @pytest.fixture(scope="session")

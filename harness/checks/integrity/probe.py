@@ -84,6 +84,11 @@ class Observed:
             return probe_log_probs(model, self._base.tokenizer)
 
     @property
+    def off(self) -> torch.Tensor:
+        """Log-probabilities of the candidate with its adapter off."""
+        return self.base if self._base is self._loaded else Observed(self._loaded).base
+
+    @property
     def candidate(self) -> torch.Tensor:
         """The same of the candidate."""
         return self._candidate_and_layers[0]
