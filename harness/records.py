@@ -407,6 +407,7 @@ class Manifest(ManifestPart):
     """What was run, on what, with which options.
 
     Attributes:
+        adapter: the candidate, which most often is one.
         engine: revision of the engine that answered.
         data: the tasks measured, by name.
         unused_limits: limits in assay.yaml of tasks that no gate measured.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.plugin.gating import GATE, Gate
+from harness.plugin.reports import NotOfThisKind
 from harness.plugin.state import STATE
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def adapter(subject: Subject) -> ResolvedAdapter:
             assert adapter.recipe is not None
     """
     if subject.adapter is None:
-        pytest.skip(f"{subject.name} is {'served' if subject.is_served else 'a model'}, and no adapter")
+        raise NotOfThisKind(f"{subject.name} is {'served' if subject.is_served else 'a model'}, and no adapter")
     return subject.adapter
 
 
@@ -122,7 +123,7 @@ def model_files(assay: Session, subject: Subject) -> ModelFiles:
             if subject.is_served
             else "on the base itself: it has no weights of its own"
         )
-        pytest.skip(f"{subject.name} is {what}")
+        raise NotOfThisKind(f"{subject.name} is {what}")
     own = assay.models.load_options
     return ModelFiles(subject.weights.directory, None if base.is_served else base.directory, own)
 

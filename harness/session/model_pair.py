@@ -125,6 +125,12 @@ class ModelPair:
         if spec is None:
             raise no_candidate()
         weights, adapters = self._named(spec)
+        if weights.is_served and (adapters or spec.quantization or spec.dtype or spec.template or spec.template_args):
+            what = "adapters on disk" if adapters else "quantization, dtype and template"
+            raise ConfigError(
+                f"{weights.location} is served: {what} cannot be put on it from here",
+                "name what the server itself calls the candidate (openai:NAME@URL), or pass the model's directory",
+            )
         adapter, stack = self._adapter(weights, adapters, spec)
         return Subject(
             weights,
@@ -150,11 +156,12 @@ class ModelPair:
         spec = self.settings.candidate_spec
         if spec is None:
             raise no_candidate()
-        if spec.model is None or spec.model.kind == "local":
-            _, adapters = self._named(spec) if spec.model is not None else (None, spec.adapters)
-            for adapter in adapters:
-                if adapter.kind == "local":
-                    resolve_adapter(adapter)
+        adapters = spec.adapters
+        if spec.model is not None and spec.model.kind == "local":
+            _, adapters = self._named(spec)
+        for adapter in adapters:
+            if adapter.kind == "local":
+                resolve_adapter(adapter)
 
     def _named(self, spec: SubjectSpec) -> tuple[ResolvedModel, Sequence[AdapterSpec]]:
         """The candidate's weights and adapters: what is named alone may turn out to be an adapter on the base."""
@@ -346,7 +353,7 @@ class ModelPair:
             subject.location,
             lambda: self.measured(role),
             adapter=subject.adapter is not None,
-            reference=None if self.base.is_served else lambda: self.measured("base"),
+            reference=lambda: self.measured("base"),
         )
 
     @property

@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from plugged import plug_in
 from project import ROWS, TASK
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.config import Config
 from harness.config.settings import make_settings
+from harness.config.spec import ServedModel
+from harness.engines import Batch, Generation, Request
+from harness.engines.backends import ServingEngine
+from harness.engines.requests import Answers
 from harness.errors import AdapterError, ConfigError
-from harness.models import loading
+from harness.models import Identity, loading
 from harness.session import Session
 
 NewSession = Callable[..., Session]
+
+
+class Echo:
+    """Answers everything with the name of the model."""
+
+    def __init__(self, served: ServedModel, concurrency: int) -> None:
+        self.served = served
+
+    def plan(self, requests: Sequence[Request]) -> list[Batch]:
+        return [Batch([index], partial(self._answer, index)) for index in range(len(requests))]
+
+    def _answer(self, index: int) -> Answers:
+        yield index, Generation(self.served.name, "eos", 1, 1, 0.0)
+
+
+def read_echo(text: str, option: str) -> ServedModel:
+    return ServedModel(text.removeprefix("echo:"), "", "echo")
 
 
 @pytest.fixture
@@ -121,6 +144,24 @@ def test_a_template_of_the_candidates_own_needs_no_second_model(
 def test_the_base_itself_is_no_candidate(new_session: NewSession, tiny_model_dir: Path) -> None:
     with pytest.raises(ConfigError, match="the candidate is the base"):
         _ = new_session(tiny_model_dir).models.identities
+
+
+def test_nothing_can_be_put_on_what_is_served(new_session: NewSession, adapter: Path) -> None:
+    served = "openai:tuned@http://localhost:1/v1"
+    for parts in (f"adapter: {adapter}", "quantization: nf4"):
+        with pytest.raises(ConfigError, match="cannot be put on it from here"):
+            _ = new_session(f"{{model: '{served}', {parts}}}").models.candidate
+
+
+def test_a_served_candidate_is_compared_with_a_base_on_this_machine(
+    new_session: NewSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ServingEngine("echo", read_echo, lambda served: Identity({"echo": served.name}), Echo, suffixes=(".echo",))
+    plug_in(monkeypatch, register_engines=lambda register: register(engine))
+    comparison = new_session("echo:cat").compare("pets")
+    assert {sample.answer for sample in comparison.candidate} == {"cat"}
+    assert [one.item_id for one in comparison.base] == [one.item_id for one in comparison.candidate]
+    assert new_session("model.echo").models.candidate.name == "model.echo"
 
 
 def test_two_adapters_act_as_their_weighted_sum(
