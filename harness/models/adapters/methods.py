@@ -1,0 +1,47 @@
+"""What sets a method of PEFT's apart for whoever computes, merges or serves with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+
+
+@dataclass(frozen=True)
+class Method:
+    """How an adapter acts, apart from changing what modules compute token by token.
+
+    Attributes:
+        peft_type: its name, as PEFT spells it.
+        virtual_tokens: how many trained vectors it puts before every text.
+        by_whole_text: why what it adds to a token cannot be told from that token and a cache of those before; None where
+            it can.
+        unmergeable: why no weights of the base can hold it; None where PEFT may try.
+        invocation: tokens without which it does nothing; empty where it always acts.
+    """
+
+    peft_type: str
+    virtual_tokens: int = 0
+    by_whole_text: str | None = None
+    unmergeable: str | None = None
+    invocation: tuple[int, ...] = ()
+
+
+_OWN_FORWARD = {
+    "XLORA": "it weighs its adapters by a forward of its own over the text",
+    "SHADOW": "a small model beside the base reads the text by itself",
+}
+
+
+def method_of(config: PeftConfig) -> Method:
+    """The method of a configuration that PEFT has read."""
+    kind = str(config.peft_type.value) if config.peft_type is not None else "none"
+    if config.is_prompt_learning:
+        why = f"{kind} puts trained vectors before the text, which no weight of the base can hold"
+        return Method(kind, virtual_tokens=config.num_virtual_tokens, unmergeable=why)
+    invocation = tuple(getattr(config, "alora_invocation_tokens", None) or ())
+    by_text = "it acts on what follows its invocation tokens alone" if invocation else _OWN_FORWARD.get(kind)
+    why = by_text and f"{by_text}, which no weight of the base can tell"
+    return Method(kind, by_whole_text=by_text, unmergeable=why, invocation=invocation)
