@@ -41,11 +41,13 @@ class _Way:
     Attributes:
         consequence: what it means for the user that those before it do not fit.
         in_pieces: a text is computed in parts, each with a cache of those before.
+        one_by_one: no text is padded.
     """
 
     build: Callable[[LoadedModel, BatchLimits], Strategy]
     consequence: str
     in_pieces: bool = False
+    one_by_one: bool = False
 
 
 _SHARED = _Way(PrefixStrategy, "", in_pieces=True)
@@ -55,6 +57,7 @@ _PADDED = (
     _Way(
         lambda loaded, limits: PaddedStrategy(loaded, BatchLimits(limits.tokens, rows=1), use_cache=False),
         "requests are computed one by one, which takes longest",
+        one_by_one=True,
     ),
 )
 
@@ -92,7 +95,10 @@ def _known_hindrance(loaded: LoadedModel, way: _Way) -> str | None:
     """What a trial on a few tokens may not show."""
     if way.in_pieces and loaded.method is not None and loaded.method.by_whole_text is not None:
         return f"an adapter of {loaded.method.peft_type} acts by the whole text: {loaded.method.by_whole_text}"
-    return _short_window(loaded) if way is _SHARED else None
+    window = _short_window(loaded)
+    if window is not None and loaded.reserved_tokens and not way.one_by_one:
+        return f"{window}, in which padding would come between virtual tokens and text"
+    return window if way is _SHARED else None
 
 
 def _short_window(loaded: LoadedModel) -> str | None:

@@ -53,11 +53,11 @@ class PromptedModel:
     @contextlib.contextmanager
     def disable_adapter(self) -> Iterator[None]:
         """The base meanwhile, as PEFT's models have it."""
-        self._on = False
+        before, self._on = self._on, False
         try:
             yield
         finally:
-            self._on = True
+            self._on = before
 
     @contextlib.contextmanager
     def hand_out(self) -> Iterator[Sequence[tuple[torch.Tensor, torch.Tensor]]]:

@@ -1,16 +1,17 @@
 """What can be a candidate, and what each suite makes of it: the table that tests prove and the docs print.
 
 An artefact is a row. Whoever adds one writes the test that proves its cells, and `python tests/support/artefacts.py` prints
-the table for docs/reference/artefacts.md.
+the part of docs/reference/artefacts.md that is generated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-COLUMNS = ("integrity", "tasks, forgetting, safety", "merged")
+COLUMNS = ("integrity", "task, overfitting, forgetting, safety, judge", "merged")
 MEASURED = "measured"
 
 
@@ -19,13 +20,18 @@ class Artefact:
     """One row.
 
     Attributes:
-        cells: column -> "measured", "skipped: reason" or "refused: reason".
-        note: how it is computed, where that is worth knowing.
+        cells: what is made of it, a column each: "measured", "skipped: reason" or "refused: reason".
+        note: what is worth knowing besides.
     """
 
     name: str
-    cells: Mapping[str, str]
+    cells: Sequence[str]
     note: str = ""
+
+    @classmethod
+    def refused(cls, name: str, why: str) -> Artefact:
+        """A row that stops at loading."""
+        return cls(name, [f"refused: {why}", *["refused"] * (len(COLUMNS) - 1)])
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class PeftCase:
         variant: what sets it apart from others of its method.
         shares_prefixes: whether prompts in common are computed once.
         unmerged: why it is not merged, in words of what skips or says so; None where merging is measured.
+        tells_its_base: whether its tensors have other shapes on a base of another width.
     """
 
     peft_type: str
@@ -45,7 +52,8 @@ class PeftCase:
     variant: str = ""
     shares_prefixes: bool = True
     unmerged: str | None = None
-    note: str = field(default="", compare=False)
+    note: str = ""
+    tells_its_base: bool = True
 
     @property
     def name(self) -> str:
@@ -56,10 +64,27 @@ class PeftCase:
     def row(self) -> Artefact:
         """Of the table."""
         merged = MEASURED if self.unmerged is None else f"skipped: {self.unmerged}"
-        how = "" if self.shares_prefixes else "every text by itself, without a cache"
-        return Artefact(
-            f"PEFT {self.name}", dict(zip(COLUMNS, (MEASURED, MEASURED, merged), strict=True)), self.note or how
-        )
+        how = [self.note, "" if self.shares_prefixes else "each text whole, without a cache"]
+        return Artefact(self.name, [MEASURED, MEASURED, merged], "; ".join(filter(None, how)))
+
+
+@dataclass(frozen=True)
+class PeftRefusal:
+    """An adapter that PEFT would load, and that is refused by name.
+
+    Attributes:
+        settings: of its adapter_config.json.
+        why: words of the refusal.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    why: str
+
+    @property
+    def row(self) -> Artefact:
+        """Of the table."""
+        return Artefact.refused(self.name, self.why)
 
 
 _QV = ["q_proj", "v_proj"]
@@ -67,7 +92,6 @@ _LAYERS = ["q_proj", "v_proj", "down_proj"]
 INVOCATION = [41, 42]
 """Tokens of the tiny tokenizer that call an aLoRA."""
 _VIRTUAL = "puts trained vectors before the text"
-_TEXT = "which no weight of the base can tell"
 _NO_MERGE = "PEFT cannot merge it"
 
 PEFT_CASES: Sequence[PeftCase] = (
@@ -83,7 +107,7 @@ PEFT_CASES: Sequence[PeftCase] = (
         {"r": 4, "target_modules": _LAYERS, "alora_invocation_tokens": INVOCATION},
         "aLoRA",
         shares_prefixes=False,
-        unmerged=_TEXT,
+        unmerged="it acts on what follows its invocation tokens alone",
     ),
     PeftCase("ADALORA", {"init_r": 4, "target_r": 2, "total_step": 10, "target_modules": _LAYERS}),
     PeftCase("ADAMSS", {"r": 8, "num_subspaces": 2, "target_modules": _QV}),
@@ -128,7 +152,12 @@ PEFT_CASES: Sequence[PeftCase] = (
     PeftCase("P_TUNING", {"num_virtual_tokens": 5, "encoder_hidden_size": 16}, unmerged=_VIRTUAL),
     PeftCase("RANDLORA", {"r": 4, "target_modules": _LAYERS}),
     PeftCase("ROAD", {"group_size": 8, "target_modules": _LAYERS}),
-    PeftCase("SHADOW", {"r": 4, "shadow_num_hidden_layers": 1}, shares_prefixes=False, unmerged=_TEXT),
+    PeftCase(
+        "SHADOW",
+        {"r": 4, "shadow_num_hidden_layers": 1},
+        shares_prefixes=False,
+        unmerged="a small model beside the base reads the text by itself",
+    ),
     PeftCase("SHIRA", {"r": 4, "target_modules": _LAYERS}),
     PeftCase("SUPERTUNING", {"target_modules": _LAYERS}),
     PeftCase("TINYLORA", {"target_modules": _LAYERS}),
@@ -139,3 +168,49 @@ PEFT_CASES: Sequence[PeftCase] = (
     PeftCase("VERA", {"r": 4, "target_modules": _QV, "save_projection": False}, "without its projection"),
     PeftCase("WAVEFT", {"n_frequency": 64, "target_modules": _LAYERS}),
 )
+
+PEFT_REFUSALS: Sequence[PeftRefusal] = (
+    PeftRefusal("LILY", {"peft_type": "LILY"}, "depend on the tokens behind it"),
+    PeftRefusal("XLORA", {"peft_type": "XLORA"}, "saves no first layer of its classifier"),
+    PeftRefusal("POLY of several tasks", {"peft_type": "POLY", "n_tasks": 2}, "each text would have to name its task"),
+    PeftRefusal(
+        "MULTITASK_PROMPT_TUNING of several tasks",
+        {"peft_type": "MULTITASK_PROMPT_TUNING", "num_tasks": 3},
+        "each text would have to name its task",
+    ),
+    PeftRefusal(
+        "SHADOW of another model",
+        {"peft_type": "SHADOW", "shadow_model": "some/model"},
+        "weights are no part of the adapter",
+    ),
+    *(
+        PeftRefusal(f"LORA started by {init}", {"init_lora_weights": init}, "it changes the base weights")
+        for init in ("pissa", "corda", "olora", "lora_ga", "loftq")
+    ),
+    PeftRefusal("LORA with KaSA", {"kasa_config": {"beta": 0.01}}, "it changes the base weights"),
+    PeftRefusal(
+        "LORA with layer_replication", {"layer_replication": [[0, 2], [1, 2]]}, "the base keeps the repeated layers"
+    ),
+)
+
+
+def table(rows: Sequence[Artefact]) -> str:
+    """The rows in Markdown, in their order."""
+    lines = [["artefact", *COLUMNS, "note"], ["---"] * (len(COLUMNS) + 2)]
+    lines += [[row.name, *row.cells, row.note] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
+
+
+SECTIONS: Mapping[str, Sequence[Artefact]] = {
+    "Adapters by PEFT's methods": [case.row for case in (*PEFT_CASES, *PEFT_REFUSALS)],
+}
+"""Heading of the page -> its rows."""
+
+
+def page() -> str:
+    """What docs/reference/artefacts.md holds below its introduction."""
+    return "\n\n".join(f"## {heading}\n\n{table(rows)}" for heading, rows in SECTIONS.items()) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -29,10 +29,7 @@ class Method:
     invocation: tuple[int, ...] = ()
 
 
-_OWN_FORWARD = {
-    "XLORA": "it weighs its adapters by a forward of its own over the text",
-    "SHADOW": "a small model beside the base reads the text by itself",
-}
+_BESIDE_THE_BASE = {"SHADOW": "a small model beside the base reads the text by itself"}
 
 
 def method_of(config: PeftConfig) -> Method:
@@ -42,6 +39,6 @@ def method_of(config: PeftConfig) -> Method:
         why = f"{kind} puts trained vectors before the text, which no weight of the base can hold"
         return Method(kind, virtual_tokens=config.num_virtual_tokens, unmergeable=why)
     invocation = tuple(getattr(config, "alora_invocation_tokens", None) or ())
-    by_text = "it acts on what follows its invocation tokens alone" if invocation else _OWN_FORWARD.get(kind)
-    why = by_text and f"{by_text}, which no weight of the base can tell"
-    return Method(kind, by_whole_text=by_text, unmergeable=why, invocation=invocation)
+    by_text = "it acts on what follows its invocation tokens alone" if invocation else _BESIDE_THE_BASE.get(kind)
+    unmergeable = f"{by_text}, which no weight of the base can tell" if by_text else None
+    return Method(kind, by_whole_text=by_text, unmergeable=unmergeable, invocation=invocation)

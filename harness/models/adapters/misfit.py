@@ -137,14 +137,14 @@ def _diagnoses(m: Misfits) -> Iterator[Diagnosis]:
             "pass the base with these modules with --model, or train (or save) the adapter on the language model's alone",
         )
     if (shapes := m.misshapen.get("prompt_embeddings")) is not None:
-        (count, width), (needed, own) = shapes if len(shapes[0]) == 2 else ((0, 0), shapes[1])
+        count, width, needed, own_width = (shape[at] for shape in shapes for at in (0, -1))
         yield Diagnosis(
             Cause.VIRTUAL_TOKENS,
-            f"the virtual tokens are of width {width}, and those of this base of {own} (its hidden size, or keys and values of "
-            "all its layers)"
-            if width != own
+            f"the virtual tokens are of width {width}, and those of this base of {own_width} (its hidden size, or keys and "
+            "values of all its layers)"
+            if width != own_width
             else f"the file has {count} virtual tokens, the configuration {needed}",
-            named if width != own else f"{_RESTORE} (num_virtual_tokens)",
+            named if width != own_width else f"{_RESTORE} (num_virtual_tokens)",
         )
     if m.misshapen and not (m.missing or m.unexpected) and (ranks := _other_ranks(m.misshapen)):
         yield Diagnosis(

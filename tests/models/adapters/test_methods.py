@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from artefacts import INVOCATION, PEFT_CASES, PeftCase
+from artefacts import INVOCATION, PEFT_CASES, PEFT_REFUSALS, PeftCase, PeftRefusal
 from safetensors.torch import load_file, save_file
+from tiny import save_tiny_model
 
 from harness.checks import integrity
 from harness.engines.fitting import fitting_strategy
@@ -21,11 +21,12 @@ from harness.engines.requests import GenerateRequest, Prompt
 from harness.engines.strategy import BatchLimits
 from harness.errors import AdapterError
 from harness.models.adapters.files import CONFIG, WEIGHTS
+from harness.models.adapters.misfit import Cause
 from harness.models.loading import LoadedModel, LoadOptions, load_model
 
 OPTIONS = LoadOptions("float32", "cpu")
 _PROMPTS = [[40, 50, 60, *range(70, 90), *INVOCATION, 91, 92], [40, 50, 60, *range(70, 90), 33]]
-_NEW_TOKENS = 4
+_NEW_TOKENS = 3
 
 
 def save_adapter(case: PeftCase, base: Path, directory: Path) -> Path:
@@ -72,18 +73,6 @@ class Peft:
         return tokens[len(prompt) :]
 
 
-def quietly(check: Callable[[], Any]) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", integrity_warning())
-        return check()
-
-
-def integrity_warning() -> type[Warning]:
-    from harness.checks.integrity.merging import MergeWarning
-
-    return MergeWarning
-
-
 def file_checks(adapter: Path, base: Path) -> list[Any]:
     return [
         integrity.adapter_is_safe(adapter),
@@ -96,8 +85,7 @@ def file_checks(adapter: Path, base: Path) -> list[Any]:
     ]
 
 
-def behaviour_checks(loaded: LoadedModel, adapter: Path) -> list[Any]:
-    seen = integrity.Observed(loaded)
+def behaviour_checks(loaded: LoadedModel, adapter: Path, seen: integrity.Observed) -> list[Any]:
     return [
         integrity.base_is_intact(loaded, observed=seen),
         integrity.changes_the_base(loaded, least_kl=1e-6, observed=seen),
@@ -123,9 +111,10 @@ def test_a_method_acts_as_peft_has_it_act(case: PeftCase, learner_dir: Path, tmp
     for number, (prompt, pair) in enumerate(zip(_PROMPTS, pairs, strict=True)):
         assert scores[number] == pytest.approx(peft.score(*pair), abs=1e-4)
         assert answers[number] == text_of(peft.answer(prompt), loaded)
-    checks = [*file_checks(adapter, learner_dir), *behaviour_checks(loaded, adapter)]
+    seen = integrity.Observed(loaded)
+    checks = [*file_checks(adapter, learner_dir), *behaviour_checks(loaded, adapter, seen)]
     assert [check.reason for check in checks if not check.holds] == []
-    assert_merges(case, loaded)
+    assert_merges(case, loaded, seen)
 
 
 def text_of(tokens: list[int], loaded: LoadedModel) -> str:
@@ -134,13 +123,98 @@ def text_of(tokens: list[int], loaded: LoadedModel) -> str:
     return str(loaded.tokenizer.decode(kept, skip_special_tokens=True))
 
 
-def assert_merges(case: PeftCase, loaded: LoadedModel) -> None:
-    before = integrity.Observed(loaded)
-    _ = before.base, before.candidate
-    check = integrity.merges_cleanly(loaded, served_merged=True, most_kl=1e-6, observed=before)
+def assert_merges(case: PeftCase, loaded: LoadedModel, seen: integrity.Observed) -> None:
+    """As the table says, and leaving base and candidate as they were."""
+    check = integrity.merges_cleanly(loaded, served_merged=True, most_kl=1e-6, observed=seen)
     assert check.holds == (case.unmerged is None), check.reason
     if case.unmerged is not None:
         assert case.unmerged in check.reason
     after = integrity.Observed(loaded)
-    assert torch.equal(after.candidate, before.candidate)
-    assert torch.equal(after.base, before.base)
+    assert torch.equal(after.candidate, seen.candidate)
+    assert torch.equal(after.base, seen.base)
+
+
+# One of each way to be unlike LoRA: virtual tokens as embeddings and as keys and values, scales, products, rotations, tokens.
+_DAMAGED = (
+    "PROMPT_TUNING",
+    "PREFIX_TUNING",
+    "MULTITASK_PROMPT_TUNING",
+    "IA3",
+    "LOHA",
+    "OFT",
+    "VERA",
+    "TRAINABLE_TOKENS",
+)
+
+
+@pytest.fixture(scope="module", params=_DAMAGED)
+def healthy(request: pytest.FixtureRequest, learner_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    case = next(case for case in PEFT_CASES if case.name == request.param)
+    return save_adapter(case, learner_dir, tmp_path_factory.mktemp("healthy") / "adapter")
+
+
+@pytest.fixture(scope="module")
+def narrow_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_model(tmp_path_factory.mktemp("narrow") / "model", hidden_size=32)
+
+
+def test_a_base_of_another_width_is_told(healthy: Path, narrow_base: Path) -> None:
+    check = integrity.tensors_map_both_ways(healthy, narrow_base)
+    assert not check.holds
+    with pytest.raises(AdapterError, match="does not fit the base"):
+        load_model(narrow_base, OPTIONS, adapter=healthy)
+
+
+def test_nan_and_nothing_are_told(healthy: Path, learner_dir: Path, tmp_path: Path) -> None:
+    broken, empty = (shutil.copytree(healthy, tmp_path / name) for name in ("broken", "empty"))
+    tensors = load_file(healthy / WEIGHTS)
+    name = min(name for name, tensor in tensors.items() if tensor.is_floating_point())
+    save_file({**tensors, name: tensors[name] * float("nan")}, broken / WEIGHTS, metadata={"format": "pt"})
+    save_file({key: value * 0 for key, value in tensors.items()}, empty / WEIGHTS, metadata={"format": "pt"})
+    assert name in integrity.adapter_is_finite(broken).reason
+    with pytest.raises(AdapterError, match="NaN or infinities"):
+        load_model(learner_dir, OPTIONS, adapter=broken)
+    check = integrity.adapter_is_trained(empty, learner_dir)
+    assert not check.holds
+    assert name in check.details["zero_tensors"]
+
+
+def virtual_tokens(learner_dir: Path, directory: Path, **settings: Any) -> Path:
+    return save_adapter(PeftCase("PROMPT_TUNING", {"num_virtual_tokens": 8, **settings}), learner_dir, directory)
+
+
+def test_virtual_tokens_of_another_number_are_told_from_those_of_another_base(
+    learner_dir: Path, tmp_path: Path
+) -> None:
+    adapter = virtual_tokens(learner_dir, tmp_path)
+    configure(adapter, num_virtual_tokens=9)
+    check = integrity.tensors_map_both_ways(adapter, learner_dir)
+    assert check.details["cause"] == Cause.VIRTUAL_TOKENS
+    assert "8 virtual tokens, the configuration 9" in check.reason
+    assert "num_virtual_tokens" in check.remedy
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e3])
+def test_a_virtual_token_that_died_or_ran_away_stands_out(learner_dir: Path, tmp_path: Path, factor: float) -> None:
+    adapter = virtual_tokens(learner_dir, tmp_path)
+    assert integrity.norms_are_even(adapter).holds
+    prompts = load_file(adapter / WEIGHTS)["prompt_embeddings"]
+    prompts[3] *= factor
+    save_file({"prompt_embeddings": prompts}, adapter / WEIGHTS, metadata={"format": "pt"})
+    check = integrity.norms_are_even(adapter)
+    assert not check.holds
+    assert "virtual token 3" in check.reason
+
+
+@pytest.mark.parametrize("refusal", PEFT_REFUSALS, ids=lambda refusal: refusal.name)
+def test_what_cannot_be_measured_is_refused_by_name(refusal: PeftRefusal, tiny_model_dir: Path, adapter: Path) -> None:
+    configure(adapter, **refusal.settings)
+    with pytest.raises(AdapterError, match=refusal.why) as caught:
+        load_model(tiny_model_dir, OPTIONS, adapter=adapter)
+    assert all(str(value) in caught.value.problem for value in refusal.settings.values())
+    assert caught.value.remedy
+
+
+def configure(adapter: Path, **changes: Any) -> None:
+    path = adapter / CONFIG
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
