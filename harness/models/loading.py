@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, ModelError, first_line
 from harness.models.adapters.biases import Bias, biases_of, put_back
-from harness.models.adapters.files import CONFIG, check_adapter_files, read_adapter_config
+from harness.models.adapters.files import CONFIG, check_adapter_files
 from harness.models.adapters.kind import read_peft_config
-from harness.models.adapters.methods import Method, method_of
+from harness.models.adapters.methods import ON_DENSE_WEIGHTS, Method, method_of
 from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
 from harness.models.architecture import auto_class, check_reads_text_alone, read_base_config
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+_DENSE = "measure with --quantization=none, and serve it so; or train it as LoRA, which PEFT has on packed weights"
 
 
 @dataclass(frozen=True)
@@ -160,15 +163,20 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
             f"{adapter} does not fit the base {base.name}: {match.describe()}",
             match.diagnosis.remedy,
         )
+    kind = config.peft_type.value
+    if kind in ON_DENSE_WEIGHTS and not all(weight.is_floating_point() for weight in model.parameters()):
+        raise AdapterError(
+            f"{adapter} is of peft_type {kind!r}, which computes with the base's weights, and those of this base are packed "
+            "integers",
+            _DENSE,
+        )
     try:
         with quiet_loading(), as_peft_writes(adapter, without=match.copies) as directory:
             adapted = PeftModel.from_pretrained(model, directory, is_trainable=False, config=config)
     except (ValueError, TypeError, NotImplementedError, AttributeError) as exc:
-        # it fits the base as it was saved: what PEFT has no layer for are the measured base's packed weights
+        # it fits the base as it was saved: what PEFT has no layer for is how the base was loaded
         raise AdapterError(
-            f"PEFT cannot put {adapter} (peft_type {read_adapter_config(adapter).get('peft_type')!r}) on this base as it was "
-            f"loaded: {first_line(exc)}",
-            "measure with --quantization=none, and serve it so; or train it as LoRA, which PEFT has on packed weights",
+            f"PEFT cannot put {adapter} (peft_type {kind!r}) on this base as it was loaded: {first_line(exc)}", _DENSE
         ) from exc
     if config.peft_type == "POLY":
         adapted.register_forward_pre_hook(_name_only_task, with_kwargs=True)

@@ -183,6 +183,11 @@ PEFT_REFUSALS: Sequence[PeftRefusal] = (
         {"peft_type": "SHADOW", "shadow_model": "some/model"},
         "weights are no part of the adapter",
     ),
+    PeftRefusal(
+        "PROMPT_TUNING with modules_to_save",
+        {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 4, "modules_to_save": ["lm_head"]},
+        "leaves in the base",
+    ),
     *(
         PeftRefusal(f"LORA started by {init}", {"init_lora_weights": init}, "it changes the base weights")
         for init in ("pissa", "corda", "olora", "lora_ga", "loftq")

@@ -96,6 +96,12 @@ def read_peft_config(adapter: Path) -> PeftConfig:
         ) from exc
     config.task_type = _WRITING[0]  # by it, PEFT puts virtual tokens before a text, and looks for aLoRA's invocations
     if config.is_prompt_learning:
+        if said.get("modules_to_save"):
+            raise AdapterError(
+                f"{adapter} has virtual tokens and modules_to_save={said['modules_to_save']!r}, which PEFT leaves in the base "
+                "when the virtual tokens are off",
+                "train it without `modules_to_save`",
+            )
         config.inference_mode = True  # what is saved are the prompts that an encoder gave, without the encoder
         config.token_dim = config.num_layers = config.num_attention_heads = None  # the base's own
         if hasattr(config, "prompt_tuning_init"):
