@@ -29,6 +29,11 @@ class Method:
     invocation: tuple[int, ...] = ()
 
 
+# They compute with the values of the base's weights. On packed ones PEFT 0.21 takes the integers for those: HRA and Peanut act
+# as something else then, without a word; the others fail at their first forward or before.
+ON_DENSE_WEIGHTS = frozenset({
+    "ADAMSS", "DELORA", "FROD", "GLORA", "HRA", "OSF", "PEANUT", "PSOFT", "SUPERTUNING", "TINYLORA",
+})  # fmt: skip
 _BESIDE_THE_BASE = {"SHADOW": "a small model beside the base reads the text by itself"}
 
 

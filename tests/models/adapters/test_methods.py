@@ -235,11 +235,12 @@ def test_what_prompts_were_started_from_is_not_looked_for(
     assert load_model(learner_dir, OPTIONS, adapter=adapter).reserved_tokens == 8
 
 
-def test_a_method_that_has_no_layer_for_packed_weights_is_refused_with_what_to_do(
-    learner_dir: Path, tmp_path: Path
+@pytest.mark.parametrize("kind", ["HRA", "PEANUT"])
+def test_a_method_that_would_take_packed_integers_for_weights_is_refused(
+    learner_dir: Path, tmp_path: Path, kind: str
 ) -> None:
-    adapter = save_adapter(PeftCase("DEFT", {"r": 4, "target_modules": ["q_proj"]}), learner_dir, tmp_path)
-    with pytest.raises(AdapterError, match="'DEFT'.* as it was loaded") as caught:
+    adapter = save_adapter(PeftCase(kind, {"r": 4, "target_modules": ["q_proj"]}), learner_dir, tmp_path)
+    with pytest.raises(AdapterError, match=f"'{kind}', which computes with the base's weights") as caught:
         load_model(learner_dir, LoadOptions("float32", "cpu", quantization="int8"), adapter=adapter)
     assert "--quantization=none" in caught.value.remedy
 
