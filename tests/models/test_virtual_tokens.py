@@ -11,6 +11,7 @@ import pytest
 import torch
 from tiny import trained_tokenizer
 
+from harness.checks import integrity
 from harness.engines.fitting import fitting_strategy
 from harness.engines.local import LocalBackend
 from harness.engines.padded import PaddedStrategy
@@ -78,6 +79,16 @@ def test_switched_off_the_model_is_the_base_bit_for_bit(loaded: LoadedModel, lea
         with loaded.adapter(on=False) as off:
             assert torch.equal(off(input_ids=ids).logits, base(input_ids=ids).logits)
         assert not torch.allclose(loaded.model(input_ids=ids).logits, base(input_ids=ids).logits)
+
+
+def test_no_merge_is_tried_and_the_reason_names_the_method(loaded: LoadedModel) -> None:
+    why = integrity.unmergeable(loaded)
+    assert why is not None
+    assert loaded.method is not None
+    assert why.startswith(loaded.method.peft_type)
+    check = integrity.merges_cleanly(loaded, served_merged=True)
+    assert not check.holds
+    assert why in check.reason
 
 
 def test_they_take_positions_of_the_candidates_texts_alone(loaded: LoadedModel, learner_dir: Path) -> None:

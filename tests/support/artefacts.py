@@ -44,7 +44,6 @@ class PeftCase:
         variant: what sets it apart from others of its method.
         shares_prefixes: whether prompts in common are computed once.
         unmerged: why it is not merged, in words of what skips or says so; None where merging is measured.
-        tells_its_base: whether its tensors have other shapes on a base of another width.
     """
 
     peft_type: str
@@ -53,7 +52,6 @@ class PeftCase:
     shares_prefixes: bool = True
     unmerged: str | None = None
     note: str = ""
-    tells_its_base: bool = True
 
     @property
     def name(self) -> str:

@@ -49,7 +49,8 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
     Raises:
         AdapterError: there are no readable weights.
     """
-    norms = change_norms(adapter, base, trust_remote_code=trust_remote_code) or _virtual_token_norms(adapter)
+    changes = change_norms(adapter, base, trust_remote_code=trust_remote_code)
+    norms = changes or _virtual_token_norms(adapter)
     still = [pair.b for pair, norm in norms.items() if not norm]
     if base is not None and still:
         idle = out_of_reach(adapter, base, still, trust_remote_code=trust_remote_code)
@@ -64,6 +65,7 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
         "median_norm": medians,
         "layer_shares": _layer_shares(norms),
     }
+    what, size = ("modules", "change") if changes else ("virtual tokens", "norm")
     fault = _within_kinds(kinds) or _between_kinds(medians)
     remedy = (
         "the small ones were lost or never trained, or the large ones ran away: compare with the last checkpoint, and save "
@@ -72,11 +74,11 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
     if outliers:
         pair, ratio = outliers[0]
         fault = (
-            f"{len(outliers)} of {len(norms)} modules stand out from their kind, most {pair.b}: its change is "
+            f"{len(outliers)} of {len(norms)} {what} stand out from their kind, most {pair.b}: its {size} is "
             f"{ratio:.2g} times the median"
         )
         remedy = _DEAD if ratio < 1 else _RUNAWAY
-    seen = f"the changes of {len(norms)} modules are alike in size" if norms else _NO_PAIRS
+    seen = f"the {size}s of {len(norms)} {what} are alike in size" if norms else _NO_PAIRS
     return Check("norms", holds=not fault, reason=fault or seen, remedy=remedy, details=details)
 
 

@@ -235,6 +235,21 @@ def test_what_prompts_were_started_from_is_not_looked_for(
     assert load_model(learner_dir, OPTIONS, adapter=adapter).reserved_tokens == 8
 
 
+def test_peft_still_saves_x_lora_without_its_first_layer(learner_dir: Path, tmp_path: Path) -> None:
+    """What X-LoRA is refused for; measure it once this fails."""
+    from peft import XLoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    expert = save_adapter(PeftCase("LORA", {"r": 2, "target_modules": ["q_proj"]}), learner_dir, tmp_path / "expert")
+    base = AutoModelForCausalLM.from_pretrained(learner_dir)
+    base.config.use_cache = False
+    experts = {name: str(expert) for name in ("0", "1")}
+    config = XLoraConfig(task_type="CAUSAL_LM", hidden_size=64, xlora_depth=2, xlora_size=8, adapters=experts)
+    get_peft_model(base, config).save_pretrained(tmp_path / "mixed")
+    layer = "base_model.internal_xlora_classifier.layers.3"
+    assert load_file(tmp_path / "mixed" / WEIGHTS).keys() == {f"{layer}.weight", f"{layer}.bias"}
+
+
 @pytest.mark.parametrize("kind", ["HRA", "PEANUT"])
 def test_a_method_that_would_take_packed_integers_for_weights_is_refused(
     learner_dir: Path, tmp_path: Path, kind: str
