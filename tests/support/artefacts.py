@@ -91,6 +91,7 @@ INVOCATION = [41, 42]
 """Tokens of the tiny tokenizer that call an aLoRA."""
 _VIRTUAL = "puts trained vectors before the text"
 _NO_MERGE = "PEFT cannot merge it"
+SAME_SHAPES = "its tensors have these shapes on any base: only a recorded digest tells a wrong one"
 
 PEFT_CASES: Sequence[PeftCase] = (
     PeftCase("LORA", {"r": 4, "target_modules": _LAYERS}),
@@ -121,7 +122,7 @@ PEFT_CASES: Sequence[PeftCase] = (
     ),
     PeftCase("DEFT", {"r": 4, "target_modules": _LAYERS}),
     PeftCase("DELORA", {"r": 4, "target_modules": _LAYERS}),
-    PeftCase("FOURIERFT", {"n_frequency": 50, "target_modules": _LAYERS}),
+    PeftCase("FOURIERFT", {"n_frequency": 50, "target_modules": _LAYERS}, note=SAME_SHAPES),
     PeftCase("FROD", {"target_modules": _QV, "progressbar": False}),
     PeftCase("GLORA", {"r": 4, "target_modules": _LAYERS}),
     PeftCase("GRALORA", {"r": 4, "target_modules": _LAYERS}),
@@ -145,7 +146,7 @@ PEFT_CASES: Sequence[PeftCase] = (
         unmerged=_VIRTUAL,
     ),
     PeftCase("PROMPT_TUNING", {"num_virtual_tokens": 5}, unmerged=_VIRTUAL),
-    PeftCase("PSOFT", {"r": 4, "target_modules": _LAYERS}),
+    PeftCase("PSOFT", {"r": 4, "target_modules": _LAYERS}, note=SAME_SHAPES),
     PeftCase("PVERA", {"r": 4, "target_modules": _QV}),
     PeftCase("P_TUNING", {"num_virtual_tokens": 5, "encoder_hidden_size": 16}, unmerged=_VIRTUAL),
     PeftCase("RANDLORA", {"r": 4, "target_modules": _LAYERS}),
@@ -160,11 +161,11 @@ PEFT_CASES: Sequence[PeftCase] = (
     PeftCase("SUPERTUNING", {"target_modules": _LAYERS}),
     PeftCase("TINYLORA", {"target_modules": _LAYERS}),
     PeftCase("TRAINABLE_TOKENS", {"token_indices": [40, 50, 60]}),
-    PeftCase("UNILORA", {"theta_d_length": 64, "target_modules": _LAYERS}),
+    PeftCase("UNILORA", {"theta_d_length": 64, "target_modules": _LAYERS}, note=SAME_SHAPES),
     PeftCase("VBLORA", {"r": 4, "num_vectors": 16, "vector_length": 16, "target_modules": _LAYERS}),
     PeftCase("VERA", {"r": 4, "target_modules": _QV}),
     PeftCase("VERA", {"r": 4, "target_modules": _QV, "save_projection": False}, "without its projection"),
-    PeftCase("WAVEFT", {"n_frequency": 64, "target_modules": _LAYERS}),
+    PeftCase("WAVEFT", {"n_frequency": 64, "target_modules": _LAYERS}, note=SAME_SHAPES),
 )
 
 PEFT_REFUSALS: Sequence[PeftRefusal] = (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from artefacts import INVOCATION, PEFT_CASES, PEFT_REFUSALS, PeftCase, PeftRefusal
+from artefacts import INVOCATION, PEFT_CASES, PEFT_REFUSALS, SAME_SHAPES, PeftCase, PeftRefusal
 from safetensors.torch import load_file, save_file
 from tiny import save_tiny_model
 
@@ -163,6 +163,13 @@ def test_a_base_of_another_width_is_told(healthy: Path, narrow_base: Path) -> No
     assert not check.holds
     with pytest.raises(AdapterError, match="does not fit the base"):
         load_model(narrow_base, OPTIONS, adapter=healthy)
+
+
+@pytest.mark.parametrize("case", [case for case in PEFT_CASES if case.note == SAME_SHAPES], ids=lambda case: case.name)
+def test_some_methods_fit_a_base_of_any_width(
+    case: PeftCase, learner_dir: Path, narrow_base: Path, tmp_path: Path
+) -> None:
+    assert integrity.tensors_map_both_ways(save_adapter(case, learner_dir, tmp_path), narrow_base).holds
 
 
 def test_nan_and_nothing_are_told(healthy: Path, learner_dir: Path, tmp_path: Path) -> None:
