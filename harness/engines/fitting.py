@@ -36,19 +36,28 @@ _PREFIX_TOKENS = 24
 
 @dataclass(frozen=True)
 class _Way:
-    """A way of computing, and what it means for the user that those before it do not fit."""
+    """A way of computing.
+
+    Attributes:
+        consequence: what it means for the user that those before it do not fit.
+        in_pieces: a text is computed in parts, each with a cache of those before.
+        one_by_one: no text is padded.
+    """
 
     build: Callable[[LoadedModel, BatchLimits], Strategy]
     consequence: str
+    in_pieces: bool = False
+    one_by_one: bool = False
 
 
-_SHARED = _Way(PrefixStrategy, "")
+_SHARED = _Way(PrefixStrategy, "", in_pieces=True)
 _PADDED = (
-    _Way(PaddedStrategy, "prefixes are not shared"),
+    _Way(PaddedStrategy, "prefixes are not shared", in_pieces=True),
     _Way(partial(PaddedStrategy, use_cache=False), "answers are computed anew for each token, which takes long"),
     _Way(
         lambda loaded, limits: PaddedStrategy(loaded, BatchLimits(limits.tokens, rows=1), use_cache=False),
         "requests are computed one by one, which takes longest",
+        one_by_one=True,
     ),
 )
 
@@ -66,7 +75,7 @@ def fitting_strategy(loaded: LoadedModel, limits: BatchLimits, *, share_prefixes
         for way in (_SHARED, *_PADDED) if share_prefixes else _PADDED:
             if hindrance is not None:
                 log.warning("%s with this model: %s", way.consequence, hindrance)
-            hindrance = (_short_window(loaded) if way is _SHARED else None) or trial.hindrance(way)
+            hindrance = _known_hindrance(loaded, way) or trial.hindrance(way)
             if hindrance is None:
                 return way.build(loaded, limits)
     except (RuntimeError, MemoryError) as exc:
@@ -80,6 +89,16 @@ def fitting_strategy(loaded: LoadedModel, limits: BatchLimits, *, share_prefixes
         f"no way of computing agrees with this model's own forward: {hindrance}",
         "check that its forward is the same each time: no dropout, no randomness",
     )
+
+
+def _known_hindrance(loaded: LoadedModel, way: _Way) -> str | None:
+    """What a trial on a few tokens may not show."""
+    if way.in_pieces and loaded.method is not None and loaded.method.by_whole_text is not None:
+        return f"an adapter of {loaded.method.peft_type} acts by the whole text: {loaded.method.by_whole_text}"
+    window = _short_window(loaded)
+    if window is not None and loaded.reserved_tokens and not way.one_by_one:
+        return f"{window}, in which padding would come between virtual tokens and text"
+    return window if way is _SHARED else None
 
 
 def _short_window(loaded: LoadedModel) -> str | None:

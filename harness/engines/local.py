@@ -7,6 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -157,7 +158,8 @@ class LocalBackend:
 
     @cached_property
     def _loaded(self) -> LoadedModel:
-        return self._load()
+        loaded = self._load()
+        return loaded if self._adapter else replace(loaded, reserved_tokens=0)
 
     @cached_property
     def _strategy(self) -> Strategy:

@@ -62,9 +62,9 @@ class Strategy(Protocol):
 
 
 def context_length(loaded: LoadedModel) -> int:
-    """The longest sequence the model has positions for."""
+    """The longest text the model has positions for, behind virtual tokens."""
     config = loaded.model.config.get_text_config()
-    return int(getattr(config, "max_position_embeddings", None) or 1 << 30)
+    return int(getattr(config, "max_position_embeddings", None) or 1 << 30) - loaded.reserved_tokens
 
 
 def eos_ids(loaded: LoadedModel) -> frozenset[int]:

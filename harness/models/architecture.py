@@ -103,6 +103,24 @@ def skeleton(base: Path, *, trust_remote_code: bool = False) -> Any:
         ) from exc
 
 
+def with_weights(base: Path, *, trust_remote_code: bool = False) -> Any:
+    """The base as it was saved, on the CPU: for who needs its values before it is loaded to be measured.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    loader = auto_class(
+        read_base_config(base, trust_remote_code=trust_remote_code), trust_remote_code=trust_remote_code
+    )
+    try:
+        with quiet_loading():
+            return loader.from_pretrained(base, dtype="auto", trust_remote_code=trust_remote_code, use_safetensors=True)
+    except (*_READ, RuntimeError) as exc:
+        raise ModelError(
+            f"{base} cannot be loaded: {first_line(exc)}", "check that the directory is a complete language model"
+        ) from exc
+
+
 def reached_by_text(base: Path, *, trust_remote_code: bool = False) -> Callable[[str], bool] | None:
     """Whether text alone passes through a module of the base, by its name; None where it passes through all.
 

@@ -15,17 +15,22 @@ from harness.errors import AdapterError, ModelError, first_line
 from harness.models.adapters.biases import Bias, biases_of, put_back
 from harness.models.adapters.files import CONFIG, check_adapter_files
 from harness.models.adapters.kind import read_peft_config
+from harness.models.adapters.methods import ON_DENSE_WEIGHTS, Method, method_of
 from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
 from harness.models.architecture import auto_class, check_reads_text_alone, read_base_config
 from harness.models.probing import PlainBase, ask_plain_base
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
 from harness.models.quiet import quiet_loading
+from harness.models.virtual_tokens import with_virtual_tokens
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+_DENSE = "measure with --quantization=none, and serve it so; or train it as LoRA, which PEFT has on packed weights"
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,14 @@ class LoadedModel:
     """One model in memory, with at most one adapter on it.
 
     Attributes:
-        model: in eval mode, without gradients; a PeftModel when an adapter is attached.
+        model: in eval mode, without gradients; with an adapter a PeftModel, or what behaves as one.
         quantization: of the base: "none", "nf4" or "int8".
         rounded_layers: of an NF4 base that is computed densely, the layers whose weights were rounded to NF4.
         plain: what the base answered before the adapter was put on it; None without an adapter.
         biases: those of the base that were trained with the adapter.
         reload: loads it again once it was released, which then happens when it is next used.
+        method: the adapter's.
+        reserved_tokens: positions that virtual tokens take of every text's.
     """
 
     model: Any
@@ -70,6 +77,8 @@ class LoadedModel:
     rounded_layers: Sequence[nn.Module] = field(default_factory=tuple)
     plain: PlainBase | None = None
     biases: Sequence[Bias] = field(default_factory=tuple)
+    method: Method | None = None
+    reserved_tokens: int = 0
     reload: Callable[[], LoadedModel] | None = None
 
     @property
@@ -95,6 +104,11 @@ class LoadedModel:
                 raise AttributeError(name)
             self.__dict__.update({**self.reload().__dict__, "reload": self.reload})
             return self.__dict__[name]
+
+    @property
+    def invocation(self) -> Sequence[int]:
+        """Tokens without which the adapter does nothing."""
+        return self.method.invocation if self.method is not None else ()
 
     @contextlib.contextmanager
     def adapter(self, *, on: bool) -> Iterator[Any]:
@@ -129,11 +143,20 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     )
     if adapter is None:
         return loaded
-    plain, biases = ask_plain_base(model, tokenizer), biases_of(model)
+    method = method_of(read_peft_config(adapter))
+    plain, biases = ask_plain_base(model, tokenizer, after=method.invocation), biases_of(model)
     peft_model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
     peft_model.eval().requires_grad_(False)
     trained = [bias for bias in biases if bias.is_changed]
-    return replace(loaded, model=peft_model, has_adapter=True, plain=plain, biases=trained)
+    return replace(
+        loaded,
+        model=with_virtual_tokens(peft_model),
+        has_adapter=True,
+        plain=plain,
+        biases=trained,
+        method=method,
+        reserved_tokens=method.virtual_tokens,
+    )
 
 
 def load_tokenizer(
@@ -185,8 +208,32 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
             f"{adapter} does not fit the base {base.name}: {match.describe()}",
             match.diagnosis.remedy,
         )
-    with quiet_loading(), as_peft_writes(adapter, without=match.copies) as directory:
-        return PeftModel.from_pretrained(model, directory, is_trainable=False, config=config)
+    kind = config.peft_type.value
+    if kind in ON_DENSE_WEIGHTS and not all(weight.is_floating_point() for weight in model.parameters()):
+        raise AdapterError(
+            f"{adapter} is of peft_type {kind!r}, which computes with the base's weights, and those of this base are packed "
+            "integers",
+            _DENSE,
+        )
+    try:
+        with quiet_loading(), as_peft_writes(adapter, without=match.copies) as directory:
+            adapted = PeftModel.from_pretrained(model, directory, is_trainable=False, config=config)
+    except (ValueError, TypeError, NotImplementedError, AttributeError) as exc:
+        # it fits the base as it was saved: what PEFT has no layer for is how the base was loaded
+        raise AdapterError(
+            f"PEFT cannot put {adapter} (peft_type {kind!r}) on this base as it was loaded: {first_line(exc)}", _DENSE
+        ) from exc
+    if config.peft_type == "POLY":
+        adapted.register_forward_pre_hook(_name_only_task, with_kwargs=True)
+    return adapted
+
+
+def _name_only_task(model: Any, positional: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Poly wants the number of its task with every text; it has one (see `read_peft_config`)."""
+    import torch
+
+    ids = named["input_ids"]
+    return positional, {**named, "task_ids": torch.zeros(len(ids), dtype=torch.long, device=ids.device)}
 
 
 def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> PreTrainedModel:

@@ -25,12 +25,18 @@ PROBE_TEXTS = (
 
 
 def probe_log_probs(
-    model: Any, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str] = PROBE_TEXTS, *, rows: int = 1
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str] = PROBE_TEXTS,
+    *,
+    rows: int = 1,
+    after: Sequence[int] = (),
 ) -> torch.Tensor:
     """Log-probabilities of the next token at every position of the texts, each read by itself.
 
     Args:
         rows: how many copies of a text are read at once, of which the first is returned.
+        after: tokens before each text, such as those that an adapter waits for.
 
     Returns:
         float32 tensor of shape (positions, vocabulary), on the CPU.
@@ -43,7 +49,7 @@ def probe_log_probs(
     found = []
     with torch.inference_mode():
         for text in texts:
-            logits = plain_logits(model, tokenizer(text)["input_ids"], rows=rows)
+            logits = plain_logits(model, [*after, *tokenizer(text)["input_ids"]], rows=rows)
             found.append(torch.log_softmax(logits.float(), dim=-1).cpu())
     return torch.cat(found)
 
@@ -68,7 +74,7 @@ class PlainBase:
     rounding: float
 
 
-def ask_plain_base(model: Any, tokenizer: PreTrainedTokenizerBase) -> PlainBase:
-    """Ask a model that no adapter was put on yet."""
-    alone, beside = (probe_log_probs(model, tokenizer, rows=rows) for rows in (1, 2))
+def ask_plain_base(model: Any, tokenizer: PreTrainedTokenizerBase, *, after: Sequence[int] = ()) -> PlainBase:
+    """Ask a model that no adapter was put on yet; `after` is as for `probe_log_probs`."""
+    alone, beside = (probe_log_probs(model, tokenizer, rows=rows, after=after) for rows in (1, 2))
     return PlainBase(alone, largest_shift(alone, beside))

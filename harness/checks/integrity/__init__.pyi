@@ -18,6 +18,7 @@ from .model import model_is_complete as model_is_complete
 from .model import model_is_finite as model_is_finite
 from .model import model_keeps_the_template as model_keeps_the_template
 from .model import model_keeps_the_tokens as model_keeps_the_tokens
+from .merging import unmergeable as unmergeable
 from .norms import norms_are_even as norms_are_even
 from .probe import Observed as Observed
 from .provenance import base_as_trained as base_as_trained

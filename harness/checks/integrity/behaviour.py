@@ -59,7 +59,7 @@ _FEW = PROBE_TEXTS[1:4:2]
 
 def answers_repeat(loaded: LoadedModel) -> Check:
     """The same prompts twice give the same distributions, bit for bit."""
-    first, second = (probe_log_probs(loaded.model, loaded.tokenizer, _FEW) for _ in range(2))
+    first, second = (probe_log_probs(loaded.model, loaded.tokenizer, _FEW, after=loaded.invocation) for _ in range(2))
     if nan := nan_predictions("determinism", {"candidate": first}):
         return nan
     unlike = _unlike(first, second)
@@ -81,7 +81,7 @@ def switches_cleanly(loaded: LoadedModel) -> Check:
     seen = []
     for on in (False, True, False, True):
         with loaded.adapter(on=on) as model:
-            seen.append(probe_log_probs(model, loaded.tokenizer, _FEW))
+            seen.append(probe_log_probs(model, loaded.tokenizer, _FEW, after=loaded.invocation))
     if nan := nan_predictions("hot_swap", {"base": seen[0], "candidate": seen[1]}):
         return nan
     unlike = {"base": _unlike(seen[0], seen[2]), "candidate": _unlike(seen[1], seen[3])}
@@ -152,7 +152,9 @@ def survives_saving(loaded: LoadedModel, adapter: Path) -> Check:
 
 
 def _same(torch: Any, saved: torch.Tensor, original: torch.Tensor) -> bool:
-    """Whether values are equal in the coarser of the two precisions."""
+    """Whether values are equal in the coarser of the two precisions; indices, as they are."""
+    if not (saved.is_floating_point() and original.is_floating_point()):
+        return bool(torch.equal(saved, original.to(saved.dtype)))
     kind = min((saved.dtype, original.dtype), key=lambda dtype: torch.finfo(dtype).bits)
     return saved.shape == original.shape and bool(torch.equal(saved.to(kind), original.to(kind)))
 
@@ -168,7 +170,7 @@ def _batched_log_probs(loaded: LoadedModel) -> torch.Tensor:
 
     from harness.engines.padded import pad_left
 
-    rows = [loaded.tokenizer(text)["input_ids"] for text in PROBE_TEXTS]
+    rows = [[*loaded.invocation, *loaded.tokenizer(text)["input_ids"]] for text in PROBE_TEXTS]
     batch = pad_left(rows, pad_id=loaded.tokenizer.pad_token_id, device=loaded.device)
     with torch.inference_mode():
         logits = loaded.model(**batch, use_cache=False).logits

@@ -10,8 +10,8 @@ from harness.errors import AdapterError
 from harness.gates import Check
 from harness.models.adapters.contents import what_lies_there
 from harness.models.adapters.files import WEIGHTS, adapter_headers, read_weights, remote_code, unsafe_files
-from harness.models.adapters.modules import out_of_reach
-from harness.models.adapters.names import EXPERT
+from harness.models.adapters.modules import fixed_tensors, out_of_reach
+from harness.models.adapters.names import EXPERT, canonical_names
 from harness.models.adapters.weights import nonfinite_tensors, saturated_tensors
 
 _SHOWN = 5
@@ -77,7 +77,7 @@ def adapter_is_finite(adapter: Path) -> Check:
 
 
 def adapter_is_trained(adapter: Path, base: Path | None = None, *, trust_remote_code: bool = False) -> Check:
-    """No tensor is all zero, but for biases, which may well be, and for modules that no text of training came through.
+    """No trained tensor is all zero, but for biases, which may well be, and for modules that no text of training came through.
 
     LoRA's B matrices start at zero, and do nothing while they are; any other such tensor (a head of `modules_to_save`,
     the magnitudes of DoRA) silences the module it belongs to. What takes images or sound stays at its start in training
@@ -94,9 +94,17 @@ def adapter_is_trained(adapter: Path, base: Path | None = None, *, trust_remote_
     headers = adapter_headers(adapter)
     # a module of which AdaLoRA kept no rank has tensors without values
     names = sorted(name for name, header in headers.items() if not name.endswith("bias") and 0 not in header.shape)
+    # indices may well be zero
+    names = [name for name in names if headers[name].dtype.startswith(("F", "BF"))]
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
         # in float32, for `any` does not know every float8
         zero = [name for name in names if not file.get_tensor(name).float().any()]
+    if zero and base is not None:
+        fixed, canonical = (
+            fixed_tensors(adapter, base, trust_remote_code=trust_remote_code),
+            canonical_names(adapter / WEIGHTS),
+        )
+        zero = [name for name in zero if canonical[name] not in fixed]
     idle = _idle(zero, names, adapter, base, trust_remote_code=trust_remote_code) if zero else []
     dead = [name for name in zero if name not in idle]
     note = f"; {len(idle)} more are zero where no text of training came, first {idle[0]}" if idle else ""

@@ -27,6 +27,11 @@ class MergeRefusedError(Exception):
     """PEFT has no merge for this adapter on this base; the message is its own."""
 
 
+def unmergeable(loaded: LoadedModel) -> str | None:
+    """Why no merge is tried of this adapter: its method adds what no weight can hold. None where PEFT may try."""
+    return loaded.method.unmergeable if loaded.method is not None else None
+
+
 @contextlib.contextmanager
 def merged_in_place(loaded: LoadedModel) -> Iterator[Sequence[nn.Module]]:
     """The adapter merged into its base layers, and the exact base weights back on leaving.
@@ -46,7 +51,11 @@ def merged_in_place(loaded: LoadedModel) -> Iterator[Sequence[nn.Module]]:
 
     from harness.models.quantization import dense_copy
 
+    if (why := unmergeable(loaded)) is not None:
+        raise MergeRefusedError(why)
     layers = [module for module in loaded.model.modules() if isinstance(module, BaseTunerLayer)]
+    # some methods' merge puts other modules or parameters into the place of the base's
+    parts = [(part, dict(part._modules), dict(part._parameters)) for layer in layers for part in layer.modules()]
     packed = [(m, m.base_layer) for m in layers if any(not p.is_floating_point() for p in m.base_layer.parameters())]
     dense = [p for m in layers for p in m.base_layer.parameters() if p.is_floating_point()]
     kept = [p.detach().clone() for p in dense]
@@ -62,10 +71,11 @@ def merged_in_place(loaded: LoadedModel) -> Iterator[Sequence[nn.Module]]:
     finally:
         for layer in layers:
             layer.merged_adapters.clear()
+        for part, modules, parameters in parts:
+            part._modules.update(modules)
+            part._parameters.update(parameters)
         for parameter, value in zip(dense, kept, strict=True):
             parameter.data.copy_(value)
-        for layer, base in packed:
-            layer.base_layer = base
 
 
 def _merge(model: Any, unpacked: Sequence[Any]) -> None:
@@ -82,7 +92,7 @@ def _merge(model: Any, unpacked: Sequence[Any]) -> None:
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, NotImplementedError, AttributeError) as exc:
-            raise MergeRefusedError(first_line(exc)) from exc
+            raise MergeRefusedError(first_line(exc) or "it has no merge for its method") from exc
 
 
 @dataclass(frozen=True)
@@ -153,10 +163,10 @@ def _merge_check(
     try:
         with merged_in_place(loaded) as four_bit:
             overflown = _nonfinite_weights(loaded.model)
-            merged = probe_log_probs(loaded.model, loaded.tokenizer)
+            merged = probe_log_probs(loaded.model, loaded.tokenizer, after=loaded.invocation)
             if four_bit and not overflown:
                 round_to_nf4(four_bit)
-                packed = probe_log_probs(loaded.model, loaded.tokenizer)
+                packed = probe_log_probs(loaded.model, loaded.tokenizer, after=loaded.invocation)
     except MergeRefusedError as exc:
         return Check(
             "merge",
@@ -213,7 +223,15 @@ def merged_copy_is_the_candidate(
     except AssayError as exc:
         return Check("merged_copy", holds=False, reason=f"{directory}: {exc.problem}", remedy=exc.remedy)
     seen = observed or Observed(loaded)
-    merged = probe_log_probs(served.model, served.tokenizer)
+    if served.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
+        sizes = len(served.tokenizer), len(loaded.tokenizer)
+        return Check(
+            "merged_copy",
+            holds=False,
+            reason=f"the tokenizer in {directory} has another vocabulary ({sizes[0]} tokens) than the base's ({sizes[1]})",
+            remedy="save the base's tokenizer with the merged model",
+        )
+    merged = probe_log_probs(served.model, served.tokenizer, after=loaded.invocation)
     if merged.shape != seen.candidate.shape:
         return Check(
             "merged_copy",

@@ -13,7 +13,7 @@ from harness.checks.integrity.lora import LoraPair, lora_pairs, scale_of
 from harness.gates import Check
 from harness.models.adapters.files import WEIGHTS, read_adapter_config
 from harness.models.adapters.modules import out_of_reach
-from harness.models.adapters.names import EXPERT
+from harness.models.adapters.names import EXPERT, VIRTUAL_TOKENS
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +29,7 @@ _FEWEST_OF_A_KIND = 5
 _MOST_WITHIN_A_KIND = 1e4
 _MOST_BETWEEN_KINDS = 1e3
 _DEAD = "this layer was lost or never trained: compare it with the last checkpoint, and save or train again"
+_NO_PAIRS = "its method has no pairs of matrices whose changes could be compared"
 _RUNAWAY = "this layer ran away: lower the learning rate or clip gradients (max_grad_norm), and train again"
 
 
@@ -39,7 +40,8 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
 
     The change of a module is the Frobenius norm of scale * B A. Its logarithm is held against the median of the
     modules of its kind, in units of 1.4826 times their median absolute deviation (the robust z of Iglewicz and Hoaglin, 1993).
-    Modules without a change are left out where text alone does not reach them.
+    Modules without a change are left out where text alone does not reach them. Virtual tokens are held against each other
+    by their own norms; methods without pairs of matrices have none to compare.
 
     Args:
         base: tells which modules those are, and how many experts share a pair.
@@ -47,7 +49,8 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
     Raises:
         AdapterError: there are no readable weights.
     """
-    norms = change_norms(adapter, base, trust_remote_code=trust_remote_code)
+    changes = change_norms(adapter, base, trust_remote_code=trust_remote_code)
+    norms = changes or _virtual_token_norms(adapter)
     still = [pair.b for pair, norm in norms.items() if not norm]
     if base is not None and still:
         idle = out_of_reach(adapter, base, still, trust_remote_code=trust_remote_code)
@@ -62,6 +65,7 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
         "median_norm": medians,
         "layer_shares": _layer_shares(norms),
     }
+    what, size = ("modules", "change") if changes else ("virtual tokens", "norm")
     fault = _within_kinds(kinds) or _between_kinds(medians)
     remedy = (
         "the small ones were lost or never trained, or the large ones ran away: compare with the last checkpoint, and save "
@@ -70,11 +74,11 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
     if far:
         pair, ratio = far[0]
         fault = (
-            f"{len(far)} of {len(norms)} modules stand out from their kind, most {pair.b}: its change is "
+            f"{len(far)} of {len(norms)} {what} stand out from their kind, most {pair.b}: its {size} is "
             f"{ratio:.2g} times the median"
         )
         remedy = _DEAD if ratio < 1 else _RUNAWAY
-    seen = f"the changes of {len(norms)} modules are alike in size"
+    seen = f"the {size}s of {len(norms)} {what} are alike in size" if norms else _NO_PAIRS
     return Check("norms", holds=not fault, reason=fault or seen, remedy=remedy, details=details)
 
 
@@ -102,6 +106,22 @@ def change_norms(adapter: Path, base: Path | None = None, *, trust_remote_code: 
                 squares[EXPERT.sub(".experts.", pair.module)].append((pair, squared))
     norms = {of_one[0][0]: statistics.fmean(squared for _, squared in of_one) for of_one in squares.values()}
     return {pair: max(0.0, squared) ** 0.5 for pair, squared in norms.items() if math.isfinite(squared)}
+
+
+def _virtual_token_norms(adapter: Path) -> dict[LoraPair, float]:
+    """Euclidean norm of each trained vector that is put before a text, as if it were a module's change."""
+    from safetensors import safe_open
+
+    with safe_open(adapter / WEIGHTS, framework="pt") as file:
+        if VIRTUAL_TOKENS[0] not in file.keys():  # noqa: SIM118
+            return {}
+        norms = file.get_tensor(VIRTUAL_TOKENS[0]).double().flatten(1).norm(dim=1).tolist()
+    names = (f"virtual token {number}" for number in range(len(norms)))
+    return {
+        LoraPair(name, VIRTUAL_TOKENS[0], name, 1, 1): norm
+        for name, norm in zip(names, norms, strict=True)
+        if math.isfinite(norm)
+    }
 
 
 def _squared(a: torch.Tensor, b: torch.Tensor, experts: int) -> float:

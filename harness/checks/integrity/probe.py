@@ -81,7 +81,7 @@ class Observed:
     def base(self) -> torch.Tensor:
         """Log-probabilities of the base, of shape (positions, vocabulary)."""
         with self._base.adapter(on=False) as model:
-            return probe_log_probs(model, self._base.tokenizer)
+            return probe_log_probs(model, self._base.tokenizer, after=self._loaded.invocation)
 
     @property
     def off(self) -> torch.Tensor:
@@ -101,13 +101,14 @@ class Observed:
     @cached_property
     def _candidate_and_layers(self) -> tuple[torch.Tensor, Mapping[int, float]]:
         with self._loaded.adapter(on=self._loaded.has_adapter) as model, _contributions(model) as layers:
-            log_probs = probe_log_probs(model, self._loaded.tokenizer)
+            log_probs = probe_log_probs(model, self._loaded.tokenizer, after=self._loaded.invocation)
         return log_probs, layers
 
 
 @contextmanager
 def _contributions(model: Any) -> Iterator[dict[int, float]]:
     """Layer -> |adapted output - base output| / |base output|, root mean square over its modules; filled on leaving."""
+    import torch
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     sums: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -119,12 +120,15 @@ def _contributions(model: Any) -> Iterator[dict[int, float]]:
             continue
 
         def keep(_: Any, __: Any, output: Any, name: str = name) -> None:
-            outputs[name] = _first(output)
+            if isinstance(first := _first(output), torch.Tensor):  # a shadow's state is carried beside the base's
+                outputs[name] = first
 
         def add(_: Any, __: Any, output: Any, name: str = name, layer: int = layer) -> None:
             before = outputs.pop(name, None)
-            if before is not None:  # some change the base layer's weights, and never call it
-                sums[layer][0] += float((_first(output) - before).float().square().sum())
+            after = _first(output)
+            # some change the base layer's weights, and never call it
+            if before is not None and isinstance(after, torch.Tensor):
+                sums[layer][0] += float((after - before).float().square().sum())
                 sums[layer][1] += float(before.float().square().sum())
 
         handles += [module.get_base_layer().register_forward_hook(keep), module.register_forward_hook(add)]
@@ -137,7 +141,6 @@ def _contributions(model: Any) -> Iterator[dict[int, float]]:
         found.update({layer: (added / base) ** 0.5 if base else 0.0 for layer, (added, base) in sorted(sums.items())})
 
 
-def _first(output: Any) -> torch.Tensor:
+def _first(output: Any) -> Any:
     """A module's output, or the first of several: routers give their logits, and what they chose by them."""
-    first: torch.Tensor = output[0] if isinstance(output, tuple) else output
-    return first
+    return output[0] if isinstance(output, tuple) else output

@@ -43,8 +43,7 @@ def strength_as_trained(adapter: Path) -> Check:
         return Check(
             "strength",
             holds=True,
-            reason=f"no training record: {CONFIG} is taken at its word (r {config.get('r')}, "
-            f"alpha {config.get('lora_alpha', 'missing')})",
+            reason=f"no training record: {CONFIG} is taken at its word ({_said(config)})",
             details={"recorded": None},
         )
     differences = dict(_differences(recorded, config))
@@ -131,6 +130,12 @@ class _BaseName:
         if quantised is None:
             return cls(model, None)
         return cls(model[: quantised.start()], 8 if "8" in quantised[0] else 4)
+
+
+def _said(config: Mapping[str, Any]) -> str:
+    if tokens := config.get("num_virtual_tokens"):
+        return f"{tokens} virtual tokens"
+    return f"r {config.get('r')}, alpha {config.get('lora_alpha', 'missing')}"
 
 
 def _provenance(adapter: Path) -> Mapping[str, Any]:

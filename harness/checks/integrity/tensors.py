@@ -11,7 +11,7 @@ from harness.checks.integrity.lora import LoraPair, configured_rank, lora_pairs,
 from harness.errors import AdapterError
 from harness.gates import Check
 from harness.models.adapters.files import CONFIG, WEIGHTS, read_adapter_config
-from harness.models.adapters.names import canonical_names
+from harness.models.adapters.names import PREFIX, canonical_names
 from harness.models.adapters.tensors import is_adalora, match_tensors
 
 # Of the kind; what fails has that of its cause.
@@ -80,12 +80,11 @@ def config_agrees_with_tensors(adapter: Path, base: Path | None = None, *, trust
     more = f"; {len(faults) - 1} more" if faults[1:] else ""
     strength = ", ".join(f"{scale:g}" for scale in scales[:3]) or "unknown"
     note = f"; a strength of {unusual[0]:g} is out of the usual range" if unusual else ""
+    found = f" (ranks {details['ranks']}, strength alpha/r {strength}){note}" if pairs else ""
     return Check(
         "config",
         holds=not faults,
-        reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}{more}"
-        if faults
-        else f"{CONFIG} fits the tensors (ranks {details['ranks']}, strength alpha/r {strength}){note}",
+        reason=f"{CONFIG} does not fit {WEIGHTS}: {faults[0]}{more}" if faults else f"{CONFIG} fits the tensors{found}",
         remedy=_NAME_ALPHA if faults == [_NO_ALPHA] else f"restore the {CONFIG} that was saved with these weights",
         details=details,
     )
@@ -108,6 +107,8 @@ def _wrong_alphas(config: Mapping[str, Any]) -> list[str]:
     if "lora_alpha" not in config and config.get("peft_type") in _WITH_ALPHA:
         return [_NO_ALPHA]
     alphas = {"lora_alpha": config.get("lora_alpha", _GUESSED_ALPHA)}
+    if config.get("peft_type") not in _WITH_ALPHA and alphas["lora_alpha"] is None:
+        alphas = {}  # Supertuning's own, which does without
     alphas |= {f"alpha_pattern[{p!r}]": value for p, value in (config.get("alpha_pattern") or {}).items()}
     return [f"{key} is {value!r}, which no strength is" for key, value in alphas.items() if not _is_number(value)]
 
@@ -121,17 +122,24 @@ def _misfits(config: Mapping[str, Any], pairs: Sequence[LoraPair], adapter: Path
         rank = configured_rank(config, pair.module)
         if rank is not None and rank != pair.rank:
             yield f"r is {rank} for {pair.module}, {pair.a} has rank {pair.rank}"
+    modules = {pair.module for pair in pairs} or _holders(adapter)
     for key in _PATTERNS:
         if key == "rank_pattern" and is_adalora(config):
             continue
         # a pattern that no module follows is a misspelt one: what it was to change has the general value
         for pattern in config.get(key) or {}:
-            if not any(matches(pattern, pair.module) for pair in pairs):
+            if not any(matches(pattern, module) for module in modules):
                 yield f"{key} names {pattern!r}, which no adapted module follows"
     tensors = canonical_names(adapter / WEIGHTS).values()
     for module in config.get("modules_to_save") or []:
         if not any(f".{module}." in name for name in tensors):
             yield f"modules_to_save names {module!r}, and no tensor is of it"
+
+
+def _holders(adapter: Path) -> set[str]:
+    """Every module that holds a tensor of the file, and what that lies in: those of methods other than LoRA's are among them."""
+    names = [name.removeprefix(PREFIX).split(".") for name in canonical_names(adapter / WEIGHTS).values()]
+    return {".".join(parts[:end]) for parts in names for end in range(1, len(parts))}
 
 
 def _is_number(value: object) -> bool:

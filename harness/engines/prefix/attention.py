@@ -113,6 +113,7 @@ class Pack:
     Attributes:
         attended: the layers whose attention came this way.
         kept: filled by the forward with its own keys and values, a pair a layer, if `keep` is set.
+        before: read by all tokens: an adapter's virtual tokens, set by `prefix_attention`.
     """
 
     own: Own
@@ -120,6 +121,7 @@ class Pack:
     keep: bool = False
     attended: set[int] = field(default_factory=set)
     kept: dict[int, KeysValues] = field(default_factory=dict)
+    before: Sequence[KeysValues] = ()
 
 
 _PACK: ContextVar[Pack] = ContextVar("pack")
@@ -141,8 +143,11 @@ def prefix_attention(model: Any, pack: Pack) -> Iterator[None]:
     config._attn_implementation = NAME
     # Not an argument of the forward: not every model hands what it does not know down to its attention.
     token = _PACK.set(pack)
+    hand_out = getattr(model, "hand_out", contextlib.nullcontext)  # see `harness.models.virtual_tokens`
     try:
-        yield
+        with hand_out() as virtual_tokens:
+            pack.before = virtual_tokens or ()
+            yield
     finally:
         config._attn_implementation = usual
         _PACK.reset(token)
@@ -207,7 +212,8 @@ def _attend(
     if pack.keep:
         pack.kept[layer] = (key, value)
     out, log_sum = pack.own.attend(layer, query[0], key[0], value[0], scaling)
-    for read in pack.reads:
+    reads = [Read(0, query.shape[2], Block(pack.before)), *pack.reads] if pack.before else pack.reads
+    for read in reads:
         keys, values = read.block.layers[layer]
         part, part_sum = flash(query[:, :, read.start : read.stop], keys, values, scaling=scaling)
         _merge(out[:, read.start : read.stop], log_sum[:, read.start : read.stop], part[0], part_sum[0])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
 from harness.models.adapters.files import CONFIG, read_adapter_config
-from harness.models.adapters.names import PREFIX
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -30,24 +29,24 @@ _WRITING = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 # PiSSA's names the beginning ("pissa_niter_16"). A value that stands in neither list may change anything.
 _LEAVE_THE_BASE = ("gaussian", "eva", "orthogonal", "mica")
 _CHANGE_THE_BASE = ("pissa", "corda", "olora", "loraga", "loftq")
-# X-LoRA weighs its adapters by a forward of its own; Poly is told the number of a task with each text.
-_BY_THE_TEXT = ("XLORA", "POLY")
+# With more tasks than one, each text is told the number of its own; where there is one, that is 0.
+_COUNTS_OF_TASKS = {"POLY": "n_tasks", "MULTITASK_PROMPT_TUNING": "num_tasks"}
+# What PEFT trains and loads, and no one can measure or serve as it was trained.
+_REFUSED = {
+    "LILY": "whose modules mix their experts by a mean over all tokens that are read at once: an answer would depend on the "
+    "tokens behind it, and on the other texts in its batch",
+    "XLORA": "of which PEFT saves no first layer of its classifier (it takes `.0.` in the name for another adapter's), and "
+    "loads one that is drawn anew: what was trained is lost",
+}
 _CHANGED = "it changes the base weights, so base and candidate could no longer share one base"
 
 
 def change_of_base(key: str, value: object) -> str | None:
-    """Why an adapter with a setting of PEFT's cannot be switched on and off here, to follow a colon; None where it can.
-
-    It changes the base, or by the text before.
-    """
+    """Why an adapter with a setting of PEFT's cannot be switched on and off here, to follow a colon; None where it can."""
     if key == "init_lora_weights":
         return _change_by_initialisation(value)
     if key == "layer_replication" and value:
         return "the base keeps the repeated layers when the adapter is switched off"
-    if key == "alora_invocation_tokens" and value:
-        return (
-            "it acts on what follows these tokens alone, which caches of shared prefixes and of answers do not tell it"
-        )
     return _CHANGED if key == "kasa_config" and value else None
 
 
@@ -65,8 +64,9 @@ def read_peft_config(adapter: Path) -> PeftConfig:
     """The adapter's configuration as PEFT reads it, as far as it matters to inference.
 
     Raises:
-        AdapterError: PEFT cannot read it; the adapter is of another task than causal language modelling, or of a method
-            that puts trained vectors into the text; with it switched off, the model would not be the base.
+        AdapterError: PEFT cannot read it; the adapter is of another task than causal language modelling, or of several
+            that each text would have to name; with it switched off, the model would not be the base; part of it is
+            another model's.
     """
     from peft import PeftConfig
 
@@ -77,11 +77,15 @@ def read_peft_config(adapter: Path) -> PeftConfig:
             "only adapters of task_type CAUSAL_LM can be measured: pass one",
         )
     _refuse_changes(adapter, said)
-    if said.get("peft_type") in _BY_THE_TEXT:
+    _refuse_several_tasks(adapter, said)
+    kind = str(said.get("peft_type"))
+    if kind in _REFUSED:
+        raise AdapterError(f"{adapter} is of peft_type {kind!r}, {_REFUSED[kind]}", AS_LORA)
+    if kind == "SHADOW" and said.get("shadow_model", "mirror") != "mirror":
         raise AdapterError(
-            f"{adapter} is of peft_type {said['peft_type']!r}, whose modules act by the whole text, or by a number of its task: "
-            "they cannot be computed token after token as adapters of modules are",
-            AS_LORA,
+            f"{adapter} is of peft_type 'SHADOW' with shadow_model={said['shadow_model']!r}: another model, whose weights are "
+            "no part of the adapter and would be fetched by name",
+            "train it with shadow_model: mirror, whose weights are saved with it",
         )
     try:
         config = PeftConfig.from_pretrained(adapter)
@@ -90,14 +94,18 @@ def read_peft_config(adapter: Path) -> PeftConfig:
             f"PEFT cannot read {adapter / CONFIG} (peft_type {said.get('peft_type')!r}): {first_line(exc)}",
             "correct it, or save the adapter again with the PEFT version in use",
         ) from exc
-    if config.is_prompt_learning or config.is_adaption_prompt:
-        raise AdapterError(
-            f"{adapter} is of peft_type {said['peft_type']!r}, which puts trained vectors into the text and changes no "
-            "module: it cannot be measured, merged or served as adapters of modules are",
-            AS_LORA,
-        )
-    if said.get("task_type") in _WRITING:
-        config.task_type = _WRITING[0]
+    config.task_type = _WRITING[0]  # by it, PEFT puts virtual tokens before a text, and looks for aLoRA's invocations
+    if config.is_prompt_learning:
+        if said.get("modules_to_save"):
+            raise AdapterError(
+                f"{adapter} has virtual tokens and modules_to_save={said['modules_to_save']!r}, which PEFT leaves in the base "
+                "when the virtual tokens are off",
+                "train it without `modules_to_save`",
+            )
+        config.inference_mode = True  # what is saved are the prompts that an encoder gave, without the encoder
+        config.token_dim = config.num_layers = config.num_attention_heads = None  # the base's own
+        if hasattr(config, "prompt_tuning_init"):
+            config.prompt_tuning_init = "RANDOM"  # the file has the values; others need a tokenizer, or another file
     if getattr(config, "lora_dropout", None):
         config.lora_dropout = 0.0  # it acts in training alone, and PEFT puts no adapter with it on fused experts
     if getattr(config, "megatron_config", None):
@@ -116,21 +124,11 @@ def _refuse_changes(adapter: Path, config: Mapping[str, Any]) -> None:
             )
 
 
-def refuse_shared_tensors(adapter: Path, names: Collection[str]) -> None:
-    """Refuse an adapter that shares tensors between modules, such as VeRA's projections: they belong to no module.
-
-    Args:
-        names: tensors that PEFT saves of it, by PEFT's names.
-
-    Raises:
-        AdapterError: there are such tensors.
-    """
-    shared = sorted(name for name in names if not name.startswith(PREFIX))
-    if shared:
-        kind = read_adapter_config(adapter).get("peft_type")
-        own = "save it with save_projection=False, or " if kind == "VERA" else ""
+def _refuse_several_tasks(adapter: Path, config: Mapping[str, Any]) -> None:
+    key = _COUNTS_OF_TASKS.get(str(config.get("peft_type")), "")
+    if config.get(key, 1) != 1:
         raise AdapterError(
-            f"{adapter} is of peft_type {kind!r}, which keeps {', '.join(shared)} outside the base's modules: they cannot "
-            "be held against any",
-            f"{own}{AS_LORA}",
+            f"{adapter} is of peft_type {config['peft_type']!r} with {key}={config[key]!r}: each text would have to name "
+            "its task",
+            f"save it for one task alone, with {key}: 1",
         )

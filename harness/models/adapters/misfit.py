@@ -42,6 +42,7 @@ class Cause(StrEnum):
     SEPARATE_EXPERTS = "experts saved one by one"
     OTHER_LAYOUT = "modules joined or split otherwise"
     OTHER_SENSES = "modules for images or sound, which this base lacks"
+    VIRTUAL_TOKENS = "virtual tokens of another number or width"
     RANK = "tensors of another rank than configured"
     EMBEDDINGS = "embeddings of another size"
     TARGETS = "targets that name nothing"
@@ -134,6 +135,16 @@ def _diagnoses(m: Misfits) -> Iterator[Diagnosis]:
             Cause.OTHER_SENSES,
             "tensors in the file belong to modules for images or sound, and the base is a language model alone",
             "pass the base with these modules with --model, or train (or save) the adapter on the language model's alone",
+        )
+    if (shapes := m.misshapen.get("prompt_embeddings")) is not None:
+        count, width, needed, own_width = (shape[at] for shape in shapes for at in (0, -1))
+        yield Diagnosis(
+            Cause.VIRTUAL_TOKENS,
+            f"the virtual tokens are of width {width}, and those of this base of {own_width} (its hidden size, or keys and "
+            "values of all its layers)"
+            if width != own_width
+            else f"the file has {count} virtual tokens, the configuration {needed}",
+            named if width != own_width else f"{_RESTORE} (num_virtual_tokens)",
         )
     if m.misshapen and not (m.missing or m.unexpected) and (ranks := _other_ranks(m.misshapen)):
         yield Diagnosis(

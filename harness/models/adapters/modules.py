@@ -40,6 +40,18 @@ def stacked_parameters(adapter: Path, base: Path, *, trust_remote_code: bool = F
     }
 
 
+def fixed_tensors(adapter: Path, base: Path, *, trust_remote_code: bool = False) -> set[str]:
+    """Tensors, by PEFT's names, that its method saves and never trains, such as projections and zeros in place of a part.
+
+    Raises:
+        AdapterError: PEFT cannot build it on this base at all.
+    """
+    wrapped, wanted, _ = put_on_skeleton(adapter, base, trust_remote_code=trust_remote_code)
+    parameters = {name.replace(".default", "") for name, _ in wrapped.named_parameters()}
+    buffers = {name.replace(".default", "") for name, _ in wrapped.named_buffers()}
+    return {name for name in wanted if name in buffers - parameters}
+
+
 def out_of_reach(adapter: Path, base: Path, names: Collection[str], *, trust_remote_code: bool = False) -> set[str]:
     """Of tensors in the adapter's file, those of modules that text alone does not pass through (encoders of images).
 

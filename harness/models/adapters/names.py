@@ -13,6 +13,10 @@ from harness.errors import AdapterError
 from harness.models.adapters.files import CONFIG, WEIGHTS, adapter_headers
 
 PREFIX = "base_model.model."
+VIRTUAL_TOKENS = ("prompt_embeddings", "prefix_task_cols", "prefix_task_rows")
+"""Tensors of the methods that put trained vectors before a text, by PEFT's names."""
+# What PEFT keeps outside the base's modules: projections that modules share (`base_model.vera_A`), and virtual tokens.
+_SHARED = re.compile(rf"base_model\.(?!model\.)|(?:{'|'.join(VIRTUAL_TOKENS)})$")
 EXPERT = re.compile(r"\.experts\.\d+\.")
 # A model that was wrapped twice has the prefix twice; data-parallel training puts its own before it.
 _PREFIXES = re.compile(rf"(?:module\.)*(?:{re.escape(PREFIX)})*")
@@ -28,11 +32,13 @@ _SAVED_MODULE = re.compile(r"\.modules_to_save\.[^.]+(?=\.)")
 
 
 def canonical_name(name: str) -> str:
-    """A tensor's name in PEFT's own form.
+    """A tensor's name in PEFT's own form; what belongs to no module of the base has no prefix to lack.
 
     Read are names without the prefix `base_model.model.`, with it twice (a model wrapped twice), with the adapter's
     name in them, with `modules_to_save`, and with the names of what wrapped the model for training (`_orig_mod`).
     """
+    if _SHARED.match(name):
+        return name
     name = _PREFIXES.sub("", _WRAPPERS.sub("", name), count=1)
     name = _MAGNITUDE.sub(".lora_magnitude_vector", _NAMED.sub(r".\1", name))
     return PREFIX + _SAVED_MODULE.sub("", name)

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
 from harness.models.adapters.files import CONFIG, WEIGHTS, adapter_headers, read_adapter_config
-from harness.models.adapters.kind import AS_LORA, read_peft_config, refuse_shared_tensors
+from harness.models.adapters.kind import read_peft_config
 from harness.models.adapters.misfit import Diagnosis, Misfits, diagnose
 from harness.models.adapters.names import EXPERT, PREFIX, canonical_names
-from harness.models.architecture import skeleton
+from harness.models.architecture import skeleton, with_weights
 from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:
     import torch
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
 
 _SHOWN = 3
+# What torch raises where values are asked for that the meta device has not.
+_ON_META = re.compile(r"(?<![a-z])meta(?![a-z])", re.IGNORECASE)
 _AS_SAVED = (
     "pass the base it was trained for with --model, or save it again with the PEFT version in use; where PEFT names layers that "
     "take none, train again without them"
@@ -164,7 +166,7 @@ def put_on_skeleton(
         ModelError: transformers cannot build the base.
     """
     import torch
-    from peft import get_peft_model, get_peft_model_state_dict
+    from peft import get_peft_model_state_dict
     from peft.utils.transformers_weight_conversion import convert_peft_config_for_transformers
 
     config = read_peft_config(adapter)
@@ -175,17 +177,38 @@ def put_on_skeleton(
         placed = copy.deepcopy(config)
         with _placing(adapter, base, _CONVERTED):
             convert_peft_config_for_transformers(placed, model, None)
-        unmatched = unmatched_targets(getattr(placed, "target_modules", None), modules)
+        targets = getattr(placed, "target_modules", None)
+        if config.is_adaption_prompt:
+            targets = [targets]  # a name's end, where other methods read an expression
+        unmatched = unmatched_targets(targets, modules)
         unmatched += _unmatched_parameters(getattr(config, "target_parameters", None), parameters)
-        wrapped = get_peft_model(model, config)
+    with _placing(adapter, base):
+        wrapped = _wrapped(config, base, trust_remote_code=trust_remote_code)
     kept = {}
     if config.peft_type == "ADALORA":
         # PEFT would prune these tensors by their values, of which there are none here
         kept, wrapped.peft_config["default"].rank_pattern = kept_ranks(config.rank_pattern), None
     # PEFT's own choice of embeddings to save along asks the hub, and takes those of the base into account
     state = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
-    refuse_shared_tensors(adapter, state)
     return wrapped, _pruned_shapes({name: tuple(t.shape) for name, t in state.items()}, kept), unmatched
+
+
+def _wrapped(config: PeftConfig, base: Path, *, trust_remote_code: bool) -> PeftModel:
+    """The adapter on the base without weights; on its weights where PEFT makes tensors by them (SHiRA, FRoD, AdaMSS)."""
+    import torch
+    from peft import get_peft_model
+
+    with quiet_loading():
+        # what PEFT draws for itself may need values, though the base needs none
+        for drawn_on in ("meta", "cpu"):
+            model = skeleton(base, trust_remote_code=trust_remote_code)
+            try:
+                with torch.device(drawn_on):
+                    return get_peft_model(model, copy.deepcopy(config))
+            except RuntimeError as exc:
+                if not _ON_META.search(str(exc)):
+                    raise
+        return get_peft_model(with_weights(base, trust_remote_code=trust_remote_code), copy.deepcopy(config))
 
 
 def as_peft_loads(model: PeftModel, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -214,12 +237,6 @@ def _placing(adapter: Path, base: Path, remedy: str = _AS_SAVED) -> Iterator[Non
     try:
         yield
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, IndexError, ImportError, re.error) as exc:
-        if isinstance(exc, RuntimeError) and re.search(r"(?<![a-z])meta(?![a-z])", str(exc).lower()):
-            raise AdapterError(
-                f"{adapter} is of peft_type {read_adapter_config(adapter).get('peft_type')!r}, whose tensors PEFT places by "
-                "the values of the base's weights: they cannot be held against its modules",
-                AS_LORA,
-            ) from exc
         raise AdapterError(
             f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
             remedy,

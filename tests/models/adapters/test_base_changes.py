@@ -22,7 +22,6 @@ CHANGES: list[dict[str, Any]] = [
     *({"init_lora_weights": init} for init in ("lora_ga", "LoRA-GA", "loftq", "an_initialisation_of_2030")),
     {"layer_replication": [[0, 2], [1, 2]]},
     {"kasa_config": {"beta": 0.01}},
-    {"alora_invocation_tokens": [5, 6]},
 ]
 
 
