@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -66,6 +67,9 @@ class _Scheme(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def suffixes(self) -> Sequence[str]: ...
+
     def parse(self, text: str, option: str, /) -> ServedModel: ...
 
 
@@ -111,8 +115,14 @@ def parse_adapter_spec(text: str) -> AdapterSpec:
 
 
 def _parse_served(text: str, option: str) -> ServedModel | None:
+    """A model that an engine answers for: written SCHEME:..., or a file of a kind that an engine runs. None for any other."""
     scheme, colon, _ = text.partition(":")
-    return _SCHEMES.get(scheme).parse(text, option) if colon and scheme in _SCHEMES else None
+    if colon and scheme in _SCHEMES:
+        return _SCHEMES.get(scheme).parse(text, option)
+    runs_it = next(
+        (engine for engine in map(_SCHEMES.get, _SCHEMES.names()) if text.endswith(tuple(engine.suffixes))), None
+    )
+    return None if runs_it is None else runs_it.parse(text, option)
 
 
 def parse_openai(text: str, option: str) -> ServedModel:

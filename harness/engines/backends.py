@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.config.spec import ServedModel, parse_openai
 from harness.engines.engine import Backend
+from harness.engines.llama_cpp import LlamaCppBackend, gguf_identity, parse_gguf
 from harness.engines.server import ServerBackend, server_identity
 from harness.engines.server.backend import CONCURRENCY
 from harness.models.identity import Identity
@@ -25,6 +26,7 @@ class ServingEngine:
     Attributes:
         name: the scheme; `recipe` is none, for an adapter.
         parse: the model from the whole text and the name of the option it was given to; raises ConfigError.
+        suffixes: of files that it runs; the path of one then names a model without a scheme, and is what `parse` is given.
         identity: who the model is: kept answers are found by its digest, so it must tell apart whatever answers apart.
         backend: computes answers of the model, so many requests at a time.
     """
@@ -33,9 +35,11 @@ class ServingEngine:
     parse: Callable[[str, str], ServedModel]
     identity: Callable[[ServedModel], Identity]
     backend: Callable[[ServedModel, int], Backend]
+    suffixes: Sequence[str] = ()
 
 
 OPENAI = ServingEngine("openai", parse_openai, server_identity, ServerBackend)
+GGUF = ServingEngine("gguf", parse_gguf, gguf_identity, LlamaCppBackend, suffixes=(".gguf",))
 ENGINES: Registry[ServingEngine] = Registry("register_engines", "engine")
 
 
