@@ -118,7 +118,7 @@ class LlamaCppServer:
             "template": None if model.template is None else model.template.read_text(encoding="utf-8"),
             "context": model.context_tokens,
             "slots": self._slots,
-            "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "threads": _threads(),
         }
         self.log_file = _new_log()
         with self.log_file.open("wb") as stream:
@@ -151,6 +151,14 @@ class LlamaCppServer:
         lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
         errors = [line.split(" E ", 1)[1] for line in lines if " E " in line]
         return "; ".join(errors or lines[-3:])[-_TAIL_CHARS:]
+
+
+def _threads() -> int:
+    """As torch counts them: as the environment says, else one for each processor that this process may use."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _address(process: subprocess.Popen[bytes]) -> str | None:
@@ -189,3 +197,9 @@ def _new_log() -> Path:
         old.unlink(missing_ok=True)
     return directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.log"
 
+
+
+def stop_all() -> None:
+    """End every server of this process."""
+    server_of.cache_clear()
+    _end_all()
