@@ -11,7 +11,9 @@ from typing import Any
 def add_export_command(commands: Any) -> None:
     """Add `export` to the commands of `assay`."""
     export = commands.add_parser("export", help="make what ships: a merged model, a quantised checkpoint, a GGUF file")
-    export.add_argument("candidate", metavar="CANDIDATE", help="an adapter (directory, hub id, recipe:NAME), or a model")
+    export.add_argument(
+        "candidate", metavar="CANDIDATE", help="an adapter (directory, hub id, recipe:NAME), or a model"
+    )
     export.add_argument(
         "--to", required=True, metavar="FORM",
         help="merged, nf4, int8, torchao-int8, torchao-int4, torchao-float8, gguf:TYPE (F16, Q8_0, Q4_K_M, ...) or gguf-lora",

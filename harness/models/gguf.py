@@ -83,7 +83,9 @@ def gguf_files(path: Path) -> list[Path]:
 def _read(path: Path, mtime_ns: int, size: int) -> GgufHeader:
     with path.open("rb") as stream:
         if stream.read(4) != _MAGIC:
-            raise ModelError(f"{path} is no GGUF file: it does not begin with {_MAGIC.decode()}", "restore or convert it")
+            raise ModelError(
+                f"{path} is no GGUF file: it does not begin with {_MAGIC.decode()}", "restore or convert it"
+            )
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 reader = _Reader(data)

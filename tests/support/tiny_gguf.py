@@ -85,7 +85,9 @@ def _add_tokenizer(writer: gguf.GGUFWriter, model: Path, config: dict[str, int],
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_types([gguf.TokenType.CONTROL if one in special else gguf.TokenType.NORMAL for one in range(len(tokens))])
+    writer.add_token_types(
+        [gguf.TokenType.CONTROL if one in special else gguf.TokenType.NORMAL for one in range(len(tokens))]
+    )
     writer.add_token_merges([" ".join(pair) for pair in held["model"]["merges"]])
     writer.add_bos_token_id(config["bos_token_id"])
     if eos:

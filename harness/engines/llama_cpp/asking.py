@@ -113,7 +113,8 @@ class LlamaCpp:
             tail = whole[1:] if whole[:1] == context else whole
         if not tail:
             raise EngineError(
-                f"continuation {request.continuation!r} adds no token to its context", "score continuations that are not empty"
+                f"continuation {request.continuation!r} adds no token to its context",
+                "score continuations that are not empty",
             )
         excess = len(context) + len(tail) - self.context_tokens
         if excess > 0 and not (request.truncate and excess < len(context)):

@@ -1,4 +1,4 @@
-"""A llama.cpp server for one model: started when it is first asked, one for all who ask for that model, ended with this process."""
+"""A llama.cpp server for one model: started when it is first asked, the same for all who ask, ended with this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.config.spec import ServedModel
 from harness.engines.llama_cpp.spec import GgufModel
@@ -98,7 +98,9 @@ class LlamaCppServer:
                 if self._starts:
                     log.warning("llama.cpp's server died and is started again; what it said last: %s", self._tail())
                 self._starts += 1
-                self._client = open_client(ServedModel(self._model.path.name, self._start()), timeout_s=_ANSWER_TIMEOUT_S)
+                self._client = open_client(
+                    ServedModel(self._model.path.name, self._start()), timeout_s=_ANSWER_TIMEOUT_S
+                )
             return self._client
 
     def stop(self) -> None:
@@ -196,7 +198,6 @@ def _new_log() -> Path:
     for old in sorted(directory.glob("*.log"), key=lambda path: path.stat().st_mtime)[: -_LOGS_KEPT + 1]:
         old.unlink(missing_ok=True)
     return directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.log"
-
 
 
 def stop_all() -> None:

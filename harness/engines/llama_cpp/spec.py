@@ -111,14 +111,17 @@ def _read(text: str, option: str) -> GgufModel:
 def _check_file(path: Path, option: str, *, is_lora: bool) -> None:
     for part in gguf_files(path):
         if not part.is_file():
-            raise ConfigError(f"{option}: there is no file {part}", "check the path; all parts of a split model are needed")
+            raise ConfigError(
+                f"{option}: there is no file {part}", "check the path; all parts of a split model are needed"
+            )
     try:
         header = read_gguf_header(path)
     except ModelError as error:
         raise ConfigError(f"{option}: {error.problem}", error.remedy) from error
     if header.is_adapter and not is_lora:
         raise ConfigError(
-            f"{option}: {path} is a LoRA without its model", f"write {SCHEME}:MODEL{SUFFIX}+{path} (*SCALE after it scales it)"
+            f"{option}: {path} is a LoRA without its model",
+            f"write {SCHEME}:MODEL{SUFFIX}+{path} (*SCALE after it scales it)",
         )
     if is_lora and not header.is_adapter:
         raise ConfigError(f"{option}: {path} is a model, where a LoRA was expected", _REMEDY)
@@ -130,11 +133,15 @@ def _scale(text: str, spec: str, option: str) -> float:
     except ValueError:
         scale = math.nan
     if not math.isfinite(scale):
-        raise ConfigError(f"{option}={spec}: {text!r} is no scale of a LoRA", "write a number after the *, as in LORA.gguf*0.5")
+        raise ConfigError(
+            f"{option}={spec}: {text!r} is no scale of a LoRA", "write a number after the *, as in LORA.gguf*0.5"
+        )
     return scale
 
 
 def _count(text: str, spec: str, option: str) -> int:
     if not text.isdecimal() or int(text) < 2:
-        raise ConfigError(f"{option}={spec}: context={text} is no number of tokens", "write a whole number: ?context=8192")
+        raise ConfigError(
+            f"{option}={spec}: context={text} is no number of tokens", "write a whole number: ?context=8192"
+        )
     return int(text)

@@ -51,7 +51,9 @@ def _check(source: Source, target: Target, output: Path, tools: LlamaCppTools) -
     if output.exists():
         raise ConfigError(f"{output} exists already", "give a directory that does not exist yet")
     if source.adapter is None and target.kind in ("merged", "gguf-lora"):
-        raise ConfigError(f"--to={target}: {source.name} has no adapter", "name an adapter, or export the model as another form")
+        raise ConfigError(
+            f"--to={target}: {source.name} has no adapter", "name an adapter, or export the model as another form"
+        )
     if target.kind.startswith("gguf"):
         tools.check(target.kind, target.type)
 
@@ -82,8 +84,14 @@ def _make(source: Source, target: Target, made: Path, work: Path, tools: LlamaCp
 
 
 def _record(source: Source, target: Target, made: Path, tools: LlamaCppTools, scratch: str) -> dict[str, Any]:
-    steps = [] if source.adapter is None or target.kind == "gguf-lora" else ["merged in float32 (PEFT, safe_merge), held against the adapter"]
-    commands = [" ".join(Path(part).name if scratch in part else part for part in command) for command in tools.commands]
+    steps = (
+        []
+        if source.adapter is None or target.kind == "gguf-lora"
+        else ["merged in float32 (PEFT, safe_merge), held against the adapter"]
+    )
+    commands = [
+        " ".join(Path(part).name if scratch in part else part for part in command) for command in tools.commands
+    ]
     if target.kind in ("nf4", "int8", "torchao"):
         steps.append(f"quantised to {target}, nothing computed before it was saved")
     versions = {name: found for name in _PACKAGES if (found := _version(name)) is not None}

@@ -14,8 +14,8 @@ from typing import Any
 
 from harness.errors import ConfigError, ModelError
 from harness.json_files import read_json_object
-from harness.models.architecture import auto_class, read_base_config
 from harness.models.adapters.kind import read_peft_config
+from harness.models.architecture import auto_class, read_base_config
 from harness.models.export.source import Source
 from harness.models.export.target import CONVERTED
 
@@ -71,7 +71,9 @@ class LlamaCppTools:
     def _root(self) -> Path:
         named = self.directory or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
         if named is None:
-            raise ConfigError("GGUF files are written by llama.cpp's converters, and nobody said where they are", _REMEDY)
+            raise ConfigError(
+                "GGUF files are written by llama.cpp's converters, and nobody said where they are", _REMEDY
+            )
         return named.expanduser().resolve()
 
     def _script(self, name: str) -> Path:
@@ -111,7 +113,9 @@ def _scaled_plainly(source: Source, scratch: Path) -> Path:
     if document.get("peft_type") != "LORA" or document.get("use_dora") or document.get("modules_to_save"):
         what = "DoRA" if document.get("use_dora") else document.get("peft_type")
         what = "one with modules_to_save" if document.get("modules_to_save") else what
-        raise ConfigError(f"--to=gguf-lora: the adapter is {what}, which GGUF has no form for", "export it merged: --to=gguf:TYPE")
+        raise ConfigError(
+            f"--to=gguf-lora: the adapter is {what}, which GGUF has no form for", "export it merged: --to=gguf:TYPE"
+        )
     alpha = float(document["lora_alpha"])
     factors = _factors(source, alpha)
     if all(abs(factor - 1) < 1e-6 for factor in factors.values()):

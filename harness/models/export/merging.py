@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
+from harness.models.adapters.files import check_adapter_files
 from harness.models.export.source import Source
 from harness.models.loading import LoadOptions, attach_adapter, load_base, load_tokenizer
-from harness.models.adapters.files import check_adapter_files
 from harness.models.probing import largest_shift, probe_log_probs
 
 if TYPE_CHECKING:

@@ -49,7 +49,9 @@ def parse_target(text: str) -> Target:
         raise ConfigError(f"--to={text}: nothing is called so", nearest(name, NAMES))
     if name in TORCHAO:
         if importlib.util.find_spec("torchao") is None:
-            raise ConfigError(f"--to={text} is made by torchao, which is not installed", "pip install 'adapter-assay[torchao]'")
+            raise ConfigError(
+                f"--to={text} is made by torchao, which is not installed", "pip install 'adapter-assay[torchao]'"
+            )
         return Target("torchao", name.removeprefix("torchao-"))
     if name.startswith("gguf:"):
         return Target("gguf", name.removeprefix("gguf:"))

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import psutil
@@ -72,7 +71,11 @@ def _assert_same(ours: Answer, theirs: Answer) -> None:
         case Choice(), Choice():
             assert ours.logprobs == pytest.approx(theirs.logprobs, abs=TOLERANCE)
         case Generation(), Generation():
-            assert (ours.text, ours.stop_reason, ours.prompt_tokens) == (theirs.text, theirs.stop_reason, theirs.prompt_tokens)
+            assert (ours.text, ours.stop_reason, ours.prompt_tokens) == (
+                theirs.text,
+                theirs.stop_reason,
+                theirs.prompt_tokens,
+            )
         case _:
             pytest.fail(f"{ours} against {theirs}")
 
