@@ -84,11 +84,9 @@ def _make(source: Source, target: Target, made: Path, work: Path, tools: LlamaCp
 
 
 def _record(source: Source, target: Target, made: Path, tools: LlamaCppTools, scratch: str) -> dict[str, Any]:
-    steps = (
-        []
-        if source.adapter is None or target.kind == "gguf-lora"
-        else ["merged in float32 (PEFT, safe_merge), held against the adapter"]
-    )
+    steps = []
+    if source.adapter is not None and target.kind != "gguf-lora":
+        steps.append("merged in float32 (PEFT, safe_merge), held against the adapter")
     commands = [
         " ".join(Path(part).name if scratch in part else part for part in command) for command in tools.commands
     ]
