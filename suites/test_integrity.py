@@ -41,14 +41,15 @@ def test_config_fits_the_tensors(adapter_directory, base, assay, gate):
     gate(integrity.config_agrees_with_tensors(adapter_directory, base.directory, trust_remote_code=trusted))
 
 
-def test_strength_is_as_trained(adapter_directory, gate):
-    gate(integrity.strength_as_trained(adapter_directory))
+def test_strength_is_as_trained(adapter_directory, assay, gate):
+    gate(integrity.strength_as_trained(adapter_directory, assay.models.training_record))
 
 
 def test_base_is_as_trained(adapter_directory, base, assay, gate):
     settings = {
         "quantization": assay.models.load_options.quantization,
         "served": assay.settings.config.serving.quantization,
+        "record": assay.models.training_record,
     }
     gate(integrity.base_as_trained(adapter_directory, base.directory, base_name=base.name, **settings))
 

@@ -130,6 +130,7 @@ def _doctor(arguments: argparse.Namespace) -> None:
                 "candidate digest": candidate.digest,
                 "adapter digest": candidate.parts["adapter"],
                 "fit": match_tensors(adapter.directory, pair.base.directory).describe(),
+                **({"trained by": record.describe()} if (record := pair.training_record) is not None else {}),
             },
             "adapter",
         )

@@ -9,9 +9,10 @@ from typing import ClassVar
 from harness.config.spec import AdapterSpec, ModelSpec, ServedModel
 from harness.errors import AdapterError, AssayError, ModelError, first_line
 from harness.json_files import read_json_object
-from harness.models.adapters.contents import CONFIG, is_lfs_pointer, is_peft_config, lfs_pull, what_lies_there
+from harness.models.adapters.contents import CONFIG, WEIGHTS, is_lfs_pointer, lfs_pull, what_lies_there
 from harness.models.adapters.files import read_adapter_config
 from harness.models.embedded import embedded_directory, ensure_embedded_model
+from harness.models.trainers.registry import as_peft, refusal
 
 # Never a pickle: what the hub may hand us of a repository.
 _RESTORE = "restore the file from its source"
@@ -54,11 +55,18 @@ class ResolvedModel(_Resolved):
 
 @dataclass(frozen=True)
 class ResolvedAdapter(_Resolved):
-    """An adapter, served merged or beside its base if not on disk; `recipe` names what it was trained from, where known."""
+    """An adapter, served merged or beside its base if not on disk; `recipe` names what it was trained from, where known, and
+    `origin` what it was converted from."""
 
     _option: ClassVar[str] = "--adapter"
     _error: ClassVar[type[AssayError]] = AdapterError
     recipe: str | None = None
+    origin: Path | None = None
+
+    @property
+    def as_left(self) -> Path:
+        """The directory as its trainer left it: its files, where `directory` holds what was made of them for PEFT."""
+        return self.origin or self.directory
 
 
 def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> ResolvedModel:
@@ -117,12 +125,14 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
         return ResolvedAdapter(spec.served.name, spec.served)
     directory = Path(spec.value) if spec.kind == "local" else _from_hub(spec.value, AdapterError, "--adapter")
     _refuse_lfs_pointers(directory, AdapterError)
-    if not (directory / CONFIG).is_file() or not is_peft_config(directory / CONFIG):
-        raise what_lies_there(directory)
-    read_adapter_config(directory)
+    made = as_peft(directory) if directory.is_dir() else None
+    if made is None and not ((directory / CONFIG).is_file() and (directory / WEIGHTS).is_file()):
+        raise refusal(directory) or what_lies_there(directory)
+    read_adapter_config(made or directory)
     recipe = directory / "recipe.json"
     trained_by = str(read_json_object(recipe, AdapterError, _RESTORE).get("name")) if recipe.is_file() else None
-    return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, trained_by)
+    name = spec.value if spec.kind == "hub" else directory.name
+    return ResolvedAdapter(name, made or directory, trained_by, None if made is None else directory)
 
 
 def _refuse_lfs_pointers(directory: Path, error: type[AssayError]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
@@ -24,6 +25,8 @@ from harness.models import (
 )
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.identity import base_digest
+from harness.models.trainers.record import TrainingRecord
+from harness.models.trainers.registry import read_training_record
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.records import ModelFacts, Precision, ProcessFacts, Role, TrainingFacts
 from harness.training import Recipe, TrainedAdapter, TrainingLog, train
@@ -140,7 +143,24 @@ class ModelPair:
         Raises:
             AdapterError: a log cannot be read.
         """
-        return None if self.adapter.is_served else read_history(self.adapter.directory, self.training_log)
+        log = self.settings.config.training.log
+        named = None if log is None else self.settings.config.root / log
+        if self.adapter.is_served and named is None:
+            return None
+        method = None if self.training_record is None else self.training_record.method
+        left = Path() if self.adapter.is_served else self.adapter.as_left
+        return read_history(left, self.training_log, named=named, method=method)
+
+    @cached_property
+    def training_record(self) -> TrainingRecord | None:
+        """What the adapter's trainer left of its training; None where it left nothing that is known.
+
+        What `training: log:` in assay.yaml names is read too: for a served adapter there is nothing else.
+        """
+        log = self.settings.config.training.log
+        named = None if log is None else read_training_record(self.settings.config.root / log)
+        found = None if self.adapter.is_served else read_training_record(self.adapter.as_left)
+        return found.joined(named) if found is not None and named is not None else named or found
 
     @cached_property
     def identities(self) -> dict[Role, Identity]:

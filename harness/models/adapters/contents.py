@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import AdapterError
-from harness.json_files import read_json_object
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -35,12 +34,6 @@ def lfs_pull(path: Path) -> tuple[str, str]:
     return f"{path} is a Git LFS pointer, not {held}", f"run git lfs pull: git -C {path.parent} lfs pull"
 
 
-def is_peft_config(path: Path) -> bool:
-    """Whether a configuration is PEFT's: MLX writes a file of the same name."""
-    config = read_json_object(path, AdapterError, "restore the file from its source")
-    return "peft_type" in config or not config.keys() & {"fine_tune_type", "lora_parameters"}
-
-
 def what_lies_there(directory: Path) -> AdapterError:
     """The error for a directory without an adapter that PEFT could load from it: what it holds instead, and what to do."""
     problem, remedy = next(_findings(directory))
@@ -54,15 +47,6 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
         yield f"{there}: --adapter takes a directory with {CONFIG} and {WEIGHTS}", _SAVE
         return
     names = sorted(path.name for path in directory.iterdir())
-    if (directory / CONFIG).is_file() and not is_peft_config(directory / CONFIG):
-        yield _mlx(_named(names, r"adapters\.(?:safetensors|npz)") or CONFIG)
-    parts = [name for name in names if re.fullmatch(r"adapter_model-\d+-of-\d+\.safetensors", name)]
-    if parts:
-        yield (
-            f"holds no {WEIGHTS} but {len(parts)} parts of it: {_named(parts)}",
-            f"PEFT loads one file: join the tensors of all parts in one {WEIGHTS} (load_file and save_file of "
-            "safetensors.torch) and remove the parts",
-        )
     if _PICKLED in names:
         yield (
             f"holds no {WEIGHTS}; {_PICKLED} is a pickle, which can run code and is never loaded",
@@ -78,9 +62,6 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
         which = "each an adapter: pass one" if below[1:] else "which is an adapter: pass it"
         trained = next((name for name in below if name.endswith(_TRAINED)), below[-1])
         yield f"is no adapter itself; it holds {listed}, {which}", f"--adapter={directory / trained}"
-    mlx = _named(names, r"(?:\d+_)?adapters\.(?:safetensors|npz)")
-    if mlx:
-        yield _mlx(mlx)
     gguf = _named(names, r".*\.gguf")
     if gguf:
         yield (
@@ -90,13 +71,6 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
     diffusion = _named(names, r"pytorch_lora_weights\.(?:safetensors|bin)")
     if diffusion:
         yield f"holds a LoRA of diffusers ({diffusion}), for a model of images", "pass an adapter of a language model"
-    state = _named(names, r"global_step\d+|iter_\d+|pytorch_model_fsdp_\d+|.*\.distcp")
-    if state:
-        yield (
-            f"holds the state of a training run alone ({state}), and no {WEIGHTS}",
-            "gather the weights and save them with save_pretrained: DeepSpeed's zero_to_fp32.py beside the state, "
-            "accelerate merge-weights for FSDP",
-        )
     model = _named(names, r"(?:model|pytorch_model)\b.*\.(?:safetensors|bin)(?:\.index\.json)?")
     if model:
         yield (
@@ -107,14 +81,6 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
     if CONFIG in names:
         yield f"holds {CONFIG} and no {WEIGHTS}", f"copy its {WEIGHTS} there, or {_SAVE}"
     yield f"holds no {CONFIG}: {f'there are {_named(names)}' if names else 'it is empty'}", _SAVE
-
-
-def _mlx(found: str) -> tuple[str, str]:
-    return (
-        f"is an MLX adapter ({found}), which PEFT does not read",
-        f"convert it to PEFT: transpose lora_a and lora_b, name them lora_A.weight and lora_B.weight in {WEIGHTS}, and write "
-        f"{CONFIG} with r and lora_alpha = scale * r; or fuse it (mlx_lm.fuse) and measure the server as openai:NAME@URL",
-    )
 
 
 def _named(names: Sequence[str], pattern: str = ".*") -> str:
