@@ -300,6 +300,7 @@ class RunOptions(ManifestPart):
 
     model: str | None = None
     adapter: str | None = None
+    candidate: str | None = None
     limit: int | None = None
     limits: dict[str, int | None] = {}
     subjects: int | None = None

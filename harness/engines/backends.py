@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ class ServingEngine:
     Attributes:
         name: the scheme; `recipe` is none, for an adapter.
         parse: the model from the whole text and the name of the option it was given to; raises ConfigError.
+        suffixes: of files that it runs; the path of one then names a model without a scheme, and is what `parse` is given.
         identity: who the model is: kept answers are found by its digest, so it must tell apart whatever answers apart.
         backend: computes answers of the model, so many requests at a time.
     """
@@ -33,6 +34,7 @@ class ServingEngine:
     parse: Callable[[str, str], ServedModel]
     identity: Callable[[ServedModel], Identity]
     backend: Callable[[ServedModel, int], Backend]
+    suffixes: Sequence[str] = ()
 
 
 OPENAI = ServingEngine("openai", parse_openai, server_identity, ServerBackend)
@@ -49,6 +51,7 @@ def make_backend(
     load: Callable[[], LoadedModel],
     *,
     adapter: bool = False,
+    reference: Callable[[], LoadedModel] | None = None,
     concurrency: int = CONCURRENCY,
 ) -> Backend:
     """The backend that computes a model's answers.
@@ -56,10 +59,11 @@ def make_backend(
     Args:
         load: called for a model on disk when its first answer is computed.
         adapter: of the loaded model, answer with its adapter on.
+        reference: the base that divergences are from, in memory; None where it is served.
         concurrency: of a served model, requests under way at once.
     """
     if isinstance(location, ServedModel):
         return ENGINES.get(location.scheme).backend(location, concurrency)
     from harness.engines.local import LocalBackend
 
-    return LocalBackend(load, adapter=adapter)
+    return LocalBackend(load, adapter=adapter, reference=reference)

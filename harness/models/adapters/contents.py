@@ -18,6 +18,8 @@ _DEEPEST = 2
 # What TRL and PEFT call the adapter that was trained, beside one to compare it with.
 _TRAINED = ("default", "adapter", "policy", "train")
 _SHOWN = 5
+# not the value head that an adapter of PPO has beside it, and not MLX's `adapters.safetensors`
+_MODEL = re.compile(r"(?:(?:pytorch_)?model|consolidated)\b.*\.safetensors")
 _SAVE = "save the adapter with PEFT's save_pretrained"
 
 
@@ -32,6 +34,11 @@ def lfs_pull(path: Path) -> tuple[str, str]:
     """What is wrong with such a file, and what to do."""
     held = "the weights" if path.suffix == ".safetensors" else "the file itself"
     return f"{path} is a Git LFS pointer, not {held}", f"run git lfs pull: git -C {path.parent} lfs pull"
+
+
+def is_adapter(directory: Path) -> bool:
+    """Whether a directory holds an adapter and no model of its own."""
+    return (directory / CONFIG).is_file() and not any(_MODEL.fullmatch(path.name) for path in directory.iterdir())
 
 
 def what_lies_there(directory: Path) -> AdapterError:
