@@ -62,7 +62,8 @@ def test_chat_template_is_the_bases(adapter_directory, base, assay, gate):
     from harness.models.loading import load_tokenizer
 
     tokenizer = load_tokenizer(base.directory, trust_remote_code=assay.settings.trust_remote_code)
-    gate(integrity.chat_template_is_the_bases(adapter_directory, base.directory, tokenizer))
+    chosen = assay.models.chosen_template
+    gate(integrity.chat_template_is_the_bases(adapter_directory, base.directory, tokenizer, chosen))
 
 
 def test_special_tokens_agree(adapter_directory, base, assay, gate):

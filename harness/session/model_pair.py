@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from harness.config.candidate import OPTION as CANDIDATE
 from harness.config.settings import Settings
 from harness.config.spec import EMBEDDED, AdapterSpec, ModelSpec, SubjectSpec
 from harness.engines import AnswerCache, Backend, Engine
+from harness.engines.asking import NEVER, Asking, Reasoning, find_reasoning, has_marks
 from harness.engines.backends import make_backend, served_identity
 from harness.errors import AdapterError, ConfigError, ModelError
 from harness.models import (
@@ -114,8 +115,24 @@ class ModelPair:
 
     @cached_property
     def reference(self) -> Subject:
-        """The base as it is measured."""
-        return Subject(self.base, self.dtype, self.quantization, trust_remote_code=self.settings.trust_remote_code)
+        """The base as it is measured. Without a chat template of its own it is asked by that chosen for the candidate."""
+        subject = Subject(
+            self.base,
+            self.dtype,
+            self.quantization,
+            template_args=self.settings.config.template_args,
+            system_prompt=self.settings.config.system_prompt,
+            trust_remote_code=self.settings.trust_remote_code,
+        )
+        if self.chosen_template in (None, "base") or subject.is_served or subject.own_templates:
+            return subject
+        return replace(subject, chat_template=self.candidate.chat_template)
+
+    @property
+    def chosen_template(self) -> str | None:
+        """The candidate's chat template, as it was chosen; None where nobody chose."""
+        spec = self.settings.candidate_spec
+        return (spec.template if spec is not None else None) or self.settings.template
 
     @cached_property
     def candidate(self) -> Subject:
@@ -129,14 +146,20 @@ class ModelPair:
             raise no_candidate()
         weights, adapters = self._named(spec)
         adapter, stack = self._adapter(weights, adapters, spec)
+        if weights.is_served and (self.chosen_template not in (None, "base") or spec.template_args):
+            raise ConfigError(
+                f"{weights.name} is served, and its server renders the chat template",
+                "start the server with that template and these arguments, and take `template:` and `template_args:` out",
+            )
         return Subject(
             weights,
             dtype=spec.dtype or self.dtype,
             quantization=spec.quantization or self.quantization,
             adapter=adapter,
             stack=stack,
-            chat_template=chosen_template(spec.template, adapter),
-            template_args=spec.template_args,
+            chat_template=chosen_template(self.chosen_template, adapter),
+            template_args={**self.settings.config.template_args, **spec.template_args},
+            system_prompt=self.settings.config.system_prompt,
             trust_remote_code=self.settings.trust_remote_code,
         )
 
@@ -363,8 +386,34 @@ class ModelPair:
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base or candidate; in process, both share one base in memory where they can."""
         if role not in self.engines:
-            self.engines[role] = Engine(self.identities[role].digest, self.backend(role), self.answers)
+            digest = self.identities[role].digest
+            self.engines[role] = Engine(digest, self.backend(role), self.answers, self._asking[role])
         return self.engines[role]
+
+    @cached_property
+    def _asking(self) -> dict[Role, Asking | None]:
+        """How each of the two is asked; where one thinks, the other's answers are looked through for thoughts too."""
+        found = {role: self._reasoning(self.subject(role)) for role in ROLES}
+        thinks = any(reasoning for reasoning, _ in found.values())
+        system = self.settings.config.system_prompt
+        return {
+            role: Asking(system, reasoning or (NEVER if thinks else None), count) if system or thinks else None
+            for role, (reasoning, count) in found.items()
+        }
+
+    def _reasoning(self, subject: Subject) -> tuple[Reasoning | None, Callable[[str], int] | None]:
+        """How a subject thinks, and how many tokens a text of its has; no tokenizer is loaded for one that does not."""
+        how, budget = self.settings.reasoning, self.settings.config.reasoning_tokens
+        named = None if isinstance(how, str) else Reasoning(*how, budget=budget)
+        if how == "none" or subject.is_served:
+            return named, None
+        if named is None and not any(map(has_marks, subject.own_templates.values())):
+            return None, None
+        from harness.models.loading import load_tokenizer
+
+        tokenizer = load_tokenizer(subject.weights.directory, self.load_options_of(subject))
+        found = find_reasoning(tokenizer, budget, named)
+        return found, lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""
