@@ -32,6 +32,7 @@ from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.identity import base_digest
 from harness.models.memory import fits
 from harness.models.resolve import find_directory
+from harness.models.segment import named_as_the_base
 from harness.models.stack import Stack
 from harness.models.subject import Subject, chosen_template
 from harness.models.trainers.record import TrainingRecord
@@ -199,7 +200,13 @@ class ModelPair:
         """The one adapter on the weights, and what it was made of."""
         if self.recipe is not None:
             return self._train(self.recipe), None
-        found = [resolve_adapter(one) for one in adapters]
+        trusted = self.settings.trust_remote_code
+        found = [
+            resolve_adapter(one)
+            if weights.is_served
+            else named_as_the_base(resolve_adapter(one), weights.directory, trust_remote_code=trusted)
+            for one in adapters
+        ]
         weighting = [one.weight for one in adapters]
         if not found or (len(found) == 1 and weighting == [1.0]):
             return next(iter(found), None), None
@@ -207,7 +214,7 @@ class ModelPair:
         directory = stack.combined(
             weights.directory,
             allowed=self.settings.config.integrity.allow_files,
-            trust_remote_code=self.settings.trust_remote_code,
+            trust_remote_code=trusted,
         )
         name = " + ".join(
             one.name if weight == 1 else f"{weight:g} {one.name}" for one, weight in zip(found, weighting, strict=True)

@@ -100,7 +100,11 @@ def test_a_wrong_word_about_serving_or_files_is_told(tmp_path: Path, added: str,
     ("old", "new", "said"),
     [
         ("recipe: mine", "recipie: mine", ["unknown key 'recipie'", "did you mean 'recipe'"]),
-        ("recipe: mine", "zzz: 1", ["unknown key 'zzz'", "profile, profiles, recipe, safety, serving, store, tasks"]),
+        (
+            "recipe: mine",
+            "zzz: 1",
+            ["unknown key 'zzz'", "profile, profiles, reasoning, reasoning_tokens, recipe, safety"],
+        ),
         ("model: some/model", "model: 7", ["model is 7 (int)", "give a text", "base model"]),
         ("model: some/model", "model: [a]", ["model is ['a']"]),
         ("profile: nightly", "profile: true", ["profile is True"]),
