@@ -61,6 +61,11 @@ def register_engines(register: Register) -> None:
 
 
 @hookspec
+def register_trainers(register: Register) -> None:
+    """Add readers of what a trainer leaves beside the weights: each a `harness.models.trainers.registry.Trainer`."""
+
+
+@hookspec
 def register_run_exporters(register: Register) -> None:
     """Add files that are written beside a finished run: each a `harness.runs.exporters.RunExporter`."""
 

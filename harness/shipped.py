@@ -103,6 +103,24 @@ def register_engines(register: Register) -> None:
 
 
 @hookimpl
+def register_trainers(register: Register) -> None:
+    """What most share first, and then whoever tells the same thing better."""
+    from harness.models.trainers.axolotl import AXOLOTL
+    from harness.models.trainers.distributed import DISTRIBUTED
+    from harness.models.trainers.litgpt import LITGPT
+    from harness.models.trainers.llama_factory import LLAMA_FACTORY
+    from harness.models.trainers.mlx import MLX
+    from harness.models.trainers.openai_jobs import OPENAI_JOBS
+    from harness.models.trainers.tinker import TINKER
+    from harness.models.trainers.torchtune import TORCHTUNE
+    from harness.models.trainers.trl import TRL
+    from harness.models.trainers.unsloth import UNSLOTH
+
+    for one in (TRL, UNSLOTH, AXOLOTL, LLAMA_FACTORY, TORCHTUNE, LITGPT, MLX, TINKER, OPENAI_JOBS, DISTRIBUTED):
+        register(one)
+
+
+@hookimpl
 def register_run_exporters(register: Register) -> None:
     """`report.html`, `summary.md` and `junit.xml`."""
     from harness.report import render_html, render_junit, render_summary

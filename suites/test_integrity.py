@@ -65,8 +65,8 @@ def test_config_fits_the_tensors(adapter_directory, subject, assay, gate):
     gate(integrity.config_agrees_with_tensors(adapter_directory, subject.weights.directory, trust_remote_code=trusted))
 
 
-def test_strength_is_as_trained(adapter_directory, gate):
-    gate(integrity.strength_as_trained(adapter_directory))
+def test_strength_is_as_trained(adapter_directory, assay, gate):
+    gate(integrity.strength_as_trained(adapter_directory, assay.models.training_record))
 
 
 def test_base_is_as_trained(adapter_directory, subject, assay, gate):
@@ -74,6 +74,7 @@ def test_base_is_as_trained(adapter_directory, subject, assay, gate):
     settings = {
         "quantization": assay.models.load_options.quantization,
         "served": assay.settings.config.serving.quantization,
+        "record": assay.models.training_record,
     }
     gate(integrity.base_as_trained(adapter_directory, base.directory, base_name=base.name, **settings))
 
@@ -87,7 +88,8 @@ def test_chat_template_is_the_bases(adapter_directory, subject, assay, gate):
 
     weights = subject.weights.directory
     tokenizer = load_tokenizer(weights, trust_remote_code=assay.settings.trust_remote_code)
-    gate(integrity.chat_template_is_the_bases(adapter_directory, weights, tokenizer))
+    chosen = assay.models.chosen_template
+    gate(integrity.chat_template_is_the_bases(adapter_directory, weights, tokenizer, chosen))
 
 
 def test_special_tokens_agree(adapter_directory, subject, assay, gate):

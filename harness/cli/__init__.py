@@ -131,6 +131,8 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
         fit = match_tensors(candidate.directory, candidate.weights.directory).describe()
         facts |= {"directory": candidate.directory, "adapter digest": identity.parts["adapter"], "fit": fit}
+        record = pair.training_record
+        facts |= {"trained by": record.describe()} if record is not None else {}
     else:
         facts |= identity.parts
     _print_facts(facts, "candidate" if candidate.adapter is None else "adapter")

@@ -24,6 +24,10 @@ Combination = Literal[
 _PRUNING = ("ties", "dare", "magnitude_prune")
 
 
+TEMPLATES = ("base", "adapter")
+"""Chat templates that need no path: the base's own, and that beside the adapter."""
+
+
 class StackedAdapter(Section):
     """One of several adapters that act together."""
 
@@ -49,7 +53,7 @@ class Candidate(Section):
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """its precision; null is that of the base"""
     template: Text | None = None
-    """its chat template: a file, or `adapter` for that beside its adapter; null is that of its model"""
+    """its chat template, in place of `template:`: base, adapter (the one beside it) or a file; null leaves it to `template:`"""
     template_args: Named[Any] = Field(default={})
     """further arguments of the chat template, such as enable_thinking"""
 
@@ -103,7 +107,7 @@ def subject_spec(given: str | Candidate, place: str, find: Callable[[str], str])
     return SubjectSpec(
         model=None if given.model is None else parse_model_spec(find(given.model), f"{place}: model"),
         adapters=adapters,
-        template=given.template if given.template in (None, "adapter") else find(given.template),
+        template=given.template if given.template in (None, *TEMPLATES) else find(given.template),
         **given.model_dump(include={"combination", "density", "quantization", "dtype", "template_args"}),
     )
 

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict, model_validator
 
-from harness.config.base import Named, Section, Text
+from harness.config.base import Count, Named, Section, Text
 from harness.config.candidate import Candidate, beside
 from harness.config.checking import check, location
 from harness.config.policy import WaiverEntry, check_waivers
 from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
 from harness.config.sections import (
+    AUTO,
     DataThresholds,
     Forgetting,
     Integrity,
@@ -39,6 +40,16 @@ class ConfigFile(Section):
     """base model, as `--model` takes it"""
     candidate: Text | Candidate | None = None
     """what is on trial where no option names it: as `--candidate` takes it, or its parts"""
+    template: Text | None = None
+    """chat template of the candidate, as `--template` takes it: base, adapter or a file. A base without one is asked by it too"""
+    template_args: Named[Any] = Field(default={})
+    """further arguments of the chat templates of both, such as enable_thinking"""
+    system_prompt: Text | None = None
+    """put before every conversation that brings no system prompt, to base and candidate alike"""
+    reasoning: Text = AUTO
+    """how thoughts are told from answers, as `--reasoning` takes it: auto, none, or what stands around them, OPEN,CLOSE"""
+    reasoning_tokens: Count = 2048
+    """tokens that a thought may take, beside those of the answer"""
     recipe: Text | None = None
     """trained when no candidate is named: NAME of fixtures/recipes/NAME.yaml, or the path of a recipe"""
     profile: Text | None = None

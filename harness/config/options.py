@@ -73,6 +73,10 @@ class Options(PlainOptions):
     """further tasks that must not get worse: names of assay.yaml or lm-eval, separated by commas"""
     baseline_store: Annotated[str | None, Metavar("STORE")] = None
     """where baselines are kept: a directory or a URL like s3://... (default: with the runs)"""
+    template: Annotated[str | None, Metavar("TEMPLATE")] = None
+    """chat template of the candidate: base, adapter (the one beside it) or a file (default: the base's, and a gate asks)"""
+    reasoning: Annotated[str | None, Metavar("HOW")] = None
+    """how thoughts are told from answers: auto (by the chat template), none, or OPEN,CLOSE (default: auto)"""
     judge: Annotated[str | None, Metavar("JUDGE")] = None
     """model that judges open answers: openai:NAME@URL, a directory, a hub id or smollm2-135m"""
     judge_budget: Annotated[str | None, Metavar("N")] = None

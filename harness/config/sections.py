@@ -287,8 +287,11 @@ class DataThresholds(Section):
 
 
 class TrainingThresholds(Section):
-    """Limits of what a training log may show."""
+    """Limits of what a training log may show; and where it is."""
 
+    log: Text | None = None
+    """log of a training where none lies beside the adapter, as of a served one: a directory or file that a trainer left, such
+    as the events of a fine-tuning job of OpenAI's API as JSON"""
     loss_drop: Limit = 0.10
     """smallest fall of the training loss, as a share of where it began"""
     plateau_share: Limit = 0.40

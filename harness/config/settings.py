@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from harness.config.base import Section
 from harness.config.budget import Budget, Prices
-from harness.config.candidate import adapter_subject, read_candidate, subject_spec
+from harness.config.candidate import TEMPLATES, adapter_subject, read_candidate, subject_spec
 from harness.config.checking import check
 from harness.config.file import Config
 from harness.config.options import Options, PlainOptions
@@ -44,6 +44,10 @@ class Settings(PlainOptions):
     """adapter spec text; None where no adapter was named but perhaps a `candidate`, and no recipe"""
     candidate: str | None
     """what `--candidate` says; None leaves it to `adapter`, and then to the file's `candidate:`"""
+    template: str | None
+    """chat template of the candidate: base, adapter or the path of a file; None where nobody chose"""
+    reasoning: tuple[str, str] | Literal["auto", "none"]
+    """how thoughts are told from answers"""
     inconclusive: Inconclusive
     """what an inconclusive gate does to its test"""
     reports_dir: Path
@@ -173,6 +177,8 @@ def make_settings(config: Config, **given: Any) -> Settings:
         adapter=options.adapter
         or (f"recipe:{recipe}" if recipe and not (options.candidate or config.candidate) else None),
         candidate=options.candidate,
+        template=_template(options.template, config),
+        reasoning=_reasoning(options.reasoning, config),
         inconclusive=options.inconclusive or profile.inconclusive,
         reports_dir=reports_dir,
         data_dir=_data_dir(options.data_dir, config),
@@ -181,6 +187,25 @@ def make_settings(config: Config, **given: Any) -> Settings:
         judge=options.judge or (config.path_or_name(judge) if judge else None),
         judge_budget=Budget.parse(options.judge_budget, config.judge.prices) if options.judge_budget else None,
     )
+
+
+def _template(given: str | None, config: Config) -> str | None:
+    """An option's path starts where the user is, the file's beside the file."""
+    named, root = (given, Path.cwd()) if given else (config.template, config.root)
+    return named if named in (None, *TEMPLATES) else str(root / Path(str(named)).expanduser())
+
+
+def _reasoning(given: str | None, config: Config) -> tuple[str, str] | Literal["auto", "none"]:
+    named = given or config.reasoning
+    if named in ("auto", "none"):
+        return "auto" if named == "auto" else "none"
+    opening, comma, closing = (part.strip() for part in named.partition(","))
+    if not (opening and comma and closing):
+        source = "--reasoning" if given else f"{config.file}: reasoning"
+        raise ConfigError(
+            f"{source} is {named!r}", "write auto, none, or what opens and what closes a thought: '<think>,</think>'"
+        )
+    return opening, closing
 
 
 def _store(given: str | None, config: Config) -> str | None:

@@ -9,6 +9,8 @@ import yaml
 
 from harness.errors import AssayError
 
+_MOST_NODES = 1_000_000
+
 
 class _Loader(yaml.SafeLoader):
     """PyYAML follows YAML 1.1, where `1e-3` is a string and the later of two equal keys wins."""
@@ -37,19 +39,61 @@ _Loader.add_implicit_resolver(
 )
 
 
+class _ForeignLoader(yaml.SafeLoader):
+    """YAML as other tools read it: the later of two equal keys wins."""
+
+
+_ForeignLoader.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
 def parse_yaml(text: str, name: str, error_class: type[AssayError]) -> Any:
     """Parse one YAML document.
 
     Raises:
-        AssayError: of `error_class`; the text is not YAML, or repeats a key; the message names `name`, line and column.
+        AssayError: of `error_class`; the text is not YAML, repeats a key, or is a bomb of aliases; the message names `name`,
+            line and column.
     """
+    return _parsed(text, name, error_class, _Loader)
+
+
+def parse_foreign_yaml(text: str, name: str, error_class: type[AssayError]) -> Any:
+    """The same of a document that another tool wrote for itself: keys may stand twice in it."""
+    return _parsed(text, name, error_class, _ForeignLoader)
+
+
+def _parsed(text: str, name: str, error_class: type[AssayError], kind: type[yaml.SafeLoader]) -> Any:
+    loader = kind(text)
     try:
-        return yaml.load(text, Loader=_Loader)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_bombs(node)
+        return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{name}, line {mark.line + 1}, column {mark.column + 1}" if mark else name
         raise error_class(f"{where}: {error.problem}", "correct the YAML there") from error
     except RecursionError as error:
         raise error_class(f"{name}: it is nested too deep to be read", "write it flatter") from error
-    except (yaml.YAMLError, TypeError) as error:
+    except (yaml.YAMLError, TypeError, ValueError, OverflowError) as error:
         raise error_class(f"{name}: {error}", "correct the YAML") from error
+    finally:
+        loader.dispose()
+
+
+def _refuse_bombs(root: yaml.Node) -> None:
+    """Refuse a document that aliases blow up: parts of parts of parts, each written once and meant many times."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = _MOST_NODES  # of a node within itself
+            parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+            sizes[id(node)] = 1 if isinstance(node, yaml.ScalarNode) else 1 + sum(map(size, parts))
+        if sizes[id(node)] >= _MOST_NODES:
+            raise yaml.MarkedYAMLError(
+                problem=f"its aliases make more than {_MOST_NODES:,} values of it", problem_mark=node.start_mark
+            )
+        return sizes[id(node)]
+
+    size(root)

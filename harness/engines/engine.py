@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.engines.asking import Asking
 from harness.engines.cache.answers import AnswerCache, answer_key
 from harness.engines.requests import Answer, Answers, GenerateRequest, Generation, Request
 from harness.errors import EngineError
@@ -43,6 +44,9 @@ class Engine:
     computed whole: in bfloat16 an answer can depend on its batch, and a resumed run must equal an
     uninterrupted one.
 
+    Args:
+        asking: how requests are put to the model, and what of its answers the tasks are given; None leaves both as they are.
+
     Attributes:
         computed: answers this engine computed.
         cached: answers it took from the cache.
@@ -50,7 +54,9 @@ class Engine:
         watch: told of each answer as it is computed; its batch is yielded later, when it is whole.
     """
 
-    def __init__(self, identity_digest: str, backend: Backend, cache: AnswerCache) -> None:
+    def __init__(
+        self, identity_digest: str, backend: Backend, cache: AnswerCache, asking: Asking | None = None
+    ) -> None:
         self.identity_digest = identity_digest
         self.computed = 0
         self.cached = 0
@@ -58,6 +64,7 @@ class Engine:
         self.watch: Watch = lambda computed, seconds: None
         self._backend = backend
         self._cache = cache
+        self._asking = asking
 
     def generate(self, requests: Sequence[GenerateRequest]) -> Iterator[tuple[int, Generation]]:
         """Completions, as (index, answer), each index once, in no promised order."""
@@ -67,6 +74,13 @@ class Engine:
 
     def answer(self, requests: Sequence[Request]) -> Answers:
         """Answers to requests of any kinds, as (index, answer), each index once, in no promised order."""
+        if self._asking is None:
+            yield from self._answer(requests)
+            return
+        for index, answer in self._answer([self._asking.sent(request) for request in requests]):
+            yield index, self._asking.received(requests[index], answer)
+
+    def _answer(self, requests: Sequence[Request]) -> Answers:
         indices: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
             indices.setdefault(answer_key(self.identity_digest, request), []).append(index)

@@ -193,8 +193,20 @@ Request = GenerateRequest | ScoreRequest | ChoiceRequest | RollingRequest | Dive
 
 
 @dataclass(frozen=True)
+class Thought:
+    """What a model thought before it answered; `finished` says whether it came to an end."""
+
+    text: str
+    tokens: int
+    finished: bool
+
+
+@dataclass(frozen=True)
 class Generation:
-    """A generated answer. `latency_s` is the wall time of its batch up to this row's end."""
+    """A generated answer. `latency_s` is the wall time of its batch up to this row's end.
+
+    `thought` is told from the answer after it was computed; the cache keeps the two as one text.
+    """
 
     kind: ClassVar[str] = "generation"
     text: str
@@ -203,6 +215,7 @@ class Generation:
     completion_tokens: int
     latency_s: float
     cached: bool = field(default=False, compare=False)
+    thought: Thought | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -57,16 +57,26 @@ def main_metric(metrics: Sequence[Metric]) -> str:
 STOPS = "stops_with_eos"
 LENGTH = "answer_tokens"
 
+THOUGHT_LENGTH = "reasoning_tokens"
+UNFINISHED = "unfinished_thought"
+
 GENERAL_METRICS = (
     Metric(STOPS, kind="binary"),
     Metric(LENGTH, kind="continuous", higher_is_better=False),
+    Metric(THOUGHT_LENGTH, kind="continuous", higher_is_better=False),
+    Metric(UNFINISHED, kind="binary", higher_is_better=False),
 )
 
 
 def general_scores(answer: Answer) -> Mapping[str, float]:
     """`stops_with_eos`: 1 where the answer ended by itself (EOS or the task's stop text), 0 at its
-    cap; `answer_tokens`: its length. Nothing for log-likelihoods.
+    cap; `answer_tokens`: its length, without a thought before it. Where models think: `reasoning_tokens`, the length of the
+    thought, and `unfinished_thought`, 1 where no answer came of it. Nothing for log-likelihoods.
     """
     if not isinstance(answer, Generation):
         return {}
-    return {STOPS: float(answer.stop_reason != "length"), LENGTH: float(answer.completion_tokens)}
+    scores = {STOPS: float(answer.stop_reason != "length"), LENGTH: float(answer.completion_tokens)}
+    if answer.thought is not None:
+        scores[LENGTH] -= answer.thought.tokens
+        scores |= {THOUGHT_LENGTH: float(answer.thought.tokens), UNFINISHED: float(not answer.thought.finished)}
+    return scores

@@ -49,7 +49,7 @@ class LoadOptions:
     quantization: str = "none"
     trust_remote_code: bool = False
     allowed_files: Sequence[str] = ()
-    chat_template: str | None = None
+    chat_template: str | Mapping[str, str] | None = None
     template_args: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -182,7 +182,8 @@ def load_tokenizer(
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if options is not None and options.chat_template is not None:
-        tokenizer.chat_template = options.chat_template
+        own = options.chat_template
+        tokenizer.chat_template = own if isinstance(own, str) else dict(own)
     if options is not None and options.template_args:
         tokenizer.apply_chat_template = partial(tokenizer.apply_chat_template, **options.template_args)
     return tokenizer

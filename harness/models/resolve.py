@@ -8,9 +8,10 @@ from pathlib import Path
 from harness.config.spec import AdapterSpec, ModelSpec, ServedModel
 from harness.errors import AdapterError, AssayError, ModelError, first_line
 from harness.json_files import read_json_object
-from harness.models.adapters.contents import CONFIG, is_lfs_pointer, is_peft_config, lfs_pull, what_lies_there
+from harness.models.adapters.contents import CONFIG, WEIGHTS, is_lfs_pointer, lfs_pull, what_lies_there
 from harness.models.adapters.files import read_adapter_config
 from harness.models.embedded import embedded_directory, ensure_embedded_model
+from harness.models.trainers.registry import as_peft, refusal
 
 # Never a pickle: what the hub may hand us of a repository.
 _RESTORE = "restore the file from its source"
@@ -46,11 +47,17 @@ class ResolvedModel:
 
 @dataclass(frozen=True)
 class ResolvedAdapter:
-    """An adapter on disk; `recipe` names what it was trained from, where known."""
+    """An adapter on disk; `recipe` names what it was trained from, where known, and `origin` what it was converted from."""
 
     name: str
     directory: Path
     recipe: str | None = None
+    origin: Path | None = None
+
+    @property
+    def as_left(self) -> Path:
+        """The directory as its trainer left it: its files, where `directory` holds what was made of them for PEFT."""
+        return self.origin or self.directory
 
 
 def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> ResolvedModel:
@@ -117,12 +124,14 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     """
     directory = find_directory(spec, AdapterError, "--adapter")
     _refuse_lfs_pointers(directory, AdapterError)
-    if not (directory / CONFIG).is_file() or not is_peft_config(directory / CONFIG):
-        raise what_lies_there(directory)
-    read_adapter_config(directory)
+    made = as_peft(directory) if directory.is_dir() else None
+    if made is None and not ((directory / CONFIG).is_file() and (directory / WEIGHTS).is_file()):
+        raise refusal(directory) or what_lies_there(directory)
+    read_adapter_config(made or directory)
     recipe = directory / "recipe.json"
     trained_by = str(read_json_object(recipe, AdapterError, _RESTORE).get("name")) if recipe.is_file() else None
-    return ResolvedAdapter(_hub_name(spec) if spec.kind == "hub" else directory.name, directory, trained_by)
+    name = _hub_name(spec) if spec.kind == "hub" else directory.name
+    return ResolvedAdapter(name, made or directory, trained_by, None if made is None else directory)
 
 
 def _refuse_lfs_pointers(directory: Path, error: type[AssayError]) -> None:

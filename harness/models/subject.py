@@ -28,8 +28,9 @@ class Subject:
         adapter: on it; of several that were combined the one that they make.
         stack: those that `adapter` is made of, where they are several or weighted.
         dtype, quantization: resolved names, never "auto".
-        chat_template: text of the template in place of the model's own.
+        chat_template: text of the template in place of the model's own, or of several by their names.
         template_args: further arguments of the template.
+        system_prompt: put before conversations that bring none.
     """
 
     weights: ResolvedModel
@@ -37,8 +38,9 @@ class Subject:
     quantization: str = "none"
     adapter: ResolvedAdapter | None = None
     stack: Stack | None = None
-    chat_template: str | None = None
+    chat_template: str | Mapping[str, str] | None = None
     template_args: Mapping[str, Any] = field(default_factory=dict)
+    system_prompt: str | None = None
     trust_remote_code: bool = False
 
     @property
@@ -60,6 +62,13 @@ class Subject:
     def location(self) -> Path | ServedModel:
         """Where its weights are."""
         return self.weights.location
+
+    @property
+    def own_templates(self) -> Mapping[str, str]:
+        """Its chat templates by name, as transformers calls them: the chosen one, or those of its model."""
+        if self.chat_template is None:
+            return read_chat_templates(self.weights.directory)
+        return {"default": self.chat_template} if isinstance(self.chat_template, str) else self.chat_template
 
     @property
     def directory(self) -> Path:
@@ -84,9 +93,12 @@ class Subject:
         if self.stack is not None:
             parts["adapter"] = self.stack.digest
         if self.chat_template is not None:
-            parts["chat_template"] = digest_bytes(self.chat_template.encode())
+            own = self.chat_template
+            parts["chat_template"] = digest_bytes(own.encode()) if isinstance(own, str) else digest_json(dict(own))
         if self.template_args:
             parts["template_args"] = digest_json(dict(self.template_args))
+        if self.system_prompt is not None:
+            parts["system_prompt"] = digest_bytes(self.system_prompt.encode())
         return Identity(parts)
 
     def shares_weights_with(self, other: Subject) -> bool:
@@ -97,20 +109,20 @@ class Subject:
         return all(first.get(part) == second.get(part) for part in _WEIGHTS)
 
 
-def chosen_template(template: str | None, adapter: ResolvedAdapter | None) -> str | None:
-    """The text of a chat template that was chosen over the model's own: a file, or `adapter` for that beside the adapter.
+def chosen_template(template: str | None, adapter: ResolvedAdapter | None) -> str | Mapping[str, str] | None:
+    """The text of a chat template that was chosen over the model's own: a file, or `adapter` for those beside the adapter.
 
     Raises:
         ConfigError: there is none.
     """
-    if template is None:
+    if template in (None, "base"):
         return None
     if template == "adapter":
-        found = {} if adapter is None else read_chat_templates(adapter.directory)
+        found = {} if adapter is None else read_chat_templates(adapter.as_left)
         if "default" not in found:
             raise ConfigError("template: adapter, and no chat template lies beside one", "name the template's file")
-        return found["default"]
+        return found["default"] if len(found) == 1 else found
     try:
-        return Path(template).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
+        return Path(str(template)).read_text(encoding="utf-8")
+    except (OSError, ValueError) as exc:
         raise ConfigError(f"template: {template} cannot be read: {exc}", "give the path of a Jinja file") from exc

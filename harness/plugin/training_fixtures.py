@@ -37,8 +37,10 @@ def training_data(assay: Session, data_rules: DataThresholds) -> Corpus:
     if assay.models.recipe is not None:
         return corpus_of_recipe(assay.models.recipe)
     if data_rules.train is None:
+        record = assay.models.training_record
+        named = f" (its {record.trainer} read {', '.join(record.data)})" if record is not None and record.data else ""
         name = assay.settings.candidate or assay.settings.adapter or "the candidate"
-        pytest.skip(f"{name} came without its training data: name the file by `train:` under `data:`")
+        pytest.skip(f"{name} came without its training data: name the file by `train:` under `data:`{named}")
     root = assay.settings.config.root
     validation = root / data_rules.validation if data_rules.validation else None
     return corpus_of_files(root / data_rules.train, validation, layout=data_rules.format)
@@ -106,7 +108,9 @@ def row_lengths(
 
     if base_tokenizer is None:
         pytest.skip(f"{assay.models.base.location} is served: its tokenizer is not at hand")
-    bound = data_rules.max_length if assay.models.recipe is None else max_length_tokens(assay.models.recipe)
+    record = assay.models.training_record if assay.models.recipe is None else None
+    told = data_rules.max_length or (record.max_length if record is not None else None)
+    bound = told if assay.models.recipe is None else max_length_tokens(assay.models.recipe)
     return token_lengths(training_data, base_tokenizer, bound)
 
 

@@ -42,6 +42,7 @@ _WORDS = {
     "median_gradient": "typical gradient",
     "no_call_match": "no call where none was due",
     "plateau_share": "training spent without progress",
+    "reasoning_tokens": "length of the thought",
     "recited": "training answers recited word for word",
     "refused": "requests refused",
     "repetition": "answers that repeat themselves",
@@ -53,6 +54,7 @@ _WORDS = {
     "token_f1": "words shared with the reference",
     "trainable_share": "share of weights trained",
     "truncated_share": "training rows cut short",
+    "unfinished_thought": "thoughts without an answer",
     "win_rate": "comparisons won",
 }
 _CHECKS = {
@@ -84,7 +86,7 @@ _CHECKS = {
 _SHORT = {"macro_f1": "F1", "acc": "accuracy", "token_f1": "F1", "bleu": "BLEU", "chrf": "chrF"}
 _SHARES = frozenset({
     "acc", "accuracy", "complied", "contains", "degenerate", "extractable", "json_schema", "not_contains", "recited",
-    "refused", "regex", "repetition", "stops_with_eos",
+    "refused", "regex", "repetition", "stops_with_eos", "unfinished_thought",
 })  # fmt: skip
 _SHARE_ENDINGS = ("_match", "_rate", "_share")
 

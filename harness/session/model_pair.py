@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
@@ -14,6 +15,7 @@ from harness.config.candidate import OPTION as CANDIDATE
 from harness.config.settings import Settings
 from harness.config.spec import EMBEDDED, AdapterSpec, ModelSpec, SubjectSpec
 from harness.engines import AnswerCache, Backend, Engine
+from harness.engines.asking import NEVER, Asking, Reasoning, find_reasoning, has_marks
 from harness.engines.backends import make_backend, served_identity
 from harness.errors import AdapterError, ConfigError, ModelError
 from harness.models import (
@@ -30,8 +32,11 @@ from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.identity import base_digest
 from harness.models.memory import fits
 from harness.models.resolve import find_directory
+from harness.models.segment import named_as_the_base
 from harness.models.stack import Stack
 from harness.models.subject import Subject, chosen_template
+from harness.models.trainers.record import TrainingRecord
+from harness.models.trainers.registry import read_training_record
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.records import ModelFacts, Precision, ProcessFacts, Role, TrainingFacts
 from harness.training import Recipe, TrainedAdapter, TrainingLog, train
@@ -111,8 +116,24 @@ class ModelPair:
 
     @cached_property
     def reference(self) -> Subject:
-        """The base as it is measured."""
-        return Subject(self.base, self.dtype, self.quantization, trust_remote_code=self.settings.trust_remote_code)
+        """The base as it is measured. Without a chat template of its own it is asked by that chosen for the candidate."""
+        subject = Subject(
+            self.base,
+            self.dtype,
+            self.quantization,
+            template_args=self.settings.config.template_args,
+            system_prompt=self.settings.config.system_prompt,
+            trust_remote_code=self.settings.trust_remote_code,
+        )
+        if self.chosen_template in (None, "base") or subject.is_served or subject.own_templates:
+            return subject
+        return replace(subject, chat_template=self.candidate.chat_template)
+
+    @property
+    def chosen_template(self) -> str | None:
+        """The candidate's chat template, as it was chosen; None where nobody chose."""
+        spec = self.settings.candidate_spec
+        return (spec.template if spec is not None else None) or self.settings.template
 
     @cached_property
     def candidate(self) -> Subject:
@@ -132,14 +153,20 @@ class ModelPair:
                 "name what the server itself calls the candidate (openai:NAME@URL), or pass the model's directory",
             )
         adapter, stack = self._adapter(weights, adapters, spec)
+        if weights.is_served and (self.chosen_template not in (None, "base") or spec.template_args):
+            raise ConfigError(
+                f"{weights.name} is served, and its server renders the chat template",
+                "start the server with that template and these arguments, and take `template:` and `template_args:` out",
+            )
         return Subject(
             weights,
             dtype=spec.dtype or self.dtype,
             quantization=spec.quantization or self.quantization,
             adapter=adapter,
             stack=stack,
-            chat_template=chosen_template(spec.template, adapter),
-            template_args=spec.template_args,
+            chat_template=chosen_template(self.chosen_template, adapter),
+            template_args={**self.settings.config.template_args, **spec.template_args},
+            system_prompt=self.settings.config.system_prompt,
             trust_remote_code=self.settings.trust_remote_code,
         )
 
@@ -180,7 +207,13 @@ class ModelPair:
         """The one adapter on the weights, and what it was made of."""
         if self.recipe is not None:
             return self._train(self.recipe), None
-        found = [resolve_adapter(one) for one in adapters]
+        trusted = self.settings.trust_remote_code
+        found = [
+            resolve_adapter(one)
+            if weights.is_served
+            else named_as_the_base(resolve_adapter(one), weights.directory, trust_remote_code=trusted)
+            for one in adapters
+        ]
         weighting = [one.weight for one in adapters]
         if not found or (len(found) == 1 and weighting == [1.0]):
             return next(iter(found), None), None
@@ -188,7 +221,7 @@ class ModelPair:
         directory = stack.combined(
             weights.directory,
             allowed=self.settings.config.integrity.allow_files,
-            trust_remote_code=self.settings.trust_remote_code,
+            trust_remote_code=trusted,
         )
         name = " + ".join(
             one.name if weight == 1 else f"{weight:g} {one.name}" for one, weight in zip(found, weighting, strict=True)
@@ -227,7 +260,31 @@ class ModelPair:
         Raises:
             AdapterError: a log cannot be read.
         """
-        return None if self.candidate.is_served else read_history(self.candidate.directory, self.training_log)
+        log = self.settings.config.training.log
+        named = None if log is None else self.settings.config.root / log
+        left = self._as_left
+        if left is None and named is None:
+            return None
+        method = None if self.training_record is None else self.training_record.method
+        return read_history(left or Path(), self.training_log, named=named, method=method)
+
+    @cached_property
+    def training_record(self) -> TrainingRecord | None:
+        """What the candidate's trainer left of its training; None where it left nothing that is known.
+
+        What `training: log:` in assay.yaml names is read too: for a served candidate there is nothing else.
+        """
+        log = self.settings.config.training.log
+        named = None if log is None else read_training_record(self.settings.config.root / log)
+        found = None if self._as_left is None else read_training_record(self._as_left)
+        return found.joined(named) if found is not None and named is not None else named or found
+
+    @property
+    def _as_left(self) -> Path | None:
+        """The candidate's directory as its trainer left it; None where it is served."""
+        if self.candidate.is_served:
+            return None
+        return self.candidate.directory if self.candidate.adapter is None else self.candidate.adapter.as_left
 
     @cached_property
     def identities(self) -> dict[Role, Identity]:
@@ -343,8 +400,34 @@ class ModelPair:
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base or candidate; in process, both share one base in memory where they can."""
         if role not in self.engines:
-            self.engines[role] = Engine(self.identities[role].digest, self.backend(role), self.answers)
+            digest = self.identities[role].digest
+            self.engines[role] = Engine(digest, self.backend(role), self.answers, self._asking[role])
         return self.engines[role]
+
+    @cached_property
+    def _asking(self) -> dict[Role, Asking | None]:
+        """How each of the two is asked; where one thinks, the other's answers are looked through for thoughts too."""
+        found = {role: self._reasoning(self.subject(role)) for role in ROLES}
+        thinks = any(reasoning for reasoning, _ in found.values())
+        system = self.settings.config.system_prompt
+        return {
+            role: Asking(system, reasoning or (NEVER if thinks else None), count) if system or thinks else None
+            for role, (reasoning, count) in found.items()
+        }
+
+    def _reasoning(self, subject: Subject) -> tuple[Reasoning | None, Callable[[str], int] | None]:
+        """How a subject thinks, and how many tokens a text of its has; no tokenizer is loaded for one that does not."""
+        how, budget = self.settings.reasoning, self.settings.config.reasoning_tokens
+        named = None if isinstance(how, str) else Reasoning(*how, budget=budget)
+        if how == "none" or subject.is_served:
+            return named, None
+        if named is None and not any(map(has_marks, subject.own_templates.values())):
+            return None, None
+        from harness.models.loading import load_tokenizer
+
+        tokenizer = load_tokenizer(subject.weights.directory, self.load_options_of(subject))
+        found = find_reasoning(tokenizer, budget, named)
+        return found, lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""

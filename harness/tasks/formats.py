@@ -49,6 +49,20 @@ _MEANINGFUL = frozenset(
 )
 
 
+def refuse_media(record: Record) -> None:
+    """Refuse a row that brings an image, sound or film beside its text, other than by a name.
+
+    Raises:
+        DataError: it does.
+    """
+    for name in _MEDIA:
+        if isinstance(value := record.fields.get(name), dict | list | bytes) and value:
+            raise record.error(
+                f"field {name!r} would not be asked",
+                "only text is asked: remove the row, or the field where text is enough",
+            )
+
+
 def is_meaningful(name: str) -> bool:
     """Whether a column or a turn's key of this name changes what is learnt: a row is not trained on without it."""
     name = name.rpartition(".")[2].lower()

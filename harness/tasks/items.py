@@ -14,7 +14,7 @@ from harness.config.base import Text, objection
 from harness.engines.requests import SYSTEM_ROLES, Message, Prompt
 from harness.errors import TaskError, did_you_mean, joined, nearest, show
 from harness.tasks.base import Item
-from harness.tasks.formats import AUTO, DATA_FORMATS, detect_format, parse_example
+from harness.tasks.formats import AUTO, DATA_FORMATS, detect_format, parse_example, refuse_media
 from harness.tasks.kinds import TaskKeys, Texts
 from harness.tasks.records import Record
 
@@ -166,6 +166,7 @@ class ItemReader:
             example = parse_example(record, self.format)
             tools, field = example.conversation.tools, DATA_FORMATS.get(self.format).fields[-1]
             return example.prompt, tools, field, example.completion
+        refuse_media(record)
         user = "".join(
             text + (scalar_text(record, field) if field is not None else "") for text, field in self.template
         )

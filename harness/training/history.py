@@ -1,9 +1,8 @@
-"""How an adapter was trained, as far as its directory tells: by our own log, or by a Trainer's `trainer_state.json`."""
+"""How an adapter was trained, as far as was logged: by our own log, or by that of another trainer."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,15 +11,14 @@ from typing import Any
 
 from harness.errors import AdapterError
 from harness.json_files import read_json_object
+from harness.models.trainers.record import TrainerLog
+from harness.models.trainers.registry import read_training_log
 from harness.records import TrainingPoint
 from harness.training.cache import RECIPE_FILE
 from harness.training.log import LOG_FILE, TrainingLog, TrainingSummary, as_number, points_from_history
 from harness.training.methods import Method, Quantity, method_of
 
-STATE_FILE = "trainer_state.json"
 _RESTORE = "restore it, or remove it to do without"
-_CHECKPOINT = "checkpoint-"
-_STEP_AT_END = re.compile(rf"{_CHECKPOINT}(\d+)[/\\]*$")
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,7 @@ class TrainingHistory:
         trainer: the recipe's arguments of the trainer; None where the recipe did not come with the adapter.
         summary: counts of rows and parameters; None where another trainer wrote the log.
         logged: (step, value) pairs of what a Trainer logged at its steps, by its own keys; empty of our own log.
+        stated_method: what the trainer calls its method, where it says so.
     """
 
     source: str
@@ -46,11 +45,12 @@ class TrainingHistory:
     trainer: Mapping[str, Any] | None = None
     summary: TrainingSummary | None = None
     logged: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    stated_method: str | None = None
 
     @property
     def method(self) -> Method:
-        """How it was trained, by what was logged."""
-        return method_of(self.logged)
+        """How it was trained, by what was logged; by what its trainer says, where the log has no marks of a method."""
+        return method_of(self.logged, self.stated_method)
 
     def quantity(self, name: Quantity) -> list[tuple[int, float]]:
         """(step, value) of a quantity of its method up to the kept weights, finite ones only; empty where none was logged."""
@@ -66,20 +66,28 @@ class TrainingHistory:
         return next(filter(None, found), [])
 
 
-def read_history(adapter: Path, log: TrainingLog | None) -> TrainingHistory | None:
-    """The training of an adapter; None where its directory says nothing about it.
-
-    A Trainer leaves its state beside each checkpoint, and beside the final weights only when asked to: without one there,
-    that of the newest `checkpoint-*` below is read.
+def read_history(
+    adapter: Path, log: TrainingLog | None, *, named: Path | None = None, method: str | None = None
+) -> TrainingHistory | None:
+    """The training of an adapter; None where nothing was logged.
 
     Args:
+        adapter: its directory, as its trainer left it.
         log: our own log, where there is one.
+        named: a log that lies elsewhere, which then counts.
+        method: what the trainer calls its method, where that is known.
+
+    Raises:
+        AdapterError: a log is torn, or holds something else.
     """
     if log is not None:
         return _of_log(log, _trainer_arguments(adapter))
-    beside = adapter / STATE_FILE
-    found = [beside] if beside.is_file() else sorted(adapter.glob(f"{_CHECKPOINT}*/{STATE_FILE}"), key=_step_of)
-    return _of_state(adapter, found[-1]) if found else None
+    found = read_training_log(adapter if named is None else named)
+    if found is None and named is not None:
+        raise AdapterError(
+            f"{named} is not the log of a training that is known", "name a trainer's output directory, or its log"
+        )
+    return None if found is None else _of_trainer(found, method)
 
 
 def _of_log(log: TrainingLog, trainer: Mapping[str, Any] | None) -> TrainingHistory:
@@ -98,25 +106,19 @@ def _of_log(log: TrainingLog, trainer: Mapping[str, Any] | None) -> TrainingHist
     )
 
 
-def _of_state(adapter: Path, file: Path) -> TrainingHistory:
-    state = read_json_object(file, AdapterError, _RESTORE)
+def _of_trainer(log: TrainerLog, method: str | None) -> TrainingHistory:
     try:
-        points = points_from_history(state["log_history"])
-        logged = _further(state["log_history"])
-        steps, planned = int(state["global_step"]), int(state.get("max_steps") or 0)
-        best = _best_step(state)
-    except (AttributeError, KeyError, TypeError, ValueError) as exc:
-        raise AdapterError(f"{file} is not the state of a Trainer: {exc!r}", "restore it, or remove it") from exc
-    # Weights beside their own state are of its step. Those above the checkpoints are what the Trainer ended with: the best
-    # checkpoint, where it was told to look for one.
-    is_checkpoint = file.parent == adapter and adapter.name.startswith(_CHECKPOINT)
+        points, logged = points_from_history(log.history), _further(log.history)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as exc:
+        raise AdapterError(f"{log.source} is not the log of a training: {exc!r}", _RESTORE) from exc
     return TrainingHistory(
-        source=file.relative_to(adapter).as_posix(),
+        source=log.source,
         points=points,
-        kept_step=steps if is_checkpoint or best is None else best,
-        steps=steps,
-        planned_steps=planned if planned > 0 else None,
+        kept_step=log.kept_step,
+        steps=log.steps,
+        planned_steps=log.planned_steps,
         logged=logged,
+        stated_method=method,
     )
 
 
@@ -132,23 +134,9 @@ def _further(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[tupl
     return series
 
 
-def _best_step(state: Mapping[str, Any]) -> int | None:
-    """The step of the best checkpoint; older Trainers give its directory alone. None where none was looked for."""
-    best = state.get("best_global_step")
-    if best is not None:
-        return int(best)
-    named = _STEP_AT_END.search(str(state.get("best_model_checkpoint") or ""))
-    return int(named[1]) if named else None
-
-
 def _trainer_arguments(adapter: Path) -> Mapping[str, Any] | None:
     file = adapter / RECIPE_FILE
     if not file.is_file():
         return None
     trainer = read_json_object(file, AdapterError, _RESTORE).get("trainer")
     return trainer if isinstance(trainer, dict) else None
-
-
-def _step_of(state: Path) -> int:
-    step = state.parent.name.removeprefix(_CHECKPOINT)
-    return int(step) if step.isdecimal() else -1

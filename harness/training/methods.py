@@ -77,7 +77,15 @@ METHODS = (
 )
 
 
-def method_of(keys: Collection[str]) -> Method:
-    """The method whose marks these keys of a log hold; SFT where they hold none's."""
+# TRL's trainers, by the names in the cards that they write
+_BY_NAME = {
+    "online-dpo": "online DPO", "ppo": "PPO", "grpo": "GRPO or RLOO", "rloo": "GRPO or RLOO", "orpo": "ORPO", "cpo": "CPO",
+    "dpo": "DPO", "kto": "KTO", "reward-trainer": "reward modelling",
+}  # fmt: skip
+
+
+def method_of(keys: Collection[str], stated: str | None = None) -> Method:
+    """The method whose marks these keys of a log hold; where they hold none's, the stated one, or SFT."""
     known = frozenset(keys)
-    return next((method for method in METHODS if any(mark <= known for mark in method.marks)), SFT)
+    named = next((method for method in METHODS if method.name == _BY_NAME.get(stated or "")), SFT)
+    return next((method for method in METHODS if any(mark <= known for mark in method.marks)), named)

@@ -34,7 +34,7 @@ def project(pytester: pytest.Pytester, model: str | Path, adapter: str | Path) -
 
 def test_every_example_of_the_page_is_short() -> None:
     found = {name: len(source.splitlines()) - 1 for name, source in modules().items()}
-    assert len(found) == 8
+    assert len(found) == 9
     assert max(found.values()) <= 30, found
 
 

@@ -14,7 +14,7 @@ import yaml
 from project import Project, counts
 from tiny import save_tiny_adapter
 
-from harness.training.history import STATE_FILE
+from harness.models.trainers.trl import STATE_FILE
 
 SUITES = Path(__file__).parents[2] / "suites"
 SENTENCE = "The lamp at the mill stays lit until seven in the evening"

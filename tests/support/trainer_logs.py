@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.training.history import STATE_FILE, TrainingHistory, read_history
+from harness.models.trainers.trl import STATE_FILE
+from harness.training.history import TrainingHistory, read_history
 
 Columns = Mapping[str, Sequence[float | None]]
 

@@ -186,3 +186,15 @@ def test_a_second_question_and_reasoning_by_any_name_are_lost(tmp_path: Path, co
 def test_why_an_answer_ended_and_what_was_rejected_by_nobody_are_no_loss(tmp_path: Path) -> None:
     example = read(tmp_path, {"prompt": "hi", "completion": "hello", "finish_reason": "stop", "rejected": False})
     assert example.lost == frozenset()
+
+
+@pytest.mark.parametrize("image", [{"bytes": "aGk=", "path": None}, [{"path": "a.png"}]])
+def test_an_image_beside_the_prompt_of_an_item_is_refused_by_name(tmp_path: Path, image: Any) -> None:
+    task = {"kind": "exact_match", "data": "rows.jsonl", "prompt_field": "ask", "target_field": "reply"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"ask": "What is this?", "reply": "a dog", "image": image}) + "\n")
+    with pytest.raises(DataError, match="field 'image' would not be asked"):
+        build_task("t", task, root=tmp_path)
+    (tmp_path / "rows.jsonl").write_text(
+        json.dumps({"ask": "What is this?", "reply": "a dog", "image": "dog.png"}) + "\n"
+    )
+    assert len(build_task("t", task, root=tmp_path).items) == 1

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.errors import AdapterError
-from harness.training.history import STATE_FILE, read_history
+from harness.models.trainers.trl import STATE_FILE
+from harness.training.history import read_history
 
 STATE: dict[str, Any] = {
     "global_step": 6,

@@ -64,7 +64,9 @@ _CONVERSATIONS = (
 )
 
 
-def chat_template_is_the_bases(adapter: Path, base: Path, tokenizer: PreTrainedTokenizerBase) -> Check:
+def chat_template_is_the_bases(
+    adapter: Path, base: Path, tokenizer: PreTrainedTokenizerBase, chosen: str | None = None
+) -> Check:
     """A chat template saved beside the adapter puts conversations as the base's does, with tools and without.
 
     Templates are compared by what they render: a marker for training or another spelling is no difference, nor is a
@@ -72,6 +74,7 @@ def chat_template_is_the_bases(adapter: Path, base: Path, tokenizer: PreTrainedT
 
     Args:
         tokenizer: the base's; templates use its special tokens.
+        chosen: which template was chosen to measure under; None where nobody chose, and then a difference fails.
     """
     try:
         theirs, own = read_chat_templates(adapter), read_chat_templates(base)
@@ -88,11 +91,13 @@ def chat_template_is_the_bases(adapter: Path, base: Path, tokenizer: PreTrainedT
     if not differences:
         return Check("chat_template", holds=True, reason="its chat template renders as the base's does")
     what, (before, now) = next(iter(differences.items()))
+    measured = "" if chosen is None else f"; measured under the one that was chosen: {chosen}"
     return Check(
         "chat_template",
-        holds=False,
-        reason=f"its chat template differs from the base's on {what}: {now!r} in place of {before!r}",
-        remedy="evaluate and serve with the template of training: put it with the base, or train with the base's",
+        holds=chosen is not None,
+        reason=f"its chat template differs from the base's on {what}: {now!r} in place of {before!r}{measured}",
+        remedy="choose the one that it will be served with: --template=adapter measures it as it was trained, "
+        "--template=base as the base is served (`template:` in assay.yaml)",
         details={"differences": differences},
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness.gates import Check
 from harness.models.adapters.files import CONFIG, read_adapter_config, read_json
 from harness.models.identity import base_digest
+from harness.models.trainers.record import TrainingRecord
 from harness.training.cache import PROVENANCE_FILE
 
 # Recorded by the recipe or left at PEFT's default, which is all that a recipe's silence means.
@@ -28,17 +29,23 @@ _QUANTISED = re.compile(
 _NEAREST = {4: "nf4", 8: "int8"}
 
 
-def strength_as_trained(adapter: Path) -> Check:
+def strength_as_trained(adapter: Path, record: TrainingRecord | None = None) -> Check:
     """adapter_config.json gives the weights the strength and the modules they were trained with.
 
     Alpha, r and their like are no part of the weight file: a wrong one loads without a word and scales every change.
     An adapter without a record of its training holds; its details say that nothing was recorded.
 
+    Args:
+        record: what another trainer left of the training.
+
     Raises:
         AdapterError: a file beside the adapter cannot be read.
     """
     config, recipe = read_adapter_config(adapter), _provenance(adapter).get("recipe")
-    recorded = recipe.get("peft") if isinstance(recipe, Mapping) else None
+    recorded, source = recipe.get("peft") if isinstance(recipe, Mapping) else None, PROVENANCE_FILE
+    if not isinstance(recorded, Mapping) and record is not None and record.strength:
+        recorded, source = {key: config.get(key, default) for key, default in _STRENGTH.items()}, record.source
+        recorded.update(record.strength)
     if not isinstance(recorded, Mapping):
         return Check(
             "strength",
@@ -51,7 +58,7 @@ def strength_as_trained(adapter: Path) -> Check:
     return Check(
         "strength",
         holds=not differences,
-        reason=f"{key} is {now!r} in {CONFIG}, but it was trained with {trained!r} ({PROVENANCE_FILE})"
+        reason=f"{key} is {now!r} in {CONFIG}, but it was trained with {trained!r} ({source})"
         if differences
         else f"{CONFIG} is as trained",
         remedy=f"restore the {CONFIG} that training wrote, or train again with the new value",
@@ -60,7 +67,13 @@ def strength_as_trained(adapter: Path) -> Check:
 
 
 def base_as_trained(
-    adapter: Path, base: Path, *, base_name: str, quantization: str = "none", served: str | None = None
+    adapter: Path,
+    base: Path,
+    *,
+    base_name: str,
+    quantization: str = "none",
+    served: str | None = None,
+    record: TrainingRecord | None = None,
 ) -> Check:
     """This base is the one the adapter was trained on, to the last weight, token and template.
 
@@ -72,11 +85,14 @@ def base_as_trained(
         base_name: what the user calls this base.
         quantization: what it is measured with: "none", "nf4" or "int8".
         served: what it is served with, where that was said; the gate of serving compares the two.
+        record: what another trainer left of the training: it may name the base, and its bits, where PEFT's file does not.
 
     Raises:
         AdapterError: a file beside the adapter cannot be read.
     """
-    named = read_adapter_config(adapter).get("base_model_name_or_path")
+    named, source = read_adapter_config(adapter).get("base_model_name_or_path"), CONFIG
+    if record is not None and record.base and not named:
+        named, source = record.base, record.source
     recorded = _provenance(adapter).get("base")
     details = {"base_model_name_or_path": named, "base": base_name, "recorded_digest": recorded}
     if recorded is None:
@@ -87,7 +103,10 @@ def base_as_trained(
         dense = (
             served is None and quantization == "none" and "quantization_config" not in read_json(base / "config.json")
         )
-        bits = trained_on.bits if trained_on is not None and dense else None
+        told = (trained_on.bits if trained_on is not None else None) or (
+            record.base_bits if record is not None else None
+        )
+        bits = told if dense else None
         if bits is not None:
             warnings.append(
                 f"it was trained on a {bits}-bit base and is measured on a dense one: --quantization={_NEAREST[bits]} "
@@ -96,7 +115,7 @@ def base_as_trained(
         return Check(
             "base_match",
             holds=True,
-            reason=f"no digest of its base was recorded; {CONFIG} names {named!r}, this is {base_name!r}"
+            reason=f"no digest of its base was recorded; {source} names {named!r}, this is {base_name!r}"
             + "".join(f": warning, {warning}" for warning in warnings),
             details={**details, "names_differ": differ, "trained_on_bits": bits},
         )

@@ -11,7 +11,10 @@ from typing import Any, get_args
 from harness.engines.requests import Answer
 
 _KINDS: dict[str, type[Answer]] = {answer_type.kind: answer_type for answer_type in get_args(Answer)}
-_FIELDS = {kind: [f.name for f in fields(answer_type) if f.name != "cached"] for kind, answer_type in _KINDS.items()}
+_FIELDS = {
+    kind: [f.name for f in fields(answer_type) if f.name not in ("cached", "thought")]
+    for kind, answer_type in _KINDS.items()
+}
 
 # Raw deflate with the text all rows share given beforehand: half the size of plain zlib. The small window and memory
 # level are for speed: zlib clears its tables for every row, 50 us at its defaults and 5 us at these.

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import AdapterError
-from harness.json_files import read_json_object
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -19,6 +18,8 @@ _DEEPEST = 2
 # What TRL and PEFT call the adapter that was trained, beside one to compare it with.
 _TRAINED = ("default", "adapter", "policy", "train")
 _SHOWN = 5
+# not the value head that an adapter of PPO has beside it, and not MLX's `adapters.safetensors`
+_MODEL = re.compile(r"(?:(?:pytorch_)?model|consolidated)\b.*\.safetensors")
 _SAVE = "save the adapter with PEFT's save_pretrained"
 
 
@@ -35,16 +36,9 @@ def lfs_pull(path: Path) -> tuple[str, str]:
     return f"{path} is a Git LFS pointer, not {held}", f"run git lfs pull: git -C {path.parent} lfs pull"
 
 
-def is_peft_config(path: Path) -> bool:
-    """Whether a configuration is PEFT's: MLX writes a file of the same name."""
-    config = read_json_object(path, AdapterError, "restore the file from its source")
-    return "peft_type" in config or not config.keys() & {"fine_tune_type", "lora_parameters"}
-
-
 def is_adapter(directory: Path) -> bool:
     """Whether a directory holds an adapter and no model of its own."""
-    models = (path for path in directory.glob("*.safetensors") if not path.name.startswith("adapter"))
-    return (directory / CONFIG).is_file() and not any(models)
+    return (directory / CONFIG).is_file() and not any(_MODEL.fullmatch(path.name) for path in directory.iterdir())
 
 
 def what_lies_there(directory: Path) -> AdapterError:
@@ -60,15 +54,6 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
         yield f"{there}: --adapter takes a directory with {CONFIG} and {WEIGHTS}", _SAVE
         return
     names = sorted(path.name for path in directory.iterdir())
-    if (directory / CONFIG).is_file() and not is_peft_config(directory / CONFIG):
-        yield _mlx(_named(names, r"adapters\.(?:safetensors|npz)") or CONFIG)
-    parts = [name for name in names if re.fullmatch(r"adapter_model-\d+-of-\d+\.safetensors", name)]
-    if parts:
-        yield (
-            f"holds no {WEIGHTS} but {len(parts)} parts of it: {_named(parts)}",
-            f"PEFT loads one file: join the tensors of all parts in one {WEIGHTS} (load_file and save_file of "
-            "safetensors.torch) and remove the parts",
-        )
     if _PICKLED in names:
         yield (
             f"holds no {WEIGHTS}; {_PICKLED} is a pickle, which can run code and is never loaded",
@@ -84,9 +69,6 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
         which = "each an adapter: pass one" if below[1:] else "which is an adapter: pass it"
         trained = next((name for name in below if name.endswith(_TRAINED)), below[-1])
         yield f"is no adapter itself; it holds {listed}, {which}", f"--adapter={directory / trained}"
-    mlx = _named(names, r"(?:\d+_)?adapters\.(?:safetensors|npz)")
-    if mlx:
-        yield _mlx(mlx)
     gguf = _named(names, r".*\.gguf")
     if gguf:
         yield (
@@ -96,13 +78,6 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
     diffusion = _named(names, r"pytorch_lora_weights\.(?:safetensors|bin)")
     if diffusion:
         yield f"holds a LoRA of diffusers ({diffusion}), for a model of images", "pass an adapter of a language model"
-    state = _named(names, r"global_step\d+|iter_\d+|pytorch_model_fsdp_\d+|.*\.distcp")
-    if state:
-        yield (
-            f"holds the state of a training run alone ({state}), and no {WEIGHTS}",
-            "gather the weights and save them with save_pretrained: DeepSpeed's zero_to_fp32.py beside the state, "
-            "accelerate merge-weights for FSDP",
-        )
     model = _named(names, r"(?:model|pytorch_model)\b.*\.(?:safetensors|bin)(?:\.index\.json)?")
     if model:
         yield (
@@ -113,14 +88,6 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
     if CONFIG in names:
         yield f"holds {CONFIG} and no {WEIGHTS}", f"copy its {WEIGHTS} there, or {_SAVE}"
     yield f"holds no {CONFIG}: {f'there are {_named(names)}' if names else 'it is empty'}", _SAVE
-
-
-def _mlx(found: str) -> tuple[str, str]:
-    return (
-        f"is an MLX adapter ({found}), which PEFT does not read",
-        f"convert it to PEFT: transpose lora_a and lora_b, name them lora_A.weight and lora_B.weight in {WEIGHTS}, and write "
-        f"{CONFIG} with r and lora_alpha = scale * r; or fuse it (mlx_lm.fuse) and measure the server as openai:NAME@URL",
-    )
 
 
 def _named(names: Sequence[str], pattern: str = ".*") -> str:

@@ -27,7 +27,7 @@ _TRAINING_STATE = re.compile(
     r"(?:.*/)?(?:"
     r"training_args\.bin|(?:optimizer|scheduler|sampler|dl_state_dict)(?:_\d+)?\.(?:pt|bin)|scaler\.pt"
     r"|rng_state(?:_\d+)?\.pth|(?:random_states|custom_checkpoint)_\d+\.pkl|pytorch_model_fsdp(?:_\d+)?\.bin"
-    r"|zero_to_fp32\.py|(?:(?:bf16_|fp16_)?zero_pp_rank_\d+_)?mp_rank_\d+_(?:model|optim)_states\.pt"
+    r"|zero_to_fp32\.py|recipe_state\.pt|(?:(?:bf16_|fp16_)?zero_pp_rank_\d+_)?mp_rank_\d+_(?:model|optim)_states\.pt"
     r"|(?:global_step|iter_)\d+(?:_universal)?/(?:[^/]+/)*[^/]+\.pt"
     r"|[^/]+\.distcp"
     r")"
@@ -146,6 +146,8 @@ def _is_allowed(path: Path, directory: Path, allowed: Collection[str]) -> bool:
         return within in allowed or path.name in allowed
     if _TRAINING_STATE.fullmatch(within) and not _LOADED.fullmatch(path.name):
         return True
+    if path.name == "adapter_model.pt" and path.with_suffix(".safetensors").is_file():
+        return True  # torchtune's own copy, to go on from: PEFT and transformers know no such name
     if path.name == ".metadata" and any(path.parent.glob("*.distcp")):
         return True  # the index of a checkpoint of torch.distributed
     return any(

@@ -39,8 +39,13 @@ HELD: Mapping[str, tuple[Callable[[Path, Path], object], list[str]]] = {
     ),
     "checkpoints": (below("checkpoint-90", "checkpoint-1000"), ["checkpoint-90/, checkpoint-1000/", "/here/checkpoint-1000"]),
     "one": (below("out/adapter"), ["out/adapter/, which is an adapter: pass it", "/here/out/adapter"]),
-    "mlx": (files("adapters.safetensors", adapter_config=MLX), ["is an MLX adapter (adapters.safetensors)", "convert it"]),
-    "mlx, old": (files("adapters.npz"), ["is an MLX adapter", "lora_alpha = scale * r"]),
+    "mlx, a checkpoint": (
+        files("0000100_adapters.safetensors", adapter_config=MLX),
+        ["is an MLX adapter (0000100_adapters.safetensors)", "rename the one to be measured to adapters.safetensors"],
+    ),
+    "mlx, its configuration alone": (files(adapter_config=MLX), ["MLX adapter (adapter_config.json)", "copy its adapters"]),
+    "mlx, old": (files("adapters.npz", adapter_config=MLX), ["is an MLX adapter", "mlx_lm.fuse"]),
+    "mlx, weights alone": (files("adapters.safetensors"), ["is an MLX adapter", "that mlx_lm wrote"]),
     "gguf": (files("lora-f16.gguf"), ["GGUF file (lora-f16.gguf)", "openai:NAME@URL"]),
     "a whole model": (
         files("model-00001-of-00002.safetensors", config={}), ["holds a whole model", "serving: merged:"],
@@ -70,7 +75,6 @@ def test_what_lies_in_place_of_an_adapter_is_named(tmp_path: Path, tiny_adapter_
     ("lay", "said"),
     [
         (files("adapter_model.bin"), "torch.load('adapter_model.bin', weights_only=True"),
-        (files("adapters.safetensors", adapter_config=MLX), "convert it to PEFT"),
         (files("lora.gguf"), "PEFT adapter that it was converted from"),
         (files(), f"copy its {WEIGHTS} there"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,8 @@ from harness.models.adapters.files import CONFIG, WEIGHTS
 from harness.models.adapters.misfit import Cause
 from harness.models.adapters.tensors import match_tensors
 from harness.models.loading import LoadedModel, LoadOptions, attach_adapter, load_base
+from harness.models.resolve import ResolvedAdapter
+from harness.models.segment import named_as_the_base
 
 Tensors = dict[str, torch.Tensor]
 TEXT = {
@@ -360,6 +363,35 @@ def test_an_adapter_of_the_whole_on_its_text_model_names_the_prefix_and_what_to_
     assert check.details["cause"] == Cause.PREFIX.value
     assert "rename base_model.model.model.language_model. to base_model.model.model." in check.remedy
     assert "take out the tensors of modules for images" in check.remedy
+
+
+@pytest.mark.parametrize("with_segment", [True, False])
+def test_an_adapter_is_read_with_and_without_the_segment_of_the_language_model(
+    bases: Callable[[str], Path], tmp_path: Path, with_segment: bool
+) -> None:
+    """Saved under the language model's names it fits the image-text model, and the other way round."""
+    family, served = ("llava", "llama") if with_segment else ("qwen2_5_vl", "qwen2_5_vl")
+    targets = r".*language_model.*\.(q_proj|up_proj)" if with_segment else ["q_proj", "o_proj"]
+    saved = save_adapter(bases(family), tmp_path / "adapter", target_modules=targets)
+    adapter = Path(shutil.copytree(saved, tmp_path / "read"))
+    if not with_segment:
+        rewrite(adapter, renamed("model.model.language_model.", "model.model."))
+    base = bases(served)
+    found = named_as_the_base(ResolvedAdapter("a", adapter), base)
+    assert found.as_left == adapter
+    assert match_tensors(found.directory, base).holds
+    sums, wanted = ([float(t.sum()) for t in load_file(one / WEIGHTS).values()] for one in (found.directory, saved))
+    assert sorted(sums) == sorted(wanted)
+    assert_loads_as_peft_does(base, found.directory)
+
+
+def test_an_adapter_that_fits_or_differs_in_more_than_the_prefix_is_left_alone(
+    bases: Callable[[str], Path], tmp_path: Path
+) -> None:
+    fits = ResolvedAdapter("a", save_adapter(bases("llama"), tmp_path / "fits"))
+    assert named_as_the_base(fits, bases("llama")) is fits
+    whole = ResolvedAdapter("b", save_adapter(bases("llava"), tmp_path / "whole", target_modules="all-linear"))
+    assert named_as_the_base(whole, bases("llama")) is whole
 
 
 def test_experts_that_peft_joins_and_then_places_nowhere_are_told_as_such(

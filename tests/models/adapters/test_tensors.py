@@ -156,17 +156,6 @@ def test_metadata_that_safetensors_cannot_read_is_named(tmp_path, metadata):
         read_tensor_headers(with_header(tmp_path / WEIGHTS, json.dumps(entries).encode(), bytes(8)))
 
 
-def test_weights_in_parts_are_named_with_the_remedy(tiny_model_dir, adapter):
-    tensors = load_file(adapter / WEIGHTS)
-    names = sorted(tensors)
-    for part, own in enumerate((names[:14], names[14:]), start=1):
-        save_file({n: tensors[n] for n in own}, adapter / f"adapter_model-0000{part}-of-00002.safetensors")
-    (adapter / WEIGHTS).unlink()
-    with pytest.raises(AdapterError, match=r"2 parts of it: adapter_model-00001-of-00002\.safetensors") as caught:
-        load_model(tiny_model_dir, OPTIONS, adapter=adapter)
-    assert f"join the tensors of all parts in one {WEIGHTS}" in caught.value.remedy
-
-
 def test_eight_bit_floats_are_read_and_a_nan_among_them_found(adapter):
     def narrow(tensors):
         tensors.update({n: t.to(torch.float8_e4m3fn) for n, t in tensors.items()})
