@@ -141,8 +141,9 @@ def print_configuration() -> None:
             told = forecast(pair, tasks).replace("\n", "\n  ")
             print(f"  {told}")
     with complaints.noting():
-        if settings.adapter_spec is not None and settings.adapter_spec.served is not None:
-            _print_served("adapter", settings.adapter_spec, "--adapter")
+        named = settings.candidate_spec
+        if named is not None and named.model is not None and named.model.served is not None:
+            _print_served("candidate", named.model, "--candidate")
     with complaints.noting():
         if settings.judge_spec is not None:
             _print_served("judge", settings.judge_spec, "judge.model")

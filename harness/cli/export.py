@@ -47,16 +47,13 @@ def _source(candidate: str, model: str | None) -> Any:
     from harness.models.export import Source
     from harness.session.model_pair import ModelPair
 
-    is_model = Path(candidate).is_dir() and not (Path(candidate) / "adapter_config.json").is_file()
-    given = {"model": candidate} if is_model else {"model": model, "adapter": candidate}
-    settings = make_settings(find_config(None, [Path.cwd()]), **given)
-    pair = ModelPair(settings)
-    found = pair.base if is_model else pair.adapter
-    identity = pair.identity("base" if is_model else "candidate")
+    settings = make_settings(find_config(None, [Path.cwd()]), model=model, candidate=candidate)
+    subject = ModelPair(settings).candidate
+    identity = subject.identity()
     return Source(
-        re.sub(r"[^\w.-]+", "-", found.name),
-        pair.base.directory,
-        None if is_model else found.directory,
+        re.sub(r"[^\w.-]+", "-", subject.name),
+        subject.weights.directory,
+        None if subject.adapter is None else subject.adapter.directory,
         {"digest": identity.digest, **identity.parts},
         settings.config.integrity.allow_files,
         settings.trust_remote_code,

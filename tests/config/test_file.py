@@ -103,7 +103,10 @@ def test_a_wrong_word_about_serving_or_files_is_told(tmp_path: Path, added: str,
         (
             "recipe: mine",
             "zzz: 1",
-            ["unknown key 'zzz'", "profile, profiles, recipe, required, safety, serving, severities, store, tasks"],
+            [
+                "unknown key 'zzz'",
+                "profile, profiles, reasoning, reasoning_tokens, recipe, required, safety, serving, severities, store",
+            ],
         ),
         ("model: some/model", "model: 7", ["model is 7 (int)", "give a text", "base model"]),
         ("model: some/model", "model: [a]", ["model is ['a']"]),

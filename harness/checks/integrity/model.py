@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -347,7 +347,8 @@ def _headers(path: Path) -> Mapping[str, TensorHeader]:
     return read_tensor_headers(path)
 
 
-def _several(names: Sequence[str]) -> str:
+def _several(found: Collection[str]) -> str:
+    names = list(found)
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 

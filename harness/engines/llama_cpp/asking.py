@@ -65,7 +65,7 @@ class LlamaCpp:
             {**_NEUTRAL, **sampling, "prompt": tokens, "n_predict": request.max_new_tokens, "stop": list(request.stop)},
         )
         text, kind = reply.get("content"), reply.get("stop_type")
-        if not isinstance(text, str) or kind not in _STOP_REASONS:
+        if not isinstance(text, str) or not isinstance(kind, str) or kind not in _STOP_REASONS:
             raise MalformedAnswerError(f"no completion: {str(reply)[:200]}")
         count = int(reply.get("tokens_predicted", 0))
         return Generation(text, _STOP_REASONS[kind], len(tokens), count, time.perf_counter() - started_s)
