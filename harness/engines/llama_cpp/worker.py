@@ -28,7 +28,7 @@ def main() -> None:
             os._exit(0)  # not by a way that waits for what is being answered
 
 
-def _start(settings: Mapping[str, Any]) -> object:
+def _start(settings: Mapping[str, Any]) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
