@@ -300,6 +300,7 @@ class RunOptions(ManifestPart):
 
     model: str | None = None
     adapter: str | None = None
+    candidate: str | None = None
     limit: int | None = None
     limits: dict[str, int | None] = {}
     subjects: int | None = None
@@ -406,6 +407,7 @@ class Manifest(ManifestPart):
     """What was run, on what, with which options.
 
     Attributes:
+        adapter: the candidate, which most often is one.
         engine: revision of the engine that answered.
         data: the tasks measured, by name.
         unused_limits: limits in assay.yaml of tasks that no gate measured.

@@ -1,4 +1,4 @@
-"""Is the adapter what it claims to be, and does it act? Seconds, before anything costly.
+"""Is the candidate what it claims to be, and does it act? Seconds, before anything costly.
 
 Where one of these fails, the suites that measure are skipped; --keep-going runs them all the same.
 """
@@ -31,21 +31,46 @@ def test_safetensors_only(adapter_directory, assay, gate):
     gate(integrity.adapter_is_safe(adapter_directory, allowed=assay.settings.config.integrity.allow_files))
 
 
-def test_tensors_map_to_modules_and_back(adapter_directory, base, assay, gate):
-    trusted = assay.settings.trust_remote_code
-    gate(integrity.tensors_map_both_ways(adapter_directory, base.directory, trust_remote_code=trusted))
+def test_model_is_complete(model_files, gate):
+    gate(integrity.model_is_complete(model_files))
 
 
-def test_config_fits_the_tensors(adapter_directory, base, assay, gate):
+def test_model_is_finite(model_files, gate):
+    gate(integrity.model_is_finite(model_files))
+
+
+def test_no_layer_of_the_model_stands_out(model_files, gate):
+    gate(integrity.model_changes_are_even(model_files))
+
+
+def test_models_tokens_are_the_bases(model_files, gate):
+    gate(integrity.model_keeps_the_tokens(model_files))
+
+
+def test_models_chat_template_is_the_bases(model_files, gate):
+    gate(integrity.model_keeps_the_template(model_files))
+
+
+def test_models_answers_end(model_files, gate):
+    gate(integrity.model_ends_answers(model_files))
+
+
+def test_tensors_map_to_modules_and_back(adapter_directory, subject, assay, gate):
     trusted = assay.settings.trust_remote_code
-    gate(integrity.config_agrees_with_tensors(adapter_directory, base.directory, trust_remote_code=trusted))
+    gate(integrity.tensors_map_both_ways(adapter_directory, subject.weights.directory, trust_remote_code=trusted))
+
+
+def test_config_fits_the_tensors(adapter_directory, subject, assay, gate):
+    trusted = assay.settings.trust_remote_code
+    gate(integrity.config_agrees_with_tensors(adapter_directory, subject.weights.directory, trust_remote_code=trusted))
 
 
 def test_strength_is_as_trained(adapter_directory, gate):
     gate(integrity.strength_as_trained(adapter_directory))
 
 
-def test_base_is_as_trained(adapter_directory, base, assay, gate):
+def test_base_is_as_trained(adapter_directory, subject, assay, gate):
+    base = subject.weights
     settings = {
         "quantization": assay.models.load_options.quantization,
         "served": assay.settings.config.serving.quantization,
@@ -53,39 +78,41 @@ def test_base_is_as_trained(adapter_directory, base, assay, gate):
     gate(integrity.base_as_trained(adapter_directory, base.directory, base_name=base.name, **settings))
 
 
-def test_tokenizer_is_the_bases(adapter_directory, base, gate):
-    gate(integrity.tokenizer_is_the_bases(adapter_directory, base.directory))
+def test_tokenizer_is_the_bases(adapter_directory, subject, gate):
+    gate(integrity.tokenizer_is_the_bases(adapter_directory, subject.weights.directory))
 
 
-def test_chat_template_is_the_bases(adapter_directory, base, assay, gate):
+def test_chat_template_is_the_bases(adapter_directory, subject, assay, gate):
     from harness.models.loading import load_tokenizer
 
-    tokenizer = load_tokenizer(base.directory, trust_remote_code=assay.settings.trust_remote_code)
-    gate(integrity.chat_template_is_the_bases(adapter_directory, base.directory, tokenizer))
+    weights = subject.weights.directory
+    tokenizer = load_tokenizer(weights, trust_remote_code=assay.settings.trust_remote_code)
+    gate(integrity.chat_template_is_the_bases(adapter_directory, weights, tokenizer))
 
 
-def test_special_tokens_agree(adapter_directory, base, assay, gate):
+def test_special_tokens_agree(adapter_directory, subject, assay, gate):
     from harness.models.loading import load_tokenizer
 
-    tokenizer = load_tokenizer(base.directory, trust_remote_code=assay.settings.trust_remote_code)
-    gate(integrity.special_tokens_agree(base.directory, tokenizer))
+    weights = subject.weights.directory
+    tokenizer = load_tokenizer(weights, trust_remote_code=assay.settings.trust_remote_code)
+    gate(integrity.special_tokens_agree(weights, tokenizer))
 
 
 def test_values_are_finite(adapter_directory, gate):
     gate(integrity.adapter_is_finite(adapter_directory))
 
 
-def test_lora_b_is_not_zero(adapter_directory, base, assay, gate):
+def test_lora_b_is_not_zero(adapter_directory, subject, assay, gate):
     trusted = assay.settings.trust_remote_code
-    gate(integrity.adapter_is_trained(adapter_directory, base.directory, trust_remote_code=trusted))
+    gate(integrity.adapter_is_trained(adapter_directory, subject.weights.directory, trust_remote_code=trusted))
 
 
-def test_no_module_stands_out(adapter_directory, base, assay, gate):
+def test_no_module_stands_out(adapter_directory, subject, assay, gate):
     trusted = assay.settings.trust_remote_code
-    gate(integrity.norms_are_even(adapter_directory, base.directory, trust_remote_code=trusted))
+    gate(integrity.norms_are_even(adapter_directory, subject.weights.directory, trust_remote_code=trusted))
 
 
-def test_base_is_intact(loaded_model, observed, gate):
+def test_base_is_intact(adapter_directory, loaded_model, observed, gate):
     gate(integrity.base_is_intact(loaded_model, observed=observed))
 
 
@@ -97,7 +124,7 @@ def test_answers_repeat(loaded_model, gate):
     gate(integrity.answers_repeat(loaded_model))
 
 
-def test_switches_on_and_off(loaded_model, gate):
+def test_switches_on_and_off(adapter_directory, loaded_model, gate):
     gate(integrity.switches_cleanly(loaded_model))
 
 
@@ -105,23 +132,24 @@ def test_batched_equals_single(loaded_model, observed, margins, gate):
     gate(integrity.padding_changes_nothing(loaded_model, most_kl=margins.padding_kl, observed=observed))
 
 
-def test_survives_saving(loaded_model, adapter_directory, gate):
+def test_survives_saving(adapter_directory, loaded_model, gate):
     gate(integrity.survives_saving(loaded_model, adapter_directory))
 
 
-def test_merged_equals_unmerged(loaded_model, observed, assay, margins, gate):
+def test_merged_equals_unmerged(adapter_directory, loaded_model, observed, assay, margins, gate):
     limits = {"most_share": margins.merge_share, "most_flips": margins.merge_flips, "most_kl": margins.merge_kl}
     served_merged = assay.settings.config.serving.is_merged
     gate(integrity.merges_cleanly(loaded_model, **limits, served_merged=served_merged, observed=observed))
 
 
-def test_merged_copy_is_the_candidate(merged_copy, loaded_model, observed, assay, margins, gate):
+def test_merged_copy_is_the_candidate(merged_copy, adapter_directory, loaded_model, observed, assay, margins, gate):
     check = integrity.merged_copy_is_the_candidate
     limits = {"most_share": margins.merge_share, "most_flips": margins.merge_flips, "most_kl": margins.merge_kl}
-    gate(check(loaded_model, merged_copy, assay.models.load_options, **limits, observed=observed))
+    base = assay.models.candidate.weights.directory
+    gate(check(loaded_model, merged_copy, assay.models.load_options, **limits, observed=observed, base=base))
 
 
-def test_measured_as_served(adapter_directory, assay, gate):
+def test_measured_as_served(candidate_directory, assay, gate):
     serving, options = assay.settings.config.serving, assay.models.load_options
     if serving.dtype is None and serving.quantization is None:
         pytest.skip("`serving:` in assay.yaml says nothing of dtype and quantization")

@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="show this machine, and who a model and an adapter are")
     doctor.add_argument("--model", help="model spec, as for pytest")
     doctor.add_argument("--adapter", help="adapter directory or hub id")
+    doctor.add_argument("--candidate", help="candidate, as for pytest")
     doctor.add_argument("--dtype", help="precision")
     doctor.add_argument("--quantization", help="none, nf4 or int8")
     doctor.set_defaults(run=_doctor)
@@ -84,15 +85,15 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
         check_new(arguments.output)
     pair = _model_pair(model=arguments.model, adapter=f"recipe:{arguments.recipe}", profile=arguments.profile)
-    adapter = pair.adapter
+    candidate = pair.candidate
     trained = pair.trained
     assert trained is not None
     summary = trained.log.summary
     if arguments.output is not None:
-        copy_new(adapter.directory, arguments.output)
+        copy_new(candidate.directory, arguments.output)
     _print_facts(
         {
-            "adapter": arguments.output or adapter.directory,
+            "adapter": arguments.output or candidate.directory,
             "digest": trained.digest,
             "from cache": trained.from_cache,
             "steps": f"{summary.steps} (kept: {summary.best_step})",
@@ -109,32 +110,26 @@ def _doctor(arguments: argparse.Namespace) -> None:
 
     _print_facts({**machine_facts(), "cache": cache_dir()}, "machine")
     _print_facts(library_versions(), "versions")
-    if arguments.model is None and arguments.adapter is None:
+    if arguments.model is arguments.adapter is arguments.candidate is None:
         print_configuration()
         return
     pair = _model_pair(
-        model=arguments.model, adapter=arguments.adapter, dtype=arguments.dtype, quantization=arguments.quantization
+        **{name: getattr(arguments, name) for name in ("model", "adapter", "candidate", "dtype", "quantization")}
     )
     base = pair.identity("base")
     _print_facts({"name": pair.base.name, **_place(pair.base.location), "digest": base.digest, **base.parts}, "base")
-    if arguments.adapter is not None and pair.adapter.is_served:
-        candidate = pair.identity("candidate")
-        facts = {"name": pair.adapter.name, **_place(pair.adapter.location), "candidate digest": candidate.digest}
-        _print_facts({**facts, **candidate.parts}, "adapter")
-    elif arguments.adapter is not None:
+    if pair.settings.candidate_spec is None or not (arguments.adapter or arguments.candidate):
+        return
+    candidate, identity = pair.candidate, pair.identity("candidate")
+    facts = {"name": candidate.name, **_place(candidate.location), "candidate digest": identity.digest}
+    if candidate.adapter is not None:
         from harness.models.adapters.tensors import match_tensors
 
-        adapter, candidate = pair.adapter, pair.identity("candidate")
-        _print_facts(
-            {
-                "name": adapter.name,
-                "directory": adapter.directory,
-                "candidate digest": candidate.digest,
-                "adapter digest": candidate.parts["adapter"],
-                "fit": match_tensors(adapter.directory, pair.base.directory).describe(),
-            },
-            "adapter",
-        )
+        fit = match_tensors(candidate.directory, candidate.weights.directory).describe()
+        facts |= {"directory": candidate.directory, "adapter digest": identity.parts["adapter"], "fit": fit}
+    else:
+        facts |= identity.parts
+    _print_facts(facts, "candidate" if candidate.adapter is None else "adapter")
 
 
 def _place(location: Path | ServedModel) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def add_check_command(commands: Any) -> None:
         ("profile", "sizes and margins (default: that of assay.yaml, else smoke)"),
         ("model", "the base, as for pytest"),
         ("adapter", "directory, hub id or recipe:NAME"),
+        ("candidate", "what is on trial, as for pytest"),
         ("tasks", "further tasks, with commas between them"),
         ("data-dir", "directory with local copies of benchmarks"),
         ("judge", "model spec of the judge"),
@@ -48,7 +49,7 @@ def _check(arguments: argparse.Namespace) -> None:
     from harness.config.settings import make_settings
     from harness.session.model_pair import ModelPair
 
-    options = ("profile", "model", "adapter", "tasks", "data_dir", "judge")
+    options = ("profile", "model", "adapter", "candidate", "tasks", "data_dir", "judge")
     config = find_config(arguments.config, [Path.cwd()])
     settings = make_settings(config, **{name: getattr(arguments, name) for name in options})
     tasks, pair = checked_tasks(settings), ModelPair(settings)

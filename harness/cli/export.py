@@ -12,7 +12,7 @@ def add_export_command(commands: Any) -> None:
     """Add `export` to the commands of `assay`."""
     export = commands.add_parser("export", help="make what ships: a merged model, a quantised checkpoint, a GGUF file")
     export.add_argument(
-        "candidate", metavar="CANDIDATE", help="an adapter (directory, hub id, recipe:NAME), or a model"
+        "candidate", metavar="CANDIDATE", help="what is to ship, as pytest takes it: an adapter, a model, or both"
     )
     export.add_argument(
         "--to", required=True, metavar="FORM",
@@ -47,16 +47,13 @@ def _source(candidate: str, model: str | None) -> Any:
     from harness.models.export import Source
     from harness.session.model_pair import ModelPair
 
-    is_model = Path(candidate).is_dir() and not (Path(candidate) / "adapter_config.json").is_file()
-    given = {"model": candidate} if is_model else {"model": model, "adapter": candidate}
-    settings = make_settings(find_config(None, [Path.cwd()]), **given)
+    settings = make_settings(find_config(None, [Path.cwd()]), model=model, candidate=candidate)
     pair = ModelPair(settings)
-    found = pair.base if is_model else pair.adapter
-    identity = pair.identity("base" if is_model else "candidate")
+    subject, identity = pair.candidate, pair.identity("candidate")
     return Source(
-        re.sub(r"[^\w.-]+", "-", found.name),
-        pair.base.directory,
-        None if is_model else found.directory,
+        re.sub(r"[^\w.-]+", "-", subject.name),
+        subject.weights.directory,
+        None if subject.adapter is None else subject.adapter.directory,
         {"digest": identity.digest, **identity.parts},
         settings.config.integrity.allow_files,
         settings.trust_remote_code,

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from harness.config.base import Named, Section, Text
+from harness.config.candidate import Candidate, beside
 from harness.config.checking import check, location
 from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
 from harness.config.sections import (
@@ -34,8 +35,10 @@ class ConfigFile(Section):
 
     model: Text | None = None
     """base model, as `--model` takes it"""
+    candidate: Text | Candidate | None = None
+    """what is on trial where no option names it: as `--candidate` takes it, or its parts"""
     recipe: Text | None = None
-    """trained when no --adapter is given: NAME of fixtures/recipes/NAME.yaml, or the path of a recipe"""
+    """trained when no candidate is named: NAME of fixtures/recipes/NAME.yaml, or the path of a recipe"""
     profile: Text | None = None
     """taken without --profile; null takes smoke"""
     data_dir: Text | None = None
@@ -77,9 +80,8 @@ class Config(ConfigFile):
     """the built-in profiles and the file's"""
 
     def path_or_name(self, text: str) -> str:
-        """A model named in this file or a recipe, wherever pytest is started: a directory beside it by its full path."""
-        beside = self.root / text
-        return str(beside) if beside.is_dir() else text
+        """A model named in this file or a recipe, wherever pytest is started: what lies beside it by its full path."""
+        return beside(self.root, text)
 
     def margins_of(self, task: str) -> Thresholds:
         """The limits of the gates on that task: those of `margins:`, and what `margins.tasks` changes of them."""

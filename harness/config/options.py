@@ -59,6 +59,8 @@ class Options(PlainOptions):
     """base model: smollm2-135m, a local directory or a hub id"""
     adapter: Annotated[str | None, Metavar("ADAPTER")] = None
     """adapter under test: a local directory, a hub id or recipe:NAME"""
+    candidate: Annotated[str | None, Metavar("SPEC")] = None
+    """other subject under test: a model (directory, hub id, openai:NAME@URL), several adapters, or a YAML file of its parts"""
     profile: Annotated[str | None, Metavar("NAME")] = None
     """sizes and strictness: smoke, release, or one of assay.yaml"""
     inconclusive: Inconclusive | None = None

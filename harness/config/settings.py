@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from harness.config.base import Section
 from harness.config.budget import Budget, Prices
+from harness.config.candidate import adapter_subject, read_candidate, subject_spec
 from harness.config.checking import check
 from harness.config.file import Config
 from harness.config.options import Options, PlainOptions
@@ -24,7 +25,7 @@ from harness.config.sections import (
     Judging,
     Safety,
 )
-from harness.config.spec import AdapterSpec, ModelSpec, parse_adapter_spec, parse_model_spec
+from harness.config.spec import ModelSpec, SubjectSpec, parse_model_spec
 from harness.errors import ConfigError
 
 DATA_DIR_VARIABLE = "ASSAY_DATA_DIR"
@@ -40,7 +41,9 @@ class Settings(PlainOptions):
     model: str | None
     """model spec text; None leaves it to the recipe, and then to the embedded model"""
     adapter: str | None
-    """adapter spec text; None where neither an adapter nor a recipe was named"""
+    """adapter spec text; None where no adapter was named but perhaps a `candidate`, and no recipe"""
+    candidate: str | None
+    """what `--candidate` says; None leaves it to `adapter`, and then to the file's `candidate:`"""
     inconclusive: Inconclusive
     """what an inconclusive gate does to its test"""
     reports_dir: Path
@@ -65,13 +68,19 @@ class Settings(PlainOptions):
         return None if self.model is None else parse_model_spec(self.model)
 
     @cached_property
-    def adapter_spec(self) -> AdapterSpec | None:
-        """The adapter that option, profile or file name.
+    def candidate_spec(self) -> SubjectSpec | None:
+        """What is on trial, by option or file; None where neither names it, nor a recipe.
 
         Raises:
-            ConfigError: it is no adapter spec.
+            ConfigError: it is no subject.
         """
-        return None if self.adapter is None else parse_adapter_spec(self.adapter)
+        if self.candidate is not None:
+            return read_candidate(self.candidate)
+        if self.adapter is not None:
+            return adapter_subject(self.adapter)
+        named = self.config.candidate
+        place = f"{self.config.file}: candidate"
+        return None if named is None else subject_spec(named, place, self.config.path_or_name)
 
     @cached_property
     def judge_spec(self) -> ModelSpec | None:
@@ -146,6 +155,12 @@ def make_settings(config: Config, **given: Any) -> Settings:
             "the first leaves out items that the second needs",
             "leave one of them out",
         )
+    if options.adapter and options.candidate:
+        raise ConfigError(
+            f"--adapter={options.adapter} and --candidate={options.candidate} both name what is on trial",
+            "leave one of them out; an adapter on another model than the base is "
+            "--candidate='{model: MODEL, adapter: ADAPTER}'",
+        )
     profile = config.get_profile(options.profile or config.profile or "smoke")
     recipe = profile.recipe or config.recipe
     reports_dir = Path(options.reports_dir).absolute() if options.reports_dir else config.root / "reports"
@@ -155,7 +170,9 @@ def make_settings(config: Config, **given: Any) -> Settings:
         config=config,
         profile=profile,
         model=options.model or (config.path_or_name(config.model) if config.model else None),
-        adapter=options.adapter or (f"recipe:{recipe}" if recipe else None),
+        adapter=options.adapter
+        or (f"recipe:{recipe}" if recipe and not (options.candidate or config.candidate) else None),
+        candidate=options.candidate,
         inconclusive=options.inconclusive or profile.inconclusive,
         reports_dir=reports_dir,
         data_dir=_data_dir(options.data_dir, config),

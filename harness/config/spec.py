@@ -1,19 +1,22 @@
-"""What `--model` and `--adapter` may say."""
+"""What `--model`, `--adapter` and `--candidate` may say."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from harness.errors import ConfigError
 from harness.plugins import Registry
 
 EMBEDDED_NAME = "smollm2-135m"
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+# As huggingface_hub writes paths: a branch with a slash in its name has it as %2F.
+_HUB_PLACE = re.compile(
+    r"(?P<id>[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?)(?:@(?P<revision>[\w.%-]+)(?:/(?P<subfolder>\w[\w./-]*))?)?"
+)
 # A name may hold an "@" itself ("owner/name@main"), so the one before the scheme divides.
 _SERVED = re.compile(r"(?P<name>[^\s@](?:\S*?\S)?)@(?P<url>https?://\S+)", re.IGNORECASE)
 _SERVED_REMEDY = "write openai:NAME@URL, for example openai:my-model@http://localhost:8000/v1"
@@ -41,24 +44,55 @@ class ServedModel:
 class ModelSpec:
     """`value` is the embedded model's name, an absolute path, a hub id, or NAME@URL, by `kind`.
 
-    `served` is set for kind `server`, and for no other.
+    `served` is set for kind `server`, and for no other; `revision` and `subfolder` (as in `owner/name@REV/sub/folder`) may be
+    for kind `hub`.
     """
 
     kind: Literal["embedded", "local", "hub", "server"]
     value: str
     served: ServedModel | None = None
+    revision: str | None = None
+    subfolder: str = ""
 
 
 @dataclass(frozen=True)
 class AdapterSpec:
-    """`value` is an absolute path, a hub id, a recipe's name or path, or NAME@URL, by `kind`.
+    """`value` is an absolute path, a hub id, or a recipe's name or path, by `kind`; `revision` and `subfolder` as of a model.
 
-    `served` is set for kind `server`, and for no other.
+    Attributes:
+        weight: that the adapter has among those it is combined with.
     """
 
-    kind: Literal["local", "hub", "recipe", "server"]
+    kind: Literal["local", "hub", "recipe"]
     value: str
-    served: ServedModel | None = None
+    revision: str | None = None
+    subfolder: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class SubjectSpec:
+    """What is to be measured: a model, or the reference's where none is named, with the adapters on it.
+
+    Attributes:
+        combination: how several adapters become one, by PEFT's name; `density` is the share of values that it keeps.
+        template: chat template: a file, `adapter` for that beside the adapter; None for the model's own.
+        dtype, quantization: None takes those of the reference.
+    """
+
+    model: ModelSpec | None = None
+    adapters: Sequence[AdapterSpec] = ()
+    combination: str = "cat"
+    density: float | None = None
+    quantization: str | None = None
+    dtype: str | None = None
+    template: str | None = None
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def recipe(self) -> str | None:
+        """The recipe that its adapter is trained by; None where it is there."""
+        return next((adapter.value for adapter in self.adapters if adapter.kind == "recipe"), None)
 
 
 class _Scheme(Protocol):
@@ -70,6 +104,9 @@ class _Scheme(Protocol):
     @property
     def suffixes(self) -> Sequence[str]: ...
 
+    @property
+    def adapted(self) -> Callable[[ServedModel, Sequence[tuple[str, float]], str], ServedModel] | None: ...
+
     def parse(self, text: str, option: str, /) -> ServedModel: ...
 
 
@@ -79,42 +116,46 @@ _SCHEMES: Registry[_Scheme] = Registry("register_engines", "engine")
 EMBEDDED = ModelSpec("embedded", EMBEDDED_NAME)
 
 
-def parse_model_spec(text: str) -> ModelSpec:
-    """Read a `--model` value.
+def parse_model_spec(text: str, option: str = "--model") -> ModelSpec:
+    """Read what names a model.
+
+    Args:
+        option: that it was given to, for messages.
 
     Raises:
         ConfigError: it is neither the embedded model, a served one, an existing directory, nor shaped like a hub id.
     """
     if text == EMBEDDED_NAME:
         return EMBEDDED
-    served = _parse_served(text, "--model")
+    served = parse_served(text, option)
     if served is not None:
         return ModelSpec("server", str(served), served)
-    kind, value = _directory_or_hub(text, option="--model", also=f"`{EMBEDDED_NAME}`, `openai:NAME@URL`, ")
-    return ModelSpec(kind, value)
+    place = _directory_or_hub(text, option, f"`{EMBEDDED_NAME}`, `openai:NAME@URL`, ")
+    return ModelSpec(place.kind, place.value, revision=place.revision, subfolder=place.subfolder)
 
 
-def parse_adapter_spec(text: str) -> AdapterSpec:
-    """Read an `--adapter` value.
+def parse_adapter_spec(text: str, option: str = "--adapter", weight: float = 1.0) -> AdapterSpec:
+    """Read what names an adapter that is not served (`parse_served`).
 
     Raises:
-        ConfigError: it is neither `recipe:NAME`, `openai:NAME@URL`, an existing directory, nor shaped like a hub id.
+        ConfigError: it is neither `recipe:NAME`, an existing directory, nor shaped like a hub id.
     """
     if text.startswith("recipe:"):
         name = text.removeprefix("recipe:")
         if not name:
             raise ConfigError(
-                "--adapter=recipe: names no recipe", "write recipe:NAME, for example recipe:tool-calls-qlora"
+                f"{option}=recipe: names no recipe", "write recipe:NAME, for example recipe:tool-calls-qlora"
             )
-        return AdapterSpec("recipe", name)
-    served = _parse_served(text, "--adapter")
-    if served is not None:
-        return AdapterSpec("server", str(served), served)
-    kind, value = _directory_or_hub(text, option="--adapter", also="`recipe:NAME`, `openai:NAME@URL`, ")
-    return AdapterSpec(kind, value)
+        return AdapterSpec("recipe", name, weight=weight)
+    if (served := parse_served(text, option)) is not None:
+        raise ConfigError(
+            f"{option}: {served} is served, and can be put on no model here", "name it as the candidate's model"
+        )
+    place = _directory_or_hub(text, option, "`recipe:NAME`, ")
+    return AdapterSpec(place.kind, place.value, place.revision, place.subfolder, weight)
 
 
-def _parse_served(text: str, option: str) -> ServedModel | None:
+def parse_served(text: str, option: str) -> ServedModel | None:
     """A model that an engine answers for: written SCHEME:..., or a file of a kind that an engine runs. None for any other."""
     scheme, colon, _ = text.partition(":")
     if colon and scheme in _SCHEMES:
@@ -123,6 +164,19 @@ def _parse_served(text: str, option: str) -> ServedModel | None:
         (engine for engine in map(_SCHEMES.get, _SCHEMES.names()) if text.endswith(tuple(engine.suffixes))), None
     )
     return None if runs_it is None else runs_it.parse(text, option)
+
+
+def put_on(model: ModelSpec, adapters: Sequence[tuple[str, float]], option: str) -> ModelSpec | None:
+    """A served model with adapters on it, each a file and its weight; None where none are put on it here.
+
+    Raises:
+        ConfigError: one is no adapter that its engine runs.
+    """
+    adapted = None if model.served is None else _SCHEMES.get(model.served.scheme).adapted
+    if model.served is None or adapted is None or not adapters:
+        return None
+    served = adapted(model.served, adapters, option)
+    return ModelSpec("server", str(served), served)
 
 
 def parse_openai(text: str, option: str) -> ServedModel:
@@ -167,14 +221,23 @@ def _masked(text: str) -> str:
     return re.sub(r"\?.*", "?***", re.sub(r"://.*@", "://***@", text))
 
 
-def _directory_or_hub(text: str, *, option: str, also: str) -> tuple[Literal["local", "hub"], str]:
+class _Place(NamedTuple):
+    kind: Literal["local", "hub"]
+    value: str
+    revision: str | None = None
+    subfolder: str = ""
+
+
+def _directory_or_hub(text: str, option: str, also: str) -> _Place:
     path = Path(text).expanduser()
     if path.is_dir():
-        return "local", str(path.resolve())
-    if path.exists():
-        raise ConfigError(f"{option}={text} is a file", "name the directory that holds it")
-    if text.startswith(("/", ".", "~")) or text.count("/") > 1 or not _HUB_ID.fullmatch(text):
+        return _Place("local", str(path.resolve()))
+    if path.is_file():
+        raise ConfigError(f"{option}={text} is a file, and no engine here runs files of its kind", "name a directory")
+    hub = _HUB_PLACE.fullmatch(text)
+    if hub is None:
         raise ConfigError(
-            f"{option}={text}: no such directory", f"use {also}a local directory or a hub id (owner/name)"
+            f"{option}={text}: no such directory",
+            f"use {also}a local directory or a hub id (owner/name, owner/name@revision, owner/name@revision/subfolder)",
         )
-    return "hub", text
+    return _Place("hub", hub["id"], hub["revision"], hub["subfolder"] or "")

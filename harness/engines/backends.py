@@ -56,6 +56,7 @@ def make_backend(
     load: Callable[[], LoadedModel],
     *,
     adapter: bool = False,
+    reference: Callable[[], LoadedModel] | None = None,
     concurrency: int = CONCURRENCY,
 ) -> Backend:
     """The backend that computes a model's answers.
@@ -63,10 +64,11 @@ def make_backend(
     Args:
         load: called for a model on disk when its first answer is computed.
         adapter: of the loaded model, answer with its adapter on.
+        reference: the base that divergences are from, in memory; None where it is served.
         concurrency: of a served model, requests under way at once.
     """
     if isinstance(location, ServedModel):
         return ENGINES.get(location.scheme).backend(location, concurrency)
     from harness.engines.local import LocalBackend
 
-    return LocalBackend(load, adapter=adapter)
+    return LocalBackend(load, adapter=adapter, reference=reference)

@@ -41,8 +41,10 @@ R = TypeVar("R", bound=Request)
 
 # Prompts in a batch: a kill loses no more, and what they have in common is computed once.
 _CHOICES_AT_ONCE = 64
-# Two full sets of logits are alive at once.
+# Two full sets of logits are alive at once; of those of the base so many bytes, as float32 in ordinary memory.
 _DIVERGENCE_WINDOW_TOKENS = 512
+_DIVERGENCE_BYTES = 512 << 20
+_LOG_PROB_BYTES = 4
 
 
 class LocalBackend:
@@ -53,6 +55,7 @@ class LocalBackend:
 
     Args:
         load: called when the first answer is computed.
+        reference: the base that divergences are from, adapter off; None takes the loaded model itself.
         share_prefixes: False computes every request by itself, as for a model that sharing does not fit.
     """
 
@@ -61,11 +64,13 @@ class LocalBackend:
         load: Callable[[], LoadedModel],
         *,
         adapter: bool,
+        reference: Callable[[], LoadedModel] | None = None,
         limits: BatchLimits | None = None,
         share_prefixes: bool = True,
     ) -> None:
         self._load = load
         self._adapter = adapter
+        self._reference = reference or load
         self._limits = limits or BatchLimits()
         self._share_prefixes = share_prefixes
 
@@ -76,9 +81,11 @@ class LocalBackend:
             *self._generation_jobs(_of_kind(GenerateRequest, requests)),
             *self._choice_jobs(_of_kind(ChoiceRequest, requests)),
             *self._rolling_jobs(_of_kind(RollingRequest, requests)),
-            *self._divergence_jobs(_of_kind(DivergenceRequest, requests)),
         ]
-        return [Batch(job.numbers, partial(self._run, job)) for job in jobs]
+        return [
+            *(Batch(job.numbers, partial(self._run, job)) for job in jobs),
+            *self._divergence_batches(_of_kind(DivergenceRequest, requests)),
+        ]
 
     def _score_jobs(self, asked: Mapping[int, ScoreRequest]) -> Iterator[BatchJob[Answer]]:
         return _renumbered(list(asked), self._strategy.plan_scores(self._pairs(list(asked.values()))))
@@ -103,9 +110,21 @@ class LocalBackend:
             windows = rolling_windows(self._loaded.tokenizer, request.text, context_length(self._loaded))
             yield BatchJob([index], partial(_summed, index, self._strategy.plan_scores(windows)))
 
-    def _divergence_jobs(self, asked: Mapping[int, DivergenceRequest]) -> Iterator[BatchJob[Answer]]:
+    def _divergence_batches(self, asked: Mapping[int, DivergenceRequest]) -> Iterator[Batch]:
+        """As many texts at once as the base's distributions may take memory: it may have to be loaded for them."""
+        size = min(_DIVERGENCE_WINDOW_TOKENS, context_length(self._loaded)) if asked else 0
+        vocabulary = len(self._loaded.tokenizer)
+        part: dict[int, Sequence[TokenPair]] = {}
+        held = 0
         for index, request in asked.items():
-            yield BatchJob([index], partial(self._divergence, index, request.text))
+            windows = rolling_windows(self._loaded.tokenizer, request.text, size)
+            tokens = sum(len(tail) for _, tail in windows)
+            if part and (held + tokens) * vocabulary * _LOG_PROB_BYTES > _DIVERGENCE_BYTES:
+                yield Batch(list(part), partial(self._divergences, part))
+                part, held = {}, 0
+            part[index], held = windows, held + tokens
+        if part:
+            yield Batch(list(part), partial(self._divergences, part))
 
     def _run(self, job: BatchJob[Answer]) -> Answers:
         """Answer one batch; out of memory, go on with half as much at once, now and in later batches.
@@ -144,16 +163,25 @@ class LocalBackend:
     def _strategy(self) -> Strategy:
         return fitting_strategy(self._loaded, self._limits, share_prefixes=self._share_prefixes)
 
-    def _divergence(self, index: int, text: str, model: Any) -> Iterator[tuple[int, Divergence]]:
-        """KL(base || model), summed over all positions that predict a token of the text; that of the base is 0."""
-        loaded, started = self._loaded, time.perf_counter()
-        windows = rolling_windows(loaded.tokenizer, text, min(_DIVERGENCE_WINDOW_TOKENS, context_length(loaded)))
-        total = 0.0
-        for context, tail in windows:
-            with loaded.adapter(on=False) as bare:
-                base = self._log_probs(bare, context, tail)
-            total += float((base.exp() * (base - self._log_probs(model, context, tail))).sum())
-        yield index, Divergence(total, sum(len(tail) for _, tail in windows), time.perf_counter() - started)
+    def _divergences(self, asked: Mapping[int, Sequence[TokenPair]]) -> Iterator[tuple[int, Divergence]]:
+        """KL(base || model), summed over all positions that predict a token of the text; that of the base is 0.
+
+        The base is asked of all texts first: the two need not be in memory together.
+        """
+        import torch
+
+        with torch.inference_mode(), self._reference().adapter(on=False) as bare:
+            base = {index: [self._log_probs(bare, *window).cpu() for window in asked[index]] for index in asked}
+        del bare
+        for index, windows in asked.items():
+            started, total = time.perf_counter(), 0.0
+            with torch.inference_mode(), self._loaded.adapter(on=self._adapter) as model:
+                for window, reference in zip(windows, base[index], strict=True):
+                    own = self._log_probs(model, *window)
+                    shared = min(own.shape[-1], reference.shape[-1])  # rows that pad the embeddings are no token's
+                    reference = reference.to(own.device)[:, :shared]
+                    total += float((reference.exp() * (reference - own[:, :shared])).sum())
+            yield index, Divergence(total, sum(len(tail) for _, tail in windows), time.perf_counter() - started)
 
     def _log_probs(self, model: Any, context: Sequence[int], tail: Sequence[int]) -> torch.Tensor:
         import torch

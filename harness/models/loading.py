@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,7 @@ class LoadOptions:
 
     Attributes:
         allowed_files: files beside an adapter that are no reason to refuse it, though they could run code.
+        chat_template: text of a template in place of the model's own, and `template_args` what else it is given.
     """
 
     dtype: str
@@ -43,11 +46,16 @@ class LoadOptions:
     quantization: str = "none"
     trust_remote_code: bool = False
     allowed_files: Sequence[str] = ()
+    chat_template: str | None = None
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+
+
+_OF_WEIGHTS = frozenset({"model", "rounded_layers", "biases"})
 
 
 @dataclass
 class LoadedModel:
-    """One base in memory, with at most one adapter on it.
+    """One model in memory, with at most one adapter on it.
 
     Attributes:
         model: in eval mode, without gradients; a PeftModel when an adapter is attached.
@@ -55,6 +63,7 @@ class LoadedModel:
         rounded_layers: of an NF4 base that is computed densely, the layers whose weights were rounded to NF4.
         plain: what the base answered before the adapter was put on it; None without an adapter.
         biases: those of the base that were trained with the adapter.
+        reload: loads it again once it was released, which then happens when it is next used.
     """
 
     model: Any
@@ -62,9 +71,34 @@ class LoadedModel:
     device: torch.device
     has_adapter: bool = False
     quantization: str = "none"
-    rounded_layers: Sequence[nn.Module] = ()
+    rounded_layers: Sequence[nn.Module] = field(default_factory=tuple)
     plain: PlainBase | None = None
-    biases: Sequence[Bias] = ()
+    biases: Sequence[Bias] = field(default_factory=tuple)
+    reload: Callable[[], LoadedModel] | None = None
+
+    @property
+    def is_released(self) -> bool:
+        """Whether its weights are not in memory now."""
+        return "model" not in self.__dict__
+
+    def release(self) -> None:
+        """Give back the memory of the weights, until they are next used."""
+        import torch
+
+        for name in _OF_WEIGHTS & self.__dict__.keys():
+            del self.__dict__[name]
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """What was released, loaded again."""
+            if name not in _OF_WEIGHTS or self.reload is None:
+                raise AttributeError(name)
+            self.__dict__.update({**self.reload().__dict__, "reload": self.reload})
+            return self.__dict__[name]
 
     @contextlib.contextmanager
     def adapter(self, *, on: bool) -> Iterator[Any]:
@@ -91,7 +125,7 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     if adapter is not None:
         check_adapter_files(adapter, allowed=options.allowed_files)
     model = load_base(base, options)
-    tokenizer = load_tokenizer(base, trust_remote_code=options.trust_remote_code)
+    tokenizer = load_tokenizer(base, options)
     rounded = list(quantizable_layers(model)) if options.quantization == "nf4" else []  # none where they are packed
     model.eval().requires_grad_(False)
     quantization = _BY_BITSANDBYTES.get(stored_quantization(base), options.quantization)
@@ -107,18 +141,29 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     return replace(loaded, model=peft_model, has_adapter=True, plain=plain, biases=trained)
 
 
-def load_tokenizer(base: Path, *, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
-    """The base's tokenizer, with a pad token (its EOS where it has none)."""
+def load_tokenizer(
+    base: Path, options: LoadOptions | None = None, *, trust_remote_code: bool = False
+) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, with a pad token (its EOS where it has none).
+
+    Args:
+        options: of which the template, its arguments and `trust_remote_code` count.
+    """
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trust_remote_code)
+        trusted = trust_remote_code or (options is not None and options.trust_remote_code)
+        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trusted)
     except (OSError, ValueError) as exc:
         raise ModelError(
             f"no tokenizer could be read from {base}: {first_line(exc)}", "add tokenizer.json to it"
         ) from exc
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    if options is not None and options.chat_template is not None:
+        tokenizer.chat_template = options.chat_template
+    if options is not None and options.template_args:
+        tokenizer.apply_chat_template = partial(tokenizer.apply_chat_template, **options.template_args)
     return tokenizer
 
 

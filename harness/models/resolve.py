@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from harness.config.spec import AdapterSpec, ModelSpec, ServedModel
 from harness.errors import AdapterError, AssayError, ModelError, first_line
@@ -19,13 +18,11 @@ _SAFE_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja",
 
 
 @dataclass(frozen=True)
-class _Resolved:
-    """What a spec names: on disk, or served. `name` is what reports and adapter configs call it."""
+class ResolvedModel:
+    """A model: on disk, or served. `name` is what reports and adapter configs call it."""
 
     name: str
     location: Path | ServedModel
-    _option: ClassVar[str]
-    _error: ClassVar[type[AssayError]]
 
     @property
     def is_served(self) -> bool:
@@ -37,32 +34,27 @@ class _Resolved:
         """Where its files are.
 
         Raises:
-            ModelError, AdapterError: it is served: only its answers can be had.
+            ModelError: it is served: only its answers can be had.
         """
         if isinstance(self.location, ServedModel):
-            raise self._error(f"{self.location} is served: its files are not at hand", f"pass {self._option}=DIRECTORY")
+            raise ModelError(
+                f"{self.location} is served: its files are not at hand",
+                "pass --model=DIRECTORY, or --candidate=DIRECTORY",
+            )
         return self.location
 
 
 @dataclass(frozen=True)
-class ResolvedModel(_Resolved):
-    """A base model."""
+class ResolvedAdapter:
+    """An adapter on disk; `recipe` names what it was trained from, where known."""
 
-    _option: ClassVar[str] = "--model"
-    _error: ClassVar[type[AssayError]] = ModelError
-
-
-@dataclass(frozen=True)
-class ResolvedAdapter(_Resolved):
-    """An adapter, served merged or beside its base if not on disk; `recipe` names what it was trained from, where known."""
-
-    _option: ClassVar[str] = "--adapter"
-    _error: ClassVar[type[AssayError]] = AdapterError
+    name: str
+    directory: Path
     recipe: str | None = None
 
 
 def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> ResolvedModel:
-    """Find, or fetch, the base model.
+    """Find, or fetch, a model.
 
     Args:
         trust_remote_code: fetch the repository's Python files too.
@@ -74,9 +66,9 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
         return ResolvedModel(spec.served.name, spec.served)
     if spec.kind == "embedded":
         return ResolvedModel(spec.value, ensure_embedded_model())
+    directory = find_directory(spec, ModelError, "--model", code=trust_remote_code)
     if spec.kind == "hub":
-        return ResolvedModel(spec.value, _from_hub(spec.value, ModelError, "--model", code=trust_remote_code))
-    directory = Path(spec.value)
+        return ResolvedModel(_hub_name(spec), directory)
     _refuse_lfs_pointers(directory, ModelError)
     if not (directory / "config.json").is_file():
         raise ModelError(f"{directory} holds no config.json", "--model takes a directory written by save_pretrained")
@@ -90,6 +82,16 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
     return ResolvedModel(directory.name, directory)
 
 
+def find_directory(spec: ModelSpec | AdapterSpec, error: type[AssayError], option: str, *, code: bool = False) -> Path:
+    """Where the files are of what is local or in the hub, fetched now if need be."""
+    return Path(spec.value) if spec.kind == "local" else _from_hub(spec, error, option, code=code)
+
+
+def _hub_name(spec: ModelSpec | AdapterSpec) -> str:
+    """As it is written."""
+    return "/".join(filter(None, (f"{spec.value}@{spec.revision}" if spec.revision else spec.value, spec.subfolder)))
+
+
 def is_at_hand(spec: ModelSpec) -> bool:
     """Whether resolving the model fetches and unpacks nothing."""
     if spec.kind == "embedded":
@@ -100,7 +102,7 @@ def is_at_hand(spec: ModelSpec) -> bool:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        snapshot_download(spec.value, allow_patterns=_SAFE_FILES, local_files_only=True)
+        snapshot_download(spec.value, revision=spec.revision, allow_patterns=_SAFE_FILES, local_files_only=True)
     except LocalEntryNotFoundError:
         return False
     return True
@@ -113,16 +115,14 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
         AdapterError: no adapter_config.json, or one that cannot be read in one way, or Git LFS's pointers in place of files,
             or the hub cannot be reached.
     """
-    if spec.served is not None:
-        return ResolvedAdapter(spec.served.name, spec.served)
-    directory = Path(spec.value) if spec.kind == "local" else _from_hub(spec.value, AdapterError, "--adapter")
+    directory = find_directory(spec, AdapterError, "--adapter")
     _refuse_lfs_pointers(directory, AdapterError)
     if not (directory / CONFIG).is_file() or not is_peft_config(directory / CONFIG):
         raise what_lies_there(directory)
     read_adapter_config(directory)
     recipe = directory / "recipe.json"
     trained_by = str(read_json_object(recipe, AdapterError, _RESTORE).get("name")) if recipe.is_file() else None
-    return ResolvedAdapter(spec.value if spec.kind == "hub" else directory.name, directory, trained_by)
+    return ResolvedAdapter(_hub_name(spec) if spec.kind == "hub" else directory.name, directory, trained_by)
 
 
 def _refuse_lfs_pointers(directory: Path, error: type[AssayError]) -> None:
@@ -132,14 +132,19 @@ def _refuse_lfs_pointers(directory: Path, error: type[AssayError]) -> None:
         raise error(*lfs_pull(path))
 
 
-def _from_hub(repo_id: str, error: type[AssayError], option: str, *, code: bool = False) -> Path:
+def _from_hub(spec: ModelSpec | AdapterSpec, error: type[AssayError], option: str, *, code: bool = False) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    patterns = [*_SAFE_FILES, "*.py"] if code else _SAFE_FILES
+    within = f"{spec.subfolder}/" if spec.subfolder else ""
     try:
-        return Path(snapshot_download(repo_id, allow_patterns=[*_SAFE_FILES, "*.py"] if code else _SAFE_FILES))
+        found = snapshot_download(
+            spec.value, revision=spec.revision, allow_patterns=[within + pattern for pattern in patterns]
+        )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
         raise error(
-            f"{option}={repo_id} is no local directory and could not be fetched from the hub: {first_line(exc)}",
+            f"{option}={_hub_name(spec)} is no local directory and could not be fetched from the hub: {first_line(exc)}",
             "check the spelling and the network (HF_TOKEN for private repositories), or give a local directory",
         ) from exc
+    return Path(found) / spec.subfolder

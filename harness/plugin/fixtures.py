@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.plugin.gating import GATE, Gate
+from harness.plugin.reports import NotOfThisKind
 from harness.plugin.state import STATE
 
 if TYPE_CHECKING:
+    from harness.checks.integrity import ModelFiles
     from harness.checks.judge.comparison import JudgeComparison
     from harness.gates import Comparison, Evaluation
     from harness.gates.sequential_comparison import SequentialComparison
     from harness.judges.health import Health
     from harness.models import Identity, ResolvedAdapter, ResolvedModel
     from harness.models.loading import LoadedModel
+    from harness.models.subject import Subject
     from harness.session import Session
 
 
@@ -44,20 +47,33 @@ def base(assay: Session) -> ResolvedModel:
 
 
 @pytest.fixture(scope="session")
-def adapter(assay: Session, request: pytest.FixtureRequest) -> ResolvedAdapter:
-    """The adapter under test: `.name`, `.directory`, `.recipe`. Trained now if it was named by a recipe.
+def subject(assay: Session, request: pytest.FixtureRequest) -> Subject:
+    """What is on trial: `.name`, `.weights`, `.adapter`, `.directory`. Trained now if it was named by a recipe.
 
     Example:
-        def test_adapter_is_no_checkpoint(adapter):
-            assert not adapter.name.startswith("checkpoint-")
+        def test_is_no_checkpoint(subject):
+            assert not subject.name.startswith("checkpoint-")
     """
     with request.config.stash[STATE].on_terminal():
-        return assay.models.adapter
+        return assay.models.candidate
 
 
 @pytest.fixture(scope="session")
-def candidate(assay: Session, adapter: ResolvedAdapter) -> Identity:
-    """Who the candidate (base + adapter) is: the digest of everything that can change an answer.
+def adapter(subject: Subject) -> ResolvedAdapter:
+    """The adapter under test: `.name`, `.directory`, `.recipe`; skips where the candidate is a model, or served.
+
+    Example:
+        def test_adapter_was_trained_here(adapter):
+            assert adapter.recipe is not None
+    """
+    if subject.adapter is None:
+        raise NotOfThisKind(f"{subject.name} is {'served' if subject.is_served else 'a model'}, and no adapter")
+    return subject.adapter
+
+
+@pytest.fixture(scope="session")
+def candidate(assay: Session, subject: Subject) -> Identity:
+    """Who the candidate is: the digest of everything that can change an answer.
 
     Example:
         def test_digest_is_recorded(candidate, record_property):
@@ -68,20 +84,53 @@ def candidate(assay: Session, adapter: ResolvedAdapter) -> Identity:
 
 @pytest.fixture(scope="session")
 def adapter_directory(adapter: ResolvedAdapter) -> Path:
-    """Where the adapter's files are; skips where it is served.
+    """Where the adapter's files are; skips where there is none, or they are not at hand.
 
     Example:
         def test_has_a_model_card(adapter_directory):
             assert (adapter_directory / "README.md").is_file()
     """
-    if adapter.is_served:
-        pytest.skip(f"{adapter.location} is served: its files are not at hand")
     return adapter.directory
 
 
 @pytest.fixture(scope="session")
-def loaded_model(assay: Session, adapter_directory: Path) -> LoadedModel:
-    """The base in memory with the adapter on it: `with loaded_model.adapter(on=False) as model: ...`.
+def candidate_directory(subject: Subject) -> Path:
+    """Where the files are that make the candidate: of its adapter, else of its model; skips where it is served.
+
+    Example:
+        def test_says_its_license(candidate_directory):
+            assert (candidate_directory / "LICENSE").is_file()
+    """
+    if subject.is_served:
+        pytest.skip(f"{subject.location} is served: its files are not at hand")
+    return subject.directory
+
+
+@pytest.fixture(scope="session")
+def model_files(assay: Session, subject: Subject) -> ModelFiles:
+    """The candidate's own model, and the base it is held against; skips where the candidate is an adapter on that base.
+
+    Example:
+        def test_has_no_more_than_eight_shards(model_files):
+            assert len(set(model_files.shards.values())) <= 8
+    """
+    from harness.checks.integrity import ModelFiles
+
+    base = assay.models.base
+    if subject.is_served or subject.location == base.location:
+        what = (
+            "served: its files are not at hand"
+            if subject.is_served
+            else "on the base itself: it has no weights of its own"
+        )
+        raise NotOfThisKind(f"{subject.name} is {what}")
+    own = assay.models.load_options
+    return ModelFiles(subject.weights.directory, None if base.is_served else base.directory, own)
+
+
+@pytest.fixture(scope="session")
+def loaded_model(assay: Session, candidate_directory: Path) -> LoadedModel:
+    """The candidate in memory; of an adapter on its base: `with loaded_model.adapter(on=False) as model: ...`.
 
     Example:
         def test_base_has_no_dropout_left_on(loaded_model):
@@ -92,7 +141,7 @@ def loaded_model(assay: Session, adapter_directory: Path) -> LoadedModel:
 
 
 @pytest.fixture(scope="session")
-def evaluate(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Evaluation]:
+def evaluate(assay: Session, subject: Subject) -> Callable[..., Evaluation]:
     """`evaluate(task, "candidate", fewshot=None)`: one model's samples of a task, of assay.yaml or lm-eval.
 
     Example:
@@ -103,7 +152,7 @@ def evaluate(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Evaluati
 
 
 @pytest.fixture(scope="session")
-def compare(assay: Session, adapter: ResolvedAdapter) -> Callable[..., Comparison | SequentialComparison]:
+def compare(assay: Session, subject: Subject) -> Callable[..., Comparison | SequentialComparison]:
     """`compare(task, fewshot=None)`: base and candidate samples of a task, of assay.yaml or lm-eval, paired by item.
 
     Example:
@@ -131,7 +180,7 @@ def gate(request: pytest.FixtureRequest) -> Gate:
 
 
 @pytest.fixture(scope="session")
-def judge(assay: Session, adapter: ResolvedAdapter) -> Callable[..., JudgeComparison]:
+def judge(assay: Session, subject: Subject) -> Callable[..., JudgeComparison]:
     """`judge(task=None)`: candidate against base as the judge sees it; skips where no judge is configured.
 
     Example:
@@ -143,7 +192,7 @@ def judge(assay: Session, adapter: ResolvedAdapter) -> Callable[..., JudgeCompar
 
 
 @pytest.fixture(scope="session")
-def judge_health(assay: Session, adapter: ResolvedAdapter) -> Health:
+def judge_health(assay: Session, subject: Subject) -> Health:
     """How fit the judge is, on pairs of which the better answer is known; skips where no judge is configured.
 
     Example:

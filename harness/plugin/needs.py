@@ -47,7 +47,8 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
     """All that these tests need. What a test that is skipped would need is not."""
     running = [item for item in items if isinstance(item, pytest.Function) and item.get_closest_marker("skip") is None]
     fixtures = {name for item in running for name, found in item._fixtureinfo.name2fixturedefs.items() if owns(found)}
-    recipe = settings.adapter is not None and settings.adapter.startswith("recipe:")
+    named = settings.candidate_spec
+    recipe = named is not None and named.recipe is not None
     has_data = recipe or settings.config.data.train is not None
     judged = fixtures & {"judge", "judge_health"} and settings.judge is not None
     tasks, gates = list(_of_parameters(running, settings)), [use for item in running for use in _gates(item, settings)]
@@ -64,7 +65,7 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
         tasks=tasks,
         gates=gates,
         measured=measured,
-        adapter="adapter" in fixtures,
+        candidate="subject" in fixtures,
         training_data="training_data" in fixtures,
         canaries="canaries" in fixtures and has_data,
         judge=bool(judged),

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 SUITES = {
     "data": "is the training data fit to train on? Runs first, before anything is trained",
-    "integrity": "is the adapter what it claims to be? Runs before all that measures, and spares it where it fails",
+    "integrity": "is the candidate what it claims to be? Runs before all that measures, and spares it where it fails",
     "training": "did the training go well?",
-    "task": "does the adapter do what it was trained for?",
+    "task": "does the candidate do what it was trained for?",
     "overfitting": "did training go past what generalises?",
-    "forgetting": "what did the adapter cost?",
+    "forgetting": "what did the training cost?",
     "safety": "does the candidate still refuse what its base refused, and answer what it answered?",
     "judge": "does it read better, or worse?",
 }

@@ -20,6 +20,10 @@ _MEASURES = "assay_measures"
 _SPARED = "assay_spared"
 
 
+class NotOfThisKind(pytest.skip.Exception):  # type: ignore[misc]
+    """Skips a test that asks what candidates of this kind have not: nothing that the run should have measured is missing."""
+
+
 def measures(item: pytest.Item) -> bool:
     """Whether the test takes any of this plugin's measuring fixtures (not a fixture of its own by that name)."""
     definitions = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
@@ -45,10 +49,10 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
     """
     if not measures(item):
         return
-    setattr(report, _MEASURES, True)
+    error = call.excinfo.value if call.excinfo is not None else None
+    setattr(report, _MEASURES, not isinstance(error, NotOfThisKind))
     setattr(report, _SPARED, item.stash.get(SPARED, ("", "")))
     settings = item.config.stash[STATE].settings
-    error = call.excinfo.value if call.excinfo is not None else None
     gate = item.stash.get(GATE, None)
     verdicts = gate.unreported() if gate is not None else []
     if isinstance(error, AssayError):
@@ -120,7 +124,7 @@ class VerdictCollector:
         if report.failed and report.when not in ("setup", "call", "teardown"):
             reason = f"the process that ran {report.nodeid} died"
             self._state.verdicts.append(Verdict(report.nodeid, "error", reason, test=report.nodeid))
-        if report.skipped and hasattr(report, _MEASURES):
+        if report.skipped and getattr(report, _MEASURES, False):
             spared_by, suite = getattr(report, _SPARED, ("", ""))
             why = {"spared_by": spared_by, "suite": suite} if spared_by else {}
             self._state.skipped.append(SkippedTest(test=report.nodeid, reason=_why_skipped(report), **why))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.checks.data import Corpus, EvaluationItem, TokenLengths
     from harness.config import DataThresholds, OverfittingThresholds
     from harness.gates import Comparison
-    from harness.models import ResolvedAdapter
+    from harness.models.subject import Subject
     from harness.session import Session
     from harness.tasks.base import TaskLike
     from harness.training.history import TrainingHistory
@@ -37,7 +37,8 @@ def training_data(assay: Session, data_rules: DataThresholds) -> Corpus:
     if assay.models.recipe is not None:
         return corpus_of_recipe(assay.models.recipe)
     if data_rules.train is None:
-        pytest.skip(f"{assay.settings.adapter} came without its training data: name the file by `train:` under `data:`")
+        name = assay.settings.candidate or assay.settings.adapter or "the candidate"
+        pytest.skip(f"{name} came without its training data: name the file by `train:` under `data:`")
     root = assay.settings.config.root
     validation = root / data_rules.validation if data_rules.validation else None
     return corpus_of_files(root / data_rules.train, validation, layout=data_rules.format)
@@ -110,7 +111,7 @@ def row_lengths(
 
 
 @pytest.fixture(scope="session")
-def training_history(assay: Session, adapter: ResolvedAdapter) -> TrainingHistory:
+def training_history(assay: Session, subject: Subject) -> TrainingHistory:
     """How the adapter was trained, as its own log or a Trainer's state tells; skips where neither came with it.
 
     Example:
@@ -118,7 +119,7 @@ def training_history(assay: Session, adapter: ResolvedAdapter) -> TrainingHistor
             assert training_history.steps == training_history.planned_steps
     """
     if assay.models.training_history is None:
-        pytest.skip(f"{adapter.name} came without a training log")
+        pytest.skip(f"{subject.name} came without a training log")
     return assay.models.training_history
 
 
@@ -184,9 +185,7 @@ class Recall:
 
 
 @pytest.fixture(scope="session")
-def recall(
-    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingThresholds
-) -> Recall:
+def recall(assay: Session, subject: Subject, training_data: Corpus, overfitting_rules: OverfittingThresholds) -> Recall:
     """Likelihoods of answers trained on and held out, by base and candidate; skips without held-out rows.
 
     Example:
@@ -195,7 +194,7 @@ def recall(
     """
     from harness.checks.overfitting import HELD_OUT_ROWS, LEAST_ROWS, TRAINING_ROWS, recall_task
 
-    _skip_if_served(adapter)
+    _skip_if_served(subject)
     sizes = {name: _size(assay, name, overfitting_rules.rows) for name in (TRAINING_ROWS, HELD_OUT_ROWS)}
     trained, held_out = (recall_task(training_data, name, sizes[name], overfitting_rules) for name in sizes)
     if min(len(trained.items), len(held_out.items)) < LEAST_ROWS:
@@ -207,7 +206,7 @@ def recall(
 
 @pytest.fixture(scope="session")
 def canaries(
-    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingThresholds
+    assay: Session, subject: Subject, training_data: Corpus, overfitting_rules: OverfittingThresholds
 ) -> Comparison:
     """How far base and candidate favour canaries over what might have stood there; skips where none were planted.
 
@@ -220,13 +219,13 @@ def canaries(
     name = assay.settings.config.data.canaries
     if name is None:
         pytest.skip("no canaries were planted: name a file of them by `canaries:` under `data:`")
-    _skip_if_served(adapter)
+    _skip_if_served(subject)
     return assay.compare_on(canary_task(assay.settings.config.root / name, training_data))
 
 
 @pytest.fixture(scope="session")
 def row_answers(
-    assay: Session, adapter: ResolvedAdapter, training_data: Corpus, overfitting_rules: OverfittingThresholds
+    assay: Session, subject: Subject, training_data: Corpus, overfitting_rules: OverfittingThresholds
 ) -> Comparison:
     """Answers of base and candidate to prompts trained on and held out.
 
@@ -253,7 +252,7 @@ def answers(request: pytest.FixtureRequest, assay: Session) -> Comparison:
     if name == ROW_ANSWERS:
         of_rows: Comparison = request.getfixturevalue(ROW_ANSWERS)
         return of_rows
-    request.getfixturevalue("adapter")
+    request.getfixturevalue("subject")
     comparison = assay.compare(name)
     return comparison.whole if isinstance(comparison, SequentialComparison) else comparison
 
@@ -270,9 +269,9 @@ def _whole_tasks(assay: Session, names: Iterable[str]) -> Iterator[TaskLike]:
         yield task if isinstance(task, LmEvalTask) else find_task(name, whole)
 
 
-def _skip_if_served(adapter: ResolvedAdapter) -> None:
-    if adapter.is_served:
-        pytest.skip(f"{adapter.location} is served, and a server gives no likelihoods of answers in conversations")
+def _skip_if_served(subject: Subject) -> None:
+    if subject.is_served:
+        pytest.skip(f"{subject.location} is served, and a server gives no likelihoods of answers in conversations")
 
 
 def _size(assay: Session, name: str, most: int) -> int:

@@ -12,7 +12,7 @@ TASK, RELEASE = "task", "baseline"
 _TITLES = {
     TASK: ("Task", "does it do its job?"),
     "data": ("Training data", "was it fit to train on?"),
-    "integrity": ("Integrity", "is the adapter what it claims to be?"),
+    "integrity": ("Integrity", "is the candidate what it claims to be?"),
     "training": ("Training", "did it go well?"),
     "overfitting": ("Overfitting", "does it hold beyond its rows?"),
     "forgetting": ("Forgetting", "what did it cost?"),

@@ -61,7 +61,7 @@ def glance(run: Run) -> list[tuple[str, str]]:
 def first_facts(manifest: Manifest) -> list[tuple[str, str]]:
     """What was judged against what, and when: all of the machinery that the first screen needs."""
     rows = [
-        ("adapter", manifest.adapter.name),
+        (candidate_noun(manifest), manifest.adapter.name),
         ("base", manifest.model.name),
         ("release", manifest.baseline.name),
         ("profile", manifest.profile),
@@ -122,9 +122,19 @@ def identities(manifest: Manifest) -> list[Identity]:
             printable(f"recipe {model.recipe}" if model.recipe else ""),
             tuple((str(k), cell(v)) for k, v in model.parts.items()),
         )
-        for role, model in (("base", manifest.model), ("adapter", manifest.adapter), ("judge", manifest.judge))
+        for role, model in (
+            ("base", manifest.model),
+            (candidate_noun(manifest), manifest.adapter),
+            ("judge", manifest.judge),
+        )
         if model
     ]
+
+
+def candidate_noun(manifest: Manifest) -> str:
+    """What the candidate is called: an adapter, unless its identity shows that it is not one on a base."""
+    parts = manifest.adapter.parts
+    return "candidate" if parts and "adapter" not in parts else "adapter"
 
 
 def sensitive_tasks(manifest: Manifest) -> frozenset[str]:

@@ -156,8 +156,8 @@ class Session:
         return self._compare(task)
 
     def _compare(self, task: TaskLike) -> gates.Comparison:
-        base, candidate = (self._measure(task, role) for role in ROLES)
-        return gates.Comparison(task, base, candidate)
+        measured = {role: self._measure(task, role) for role in self.models.in_turn}
+        return gates.Comparison(task, measured["base"], measured["candidate"])
 
     def _in_parts(self, task: TaskLike) -> SequentialComparison | None:
         """The task to be measured in parts; None where it cannot be, or is too small for that."""
@@ -171,9 +171,10 @@ class Session:
             def measure(start: int, stop: int) -> gates.Comparison:
                 part = task.only(set(order[start:stop]))
                 with cost.of(stop - start, [self.engine(role) for role in ROLES]):
-                    base, candidate = (self._ask(part, role) for role in ROLES)
+                    asked = {role: self._ask(part, role) for role in self.models.in_turn}
                 # a task answers in its own order
-                return gates.Comparison(task, sorted(base, key=lambda sample: rank[task.name_of(sample)]), candidate)
+                base = sorted(asked["base"], key=lambda sample: rank[task.name_of(sample)])
+                return gates.Comparison(task, base, asked["candidate"])
 
             if len(order) >= LEAST_ITEMS:
                 self._sequential[task.name] = SequentialComparison(task, len(order), measure)

@@ -60,7 +60,7 @@ def estimate(pair: ModelPair, tasks: Sequence[TaskLike]) -> Estimate:
     known = [task for task in tasks if isinstance(task, Foreseeable)]
     trains = pair.recipe.name if pair.recipe is not None and not pair.is_trained else None
     base = pair.identity("base").digest
-    named = pair.settings.adapter is not None and trains is None
+    named = pair.settings.candidate_spec is not None and trains is None
     digests = {"base": base, "candidate": pair.identity("candidate").digest if named else None}
     answers, cached, seconds = 0, 0, 0.0
     unknown = False

@@ -1,29 +1,37 @@
-"""The base and the candidate that a session compares: found, loaded or trained, and the engines that answer as them."""
+"""The two subjects that a session compares, base and candidate: found, loaded or trained, and the engines that answer as them."""
 
 from __future__ import annotations
 
 import dataclasses
-from functools import cached_property
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
+from harness.config.candidate import OPTION as CANDIDATE
 from harness.config.settings import Settings
-from harness.config.spec import EMBEDDED, ModelSpec
+from harness.config.spec import EMBEDDED, AdapterSpec, ModelSpec, SubjectSpec
 from harness.engines import AnswerCache, Backend, Engine
 from harness.engines.backends import make_backend, served_identity
-from harness.errors import AdapterError, ConfigError
+from harness.errors import AdapterError, ConfigError, ModelError
 from harness.models import (
     Identity,
     ResolvedAdapter,
     ResolvedModel,
     ServedModel,
-    model_identity,
     parse_model_spec,
     resolve_adapter,
     resolve_model,
 )
+from harness.models.adapters.contents import is_adapter
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.identity import base_digest
+from harness.models.memory import fits
+from harness.models.resolve import find_directory
+from harness.models.stack import Stack
+from harness.models.subject import Subject, chosen_template
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.records import ModelFacts, Precision, ProcessFacts, Role, TrainingFacts
 from harness.training import Recipe, TrainedAdapter, TrainingLog, train
@@ -36,12 +44,17 @@ if TYPE_CHECKING:
     from harness.checks.integrity import Observed
     from harness.models.loading import LoadedModel, LoadOptions
 
+log = logging.getLogger(__name__)
+
 ROLES: tuple[Role, ...] = ("base", "candidate")
 
 
-def no_adapter() -> ConfigError:
-    """What to raise where neither an adapter nor a recipe was named."""
-    return ConfigError("there is no adapter to judge", f"pass --adapter=DIRECTORY, or name a `recipe:` in {FILE_NAME}")
+def no_candidate() -> ConfigError:
+    """What to raise where neither a candidate nor a recipe was named."""
+    return ConfigError(
+        "there is no adapter and no other candidate to judge",
+        f"pass --adapter=DIRECTORY or --candidate=MODEL, or name a `recipe:` in {FILE_NAME}",
+    )
 
 
 class ModelPair:
@@ -56,6 +69,7 @@ class ModelPair:
         self.settings = settings
         self.trained: TrainedAdapter | None = None
         self.engines: dict[Role, Engine] = {}
+        self._models: dict[Role, LoadedModel] = {}
 
     @cached_property
     def base(self) -> ResolvedModel:
@@ -87,26 +101,99 @@ class ModelPair:
 
     @cached_property
     def recipe(self) -> Recipe | None:
-        """The recipe to train, with the profile's number of rows; None where an adapter was given."""
-        spec = self.settings.adapter_spec
-        if spec is None or spec.kind != "recipe":
+        """The recipe to train, with the profile's number of rows; None where the candidate is there."""
+        spec = self.settings.candidate_spec
+        if spec is None or spec.recipe is None:
             return None
-        recipe = find_recipe(spec.value, self.settings.config.root, self.settings.config.tasks)
+        recipe = find_recipe(spec.recipe, self.settings.config.root, self.settings.config.tasks)
         rows = self.settings.profile.train_rows
         return recipe if rows is None else recipe.with_training_rows(rows)
 
     @cached_property
-    def adapter(self) -> ResolvedAdapter:
-        """The adapter on disk; trained now if it was named by its recipe.
+    def reference(self) -> Subject:
+        """The base as it is measured."""
+        return Subject(self.base, self.dtype, self.quantization, trust_remote_code=self.settings.trust_remote_code)
+
+    @cached_property
+    def candidate(self) -> Subject:
+        """What is on trial, on disk or served; its adapter is trained now if it was named by its recipe.
 
         Raises:
-            ConfigError: neither an adapter nor a recipe was named.
+            ConfigError: neither a candidate nor a recipe was named.
         """
+        spec = self.settings.candidate_spec
+        if spec is None:
+            raise no_candidate()
+        weights, adapters = self._named(spec)
+        if weights.is_served and (adapters or spec.quantization or spec.dtype or spec.template or spec.template_args):
+            what = "adapters on disk" if adapters else "quantization, dtype and template"
+            raise ConfigError(
+                f"{weights.location} is served: {what} cannot be put on it from here",
+                "name what the server itself calls the candidate (openai:NAME@URL), or pass the model's directory",
+            )
+        adapter, stack = self._adapter(weights, adapters, spec)
+        return Subject(
+            weights,
+            dtype=spec.dtype or self.dtype,
+            quantization=spec.quantization or self.quantization,
+            adapter=adapter,
+            stack=stack,
+            chat_template=chosen_template(spec.template, adapter),
+            template_args=spec.template_args,
+            trust_remote_code=self.settings.trust_remote_code,
+        )
+
+    def subject(self, role: Role) -> Subject:
+        """One of the two."""
+        return self.reference if role == "base" else self.candidate
+
+    def check_candidate(self) -> None:
+        """Refuse what is named and lies on this machine, but is neither a model nor an adapter; nothing is fetched or trained.
+
+        Raises:
+            AssayError: the candidate cannot be measured.
+        """
+        spec = self.settings.candidate_spec
+        if spec is None:
+            raise no_candidate()
+        adapters = spec.adapters
+        if spec.model is not None and spec.model.kind == "local":
+            _, adapters = self._named(spec)
+        for adapter in adapters:
+            if adapter.kind == "local":
+                resolve_adapter(adapter)
+
+    def _named(self, spec: SubjectSpec) -> tuple[ResolvedModel, Sequence[AdapterSpec]]:
+        """The candidate's weights and adapters: what is named alone may turn out to be an adapter on the base."""
+        model = spec.model
+        if model is None:
+            return self.base, spec.adapters
+        if not spec.adapters and model.kind in ("local", "hub"):
+            directory = find_directory(model, ModelError, CANDIDATE, code=self.settings.trust_remote_code)
+            if is_adapter(directory):
+                return self.base, [AdapterSpec(model.kind, model.value, model.revision, model.subfolder)]
+        return resolve_model(model, trust_remote_code=self.settings.trust_remote_code), spec.adapters
+
+    def _adapter(
+        self, weights: ResolvedModel, adapters: Sequence[AdapterSpec], spec: SubjectSpec
+    ) -> tuple[ResolvedAdapter | None, Stack | None]:
+        """The one adapter on the weights, and what it was made of."""
         if self.recipe is not None:
-            return self._train(self.recipe)
-        if self.settings.adapter_spec is None:
-            raise no_adapter()
-        return resolve_adapter(self.settings.adapter_spec)
+            return self._train(self.recipe), None
+        found = [resolve_adapter(one) for one in adapters]
+        weighting = [one.weight for one in adapters]
+        if not found or (len(found) == 1 and weighting == [1.0]):
+            return next(iter(found), None), None
+        stack = Stack([one.directory for one in found], weighting, spec.combination, spec.density)
+        directory = stack.combined(
+            weights.directory,
+            allowed=self.settings.config.integrity.allow_files,
+            trust_remote_code=self.settings.trust_remote_code,
+        )
+        name = " + ".join(
+            one.name if weight == 1 else f"{weight:g} {one.name}" for one, weight in zip(found, weighting, strict=True)
+        )
+        return ResolvedAdapter(name, directory), stack
 
     @property
     def is_trained(self) -> bool:
@@ -120,105 +207,160 @@ class ModelPair:
 
     @cached_property
     def training_log(self) -> TrainingLog | None:
-        """The log stored with the adapter; None for one trained elsewhere.
+        """The log stored with the candidate; None for one trained elsewhere.
 
         Raises:
             AdapterError: the log cannot be read.
         """
-        if self.adapter.is_served or not (self.adapter.directory / LOG_FILE).is_file():
+        if self.candidate.is_served or not (self.candidate.directory / LOG_FILE).is_file():
             return None
         try:
-            return TrainingLog.read(self.adapter.directory)
+            return TrainingLog.read(self.candidate.directory)
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            file = self.adapter.directory / LOG_FILE
+            file = self.candidate.directory / LOG_FILE
             raise AdapterError(f"{file} cannot be read: {exc!r}", "restore it, or remove it to do without") from exc
 
     @cached_property
     def training_history(self) -> TrainingHistory | None:
-        """How the adapter was trained, by whatever trainer left a log with it; None where none did.
+        """How the candidate was trained, by whatever trainer left a log with it; None where none did.
 
         Raises:
             AdapterError: a log cannot be read.
         """
-        return None if self.adapter.is_served else read_history(self.adapter.directory, self.training_log)
+        return None if self.candidate.is_served else read_history(self.candidate.directory, self.training_log)
 
     @cached_property
     def identities(self) -> dict[Role, Identity]:
         """Identity of base and candidate.
 
         Raises:
-            ConfigError: one is served and the other is not, or both are the same served name.
+            ConfigError: they are one model, by its name or place.
         """
-        same = self.base.location == self.adapter.location
-        if self.base.is_served != self.adapter.is_served or same:
+        if self.candidate == self.reference:
             raise ConfigError(
-                f"--model={self.base.name} and --adapter={self.adapter.name} cannot be compared: "
-                + ("both are the same served model" if same else "one is served, the other is not"),
-                "pass two names of one server (openai:NAME@URL), or two that are on disk",
+                f"the candidate is the base ({self.base.name}): there is nothing to compare",
+                "pass what is to be released as --adapter or --candidate, and with --model what it is held against",
             )
         return {role: self.identity(role) for role in ROLES}
 
+    @cached_property
+    def shares_weights(self) -> bool:
+        """Whether base and candidate are one model in memory, with the adapter off and on."""
+        return self.candidate.shares_weights_with(self.reference)
+
     @property
     def load_options(self) -> LoadOptions:
-        """How base and adapter are loaded to be measured."""
+        """How the candidate is loaded to be measured."""
+        return self.load_options_of(self.candidate)
+
+    def load_options_of(self, subject: Subject) -> LoadOptions:
+        """How a subject is loaded to be measured."""
         from harness.models.loading import LoadOptions
 
         return LoadOptions(
-            dtype=self.dtype,
+            dtype=subject.dtype,
             device=self.device,
-            quantization=self.quantization,
-            trust_remote_code=self.settings.trust_remote_code,
+            quantization=subject.quantization,
+            trust_remote_code=subject.trust_remote_code,
             allowed_files=self.settings.config.integrity.allow_files,
+            chat_template=subject.chat_template,
+            template_args=subject.template_args,
         )
 
-    @cached_property
+    @property
     def loaded(self) -> LoadedModel:
-        """The model in memory, with the adapter on it. Not needed where every answer is cached.
+        """The candidate in memory, its adapter on it where it has one. Not needed where every answer is cached.
 
         Raises:
-            AdapterError: the adapter was replaced since its identity was taken; its answers would be kept as the old one's.
+            AdapterError: the candidate was replaced since its identity was taken; its answers would be kept as the old one's.
         """
+        return self.loaded_as("candidate")
+
+    def loaded_as(self, role: Role) -> LoadedModel:
+        """The model that answers as one of the two. Where they share weights, both are one in memory; else each is by
+        itself, and where memory does not hold both, the one that was asked for before is loaded again when it is used."""
+        if role not in self._models:
+            if role == "base" and self.shares_weights:
+                self._models[role] = self._as_base(self.loaded)
+            else:
+                self._models[role] = self._load(role)
+                self._models[role].reload = partial(self._load, role)
+        return self._models[role]
+
+    def _load(self, role: Role) -> LoadedModel:
         from harness.models.loading import load_model
 
-        before = self.identities["candidate"].digest
-        loaded = load_model(self.base.directory, self.load_options, adapter=self.adapter.directory)
-        if self.identity("candidate").digest != before:
-            raise AdapterError(f"{self.adapter.name} or its base changed while it was being measured", "start again")
+        subject, before = self.subject(role), self.identities[role].digest
+        others = [loaded for other, loaded in self._models.items() if other != role]
+        if others and not fits(subject, self.device):
+            log.info("%s and its base do not fit in memory together: they are loaded in turn", self.candidate.name)
+            for loaded in others:
+                loaded.release()
+        adapter = None if subject.adapter is None else subject.adapter.directory
+        loaded = load_model(subject.weights.directory, self.load_options_of(subject), adapter=adapter)
+        if self.identity(role).digest != before:
+            raise AdapterError(f"{subject.name} or its base changed while it was being measured", "start again")
         return loaded
+
+    def _as_base(self, loaded: LoadedModel) -> LoadedModel:
+        """The candidate's model in memory, read as the base reads: by its own tokenizer and template."""
+        from harness.models.loading import load_tokenizer
+
+        parts = (self.identities[role].parts for role in ROLES)
+        own, theirs = ([one.get(part) for part in ("tokenizer", "chat_template", "template_args")] for one in parts)
+        if own == theirs:
+            return loaded
+        return replace(loaded, tokenizer=load_tokenizer(self.base.directory, self.load_options_of(self.reference)))
 
     @cached_property
     def observed(self) -> Observed:
         """What base and candidate say to the probe texts."""
         from harness.checks.integrity import Observed
 
-        return Observed(self.loaded)
+        return Observed(self.loaded, None if self.shares_base else self.loaded_as("base"))
 
-    @cached_property
-    def intact(self) -> LoadedModel:
-        """The model in memory, once it is known to be the base with the adapter off: its answers are kept as the base's.
+    @property
+    def shares_base(self) -> bool:
+        """Whether the candidate is an adapter that is switched on and off on the base."""
+        return self.candidate.adapter is not None and self.shares_weights
+
+    def measured(self, role: Role) -> LoadedModel:
+        """The model that answers as one of the two, once an adapter that is switched off is known to leave the base as it
+        was: its answers are kept as the base's.
 
         Raises:
-            AdapterError: it is not.
+            AdapterError: it does not.
         """
         from harness.checks.integrity import base_is_intact
 
+        if not self.shares_base:
+            return self.loaded_as(role)
         check = base_is_intact(self.loaded, observed=self.observed)
         if not check.holds:
-            raise AdapterError(f"{self.adapter.name} cannot be compared with its base: {check.reason}", check.remedy)
-        return self.loaded
+            raise AdapterError(f"{self.candidate.name} cannot be compared with its base: {check.reason}", check.remedy)
+        return self.loaded_as(role)
 
     def engine(self, role: Role) -> Engine:
-        """The engine that answers as base or candidate; in process, both share one base in memory."""
+        """The engine that answers as base or candidate; in process, both share one base in memory where they can."""
         if role not in self.engines:
             self.engines[role] = Engine(self.identities[role].digest, self.backend(role), self.answers)
         return self.engines[role]
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""
-        return make_backend(self._found(role).location, lambda: self.intact, adapter=role == "candidate")
+        subject = self.subject(role)
+        return make_backend(
+            subject.location,
+            lambda: self.measured(role),
+            adapter=subject.adapter is not None,
+            reference=lambda: self.measured("base"),
+        )
 
-    def _found(self, role: Role) -> ResolvedModel | ResolvedAdapter:
-        return self.base if role == "base" else self.adapter
+    @property
+    def in_turn(self) -> tuple[Role, ...]:
+        """Both roles, in the order that loads least: first the one that is in memory, where there is but one."""
+        base = self._models.get("base")
+        return ROLES[::-1] if base is not None and base.is_released else ROLES
 
     @cached_property
     def device(self) -> str:
@@ -237,16 +379,8 @@ class ModelPair:
 
     def identity(self, role: Role) -> Identity:
         """Identity of one of the two; that of the base needs no adapter."""
-        location = self._found(role).location
-        if isinstance(location, ServedModel):
-            return served_identity(location)
-        return model_identity(
-            self.base.directory,
-            dtype=self.dtype,
-            quantization=self.quantization,
-            trust_remote_code=self.settings.trust_remote_code,
-            adapter=self.adapter.directory if role == "candidate" else None,
-        )
+        subject = self.subject(role)
+        return served_identity(subject.location) if isinstance(subject.location, ServedModel) else subject.identity()
 
     def facts(self) -> ProcessFacts:
         """Who was compared and how computed: of what was needed so far, and nothing else is asked for."""
@@ -257,10 +391,10 @@ class ModelPair:
             own = {role: {"digest": one.digest, "parts": one.parts} for role, one in self.identities.items()}
         if "base" in found:
             facts["model"] = ModelFacts(name=self.base.name, **own.get("base", {}))
-        if "adapter" in found:
-            adapter = self.adapter
-            facts["adapter"] = ModelFacts(name=adapter.name, recipe=adapter.recipe, **own.get("candidate", {}))
-        if own and not self.adapter.is_served:
+        if "candidate" in found:
+            subject = self.candidate
+            facts["adapter"] = ModelFacts(name=subject.name, recipe=subject.recipe, **own.get("candidate", {}))
+        if own and not self.base.is_served:
             facts["precision"] = Precision(dtype=self.dtype, quantization=self.quantization, device=self.device)
         if self.trained is not None:
             facts["training"] = TrainingFacts(
@@ -280,7 +414,7 @@ class ModelPair:
         counts = {} if history.summary is None else dataclasses.asdict(history.summary)
         read = {"read_from": history.source, "steps": history.steps, "kept_step": history.kept_step}
         return {
-            "recipe": self.recipe.to_json() if self.recipe else {"name": self.adapter.recipe},
+            "recipe": self.recipe.to_json() if self.recipe else {"name": self.candidate.recipe},
             "points": list(history.points),
             "summary": counts or read,
         }

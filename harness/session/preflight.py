@@ -17,8 +17,8 @@ from harness.errors import Complaints, DataError, TaskError, did_you_mean, neare
 from harness.gates.config import GateSpec, gates_from_config
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.base import GENERAL_METRICS
-from harness.models import resolve_adapter, resolve_model
-from harness.session.model_pair import ModelPair, no_adapter
+from harness.models import resolve_model
+from harness.session.model_pair import ModelPair, no_candidate
 from harness.tasks.base import TaskLike
 from harness.tasks.kinds import NAMED_TASKS, Spec, kind_of
 from harness.tasks.lm_eval import LmEvalTask
@@ -65,7 +65,7 @@ class Needs:
 
     Attributes:
         measured: those of the tasks that base and candidate will be asked, by name and few-shot count.
-        adapter, training_data, canaries, judge: whether it needs those.
+        candidate, training_data, canaries, judge: whether it needs those.
         limits: whether it looks up limits of single tasks.
         every_row: whether each row of the training data has to be readable. A gate tells that too, and better.
     """
@@ -73,7 +73,7 @@ class Needs:
     tasks: Sequence[TaskUse] = ()
     gates: Sequence[GateUse] = ()
     measured: Sequence[tuple[str, int | None]] = ()
-    adapter: bool = False
+    candidate: bool = False
     training_data: bool = False
     canaries: bool = False
     judge: bool = False
@@ -148,7 +148,9 @@ def everything(settings: Settings, complaints: Complaints) -> Needs:
         tasks=tasks,
         gates=gates,
         measured=measured_in(tasks, gates),
-        adapter=settings.adapter is not None,
+        candidate=settings.candidate is not None
+        or settings.adapter is not None
+        or settings.config.candidate is not None,
         training_data=True,
         canaries=True,
         judge=judge,
@@ -163,7 +165,7 @@ def check_files(settings: Settings, needs: Needs, find: Find, complaints: Compla
     Args:
         find: builds a task, or gives the one that was built before.
     """
-    if needs.adapter or needs.training_data:
+    if needs.candidate or needs.training_data:
         _check_subjects(settings, needs, complaints)
     _check_tasks(needs, find, complaints, settings)
     if needs.judge and settings.judge is not None:
@@ -237,11 +239,11 @@ def _check_metric_of_kind(gate: GateSpec, spec: Spec) -> None:
 def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) -> None:
     pair, recipe = ModelPair(settings), None
     with complaints.noting():
-        named = settings.adapter_spec
-        if named is None and needs.adapter:
-            raise no_adapter()
-        if named is not None and named.kind == "local":
-            resolve_adapter(named)
+        named = settings.candidate_spec
+        if named is None and needs.candidate:
+            raise no_candidate()
+        if named is not None:
+            pair.check_candidate()
         recipe = pair.recipe
     with complaints.noting():
         if pair.base_spec.kind == "local":

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from plugged import plug_in
 
+from harness.config.candidate import adapter_subject
 from harness.engines import Batch, Engine, GenerateRequest, Generation, Prompt
 from harness.engines.backends import ServingEngine, make_backend, served_identity
 from harness.engines.cache import AnswerCache
 from harness.engines.local import LocalBackend
 from harness.engines.server import ServerBackend
 from harness.errors import ConfigError
-from harness.models import Identity, ServedModel, parse_adapter_spec, parse_model_spec, resolve_adapter, resolve_model
+from harness.models import Identity, ServedModel, parse_adapter_spec, parse_model_spec, resolve_model
 
 
 class Echo:
@@ -48,9 +49,10 @@ def never_loaded():
 
 def test_a_registered_engine_answers_for_the_models_and_adapters_of_its_scheme(echo, tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path / "answers.sqlite")
-    model, adapter = resolve_model(parse_model_spec("echo:one")), resolve_adapter(parse_adapter_spec("echo:two"))
+    adapter = adapter_subject("echo:two").model
+    assert adapter is not None
     said = {}
-    for judged in (model, adapter):
+    for judged in (resolve_model(parse_model_spec("echo:one")), resolve_model(adapter)):
         assert judged.is_served
         assert isinstance(judged.location, ServedModel)
         engine = Engine(served_identity(judged.location).digest, make_backend(judged.location, never_loaded), cache)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.config.candidate import adapter_subject
 from harness.errors import AdapterError, ConfigError, ModelError
 from harness.models import parse_adapter_spec, parse_model_spec, resolve_adapter, resolve_model
 
@@ -12,7 +13,6 @@ def test_the_kinds_are_told_apart(tmp_path):
     assert parse_model_spec("org/Model-1.5B").kind == "hub"
     assert parse_adapter_spec("recipe:tool-calls-qlora").value == "tool-calls-qlora"
     assert parse_model_spec("openai:base@http://localhost:8000/v1").kind == "server"
-    assert parse_adapter_spec("openai:my-lora@http://localhost:8000/v1").kind == "server"
 
 
 @pytest.mark.parametrize("text", ["/no/such/model", "./missing", "a/b/c", "~/nowhere-at-all"])
@@ -73,8 +73,9 @@ def test_an_unreachable_hub_names_the_option_and_the_remedy(monkeypatch):
     ],
 )
 def test_a_served_name_and_its_url_are_divided_at_the_scheme_and_spelled_one_way(text, name, url):
-    for spec in (parse_model_spec(text), parse_adapter_spec(text)):
-        assert (spec.served.name, spec.served.url, spec.value) == (name, url, f"{name}@{url}")
+    spec = parse_model_spec(text)
+    assert (spec.served.name, spec.served.url, spec.value) == (name, url, f"{name}@{url}")
+    assert adapter_subject(text).model == spec
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_served_name_and_its_url_are_divided_at_the_scheme_and_spelled_one_way
      "openai:base@http://:80/v1", "openai:base@http://h:port/v1", "openai:base@http://[::1/v1"],
 )  # fmt: skip
 def test_a_malformed_served_name_is_named_with_the_remedy(text):
-    for parse, option in ((parse_model_spec, "--model"), (parse_adapter_spec, "--adapter")):
+    for parse, option in ((parse_model_spec, "--model"), (adapter_subject, "--adapter")):
         with pytest.raises(ConfigError) as caught:
             parse(text)
         assert f"{option}={text}" in caught.value.problem

@@ -133,8 +133,8 @@ def test_a_recipes_base_may_be_a_directory_beside_the_configuration(new_session:
 
 
 def test_without_adapter_or_recipe_it_says_what_to_pass(new_session: NewSession) -> None:
-    with pytest.raises(ConfigError, match="no adapter to judge"):
-        _ = new_session(adapter=None).models.adapter
+    with pytest.raises(ConfigError, match="no adapter and no other candidate"):
+        _ = new_session(adapter=None).models.candidate
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"points": [{"stepp": 1}], "summary": {}}', "[]"])

@@ -35,7 +35,7 @@ def base_is_intact(loaded: LoadedModel, *, observed: Observed | None = None) -> 
     """
     if loaded.plain is None:
         raise ModelError("no adapter is attached", "pass --adapter")
-    plain, off = loaded.plain.log_probs, (observed or Observed(loaded)).base
+    plain, off = loaded.plain.log_probs, (observed or Observed(loaded)).off
     if nan := nan_predictions(_NAME, {"base without the adapter": plain, "base": off}):
         return nan
     if off.shape != plain.shape:

@@ -31,16 +31,24 @@ def changes_the_base(loaded: LoadedModel, *, least_kl: float, observed: Observed
     seen = observed or Observed(loaded)
     if nan := nan_predictions("effect", {"base": seen.base, "candidate": seen.candidate}):
         return nan
+    if seen.base.shape != seen.candidate.shape:
+        shapes = (
+            f"{len(seen.candidate)} predictions of {seen.candidate.shape[-1]} tokens, the base {len(seen.base)} of "
+        )
+        reason = f"on the probe texts it makes {shapes}{seen.base.shape[-1]}: its tokenizer or vocabulary is another"
+        return Check("effect", holds=True, reason=reason)
     kl, layers = mean_kl(seen.base, seen.candidate), dict(seen.layers)
     most = f", most in layer {max(layers, key=lambda layer: layers[layer])}" if layers else ""
     unchanged = not kl >= least_kl  # NaN is no change either
     return Check(
         "effect",
         holds=not unchanged,
-        reason=f"the adapter leaves the base's predictions as they are (mean KL {kl:.2g} nats a token)"
+        reason=f"it leaves the base's predictions as they are (mean KL {kl:.2g} nats a token)"
         if unchanged
         else f"mean KL from the base is {kl:.2g} nats a token{most}",
-        remedy="check the scale (alpha/r), that B is trained, and that the adapter was made for this base",
+        remedy="check the scale (alpha/r), that B is trained, and that the adapter was made for this base"
+        if loaded.has_adapter
+        else "it was saved without what was trained: save it again, or pass the right directory",
         details={"kl_nats_per_token": kl, "limit": least_kl, "positions": len(seen.base), "layers": layers},
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.checks.integrity.model import MODEL_CHECKS, ModelFiles
 from harness.checks.integrity.probe import Observed, clear_flips, mean_kl, nan_predictions
 from harness.errors import AssayError, first_line
 from harness.gates import Check
@@ -191,30 +192,27 @@ def merged_copy_is_the_candidate(
     most_share: float = MergeLimits.share,
     most_flips: float = MergeLimits.flips,
     observed: Observed | None = None,
+    base: Path | None = None,
 ) -> Check:
-    """A merged model that was saved to be served acts as the adapter on its base.
+    """A merged model that was saved to be served is whole, and acts as the adapter on its base.
 
     Args:
-        directory: of the merged model.
+        directory: of the merged model, and `base` of what it was merged into.
         options: how to load it.
         most_kl, most_share, most_flips: as for `merges_cleanly`.
         observed: as for `merges_cleanly`.
     """
     from harness.models.loading import load_model
 
+    files = ModelFiles(directory, base, options)
     try:
+        found = next((one for one in (check(files) for check in MODEL_CHECKS) if not one.holds), None)
+        if found is not None and found.name != "model_change":  # how far it may differ is decided below
+            return replace(found, name="merged_copy", reason=f"{directory}: {found.reason}")
         served = load_model(directory, options)
     except AssayError as exc:
         return Check("merged_copy", holds=False, reason=f"{directory}: {exc.problem}", remedy=exc.remedy)
     seen = observed or Observed(loaded)
-    if served.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
-        sizes = len(served.tokenizer), len(loaded.tokenizer)
-        return Check(
-            "merged_copy",
-            holds=False,
-            reason=f"the tokenizer in {directory} has another vocabulary ({sizes[0]} tokens) than the base's ({sizes[1]})",
-            remedy="save the base's tokenizer with the merged model",
-        )
     merged = probe_log_probs(served.model, served.tokenizer)
     if merged.shape != seen.candidate.shape:
         return Check(

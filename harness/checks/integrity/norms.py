@@ -7,7 +7,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from harness.checks.integrity.lora import LoraPair, lora_pairs, scale_of
 from harness.gates import Check
@@ -52,13 +52,13 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
     if base is not None and still:
         idle = out_of_reach(adapter, base, still, trust_remote_code=trust_remote_code)
         norms = {pair: norm for pair, norm in norms.items() if pair.b not in idle}
-    outliers = _outliers(norms)
+    far = outliers(norms)
     kinds: dict[str, list[float]] = defaultdict(list)
     for pair, norm in norms.items():
         kinds[pair.kind].append(norm)
     medians = {kind: statistics.median(of_kind) for kind, of_kind in sorted(kinds.items())}
     details = {
-        "outliers": [{"tensor": pair.b, "norm": norms[pair], "times_median": ratio} for pair, ratio in outliers],
+        "outliers": [{"tensor": pair.b, "norm": norms[pair], "times_median": ratio} for pair, ratio in far],
         "median_norm": medians,
         "layer_shares": _layer_shares(norms),
     }
@@ -67,10 +67,10 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
         "the small ones were lost or never trained, or the large ones ran away: compare with the last checkpoint, and save "
         "or train again"
     )
-    if outliers:
-        pair, ratio = outliers[0]
+    if far:
+        pair, ratio = far[0]
         fault = (
-            f"{len(outliers)} of {len(norms)} modules stand out from their kind, most {pair.b}: its change is "
+            f"{len(far)} of {len(norms)} modules stand out from their kind, most {pair.b}: its change is "
             f"{ratio:.2g} times the median"
         )
         remedy = _DEAD if ratio < 1 else _RUNAWAY
@@ -112,12 +112,22 @@ def _squared(a: torch.Tensor, b: torch.Tensor, experts: int) -> float:
     return float(((of_a @ of_a.transpose(0, 2, 1)) * (of_b.transpose(0, 2, 1) @ of_b)).sum())
 
 
-def _outliers(norms: Mapping[LoraPair, float]) -> list[tuple[LoraPair, float]]:
+class OfKind(Protocol):
+    """Something that was changed, and whose like are in every layer."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+K = TypeVar("K", bound=OfKind)
+
+
+def outliers(norms: Mapping[K, float]) -> list[tuple[K, float]]:
     """(module, times the median of its kind), the furthest first."""
     import numpy as np
     from scipy.stats import median_abs_deviation
 
-    groups: dict[str, list[LoraPair]] = defaultdict(list)
+    groups: dict[str, list[K]] = defaultdict(list)
     for pair in norms:
         groups[pair.kind].append(pair)
     found = []

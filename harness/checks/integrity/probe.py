@@ -69,31 +69,38 @@ class Observed:
     """Base and candidate as they answered when first asked.
 
     Args:
-        loaded: a model with an adapter, which nothing changes meanwhile.
+        loaded: the candidate, which nothing changes meanwhile.
+        base: the base, where it is a model of its own; else it is the candidate's with the adapter off.
     """
 
-    def __init__(self, loaded: LoadedModel) -> None:
+    def __init__(self, loaded: LoadedModel, base: LoadedModel | None = None) -> None:
         self._loaded = loaded
+        self._base = base or loaded
 
     @cached_property
     def base(self) -> torch.Tensor:
-        """Log-probabilities with the adapter off, of shape (positions, vocabulary)."""
-        with self._loaded.adapter(on=False) as model:
-            return probe_log_probs(model, self._loaded.tokenizer)
+        """Log-probabilities of the base, of shape (positions, vocabulary)."""
+        with self._base.adapter(on=False) as model:
+            return probe_log_probs(model, self._base.tokenizer)
+
+    @property
+    def off(self) -> torch.Tensor:
+        """Log-probabilities of the candidate with its adapter off."""
+        return self.base if self._base is self._loaded else Observed(self._loaded).base
 
     @property
     def candidate(self) -> torch.Tensor:
-        """The same with the adapter on."""
+        """The same of the candidate."""
         return self._candidate_and_layers[0]
 
     @property
     def layers(self) -> Mapping[int, float]:
-        """Layer -> how large what the adapter adds to its modules' outputs is, beside those outputs."""
+        """Layer -> how large what the adapter adds to its modules' outputs is, beside those outputs; empty without one."""
         return self._candidate_and_layers[1]
 
     @cached_property
     def _candidate_and_layers(self) -> tuple[torch.Tensor, Mapping[int, float]]:
-        with self._loaded.adapter(on=True) as model, _contributions(model) as layers:
+        with self._loaded.adapter(on=self._loaded.has_adapter) as model, _contributions(model) as layers:
             log_probs = probe_log_probs(model, self._loaded.tokenizer)
         return log_probs, layers
 

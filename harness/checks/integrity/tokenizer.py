@@ -169,10 +169,10 @@ def _drift(own: SavedTokenizer, theirs: SavedTokenizer, padding: str | None) -> 
         for what, tokens in changes.items()
         if tokens
     ]
-    return faults if faults or theirs.tokenizer is None else _encoding_faults(own.tokenizer, theirs.tokenizer)
+    return faults if faults or theirs.tokenizer is None else encoding_faults(own.tokenizer, theirs.tokenizer)
 
 
-def _encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
+def encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
     """Same vocabulary, another encoding: merges, normalisation, or special tokens: around a text, and how they split one."""
     added = (token.content for token in own.get_added_tokens_decoder().values())
     for text in (*PROBE_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)):

@@ -41,6 +41,12 @@ def is_peft_config(path: Path) -> bool:
     return "peft_type" in config or not config.keys() & {"fine_tune_type", "lora_parameters"}
 
 
+def is_adapter(directory: Path) -> bool:
+    """Whether a directory holds an adapter and no model of its own."""
+    models = (path for path in directory.glob("*.safetensors") if not path.name.startswith("adapter"))
+    return (directory / CONFIG).is_file() and not any(models)
+
+
 def what_lies_there(directory: Path) -> AdapterError:
     """The error for a directory without an adapter that PEFT could load from it: what it holds instead, and what to do."""
     problem, remedy = next(_findings(directory))

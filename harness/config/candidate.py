@@ -1,0 +1,134 @@
+"""What is on trial, as a person wrote it: `--candidate SPEC`, or `candidate:` in the configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, Strict, model_validator
+
+from harness.config.base import Named, Section, Text, objection
+from harness.config.checking import check, location
+from harness.config.sections import Quantization
+from harness.config.spec import SubjectSpec, parse_adapter_spec, parse_model_spec, parse_served, put_on
+from harness.config.yaml_text import parse_yaml
+from harness.errors import ConfigError
+
+OPTION = "--candidate"
+
+Combination = Literal[
+    "cat", "linear", "svd", "ties", "ties_svd", "dare_linear", "dare_ties", "dare_linear_svd", "dare_ties_svd",
+    "magnitude_prune", "magnitude_prune_svd",
+]  # fmt: skip
+_PRUNING = ("ties", "dare", "magnitude_prune")
+
+
+class StackedAdapter(Section):
+    """One of several adapters that act together."""
+
+    path: Text
+    """a directory or a hub id, as `--adapter` takes it"""
+    weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
+    """what its change is multiplied by"""
+
+
+class Candidate(Section):
+    """What is on trial."""
+
+    model: Text | None = None
+    """its weights, as `--model` takes them; null is the base's own"""
+    adapter: Text | Annotated[tuple[StackedAdapter | Text, ...], Strict(False)] = ()
+    """an adapter on them, as `--adapter` takes it; or a list of adapters, each by itself or as {path, weight}"""
+    combination: Combination = "cat"
+    """how several adapters become one, by PEFT's name. Only `cat` is exactly their weighted sum"""
+    density: Annotated[float | None, Field(gt=0, le=1)] = None
+    """share of values that ties, dare and magnitude_prune keep"""
+    quantization: Quantization | None = None
+    """of its weights; null is that of the base"""
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """its precision; null is that of the base"""
+    template: Text | None = None
+    """its chat template: a file, or `adapter` for that beside its adapter; null is that of its model"""
+    template_args: Named[Any] = Field(default={})
+    """further arguments of the chat template, such as enable_thinking"""
+
+    @model_validator(mode="after")
+    def _density_belongs_to_pruning(self) -> Candidate:
+        prunes = self.combination.startswith(_PRUNING)
+        if prunes and self.density is None:
+            raise objection(f"combination {self.combination} prunes, and no density is given", "add `density: 0.5`")
+        if self.density is not None and not prunes:
+            raise objection(f"combination {self.combination} prunes nothing", "take out `density:`")
+        return self
+
+
+def read_candidate(text: str) -> SubjectSpec:
+    """Read a `--candidate` value: what `--model` or `--adapter` takes, a YAML file, or YAML in brackets.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    if text.startswith(("{", "[")):
+        return _of_document(parse_yaml(text, OPTION, ConfigError), OPTION, Path.cwd())
+    path = Path(text).expanduser()
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        document = parse_yaml(path.read_text(encoding="utf-8"), str(path), ConfigError)
+        return _of_document(document, str(path), path.resolve().parent)
+    return subject_spec(text, OPTION, lambda named: named)
+
+
+def subject_spec(given: str | Candidate, place: str, find: Callable[[str], str]) -> SubjectSpec:
+    """What is named, parsed.
+
+    Args:
+        place: where that stands, for messages.
+        find: a name as it is, or the path of a directory or file of that name beside the one that names it.
+
+    Raises:
+        ConfigError: it is no model and no adapter.
+    """
+    if isinstance(given, str):
+        named = find(given)
+        if named.startswith("recipe:"):
+            return SubjectSpec(adapters=(parse_adapter_spec(named, place),))
+        return SubjectSpec(model=parse_model_spec(named, place))
+    listed = [given.adapter] if isinstance(given.adapter, str) else given.adapter
+    weighted = [(find(one), 1.0) if isinstance(one, str) else (find(one.path), one.weight) for one in listed]
+    model = None if given.model is None else parse_model_spec(find(given.model), f"{place}: model")
+    if model is not None and (served := put_on(model, weighted, f"{place}: adapter")) is not None:
+        model, weighted = served, []
+    adapters = tuple(parse_adapter_spec(path, f"{place}: adapter", weight) for path, weight in weighted)
+    if len(adapters) > 1 and (trained := next((one for one in adapters if one.kind == "recipe"), None)):
+        raise ConfigError(
+            f"{place}: recipe:{trained.value} is one of several adapters",
+            "train it first (assay train NAME --output DIRECTORY), and name the directory",
+        )
+    return SubjectSpec(
+        model=model,
+        adapters=adapters,
+        template=given.template if given.template in (None, "adapter") else find(given.template),
+        **given.model_dump(include={"combination", "density", "quantization", "dtype", "template_args"}),
+    )
+
+
+def adapter_subject(text: str) -> SubjectSpec:
+    """Read an `--adapter` value: an adapter on the base; served, it is the whole candidate.
+
+    Raises:
+        ConfigError: it is neither `recipe:NAME`, `openai:NAME@URL`, an existing directory, nor shaped like a hub id.
+    """
+    if parse_served(text, "--adapter") is not None:
+        return SubjectSpec(model=parse_model_spec(text, "--adapter"))
+    return SubjectSpec(adapters=(parse_adapter_spec(text),))
+
+
+def _of_document(document: Any, place: str, root: Path) -> SubjectSpec:
+    """A mapping of `candidate:`, or a list of adapters."""
+    said = document if isinstance(document, Mapping) or not isinstance(document, Sequence) else {"adapter": document}
+    return subject_spec(check(Candidate, said, location(place), ConfigError), place, lambda name: beside(root, name))
+
+
+def beside(root: Path, name: str) -> str:
+    """A name as it is, or the full path of the file or directory of that name in `root`."""
+    return str(root / name) if (root / name).exists() else name

@@ -1,0 +1,116 @@
+"""A subject: what is measured. Weights, an adapter on them, precision, template, and what runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.config.spec import ServedModel
+from harness.digests import digest_bytes, digest_json
+from harness.errors import ConfigError
+from harness.models.chat_templates import read_chat_templates
+from harness.models.identity import Identity, model_identity
+from harness.models.resolve import ResolvedAdapter, ResolvedModel
+from harness.models.stack import Stack
+
+# What must agree for two subjects to be computed by one model in memory.
+_WEIGHTS = ("weights", "config", "dtype", "quantization", "code")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured, found on this machine or served.
+
+    Attributes:
+        weights: the model.
+        adapter: on it; of several that were combined the one that they make.
+        stack: those that `adapter` is made of, where they are several or weighted.
+        dtype, quantization: resolved names, never "auto".
+        chat_template: text of the template in place of the model's own.
+        template_args: further arguments of the template.
+    """
+
+    weights: ResolvedModel
+    dtype: str
+    quantization: str = "none"
+    adapter: ResolvedAdapter | None = None
+    stack: Stack | None = None
+    chat_template: str | None = None
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    trust_remote_code: bool = False
+
+    @property
+    def name(self) -> str:
+        """What reports call it: its adapter, which on a base is the candidate, or its model."""
+        return self.weights.name if self.adapter is None else self.adapter.name
+
+    @property
+    def recipe(self) -> str | None:
+        """The recipe that its adapter was trained from, where that is known."""
+        return None if self.adapter is None else self.adapter.recipe
+
+    @property
+    def is_served(self) -> bool:
+        """Whether only its answers can be had."""
+        return self.weights.is_served
+
+    @property
+    def location(self) -> Path | ServedModel:
+        """Where its weights are."""
+        return self.weights.location
+
+    @property
+    def directory(self) -> Path:
+        """Where the files are that make it: of its adapter, or of the model where it has none.
+
+        Raises:
+            ModelError: it is served.
+        """
+        return self.weights.directory if self.adapter is None else self.adapter.directory
+
+    def identity(self) -> Identity:
+        """Who it is, if it is on disk: parts that are as they come from the model's files add nothing to the digest."""
+        parts = dict(
+            model_identity(
+                self.weights.directory,
+                dtype=self.dtype,
+                quantization=self.quantization,
+                trust_remote_code=self.trust_remote_code,
+                adapter=None if self.adapter is None or self.stack is not None else self.adapter.directory,
+            ).parts
+        )
+        if self.stack is not None:
+            parts["adapter"] = self.stack.digest
+        if self.chat_template is not None:
+            parts["chat_template"] = digest_bytes(self.chat_template.encode())
+        if self.template_args:
+            parts["template_args"] = digest_json(dict(self.template_args))
+        return Identity(parts)
+
+    def shares_weights_with(self, other: Subject) -> bool:
+        """Whether one model in memory computes both: same weights, configuration, precision, quantization and code."""
+        if self.is_served or other.is_served:
+            return False
+        first, second = self.identity().parts, other.identity().parts
+        return all(first.get(part) == second.get(part) for part in _WEIGHTS)
+
+
+def chosen_template(template: str | None, adapter: ResolvedAdapter | None) -> str | None:
+    """The text of a chat template that was chosen over the model's own: a file, or `adapter` for that beside the adapter.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if template is None:
+        return None
+    if template == "adapter":
+        found = {} if adapter is None else read_chat_templates(adapter.directory)
+        if "default" not in found:
+            raise ConfigError("template: adapter, and no chat template lies beside one", "name the template's file")
+        return found["default"]
+    try:
+        return Path(template).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"template: {template} cannot be read: {exc}", "give the path of a Jinja file") from exc

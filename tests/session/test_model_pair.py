@@ -1,0 +1,227 @@
+"""Two subjects: one model in memory where they share weights, else each by itself, in turn where memory holds but one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plugged import plug_in
+from project import ROWS, TASK
+from tiny import save_tiny_adapter, save_tiny_model
+
+from harness.config import Config
+from harness.config.settings import make_settings
+from harness.config.spec import ServedModel
+from harness.engines import Batch, Generation, Request
+from harness.engines.backends import ServingEngine
+from harness.engines.requests import Answers
+from harness.errors import AdapterError, ConfigError
+from harness.models import Identity, loading
+from harness.session import Session
+
+NewSession = Callable[..., Session]
+
+
+class Echo:
+    """Answers everything with the name of the model."""
+
+    def __init__(self, served: ServedModel, concurrency: int) -> None:
+        self.served = served
+
+    def plan(self, requests: Sequence[Request]) -> list[Batch]:
+        return [Batch([index], partial(self._answer, index)) for index in range(len(requests))]
+
+    def _answer(self, index: int) -> Answers:
+        yield index, Generation(self.served.name, "eos", 1, 1, 0.0)
+
+
+def read_echo(text: str, option: str) -> ServedModel:
+    return ServedModel(text.removeprefix("echo:"), "", "echo")
+
+
+@pytest.fixture
+def new_session(tmp_path: Path, tiny_model_dir: Path) -> NewSession:
+    """Makes a session as a new pytest run would."""
+    (tmp_path / "pets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+
+    def make(candidate: object, **given: Any) -> Session:
+        config = Config(root=tmp_path, tasks={"pets": TASK})
+        return Session(make_settings(config, model=str(tiny_model_dir), candidate=str(candidate), **given))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the base's shape with weights of its own."""
+    return save_tiny_model(tmp_path_factory.mktemp("full") / "model", seed=5)
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the models loaded so far."""
+    names: list[str] = []
+    load = loading.load_base
+
+    def counted(base: Path, *given: Any, **more: Any) -> Any:
+        names.append(base.name)
+        return load(base, *given, **more)
+
+    monkeypatch.setattr(loading, "load_base", counted)
+    return names
+
+
+def answers(session: Session) -> list[str]:
+    comparison = session.compare("pets")
+    return [sample.answer for sample in (*comparison.base, *comparison.candidate)]
+
+
+def test_an_adapter_by_either_option_is_the_same_candidate(
+    new_session: NewSession, adapter: Path, loads: list[str]
+) -> None:
+    session = new_session(adapter)
+    assert session.models.candidate.adapter is not None
+    assert session.models.shares_base
+    answers(session)
+    assert len(loads) == 1
+    config = Config(root=adapter.parent)
+    given = make_settings(config, model=session.settings.model, adapter=str(adapter))
+    assert Session(given).models.identities == session.models.identities
+
+
+def test_a_whole_model_is_measured_beside_its_base_and_in_turn_all_the_same(
+    new_session: NewSession, full: Path, loads: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    beside = new_session(full)
+    said = [*answers(beside), *(s.scores for s in beside.evaluate("general_text", "candidate").samples)]
+    assert len(loads) == 2
+
+    monkeypatch.setenv("ASSAY_CACHE_DIR", str(tmp_path / "another"))
+    monkeypatch.setattr("harness.models.memory.available_bytes", lambda device: 0)
+    in_turn = new_session(full)
+    models = in_turn.models
+    assert [*answers(in_turn), *(s.scores for s in in_turn.evaluate("general_text", "candidate").samples)] == said
+    assert in_turn.facts().answers.cached == 0
+    assert [models.loaded_as(role).is_released for role in ("base", "candidate")].count(False) == 1
+    assert loads.count(full.name) > 1
+
+
+def test_the_model_in_memory_is_asked_first_of_the_next_task(
+    new_session: NewSession, full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.models.memory.available_bytes", lambda device: 0)
+    models = new_session(full).models
+    assert models.in_turn == ("base", "candidate")
+    for role in models.in_turn:
+        assert models.loaded_as(role).model is not None
+    assert models.in_turn == ("candidate", "base")
+
+
+def test_another_quantization_is_a_model_of_its_own(new_session: NewSession, loads: list[str]) -> None:
+    session = new_session("{quantization: nf4}")
+    assert not session.models.shares_weights
+    answers(session)
+    assert len(loads) == 2
+
+
+def test_a_template_of_the_candidates_own_needs_no_second_model(
+    new_session: NewSession, adapter: Path, tmp_path: Path, loads: list[str]
+) -> None:
+    (tmp_path / "t.jinja").write_text("{% for m in messages %}{{ m['content'] }}!{% endfor %}")
+    models = new_session(f"{{adapter: {adapter}, template: {tmp_path / 't.jinja'}}}").models
+    base, candidate = (models.loaded_as(role) for role in ("base", "candidate"))
+    assert base.model is candidate.model
+    asked = [{"role": "user", "content": "hi"}]
+    assert candidate.tokenizer.apply_chat_template(asked, tokenize=False) == "hi!"
+    assert base.tokenizer.apply_chat_template(asked, tokenize=False) != "hi!"
+
+
+def test_the_base_itself_is_no_candidate(new_session: NewSession, tiny_model_dir: Path) -> None:
+    with pytest.raises(ConfigError, match="the candidate is the base"):
+        _ = new_session(tiny_model_dir).models.identities
+
+
+def test_nothing_can_be_put_on_what_is_served(new_session: NewSession, adapter: Path) -> None:
+    served = "openai:tuned@http://localhost:1/v1"
+    for parts in (f"adapter: {adapter}", "quantization: nf4"):
+        with pytest.raises(ConfigError, match="cannot be put on it from here"):
+            _ = new_session(f"{{model: '{served}', {parts}}}").models.candidate
+
+
+def test_a_served_candidate_is_compared_with_a_base_on_this_machine(
+    new_session: NewSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ServingEngine("echo", read_echo, lambda served: Identity({"echo": served.name}), Echo, suffixes=(".echo",))
+    plug_in(monkeypatch, register_engines=lambda register: register(engine))
+    comparison = new_session("echo:cat").compare("pets")
+    assert {sample.answer for sample in comparison.candidate} == {"cat"}
+    assert [one.item_id for one in comparison.base] == [one.item_id for one in comparison.candidate]
+    assert new_session("model.echo").models.candidate.name == "model.echo"
+
+
+def test_two_adapters_act_as_their_weighted_sum(
+    new_session: NewSession, tiny_model_dir: Path, adapter: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    other = save_tiny_adapter(tiny_model_dir, tmp_path / "other", seed=3, rank=8)
+    alone = [new_session(one).models.loaded.model for one in (adapter, other)]
+    models = new_session(f"[{adapter}, {{path: {other}, weight: -0.5}}]").models
+    assert models.shares_base
+    name = "base_model.model.model.layers.1.mlp.up_proj"
+    first, second, both = (
+        model.get_submodule(name).get_delta_weight("default") for model in (*alone, models.loaded.model)
+    )
+    assert torch.allclose(both, first - 0.5 * second, atol=1e-5)
+    assert models.candidate.name == f"{adapter.name} + -0.5 {other.name}"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"use_dora": True}, "DoRA's magnitudes"),
+        ({"peft_type": "LOHA"}, "peft_type 'LOHA'"),
+        ({"bias": "all"}, "trained biases"),
+        ({"layers_to_transform": [0]}, "differ in layers_to_transform"),
+    ],
+)
+def test_what_peft_would_combine_wrongly_is_refused_by_name(
+    new_session: NewSession, adapter: Path, tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    other = Path(shutil.copytree(adapter, tmp_path / "other"))
+    config = json.loads((other / "adapter_config.json").read_text())
+    (other / "adapter_config.json").write_text(json.dumps({**config, **change}))
+    with pytest.raises(AdapterError, match=named):
+        _ = new_session(f"[{adapter}, {other}]").models.candidate
+
+
+def test_unequal_ranks_need_a_combination_that_takes_them(
+    new_session: NewSession, tiny_model_dir: Path, adapter: Path, tmp_path: Path
+) -> None:
+    other = save_tiny_adapter(tiny_model_dir, tmp_path / "other", seed=3, rank=8)
+    with pytest.raises(AdapterError, match="by linear") as error:
+        _ = new_session(f"{{adapter: [{adapter}, {other}], combination: linear}}").models.candidate
+    assert "combination: cat" in error.value.remedy
+    for combination in ("svd", "ties_svd, density: 0.5"):
+        assert new_session(f"{{adapter: [{adapter}, {other}], combination: {combination}}}").models.candidate.stack
+
+
+def test_a_rank_stabilised_adapter_keeps_its_strength_among_others(
+    new_session: NewSession, tiny_model_dir: Path, adapter: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    first = Path(shutil.copytree(adapter, tmp_path / "rslora"))
+    config = json.loads((first / "adapter_config.json").read_text())
+    (first / "adapter_config.json").write_text(json.dumps({**config, "use_rslora": True}))
+    name = "base_model.model.model.layers.0.self_attn.q_proj"
+    one, two, both = (
+        new_session(given).models.loaded.model.get_submodule(name).get_delta_weight("default")
+        for given in (first, adapter, f"[{first}, {adapter}]")
+    )
+    assert torch.allclose(both, one + two, atol=1e-5)
