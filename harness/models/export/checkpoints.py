@@ -59,6 +59,6 @@ def _method(target: Target, dtype: Any) -> Any:
         case "int8":
             return TorchAoConfig(Int8WeightOnlyConfig())
         case "int4":
-            return TorchAoConfig(IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(32)))
+            return TorchAoConfig(IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(32)))  # type: ignore[attr-defined]
         case _:
             return TorchAoConfig(Float8WeightOnlyConfig())
