@@ -18,6 +18,7 @@ from harness.gates import Check
 from harness.models.adapters.files import read_json, remote_code, unsafe_files
 from harness.models.adapters.weights import TensorHeader, nonfinite_tensors, read_tensor_headers, saturated_tensors
 from harness.models.architecture import auto_class, read_base_config
+from harness.models.chat_templates import read_chat_templates
 from harness.models.loading import LoadOptions, load_tokenizer
 from harness.models.quiet import quiet_loading
 
@@ -111,7 +112,7 @@ def model_is_complete(files: ModelFiles) -> Check:
         )
     try:
         headers = files.headers
-        missing, unexpected, misshapen = ({}, {}, {}) if files.is_quantized else _misfits(files)
+        missing, unexpected, misshapen = ([], [], []) if files.is_quantized else _misfits(files)
     except AssayError as exc:
         return _fault("model_files", exc.problem, exc.remedy)
     kinds = sorted({header.dtype for header in headers.values()})
@@ -306,9 +307,14 @@ def model_keeps_the_template(files: ModelFiles) -> Check:
     if files.base is None or files.options.chat_template is not None:
         why = "one was chosen for it" if files.base is not None else "the base's is not at hand"
         return Check("model_template", holds=True, reason=f"its chat template is not held against the base's: {why}")
-    tokenizer = load_tokenizer(files.base, files.options)
-    check = chat_template_is_the_bases(files.directory, files.base, tokenizer)
-    return replace(check, name="model_template")
+    check = chat_template_is_the_bases(files.directory, files.base, load_tokenizer(files.base, files.options))
+    remedy = (
+        "save the template that it was trained with beside it; where that is another than the base's, choose it: "
+        "`template:` under `candidate:`"
+    )
+    lost = bool(read_chat_templates(files.base)) and not read_chat_templates(files.directory)
+    reason = "it has lost the base's chat template: conversations cannot be put to it" if lost else check.reason
+    return replace(check, name="model_template", holds=check.holds and not lost, reason=reason, remedy=remedy)
 
 
 def model_ends_answers(files: ModelFiles) -> Check:
