@@ -52,7 +52,7 @@ ROLES: tuple[Role, ...] = ("base", "candidate")
 def no_candidate() -> ConfigError:
     """What to raise where neither a candidate nor a recipe was named."""
     return ConfigError(
-        "there is no adapter and no other candidate to judge",
+        "there is no adapter to judge, and no other candidate",
         f"pass --adapter=DIRECTORY or --candidate=MODEL, or name a `recipe:` in {FILE_NAME}",
     )
 

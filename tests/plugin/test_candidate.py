@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from project import PASSES, Project, counts, gate_test
 from tiny import save_tiny_model
@@ -18,7 +16,7 @@ OF_ADAPTERS = """def test_strength(adapter_directory, gate):
 """
 
 
-def test_a_model_is_the_candidate(project: Project, tmp_path: Path) -> None:
+def test_a_model_is_the_candidate(project: Project) -> None:
     save_tiny_model(project.root / "tuned", seed=7)
     project.adapter = None
     project.config["candidate"] = "tuned"

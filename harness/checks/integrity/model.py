@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checks.integrity.chat_template import chat_template_is_the_bases, special_tokens_agree, stop_tokens
-from harness.checks.integrity.norms import outliers
+from harness.checks.integrity.norms import FEWEST_OF_A_KIND, outliers
 from harness.checks.integrity.tokenizer import encoding_faults, saved_tokenizer
 from harness.errors import AssayError, ModelError, first_line
 from harness.gates import Check
@@ -26,6 +27,8 @@ _INDEX = "model.safetensors.index.json"
 _SHOWN = 5
 _SAVE_WHOLE = "save the whole model again with save_pretrained, and copy all of its files"
 _RUNAWAY = "this layer ran away, or was damaged: compare it with the last checkpoint, and save or train again"
+# What has few of its kind, such as embeddings and heads, is held to the median of all, and may be trained by itself.
+_MOST_OF_A_FEW = 100
 _FLOATS = ("F64", "F32", "BF16", "F16")
 
 
@@ -210,7 +213,8 @@ class Change:
 
 
 def model_changes_are_even(files: ModelFiles) -> Check:
-    """No tensor's change from the base is ten times that of its like, and far outside their spread.
+    """No tensor's change from the base is ten times that of its like (a hundred times, of the few without like), and far
+    outside their spread.
 
     The change of a tensor is its root mean square difference from the base's, which Adam makes about as large in every
     matrix it trains, and which layers that were frozen or not merged into do not have.
@@ -229,7 +233,12 @@ def model_changes_are_even(files: ModelFiles) -> Check:
         return Check("model_change", holds=True, reason=f"tensors are not held against the base's: {why}")
     sizes = {Change(name): _change(files.tensor(name), base.tensor(name)) for name in same_shape}
     changed = {change: size for change, size in sizes.items() if size > 0 and math.isfinite(size)}
-    large = [(change, ratio) for change, ratio in outliers(changed) if ratio > 1]
+    like = Counter(change.kind for change in changed)
+    large = [
+        (c, ratio)
+        for c, ratio in outliers(changed)
+        if ratio > (1 if like[c.kind] >= FEWEST_OF_A_KIND else _MOST_OF_A_FEW)
+    ]
     layers: dict[str, float] = {}
     for change, size in changed.items():
         layer = next((part for part in change.name.split(".") if part.isdigit()), "none")
