@@ -57,7 +57,7 @@ ROLES: tuple[Role, ...] = ("base", "candidate")
 def no_candidate() -> ConfigError:
     """What to raise where neither a candidate nor a recipe was named."""
     return ConfigError(
-        "there is no adapter and no other candidate to judge",
+        "there is no adapter to judge, and no other candidate",
         f"pass --adapter=DIRECTORY or --candidate=MODEL, or name a `recipe:` in {FILE_NAME}",
     )
 
@@ -401,7 +401,8 @@ class ModelPair:
         """The engine that answers as base or candidate; in process, both share one base in memory where they can."""
         if role not in self.engines:
             digest = self.identities[role].digest
-            self.engines[role] = Engine(digest, self.backend(role), self.answers, self._asking[role])
+            asking, other = self._asking[role], self.other_base(role)
+            self.engines[role] = Engine(digest, self.backend(role), self.answers, asking=asking, base_digest=other)
         return self.engines[role]
 
     @cached_property
@@ -428,6 +429,10 @@ class ModelPair:
         tokenizer = load_tokenizer(subject.weights.directory, self.load_options_of(subject))
         found = find_reasoning(tokenizer, budget, named)
         return found, lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def other_base(self, role: Role) -> str | None:
+        """Digest of the base, where the role's own identity does not hold it: what is kept may be as far from another."""
+        return None if role == "base" or self.shares_base else self.identities["base"].digest
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""
