@@ -15,7 +15,16 @@ from harness.models.trainers.registry import as_peft, refusal
 
 # Never a pickle: what the hub may hand us of a repository.
 _RESTORE = "restore the file from its source"
-_SAFE_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
+_SAFE_FILES = [
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*.json",
+    "*.jinja",
+    "*.txt",
+    "*.model",
+    "*.yaml",
+    "README.md",
+]
 
 
 @dataclass(frozen=True)
