@@ -8,14 +8,23 @@ from pathlib import Path
 from harness.config.spec import AdapterSpec, ModelSpec, ServedModel
 from harness.errors import AdapterError, AssayError, ModelError, first_line
 from harness.json_files import read_json_object
-from harness.models.adapters.contents import CONFIG, WEIGHTS, is_lfs_pointer, lfs_pull, what_lies_there
+from harness.models.adapters.contents import CONFIG, is_lfs_pointer, is_peft_config, lfs_pull, what_lies_there
 from harness.models.adapters.files import read_adapter_config
 from harness.models.embedded import embedded_directory, ensure_embedded_model
 from harness.models.trainers.registry import as_peft, refusal
 
 # Never a pickle: what the hub may hand us of a repository.
 _RESTORE = "restore the file from its source"
-_SAFE_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
+_SAFE_FILES = [
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*.json",
+    "*.jinja",
+    "*.txt",
+    "*.model",
+    "*.yaml",
+    "README.md",
+]
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,7 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     directory = find_directory(spec, AdapterError, "--adapter")
     _refuse_lfs_pointers(directory, AdapterError)
     made = as_peft(directory) if directory.is_dir() else None
-    if made is None and not ((directory / CONFIG).is_file() and (directory / WEIGHTS).is_file()):
+    if made is None and not ((directory / CONFIG).is_file() and is_peft_config(directory / CONFIG)):
         raise refusal(directory) or what_lies_there(directory)
     read_adapter_config(made or directory)
     recipe = directory / "recipe.json"
