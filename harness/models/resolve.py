@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.config.spec import AdapterSpec, ModelSpec, ServedModel
 from harness.errors import AdapterError, AssayError, ModelError, first_line
 from harness.json_files import read_json_object
-from harness.models.adapters.contents import CONFIG, is_lfs_pointer, is_peft_config, lfs_pull, what_lies_there
+from harness.models.adapters.contents import CONFIG, WEIGHTS, is_lfs_pointer, lfs_pull, what_lies_there
 from harness.models.adapters.files import read_adapter_config
 from harness.models.embedded import embedded_directory, ensure_embedded_model
 from harness.models.trainers.registry import as_peft, refusal
@@ -134,8 +134,10 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     directory = find_directory(spec, AdapterError, "--adapter")
     _refuse_lfs_pointers(directory, AdapterError)
     made = as_peft(directory) if directory.is_dir() else None
-    if made is None and not ((directory / CONFIG).is_file() and is_peft_config(directory / CONFIG)):
-        raise refusal(directory) or what_lies_there(directory)
+    if made is None and not (directory / WEIGHTS).is_file() and (said := refusal(directory)) is not None:
+        raise said
+    if made is None and not (directory / CONFIG).is_file():
+        raise what_lies_there(directory)
     read_adapter_config(made or directory)
     recipe = directory / "recipe.json"
     trained_by = str(read_json_object(recipe, AdapterError, _RESTORE).get("name")) if recipe.is_file() else None
