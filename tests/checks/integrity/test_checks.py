@@ -14,7 +14,7 @@ from tiny import LINEAR_LAYERS, save_tiny_adapter, save_tiny_model
 
 from harness.checks import integrity
 from harness.checks.integrity.merging import MergeWarning, merged_in_place
-from harness.checks.integrity.probe import clear_flips, mean_kl
+from harness.checks.likeness import clear_flips, mean_kl
 from harness.errors import AdapterError
 from harness.models.loading import LoadedModel, LoadOptions, attach_adapter, load_base, load_model
 from harness.models.probing import probe_log_probs

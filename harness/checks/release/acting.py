@@ -1,0 +1,43 @@
+"""Does what ships act as the candidate? The next tokens it expects, along texts and along the candidate's own answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.checks.likeness import Limits, acts_as, mean_kl
+from harness.checks.release.shipping import Shipping
+from harness.errors import AssayError
+from harness.gates import Check
+
+_REMEDY = (
+    "make it again, of the adapter that was approved, on the base it was trained on (`assay export`): converters lose an "
+    "adapter's strength (rsLoRA, alpha_pattern) and whole modules (modules_to_save), merging into 4 bits loses its change, "
+    "and a small model does not stand a small quantisation"
+)
+
+
+def acts_as_the_candidate(
+    shipping: Shipping, *, most_share: float, most_flips: float, most_kl: float | None = None
+) -> Check:
+    """What ships expects the tokens that the approved candidate expects, on the probe texts and along the candidate's answers.
+
+    The divergence is judged as a share of what the candidate changes over the base: rounding is a small part of that, and a
+    conversion that lost something is not. A GGUF file tells its likeliest tokens at each position, so that its divergence is a
+    lower bound.
+
+    Args:
+        most_share, most_flips, most_kl: see `Limits`.
+    """
+    try:
+        base, candidate, shipped = shipping.expected
+    except AssayError as exc:
+        return Check("drift", holds=False, reason=f"{shipping.place}: {exc.problem}", remedy=exc.remedy)
+    what = f"as {shipping.place}"
+    check = acts_as("drift", what, base, candidate, shipped, Limits(most_share, most_flips, most_kl), remedy=_REMEDY)
+    split = sum(len(passage.tail) for passage in shipping.probes)
+    parts = {
+        name: {"kl_nats_per_token": mean_kl(candidate[part], shipped[part]), "positions": len(candidate[part])}
+        for name, part in (("probe_texts", slice(None, split)), ("answers", slice(split, None)))
+        if len(candidate[part])
+    }
+    return replace(check, details={**check.details, **parts})
