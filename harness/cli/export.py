@@ -12,7 +12,7 @@ def add_export_command(commands: Any) -> None:
     """Add `export` to the commands of `assay`."""
     export = commands.add_parser("export", help="make what ships: a merged model, a quantised checkpoint, a GGUF file")
     export.add_argument(
-        "candidate", metavar="CANDIDATE", help="an adapter (directory, hub id, recipe:NAME), or a model"
+        "candidate", metavar="CANDIDATE", help="what is to ship, as pytest takes it: an adapter, a model, or both"
     )
     export.add_argument(
         "--to", required=True, metavar="FORM",
@@ -48,8 +48,8 @@ def _source(candidate: str, model: str | None) -> Any:
     from harness.session.model_pair import ModelPair
 
     settings = make_settings(find_config(None, [Path.cwd()]), model=model, candidate=candidate)
-    subject = ModelPair(settings).candidate
-    identity = subject.identity()
+    pair = ModelPair(settings)
+    subject, identity = pair.candidate, pair.identity("candidate")
     return Source(
         re.sub(r"[^\w.-]+", "-", subject.name),
         subject.weights.directory,

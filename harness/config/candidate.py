@@ -11,7 +11,7 @@ from pydantic import Field, Strict, model_validator
 from harness.config.base import Named, Section, Text, objection
 from harness.config.checking import check, location
 from harness.config.sections import Quantization
-from harness.config.spec import AdapterSpec, SubjectSpec, parse_adapter_spec, parse_model_spec, parse_served
+from harness.config.spec import SubjectSpec, parse_adapter_spec, parse_model_spec, parse_served, put_on
 from harness.config.yaml_text import parse_yaml
 from harness.errors import ConfigError
 
@@ -96,14 +96,18 @@ def subject_spec(given: str | Candidate, place: str, find: Callable[[str], str])
             return SubjectSpec(adapters=(parse_adapter_spec(named, place),))
         return SubjectSpec(model=parse_model_spec(named, place))
     listed = [given.adapter] if isinstance(given.adapter, str) else given.adapter
-    adapters = tuple(_adapter(one, f"{place}: adapter", find) for one in listed)
+    weighted = [(find(one), 1.0) if isinstance(one, str) else (find(one.path), one.weight) for one in listed]
+    model = None if given.model is None else parse_model_spec(find(given.model), f"{place}: model")
+    if model is not None and (served := put_on(model, weighted, f"{place}: adapter")) is not None:
+        model, weighted = served, []
+    adapters = tuple(parse_adapter_spec(path, f"{place}: adapter", weight) for path, weight in weighted)
     if len(adapters) > 1 and (trained := next((one for one in adapters if one.kind == "recipe"), None)):
         raise ConfigError(
             f"{place}: recipe:{trained.value} is one of several adapters",
             "train it first (assay train NAME --output DIRECTORY), and name the directory",
         )
     return SubjectSpec(
-        model=None if given.model is None else parse_model_spec(find(given.model), f"{place}: model"),
+        model=model,
         adapters=adapters,
         template=given.template if given.template in (None, *TEMPLATES) else find(given.template),
         **given.model_dump(include={"combination", "density", "quantization", "dtype", "template_args"}),
@@ -119,11 +123,6 @@ def adapter_subject(text: str) -> SubjectSpec:
     if parse_served(text, "--adapter") is not None:
         return SubjectSpec(model=parse_model_spec(text, "--adapter"))
     return SubjectSpec(adapters=(parse_adapter_spec(text),))
-
-
-def _adapter(one: str | StackedAdapter, place: str, find: Callable[[str], str]) -> AdapterSpec:
-    path, weight = (one, 1.0) if isinstance(one, str) else (one.path, one.weight)
-    return parse_adapter_spec(find(path), place, weight)
 
 
 def _of_document(document: Any, place: str, root: Path) -> SubjectSpec:

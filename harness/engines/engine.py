@@ -46,6 +46,7 @@ class Engine:
 
     Args:
         asking: how requests are put to the model, and what of its answers the tasks are given; None leaves both as they are.
+        base_digest: as for `answer_key`.
 
     Attributes:
         computed: answers this engine computed.
@@ -55,9 +56,16 @@ class Engine:
     """
 
     def __init__(
-        self, identity_digest: str, backend: Backend, cache: AnswerCache, asking: Asking | None = None
+        self,
+        identity_digest: str,
+        backend: Backend,
+        cache: AnswerCache,
+        *,
+        asking: Asking | None = None,
+        base_digest: str | None = None,
     ) -> None:
         self.identity_digest = identity_digest
+        self._base_digest = base_digest
         self.computed = 0
         self.cached = 0
         self.seconds = 0.0
@@ -83,7 +91,7 @@ class Engine:
     def _answer(self, requests: Sequence[Request]) -> Answers:
         indices: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
-            indices.setdefault(answer_key(self.identity_digest, request), []).append(index)
+            indices.setdefault(answer_key(self.identity_digest, request, self._base_digest), []).append(index)
         known = self._cache.get(list(indices))
         for key, answer in known.items():
             self.cached += len(indices[key])

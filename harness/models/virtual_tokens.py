@@ -13,6 +13,7 @@ from harness.models.forwards import is_out_of_memory
 if TYPE_CHECKING:
     import torch
 
+_A_COLUMN_A_TOKEN = ("attention_mask", "position_ids")
 _CACHES = ("past_key_values", "cache_params")
 
 
@@ -101,7 +102,13 @@ class PromptedModel:
         if (positions := shifted.get("position_ids")) is not None:
             first = torch.arange(self._count, device=positions.device).expand(len(text), -1)
             shifted["position_ids"] = torch.cat([first, positions], dim=1)
-        output = self._base(inputs_embeds=torch.cat([before, text], dim=1), **shifted)
+        embeds = torch.cat([before, text], dim=1)
+        if (mask := shifted.get("attention_mask")) is not None and not mask.all():
+            # padding goes before the virtual tokens: behind them it would lie in attention windows and recurrent states
+            order = _padding_first(mask, self._count)
+            shifted |= {name: shifted[name].gather(1, order) for name in _A_COLUMN_A_TOKEN if name in shifted}
+            embeds = embeds.gather(1, order[:, :, None].expand_as(embeds))
+        output = self._base(inputs_embeds=embeds, **shifted)
         if "logits_to_keep" not in shifted:
             output.logits = output.logits[:, self._count :]
         return output
@@ -115,6 +122,55 @@ class PromptedModel:
         cache = copy.deepcopy(self._cache)
         cache.reorder_cache(torch.zeros(rows, dtype=torch.long, device=self._base.device))
         return {_CACHES[0]: cache}
+
+
+def _padding_first(mask: torch.Tensor, count: int) -> torch.Tensor:
+    """Which column goes where, row by row, so that virtual tokens stand behind the row's padding.
+
+    Args:
+        mask: shape (rows, columns): `count` virtual tokens, padding, text.
+    """
+    import torch
+
+    columns = torch.arange(mask.shape[1], device=mask.device)[None]
+    padding = (mask == 0).sum(dim=1, keepdim=True)
+    return torch.where(
+        columns < padding, columns + count, torch.where(columns < padding + count, columns - padding, columns)
+    )
+
+
+def take_sizes(config: Any, base: Any) -> None:
+    """Let PEFT's configuration of virtual tokens have the sizes that this base needs, whatever base it was written for.
+
+    PEFT takes those that are configured, or guesses them by the base's configuration. Where layers keep keys and values of
+    several sizes, its guess stays.
+
+    Args:
+        base: on any device; its weights are not looked at.
+    """
+    if config.peft_type not in ("PREFIX_TUNING", "CARTRIDGE"):
+        config.token_dim = int(base.get_input_embeddings().weight.shape[1])
+        return
+    shapes = _kept_shapes(base)
+    if len(set(shapes)) == 1:
+        heads, size = shapes[0]
+        config.num_layers, config.num_attention_heads, config.token_dim = len(shapes), heads, heads * size
+
+
+def _kept_shapes(base: Any) -> list[tuple[int, int]]:
+    """(key-value heads, head size) of the keys and of the values that a base's layers keep; empty where they keep others."""
+    import torch
+
+    try:
+        with torch.no_grad():
+            cache = base(
+                input_ids=torch.zeros(1, 1, dtype=torch.long, device=base.device), use_cache=True
+            ).past_key_values
+        pairs = [(layer.keys.shape, layer.values.shape) for layer in cache.layers]
+    except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+        return []
+    same = all(keys == values for keys, values in pairs)
+    return [(keys[1], keys[3]) for keys, _ in pairs] if same else []
 
 
 def with_virtual_tokens(adapted: Any) -> Any:

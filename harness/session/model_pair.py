@@ -62,7 +62,7 @@ def no_shipped() -> ConfigError:
 def no_candidate() -> ConfigError:
     """What to raise where neither a candidate nor a recipe was named."""
     return ConfigError(
-        "there is no adapter and no other candidate to judge",
+        "there is no adapter to judge, and no other candidate",
         f"pass --adapter=DIRECTORY or --candidate=MODEL, or name a `recipe:` in {FILE_NAME}",
     )
 
@@ -459,7 +459,8 @@ class ModelPair:
         """The engine that answers as base or candidate; in process, both share one base in memory where they can."""
         if role not in self.engines:
             digest = self._identified(role).digest
-            self.engines[role] = Engine(digest, self.backend(role), self.answers, self._asked(role))
+            asking, other = self._asked(role), self.other_base(role)
+            self.engines[role] = Engine(digest, self.backend(role), self.answers, asking=asking, base_digest=other)
         return self.engines[role]
 
     @cached_property
@@ -474,7 +475,7 @@ class ModelPair:
         }
 
     def _asked(self, role: Role) -> Asking | None:
-        """How one of them is asked: what ships as the candidate is."""
+        """How one of them is asked: what ships, as the candidate is."""
         if role != "shipped" or (alike := self._asking["candidate"]) is None:
             return self._asking["candidate" if role == "shipped" else role]
         reasoning, count = self._reasoning(self.subject(role))
@@ -493,6 +494,10 @@ class ModelPair:
         tokenizer = load_tokenizer(subject.weights.directory, self.load_options_of(subject))
         found = find_reasoning(tokenizer, budget, named)
         return found, lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def other_base(self, role: Role) -> str | None:
+        """Digest of the base, where the role's own identity does not hold it: what is kept may be as far from another."""
+        return None if role == "base" or (role == "candidate" and self.shares_base) else self.identities["base"].digest
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""

@@ -236,7 +236,10 @@ def _knows_metrics(task: TaskLike | None) -> TypeGuard[TaskLike]:
 def _check_metric_of_kind(gate: GateSpec, spec: Spec) -> None:
     """Refuse a metric that no task of the kind has; of a kind whose metrics depend on the task none is."""
     kind = kind_of(gate.task, spec)
-    known = [*kind.metrics, *(metric.name for metric in GENERAL_METRICS), *ANSWER_METRICS.names()]
+    entries = spec.get("metrics")
+    listed = [one for one in (entries if isinstance(entries, list) else [entries]) if isinstance(one, Mapping)]
+    own = [name for one in listed if isinstance(name := one.get("name"), str)]
+    known = [*kind.metrics, *(metric.name for metric in GENERAL_METRICS), *ANSWER_METRICS.names(), *own]
     if kind.metrics and gate.metric not in known:
         raise TaskError(f"has no metric {gate.metric!r}", nearest(gate.metric, known))
 

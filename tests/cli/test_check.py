@@ -40,7 +40,16 @@ def test_trouble_is_told_at_once_and_exits_2(
     project(
         tmp_path,
         monkeypatch,
-        tasks={"pets": {**TASK, "prompt": "{txt}?"}, "more": {**TASK, "gates": [{"metric": "f1", "at_least": 0.5}]}},
+        tasks={
+            "named": {
+                **TASK,
+                "data": "lost.jsonl",
+                "metrics": [{"contains": "x", "name": "mine"}],
+                "gates": [{"metric": "mine", "at_least": 0.5}],
+            },
+            "pets": {**TASK, "prompt": "{txt}?"},
+            "more": {**TASK, "gates": [{"metric": "f1", "at_least": 0.5}]},
+        },
         recipe="mine.yaml",
         judge={"model": "./no_judge", "gold": "no_pairs.jsonl"},
     )
@@ -56,6 +65,7 @@ def test_trouble_is_told_at_once_and_exits_2(
         "no_judge: no such directory",
     ):
         assert words in told
+    assert "tasks.named: no such data file" in told and "'mine'" not in told
 
 
 @pytest.mark.usefixtures("heavy_libraries")

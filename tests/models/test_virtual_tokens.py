@@ -18,6 +18,8 @@ from harness.engines.padded import PaddedStrategy
 from harness.engines.requests import DivergenceRequest, Prompt, ScoreRequest
 from harness.engines.strategy import BatchLimits, context_length
 from harness.errors import EngineError
+from harness.models.adapters.misfit import Cause
+from harness.models.adapters.tensors import match_tensors
 from harness.models.loading import LoadedModel, LoadOptions, load_model
 
 OPTIONS = LoadOptions("float32", "cpu")
@@ -132,3 +134,24 @@ def test_a_base_with_windows_reads_them_as_peft_has_it(tmp_path: Path) -> None:
         found = {n: s.logprob for job in strategy.plan_scores(pairs) for n, s in job.run(model)}
     for number, pair in enumerate(pairs):
         assert found[number] == pytest.approx(plain_score(tmp_path / "base", adapter, *pair), abs=1e-4)
+
+
+def save_gpt2(directory: Path, **sizes: int) -> Path:
+    """A base whose configuration says nothing of key-value heads."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=300, n_head=4, n_positions=128, **{"n_embd": 32, "n_layer": 2, **sizes})
+    GPT2LMHeadModel(config).save_pretrained(directory)
+    return directory
+
+
+@pytest.mark.parametrize("sizes", [{"n_embd": 64}, {"n_layer": 3}])
+def test_keys_and_values_for_a_base_of_other_sizes_are_told(tmp_path: Path, sizes: dict[str, int]) -> None:
+    base, other = save_gpt2(tmp_path / "base"), save_gpt2(tmp_path / "other", **sizes)
+    adapter = save_adapter("PREFIX_TUNING", base, tmp_path / "adapter")
+    assert match_tensors(adapter, base).holds
+    diagnosis = match_tensors(adapter, other).diagnosis
+    assert diagnosis is not None
+    assert diagnosis.cause == Cause.VIRTUAL_TOKENS
+    assert "--model" in diagnosis.remedy

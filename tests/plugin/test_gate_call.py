@@ -10,7 +10,7 @@ from harness.plugin.gating import Gate
 
 
 def test_a_check_that_does_not_apply_skips_its_test() -> None:
-    gate = Gate(cast(Any, None), cast(Any, None))
+    gate = Gate(*[cast(Any, None)] * 3)
     with pytest.raises(pytest.skip.Exception, match="does not apply"):
         gate(None)
     assert gate.verdicts == []

@@ -8,7 +8,6 @@ import json
 import os
 import select
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 _LOOK_EACH_S = 1.0
@@ -28,7 +27,7 @@ def main() -> None:
             os._exit(0)  # not by a way that waits for what is being answered
 
 
-def _start(settings: Mapping[str, Any]) -> Any:
+def _start(settings: dict[str, Any]) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()

@@ -103,7 +103,6 @@ def read_peft_config(adapter: Path) -> PeftConfig:
                 "train it without `modules_to_save`",
             )
         config.inference_mode = True  # what is saved are the prompts that an encoder gave, without the encoder
-        config.token_dim = config.num_layers = config.num_attention_heads = None  # the base's own
         if hasattr(config, "prompt_tuning_init"):
             config.prompt_tuning_init = "RANDOM"  # the file has the values; others need a tokenizer, or another file
     if getattr(config, "lora_dropout", None):

@@ -18,6 +18,7 @@ from harness.models.adapters.misfit import Diagnosis, Misfits, diagnose
 from harness.models.adapters.names import EXPERT, PREFIX, canonical_names
 from harness.models.architecture import skeleton, with_weights
 from harness.models.quiet import quiet_loading
+from harness.models.virtual_tokens import take_sizes
 
 if TYPE_CHECKING:
     import torch
@@ -198,10 +199,13 @@ def _wrapped(config: PeftConfig, base: Path, *, trust_remote_code: bool) -> Peft
     import torch
     from peft import get_peft_model
 
+    config = copy.deepcopy(config)
     with quiet_loading():
         # what PEFT draws for itself may need values, though the base needs none
         for drawn_on in ("meta", "cpu"):
             model = skeleton(base, trust_remote_code=trust_remote_code)
+            if config.is_prompt_learning:
+                take_sizes(config, model)
             try:
                 with torch.device(drawn_on):
                     return get_peft_model(model, copy.deepcopy(config))
