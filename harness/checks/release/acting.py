@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from harness.checks.likeness import Limits, acts_as, mean_kl
 from harness.checks.release.shipping import Shipping
-from harness.errors import AssayError
+from harness.errors import AdapterError, ModelError
 from harness.gates import Check
 
 _REMEDY = (
@@ -30,7 +30,7 @@ def acts_as_the_candidate(
     """
     try:
         base, candidate, shipped = shipping.expected
-    except AssayError as exc:
+    except (AdapterError, ModelError) as exc:  # what cannot be loaded is not what was approved
         return Check("drift", holds=False, reason=f"{shipping.place}: {exc.problem}", remedy=exc.remedy)
     what = f"as {shipping.place}"
     check = acts_as("drift", what, base, candidate, shipped, Limits(most_share, most_flips, most_kl), remedy=_REMEDY)

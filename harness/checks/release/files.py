@@ -47,6 +47,8 @@ def files_are_whole(shipping: Shipping) -> Check:
 
 def _of_files(shipping: Shipping) -> Iterator[Check]:
     subject, options = shipping.subject, shipping.models.load_options_of(shipping.subject)
+    if subject.is_served:
+        return  # llama.cpp refuses a file that lacks a tensor
     if not shipping.on_the_base:
         base = shipping.models.base
         files = ModelFiles(subject.weights.directory, None if base.is_served else base.directory, options)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from harness.engines.rendering import render_text
-from harness.errors import ModelError, first_line
+from harness.errors import EngineError, ModelError, first_line
 from harness.models.forwards import plain_logits
 
 if TYPE_CHECKING:
@@ -104,8 +104,16 @@ class OfGguf:
 
         if like is None:
             raise ValueError("a GGUF file is read beside another model")
+        from openai import OpenAIError
+
         server = self.backend.server
-        tops = [top for one in passages for top in server.likeliest(one.context, one.tail, _LIKELIEST)]
+        try:
+            tops = [top for one in passages for top in server.likeliest(one.context, one.tail, _LIKELIEST)]
+        except OpenAIError as exc:
+            raise EngineError(
+                f"llama.cpp's server does not read the texts: {first_line(exc)}",
+                "look at the file's tokenizer metadata (release/tokenizer, release/ending), and convert it again",
+            ) from exc
         read = torch.empty_like(like)
         for row, expected, top in zip(read, like, tops, strict=True):
             known = {token: logprob for token, logprob in top.items() if token < len(row)}

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _STOP_REASONS: Mapping[str, StopReason] = {"eos": "eos", "word": "stop", "limit": "length"}
 # Nearly every token that a text has next is among so many; else all are asked for, which takes megabytes.
 _LIKELIEST, _ALL = 1000, 1_000_000
+# What stands for a part of a character.
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
 # The model alone decides: no penalties, no cut-offs, whatever defaults the file or the server sets.
 _NEUTRAL = {
     "samplers": ["temperature", "top_p"], "repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0,
@@ -145,6 +147,10 @@ class LlamaCpp:
     def likeliest(self, context: Sequence[int], tail: Sequence[int], count: int) -> list[dict[int, float]]:
         """Before each token of the tail, so many of the likeliest tokens and their log-probabilities."""
         found: list[dict[int, float]] = []
+        for token in set(tail) - self.unspellable:
+            said = self._call("/detokenize", {"tokens": [token]}).get("content")
+            if not isinstance(said, str) or not said.strip("\0") or _BROKEN in said:
+                self.unspellable.add(token)
         while len(found) < len(tail):
             rest, before = tail[len(found) :], [*context, *tail[: len(found)]]
             plain = list(takewhile(lambda token: token not in self.unspellable, rest)) or [self._any_token()]
