@@ -48,7 +48,7 @@ def _in_fewer_bits(name: str, values: NDArray[np.float32]) -> tuple[NDArray[np.u
     import gguf
 
     types = gguf.GGMLQuantizationType
-    if name.startswith("token_embd") or name.startswith("output"):
+    if name.startswith(("token_embd", "output")):
         return gguf.quantize(values, types.Q8_0), types.Q8_0
     if values.shape[1] % _BLOCK:
         return gguf.quantize(values, types.Q4_0), types.Q4_0
