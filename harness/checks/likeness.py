@@ -85,13 +85,14 @@ def acts_as(
     other: torch.Tensor,
     limits: Limits,
     *,
+    like: str,
     remedy: str,
 ) -> Check:
     """The check that another model's predictions are the candidate's, within limits.
 
     Args:
         name: of the check.
-        what: the other one is, in words.
+        what: the other one is, in words, and `like` what the candidate is beside it.
         base, candidate, other: log-probabilities of shape (positions, vocabulary).
     """
     if nan := nan_predictions(name, {"base": base, "candidate": candidate, f"model {what}": other}):
@@ -109,14 +110,14 @@ def acts_as(
         if limit is not None and value > limit
     ]
     found = (
-        f"mean KL {kl:.2g} nats a token, {share:.1%} of what the candidate changes; {flips:.1%} of next tokens flipped"
+        f"mean KL {kl:.2g} nats a token, {share:.1%} of what the adapter changes; {flips:.1%} of next tokens flipped"
     )
     return Check(
         name,
         holds=not broken,
-        reason=f"{what}, the candidate acts differently ({found}; allowed are {' and '.join(broken)})"
+        reason=f"{what} acts differently from {like} ({found}; allowed are {' and '.join(broken)})"
         if broken
-        else f"{what}, the candidate acts as it does ({found})",
+        else f"{what} equals {like} ({found})",
         remedy=remedy,
         details={
             "kl_nats_per_token": kl,

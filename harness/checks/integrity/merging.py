@@ -164,11 +164,18 @@ def _merge_check(loaded: LoadedModel, limits: Limits, served_merged: bool | None
             remedy="the change does not fit the precision it is served in: serve in bfloat16, or unmerged",
             details={"weights": overflown},
         )
-    check = acts_as("merge", "merged", seen.base, seen.candidate, merged, limits, remedy=_UNMERGED)
+    check = acts_as("merge", "merged", seen.base, seen.candidate, merged, limits, like="unmerged", remedy=_UNMERGED)
     if not four_bit:
         return check
     anew = acts_as(
-        "merge", "merged and quantised anew to 4 bits", seen.base, seen.candidate, packed, limits, remedy=_UNMERGED
+        "merge",
+        "merged and quantised anew to 4 bits",
+        seen.base,
+        seen.candidate,
+        packed,
+        limits,
+        like="unmerged",
+        remedy=_UNMERGED,
     )
     if served_merged:
         return replace(anew, details={**anew.details, "left_dense": check.details})

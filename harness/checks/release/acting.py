@@ -32,8 +32,8 @@ def acts_as_the_candidate(
         base, candidate, shipped = shipping.expected
     except (AdapterError, ModelError) as exc:  # what cannot be loaded is not what was approved
         return Check("drift", holds=False, reason=f"{shipping.place}: {exc.problem}", remedy=exc.remedy)
-    what = f"as {shipping.place}"
-    check = acts_as("drift", what, base, candidate, shipped, Limits(most_share, most_flips, most_kl), remedy=_REMEDY)
+    limits = Limits(most_share, most_flips, most_kl)
+    check = acts_as("drift", shipping.place, base, candidate, shipped, limits, like="the candidate", remedy=_REMEDY)
     split = sum(len(passage.tail) for passage in shipping.probes)
     parts = {
         name: {"kl_nats_per_token": mean_kl(candidate[part], shipped[part]), "positions": len(candidate[part])}
