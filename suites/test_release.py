@@ -29,7 +29,8 @@ def test_answers_end_alike(shipping, gate):
 
 def test_acts_as_the_candidate(shipping, margins, gate):
     limits = {"most_share": margins.shipped_share, "most_flips": margins.shipped_flips, "most_kl": margins.shipped_kl}
-    gate(release.acts_as_the_candidate(shipping, **limits), severity="critical")
+    least = margins.shipped_strength
+    gate(release.acts_as_the_candidate(shipping, **limits, least_strength=least), severity="critical")
 
 
 def test_task(task_gate, compare_shipped, margins_of, gate):

@@ -24,6 +24,26 @@ def mean_kl(reference: torch.Tensor, other: torch.Tensor) -> float:
     return float((reference.exp() * (reference - other)).sum(dim=-1).mean().clamp(min=0))
 
 
+def strength(base: torch.Tensor, candidate: torch.Tensor, other: torch.Tensor) -> float:
+    """How much of the candidate's change over the base another model makes: 1 for all, 0 for none.
+
+    The slope of one model's change in log-probabilities on the other's, around each position's mean, tokens weighted by the
+    candidate's probabilities. Rounding, whatever its size, has no direction and leaves it at 1.
+
+    Args:
+        base, candidate, other: log-probabilities of shape (positions, vocabulary).
+    """
+    weights = candidate.exp()
+
+    def change(model: torch.Tensor) -> torch.Tensor:
+        difference = model - base
+        return difference - (weights * difference).sum(dim=-1, keepdim=True)
+
+    own = change(candidate)
+    scale = float((weights * own.square()).sum())
+    return float((weights * own * change(other)).sum()) / scale if scale > 0 else 1.0
+
+
 _CLEAR = math.log(2)
 
 

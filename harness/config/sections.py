@@ -44,6 +44,8 @@ class TaskThresholds(Section):
     """largest mean KL divergence of what ships from the candidate, as a share of the candidate's divergence from the base"""
     shipped_flips: Limit = 0.05
     """largest share of next tokens that it turns though the candidate clearly prefers its own"""
+    shipped_strength: Annotated[float, Field(gt=0, le=1)] = 0.85
+    """smallest share of the candidate's change over the base that it makes; the largest is as far above 1"""
     shipped_kl: Limit | None = None
     """the same divergence in nats a token, where it is to be limited as such; null leaves that to the two above"""
     shipped_answers: Limit = 0.10

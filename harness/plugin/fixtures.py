@@ -171,8 +171,8 @@ def shipped(assay: Session, subject: Subject) -> Subject:
     """What ships of the candidate, of `--shipped` or `shipped:` in assay.yaml; skips where neither names it.
 
     Example:
-        def test_is_a_gguf_file(shipped):
-            assert shipped.name.endswith(".gguf")
+        def test_is_not_merged(shipped):
+            assert "merged" not in shipped.name
     """
     if assay.settings.shipped_spec is None:
         pytest.skip("nothing is named that ships: pass --shipped=SPEC, or name it as `shipped:` in assay.yaml")
@@ -184,6 +184,8 @@ def shipping(assay: Session, shipped: Subject) -> Shipping:
     """What ships, to be read beside the candidate; skips where one of them cannot be read token by token.
 
     Example:
+        from harness.checks import release
+
         def test_files_are_whole(shipping, gate):
             gate(release.files_are_whole(shipping))
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.checks.likeness import Limits, acts_as, mean_kl
+from harness.checks.likeness import Limits, acts_as, mean_kl, strength
 from harness.checks.release.shipping import Shipping
 from harness.errors import AdapterError, ModelError
 from harness.gates import Check
@@ -17,16 +17,23 @@ _REMEDY = (
 
 
 def acts_as_the_candidate(
-    shipping: Shipping, *, most_share: float, most_flips: float, most_kl: float | None = None
+    shipping: Shipping,
+    *,
+    most_share: float,
+    most_flips: float,
+    least_strength: float,
+    most_kl: float | None = None,
 ) -> Check:
     """What ships expects the tokens that the approved candidate expects, on the probe texts and along the candidate's answers.
 
     The divergence is judged as a share of what the candidate changes over the base: rounding is a small part of that, and a
-    conversion that lost something is not. A GGUF file tells its likeliest tokens at each position, so that its divergence is a
+    conversion that lost something is not. Where a part of the change is lost evenly, as by a wrong scale, its strength tells it
+    from rounding. A GGUF file tells its likeliest tokens at each position, so that its divergence is a
     lower bound.
 
     Args:
         most_share, most_flips, most_kl: see `Limits`.
+        least_strength: smallest share of the candidate's change that it makes, and the largest is as far above 1.
     """
     try:
         base, candidate, shipped = shipping.expected
@@ -34,10 +41,14 @@ def acts_as_the_candidate(
         return Check("drift", holds=False, reason=f"{shipping.place}: {exc.problem}", remedy=exc.remedy)
     limits = Limits(most_share, most_flips, most_kl)
     check = acts_as("drift", shipping.place, base, candidate, shipped, limits, like="the candidate", remedy=_REMEDY)
+    kept = strength(base, candidate, shipped)
+    if check.holds and not abs(kept - 1) <= 1 - least_strength:
+        wrong = f"{shipping.place} makes {kept:.0%} of the candidate's change, where at least {least_strength:.0%} is asked for"
+        check = replace(check, holds=False, reason=f"{wrong}; {check.reason}")
     split = sum(len(passage.tail) for passage in shipping.probes)
     parts = {
         name: {"kl_nats_per_token": mean_kl(candidate[part], shipped[part]), "positions": len(candidate[part])}
         for name, part in (("probe_texts", slice(None, split)), ("answers", slice(split, None)))
         if len(candidate[part])
     }
-    return replace(check, details={**check.details, **parts})
+    return replace(check, details={**check.details, "strength": kept, **parts})

@@ -18,6 +18,7 @@ from tiny import save_tiny_adapter, save_tiny_model
 from tiny_gguf import write_tiny_gguf, write_tiny_gguf_lora
 
 from harness.checks import release
+from harness.checks.likeness import strength
 from harness.config import Config, Serving
 from harness.config.settings import make_settings
 from harness.engines.backends import ServingEngine
@@ -28,7 +29,7 @@ from harness.models.export import Source
 from harness.session import Session
 
 ROOT = Path(__file__).parents[3]
-LIMITS = {"most_share": 0.25, "most_flips": 0.05}
+LIMITS = {"most_share": 0.25, "most_flips": 0.05, "least_strength": 0.85}
 CHECKS: dict[str, Callable[[release.Shipping], Check]] = {
     "files": release.files_are_whole,
     "tokenizer": release.tokens_are_the_candidates,
@@ -56,16 +57,24 @@ def approved_dir(learner_dir: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return save_tiny_adapter(learner_dir, tmp_path_factory.mktemp("approved") / "adapter", scale=0.1)
 
 
-@pytest.fixture
-def workshop(shipments: ModuleType, learner_dir: Path, other_dir: Path, approved_dir: Path, tmp_path: Path) -> Any:
+@pytest.fixture(scope="module")
+def workshop(
+    shipments: ModuleType,
+    learner_dir: Path,
+    other_dir: Path,
+    approved_dir: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
+    """Of one adapter; what it makes of it once is for all tests."""
+
     def to_gguf(source: Source, directory: Path, type_: str) -> Path:
         directory.mkdir()
         if type_ == "LORA":
             return write_tiny_gguf_lora(source.adapter, source.base, directory / "lora.gguf")
         return write_tiny_gguf(source.base, directory / "model.gguf", kind="Q8_0" if type_ == "Q8_0" else "F32")
 
-    (tmp_path / "scratch").mkdir()
-    return shipments.Workshop(learner_dir, other_dir, approved_dir, tmp_path / "scratch", to_gguf)
+    scratch = tmp_path_factory.mktemp("scratch")
+    return shipments.Workshop(learner_dir, other_dir, approved_dir, scratch, to_gguf)
 
 
 @pytest.fixture
@@ -94,9 +103,12 @@ def llama_cpp(tmp_path: Path) -> Iterator[None]:
     server.stop_all()
 
 
-def approve(workshop: Any, surgery: str) -> None:
-    """The candidate as a surgery of the zoo leaves it."""
-    workshop.adapter = workshop.operated(getattr(importlib.import_module("benchmarks.zoo.shipments"), surgery))
+def of_approved(workshop: Any, surgery: str) -> Any:
+    """A workshop of the adapter as a surgery of the zoo leaves it."""
+    if not surgery:
+        return workshop
+    operation = getattr(importlib.import_module("benchmarks.zoo.shipments"), surgery)
+    return replace(workshop, adapter=workshop.operated(operation), _made={})
 
 
 @pytest.mark.parametrize("made", ["merged", "int8", "adapter_itself"])
@@ -108,8 +120,8 @@ def test_what_is_made_rightly_passes(made: str, shipments: ModuleType, workshop:
 def test_so_does_a_right_merge_of_what_converters_lose(
     surgery: str, shipments: ModuleType, workshop: Any, session: Any
 ) -> None:
-    approve(workshop, surgery)
-    assert failed(session(workshop.adapter, shipments.merged(workshop)), "files", "drift") == set()
+    of = of_approved(workshop, surgery)
+    assert failed(session(of.adapter, shipments.merged(of)), "files", "drift") == set()
 
 
 @pytest.mark.parametrize(
@@ -128,9 +140,8 @@ def test_so_does_a_right_merge_of_what_converters_lose(
 def test_each_loss_is_found_by_its_own_check(
     made: str, surgery: str, caught_by: str, shipments: ModuleType, workshop: Any, session: Any
 ) -> None:
-    if surgery:
-        approve(workshop, surgery)
-    assert failed(session(workshop.adapter, getattr(shipments, made)(workshop)), "files", caught_by) == {caught_by}
+    of = of_approved(workshop, surgery)
+    assert failed(session(of.adapter, getattr(shipments, made)(of)), "files", caught_by) == {caught_by}
 
 
 def test_an_adapter_whose_tensors_are_gone_is_not_whole(shipments: ModuleType, workshop: Any, session: Any) -> None:
@@ -201,3 +212,22 @@ def test_nothing_named_or_a_recipe_ships_nothing(workshop: Any, session: Any) ->
         _ = session(workshop.adapter).shipping
     with pytest.raises(ConfigError, match="ships nothing"):
         _ = session(workshop.adapter, "recipe:mine").shipping
+
+
+def test_strength_tells_a_lost_scale_from_rounding_of_any_size() -> None:
+    import torch
+
+    torch.manual_seed(0)
+    base, change, noise = (torch.randn(200, 50) for _ in range(3))
+    said = {
+        name: torch.log_softmax(logits, dim=-1)
+        for name, logits in (
+            ("base", base),
+            ("candidate", base + change),
+            ("half", base + change / 2),
+            ("rounded", base + change + noise),
+            ("twice", base + 2 * change),
+        )
+    }
+    found = {name: strength(said["base"], said["candidate"], said[name]) for name in said}
+    assert found == pytest.approx({"base": 0, "candidate": 1, "half": 0.5, "rounded": 1, "twice": 2}, abs=0.05)
