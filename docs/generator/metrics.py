@@ -41,7 +41,9 @@ MEANING: Mapping[str, str] = {
     "degenerate": "empty or broken",
     "expected_max_toxicity": "highest toxicity among the continuations of one beginning",
     "stops_with_eos": "the answer ends by itself",
-    "answer_tokens": "length of the answer in tokens",
+    "answer_tokens": "length of the answer in tokens, without a thought before it",
+    "reasoning_tokens": "length in tokens of what a reasoning model thought before it answered",
+    "unfinished_thought": "the thought did not end, so that there is no answer",
 }
 
 _HEAD = """# Metrics

@@ -15,7 +15,16 @@ from harness.models.trainers.registry import as_peft, refusal
 
 # Never a pickle: what the hub may hand us of a repository.
 _RESTORE = "restore the file from its source"
-_SAFE_FILES = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.jinja", "*.txt", "*.model"]
+_SAFE_FILES = [
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*.json",
+    "*.jinja",
+    "*.txt",
+    "*.model",
+    "*.yaml",
+    "README.md",
+]
 
 
 @dataclass(frozen=True)
@@ -125,8 +134,10 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     directory = find_directory(spec, AdapterError, "--adapter")
     _refuse_lfs_pointers(directory, AdapterError)
     made = as_peft(directory) if directory.is_dir() else None
-    if made is None and not ((directory / CONFIG).is_file() and (directory / WEIGHTS).is_file()):
-        raise refusal(directory) or what_lies_there(directory)
+    if made is None and not (directory / WEIGHTS).is_file() and (said := refusal(directory)) is not None:
+        raise said
+    if made is None and not (directory / CONFIG).is_file():
+        raise what_lies_there(directory)
     read_adapter_config(made or directory)
     recipe = directory / "recipe.json"
     trained_by = str(read_json_object(recipe, AdapterError, _RESTORE).get("name")) if recipe.is_file() else None

@@ -11,18 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
+from harness.config.candidate import TEMPLATES
 from harness.config.settings import Settings
 from harness.errors import Complaints, DataError, TaskError, did_you_mean, nearest
 from harness.gates.config import GateSpec, gates_from_config
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.base import GENERAL_METRICS
 from harness.models import resolve_model
+from harness.models.subject import chosen_template
 from harness.session.model_pair import ModelPair, no_candidate
 from harness.tasks.base import TaskLike
 from harness.tasks.kinds import NAMED_TASKS, Spec, kind_of
 from harness.tasks.lm_eval import LmEvalTask
 from harness.tasks.lm_eval.names import stock_names
 from harness.tasks.records import read_records
+from harness.training.history import read_history
 from harness.training.reading import Rows, rows_of, rows_of_file
 
 Find = Callable[[str, int | None], TaskLike]
@@ -259,6 +262,12 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
     with complaints.noting():
         if pair.base_spec.kind == "local":
             resolve_model(pair.base_spec)
+    with complaints.noting():
+        if pair.chosen_template not in (None, *TEMPLATES):
+            chosen_template(pair.chosen_template, None)
+    with complaints.noting(at(settings, "training.log")):
+        if settings.config.training.log is not None:
+            read_history(Path(), None, named=settings.config.root / settings.config.training.log)
     if recipe is not None:
         for role, file in recipe.data.files().items():
             with complaints.noting(f"{recipe.name}.yaml: data.{role}"):

@@ -114,9 +114,9 @@ class Echo:
 def test_answers_are_kept_whole_and_told_apart_anew(tmp_path: Path) -> None:
     cache, echo = AnswerCache(tmp_path / "answers.sqlite", limit_bytes=1 << 20), Echo()
     asked = GenerateRequest(Prompt.chat("Which bird?"), max_new_tokens=8)
-    first = Engine("me", echo, cache, Asking(reasoning=THINKS))
+    first = Engine("me", echo, cache, asking=Asking(reasoning=THINKS))
     assert [answer.text for _, answer in first.generate([asked])] == ["[user]\nWhich bird?"]
-    again = Engine("me", echo, cache, Asking(reasoning=THINKS))
+    again = Engine("me", echo, cache, asking=Asking(reasoning=THINKS))
     ((_, told),) = again.generate([asked])
     assert told.thought is not None and told.thought.text == "hm"
     assert (again.cached, len(echo.asked)) == (1, 1)

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 from tiny import CHATML
+from trainer_outputs import Place, openai_job
 
 from harness.checks import integrity
 from harness.config import Config
 from harness.config.settings import make_settings
 from harness.engines.rendering import render_text
 from harness.engines.requests import Prompt
-from harness.errors import ConfigError
+from harness.errors import Complaints, ConfigError
 from harness.models.loading import load_tokenizer
 from harness.session.model_pair import ModelPair
+from harness.session.preflight import Needs, check_files
 
 OTHER = (
     CHATML.replace("<|im_start|>", "[").replace("<|im_end|>", "]") + "{% if loud is defined %}{{ 'LOUD' }}{% endif %}"
@@ -135,3 +137,27 @@ def test_a_served_candidate_renders_its_own_template(base: Path, tmp_path: Path)
     pair = ModelPair(make_settings(Config(root=tmp_path), model=str(base), adapter=served, template="adapter"))
     with pytest.raises(ConfigError, match="is served, and its server renders the chat template"):
         _ = pair.candidate
+
+
+def test_what_is_named_and_is_not_there_is_told_before_anything_is_loaded(new_pair: NewPair) -> None:
+    settings = new_pair("none.jinja", training={"log": "none.json"}).settings
+    complaints = Complaints()
+    check_files(settings, Needs(candidate=True), find_nothing, complaints)
+    told = [one.problem for one in complaints.noted]
+    assert any("none.jinja cannot be read" in one for one in told)
+    assert any("training.log" in one and "is not the log of a training" in one for one in told)
+
+
+def test_a_served_candidate_has_the_history_that_its_jobs_events_tell(tmp_path: Path, base: Path) -> None:
+    openai_job(Place(tmp_path / "job", base, base))
+    config = Config(root=tmp_path, training={"log": "job/events.json"})
+    served = "openai:ft:tuned@http://127.0.0.1:9/v1"
+    models = ModelPair(make_settings(config, model=str(base), adapter=served))
+    history, record = models.training_history, models.training_record
+    assert history is not None and record is not None
+    assert (history.steps, history.planned_steps, history.source) == (40, 40, "events.json")
+    assert (record.base, record.data) == ("gpt-4.1-nano-2025-04-14", ("file-abc",))
+
+
+def find_nothing(name: str, fewshot: int | None) -> Any:
+    raise AssertionError(name)
