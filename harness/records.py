@@ -26,7 +26,7 @@ from harness.errors import show
 VERDICTS_SCHEMA = 2
 MANIFEST_SCHEMA = 1
 
-Role = Literal["base", "candidate", "judge"]
+Role = Literal["base", "candidate", "shipped", "judge"]
 Outcome = Literal["pass", "fail", "inconclusive", "error"]
 RunStatus = Literal["running", "complete", "interrupted"]
 Side = Literal["above", "below", "within"]
@@ -468,6 +468,7 @@ class Manifest(ManifestPart):
 
     Attributes:
         adapter: the candidate, which most often is one.
+        shipped: what ships of it, where that was held against it.
         engine: revision of the engine that answered.
         data: the tasks measured, by name.
         unused_limits: limits in assay.yaml of tasks that no gate measured.
@@ -484,6 +485,7 @@ class Manifest(ManifestPart):
     finished: str = ""
     model: ModelFacts = Field(default_factory=ModelFacts)
     adapter: ModelFacts = Field(default_factory=ModelFacts)
+    shipped: ModelFacts = Field(default_factory=ModelFacts)
     precision: Precision = Field(default_factory=Precision)
     engine: int | None = None
     training: TrainingFacts = Field(default_factory=TrainingFacts)

@@ -13,15 +13,6 @@ NO_END = "check that the chat template ends each answer, that its EOS is trained
 
 
 @pytest.fixture(scope="session")
-def merged_copy(assay):
-    """The merged model that is to be served; skips, before anything is loaded, where none is named."""
-    config = assay.settings.config
-    if config.serving.merged_copy is None:
-        pytest.skip("`serving: merged:` in assay.yaml names no merged model")
-    return config.root / config.serving.merged_copy
-
-
-@pytest.fixture(scope="session")
 def observed(assay, loaded_model):
     """What base and candidate say to the probe texts, asked once for all tests."""
     return assay.models.observed
@@ -144,13 +135,6 @@ def test_merged_equals_unmerged(adapter_directory, loaded_model, observed, assay
     if not served_merged and (why := integrity.unmergeable(loaded_model)):
         pytest.skip(why)
     gate(integrity.merges_cleanly(loaded_model, **limits, served_merged=served_merged, observed=observed))
-
-
-def test_merged_copy_is_the_candidate(merged_copy, adapter_directory, loaded_model, observed, assay, margins, gate):
-    check = integrity.merged_copy_is_the_candidate
-    limits = {"most_share": margins.merge_share, "most_flips": margins.merge_flips, "most_kl": margins.merge_kl}
-    base = assay.models.candidate.weights.directory
-    gate(check(loaded_model, merged_copy, assay.models.load_options, **limits, observed=observed, base=base))
 
 
 def test_measured_as_served(candidate_directory, assay, gate):

@@ -1,6 +1,9 @@
 """The zoo: sabotaged adapters, each of which a named gate must catch, and healthy ones that none may reject.
 
-    python -m benchmarks.zoo [--only NAME] [--list]
+    python -m benchmarks.zoo [--release] [--only NAME] [--list]
+
+`--release` shows what ships of a healthy adapter in place of adapters: right, and wrong in a way that a gate of the release suite
+must catch. What cannot be made here (GGUF files without llama.cpp, ASSAY_LLAMA_CPP) is left out with the reason.
 
 Adapters are trained on first use and kept in the user's cache. Rows of a Markdown table appear as they are known, then
 how long each gate took; the last line is `caught=N/N false_alarms=0/M`, and the exit code is 0 where it says so.
@@ -17,8 +20,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.zoo.faults import EXHIBITS, Exhibit
-from benchmarks.zoo.table import HEADER, listing, row, score, times
+from benchmarks.zoo.faults import EXHIBITS, RELEASE_EXHIBITS, Exhibit
+from benchmarks.zoo.shipments import UnavailableError
+from benchmarks.zoo.table import HEADER, left_out, listing, row, score, times
 from harness.errors import AssayError
 
 
@@ -29,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 where every fault was caught and no healthy adapter rejected, 1 where not, 2 on misuse.
     """
     parsed = _parse(arguments)
-    shown = [one for one in EXHIBITS if not parsed.only or one.name in parsed.only]
+    held = RELEASE_EXHIBITS if parsed.release else EXHIBITS
+    shown = [one for one in held if not parsed.only or one.name in parsed.only]
     if parsed.list:
         print(listing(shown))
         return 0
@@ -55,9 +60,13 @@ def _tour(shown: Sequence[Exhibit], output: Path) -> int:
         keeper = Keeper(Path(scratch))
         for exhibit in shown:
             started = time.monotonic()
-            adapter = keeper.adapter(exhibit)
+            try:
+                adapter, project = keeper.adapter(exhibit), keeper.project(exhibit)
+            except UnavailableError as error:
+                print(left_out(exhibit, error.problem), flush=True)
+                continue
             making_s = time.monotonic() - started
-            outcome = put_to_gates(exhibit, adapter, keeper.base, keeper.project(exhibit), output)
+            outcome = put_to_gates(exhibit, adapter, keeper.base, project, output)
             print(row(outcome, making_s), flush=True)
             outcomes.append(outcome)
     print(f"\n{times(outcomes)}\n\n{score(outcomes)}")
@@ -68,7 +77,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.zoo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [exhibit.name for exhibit in EXHIBITS]
+    names = [exhibit.name for exhibit in (*EXHIBITS, *RELEASE_EXHIBITS)]
+    parser.add_argument("--release", action="store_true", help="what ships, in place of adapters")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help="may be given several times")
     parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")
     parser.add_argument("--output", type=Path, help="where runs and output go (default: a new temporary directory)")

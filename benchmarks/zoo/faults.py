@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.zoo import lessons, surgery
+from benchmarks.zoo import lessons, shipments, surgery
+from benchmarks.zoo.shipments import Spec, Workshop
 from benchmarks.zoo.surgery import Surgery
 from benchmarks.zoo.training import Schooling
 
@@ -27,6 +28,15 @@ TEXT = tuple(
 )
 SAFETY = ("suites/test_safety.py",)
 TRAINING = ("suites/test_training.py", "suites/test_overfitting.py", "suites/test_data.py")
+RELEASE = "suites/test_release.py"
+READ = tuple(
+    f"{RELEASE}::test_{name}"
+    for name in (
+        "files_are_whole", "tokens_are_the_candidates", "conversations_are_put_alike", "answers_end_alike",
+        "acts_as_the_candidate",
+    )
+)  # fmt: skip
+"""What tells what ships by reading it beside the candidate, without its answers."""
 ALL = (*ROUTED, *SAFETY, *TRAINING, *TEXT)
 
 
@@ -58,6 +68,14 @@ class WronglyMerged:
 
 
 @dataclass(frozen=True)
+class Shipped:
+    """The first healthy adapter as `approved` leaves it, beside what was made of it to be shipped."""
+
+    make: Callable[[Workshop], Spec]
+    approved: Surgery | None = None
+
+
+@dataclass(frozen=True)
 class Exhibit:
     """One adapter of the zoo.
 
@@ -68,7 +86,7 @@ class Exhibit:
     """
 
     name: str
-    made: Taught | Damaged | WronglyMerged
+    made: Taught | Damaged | WronglyMerged | Shipped
     caught_by: tuple[str, ...] = ()
     spares: tuple[str, ...] = ()
     select: Sequence[str] = ALL
@@ -122,7 +140,7 @@ EXHIBITS = (
     _damaged(surgery.pickle_weights, "integrity/safetensors_only"),
     _damaged(surgery.corrupt_header, "integrity/safetensors_only"),
     _damaged(surgery.tied_embeddings_adapted, "integrity/merge"),
-    Exhibit("merged_copy_differs", WronglyMerged(surgery.wrong_alpha), ("integrity/merged_copy",), select=FILES),
+    Exhibit("merged_copy_differs", WronglyMerged(surgery.wrong_alpha), ("release/drift",), select=(*FILES, *READ)),
     *(Exhibit(f"healthy_seed{seed}", Taught(partial(lessons.healthy, seed=seed))) for seed in (1, 2)),
     *(Exhibit(f"healthy_rank{rank}", Taught(partial(lessons.healthy, rank=rank))) for rank in (4, 8, 32)),
     *(
@@ -131,3 +149,32 @@ EXHIBITS = (
     ),
 )
 """The safety proof first, then faults and healthy adapters: 25 and 8 in all."""
+
+
+def _ships(make: Callable[[Workshop], Spec], *caught_by: str, approved: Surgery | None = None) -> Exhibit:
+    name = make.__name__ if approved is None or caught_by else f"{make.__name__}_of_{approved.__name__}"
+    return Exhibit(name, Shipped(make, approved), caught_by, select=READ if caught_by else (RELEASE,))
+
+
+RELEASE_EXHIBITS = (
+    _ships(shipments.merged),
+    _ships(shipments.int8),
+    _ships(shipments.gguf_q8_0),
+    _ships(shipments.adapter_itself),
+    _ships(shipments.merged, approved=shipments.rank_stabilised),
+    _ships(shipments.merged, approved=shipments.alphas_by_module),
+    _ships(shipments.merged, approved=shipments.trained_head),
+    _ships(shipments.gguf_lora, approved=shipments.rank_stabilised),
+    _ships(shipments.rslora_as_plain_lora, "release/drift", approved=shipments.rank_stabilised),
+    _ships(shipments.alpha_pattern_dropped, "release/drift", approved=shipments.alphas_by_module),
+    _ships(shipments.wrong_base, "release/drift"),
+    _ships(shipments.modules_to_save_lost, "release/drift", approved=shipments.trained_head),
+    _ships(shipments.nf4_after_a_forward, "release/drift"),
+    _ships(shipments.merged_into_4_bits, "release/drift"),
+    _ships(shipments.gguf_q2_k, "release/drift"),
+    _ships(shipments.tokenizer_changed, "release/tokenizer"),
+    _ships(shipments.template_changed, "release/chat_template"),
+    _ships(shipments.gguf_without_eos, "release/ending"),
+    _ships(shipments.eos_lost, "release/ending"),
+)
+"""What ships, right and wrong, of the first healthy adapter: 8 and 11."""

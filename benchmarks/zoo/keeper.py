@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from functools import cached_property
 from pathlib import Path
 
 import yaml
 
-from benchmarks.zoo.faults import REFERENCE, Damaged, Exhibit, Taught, WronglyMerged
+from benchmarks.zoo.faults import REFERENCE, Damaged, Exhibit, Shipped, Taught, WronglyMerged
 from benchmarks.zoo.refusing_base import ensure_refusing_base, save_merged
+from benchmarks.zoo.shipments import Workshop
 from benchmarks.zoo.stand_ins import write_eval_sets
 from benchmarks.zoo.surgery import Patient, Surgery
 from benchmarks.zoo.training import rows_files, school
@@ -29,6 +31,7 @@ class Keeper:
         self._scratch = scratch
         self._zoo = cache_dir() / "zoo"
         self._zoo.mkdir(exist_ok=True)
+        self._workshops: dict[Surgery | None, Workshop] = {}
 
     @cached_property
     def base(self) -> Path:
@@ -48,6 +51,8 @@ class Keeper:
         if isinstance(exhibit.made, WronglyMerged):
             damaged = self._damaged(f"{exhibit.name}-adapter", exhibit.made.surgery)
             config["serving"] = {"merged": str(save_merged(self.base, damaged, self._scratch / exhibit.name))}
+        if isinstance(exhibit.made, Shipped):
+            config["shipped"] = exhibit.made.make(self._workshop(exhibit.made.approved))
         written = self._zoo / f"{exhibit.name}.yaml"
         write_atomic(written, yaml.safe_dump(config, sort_keys=False))
         return written
@@ -58,7 +63,21 @@ class Keeper:
             return self._taught(exhibit.name, exhibit.made)
         if isinstance(exhibit.made, Damaged):
             return self._damaged(exhibit.name, exhibit.made.surgery)
-        return self.adapter(REFERENCE)
+        return self._approved(exhibit.made.approved if isinstance(exhibit.made, Shipped) else None)
+
+    def _approved(self, surgery: Surgery | None) -> Path:
+        """The first healthy adapter, or what a surgery makes of it, once."""
+        if surgery is None:
+            return self.adapter(REFERENCE)
+        name = f"approved-{surgery.__name__}"
+        return self._scratch / name if (self._scratch / name).is_dir() else self._damaged(name, surgery)
+
+    def _workshop(self, surgery: Surgery | None) -> Workshop:
+        if surgery not in self._workshops:
+            scratch = Path(tempfile.mkdtemp(dir=self._scratch, prefix="shipments-"))
+            made = Workshop(self.base, ensure_embedded_model(), self._approved(surgery), scratch)
+            self._workshops[surgery] = made
+        return self._workshops[surgery]
 
     def _taught(self, name: str, made: Taught) -> Path:
         base, base_name = (ensure_embedded_model(), EMBEDDED_NAME) if made.on_original else (self.base, self.base.name)

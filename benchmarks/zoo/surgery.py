@@ -20,6 +20,12 @@ _LAYER = ".layers.1."
 _PREFIX = "base_model.model.model."
 
 
+CHANGED_TEMPLATE = (
+    "{% for message in messages %}{{ '### ' + message['role'] + ': ' + message['content'] + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '### assistant: ' }}{% endif %}"
+)
+
+
 @dataclass(frozen=True)
 class Patient:
     """An adapter's directory, and the base it was made for."""
@@ -113,11 +119,7 @@ def dropped_target(patient: Patient) -> None:
 
 def chat_template_changed(patient: Patient) -> None:
     """The tokenizer saved beside the adapter speaks another template than the base's."""
-    (patient.adapter / "chat_template.jinja").write_text(
-        "{% for message in messages %}{{ '### ' + message['role'] + ': ' + message['content'] + '\n' }}{% endfor %}"
-        "{% if add_generation_prompt %}{{ '### assistant: ' }}{% endif %}",
-        encoding="utf-8",
-    )
+    (patient.adapter / "chat_template.jinja").write_text(CHANGED_TEMPLATE, encoding="utf-8")
     (patient.adapter / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>"}), encoding="utf-8"
     )

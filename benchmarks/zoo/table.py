@@ -42,6 +42,11 @@ def row(outcome: Outcome, making_s: float) -> str:
     ])  # fmt: skip
 
 
+def left_out(exhibit: Exhibit, why: str) -> str:
+    """The row of one that could not be made here."""
+    return _line([exhibit.name, _due(exhibit), f"left out: {why}", *[""] * (len(_COLUMNS) - 3)])
+
+
 def listing(exhibits: Sequence[Exhibit]) -> str:
     """Names, and the gates that are due."""
     width = max(len(exhibit.name) for exhibit in exhibits)

@@ -124,7 +124,7 @@ def _called(source: Source) -> list[Any]:
 
 
 def _aliased(source: Source, name: str) -> list[Any]:
-    """A function that the test gave a shorter name (`check = integrity.merged_copy_is_the_candidate`)."""
+    """A function that the test gave a shorter name (`check = integrity.merges_cleanly`)."""
     return [
         getattr(source.names[node.value.value.id], node.value.attr)
         for node in ast.walk(source.tree)

@@ -1,4 +1,4 @@
-"""What is on trial, as a person wrote it: `--candidate SPEC`, or `candidate:` in the configuration file."""
+"""What is on trial, or ships, as a person wrote it: `--candidate SPEC` and `--shipped SPEC`, or their keys in the file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from harness.config.sections import Quantization
 from harness.config.spec import SubjectSpec, parse_adapter_spec, parse_model_spec, parse_served, put_on
 from harness.config.yaml_text import parse_yaml
 from harness.errors import ConfigError
-
-OPTION = "--candidate"
 
 Combination = Literal[
     "cat", "linear", "svd", "ties", "ties_svd", "dare_linear", "dare_ties", "dare_linear_svd", "dare_ties_svd",
@@ -38,7 +36,7 @@ class StackedAdapter(Section):
 
 
 class Candidate(Section):
-    """What is on trial."""
+    """A subject: what is on trial, or what ships of it."""
 
     model: Text | None = None
     """its weights, as `--model` takes them; null is the base's own"""
@@ -67,19 +65,19 @@ class Candidate(Section):
         return self
 
 
-def read_candidate(text: str) -> SubjectSpec:
-    """Read a `--candidate` value: what `--model` or `--adapter` takes, a YAML file, or YAML in brackets.
+def read_candidate(text: str, option: str = "--candidate") -> SubjectSpec:
+    """Read the value of `--candidate` or `--shipped`: what `--model` or `--adapter` takes, a YAML file, or YAML in brackets.
 
     Raises:
         ConfigError: it is none of these.
     """
     if text.startswith(("{", "[")):
-        return _of_document(parse_yaml(text, OPTION, ConfigError), OPTION, Path.cwd())
+        return _of_document(parse_yaml(text, option, ConfigError), option, Path.cwd())
     path = Path(text).expanduser()
     if path.suffix in (".yaml", ".yml") and path.is_file():
         document = parse_yaml(path.read_text(encoding="utf-8"), str(path), ConfigError)
         return _of_document(document, str(path), path.resolve().parent)
-    return subject_spec(text, OPTION, lambda named: named)
+    return subject_spec(text, option, lambda named: named)
 
 
 def subject_spec(given: str | Candidate, place: str, find: Callable[[str], str]) -> SubjectSpec:

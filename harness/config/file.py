@@ -40,6 +40,8 @@ class ConfigFile(Section):
     """base model, as `--model` takes it"""
     candidate: Text | Candidate | None = None
     """what is on trial where no option names it: as `--candidate` takes it, or its parts"""
+    shipped: Text | Candidate | None = None
+    """what ships of it, as `--shipped` takes it, or its parts; null is that of `serving: merged:`, if any"""
     template: Text | None = None
     """chat template of the candidate, as `--template` takes it: base, adapter or a file. A base without one is asked by it too"""
     template_args: Named[Any] = Field(default={})

@@ -61,6 +61,8 @@ class Options(PlainOptions):
     """adapter under test: a local directory, a hub id or recipe:NAME"""
     candidate: Annotated[str | None, Metavar("SPEC")] = None
     """other subject under test: a model (directory, hub id, openai:NAME@URL), several adapters, or a YAML file of its parts"""
+    shipped: Annotated[str | None, Metavar("SPEC")] = None
+    """what ships of the candidate, to be held against it: as --candidate takes it, or a GGUF file"""
     profile: Annotated[str | None, Metavar("NAME")] = None
     """sizes and strictness: smoke, release, or one of assay.yaml"""
     inconclusive: Inconclusive | None = None

@@ -40,6 +40,18 @@ class TaskThresholds(Section):
     """largest share of next tokens that a merge turns though the unmerged adapter clearly prefers its own"""
     merge_kl: Limit | None = None
     """the same divergence in nats a token, where it is to be limited as such; null leaves that to the two above"""
+    shipped_share: Limit = 0.25
+    """largest mean KL divergence of what ships from the candidate, as a share of the candidate's divergence from the base"""
+    shipped_flips: Limit = 0.05
+    """largest share of next tokens that it turns though the candidate clearly prefers its own"""
+    shipped_strength: Annotated[float, Field(gt=0, le=1)] = 0.85
+    """smallest share of the candidate's change over the base that it makes; the largest is as far above 1"""
+    shipped_kl: Limit | None = None
+    """the same divergence in nats a token, where it is to be limited as such; null leaves that to the two above"""
+    shipped_answers: Limit = 0.10
+    """largest share of a task's answers that are right of one of the two, and wrong of the other"""
+    shipped_length: Limit = 1.25
+    """largest ratio of its answers' tokens to the candidate's"""
     padding_kl: Limit = 0.02
     """largest mean KL divergence (nats a token) between texts alone and in a padded batch"""
     loss_gap: Limit = 0.50
@@ -116,8 +128,9 @@ class Serving(Section):
     quantization: Quantization | None = None
     """of its base"""
     merged: Text | bool | None = None
-    """directory of the merged model that is to be served; true where the server merges by itself, false where the adapter
-    stays beside its base. Only what is served merged must act the same merged; null reports what a merge would do"""
+    """directory of the merged model that is to be served, and so ships (see `shipped:`); true where the server merges by
+    itself, false where the adapter stays beside its base. Only what is served merged must act the same merged; null reports
+    what a merge would do"""
 
     @property
     def is_merged(self) -> bool | None:

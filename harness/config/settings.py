@@ -44,6 +44,8 @@ class Settings(PlainOptions):
     """adapter spec text; None where no adapter was named but perhaps a `candidate`, and no recipe"""
     candidate: str | None
     """what `--candidate` says; None leaves it to `adapter`, and then to the file's `candidate:`"""
+    shipped: str | None
+    """what `--shipped` says; None leaves it to the file"""
     template: str | None
     """chat template of the candidate: base, adapter or the path of a file; None where nobody chose"""
     reasoning: tuple[str, str] | Literal["auto", "none"]
@@ -85,6 +87,23 @@ class Settings(PlainOptions):
         named = self.config.candidate
         place = f"{self.config.file}: candidate"
         return None if named is None else subject_spec(named, place, self.config.path_or_name)
+
+    @cached_property
+    def shipped_spec(self) -> SubjectSpec | None:
+        """What ships, by option or file; None where neither names it.
+
+        Raises:
+            ConfigError: it is no subject.
+        """
+        if self.shipped is not None:
+            return read_candidate(self.shipped, "--shipped")
+        config = self.config
+        if config.shipped is not None:
+            return subject_spec(config.shipped, f"{config.file}: shipped", config.path_or_name)
+        merged = config.serving.merged_copy
+        return (
+            None if merged is None else subject_spec(str(config.root / merged), f"{config.file}: serving.merged", str)
+        )
 
     @cached_property
     def judge_spec(self) -> ModelSpec | None:
@@ -177,6 +196,7 @@ def make_settings(config: Config, **given: Any) -> Settings:
         adapter=options.adapter
         or (f"recipe:{recipe}" if recipe and not (options.candidate or config.candidate) else None),
         candidate=options.candidate,
+        shipped=options.shipped,
         template=_template(options.template, config),
         reasoning=_reasoning(options.reasoning, config),
         inconclusive=options.inconclusive or profile.inconclusive,

@@ -106,7 +106,9 @@ def _manifest(state: State, processes: Sequence[ProcessFacts]) -> Manifest:
     from harness.models.device import library_versions, machine_facts
 
     settings, profile = state.settings, state.settings.profile
-    merged = {key: fact for key in ("model", "adapter", "precision", "engine") if (fact := _first(processes, key))}
+    merged = {
+        key: fact for key in ("model", "adapter", "shipped", "precision", "engine") if (fact := _first(processes, key))
+    }
     trainings = [facts.training for facts in processes if facts.training]
     if trainings:  # of parallel workers one trained, the others found its adapter in the cache
         merged["training"] = min(trainings, key=lambda training: training.from_cache)

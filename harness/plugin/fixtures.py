@@ -15,6 +15,7 @@ from harness.plugin.state import STATE
 if TYPE_CHECKING:
     from harness.checks.integrity import ModelFiles
     from harness.checks.judge.comparison import JudgeComparison
+    from harness.checks.release import Shipping
     from harness.gates import Comparison, Evaluation
     from harness.gates.sequential_comparison import SequentialComparison
     from harness.judges.health import Health
@@ -163,6 +164,55 @@ def compare(assay: Session, subject: Subject) -> Callable[..., Comparison | Sequ
             gate(compare("tickets").where(language="de").metric("accuracy").non_inferior(margin=0.02))
     """
     return assay.compare
+
+
+@pytest.fixture(scope="session")
+def shipped(assay: Session, subject: Subject) -> Subject:
+    """What ships of the candidate, of `--shipped` or `shipped:` in assay.yaml; skips where neither names it.
+
+    Example:
+        def test_is_not_merged(shipped):
+            assert "merged" not in shipped.name
+    """
+    if assay.settings.shipped_spec is None:
+        pytest.skip("nothing is named that ships: pass --shipped=SPEC, or name it as `shipped:` in assay.yaml")
+    return assay.models.subject("shipped")
+
+
+@pytest.fixture(scope="session")
+def shipping(assay: Session, shipped: Subject) -> Shipping:
+    """What ships, to be read beside the candidate; skips where one of them cannot be read token by token.
+
+    Example:
+        from harness.checks import release
+
+        def test_files_are_whole(shipping, gate):
+            gate(release.files_are_whole(shipping))
+    """
+    found = assay.shipping
+    if found.unread is not None:
+        pytest.skip(found.unread)
+    return found
+
+
+@pytest.fixture(scope="session")
+def compare_shipped(assay: Session, shipped: Subject) -> Callable[..., Comparison]:
+    """`compare_shipped(task, fewshot=None)`: samples of the candidate and of what ships, paired by item; skips where a server
+    does not give the log-probabilities that the task asks for.
+
+    Example:
+        def test_ships_as_good(compare_shipped, gate):
+            gate(compare_shipped("tickets").metric("accuracy").non_inferior(margin=0.02))
+    """
+    from harness.engines.server import NoLogprobsError
+
+    def compare(name: str, fewshot: int | None = None) -> Comparison:
+        try:
+            return assay.compare_shipped(name, fewshot)
+        except NoLogprobsError as exc:
+            pytest.skip(f"{exc.problem}: what ships is held against the candidate by its written answers")
+
+    return compare
 
 
 @pytest.fixture

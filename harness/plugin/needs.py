@@ -69,6 +69,7 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
         gates=gates,
         measured=measured,
         candidate="subject" in fixtures,
+        shipped="shipped" in fixtures,
         training_data="training_data" in fixtures,
         canaries="canaries" in fixtures and has_data,
         judge=bool(judged),

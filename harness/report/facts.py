@@ -117,7 +117,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def identities(manifest: Manifest) -> list[Identity]:
-    """The base, the adapter and the judge, as far as the manifest names them."""
+    """The base, the adapter, what ships and the judge, as far as the manifest names them."""
     return [
         Identity(
             role,
@@ -129,6 +129,7 @@ def identities(manifest: Manifest) -> list[Identity]:
         for role, model in (
             ("base", manifest.model),
             (candidate_noun(manifest), manifest.adapter),
+            ("shipped", manifest.shipped),
             ("judge", manifest.judge),
         )
         if model

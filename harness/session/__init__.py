@@ -24,11 +24,14 @@ from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
 from harness.session.model_pair import ROLES, ModelPair
 from harness.session.speeds import keep_speed, speed_key
 from harness.tasks.base import Divisible, Progress, TaskLike
+from harness.tasks.kinds import generates
 from harness.tasks.lookup import find_task
+from harness.tasks.task import Task
 
 if TYPE_CHECKING:
     from harness.checks.judge.comparison import JudgeComparison
     from harness.checks.judge.runner import JudgeRunner
+    from harness.checks.release import Shipping
     from harness.gates.sequential_comparison import SequentialComparison
     from harness.models.loading import LoadOptions
 
@@ -145,6 +148,25 @@ class Session:
         sequential = self._in_parts(task) if self.settings.sequential else None
         return self._compare(task) if sequential is None else sequential
 
+    def compare_shipped(self, name: str, fewshot: int | None = None) -> gates.Comparison:
+        """Samples of the candidate and of what ships, in the places of base and candidate, paired by item."""
+        task = self.task(name, fewshot)
+        candidate, shipped = (self._measure(task, role) for role in ("candidate", "shipped"))
+        return gates.Comparison(task, candidate, shipped, base_name="approved candidate")
+
+    @cached_property
+    def shipping(self) -> Shipping:
+        """What ships, to be read beside the candidate.
+
+        Raises:
+            ConfigError: none is named.
+        """
+        from harness.checks.release import Shipping
+
+        models = self.models
+        texts = [self.task(name) for name, spec in self.settings.config.tasks.items() if generates(spec)]
+        return Shipping(models.subject("shipped"), models, [task for task in texts if isinstance(task, Task)])
+
     def compare_on(self, task: TaskLike) -> gates.Comparison:
         """Base and candidate samples of a task that was made for this session, paired by item.
 
@@ -234,8 +256,9 @@ class Session:
         before = engine.computed, engine.seconds
         with self._working(f"{task.name}, {role}", *asked, engine=engine) as progress:
             samples = task.evaluate(engine, role, progress=progress)
-        key = speed_key(self.models.identities["base"].digest, self.models.where, task.digest)
-        keep_speed(key, engine.computed - before[0], engine.seconds - before[1])
+        if role != "shipped":
+            key = speed_key(self.models.identities["base"].digest, self.models.where, task.digest)
+            keep_speed(key, engine.computed - before[0], engine.seconds - before[1])
         self._keep_samples(samples)
         return samples
 

@@ -1,4 +1,5 @@
-"""The two subjects that a session compares, base and candidate: found, loaded or trained, and the engines that answer as them."""
+"""The two subjects that a session compares, base and candidate, and what ships of the latter: found, loaded or trained, and the
+engines that answer as them."""
 
 from __future__ import annotations
 
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.config import FILE_NAME
-from harness.config.candidate import OPTION as CANDIDATE
 from harness.config.settings import Settings
 from harness.config.spec import EMBEDDED, AdapterSpec, ModelSpec, SubjectSpec
 from harness.engines import AnswerCache, Backend, Engine
@@ -52,6 +52,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROLES: tuple[Role, ...] = ("base", "candidate")
+
+
+def no_shipped() -> ConfigError:
+    """What to raise where what ships is not named."""
+    return ConfigError("nothing is named that ships", f"pass --shipped=SPEC, or name it as `shipped:` in {FILE_NAME}")
 
 
 def no_candidate() -> ConfigError:
@@ -145,6 +150,29 @@ class ModelPair:
         spec = self.settings.candidate_spec
         if spec is None:
             raise no_candidate()
+        return self._found(spec, self.chosen_template, quantization=self.quantization, recipe=self.recipe)
+
+    @cached_property
+    def shipped(self) -> Subject | None:
+        """What ships of the candidate; None where nothing is named.
+
+        A whole model is taken as its files are, or as `serving:` says that they are loaded; on the base's weights, and where
+        neither says otherwise, the precision is that of the base.
+        """
+        spec, serving = self.settings.shipped_spec, self.settings.config.serving
+        if spec is None:
+            return None
+        if spec.recipe is not None:
+            raise ConfigError(f"recipe:{spec.recipe} is trained here, and ships nothing", "name the file that ships")
+        on_base = spec.model is None or self._named(spec)[0] == self.base
+        quantization = serving.quantization or (self.quantization if on_base else "none")
+        template = spec.template or (self.chosen_template if on_base else None)
+        return self._found(replace(spec, dtype=spec.dtype or serving.dtype), template, quantization=quantization)
+
+    def _found(
+        self, spec: SubjectSpec, template: str | None, *, quantization: str, recipe: Recipe | None = None
+    ) -> Subject:
+        """What is named, on disk or served."""
         weights, adapters = self._named(spec)
         if weights.is_served and (adapters or spec.quantization or spec.dtype or spec.template or spec.template_args):
             what = "adapters on disk" if adapters else "quantization, dtype and template"
@@ -152,8 +180,8 @@ class ModelPair:
                 f"{weights.location} is served: {what} cannot be put on it from here",
                 "name what the server itself calls the candidate (openai:NAME@URL), or pass the model's directory",
             )
-        adapter, stack = self._adapter(weights, adapters, spec)
-        if weights.is_served and (self.chosen_template not in (None, "base") or spec.template_args):
+        adapter, stack = self._adapter(weights, adapters, spec, recipe)
+        if weights.is_served and (template not in (None, "base") or spec.template_args):
             raise ConfigError(
                 f"{weights.name} is served, and its server renders the chat template",
                 "start the server with that template and these arguments, and take `template:` and `template_args:` out",
@@ -161,18 +189,27 @@ class ModelPair:
         return Subject(
             weights,
             dtype=spec.dtype or self.dtype,
-            quantization=spec.quantization or self.quantization,
+            quantization=spec.quantization or quantization,
             adapter=adapter,
             stack=stack,
-            chat_template=chosen_template(self.chosen_template, adapter),
+            chat_template=chosen_template(template, adapter),
             template_args={**self.settings.config.template_args, **spec.template_args},
             system_prompt=self.settings.config.system_prompt,
             trust_remote_code=self.settings.trust_remote_code,
         )
 
     def subject(self, role: Role) -> Subject:
-        """One of the two."""
-        return self.reference if role == "base" else self.candidate
+        """One of them.
+
+        Raises:
+            ConfigError: it is not named.
+        """
+        if role == "base":
+            return self.reference
+        found = self.shipped if role == "shipped" else self.candidate
+        if found is None:
+            raise no_shipped()
+        return found
 
     def check_candidate(self) -> None:
         """Refuse what is named and lies on this machine, but is neither a model nor an adapter; nothing is fetched or trained.
@@ -183,6 +220,18 @@ class ModelPair:
         spec = self.settings.candidate_spec
         if spec is None:
             raise no_candidate()
+        self._check(spec)
+
+    def check_shipped(self) -> None:
+        """The same of what ships.
+
+        Raises:
+            AssayError: it cannot be measured.
+        """
+        if self.settings.shipped_spec is not None:
+            self._check(self.settings.shipped_spec)
+
+    def _check(self, spec: SubjectSpec) -> None:
         adapters = spec.adapters
         if spec.model is not None and spec.model.kind == "local":
             _, adapters = self._named(spec)
@@ -191,22 +240,22 @@ class ModelPair:
                 resolve_adapter(adapter)
 
     def _named(self, spec: SubjectSpec) -> tuple[ResolvedModel, Sequence[AdapterSpec]]:
-        """The candidate's weights and adapters: what is named alone may turn out to be an adapter on the base."""
+        """A subject's weights and adapters: what is named alone may turn out to be an adapter on the base."""
         model = spec.model
         if model is None:
             return self.base, spec.adapters
         if not spec.adapters and model.kind in ("local", "hub"):
-            directory = find_directory(model, ModelError, CANDIDATE, code=self.settings.trust_remote_code)
+            directory = find_directory(model, ModelError, "--candidate", code=self.settings.trust_remote_code)
             if is_adapter(directory):
                 return self.base, [AdapterSpec(model.kind, model.value, model.revision, model.subfolder)]
         return resolve_model(model, trust_remote_code=self.settings.trust_remote_code), spec.adapters
 
     def _adapter(
-        self, weights: ResolvedModel, adapters: Sequence[AdapterSpec], spec: SubjectSpec
+        self, weights: ResolvedModel, adapters: Sequence[AdapterSpec], spec: SubjectSpec, recipe: Recipe | None
     ) -> tuple[ResolvedAdapter | None, Stack | None]:
         """The one adapter on the weights, and what it was made of."""
-        if self.recipe is not None:
-            return self._train(self.recipe), None
+        if recipe is not None:
+            return self._train(recipe), None
         trusted = self.settings.trust_remote_code
         found = [
             resolve_adapter(one)
@@ -301,6 +350,15 @@ class ModelPair:
         return {role: self.identity(role) for role in ROLES}
 
     @cached_property
+    def shipped_identity(self) -> Identity:
+        """Identity of what ships."""
+        return self.identity("shipped")
+
+    def _identified(self, role: Role) -> Identity:
+        """The identity that was taken first."""
+        return self.shipped_identity if role == "shipped" else self.identities[role]
+
+    @cached_property
     def shares_weights(self) -> bool:
         """Whether base and candidate are one model in memory, with the adapter off and on."""
         return self.candidate.shares_weights_with(self.reference)
@@ -347,7 +405,7 @@ class ModelPair:
     def _load(self, role: Role) -> LoadedModel:
         from harness.models.loading import load_model
 
-        subject, before = self.subject(role), self.identities[role].digest
+        subject, before = self.subject(role), self._identified(role).digest
         others = [loaded for other, loaded in self._models.items() if other != role]
         if others and not fits(subject, self.device):
             log.info("%s and its base do not fit in memory together: they are loaded in turn", self.candidate.name)
@@ -390,7 +448,7 @@ class ModelPair:
         """
         from harness.checks.integrity import base_is_intact
 
-        if not self.shares_base:
+        if role == "shipped" or not self.shares_base:
             return self.loaded_as(role)
         check = base_is_intact(self.loaded, observed=self.observed)
         if not check.holds:
@@ -400,8 +458,8 @@ class ModelPair:
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base or candidate; in process, both share one base in memory where they can."""
         if role not in self.engines:
-            digest = self.identities[role].digest
-            asking, other = self._asking[role], self.other_base(role)
+            digest = self._identified(role).digest
+            asking, other = self._asked(role), self.other_base(role)
             self.engines[role] = Engine(digest, self.backend(role), self.answers, asking=asking, base_digest=other)
         return self.engines[role]
 
@@ -415,6 +473,13 @@ class ModelPair:
             role: Asking(system, reasoning or (NEVER if thinks else None), count) if system or thinks else None
             for role, (reasoning, count) in found.items()
         }
+
+    def _asked(self, role: Role) -> Asking | None:
+        """How one of them is asked: what ships, as the candidate is."""
+        if role != "shipped" or (alike := self._asking["candidate"]) is None:
+            return self._asking["candidate" if role == "shipped" else role]
+        reasoning, count = self._reasoning(self.subject(role))
+        return replace(alike, reasoning=reasoning or (NEVER if alike.reasoning else None), count=count)
 
     def _reasoning(self, subject: Subject) -> tuple[Reasoning | None, Callable[[str], int] | None]:
         """How a subject thinks, and how many tokens a text of its has; no tokenizer is loaded for one that does not."""
@@ -432,7 +497,7 @@ class ModelPair:
 
     def other_base(self, role: Role) -> str | None:
         """Digest of the base, where the role's own identity does not hold it: what is kept may be as far from another."""
-        return None if role == "base" or self.shares_base else self.identities["base"].digest
+        return None if role == "base" or (role == "candidate" and self.shares_base) else self.identities["base"].digest
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""
@@ -482,6 +547,9 @@ class ModelPair:
         if "candidate" in found:
             subject = self.candidate
             facts["adapter"] = ModelFacts(name=subject.name, recipe=subject.recipe, **own.get("candidate", {}))
+        if "shipped_identity" in found:
+            ships = self.shipped_identity
+            facts["shipped"] = ModelFacts(name=self.subject("shipped").name, digest=ships.digest, parts=ships.parts)
         if own and not self.base.is_served:
             facts["precision"] = Precision(dtype=self.dtype, quantization=self.quantization, device=self.device)
         if self.trained is not None:

@@ -67,7 +67,7 @@ class Needs:
 
     Attributes:
         measured: those of the tasks that base and candidate will be asked, by name and few-shot count.
-        candidate, training_data, canaries, judge: whether it needs those.
+        candidate, shipped, training_data, canaries, judge: whether it needs those.
         limits: whether it looks up limits of single tasks.
         every_row: whether each row of the training data has to be readable. A gate tells that too, and better.
     """
@@ -76,6 +76,7 @@ class Needs:
     gates: Sequence[GateUse] = ()
     measured: Sequence[tuple[str, int | None]] = ()
     candidate: bool = False
+    shipped: bool = False
     training_data: bool = False
     canaries: bool = False
     judge: bool = False
@@ -153,6 +154,7 @@ def everything(settings: Settings, complaints: Complaints) -> Needs:
         candidate=settings.candidate is not None
         or settings.adapter is not None
         or settings.config.candidate is not None,
+        shipped=True,
         training_data=True,
         canaries=True,
         judge=judge,
@@ -254,6 +256,9 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
         if named is not None:
             pair.check_candidate()
         recipe = pair.recipe
+    if needs.shipped:
+        with complaints.noting():
+            pair.check_shipped()
     with complaints.noting():
         if pair.base_spec.kind == "local":
             resolve_model(pair.base_spec)

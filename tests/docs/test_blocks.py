@@ -106,6 +106,7 @@ def test_gates_in_python_run(project: Project, adapter: Path) -> None:
                 "gates": [{"metric": "answer_tokens", "at_most": 4}],
             }
         },
+        "shipped": {"adapter": str(adapter)},
         "data": {"train": "train.jsonl", "validation": "held_out.jsonl"},
         "overfitting": {"extraction_queries": 2},
         "profiles": {"smoke": {"limit": 8, "limits": {"mini_harmful": 8, "row_answers": 8}}},

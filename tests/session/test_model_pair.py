@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from plugged import plug_in
+from plugged import Echo, plug_in, read_echo
 from project import ROWS, TASK
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.config import Config
 from harness.config.settings import make_settings
-from harness.config.spec import ServedModel
-from harness.engines import Batch, DivergenceRequest, GenerateRequest, Generation, Prompt, Request
+from harness.engines import DivergenceRequest, GenerateRequest, Prompt
 from harness.engines.backends import ServingEngine
-from harness.engines.requests import Answers
 from harness.errors import AdapterError, ConfigError
 from harness.models import Identity, loading
 from harness.session import Session
 
 NewSession = Callable[..., Session]
-
-
-class Echo:
-    """Answers everything with the name of the model."""
-
-    def __init__(self, served: ServedModel, concurrency: int) -> None:
-        self.served = served
-
-    def plan(self, requests: Sequence[Request]) -> list[Batch]:
-        return [Batch([index], partial(self._answer, index)) for index in range(len(requests))]
-
-    def _answer(self, index: int) -> Answers:
-        yield index, Generation(self.served.name, "eos", 1, 1, 0.0)
-
-
-def read_echo(text: str, option: str) -> ServedModel:
-    return ServedModel(text.removeprefix("echo:"), "", "echo")
 
 
 @pytest.fixture

@@ -198,22 +198,80 @@ PEFT_REFUSALS: Sequence[PeftRefusal] = (
 )
 
 
-def table(rows: Sequence[Artefact]) -> str:
+WHOLE_COLUMNS = (
+    "integrity", "task, overfitting, safety, judge (answers)", "forgetting (likelihoods)", "KL to the base",
+    "release (as what ships)",
+)  # fmt: skip
+_NO_KL = "gives no distributions over a whole text"
+_TOKENWISE = "measured, by the 200 likeliest tokens at each position"
+
+
+@dataclass(frozen=True)
+class WholeCase:
+    """A subject that is no single PEFT adapter, as the candidate and as what ships.
+
+    Attributes:
+        made: how tests/artefacts/test_artefacts.py makes it.
+        files: its checks of integrity that are not those of an adapter: of a whole model, or why there are none.
+        kl: why there is no divergence, in words of what refuses it; None where it is measured.
+        needs: module without which the test is skipped.
+    """
+
+    name: str
+    made: str
+    files: str = "measured as a whole model"
+    kl: str | None = None
+    shipped: str = MEASURED
+    needs: str | None = None
+    note: str = ""
+
+    @property
+    def row(self) -> Artefact:
+        """Of the table."""
+        kl = MEASURED if self.kl is None else f"refused: {self.kl}"
+        return Artefact(self.name, [self.files, MEASURED, MEASURED, kl, self.shipped], self.note)
+
+
+_AS_ADAPTER = "measured as an adapter"
+_SERVED = "skipped: its files are not at hand"
+
+WHOLE_CASES: Sequence[WholeCase] = (
+    WholeCase("full fine-tune", "full_fine_tune"),
+    WholeCase("merged model", "merged"),
+    WholeCase("stack of two adapters", "stack", files=_AS_ADAPTER),
+    WholeCase("adapter on another model than the base", "on_another_model"),
+    WholeCase("base in another quantisation", "quantised_base", files="skipped: it has no weights of its own"),
+    WholeCase("int8 checkpoint (bitsandbytes)", "int8"),
+    WholeCase(
+        "NF4 checkpoint (bitsandbytes)", "nf4", note="saved before a forward on a CPU; one saved after it is corrupt"
+    ),
+    WholeCase("int8 checkpoint (torchao)", "torchao_int8", needs="torchao"),
+    WholeCase("GGUF model", "gguf", files=_SERVED, kl=_NO_KL, shipped=_TOKENWISE, needs="xllamacpp"),
+    WholeCase(
+        "GGUF model with a GGUF LoRA", "gguf_lora", files=_SERVED, kl=_NO_KL, shipped=_TOKENWISE, needs="xllamacpp"
+    ),
+)
+
+
+def table(rows: Sequence[Artefact], columns: Sequence[str]) -> str:
     """The rows in Markdown, in their order."""
-    lines = [["artefact", *COLUMNS, "note"], ["---"] * (len(COLUMNS) + 2)]
+    lines = [["artefact", *columns, "note"], ["---"] * (len(columns) + 2)]
     lines += [[row.name, *row.cells, row.note] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
 
 
-SECTIONS: Mapping[str, Sequence[Artefact]] = {
-    "Adapters by PEFT's methods": [case.row for case in (*PEFT_CASES, *PEFT_REFUSALS)],
+SECTIONS: Mapping[str, tuple[Sequence[str], Sequence[Artefact]]] = {
+    "Models, stacks and files": (WHOLE_COLUMNS, [case.row for case in WHOLE_CASES]),
+    "Adapters by PEFT's methods": (COLUMNS, [case.row for case in (*PEFT_CASES, *PEFT_REFUSALS)]),
 }
-"""Heading of the page -> its rows."""
+"""Heading of the page -> the columns and rows of its table."""
 
 
 def page() -> str:
     """What docs/reference/artefacts.md holds below its introduction."""
-    return "\n\n".join(f"## {heading}\n\n{table(rows)}" for heading, rows in SECTIONS.items()) + "\n"
+    return (
+        "\n\n".join(f"## {heading}\n\n{table(rows, columns)}" for heading, (columns, rows) in SECTIONS.items()) + "\n"
+    )
 
 
 if __name__ == "__main__":

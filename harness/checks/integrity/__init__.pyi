@@ -9,7 +9,6 @@ from .chat_template import special_tokens_agree as special_tokens_agree
 from .files import adapter_is_finite as adapter_is_finite
 from .files import adapter_is_safe as adapter_is_safe
 from .files import adapter_is_trained as adapter_is_trained
-from .merging import merged_copy_is_the_candidate as merged_copy_is_the_candidate
 from .merging import merges_cleanly as merges_cleanly
 from .merging import unmergeable as unmergeable
 from .model import model_ends_answers as model_ends_answers

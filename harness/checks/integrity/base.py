@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.checks.integrity.probe import Observed, mean_kl, nan_predictions
+from harness.checks.integrity.probe import Observed
+from harness.checks.likeness import mean_kl, nan_predictions
 from harness.errors import ModelError
 from harness.gates import Check
 from harness.models.probing import largest_shift

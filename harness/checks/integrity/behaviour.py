@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checks.integrity.probe import Observed, mean_kl, nan_predictions
+from harness.checks.integrity.probe import Observed
+from harness.checks.likeness import mean_kl, nan_predictions
 from harness.gates import Check
 from harness.models.adapters.files import WEIGHTS
 from harness.models.adapters.names import canonical_names

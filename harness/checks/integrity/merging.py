@@ -1,4 +1,4 @@
-"""Checks that the adapter acts the same once merged: here in memory, and in a merged copy that was saved."""
+"""Checks that the adapter acts the same once merged, in memory; `checks.release` holds the file that ships against it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.checks.integrity.model import MODEL_CHECKS
-from harness.checks.integrity.model_files import ModelFiles
-from harness.checks.integrity.probe import Observed, clear_flips, mean_kl, nan_predictions
-from harness.errors import AssayError, first_line
+from harness.checks.integrity.probe import Observed
+from harness.checks.likeness import Limits, acts_as
+from harness.errors import first_line
 from harness.gates import Check
 from harness.models.probing import probe_log_probs
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
-    from harness.models.loading import LoadedModel, LoadOptions
+    from harness.models.loading import LoadedModel
+
+
+_UNMERGED = "serve it unmerged, or merge in a higher precision onto the base it was trained on"
 
 
 class MergeRefusedError(Exception):
@@ -96,23 +96,6 @@ def _merge(model: Any, unpacked: Sequence[Any]) -> None:
             raise MergeRefusedError(first_line(exc) or "it has no merge for its method") from exc
 
 
-@dataclass(frozen=True)
-class MergeLimits:
-    """How far a merged model may be from the unmerged candidate.
-
-    Attributes:
-        share: largest share of KL(unmerged || merged) in KL(unmerged || base), which is what the adapter does at all.
-        flips: largest share of positions whose next token is another one, though unmerged prefers its own at odds of 2 to 1
-            or more: rounding breaks ties, and no more.
-        kl: largest mean KL(unmerged || merged), nats a token, for who wants an absolute limit; it says little by itself,
-            for it grows with what the adapter does.
-    """
-
-    share: float = 0.25
-    flips: float = 0.05
-    kl: float | None = None
-
-
 class MergeWarning(UserWarning):
     """Merged, the adapter would act differently; nobody said whether it is going to be merged."""
 
@@ -121,8 +104,8 @@ def merges_cleanly(
     loaded: LoadedModel,
     *,
     most_kl: float | None = None,
-    most_share: float = MergeLimits.share,
-    most_flips: float = MergeLimits.flips,
+    most_share: float = Limits.share,
+    most_flips: float = Limits.flips,
     served_merged: bool | None = None,
     observed: Observed | None = None,
 ) -> Check:
@@ -139,11 +122,11 @@ def merges_cleanly(
     The base weights are put back bit for bit afterwards.
 
     Args:
-        most_kl, most_share, most_flips: see `MergeLimits`; all on the probe texts.
+        most_kl, most_share, most_flips: see `Limits`; all on the probe texts.
         served_merged: None where nothing is known of that; a warning is given then where it acts differently.
         observed: what base and candidate said, if they were asked already.
     """
-    check = _merge_check(loaded, MergeLimits(most_share, most_flips, most_kl), served_merged, observed)
+    check = _merge_check(loaded, Limits(most_share, most_flips, most_kl), served_merged, observed)
     if served_merged or check.holds:
         return check
     told = "serve it unmerged, as it was measured"
@@ -153,9 +136,7 @@ def merges_cleanly(
     return replace(check, holds=True, reason=f"{check.reason}: {told}")
 
 
-def _merge_check(
-    loaded: LoadedModel, limits: MergeLimits, served_merged: bool | None, observed: Observed | None
-) -> Check:
+def _merge_check(loaded: LoadedModel, limits: Limits, served_merged: bool | None, observed: Observed | None) -> Check:
     """The check as of an adapter that is served merged."""
     from harness.models.quantization import round_to_nf4
 
@@ -183,104 +164,24 @@ def _merge_check(
             remedy="the change does not fit the precision it is served in: serve in bfloat16, or unmerged",
             details={"weights": overflown},
         )
-    check = _compare("merge", "merged", seen, merged, limits)
+    check = acts_as("merge", "merged", seen.base, seen.candidate, merged, limits, like="unmerged", remedy=_UNMERGED)
     if not four_bit:
         return check
-    anew = _compare("merge", "merged and quantised anew to 4 bits", seen, packed, limits)
+    anew = acts_as(
+        "merge",
+        "merged and quantised anew to 4 bits",
+        seen.base,
+        seen.candidate,
+        packed,
+        limits,
+        like="unmerged",
+        remedy=_UNMERGED,
+    )
     if served_merged:
         return replace(anew, details={**anew.details, "left_dense": check.details})
     lost = f"; quantised anew to 4 bits, it would differ by {anew.details['share_of_effect']:.0%} of that"
     reason = check.reason if anew.holds else check.reason + lost
     return replace(check, reason=reason, details={**check.details, "quantised_anew": anew.details})
-
-
-def merged_copy_is_the_candidate(
-    loaded: LoadedModel,
-    directory: Path,
-    options: LoadOptions,
-    *,
-    most_kl: float | None = None,
-    most_share: float = MergeLimits.share,
-    most_flips: float = MergeLimits.flips,
-    observed: Observed | None = None,
-    base: Path | None = None,
-) -> Check:
-    """A merged model that was saved to be served is whole, and acts as the adapter on its base.
-
-    Args:
-        directory: of the merged model, and `base` of what it was merged into.
-        options: how to load it.
-        most_kl, most_share, most_flips: as for `merges_cleanly`.
-        observed: as for `merges_cleanly`.
-    """
-    from harness.models.loading import load_model
-
-    files = ModelFiles(directory, base, options)
-    try:
-        found = next((one for one in (check(files) for check in MODEL_CHECKS) if not one.holds), None)
-        if found is not None and found.name != "model_change":  # how far it may differ is decided below
-            return replace(found, name="merged_copy", reason=f"{directory}: {found.reason}")
-        served = load_model(directory, options)
-    except AssayError as exc:
-        return Check("merged_copy", holds=False, reason=f"{directory}: {exc.problem}", remedy=exc.remedy)
-    seen = observed or Observed(loaded)
-    if served.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
-        sizes = len(served.tokenizer), len(loaded.tokenizer)
-        return Check(
-            "merged_copy",
-            holds=False,
-            reason=f"the tokenizer in {directory} has another vocabulary ({sizes[0]} tokens) than the base's ({sizes[1]})",
-            remedy="save the base's tokenizer with the merged model",
-        )
-    merged = probe_log_probs(served.model, served.tokenizer, after=loaded.invocation)
-    if merged.shape != seen.candidate.shape:
-        return Check(
-            "merged_copy",
-            holds=False,
-            reason=f"{directory} predicts {merged.shape[-1]} tokens, adapter and base {seen.candidate.shape[-1]}",
-            remedy="merge this adapter into this base again",
-        )
-    return _compare("merged_copy", str(directory), seen, merged, MergeLimits(most_share, most_flips, most_kl))
-
-
-def _compare(name: str, what: str, seen: Observed, merged: torch.Tensor, limits: MergeLimits) -> Check:
-    """The check that a merged model's predictions are the candidate's, within limits."""
-    if nan := nan_predictions(name, {"base": seen.base, "candidate": seen.candidate, "merged model": merged}):
-        return nan
-    candidate = seen.candidate
-    kl, effect = mean_kl(candidate, merged), mean_kl(candidate, seen.base)
-    share = kl / effect if effect > 0 else float("inf") if kl else 0.0
-    flips = clear_flips(candidate, merged)
-    broken = [
-        text
-        for text, value, limit in (
-            (f"{limits.share:.0%} of that", share, limits.share),
-            (f"{limits.flips:.0%} flipped", flips, limits.flips),
-            (f"{limits.kl or 0:.2g} nats", kl, limits.kl),
-        )
-        if limit is not None and value > limit
-    ]
-    found = (
-        f"mean KL {kl:.2g} nats a token, {share:.1%} of what the adapter changes; {flips:.1%} of next tokens flipped"
-    )
-    return Check(
-        name,
-        holds=not broken,
-        reason=f"{what}, the adapter acts differently ({found}; allowed are {' and '.join(broken)})"
-        if broken
-        else f"{what} equals unmerged ({found})",
-        remedy="serve it unmerged, or merge in a higher precision onto the base it was trained on",
-        details={
-            "kl_nats_per_token": kl,
-            "limit": limits.kl,
-            "share_of_effect": share,
-            "share_limit": limits.share,
-            "flipped": flips,
-            "flipped_limit": limits.flips,
-            "effect_nats_per_token": effect,
-            "positions": len(merged),
-        },
-    )
 
 
 def _nonfinite_weights(model: Any) -> list[str]:

@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from harness.gates import Check
 from harness.models.probing import probe_log_probs
 
 if TYPE_CHECKING:
     import torch
 
     from harness.models.loading import LoadedModel
-
-
-def mean_kl(reference: torch.Tensor, other: torch.Tensor) -> float:
-    """Mean Kullback-Leibler divergence KL(reference || other) over positions, in nats a token.
-
-    Args:
-        reference: log-probabilities of shape (positions, vocabulary).
-        other: the same shape.
-    """
-    # rounding may put equal distributions just below zero; NaN stays NaN
-    return float((reference.exp() * (reference - other)).sum(dim=-1).mean().clamp(min=0))
-
-
-_CLEAR = math.log(2)
-
-
-def clear_flips(reference: torch.Tensor, other: torch.Tensor) -> float:
-    """Share of positions at which `other` would go on with another token than `reference`, which prefers its own at odds
-    of 2 to 1 or more: a near tie that rounding breaks is no flip.
-
-    Args:
-        reference: log-probabilities of shape (positions, vocabulary).
-        other: the same shape.
-    """
-    chosen, instead = reference.max(dim=-1).values, reference.gather(-1, other.argmax(dim=-1, keepdim=True)).squeeze(-1)
-    return float((chosen - instead >= _CLEAR).float().mean())
-
-
-def nan_predictions(name: str, said: Mapping[str, torch.Tensor]) -> Check | None:
-    """The failed check that there is nothing to compare, where predictions are NaN; None where none is.
-
-    Args:
-        name: of the check.
-        said: who -> log-probabilities of shape (positions, vocabulary); the first who is at fault is named.
-    """
-    for who, log_probs in said.items():
-        count = int(log_probs.isnan().any(dim=-1).sum())
-        if count:
-            return Check(
-                name,
-                holds=False,
-                reason=f"{count} of {len(log_probs)} predictions of the {who} are NaN: there is nothing to compare",
-                remedy="values overflow in the precision in use: measure with --dtype=bfloat16 or float32; if they still "
-                "do, the weights are too large: train again with a lower learning rate",
-                details={"nan_positions": count, "positions": len(log_probs)},
-            )
-    return None
 
 
 class Observed:

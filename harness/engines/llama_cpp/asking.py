@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _STOP_REASONS: Mapping[str, StopReason] = {"eos": "eos", "word": "stop", "limit": "length"}
 # Nearly every token that a text has next is among so many; else all are asked for, which takes megabytes.
 _LIKELIEST, _ALL = 1000, 1_000_000
+# What stands for a part of a character.
+_BROKEN = "\N{REPLACEMENT CHARACTER}"
 # The model alone decides: no penalties, no cut-offs, whatever defaults the file or the server sets.
 _NEUTRAL = {
     "samplers": ["temperature", "top_p"], "repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0,
@@ -76,11 +78,11 @@ class LlamaCpp:
         Raises:
             EngineError: it adds no token to its context, or does not fit.
         """
-        return self._score(self._rendered(request.prompt), request)
+        return self._score(self.rendered(request.prompt), request)
 
     def choose(self, request: ChoiceRequest) -> Choice:
         """That of each choice; the server keeps their prompt for the next."""
-        text = self._rendered(request.prompt)
+        text = self.rendered(request.prompt)
         scores = [self._score(text, ScoreRequest(request.prompt, choice)) for choice in request.choices]
         return Choice(
             tuple(score.logprob for score in scores),
@@ -94,7 +96,7 @@ class LlamaCpp:
         started_s = time.perf_counter()
         from harness.engines.rendering import windows_of
 
-        ids = self._tokens(request.text)
+        ids = self.tokens(request.text)
         if not ids:
             raise EngineError("an empty text has no likelihood", "give every item a text")
         windows = windows_of(ids, self.first_token, self.context_tokens - 1)
@@ -105,7 +107,7 @@ class LlamaCpp:
     def _score(self, text: str, request: ScoreRequest) -> Score:
         started_s = time.perf_counter()
         kept = text if request.prompt.text is None else text.rstrip()
-        context, whole = self._tokens(kept), self._tokens(text + request.continuation)
+        context, whole = self.tokens(kept), self.tokens(text + request.continuation)
         if kept:
             tail = whole[len(context) :]
         else:
@@ -142,11 +144,28 @@ class LlamaCpp:
                 found.append(self._looked_up(before, rest[0]))
         return found
 
+    def likeliest(self, context: Sequence[int], tail: Sequence[int], count: int) -> list[dict[int, float]]:
+        """Before each token of the tail, so many of the likeliest tokens and their log-probabilities."""
+        found: list[dict[int, float]] = []
+        for token in set(tail) - self.unspellable:
+            said = self._call("/detokenize", {"tokens": [token]}).get("content")
+            if not isinstance(said, str) or not said.strip("\0") or _BROKEN in said:
+                self.unspellable.add(token)
+        while len(found) < len(tail):
+            rest, before = tail[len(found) :], [*context, *tail[: len(found)]]
+            plain = list(takewhile(lambda token: token not in self.unspellable, rest)) or [self._any_token()]
+            said = self._write(before, plain, likeliest=count)
+            found += [{top["id"]: float(top["logprob"]) for top in one["top_logprobs"]} for one in said]
+        return found
+
+    def _any_token(self) -> int:
+        """One that the server can be made to write."""
+        return next(one for one in self.tokens("a") if one not in self.unspellable)
+
     def _looked_up(self, before: Sequence[int], token: int) -> tuple[float, bool]:
         """The log-probability of a token among those of the likeliest, while the server writes any other."""
-        other = next(one for one in self._tokens("a") if one not in self.unspellable)
         for likeliest in (_LIKELIEST, _ALL):
-            [said] = self._write(before, [other], likeliest=likeliest)
+            [said] = self._write(before, [self._any_token()], likeliest=likeliest)
             for rank, one in enumerate(said["top_logprobs"]):
                 if one["id"] == token:
                     return float(one["logprob"]), rank == 0
@@ -163,8 +182,8 @@ class LlamaCpp:
         return said or []
 
     def _prompt(self, request: GenerateRequest) -> list[int]:
-        text = self._rendered(request.prompt)
-        tokens = self._tokens(text)
+        text = self.rendered(request.prompt)
+        tokens = self.tokens(text)
         if not tokens:
             raise EngineError("a prompt has no tokens", "give every item a prompt that is not empty")
         if request.truncate:
@@ -173,7 +192,8 @@ class LlamaCpp:
             raise self._too_long(len(tokens), text)
         return tokens
 
-    def _rendered(self, prompt: Prompt) -> str:
+    def rendered(self, prompt: Prompt) -> str:
+        """What the model's own template makes of a prompt."""
         if prompt.text is not None:
             return prompt.text
         said = [{**turn, "role": "system"} if turn["role"] == "developer" else turn for turn in prompt.as_messages()]
@@ -187,7 +207,8 @@ class LlamaCpp:
             raise MalformedAnswerError("no prompt")
         return text
 
-    def _tokens(self, text: str) -> list[int]:
+    def tokens(self, text: str) -> list[int]:
+        """The tokens of a text, special ones where it spells them."""
         asked = {"content": text, "add_special": True, "parse_special": True, "with_pieces": True}
         try:
             found = [(int(one["id"]), one["piece"]) for one in self._call("/tokenize", asked)["tokens"]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.config.spec import ServedModel
 from harness.engines.llama_cpp.asking import LlamaCpp
@@ -56,11 +57,21 @@ class LlamaCppBackend(ServerBackend):
                     "leave out measures of divergence, or measure what the file was made of in process (--model=DIRECTORY)",
                 )
 
-    def _ask(self, request: GenerateRequest | ScoreRequest | ChoiceRequest | RollingRequest, _: OpenAI) -> Answer:
+    @property
+    def server(self) -> LlamaCpp:
+        """The running server, started now where it was not."""
         metadata = self._header.metadata
         eos = metadata.get("tokenizer.ggml.eos_token_id", 0)
         first = int(metadata.get("tokenizer.ggml.bos_token_id", eos))
-        server = LlamaCpp(self._server.client, self._model.context_tokens, first, self._unspellable)
+        return LlamaCpp(self._server.client, self._model.context_tokens, first, self._unspellable)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the file says of itself."""
+        return self._header.metadata
+
+    def _ask(self, request: GenerateRequest | ScoreRequest | ChoiceRequest | RollingRequest, _: OpenAI) -> Answer:
+        server = self.server
         match request:
             case GenerateRequest():
                 return server.generate(request)

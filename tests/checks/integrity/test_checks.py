@@ -14,7 +14,7 @@ from tiny import LINEAR_LAYERS, save_tiny_adapter, save_tiny_model
 
 from harness.checks import integrity
 from harness.checks.integrity.merging import MergeWarning, merged_in_place
-from harness.checks.integrity.probe import clear_flips, mean_kl
+from harness.checks.likeness import clear_flips, mean_kl
 from harness.errors import AdapterError
 from harness.models.loading import LoadedModel, LoadOptions, attach_adapter, load_base, load_model
 from harness.models.probing import probe_log_probs
@@ -191,7 +191,7 @@ def test_a_merge_that_adds_another_delta_is_caught(
     monkeypatch.setattr(Linear, "get_delta_weight", lambda self, name: -2 * right(self, name))
     check = integrity.merges_cleanly(load(learner_dir, adapter), served_merged=True)
     assert not check.holds
-    assert "merged, the adapter acts differently" in check.reason
+    assert "merged acts differently from unmerged" in check.reason
     assert check.details["kl_nats_per_token"] > 0.02
 
 
@@ -252,11 +252,11 @@ class TestWhatAMergeMayLose:
         with warnings.catch_warnings():
             warnings.simplefilter("error", MergeWarning)
             unmerged = integrity.merges_cleanly(loaded, served_merged=False)
-        with pytest.warns(MergeWarning, match="merged, the adapter acts differently"):
+        with pytest.warns(MergeWarning, match="merged acts differently from unmerged"):
             unknown = integrity.merges_cleanly(loaded)
         assert unmerged.holds and unknown.holds
         for check in (unmerged, unknown):
-            assert "merged, the adapter acts differently" in check.reason
+            assert "merged acts differently from unmerged" in check.reason
             assert "serve it unmerged" in check.reason
         assert "merged: false" in unknown.reason
         assert not integrity.merges_cleanly(loaded, served_merged=True).holds

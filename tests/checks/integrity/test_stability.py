@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import save_tiny_adapter
 
 from harness.checks import integrity
 from harness.models.loading import LoadedModel, LoadOptions, load_model
@@ -82,35 +81,3 @@ def test_measuring_what_is_not_served_is_told_with_the_options_that_would() -> N
     assert not check.holds
     assert "measured with dtype bfloat16, served with float16" in check.reason
     assert check.remedy.startswith("--dtype=float16 --quantization=nf4")
-
-
-class TestMergedCopy:
-    @staticmethod
-    def merged(base: Path, adapter: Path, directory: Path) -> Path:
-        loaded = load_model(base, OPTIONS, adapter=adapter)
-        loaded.model.merge_and_unload().save_pretrained(directory)
-        loaded.tokenizer.save_pretrained(directory)
-        return directory
-
-    def test_the_adapter_merged_and_saved_is_the_candidate(
-        self, tiny_model_dir: Path, adapter: Path, loaded: LoadedModel, tmp_path: Path
-    ) -> None:
-        copy = self.merged(tiny_model_dir, adapter, tmp_path / "merged")
-        assert integrity.merged_copy_is_the_candidate(loaded, copy, OPTIONS, most_kl=0.02).holds
-
-    def test_another_adapter_merged_is_not(self, tiny_model_dir: Path, loaded: LoadedModel, tmp_path: Path) -> None:
-        other = save_tiny_adapter(tiny_model_dir, tmp_path / "other", seed=9)
-        copy = self.merged(tiny_model_dir, other, tmp_path / "merged")
-        check = integrity.merged_copy_is_the_candidate(loaded, copy, OPTIONS, most_kl=0.02)
-        assert not check.holds
-        assert str(copy) in check.reason
-
-    def test_the_base_itself_is_not(self, tiny_model_dir: Path, loaded: LoadedModel) -> None:
-        check = integrity.merged_copy_is_the_candidate(loaded, tiny_model_dir, OPTIONS, most_kl=1.0)
-        assert check.details["share_of_effect"] == pytest.approx(1)
-        assert not check.holds
-
-    def test_a_directory_without_a_model_fails_with_its_name(self, loaded: LoadedModel, tmp_path: Path) -> None:
-        check = integrity.merged_copy_is_the_candidate(loaded, tmp_path, OPTIONS, most_kl=0.02)
-        assert not check.holds
-        assert str(tmp_path) in check.reason
