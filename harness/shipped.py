@@ -95,10 +95,11 @@ def register_scorers(register: Register) -> None:
 
 @hookimpl
 def register_engines(register: Register) -> None:
-    """Servers that speak OpenAI's API."""
-    from harness.engines.backends import OPENAI
+    """Servers that speak OpenAI's API, and llama.cpp for GGUF files."""
+    from harness.engines.backends import GGUF, OPENAI
 
     register(OPENAI)
+    register(GGUF)
 
 
 @hookimpl

@@ -13,6 +13,7 @@ from harness import __version__
 from harness.cli.annotate import add_annotate_command
 from harness.cli.cache import add_cache_command
 from harness.cli.check import add_check_command, print_configuration
+from harness.cli.export import add_export_command
 from harness.cli.init import add_init_command
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("run_directory", metavar="RUN", type=Path, help="a directory in reports/")
     report.set_defaults(run=_report)
 
+    add_export_command(commands)
     add_init_command(commands)
     add_cache_command(commands)
     add_run_commands(commands)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.config.spec import ServedModel, parse_openai
 from harness.engines.engine import Backend
+from harness.engines.llama_cpp import LlamaCppBackend, gguf_identity, parse_gguf
 from harness.engines.server import ServerBackend, server_identity
 from harness.engines.server.backend import CONCURRENCY
 from harness.models.identity import Identity
@@ -38,6 +39,7 @@ class ServingEngine:
 
 
 OPENAI = ServingEngine("openai", parse_openai, server_identity, ServerBackend)
+GGUF = ServingEngine("gguf", parse_gguf, gguf_identity, LlamaCppBackend, suffixes=(".gguf",))
 ENGINES: Registry[ServingEngine] = Registry("register_engines", "engine")
 
 

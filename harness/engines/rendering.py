@@ -165,7 +165,16 @@ def rolling_windows(
     ids: list[int] = tokenizer(text, add_special_tokens=not _starts_with_bos(tokenizer, text))["input_ids"]
     if not ids:
         raise EngineError("an empty text has no likelihood", "give every item a text")
-    windows = [([prefix_token(tokenizer)], ids[:context_length])]
+    return windows_of(ids, prefix_token(tokenizer), context_length)
+
+
+def windows_of(ids: list[int], first: int, context_length: int) -> list[tuple[list[int], list[int]]]:
+    """The tokens of a text as such pairs.
+
+    Args:
+        first: the token that the text follows.
+    """
+    windows = [([first], ids[:context_length])]
     for done in range(context_length, len(ids), context_length):
         stop = min(done + context_length, len(ids))
         windows.append((ids[stop - context_length - 1 : done], ids[done:stop]))

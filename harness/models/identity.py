@@ -13,6 +13,7 @@ from harness.digests import digest_bytes, digest_file, digest_json
 from harness.errors import ModelError
 from harness.json_files import read_json_object
 from harness.models.chat_templates import read_chat_templates
+from harness.models.stored_quantization import stored_quantization
 from harness.paths import cache_dir, write_atomic
 
 # Raised when a change of this package's engine changes answers; older cached answers then miss.
@@ -63,7 +64,7 @@ def model_identity(
         "chat_template": chat_template_digest(base),
         "generation_config": _canonical_json_digest(base / "generation_config.json"),
         "dtype": dtype,
-        "quantization": quantization,
+        "quantization": stored_quantization(base) or quantization,
     }
     if trust_remote_code:
         parts["code"] = _files_digest(base, (path.name for path in base.glob("*.py")))

@@ -21,11 +21,15 @@ from harness.models.architecture import auto_class, check_reads_text_alone, read
 from harness.models.probing import PlainBase, ask_plain_base
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
 from harness.models.quiet import quiet_loading
+from harness.models.stored_quantization import check_loader, stored_quantization
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+_BY_BITSANDBYTES = {"bitsandbytes-nf4": "nf4", "bitsandbytes-int8": "int8"}
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,9 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     tokenizer = load_tokenizer(base, options)
     rounded = list(quantizable_layers(model)) if options.quantization == "nf4" else []  # none where they are packed
     model.eval().requires_grad_(False)
+    quantization = _BY_BITSANDBYTES.get(stored_quantization(base), options.quantization)
     loaded = LoadedModel(
-        model, tokenizer, torch.device(options.device), quantization=options.quantization, rounded_layers=rounded
+        model, tokenizer, torch.device(options.device), quantization=quantization, rounded_layers=rounded
     )
     if adapter is None:
         return loaded
@@ -208,6 +213,7 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
             f"{base} holds {CONFIG} beside the model: transformers would put that adapter on it, so it would not be the base",
             "keep the adapter in a directory of its own; where it was merged into the model, delete its files there",
         )
+    is_stored_quantized = check_loader(base, quantization=options.quantization, device=options.device)
     config = read_base_config(base, trust_remote_code=options.trust_remote_code)
     loader = auto_class(config, trust_remote_code=options.trust_remote_code)
     arguments: dict[str, Any] = {
@@ -220,7 +226,8 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
         arguments["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
     elif packed_nf4:
         arguments["quantization_config"] = nf4_config(arguments["dtype"])
-    if "quantization_config" in arguments:
+    is_packed = is_stored_quantized or "quantization_config" in arguments
+    if is_packed:
         arguments["device_map"] = {"": options.device}
     try:
         with quiet_loading():
@@ -231,11 +238,11 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
             "check that the directory is a complete causal language model; code from the model's repository runs only "
             "with --trust-remote-code",
         ) from exc
-    if packed_nf4:
+    if packed_nf4 or is_stored_quantized:
         disable_cpu_inference_repack(model)  # before anything is computed
     elif options.quantization == "nf4":
         round_to_nf4(quantizable_layers(model))
-    model = model if "quantization_config" in arguments else model.to(options.device)
+    model = model if is_packed else model.to(options.device)
     if loader is not AutoModelForCausalLM:
         check_reads_text_alone(model, base)
     return model

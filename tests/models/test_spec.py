@@ -24,9 +24,9 @@ def test_a_missing_directory_is_named_with_the_remedy(text):
 
 
 def test_a_file_is_not_a_model(tmp_path):
-    (tmp_path / "model.gguf").touch()
+    (tmp_path / "model.bin").touch()
     with pytest.raises(ConfigError, match="is a file"):
-        parse_model_spec(str(tmp_path / "model.gguf"))
+        parse_model_spec(str(tmp_path / "model.bin"))
 
 
 def test_an_empty_recipe_name_is_refused():
