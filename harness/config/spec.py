@@ -217,7 +217,9 @@ def _directory_or_hub(text: str, option: str, also: str) -> _Place:
     if path.is_dir():
         return _Place("local", str(path.resolve()))
     if path.is_file():
-        raise ConfigError(f"{option}={text} is a file, and no engine here runs files of its kind", "name a directory")
+        raise ConfigError(
+            f"{option}={text} is a file, and no engine here runs files of its kind", "name the directory that holds it"
+        )
     hub = _HUB_PLACE.fullmatch(text)
     if hub is None:
         raise ConfigError(

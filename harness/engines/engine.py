@@ -43,6 +43,9 @@ class Engine:
     computed whole: in bfloat16 an answer can depend on its batch, and a resumed run must equal an
     uninterrupted one.
 
+    Args:
+        base_digest: as for `answer_key`.
+
     Attributes:
         computed: answers this engine computed.
         cached: answers it took from the cache.
@@ -50,8 +53,11 @@ class Engine:
         watch: told of each answer as it is computed; its batch is yielded later, when it is whole.
     """
 
-    def __init__(self, identity_digest: str, backend: Backend, cache: AnswerCache) -> None:
+    def __init__(
+        self, identity_digest: str, backend: Backend, cache: AnswerCache, base_digest: str | None = None
+    ) -> None:
         self.identity_digest = identity_digest
+        self._base_digest = base_digest
         self.computed = 0
         self.cached = 0
         self.seconds = 0.0
@@ -69,7 +75,7 @@ class Engine:
         """Answers to requests of any kinds, as (index, answer), each index once, in no promised order."""
         indices: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
-            indices.setdefault(answer_key(self.identity_digest, request), []).append(index)
+            indices.setdefault(answer_key(self.identity_digest, request, self._base_digest), []).append(index)
         known = self._cache.get(list(indices))
         for key, answer in known.items():
             self.cached += len(indices[key])

@@ -112,7 +112,9 @@ class LocalBackend:
 
     def _divergence_batches(self, asked: Mapping[int, DivergenceRequest]) -> Iterator[Batch]:
         """As many texts at once as the base's distributions may take memory: it may have to be loaded for them."""
-        size = min(_DIVERGENCE_WINDOW_TOKENS, context_length(self._loaded)) if asked else 0
+        if not asked:
+            return
+        size = min(_DIVERGENCE_WINDOW_TOKENS, context_length(self._loaded))
         vocabulary = len(self._loaded.tokenizer)
         part: dict[int, Sequence[TokenPair]] = {}
         held = 0
@@ -146,10 +148,7 @@ class LocalBackend:
                 if not is_out_of_memory(exc):
                     raise
                 if not self._strategy.shrink():
-                    raise EngineError(
-                        f"out of memory, even on a single request of {len(job.numbers) - len(answered)} left",
-                        "use a smaller max_new_tokens, a lower --dtype, or a machine with more memory",
-                    ) from exc
+                    raise _no_memory(len(job.numbers) - len(answered)) from exc
                 log.warning("out of memory; going on with half as much at once")
                 gc.collect()
                 if torch.cuda.is_available():
@@ -163,7 +162,15 @@ class LocalBackend:
     def _strategy(self) -> Strategy:
         return fitting_strategy(self._loaded, self._limits, share_prefixes=self._share_prefixes)
 
-    def _divergences(self, asked: Mapping[int, Sequence[TokenPair]]) -> Iterator[tuple[int, Divergence]]:
+    def _divergences(self, asked: Mapping[int, Sequence[TokenPair]]) -> Answers:
+        try:
+            yield from self._divergences_from_base(asked)
+        except (RuntimeError, MemoryError) as exc:
+            if not is_out_of_memory(exc):
+                raise
+            raise _no_memory(len(asked)) from exc
+
+    def _divergences_from_base(self, asked: Mapping[int, Sequence[TokenPair]]) -> Iterator[tuple[int, Divergence]]:
         """KL(base || model), summed over all positions that predict a token of the text; that of the base is 0.
 
         The base is asked of all texts first: the two need not be in memory together.
@@ -208,6 +215,13 @@ class LocalBackend:
                 raise _too_long(len(context) + len(tail), limit - 1, request)
             pairs.append((context[excess:], tail) if excess > 0 else (context, tail))
         return pairs
+
+
+def _no_memory(left: int) -> EngineError:
+    return EngineError(
+        f"out of memory, even on a single request of {left} left",
+        "use a smaller max_new_tokens, a lower --dtype, or a machine with more memory",
+    )
 
 
 def _too_long(tokens: int, limit: int, request: GenerateRequest | ScoreRequest) -> EngineError:

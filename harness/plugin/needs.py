@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from harness.config.settings import Settings
-from harness.errors import Complaints, TaskError, joined
+from harness.errors import Complaints, ConfigError, TaskError, joined
 from harness.gates.config import GateSpec
 from harness.plugin.reports import owns
 from harness.plugin.source import needs_in_source
@@ -47,8 +48,10 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
     """All that these tests need. What a test that is skipped would need is not."""
     running = [item for item in items if isinstance(item, pytest.Function) and item.get_closest_marker("skip") is None]
     fixtures = {name for item in running for name, found in item._fixtureinfo.name2fixturedefs.items() if owns(found)}
-    named = settings.candidate_spec
-    recipe = named is not None and named.recipe is not None
+    recipe = False
+    with contextlib.suppress(ConfigError):  # which is told where the candidate is looked at
+        named = settings.candidate_spec
+        recipe = named is not None and named.recipe is not None
     has_data = recipe or settings.config.data.train is not None
     judged = fixtures & {"judge", "judge_health"} and settings.judge is not None
     tasks, gates = list(_of_parameters(running, settings)), [use for item in running for use in _gates(item, settings)]

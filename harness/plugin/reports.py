@@ -20,7 +20,7 @@ _MEASURES = "assay_measures"
 _SPARED = "assay_spared"
 
 
-class NotOfThisKind(pytest.skip.Exception):  # type: ignore[misc]
+class NotOfThisKind(pytest.skip.Exception):  # type: ignore[name-defined,misc]
     """Skips a test that asks what candidates of this kind have not: nothing that the run should have measured is missing."""
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.engines import AnswerCache, Request
+from harness.engines import Request
 from harness.engines.cache.answers import answer_key
+from harness.records import Role
 from harness.session.model_pair import ModelPair
 from harness.session.speeds import seconds_an_answer, speed_key
 from harness.tasks.base import Foreseeable, TaskLike
@@ -61,14 +62,14 @@ def estimate(pair: ModelPair, tasks: Sequence[TaskLike]) -> Estimate:
     trains = pair.recipe.name if pair.recipe is not None and not pair.is_trained else None
     base = pair.identity("base").digest
     named = pair.settings.candidate_spec is not None and trains is None
-    digests = {"base": base, "candidate": pair.identity("candidate").digest if named else None}
+    digests: dict[Role, str | None] = {"base": base, "candidate": pair.identity("candidate").digest if named else None}
     answers, cached, seconds = 0, 0, 0.0
     unknown = False
     for task in known:
         requests = task.foreseen
         each = seconds_an_answer(speed_key(base, pair.where, task.digest))
-        for digest in digests.values():
-            there = 0 if digest is None else _count_cached(pair.answers, digest, requests)
+        for role, digest in digests.items():
+            there = 0 if digest is None else _count_cached(pair, role, digest, requests)
             missing = task.answers_wanted - there
             answers, cached = answers + task.answers_wanted, cached + there
             seconds += (each or 0.0) * missing
@@ -83,9 +84,9 @@ def estimate(pair: ModelPair, tasks: Sequence[TaskLike]) -> Estimate:
     )
 
 
-def _count_cached(cache: AnswerCache, identity_digest: str, requests: Sequence[Request]) -> int:
-    keys = [answer_key(identity_digest, request) for request in requests]
-    known = cache.known(keys)
+def _count_cached(pair: ModelPair, role: Role, digest: str, requests: Sequence[Request]) -> int:
+    keys = [answer_key(digest, request, pair.other_base(role)) for request in requests]
+    known = pair.answers.known(keys)
     return sum(key in known for key in keys)
 
 

@@ -52,7 +52,7 @@ ROLES: tuple[Role, ...] = ("base", "candidate")
 def no_candidate() -> ConfigError:
     """What to raise where neither a candidate nor a recipe was named."""
     return ConfigError(
-        "there is no adapter and no other candidate to judge",
+        "there is no adapter to judge, and no other candidate",
         f"pass --adapter=DIRECTORY or --candidate=MODEL, or name a `recipe:` in {FILE_NAME}",
     )
 
@@ -343,8 +343,13 @@ class ModelPair:
     def engine(self, role: Role) -> Engine:
         """The engine that answers as base or candidate; in process, both share one base in memory where they can."""
         if role not in self.engines:
-            self.engines[role] = Engine(self.identities[role].digest, self.backend(role), self.answers)
+            digest = self.identities[role].digest
+            self.engines[role] = Engine(digest, self.backend(role), self.answers, self.other_base(role))
         return self.engines[role]
+
+    def other_base(self, role: Role) -> str | None:
+        """Digest of the base, where the role's own identity does not hold it: what is kept may be as far from another."""
+        return None if role == "base" or self.shares_base else self.identities["base"].digest
 
     def backend(self, role: Role) -> Backend:
         """What computes the answers of one of the two."""

@@ -85,7 +85,7 @@ def test_an_interrupted_training_marks_the_run_and_the_next_start_resumes(
     assert recipe.document["status"] == "interrupted"
 
     recipe.write_tests(
-        "def test_resumes(caplog, assay):\n    assay.models.adapter\n    assert 'resuming from checkpoint-2' in caplog.text\n"
+        "def test_resumes(caplog, assay):\n    assay.models.candidate\n    assert 'resuming from checkpoint-2' in caplog.text\n"
     )
     assert recipe.run().ret == pytest.ExitCode.OK
     assert recipe.manifest["training"]["steps"] == 4

@@ -17,7 +17,7 @@ from tiny import save_tiny_adapter, save_tiny_model
 from harness.config import Config
 from harness.config.settings import make_settings
 from harness.config.spec import ServedModel
-from harness.engines import Batch, Generation, Request
+from harness.engines import Batch, DivergenceRequest, GenerateRequest, Generation, Prompt, Request
 from harness.engines.backends import ServingEngine
 from harness.engines.requests import Answers
 from harness.errors import AdapterError, ConfigError
@@ -51,7 +51,7 @@ def new_session(tmp_path: Path, tiny_model_dir: Path) -> NewSession:
 
     def make(candidate: object, **given: Any) -> Session:
         config = Config(root=tmp_path, tasks={"pets": TASK})
-        return Session(make_settings(config, model=str(tiny_model_dir), candidate=str(candidate), **given))
+        return Session(make_settings(config, **{"model": str(tiny_model_dir), "candidate": str(candidate), **given}))
 
     return make
 
@@ -109,6 +109,21 @@ def test_a_whole_model_is_measured_beside_its_base_and_in_turn_all_the_same(
     assert in_turn.facts().answers.cached == 0
     assert [models.loaded_as(role).is_released for role in ("base", "candidate")].count(False) == 1
     assert loads.count(full.name) > 1
+
+
+def test_how_far_a_model_is_from_its_base_is_kept_for_that_base_alone(
+    new_session: NewSession, full: Path, tmp_path: Path
+) -> None:
+    other = save_tiny_model(tmp_path / "other", seed=8)
+    asked = [
+        DivergenceRequest("The harbour was quiet before dawn."),
+        GenerateRequest(Prompt(text="hi"), max_new_tokens=2),
+    ]
+    near, far = new_session(full).engine("candidate"), new_session(full, model=str(other)).engine("candidate")
+    first, second = (dict(engine.answer(asked)) for engine in (near, far))
+    assert first[0].kl != second[0].kl
+    assert second[1].text == first[1].text
+    assert (far.computed, far.cached) == (1, 1)
 
 
 def test_the_model_in_memory_is_asked_first_of_the_next_task(

@@ -133,7 +133,7 @@ def test_a_recipes_base_may_be_a_directory_beside_the_configuration(new_session:
 
 
 def test_without_adapter_or_recipe_it_says_what_to_pass(new_session: NewSession) -> None:
-    with pytest.raises(ConfigError, match="no adapter and no other candidate"):
+    with pytest.raises(ConfigError, match="no adapter to judge, and no other candidate"):
         _ = new_session(adapter=None).models.candidate
 
 

@@ -16,8 +16,8 @@ _NAME = "base_intact"
 # Where a device adds up in no fixed order, of two draws of its noise the second is as often the larger.
 _NOISE = 2.0
 _REMEDY = (
-    "the adapter changes the base it is put on, so the two cannot share one: merge it, serve base and merged model side by "
-    "side, and compare them as served (--model=openai:BASE@URL --adapter=openai:MERGED@URL)"
+    "the adapter changes the base it is put on, so the two cannot share one: merge it, save the merged model, and pass that as "
+    "--candidate"
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.checks.integrity.chat_template import chat_template_is_the_bases, special_tokens_agree, stop_tokens
-from harness.checks.integrity.norms import outliers
+from harness.checks.integrity.norms import FEWEST_OF_A_KIND, outliers
 from harness.checks.integrity.tokenizer import encoding_faults, saved_tokenizer
 from harness.errors import AssayError, ModelError, first_line
 from harness.gates import Check
 from harness.models.adapters.files import read_json, remote_code, unsafe_files
 from harness.models.adapters.weights import TensorHeader, nonfinite_tensors, read_tensor_headers, saturated_tensors
 from harness.models.architecture import auto_class, read_base_config
+from harness.models.chat_templates import read_chat_templates
 from harness.models.loading import LoadOptions, load_tokenizer
 from harness.models.quiet import quiet_loading
 
@@ -25,6 +27,8 @@ _INDEX = "model.safetensors.index.json"
 _SHOWN = 5
 _SAVE_WHOLE = "save the whole model again with save_pretrained, and copy all of its files"
 _RUNAWAY = "this layer ran away, or was damaged: compare it with the last checkpoint, and save or train again"
+# What has few of its kind, such as embeddings and heads, is held to the median of all, and may be trained by itself.
+_MOST_OF_A_FEW = 100
 _FLOATS = ("F64", "F32", "BF16", "F16")
 
 
@@ -111,7 +115,7 @@ def model_is_complete(files: ModelFiles) -> Check:
         )
     try:
         headers = files.headers
-        missing, unexpected, misshapen = ({}, {}, {}) if files.is_quantized else _misfits(files)
+        missing, unexpected, misshapen = ([], [], []) if files.is_quantized else _misfits(files)
     except AssayError as exc:
         return _fault("model_files", exc.problem, exc.remedy)
     kinds = sorted({header.dtype for header in headers.values()})
@@ -209,7 +213,8 @@ class Change:
 
 
 def model_changes_are_even(files: ModelFiles) -> Check:
-    """No tensor's change from the base is ten times that of its like, and far outside their spread.
+    """No tensor's change from the base is ten times that of its like (a hundred times, of the few without like), and far
+    outside their spread.
 
     The change of a tensor is its root mean square difference from the base's, which Adam makes about as large in every
     matrix it trains, and which layers that were frozen or not merged into do not have.
@@ -228,7 +233,12 @@ def model_changes_are_even(files: ModelFiles) -> Check:
         return Check("model_change", holds=True, reason=f"tensors are not held against the base's: {why}")
     sizes = {Change(name): _change(files.tensor(name), base.tensor(name)) for name in same_shape}
     changed = {change: size for change, size in sizes.items() if size > 0 and math.isfinite(size)}
-    large = [(change, ratio) for change, ratio in outliers(changed) if ratio > 1]
+    like = Counter(change.kind for change in changed)
+    large = [
+        (c, ratio)
+        for c, ratio in outliers(changed)
+        if ratio > (1 if like[c.kind] >= FEWEST_OF_A_KIND else _MOST_OF_A_FEW)
+    ]
     layers: dict[str, float] = {}
     for change, size in changed.items():
         layer = next((part for part in change.name.split(".") if part.isdigit()), "none")
@@ -306,9 +316,14 @@ def model_keeps_the_template(files: ModelFiles) -> Check:
     if files.base is None or files.options.chat_template is not None:
         why = "one was chosen for it" if files.base is not None else "the base's is not at hand"
         return Check("model_template", holds=True, reason=f"its chat template is not held against the base's: {why}")
-    tokenizer = load_tokenizer(files.base, files.options)
-    check = chat_template_is_the_bases(files.directory, files.base, tokenizer)
-    return replace(check, name="model_template")
+    check = chat_template_is_the_bases(files.directory, files.base, load_tokenizer(files.base, files.options))
+    remedy = (
+        "save the template that it was trained with beside it; where that is another than the base's, choose it: "
+        "`template:` under `candidate:`"
+    )
+    lost = bool(read_chat_templates(files.base)) and not read_chat_templates(files.directory)
+    reason = "it has lost the base's chat template: conversations cannot be put to it" if lost else check.reason
+    return replace(check, name="model_template", holds=check.holds and not lost, reason=reason, remedy=remedy)
 
 
 def model_ends_answers(files: ModelFiles) -> Check:

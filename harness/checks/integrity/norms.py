@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MOST_Z = 8.0
 _MOST_RATIO = 10.0
 # Fewer than this have no median worth the name: they are held against the modules of all kinds.
-_FEWEST_OF_A_KIND = 5
+FEWEST_OF_A_KIND = 5
 # Where half of a kind is dead, or all of it, no module stands out from the median. Healthy adapters stay within a factor
 # of 4 in a kind and of 5 between kinds.
 _MOST_WITHIN_A_KIND = 1e4
@@ -132,9 +132,9 @@ def outliers(norms: Mapping[K, float]) -> list[tuple[K, float]]:
         groups[pair.kind].append(pair)
     found = []
     for group in groups.values():
-        like = group if len(group) >= _FEWEST_OF_A_KIND else list(norms)
+        like = group if len(group) >= FEWEST_OF_A_KIND else list(norms)
         positive = np.log([norms[pair] for pair in like if norms[pair] > 0])
-        if len(positive) < _FEWEST_OF_A_KIND:
+        if len(positive) < FEWEST_OF_A_KIND:
             continue
         centre = float(np.median(positive))
         spread = float(median_abs_deviation(positive, scale="normal"))

@@ -18,7 +18,7 @@ from harness.engines.cache.file import BrokenFileError, insert, is_damage, locke
 from harness.engines.cache.recovery import open_or_renew, renew, warn
 from harness.engines.cache.rows import pack, unpack
 from harness.engines.cache.upkeep import drop_oldest, size_bytes
-from harness.engines.requests import Answer, Request
+from harness.engines.requests import Answer, DivergenceRequest, Request
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +30,14 @@ _KEEP_SHARE = 0.9
 USE_RESOLUTION_S = 24 * 3600
 
 
-def answer_key(identity_digest: str, request: Request) -> str:
-    """The key of an answer: SHA-256 (hex) over the model's identity and the request (its seed included)."""
-    return digest_json([identity_digest, request.digest])
+def answer_key(identity_digest: str, request: Request, base_digest: str | None = None) -> str:
+    """The key of an answer: SHA-256 (hex) over the model's identity and the request (its seed included).
+
+    Args:
+        base_digest: identity of the base that divergences are from, where the model's own identity does not hold it.
+    """
+    other = [base_digest] if base_digest is not None and isinstance(request, DivergenceRequest) else []
+    return digest_json([identity_digest, request.digest, *other])
 
 
 class AnswerCache:

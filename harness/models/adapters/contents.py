@@ -107,8 +107,8 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
     if model:
         yield (
             f"holds a whole model ({model}), not an adapter",
-            "pass the adapter that it was merged from; the merged model itself is held against it where "
-            "`serving: merged:` in assay.yaml names it",
+            f"--candidate={directory} puts it on trial; to hold it against the adapter that it was merged from, pass that, and "
+            "name the model by `serving: merged:` in assay.yaml",
         )
     if CONFIG in names:
         yield f"holds {CONFIG} and no {WEIGHTS}", f"copy its {WEIGHTS} there, or {_SAVE}"

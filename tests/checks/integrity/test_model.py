@@ -178,6 +178,8 @@ def test_another_chat_template_fails_unless_it_was_chosen(tuned: ModelFiles) -> 
     (tuned.directory / "chat_template.jinja").write_text(template)
     assert failed(tuned).keys() == {"model_template"}
     assert failed(replace(tuned, options=replace(OPTIONS, chat_template=template))) == {}
+    (tuned.directory / "chat_template.jinja").unlink()
+    assert "lost" in failed(tuned)["model_template"].reason
 
 
 def test_an_end_of_answers_that_was_lost(tuned: ModelFiles, tiny_model_dir: Path, tmp_path: Path) -> None:
