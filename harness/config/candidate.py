@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,10 +32,18 @@ class StackedAdapter(Section):
     """a directory or a hub id, as `--adapter` takes it"""
     weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
     """what its change is multiplied by"""
+    merged: bool = False
+    """those after it were trained on the model with it merged in, as DPO on a merged SFT: it is merged before they are put on"""
+
+    @model_validator(mode="after")
+    def _merged_as_it_is(self) -> StackedAdapter:
+        if self.merged and self.weight != 1:
+            raise objection(f"merged, with weight {self.weight:g}", "what others were trained on was merged whole")
+        return self
 
 
-class Candidate(Section):
-    """What is on trial."""
+class Stack(Section):
+    """Weights, and the adapters on them."""
 
     model: Text | None = None
     """its weights, as `--model` takes them; null is the base's own"""
@@ -44,6 +53,38 @@ class Candidate(Section):
     """how several adapters become one, by PEFT's name. Only `cat` is exactly their weighted sum"""
     density: Annotated[float | None, Field(gt=0, le=1)] = None
     """share of values that ties, dare and magnitude_prune keep"""
+
+    @model_validator(mode="after")
+    def _density_belongs_to_pruning(self) -> Stack:
+        prunes = self.combination.startswith(_PRUNING)
+        if prunes and self.density is None:
+            raise objection(f"combination {self.combination} prunes, and no density is given", "add `density: 0.5`")
+        if self.density is not None and not prunes:
+            raise objection(f"combination {self.combination} prunes nothing", "take out `density:`")
+        return self
+
+    @model_validator(mode="after")
+    def _merged_ones_come_first(self) -> Stack:
+        merged = [isinstance(one, StackedAdapter) and one.merged for one in self.adapter]
+        if merged != sorted(merged, reverse=True):
+            raise objection("an adapter that is merged comes after one that is not", "list them as they were trained")
+        return self
+
+
+class Parent(Section):
+    """One of those that the candidate was merged from."""
+
+    name: Text | None = None
+    """what its gates are called by; null takes the name of its adapter or model"""
+    model: Text | None = None
+    """its weights, as `--model` takes them; null is the base's own"""
+    adapter: Text | None = None
+    """an adapter on them"""
+
+
+class Candidate(Stack):
+    """What is on trial."""
+
     quantization: Quantization | None = None
     """of its weights; null is that of the base"""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
@@ -52,15 +93,9 @@ class Candidate(Section):
     """its chat template: a file, or `adapter` for that beside its adapter; null is that of its model"""
     template_args: Named[Any] = Field(default={})
     """further arguments of the chat template, such as enable_thinking"""
-
-    @model_validator(mode="after")
-    def _density_belongs_to_pruning(self) -> Candidate:
-        prunes = self.combination.startswith(_PRUNING)
-        if prunes and self.density is None:
-            raise objection(f"combination {self.combination} prunes, and no density is given", "add `density: 0.5`")
-        if self.density is not None and not prunes:
-            raise objection(f"combination {self.combination} prunes nothing", "take out `density:`")
-        return self
+    parents: Annotated[tuple[Text | Parent, ...], Strict(False)] | None = None
+    """what it was merged from, as `--candidate` takes it, to be no worse than each; null takes those that its provenance
+    names, or the adapters of a stack"""
 
 
 def read_candidate(text: str) -> SubjectSpec:
@@ -93,6 +128,23 @@ def subject_spec(given: str | Candidate, place: str, find: Callable[[str], str])
         if named.startswith("recipe:"):
             return SubjectSpec(adapters=(parse_adapter_spec(named, place),))
         return SubjectSpec(model=parse_model_spec(named, place))
+    return replace(
+        stack_spec(given, place, find),
+        template=given.template if given.template in (None, "adapter") else find(given.template),
+        parents=None if given.parents is None else [_parent(one, f"{place}: parents", find) for one in given.parents],
+        **given.model_dump(include={"quantization", "dtype", "template_args"}),
+    )
+
+
+def stack_spec(given: Stack, place: str, find: Callable[[str], str]) -> SubjectSpec:
+    """Weights and adapters on them, parsed.
+
+    Args:
+        place, find: as of `subject_spec`.
+
+    Raises:
+        ConfigError: one is no model or no adapter.
+    """
     listed = [given.adapter] if isinstance(given.adapter, str) else given.adapter
     adapters = tuple(_adapter(one, f"{place}: adapter", find) for one in listed)
     if len(adapters) > 1 and (trained := next((one for one in adapters if one.kind == "recipe"), None)):
@@ -103,8 +155,8 @@ def subject_spec(given: str | Candidate, place: str, find: Callable[[str], str])
     return SubjectSpec(
         model=None if given.model is None else parse_model_spec(find(given.model), f"{place}: model"),
         adapters=adapters,
-        template=given.template if given.template in (None, "adapter") else find(given.template),
-        **given.model_dump(include={"combination", "density", "quantization", "dtype", "template_args"}),
+        combination=given.combination,
+        density=given.density,
     )
 
 
@@ -120,8 +172,16 @@ def adapter_subject(text: str) -> SubjectSpec:
 
 
 def _adapter(one: str | StackedAdapter, place: str, find: Callable[[str], str]) -> AdapterSpec:
-    path, weight = (one, 1.0) if isinstance(one, str) else (one.path, one.weight)
-    return parse_adapter_spec(find(path), place, weight)
+    if isinstance(one, str):
+        return parse_adapter_spec(find(one), place)
+    return replace(parse_adapter_spec(find(one.path), place, one.weight), merged=one.merged)
+
+
+def _parent(one: str | Parent, place: str, find: Callable[[str], str]) -> SubjectSpec:
+    if isinstance(one, str):
+        return subject_spec(one, place, find)
+    stack = Stack(model=one.model, adapter=one.adapter or ())
+    return replace(stack_spec(stack, place, find), name=one.name)
 
 
 def _of_document(document: Any, place: str, root: Path) -> SubjectSpec:

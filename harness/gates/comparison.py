@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -65,6 +65,7 @@ class Comparison:
 
     Attributes:
         slice: the tags these samples were narrowed to.
+        opponent: whose samples stand in the base's place; empty where they are the base's.
 
     Raises:
         PairingError: an item only one side has, asked with another prompt, or twice.
@@ -74,6 +75,7 @@ class Comparison:
     base: Sequence[Sample]
     candidate: Sequence[Sample]
     slice: Mapping[str, str] = field(default_factory=dict)
+    opponent: str = ""
 
     def __post_init__(self) -> None:
         _ = self.pairs
@@ -112,7 +114,8 @@ class Comparison:
                 f"task {self.task.name!r}: metric {name!r} is None on one side only for {_named(uneven)}",
                 "the grader must decide from the item alone whether a metric applies",
             )
-        return _measurement(self.task.name, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
+        found = _measurement(self.task.name, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
+        return replace(found, base_name=self.opponent, opponent=self.opponent) if self.opponent else found
 
     def where(self, **tags: str) -> Comparison:
         """The pairs whose items carry all these tags.
@@ -123,7 +126,7 @@ class Comparison:
         kept = [(b, c) for b, c in self.pairs if carries(c.tags, tags)]
         if not kept:
             raise no_item_with(tags, [sample.tags for sample in self.candidate], self.task.name)
-        return Comparison(self.task, [b for b, _ in kept], [c for _, c in kept], {**self.slice, **tags})
+        return replace(self, base=[b for b, _ in kept], candidate=[c for _, c in kept], slice={**self.slice, **tags})
 
 
 def _measurement(

@@ -76,11 +76,11 @@ class Session:
         self._built = built
         self._tasks: dict[str, TaskLike] = {}
         self._names: dict[tuple[str, int | None], str] = {}
-        self._samples: dict[tuple[str, Role], list[Sample]] = {}
+        self._samples: dict[tuple[str, str], list[Sample]] = {}
         self._sequential: dict[str, SequentialComparison] = {}
         self._costs: dict[str, Cost] = {}
 
-    def engine(self, role: Role) -> Engine:
+    def engine(self, role: str) -> Engine:
         """The engine that answers as base, candidate or judge; in process, base and candidate share one base in memory."""
         return self.loaded_judge.engine if role == "judge" else self.models.engine(role)
 
@@ -139,9 +139,18 @@ class Session:
         task = self.task(name, fewshot)
         return gates.Evaluation(task, self._measure(task, role))
 
-    def compare(self, name: str, fewshot: int | None = None) -> gates.Comparison | SequentialComparison:
-        """Base and candidate samples of a task, paired by item; as many as its gates need, under `--sequential`."""
+    def compare(
+        self, name: str, fewshot: int | None = None, *, against: str = ""
+    ) -> gates.Comparison | SequentialComparison:
+        """Base and candidate samples of a task, paired by item; as many as its gates need, under `--sequential`.
+
+        Args:
+            against: one of the candidate's parents, in the base's place; all items are measured then.
+        """
         task = self.task(name, fewshot)
+        if against:
+            asked = {role: self._measure(task, role) for role in ("candidate", against)}
+            return gates.Comparison(task, asked[against], asked["candidate"], opponent=against)
         sequential = self._in_parts(task) if self.settings.sequential else None
         return self._compare(task) if sequential is None else sequential
 
@@ -221,22 +230,24 @@ class Session:
             found[name] = progress(comparison.size, measured, self._costs[name])
         return found
 
-    def _measure(self, task: TaskLike, role: Role) -> list[Sample]:
+    def _measure(self, task: TaskLike, role: str) -> list[Sample]:
         key = (task.name, role)
         if key not in self._samples:
             self._samples[key] = self._ask(task, role)
         return self._samples[key]
 
-    def _ask(self, task: TaskLike, role: Role) -> list[Sample]:
+    def _ask(self, task: TaskLike, role: str) -> list[Sample]:
+        """What base or candidate answers; or a parent, in the base's place: of that no sample is stored with the run."""
         engine = self.engine(role)
         # Parallel workers that want the same answers: one computes, the others find them in the cache.
         asked = engine.identity_digest, task.data_digest, task.digest
         before = engine.computed, engine.seconds
         with self._working(f"{task.name}, {role}", *asked, engine=engine) as progress:
-            samples = task.evaluate(engine, role, progress=progress)
+            samples = task.evaluate(engine, "candidate" if role == "candidate" else "base", progress=progress)
         key = speed_key(self.models.identities["base"].digest, self.models.where, task.digest)
         keep_speed(key, engine.computed - before[0], engine.seconds - before[1])
-        self._keep_samples(samples)
+        if role in ROLES:
+            self._keep_samples(samples)
         return samples
 
     @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -30,10 +30,11 @@ from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.identity import base_digest
 from harness.models.memory import fits
 from harness.models.resolve import find_directory
-from harness.models.stack import Stack
-from harness.models.subject import Subject, chosen_template
+from harness.models.stack import Stack, Trust, merged_model
+from harness.models.subject import Member, Subject, chosen_template
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.records import ModelFacts, Precision, ProcessFacts, Role, TrainingFacts
+from harness.session.parents import Parent, as_it_lies, parents_of
 from harness.training import Recipe, TrainedAdapter, TrainingLog, train
 from harness.training.cache import Training, is_cached
 from harness.training.history import TrainingHistory, read_history
@@ -68,8 +69,8 @@ class ModelPair:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.trained: TrainedAdapter | None = None
-        self.engines: dict[Role, Engine] = {}
-        self._models: dict[Role, LoadedModel] = {}
+        self.engines: dict[str, Engine] = {}
+        self._models: dict[str, LoadedModel] = {}
 
     @cached_property
     def base(self) -> ResolvedModel:
@@ -121,9 +122,27 @@ class ModelPair:
         Raises:
             ConfigError: neither a candidate nor a recipe was named.
         """
-        spec = self.settings.candidate_spec
-        if spec is None:
+        if self.spec is None:
             raise no_candidate()
+        return self.resolve(self.spec)
+
+    @cached_property
+    def spec(self) -> SubjectSpec | None:
+        """The candidate as it was named; an adapter that was trained on another adapter, with that one."""
+        named = self.settings.candidate_spec
+        spec = None if named is None else as_it_lies(named)
+        if spec is not None and spec != named:
+            log.info(
+                "%s was trained on the adapter %s, which is merged first", *(one.value for one in spec.adapters[:-3:-1])
+            )
+        return spec
+
+    def resolve(self, spec: SubjectSpec) -> Subject:
+        """What a subject's names stand for, found, fetched or made; what it does not name is the base's.
+
+        Raises:
+            AssayError: a part is not there, or cannot be put on the others.
+        """
         weights, adapters = self._named(spec)
         if weights.is_served and (adapters or spec.quantization or spec.dtype or spec.template or spec.template_args):
             what = "adapters on disk" if adapters else "quantization, dtype and template"
@@ -131,9 +150,14 @@ class ModelPair:
                 f"{weights.location} is served: {what} cannot be put on it from here",
                 "name what the server itself calls the candidate (openai:NAME@URL), or pass the model's directory",
             )
-        adapter, stack = self._adapter(weights, adapters, spec)
+        merged = [resolve_adapter(one) for one in adapters if one.merged]
+        members = [Member(one.name, one.directory, weights) for one in merged]
+        if merged:
+            weights = merged_model(weights, merged, **self._trust)
+        adapter, stack = self._adapter(weights, [one for one in adapters if not one.merged], spec)
         return Subject(
             weights,
+            members=[*members, *self._loose(weights, adapter, stack)] if merged or stack is not None else (),
             dtype=spec.dtype or self.dtype,
             quantization=spec.quantization or self.quantization,
             adapter=adapter,
@@ -143,9 +167,24 @@ class ModelPair:
             trust_remote_code=self.settings.trust_remote_code,
         )
 
-    def subject(self, role: Role) -> Subject:
-        """One of the two."""
-        return self.reference if role == "base" else self.candidate
+    @cached_property
+    def parents(self) -> Mapping[str, Parent]:
+        """What the candidate was merged from, by the names of their gates."""
+        return {parent.name: parent for parent in parents_of(self.spec)}
+
+    @cached_property
+    def _parent_subjects(self) -> dict[str, Subject]:
+        return {}
+
+    def subject(self, role: str) -> Subject:
+        """Base, candidate, or one of its parents by its name."""
+        if role in ROLES:
+            return self.reference if role == "base" else self.candidate
+        if role not in self._parent_subjects:
+            found = self.resolve(self.parents[role].spec)
+            self.parents[role].check(found.identity())
+            self._parent_subjects[role] = found
+        return self._parent_subjects[role]
 
     def check_candidate(self) -> None:
         """Refuse what is named and lies on this machine, but is neither a model nor an adapter; nothing is fetched or trained.
@@ -153,15 +192,15 @@ class ModelPair:
         Raises:
             AssayError: the candidate cannot be measured.
         """
-        spec = self.settings.candidate_spec
-        if spec is None:
+        if self.spec is None:
             raise no_candidate()
-        adapters = spec.adapters
-        if spec.model is not None and spec.model.kind == "local":
-            _, adapters = self._named(spec)
-        for adapter in adapters:
-            if adapter.kind == "local":
-                resolve_adapter(adapter)
+        for spec in (self.spec, *(parent.spec for parent in self.parents.values())):
+            adapters = spec.adapters
+            if spec.model is not None and spec.model.kind == "local":
+                _, adapters = self._named(spec)
+            for adapter in adapters:
+                if adapter.kind == "local":
+                    resolve_adapter(adapter)
 
     def _named(self, spec: SubjectSpec) -> tuple[ResolvedModel, Sequence[AdapterSpec]]:
         """The candidate's weights and adapters: what is named alone may turn out to be an adapter on the base."""
@@ -178,22 +217,32 @@ class ModelPair:
         self, weights: ResolvedModel, adapters: Sequence[AdapterSpec], spec: SubjectSpec
     ) -> tuple[ResolvedAdapter | None, Stack | None]:
         """The one adapter on the weights, and what it was made of."""
-        if self.recipe is not None:
+        if spec.recipe is not None and self.recipe is not None:
             return self._train(self.recipe), None
         found = [resolve_adapter(one) for one in adapters]
         weighting = [one.weight for one in adapters]
         if not found or (len(found) == 1 and weighting == [1.0]):
             return next(iter(found), None), None
         stack = Stack([one.directory for one in found], weighting, spec.combination, spec.density)
-        directory = stack.combined(
-            weights.directory,
-            allowed=self.settings.config.integrity.allow_files,
-            trust_remote_code=self.settings.trust_remote_code,
-        )
+        directory = stack.combined(weights.directory, **self._trust)
         name = " + ".join(
             one.name if weight == 1 else f"{weight:g} {one.name}" for one, weight in zip(found, weighting, strict=True)
         )
         return ResolvedAdapter(name, directory), stack
+
+    def _loose(self, weights: ResolvedModel, adapter: ResolvedAdapter | None, stack: Stack | None) -> Sequence[Member]:
+        """Those that are put on the weights."""
+        if stack is not None:
+            return [Member(one.name, one, weights) for one in stack.adapters]
+        return [] if adapter is None else [Member(adapter.name, adapter.directory, weights)]
+
+    @property
+    def _trust(self) -> Trust:
+        """What may lie beside adapters, and whether a model's own code runs."""
+        return {
+            "allowed": self.settings.config.integrity.allow_files,
+            "trust_remote_code": self.settings.trust_remote_code,
+        }
 
     @property
     def is_trained(self) -> bool:
@@ -276,7 +325,7 @@ class ModelPair:
         """
         return self.loaded_as("candidate")
 
-    def loaded_as(self, role: Role) -> LoadedModel:
+    def loaded_as(self, role: str) -> LoadedModel:
         """The model that answers as one of the two. Where they share weights, both are one in memory; else each is by
         itself, and where memory does not hold both, the one that was asked for before is loaded again when it is used."""
         if role not in self._models:
@@ -287,10 +336,10 @@ class ModelPair:
                 self._models[role].reload = partial(self._load, role)
         return self._models[role]
 
-    def _load(self, role: Role) -> LoadedModel:
+    def _load(self, role: str) -> LoadedModel:
         from harness.models.loading import load_model
 
-        subject, before = self.subject(role), self.identities[role].digest
+        subject, before = self.subject(role), self._digest(role)
         others = [loaded for other, loaded in self._models.items() if other != role]
         if others and not fits(subject, self.device):
             log.info("%s and its base do not fit in memory together: they are loaded in turn", self.candidate.name)
@@ -322,9 +371,22 @@ class ModelPair:
     @property
     def shares_base(self) -> bool:
         """Whether the candidate is an adapter that is switched on and off on the base."""
-        return self.candidate.adapter is not None and self.shares_weights
+        return self._is_on_base(self.candidate)
 
-    def measured(self, role: Role) -> LoadedModel:
+    def _is_on_base(self, subject: Subject) -> bool:
+        return subject.adapter is not None and subject.shares_weights_with(self.reference)
+
+    def _digest(self, role: str) -> str:
+        """Of the identity as it was first taken."""
+        if role in ROLES:
+            return self.identities[role].digest
+        return self._parent_digests.setdefault(role, self.identity(role).digest)
+
+    @cached_property
+    def _parent_digests(self) -> dict[str, str]:
+        return {}
+
+    def measured(self, role: str) -> LoadedModel:
         """The model that answers as one of the two, once an adapter that is switched off is known to leave the base as it
         was: its answers are kept as the base's.
 
@@ -333,25 +395,25 @@ class ModelPair:
         """
         from harness.checks.integrity import base_is_intact
 
-        if not self.shares_base:
+        if not self.shares_base or role not in ROLES:
             return self.loaded_as(role)
         check = base_is_intact(self.loaded, observed=self.observed)
         if not check.holds:
             raise AdapterError(f"{self.candidate.name} cannot be compared with its base: {check.reason}", check.remedy)
         return self.loaded_as(role)
 
-    def engine(self, role: Role) -> Engine:
+    def engine(self, role: str) -> Engine:
         """The engine that answers as base or candidate; in process, both share one base in memory where they can."""
         if role not in self.engines:
-            digest = self.identities[role].digest
+            digest = self._digest(role)
             self.engines[role] = Engine(digest, self.backend(role), self.answers, self.other_base(role))
         return self.engines[role]
 
-    def other_base(self, role: Role) -> str | None:
+    def other_base(self, role: str) -> str | None:
         """Digest of the base, where the role's own identity does not hold it: what is kept may be as far from another."""
-        return None if role == "base" or self.shares_base else self.identities["base"].digest
+        return None if role == "base" or self._is_on_base(self.subject(role)) else self.identities["base"].digest
 
-    def backend(self, role: Role) -> Backend:
+    def backend(self, role: str) -> Backend:
         """What computes the answers of one of the two."""
         subject = self.subject(role)
         return make_backend(
@@ -382,7 +444,7 @@ class ModelPair:
         """The cache of everything that was ever answered on this machine."""
         return AnswerCache(answers_file(), limit_bytes=answers_limit_bytes())
 
-    def identity(self, role: Role) -> Identity:
+    def identity(self, role: str) -> Identity:
         """Identity of one of the two; that of the base needs no adapter."""
         subject = self.subject(role)
         return served_identity(subject.location) if isinstance(subject.location, ServedModel) else subject.identity()
@@ -399,6 +461,11 @@ class ModelPair:
         if "candidate" in found:
             subject = self.candidate
             facts["adapter"] = ModelFacts(name=subject.name, recipe=subject.recipe, **own.get("candidate", {}))
+        if self._parent_digests:
+            facts["parents"] = tuple(
+                ModelFacts(name=name, digest=digest, parts=self.identity(name).parts)
+                for name, digest in self._parent_digests.items()
+            )
         if own and not self.base.is_served:
             facts["precision"] = Precision(dtype=self.dtype, quantization=self.quantization, device=self.device)
         if self.trained is not None:
