@@ -15,6 +15,7 @@ from harness.cli.cache import add_cache_command
 from harness.cli.check import add_check_command, print_configuration
 from harness.cli.export import add_export_command
 from harness.cli.init import add_init_command
+from harness.cli.merge import add_merge_command
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
 from harness.errors import AssayError
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
 
     add_export_command(commands)
+    add_merge_command(commands)
     add_init_command(commands)
     add_cache_command(commands)
     add_run_commands(commands)
