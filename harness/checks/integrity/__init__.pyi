@@ -11,13 +11,13 @@ from .files import adapter_is_safe as adapter_is_safe
 from .files import adapter_is_trained as adapter_is_trained
 from .merging import merged_copy_is_the_candidate as merged_copy_is_the_candidate
 from .merging import merges_cleanly as merges_cleanly
-from .model import ModelFiles as ModelFiles
-from .model import model_changes_are_even as model_changes_are_even
 from .model import model_ends_answers as model_ends_answers
-from .model import model_is_complete as model_is_complete
-from .model import model_is_finite as model_is_finite
 from .model import model_keeps_the_template as model_keeps_the_template
 from .model import model_keeps_the_tokens as model_keeps_the_tokens
+from .model_change import model_changes_are_even as model_changes_are_even
+from .model_files import ModelFiles as ModelFiles
+from .model_files import model_is_complete as model_is_complete
+from .model_files import model_is_finite as model_is_finite
 from .norms import norms_are_even as norms_are_even
 from .probe import Observed as Observed
 from .provenance import base_as_trained as base_as_trained

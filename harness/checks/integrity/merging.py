@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.checks.integrity.model import MODEL_CHECKS, ModelFiles
+from harness.checks.integrity.model import MODEL_CHECKS
+from harness.checks.integrity.model_files import ModelFiles
 from harness.checks.integrity.probe import Observed, clear_flips, mean_kl, nan_predictions
 from harness.errors import AssayError, first_line
 from harness.gates import Check

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.checks import integrity
-from harness.checks.integrity.model import MODEL_CHECKS, ModelFiles
+from harness.checks.integrity.model import MODEL_CHECKS
+from harness.checks.integrity.model_files import ModelFiles
 from harness.gates import Check
 from harness.models.loading import LoadOptions, load_model
 
