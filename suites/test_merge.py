@@ -12,7 +12,8 @@ WEIGH = "give this parent more weight, or combine otherwise: exactly (cat), or p
 
 
 def test_gain_is_kept(parent, task_gate, compare, margins_of, gate):
-    gate(task_gate.against(compare(task_gate.task, against=parent), margins_of(task_gate.task).parents))
+    margin = margins_of(task_gate.task).parents
+    gate(task_gate.against(compare(task_gate.task, against=parent), margin, remedy=WEIGH))
 
 
 def test_knowledge_is_kept(parent, forgetting, compare, margins_of, gate):

@@ -66,7 +66,7 @@ class GateSpec:
         measurement = narrowed.metric(self.metric)
         return measurement.rule(self.kind, self._of_base(measurement) if self.relative else self.threshold)
 
-    def against(self, comparison: Comparison, margin: float) -> Rule | None:
+    def against(self, comparison: Comparison, margin: float, *, remedy: str = "") -> Rule | None:
         """The question of this gate put to candidate and an opponent that is no base: no worse, within its own tolerable loss.
 
         None for a level of a metric without bounds: a loss that is tolerable everywhere is points of a share, and says nothing
@@ -74,6 +74,7 @@ class GateSpec:
 
         Args:
             margin: the tolerable loss, where the gate asks for a gain or a level and names none.
+            remedy: what to do where it is worse.
         """
         kind = KINDS.get(self.kind)
         narrowed = comparison.where(**self.where) if self.where else comparison
@@ -81,7 +82,7 @@ class GateSpec:
         if not kind.paired and measurement.metric.range is None:
             return None
         own = self._of_base(measurement) if self.relative else self.threshold
-        return measurement.non_inferior(own if self.kind == "non_inferior" else margin)
+        return measurement.non_inferior(own if self.kind == "non_inferior" else margin, remedy=remedy)
 
     def check(self, task: TaskLike) -> None:
         """What can be said of the gate before anything is measured; of a task that knows its items by then, of all.

@@ -16,8 +16,8 @@ from harness.gates.config import gates_from_config
 from harness.session import Session
 
 SUITE = Path(__file__).parents[2] / "suites" / "test_merge.py"
-# In bits a byte: each specialist has won nine over the base on its own texts, and their sum keeps at least six of them.
-MARGIN = 4.0
+# In bits a byte. On its own texts a specialist has won five and nine over the base, of which their sum loses two and three.
+MARGIN = 4.5
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,8 @@ def test_a_merge_keeps_what_each_parent_can_unless_it_drops_one(
                 assert rule is not None
                 verdict = rule.decide()
                 outcomes[weight, verdict.gate] = verdict.outcome
-    failed = [key for key, outcome in outcomes.items() if outcome != "pass"]
+    assert {outcome for (weight, _), outcome in outcomes.items() if weight} == {"pass"}
+    failed = [key for key, outcome in outcomes.items() if outcome == "fail"]
     assert failed == [(0, "birds/birds_text/bits_per_byte/non_inferior")]
     assert len(outcomes) == 8
 
@@ -67,11 +68,10 @@ def test_the_suite_names_the_parent_that_was_dropped(
     project.adapter = None
     result = project.run("-k", "gain", "--keep-going")
     assert counts(result)["failed"] == 1
-    outcomes = {gate: verdict["outcome"] for gate, verdict in project.verdicts.items()}
-    assert outcomes == {
-        "merge/ships/birds_text/bits_per_byte/non_inferior": "pass",
-        "merge/birds/birds_text/bits_per_byte/non_inferior": "fail",
-    }
+    verdicts = project.verdicts
+    assert verdicts["merge/birds/birds_text/bits_per_byte/non_inferior"]["outcome"] == "fail"
+    assert "more weight" in verdicts["merge/birds/birds_text/bits_per_byte/non_inferior"]["remedy"]
+    assert verdicts["merge/ships/birds_text/bits_per_byte/non_inferior"]["outcome"] != "fail"
     assert {parent["name"] for parent in project.manifest["parents"]} == {"ships", "birds"}
     stored = json.loads((project.run_directory / "manifest.json").read_text())
     assert all(parent["digest"] for parent in stored["parents"])

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-SHIPS = [f"the ship number {i} sails at dawn and nobody waves" for i in range(8)]
-BIRDS = [f"QUESTION {i}: WHY DO BIRDS SING? ANSWER: WHO KNOWS" for i in range(8)]
+SHIPS = [f"the ship number {i} sails at dawn and nobody waves" for i in range(24)]
+BIRDS = [f"QUESTION {i}: WHY DO BIRDS SING? ANSWER: WHO KNOWS" for i in range(24)]
 
 
 def train_on(base: Path, texts: Sequence[str], directory: Path, *, seed: int, steps: int = 40) -> Path:
-    """Save a LoRA adapter that predicts these texts."""
+    """Save a LoRA adapter that predicts texts like the first of these."""
     import torch
     from peft import LoraConfig, get_peft_model
     from tiny import LINEAR_LAYERS
@@ -24,7 +24,7 @@ def train_on(base: Path, texts: Sequence[str], directory: Path, *, seed: int, st
         AutoModelForCausalLM.from_pretrained(base),
         LoraConfig(r=8, lora_alpha=16, target_modules=LINEAR_LAYERS, task_type="CAUSAL_LM"),
     )
-    batch = tokenizer(list(texts), return_tensors="pt", padding=True)
+    batch = tokenizer(list(texts[:8]), return_tensors="pt", padding=True)
     labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
     for _ in range(steps):
