@@ -12,7 +12,7 @@ def add_export_command(commands: Any) -> None:
     """Add `export` to the commands of `assay`."""
     export = commands.add_parser("export", help="make what ships: a merged model, a quantised checkpoint, a GGUF file")
     export.add_argument(
-        "candidate", metavar="CANDIDATE", help="an adapter (directory, hub id, recipe:NAME), or a model"
+        "candidate", metavar="CANDIDATE", help="what is to ship, as pytest takes it: an adapter, a model, or both"
     )
     export.add_argument(
         "--to", required=True, metavar="FORM",
@@ -49,11 +49,11 @@ def _source(candidate: str, model: str | None) -> Any:
 
     settings = make_settings(find_config(None, [Path.cwd()]), model=model, candidate=candidate)
     pair = ModelPair(settings)
-    found, identity = pair.candidate, pair.identity("candidate")
+    subject, identity = pair.candidate, pair.identity("candidate")
     return Source(
-        re.sub(r"[^\w.-]+", "-", found.name),
-        found.weights.directory,
-        None if found.adapter is None else found.adapter.directory,
+        re.sub(r"[^\w.-]+", "-", subject.name),
+        subject.weights.directory,
+        None if subject.adapter is None else subject.adapter.directory,
         {"digest": identity.digest, **identity.parts},
         settings.config.integrity.allow_files,
         settings.trust_remote_code,

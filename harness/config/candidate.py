@@ -12,7 +12,7 @@ from pydantic import Field, Strict, model_validator
 from harness.config.base import Named, Section, Text, objection
 from harness.config.checking import check, location
 from harness.config.sections import Quantization
-from harness.config.spec import AdapterSpec, SubjectSpec, parse_adapter_spec, parse_model_spec, parse_served
+from harness.config.spec import SubjectSpec, parse_adapter_spec, parse_model_spec, parse_served, put_on
 from harness.config.yaml_text import parse_yaml
 from harness.errors import ConfigError
 
@@ -146,14 +146,24 @@ def stack_spec(given: Stack, place: str, find: Callable[[str], str]) -> SubjectS
         ConfigError: one is no model or no adapter.
     """
     listed = [given.adapter] if isinstance(given.adapter, str) else given.adapter
-    adapters = tuple(_adapter(one, f"{place}: adapter", find) for one in listed)
+    stacked = [StackedAdapter(path=one) if isinstance(one, str) else one for one in listed]
+    weighted = [(find(one.path), one.weight) for one in stacked]
+    model = None if given.model is None else parse_model_spec(find(given.model), f"{place}: model")
+    if model is not None and (served := put_on(model, weighted, f"{place}: adapter")) is not None:
+        if any(one.merged for one in stacked):
+            raise ConfigError(f"{place}: nothing is merged into {given.model} here", "merge first, and export that")
+        model, weighted = served, []
+    adapters = tuple(
+        replace(parse_adapter_spec(path, f"{place}: adapter", weight), merged=one.merged)
+        for one, (path, weight) in zip(stacked, weighted, strict=False)
+    )
     if len(adapters) > 1 and (trained := next((one for one in adapters if one.kind == "recipe"), None)):
         raise ConfigError(
             f"{place}: recipe:{trained.value} is one of several adapters",
             "train it first (assay train NAME --output DIRECTORY), and name the directory",
         )
     return SubjectSpec(
-        model=None if given.model is None else parse_model_spec(find(given.model), f"{place}: model"),
+        model=model,
         adapters=adapters,
         combination=given.combination,
         density=given.density,
@@ -169,12 +179,6 @@ def adapter_subject(text: str) -> SubjectSpec:
     if parse_served(text, "--adapter") is not None:
         return SubjectSpec(model=parse_model_spec(text, "--adapter"))
     return SubjectSpec(adapters=(parse_adapter_spec(text),))
-
-
-def _adapter(one: str | StackedAdapter, place: str, find: Callable[[str], str]) -> AdapterSpec:
-    if isinstance(one, str):
-        return parse_adapter_spec(find(one), place)
-    return replace(parse_adapter_spec(find(one.path), place, one.weight), merged=one.merged)
 
 
 def _parent(one: str | Parent, place: str, find: Callable[[str], str]) -> SubjectSpec:

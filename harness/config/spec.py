@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -110,6 +110,9 @@ class _Scheme(Protocol):
     @property
     def suffixes(self) -> Sequence[str]: ...
 
+    @property
+    def adapted(self) -> Callable[[ServedModel, Sequence[tuple[str, float]], str], ServedModel] | None: ...
+
     def parse(self, text: str, option: str, /) -> ServedModel: ...
 
 
@@ -167,6 +170,19 @@ def parse_served(text: str, option: str) -> ServedModel | None:
         (engine for engine in map(_SCHEMES.get, _SCHEMES.names()) if text.endswith(tuple(engine.suffixes))), None
     )
     return None if runs_it is None else runs_it.parse(text, option)
+
+
+def put_on(model: ModelSpec, adapters: Sequence[tuple[str, float]], option: str) -> ModelSpec | None:
+    """A served model with adapters on it, each a file and its weight; None where none are put on it here.
+
+    Raises:
+        ConfigError: one is no adapter that its engine runs.
+    """
+    adapted = None if model.served is None else _SCHEMES.get(model.served.scheme).adapted
+    if model.served is None or adapted is None or not adapters:
+        return None
+    served = adapted(model.served, adapters, option)
+    return ModelSpec("server", str(served), served)
 
 
 def parse_openai(text: str, option: str) -> ServedModel:

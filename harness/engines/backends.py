@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.config.spec import ServedModel, parse_openai
 from harness.engines.engine import Backend
-from harness.engines.llama_cpp import LlamaCppBackend, gguf_identity, parse_gguf
+from harness.engines.llama_cpp import LlamaCppBackend, gguf_identity, parse_gguf, with_loras
 from harness.engines.server import ServerBackend, server_identity
 from harness.engines.server.backend import CONCURRENCY
 from harness.models.identity import Identity
@@ -29,6 +29,8 @@ class ServingEngine:
         suffixes: of files that it runs; the path of one then names a model without a scheme, and is what `parse` is given.
         identity: who the model is: kept answers are found by its digest, so it must tell apart whatever answers apart.
         backend: computes answers of the model, so many requests at a time.
+        adapted: the model with adapters on it, each a file and its weight, given to that option; None where the engine puts
+            none on.
     """
 
     name: str
@@ -36,10 +38,11 @@ class ServingEngine:
     identity: Callable[[ServedModel], Identity]
     backend: Callable[[ServedModel, int], Backend]
     suffixes: Sequence[str] = ()
+    adapted: Callable[[ServedModel, Sequence[tuple[str, float]], str], ServedModel] | None = None
 
 
 OPENAI = ServingEngine("openai", parse_openai, server_identity, ServerBackend)
-GGUF = ServingEngine("gguf", parse_gguf, gguf_identity, LlamaCppBackend, suffixes=(".gguf",))
+GGUF = ServingEngine("gguf", parse_gguf, gguf_identity, LlamaCppBackend, (".gguf",), with_loras)
 ENGINES: Registry[ServingEngine] = Registry("register_engines", "engine")
 
 

@@ -64,11 +64,11 @@ class LlamaCpp:
             "/completion",
             {**_NEUTRAL, **sampling, "prompt": tokens, "n_predict": request.max_new_tokens, "stop": list(request.stop)},
         )
-        text, kind = reply.get("content"), reply.get("stop_type")
-        if not isinstance(text, str) or kind not in _STOP_REASONS:
+        text, reason = reply.get("content"), _STOP_REASONS.get(str(reply.get("stop_type")))
+        if not isinstance(text, str) or reason is None:
             raise MalformedAnswerError(f"no completion: {str(reply)[:200]}")
         count = int(reply.get("tokens_predicted", 0))
-        return Generation(text, _STOP_REASONS[kind], len(tokens), count, time.perf_counter() - started_s)
+        return Generation(text, reason, len(tokens), count, time.perf_counter() - started_s)
 
     def score(self, request: ScoreRequest) -> Score:
         """The log-likelihood of a continuation.

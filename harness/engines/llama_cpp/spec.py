@@ -46,7 +46,8 @@ class GgufModel:
     @property
     def context_tokens(self) -> int:
         """How many tokens a prompt and its answer may have together."""
-        return self.context or min(read_gguf_header(self.path).context_length or math.inf, _LONGEST_BY_DEFAULT)  # type: ignore[return-value]
+        trained = read_gguf_header(self.path).context_length or _LONGEST_BY_DEFAULT
+        return self.context or min(trained, _LONGEST_BY_DEFAULT)
 
     @property
     def served(self) -> ServedModel:

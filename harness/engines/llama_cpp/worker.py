@@ -8,6 +8,7 @@ import json
 import os
 import select
 import sys
+from typing import Any
 
 _LOOK_EACH_S = 1.0
 
@@ -26,7 +27,7 @@ def main() -> None:
             os._exit(0)  # not by a way that waits for what is being answered
 
 
-def _start(settings: dict) -> object:
+def _start(settings: dict[str, Any]) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()

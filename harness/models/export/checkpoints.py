@@ -19,7 +19,8 @@ def write_quantized(model: Path, target: Target, directory: Path, *, trust_remot
     """Save the model in this directory quantised. Nothing is computed with it: on CPUs that packs NF4 weights in a way that
     does not survive being saved."""
     quantized = _quantized(model, target, trust_remote_code=trust_remote_code)
-    quantized.save_pretrained(directory)
+    with quiet_loading():
+        quantized.save_pretrained(directory)
     copy_tokenizer(model, directory, trust_remote_code=trust_remote_code)
 
 
@@ -59,6 +60,6 @@ def _method(target: Target, dtype: Any) -> Any:
         case "int8":
             return TorchAoConfig(Int8WeightOnlyConfig())
         case "int4":
-            return TorchAoConfig(IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(32)))
+            return TorchAoConfig(IntxWeightOnlyConfig(weight_dtype=torch.int4, granularity=PerGroup(32)))  # type: ignore[attr-defined]
         case _:
             return TorchAoConfig(Float8WeightOnlyConfig())

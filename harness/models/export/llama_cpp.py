@@ -156,7 +156,7 @@ def version_of(commands: Sequence[Sequence[str]]) -> str:
     if not commands:
         return "none"
     root = next((Path(part).parent for command in commands for part in command if part.endswith(".py")), None)
-    if root is None:
+    if root is None or not (root / ".git").exists():
         return "unknown"
     said = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return said.stdout.strip() or "unknown"

@@ -12,6 +12,7 @@ from harness.models.adapters.files import check_adapter_files
 from harness.models.export.source import Source
 from harness.models.loading import LoadOptions, attach_adapter, load_base, load_tokenizer
 from harness.models.probing import largest_shift, probe_log_probs
+from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,8 @@ def write_merged(source: Source, directory: Path) -> None:
     """
     model = _merged(source)
     model.to(_stored_dtype(source.base))
-    model.save_pretrained(directory)
+    with quiet_loading():
+        model.save_pretrained(directory)
     copy_tokenizer(source.base, directory, trust_remote_code=source.trust_remote_code)
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.spec import ServedModel, parse_adapter_spec, parse_model_spec
+from harness.config.candidate import adapter_subject, read_candidate
+from harness.config.spec import ModelSpec, ServedModel, SubjectSpec, parse_model_spec
 from harness.engines.backends import ENGINES
 from harness.engines.llama_cpp.spec import GgufModel, Lora, with_loras
 from harness.errors import ConfigError
@@ -19,7 +20,8 @@ def _model(text: str) -> GgufModel:
 
 def test_a_file_is_named_as_any_model_is(tiny_gguf: Path) -> None:
     assert _model(str(tiny_gguf)) == _model(f"gguf:{tiny_gguf}") == GgufModel(tiny_gguf)
-    assert parse_adapter_spec(str(tiny_gguf)).served == ServedModel(str(tiny_gguf), "", "gguf")
+    served = ModelSpec("server", str(tiny_gguf), ServedModel(str(tiny_gguf), "", "gguf"))
+    assert adapter_subject(str(tiny_gguf)) == read_candidate(str(tiny_gguf)) == SubjectSpec(served)
 
 
 def test_loras_with_scales_and_flags_are_read(tiny_gguf: Path, tiny_gguf_lora: Path, tmp_path: Path) -> None:
@@ -34,6 +36,8 @@ def test_a_lora_may_be_put_on_a_model_that_was_named(tiny_gguf: Path, tiny_gguf_
     assert served is not None
     found = with_loras(served, [(str(tiny_gguf_lora), 2.0)], "--candidate")
     assert GgufModel.of(found) == GgufModel(tiny_gguf, (Lora(tiny_gguf_lora, 2.0),), 64)
+    by_parts = read_candidate(f"{{model: {tiny_gguf}, adapter: [{{path: {tiny_gguf_lora}, weight: 2}}]}}").model
+    assert by_parts == parse_model_spec(f"gguf:{tiny_gguf}+{tiny_gguf_lora}*2")
 
 
 @pytest.mark.parametrize(
