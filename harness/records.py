@@ -469,6 +469,7 @@ class Manifest(ManifestPart):
     Attributes:
         adapter: the candidate, which most often is one.
         shipped: what ships of it, where that was held against it.
+        parents: what the candidate was merged from, as far as it was held against them.
         engine: revision of the engine that answered.
         data: the tasks measured, by name.
         unused_limits: limits in assay.yaml of tasks that no gate measured.
@@ -486,6 +487,7 @@ class Manifest(ManifestPart):
     model: ModelFacts = Field(default_factory=ModelFacts)
     adapter: ModelFacts = Field(default_factory=ModelFacts)
     shipped: ModelFacts = Field(default_factory=ModelFacts)
+    parents: tuple[ModelFacts, ...] = ()
     precision: Precision = Field(default_factory=Precision)
     engine: int | None = None
     training: TrainingFacts = Field(default_factory=TrainingFacts)

@@ -22,6 +22,18 @@ def test_safetensors_only(adapter_directory, assay, gate):
     gate(integrity.adapter_is_safe(adapter_directory, allowed=assay.settings.config.integrity.allow_files))
 
 
+def test_each_of_the_stack_is_sound(members, assay, gate):
+    options = assay.models.load_options
+    how = {"allowed": options.allowed_files, "quantization": options.quantization}
+    for member in members:
+        for check in integrity.member_is_sound(member, **how, trust_remote_code=options.trust_remote_code):
+            gate(check)
+
+
+def test_stack_is_as_named(members, subject, gate):
+    gate(integrity.combination_is_as_named(subject))
+
+
 def test_model_is_complete(model_files, gate):
     gate(integrity.model_is_complete(model_files))
 

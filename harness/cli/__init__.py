@@ -16,6 +16,7 @@ from harness.cli.check import add_check_command, print_configuration
 from harness.cli.completion import add_completion_command
 from harness.cli.export import add_export_command
 from harness.cli.init import add_init_command
+from harness.cli.merge import add_merge_command
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
 from harness.cli.serve import add_serve_command
@@ -73,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
 
     add_export_command(commands)
+    add_merge_command(commands)
     add_init_command(commands)
     add_cache_command(commands)
     add_run_commands(commands)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,10 +34,18 @@ class StackedAdapter(Section):
     """a directory or a hub id, as `--adapter` takes it"""
     weight: Annotated[float, Field(allow_inf_nan=False)] = 1.0
     """what its change is multiplied by"""
+    merged: bool = False
+    """those after it were trained on the model with it merged in, as DPO on a merged SFT: it is merged before they are put on"""
+
+    @model_validator(mode="after")
+    def _merged_as_it_is(self) -> StackedAdapter:
+        if self.merged and self.weight != 1:
+            raise objection(f"merged, with weight {self.weight:g}", "what others were trained on was merged whole")
+        return self
 
 
-class Candidate(Section):
-    """A subject: what is on trial, or what ships of it."""
+class Stack(Section):
+    """Weights, and the adapters on them."""
 
     model: Text | None = None
     """its weights, as `--model` takes them; null is the base's own"""
@@ -46,6 +55,38 @@ class Candidate(Section):
     """how several adapters become one, by PEFT's name. Only `cat` is exactly their weighted sum"""
     density: Annotated[float | None, Field(gt=0, le=1)] = None
     """share of values that ties, dare and magnitude_prune keep"""
+
+    @model_validator(mode="after")
+    def _density_belongs_to_pruning(self) -> Stack:
+        prunes = self.combination.startswith(_PRUNING)
+        if prunes and self.density is None:
+            raise objection(f"combination {self.combination} prunes, and no density is given", "add `density: 0.5`")
+        if self.density is not None and not prunes:
+            raise objection(f"combination {self.combination} prunes nothing", "take out `density:`")
+        return self
+
+    @model_validator(mode="after")
+    def _merged_ones_come_first(self) -> Stack:
+        merged = [isinstance(one, StackedAdapter) and one.merged for one in self.adapter]
+        if merged != sorted(merged, reverse=True):
+            raise objection("an adapter that is merged comes after one that is not", "list them as they were trained")
+        return self
+
+
+class Parent(Section):
+    """One of those that the candidate was merged from."""
+
+    name: Text | None = None
+    """what its gates are called by; null takes the name of its adapter or model"""
+    model: Text | None = None
+    """its weights, as `--model` takes them; null is the base's own"""
+    adapter: Text | None = None
+    """an adapter on them"""
+
+
+class Candidate(Stack):
+    """A subject: what is on trial, or what ships of it."""
+
     quantization: Quantization | None = None
     """of its weights; null is that of the base"""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
@@ -54,15 +95,9 @@ class Candidate(Section):
     """its chat template, in place of `template:`: base, adapter (the one beside it) or a file; null leaves it to `template:`"""
     template_args: Named[Any] = Field(default={})
     """further arguments of the chat template, such as enable_thinking"""
-
-    @model_validator(mode="after")
-    def _density_belongs_to_pruning(self) -> Candidate:
-        prunes = self.combination.startswith(_PRUNING)
-        if prunes and self.density is None:
-            raise objection(f"combination {self.combination} prunes, and no density is given", "add `density: 0.5`")
-        if self.density is not None and not prunes:
-            raise objection(f"combination {self.combination} prunes nothing", "take out `density:`")
-        return self
+    parents: Annotated[tuple[Text | Parent, ...], Strict(False)] | None = None
+    """what it was merged from, as `--candidate` takes it, to be no worse than each; null takes those that its provenance
+    names, or the adapters of a stack"""
 
 
 def read_candidate(text: str, option: str = "--candidate") -> SubjectSpec:
@@ -95,12 +130,35 @@ def subject_spec(given: str | Candidate, place: str, find: Callable[[str], str])
         if named.startswith("recipe:"):
             return SubjectSpec(adapters=(parse_adapter_spec(named, place),))
         return SubjectSpec(model=parse_model_spec(named, place))
+    return replace(
+        stack_spec(given, place, find),
+        template=given.template if given.template in (None, *TEMPLATES) else find(given.template),
+        parents=None if given.parents is None else [_parent(one, f"{place}: parents", find) for one in given.parents],
+        **given.model_dump(include={"quantization", "dtype", "template_args"}),
+    )
+
+
+def stack_spec(given: Stack, place: str, find: Callable[[str], str]) -> SubjectSpec:
+    """Weights and adapters on them, parsed.
+
+    Args:
+        place, find: as of `subject_spec`.
+
+    Raises:
+        ConfigError: one is no model or no adapter.
+    """
     listed = [given.adapter] if isinstance(given.adapter, str) else given.adapter
-    weighted = [(find(one), 1.0) if isinstance(one, str) else (find(one.path), one.weight) for one in listed]
+    stacked = [StackedAdapter(path=one) if isinstance(one, str) else one for one in listed]
+    weighted = [(find(one.path), one.weight) for one in stacked]
     model = None if given.model is None else parse_model_spec(find(given.model), f"{place}: model")
     if model is not None and (served := put_on(model, weighted, f"{place}: adapter")) is not None:
+        if any(one.merged for one in stacked):
+            raise ConfigError(f"{place}: nothing is merged into {given.model} here", "merge first, and export that")
         model, weighted = served, []
-    adapters = tuple(parse_adapter_spec(path, f"{place}: adapter", weight) for path, weight in weighted)
+    adapters = tuple(
+        replace(parse_adapter_spec(path, f"{place}: adapter", weight), merged=one.merged)
+        for one, (path, weight) in zip(stacked, weighted, strict=False)
+    )
     if len(adapters) > 1 and (trained := next((one for one in adapters if one.kind == "recipe"), None)):
         raise ConfigError(
             f"{place}: recipe:{trained.value} is one of several adapters",
@@ -109,8 +167,8 @@ def subject_spec(given: str | Candidate, place: str, find: Callable[[str], str])
     return SubjectSpec(
         model=model,
         adapters=adapters,
-        template=given.template if given.template in (None, *TEMPLATES) else find(given.template),
-        **given.model_dump(include={"combination", "density", "quantization", "dtype", "template_args"}),
+        combination=given.combination,
+        density=given.density,
     )
 
 
@@ -123,6 +181,13 @@ def adapter_subject(text: str) -> SubjectSpec:
     if parse_served(text, "--adapter") is not None:
         return SubjectSpec(model=parse_model_spec(text, "--adapter"))
     return SubjectSpec(adapters=(parse_adapter_spec(text),))
+
+
+def _parent(one: str | Parent, place: str, find: Callable[[str], str]) -> SubjectSpec:
+    if isinstance(one, str):
+        return subject_spec(one, place, find)
+    stack = Stack(model=one.model, adapter=one.adapter or ())
+    return replace(stack_spec(stack, place, find), name=one.name)
 
 
 def _of_document(document: Any, place: str, root: Path) -> SubjectSpec:

@@ -85,18 +85,20 @@ class TaskThresholds(Section):
     baseline: Limit = 0.02
     """largest loss against the released adapter of `--baseline`, above 0, where the gate's own rule asks for a gain or
     a level and names no tolerable loss; in units of the metric"""
+    parents: Limit = 0.02
+    """the same against each of those that the candidate was merged from"""
     win_rate: Limit = 0.05
     """how far below one half the candidate's win rate may lie, as the judge sees it"""
     rating: Limit = 0.5
     """largest loss of the judge's rating (1 to 10), where it rates"""
 
-    @field_validator("baseline")
+    @field_validator("baseline", "parents")
     @classmethod
     def _some_loss_is_tolerable(cls, value: float) -> float:
         if value == 0:
             raise objection(
                 "no run of finite size can show that nothing at all was lost",
-                "give the largest tolerable loss against the released adapter as a number above 0, such as 0.02",
+                "give the largest tolerable loss as a number above 0, such as 0.02",
             )
         return value
 

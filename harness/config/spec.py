@@ -61,6 +61,7 @@ class AdapterSpec:
 
     Attributes:
         weight: that the adapter has among those it is combined with.
+        merged: it is merged into the weights before those after it are put on.
     """
 
     kind: Literal["local", "hub", "recipe"]
@@ -68,6 +69,7 @@ class AdapterSpec:
     revision: str | None = None
     subfolder: str = ""
     weight: float = 1.0
+    merged: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class SubjectSpec:
         combination: how several adapters become one, by PEFT's name; `density` is the share of values that it keeps.
         template: chat template: a file, `adapter` for that beside the adapter; None for the model's own.
         dtype, quantization: None takes those of the reference.
+        name: what it is called where its own name will not do.
+        parents: what it was merged from; None where that is to be found out.
     """
 
     model: ModelSpec | None = None
@@ -88,6 +92,8 @@ class SubjectSpec:
     dtype: str | None = None
     template: str | None = None
     template_args: Mapping[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    parents: Sequence[SubjectSpec] | None = None
 
     @property
     def recipe(self) -> str | None:

@@ -54,9 +54,9 @@ class AgainstBaseline:
         else:
             try:
                 task, samples = self.candidate.task, self.candidate.samples
-                comparison = Comparison(task, self.baseline, samples, base_name="released adapter")
+                comparison = Comparison(task, self.baseline, samples)
                 narrowed = comparison.where(**measured.slice) if measured.slice else comparison
-                paired = narrowed.metric(measured.metric.name)
+                paired = replace(narrowed.metric(measured.metric.name), base_name="released adapter")
                 verdict = paired.non_inferior(margin, remedy=self.rule.remedy).decide(confidence=confidence)
             except AssayError as error:
                 verdict = self._error(margin, confidence, error.problem, error.remedy)
@@ -68,13 +68,14 @@ class AgainstBaseline:
 
 
 def paired_rule(gateable: Gateable) -> Rule | None:
-    """The rule over a metric of samples, which pair with another run's; None where the gate rests on none.
+    """The rule over a metric of samples, which pair with another run's; None where the gate rests on none, or is about another
+    opponent than the base.
 
     None too for a level of a metric without bounds: a loss that is tolerable everywhere (`margins.baseline`) is points of
     a share, and says nothing of tokens or nats.
     """
     rule = getattr(gateable, "rule", gateable)  # of a gate that says more than its rule does
-    if not isinstance(rule, Rule):
+    if not isinstance(rule, Rule) or rule.measurement.opponent:
         return None
     of_level = not KINDS.get(rule.kind).paired
     return None if of_level and rule.measurement.metric.range is None else rule

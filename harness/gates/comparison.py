@@ -68,7 +68,7 @@ class Comparison:
 
     Attributes:
         slice: the tags these samples were narrowed to.
-        base_name: what the candidate is compared with, for messages.
+        opponent: what the candidate is compared with in the base's place, for messages and names of gates; empty for the base.
 
     Raises:
         PairingError: an item only one side has, asked with another prompt, or twice.
@@ -78,7 +78,7 @@ class Comparison:
     base: Sequence[Sample]
     candidate: Sequence[Sample]
     slice: Mapping[str, str] = field(default_factory=dict)
-    base_name: str = "base"
+    opponent: str = ""
 
     def __post_init__(self) -> None:
         _ = self.pairs
@@ -119,8 +119,8 @@ class Comparison:
                 f"task {self.task.name!r}: metric {name!r} is None on one side only for {_named(uneven)}",
                 "the grader must decide from the item alone whether a metric applies",
             )
-        measured = _measurement(self.task.name, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
-        return replace(measured, base_name=self.base_name)
+        found = _measurement(self.task.name, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
+        return replace(found, base_name=self.opponent, opponent=self.opponent) if self.opponent else found
 
     def where(self, **tags: str) -> Comparison:
         """The pairs whose items carry all these tags.

@@ -79,6 +79,25 @@ class GateSpec:
             return Undecided(self.metric, self.kind, self.threshold, error, self.task, self.where)
         return measurement.rule(self.kind, self._of_base(measurement) if self.relative else self.threshold)
 
+    def against(self, comparison: Comparison, margin: float, *, remedy: str = "") -> Rule | Undecided | None:
+        """The question of this gate put to candidate and an opponent that is no base: no worse, within its own tolerable loss.
+
+        None for a level of a metric without bounds: a loss that is tolerable everywhere is points of a share, and says nothing
+        of tokens or nats. None too for one whose differences are biased.
+
+        Args:
+            margin: the tolerable loss, where the gate asks for a gain or a level and names none.
+            remedy: what to do where it is worse.
+        """
+        rule = self.apply(comparison)
+        if isinstance(rule, Undecided):
+            return rule
+        metric = rule.measurement.metric
+        if not KINDS.get(self.kind).paired and (metric.range is None or metric.gate_instead is not None):
+            return None
+        own = self.kind == "non_inferior"
+        return replace(rule, kind="non_inferior", threshold=rule.threshold if own else margin, remedy=remedy)
+
     def check(self, task: TaskLike) -> None:
         """What can be said of the gate before anything is measured; of a task that knows its items by then, of all.
 

@@ -37,6 +37,7 @@ class Evidence:
             None where only one model was measured.
         clusters: one label an item; None where no item has one.
         base_name: what the candidate is compared with, for messages.
+        opponent: what else than the base it is, in the names of gates; empty for the base.
         known_difference: candidate minus base, where it was found in another way than from these items alone.
         prompts: as asked, to say what the items of a loss have in common; empty where they are not at hand.
         targets, candidate_parsed, base_parsed: what a corpus metric is computed from.
@@ -56,6 +57,7 @@ class Evidence:
     base_name: str = "base"
     prompts: tuple[str, ...] = ()
     known_difference: Interval | None = None
+    opponent: str = ""
 
     @property
     def n(self) -> int:

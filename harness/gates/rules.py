@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -115,7 +115,7 @@ class Finding:
     def verdict(self) -> Verdict:
         """In the form that is stored."""
         measured = self.rule.measurement
-        return verdict_on(
+        found = verdict_on(
             KINDS.get(self.rule.kind),
             self.rule.threshold,
             self.decision,
@@ -132,6 +132,7 @@ class Finding:
             remedy=self.remedy,
             details=self.details,
         )
+        return replace(found, gate=f"{measured.opponent}/{found.gate}") if measured.opponent else found
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,13 @@
-"""Several adapters made one by PEFT, which is then measured as any other."""
+"""Several adapters made one by PEFT, which is then measured as any other; or merged into the base, for others to be put on."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from harness.digests import digest_json
 from harness.errors import AdapterError, first_line
@@ -18,8 +18,11 @@ from harness.models.adapters.kind import read_peft_config
 from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
 from harness.models.architecture import skeleton
-from harness.models.identity import adapter_digest
+from harness.models.export.merging import write_merged
+from harness.models.export.source import Source
+from harness.models.identity import adapter_digest, base_digest
 from harness.models.quiet import quiet_loading
+from harness.models.resolve import ResolvedAdapter, ResolvedModel
 from harness.paths import cache_dir
 
 # PEFT takes an adapter's name out of the names of tensors wherever it stands: none may be a part of one.
@@ -27,6 +30,15 @@ _NAMES = "stacked_adapter_{}"
 _COMBINED = "combined_adapters"
 # Settings that PEFT takes of the first adapter for all. Of these it would drop or misplace what the others have.
 _OF_THE_FIRST = ("layers_to_transform", "layers_pattern", "exclude_modules", "fan_in_fan_out")
+# Those that a combination computes with, that say where an adapter comes from, or that act in training alone.
+_TAKEN_IN = frozenset((
+    "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "target_modules", "task_type", "peft_type",
+    "peft_version", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "lora_dropout",
+    "init_lora_weights", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "runtime_config",
+    "megatron_config", "megatron_core", "ensure_weight_tying", "qalora_group_size", "bias", *_OF_THE_FIRST,
+))  # fmt: skip
+# DARE drops values at random: the same ones each time, for its answers are kept by what it was made of.
+_SEED = 0
 # What PEFT leaves out of a combination, silently.
 _LEFT_OUT = {
     "use_dora": "DoRA's magnitudes",
@@ -35,6 +47,14 @@ _LEFT_OUT = {
     "modules_to_save": "whole trained modules",
     "target_parameters": "adapted parameters",
 }
+_MERGE_FIRST = "merge it into the base, where the others were trained on that: `{path: ..., merged: true}`, before them"
+
+
+class Trust(TypedDict):
+    """What may lie beside adapters though it could run code, and whether a model's own code runs."""
+
+    allowed: Sequence[str]
+    trust_remote_code: bool
 
 
 @dataclass(frozen=True)
@@ -92,15 +112,15 @@ class Stack:
             if kind != "LORA":
                 raise AdapterError(
                     f"{adapter} is of peft_type {kind!r}, which PEFT cannot combine with others",
-                    "combine LoRA adapters, or merge this one into the base and put the others on that",
+                    f"combine LoRA adapters, or {_MERGE_FIRST}",
                 )
             lost = next((what for key, what in _LEFT_OUT.items() if config.get(key)), None)
             if lost is None and config.get("bias", "none") != "none":
                 lost = "trained biases"
+            lost = lost or _unknown(config)
             if lost is not None:
                 raise AdapterError(
-                    f"{adapter} has {lost}, which PEFT leaves out of a combination ({self.combination})",
-                    "merge it into the base (merge_and_unload) and put the others on that",
+                    f"{adapter} has {lost}, which PEFT leaves out of a combination ({self.combination})", _MERGE_FIRST
                 )
         for key in _OF_THE_FIRST:
             if any(config.get(key) != configs[0].get(key) for config in configs):
@@ -110,6 +130,7 @@ class Stack:
                 )
 
     def _combine(self, base: Path, *, trust_remote_code: bool) -> Any:
+        import torch
         from peft import PeftModel
 
         model, names = weightless(base, trust_remote_code=trust_remote_code), list[str]()
@@ -130,15 +151,52 @@ class Stack:
                             model.load_adapter(directory, adapter_name=names[-1])
                 # the scales are in the layers by now, and PEFT would give that of the first to what it makes of all
                 model.peft_config[names[0]].use_rslora = False
-                model.add_weighted_adapter(
-                    names, list(self.weights), _COMBINED, combination_type=self.combination, density=self.density
-                )
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(_SEED)
+                    model.add_weighted_adapter(
+                        names, list(self.weights), _COMBINED, combination_type=self.combination, density=self.density
+                    )
         except (ValueError, TypeError, KeyError, RuntimeError) as exc:
             raise AdapterError(
                 f"PEFT cannot combine {', '.join(path.name for path in self.adapters)} by {self.combination}: {first_line(exc)}",
                 "use `combination: cat`, which takes all ranks and is the exact sum",
             ) from exc
         return model
+
+
+def _unknown(config: Mapping[str, Any]) -> str | None:
+    """A setting that is not at its default, and of which nothing says that a combination takes it in."""
+    from peft import LoraConfig
+
+    defaults = {one.name: one.default for one in fields(LoraConfig)}
+    said = {key: value for key, value in config.items() if key not in _TAKEN_IN and value}
+    return next((f"{key}={value!r}" for key, value in said.items() if value != defaults.get(key)), None)
+
+
+def merged_model(
+    base: ResolvedModel, adapters: Sequence[ResolvedAdapter], *, allowed: Sequence[str], trust_remote_code: bool
+) -> ResolvedModel:
+    """The model that adapters make of a base, each merged into what those before it made; made now unless it was before.
+
+    In the precision of the base's files, as one saves it to train the next adapter on.
+
+    Raises:
+        AdapterError: one cannot be merged, or merged it would not act as it does.
+    """
+    digest = digest_json([base_digest(base.directory), *(adapter_digest(one.directory) for one in adapters)])
+    target = cache_dir() / "merged" / digest
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with held(target.with_suffix(".lock"), "merging adapters"):
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+                model = base.directory
+                for number, adapter in enumerate(adapters):
+                    made = Path(scratch) / str(number)
+                    source = Source(adapter.name, model, adapter.directory, {}, allowed, trust_remote_code)
+                    write_merged(source, made)
+                    model = made
+                model.rename(target)
+    return ResolvedModel(" + ".join([base.name, *(one.name for one in adapters)]), target)
 
 
 def weightless(base: Path, *, trust_remote_code: bool = False) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,15 @@ _WEIGHTS = ("weights", "config", "dtype", "quantization", "code")
 
 
 @dataclass(frozen=True)
+class Member:
+    """One of several adapters that make a subject, and the model that it is put on."""
+
+    name: str
+    directory: Path
+    base: ResolvedModel
+
+
+@dataclass(frozen=True)
 class Subject:
     """What is measured, found on this machine or served.
 
@@ -27,6 +36,7 @@ class Subject:
         weights: the model.
         adapter: on it; of several that were combined the one that they make.
         stack: those that `adapter` is made of, where they are several or weighted.
+        members: all adapters that it was named with, where they are several; those merged into `weights` first.
         dtype, quantization: resolved names, never "auto".
         chat_template: text of the template in place of the model's own, or of several by their names.
         template_args: further arguments of the template.
@@ -38,6 +48,7 @@ class Subject:
     quantization: str = "none"
     adapter: ResolvedAdapter | None = None
     stack: Stack | None = None
+    members: Sequence[Member] = ()
     chat_template: str | Mapping[str, str] | None = None
     template_args: Mapping[str, Any] = field(default_factory=dict)
     system_prompt: str | None = None

@@ -20,7 +20,7 @@ from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
 
 FIXTURE_MODULES = (fixtures, config_fixtures, training_fixtures)
-PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers")
+PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers", "parent")
 """Fixtures for each of whose values a test that takes them is run once."""
 
 _LIBRARIES = "(torch|transformers|peft|trl|accelerate|bitsandbytes|datasets|lm_eval|huggingface_hub)"
@@ -58,7 +58,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     values: Mapping[str, Sequence[Any]] = {}
     try:
         values = _values(state.settings, state.complaints)
-    except ConfigError as exc:
+    except AssayError as exc:
         state.usage_error = str(exc)  # raised once, at the end of the collection
     for name in wanted:
         metafunc.parametrize(name, values.get(name, ()), indirect=True)
@@ -67,9 +67,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[Any]]:
     """Fixture -> what it is in one run of a test after another."""
     from harness.gates.config import gates_from_config
+    from harness.session.parents import as_it_lies, parents_of
     from harness.tasks.kinds import generates
 
-    tasks = settings.config.tasks
+    tasks, candidate = settings.config.tasks, settings.candidate_spec
+    parents = parents_of(candidate and as_it_lies(candidate))
     gates = []
     for name, spec in tasks.items():
         with complaints.noting(settings.config.file.name):
@@ -79,6 +81,7 @@ def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[An
         "task_gate": [pytest.param(gate, id=gate.id) for gate in gates],
         "task_name": generating,
         "further_task": settings.tasks or [_NO_FURTHER_TASK],
+        "parent": [parent.name for parent in parents] or [pytest.param("", id="none")],
         "answers": [training_fixtures.ROW_ANSWERS, *generating],
     }
 

@@ -109,6 +109,8 @@ def _manifest(state: State, processes: Sequence[ProcessFacts]) -> Manifest:
     merged = {
         key: fact for key in ("model", "adapter", "shipped", "precision", "engine") if (fact := _first(processes, key))
     }
+    if parents := {parent.name: parent for facts in processes for parent in facts.parents}:
+        merged["parents"] = tuple(parents.values())
     trainings = [facts.training for facts in processes if facts.training]
     if trainings:  # of parallel workers one trained, the others found its adapter in the cache
         merged["training"] = min(trainings, key=lambda training: training.from_cache)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.judges.health import Health
     from harness.models import Identity, ResolvedAdapter, ResolvedModel
     from harness.models.loading import LoadedModel
-    from harness.models.subject import Subject
+    from harness.models.subject import Member, Subject
     from harness.session import Session
 
 
@@ -156,6 +156,8 @@ def evaluate(assay: Session, subject: Subject) -> Callable[..., Evaluation]:
 def compare(assay: Session, subject: Subject) -> Callable[..., Comparison | SequentialComparison]:
     """`compare(task, fewshot=None)`: base and candidate samples of a task, of assay.yaml or lm-eval, paired by item.
 
+    `against=` a parent of the candidate has that one's samples in the base's place.
+
     Example:
         def test_is_better(compare, gate):
             gate(compare("tickets").metric("accuracy").superior(by=0.05))
@@ -229,6 +231,35 @@ def gate(request: pytest.FixtureRequest) -> Gate:
     gate = Gate(request.node, state.settings, state.policy, state.baseline)
     request.node.stash[GATE] = gate
     return gate
+
+
+@pytest.fixture(scope="session")
+def members(subject: Subject) -> Sequence[Member]:
+    """The adapters that the candidate is made of, where they are several: each with `.name`, `.directory`, `.base`.
+
+    Example:
+        def test_is_made_of_two(members):
+            assert len(members) == 2
+    """
+    if not subject.members:
+        raise NotOfThisKind(f"{subject.name} is not made of several adapters")
+    return subject.members
+
+
+@pytest.fixture(scope="session")
+def parent(request: pytest.FixtureRequest, subject: Subject) -> str:
+    """The name of one of those that the candidate was merged from; a test that takes it runs once for each.
+
+    Example:
+        def test_is_no_worse(compare, parent, gate):
+            gate(compare("tickets", against=parent).metric("accuracy").non_inferior(margin=0.02))
+    """
+    name: str = request.param
+    if not name:
+        raise NotOfThisKind(
+            f"{subject.name} is no merge, or nothing says of what (`candidate: parents:` in assay.yaml does)"
+        )
+    return name
 
 
 @pytest.fixture(scope="session")

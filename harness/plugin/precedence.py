@@ -21,6 +21,7 @@ SUITES = {
     "overfitting": "did training go past what generalises?",
     "forgetting": "what did the training cost?",
     "safety": "does the candidate still refuse what its base refused, and answer what it answered?",
+    "merge": "is a merge no worse than each of those that it was made of?",
     "release": "is the file that ships still the candidate that was approved?",
     "judge": "does it read better, or worse?",
 }

@@ -18,6 +18,7 @@ _TITLES = {
     "overfitting": ("Overfitting", "does it hold beyond its rows?"),
     "forgetting": ("Forgetting", "what did it cost?"),
     "safety": ("Safety", "does it refuse and answer as before?"),
+    "merge": ("Merge", "is a merge no worse than each of those that it was made of?"),
     "judge": ("Judge", "does it read better, or worse?"),
     RELEASE: ("Last release", "is it no worse?"),
     POLICY: ("Required gates", "are they there?"),

@@ -21,7 +21,7 @@ from harness.locks import held
 from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
 from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
-from harness.session.model_pair import ROLES, ModelPair
+from harness.session.model_pair import ROLES, SHIPPED, ModelPair
 from harness.session.speeds import keep_speed, speed_key
 from harness.tasks.base import Divisible, Progress, TaskLike
 from harness.tasks.kinds import generates
@@ -79,11 +79,11 @@ class Session:
         self._built = built
         self._tasks: dict[str, TaskLike] = {}
         self._names: dict[tuple[str, int | None], str] = {}
-        self._samples: dict[tuple[str, Role], list[Sample]] = {}
+        self._samples: dict[tuple[str, str], list[Sample]] = {}
         self._sequential: dict[str, SequentialComparison] = {}
         self._costs: dict[str, Cost] = {}
 
-    def engine(self, role: Role) -> Engine:
+    def engine(self, role: str) -> Engine:
         """The engine that answers as base, candidate or judge; in process, base and candidate share one base in memory."""
         return self.loaded_judge.engine if role == "judge" else self.models.engine(role)
 
@@ -142,17 +142,26 @@ class Session:
         task = self.task(name, fewshot)
         return gates.Evaluation(task, self._measure(task, role))
 
-    def compare(self, name: str, fewshot: int | None = None) -> gates.Comparison | SequentialComparison:
-        """Base and candidate samples of a task, paired by item; as many as its gates need, under `--sequential`."""
+    def compare(
+        self, name: str, fewshot: int | None = None, *, against: str = ""
+    ) -> gates.Comparison | SequentialComparison:
+        """Base and candidate samples of a task, paired by item; as many as its gates need, under `--sequential`.
+
+        Args:
+            against: one of the candidate's parents, in the base's place; all items are measured then.
+        """
         task = self.task(name, fewshot)
+        if against:
+            candidate, parent = (self._measure(task, role) for role in ("candidate", against))
+            return gates.Comparison(task, parent, candidate, opponent=against)
         sequential = self._in_parts(task) if self.settings.sequential else None
         return self._compare(task) if sequential is None else sequential
 
     def compare_shipped(self, name: str, fewshot: int | None = None) -> gates.Comparison:
         """Samples of the candidate and of what ships, in the places of base and candidate, paired by item."""
         task = self.task(name, fewshot)
-        candidate, shipped = (self._measure(task, role) for role in ("candidate", "shipped"))
-        return gates.Comparison(task, candidate, shipped, base_name="approved candidate")
+        candidate, shipped = (self._measure(task, role) for role in ("candidate", SHIPPED))
+        return gates.Comparison(task, candidate, shipped, opponent="approved candidate")
 
     @cached_property
     def shipping(self) -> Shipping:
@@ -165,7 +174,7 @@ class Session:
 
         models = self.models
         texts = [self.task(name) for name, spec in self.settings.config.tasks.items() if generates(spec)]
-        return Shipping(models.subject("shipped"), models, [task for task in texts if isinstance(task, Task)])
+        return Shipping(models.subject(SHIPPED), models, [task for task in texts if isinstance(task, Task)])
 
     def compare_on(self, task: TaskLike) -> gates.Comparison:
         """Base and candidate samples of a task that was made for this session, paired by item.
@@ -243,23 +252,26 @@ class Session:
             found[name] = progress(comparison.size, measured, self._costs[name])
         return found
 
-    def _measure(self, task: TaskLike, role: Role) -> list[Sample]:
+    def _measure(self, task: TaskLike, role: str) -> list[Sample]:
         key = (task.name, role)
         if key not in self._samples:
             self._samples[key] = self._ask(task, role)
         return self._samples[key]
 
-    def _ask(self, task: TaskLike, role: Role) -> list[Sample]:
+    def _ask(self, task: TaskLike, role: str) -> list[Sample]:
+        """What one of them answers; a parent in the base's place: of that no sample is stored with the run."""
         engine = self.engine(role)
         # Parallel workers that want the same answers: one computes, the others find them in the cache.
         asked = engine.identity_digest, task.data_digest, task.digest
         before = engine.computed, engine.seconds
+        stored = next((one for one in (*ROLES, SHIPPED) if one == role), None)
         with self._working(f"{task.name}, {role}", *asked, engine=engine) as progress:
-            samples = task.evaluate(engine, role, progress=progress)
-        if role != "shipped":
+            samples = task.evaluate(engine, stored or "base", progress=progress)
+        if role in ROLES:
             key = speed_key(self.models.identities["base"].digest, self.models.where, task.digest)
             keep_speed(key, engine.computed - before[0], engine.seconds - before[1])
-        self._keep_samples(samples)
+        if stored:
+            self._keep_samples(samples)
         return samples
 
     @contextlib.contextmanager

@@ -1,11 +1,11 @@
-"""The two subjects that a session compares, base and candidate, and what ships of the latter: found, loaded or trained, and the
-engines that answer as them."""
+"""The two subjects that a session compares, base and candidate, and what ships of the latter or it was merged from: found, loaded
+or trained, and the engines that answer as them."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -33,12 +33,13 @@ from harness.models.identity import base_digest
 from harness.models.memory import fits
 from harness.models.resolve import find_directory
 from harness.models.segment import named_as_the_base
-from harness.models.stack import Stack
-from harness.models.subject import Subject, chosen_template
+from harness.models.stack import Stack, Trust, merged_model
+from harness.models.subject import Member, Subject, chosen_template
 from harness.models.trainers.record import TrainingRecord
 from harness.models.trainers.registry import read_training_record
 from harness.paths import answers_file, answers_limit_bytes, cache_dir
 from harness.records import ModelFacts, Precision, ProcessFacts, Role, TrainingFacts
+from harness.session.parents import Parent, as_it_lies, parents_of
 from harness.training import Recipe, TrainedAdapter, TrainingLog, train
 from harness.training.cache import Training, is_cached
 from harness.training.history import TrainingHistory, read_history
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ROLES: tuple[Role, ...] = ("base", "candidate")
+SHIPPED: Role = "shipped"
 
 
 def no_shipped() -> ConfigError:
@@ -68,7 +70,7 @@ def no_candidate() -> ConfigError:
 
 
 class ModelPair:
-    """Base and candidate: all that is costly is made when first asked for, and kept.
+    """Base and candidate, and further subjects by name: all that is costly is made when first asked for, and kept.
 
     Attributes:
         trained: the adapter's training, where this session trained it or took it from the cache.
@@ -78,8 +80,10 @@ class ModelPair:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.trained: TrainedAdapter | None = None
-        self.engines: dict[Role, Engine] = {}
-        self._models: dict[Role, LoadedModel] = {}
+        self.engines: dict[str, Engine] = {}
+        self._models: dict[str, LoadedModel] = {}
+        self._further: dict[str, Subject] = {}
+        self._further_identities: dict[str, Identity] = {}
 
     @cached_property
     def base(self) -> ResolvedModel:
@@ -147,32 +151,88 @@ class ModelPair:
         Raises:
             ConfigError: neither a candidate nor a recipe was named.
         """
-        spec = self.settings.candidate_spec
-        if spec is None:
+        if self.spec is None:
             raise no_candidate()
-        return self._found(spec, self.chosen_template, quantization=self.quantization, recipe=self.recipe)
+        return self.resolve(self.spec, template=self.chosen_template, recipe=self.recipe)
 
     @cached_property
-    def shipped(self) -> Subject | None:
-        """What ships of the candidate; None where nothing is named.
+    def spec(self) -> SubjectSpec | None:
+        """The candidate as it was named; an adapter that was trained on another adapter, with that one."""
+        named = self.settings.candidate_spec
+        return None if named is None else self._as_it_lies(named)
 
-        A whole model is taken as its files are, or as `serving:` says that they are loaded; on the base's weights, and where
-        neither says otherwise, the precision is that of the base.
+    @cached_property
+    def parents(self) -> Mapping[str, Parent]:
+        """What the candidate was merged from, by the names of their gates."""
+        return {parent.name: parent for parent in parents_of(self.spec)}
+
+    def subject(self, role: str) -> Subject:
+        """Base, candidate, what ships of it (`shipped`), or one of its parents by its name.
+
+        Raises:
+            AssayError: it is not named, or not what it was.
         """
-        spec, serving = self.settings.shipped_spec, self.settings.config.serving
-        if spec is None:
-            return None
-        if spec.recipe is not None:
-            raise ConfigError(f"recipe:{spec.recipe} is trained here, and ships nothing", "name the file that ships")
-        on_base = spec.model is None or self._named(spec)[0] == self.base
-        quantization = serving.quantization or (self.quantization if on_base else "none")
-        template = spec.template or (self.chosen_template if on_base else None)
-        return self._found(replace(spec, dtype=spec.dtype or serving.dtype), template, quantization=quantization)
+        if role in ROLES:
+            return self.reference if role == "base" else self.candidate
+        if role not in self._further:
+            self._further[role] = self._shipped() if role == SHIPPED else self._parent(self.parents[role])
+        return self._further[role]
 
-    def _found(
-        self, spec: SubjectSpec, template: str | None, *, quantization: str, recipe: Recipe | None = None
+    def _shipped(self) -> Subject:
+        """A whole model is taken as its files are, or as `serving:` says that they are loaded; on the base's weights, and where
+        neither says otherwise, precision and template are those of the candidate.
+        """
+        named, serving = self.settings.shipped_spec, self.settings.config.serving
+        if named is None:
+            raise no_shipped()
+        spec = self._as_it_lies(named)
+        on_base = self._named(spec)[0] == self.base
+        return self.resolve(
+            replace(spec, dtype=spec.dtype or serving.dtype),
+            template=self.chosen_template if on_base else None,
+            quantization=serving.quantization or (self.quantization if on_base else "none"),
+        )
+
+    def _parent(self, parent: Parent) -> Subject:
+        """Measured as the candidate is; on the base's weights, asked by its template too."""
+        spec = self._as_it_lies(parent.spec)
+        found = self.resolve(spec)
+        parent.check(_identity(found))
+        if self.chosen_template is None or found.is_served or self._named(spec)[0] != self.base:
+            return found
+        return replace(found, chat_template=self.candidate.chat_template)
+
+    def _as_it_lies(self, named: SubjectSpec) -> SubjectSpec:
+        spec = as_it_lies(named)
+        if spec != named:
+            log.info(
+                "%s was trained on the adapter %s, which is merged first", *(one.value for one in spec.adapters[:-3:-1])
+            )
+        return spec
+
+    def resolve(
+        self,
+        spec: SubjectSpec,
+        *,
+        template: str | None = None,
+        quantization: str | None = None,
+        recipe: Recipe | None = None,
     ) -> Subject:
-        """What is named, on disk or served."""
+        """What a subject's names stand for, found, fetched or made; what it does not name is the base's.
+
+        Args:
+            template, quantization: where it names none.
+            recipe: trains its adapter, where it names that by a recipe.
+
+        Raises:
+            AssayError: a part is not there, or cannot be put on the others.
+        """
+        if spec.recipe is not None and recipe is None:
+            raise ConfigError(
+                f"recipe:{spec.recipe} is trained here, as a candidate alone",
+                "train it first (assay train NAME --output DIRECTORY), and name the file or directory",
+            )
+        template = spec.template or template
         weights, adapters = self._named(spec)
         if weights.is_served and (adapters or spec.quantization or spec.dtype or spec.template or spec.template_args):
             what = "adapters on disk" if adapters else "quantization, dtype and template"
@@ -180,7 +240,14 @@ class ModelPair:
                 f"{weights.location} is served: {what} cannot be put on it from here",
                 "name what the server itself calls the candidate (openai:NAME@URL), or pass the model's directory",
             )
-        adapter, stack = self._adapter(weights, adapters, spec, recipe)
+        merged = [self._put_on(weights, one) for one in adapters if one.merged]
+        members = [Member(one.name, one.directory, weights) for one in merged]
+        if merged:
+            weights = merged_model(weights, merged, **self._trust)
+        loose = [one for one in adapters if not one.merged]
+        found = [self._put_on(weights, one) for one in loose] if recipe is None else [self._train(recipe)]
+        members += [Member(one.name, one.directory, weights) for one in found]
+        adapter, stack = self._combined(weights, found, [one.weight for one in loose], spec)
         if weights.is_served and (template not in (None, "base") or spec.template_args):
             raise ConfigError(
                 f"{weights.name} is served, and its server renders the chat template",
@@ -188,8 +255,9 @@ class ModelPair:
             )
         return Subject(
             weights,
+            members=members if merged or stack is not None else (),
             dtype=spec.dtype or self.dtype,
-            quantization=spec.quantization or quantization,
+            quantization=spec.quantization or quantization or self.quantization,
             adapter=adapter,
             stack=stack,
             chat_template=chosen_template(template, adapter),
@@ -198,29 +266,15 @@ class ModelPair:
             trust_remote_code=self.settings.trust_remote_code,
         )
 
-    def subject(self, role: Role) -> Subject:
-        """One of them.
-
-        Raises:
-            ConfigError: it is not named.
-        """
-        if role == "base":
-            return self.reference
-        found = self.shipped if role == "shipped" else self.candidate
-        if found is None:
-            raise no_shipped()
-        return found
-
     def check_candidate(self) -> None:
         """Refuse what is named and lies on this machine, but is neither a model nor an adapter; nothing is fetched or trained.
 
         Raises:
-            AssayError: the candidate cannot be measured.
+            AssayError: the candidate, or what it was merged from, cannot be measured.
         """
-        spec = self.settings.candidate_spec
-        if spec is None:
+        if self.spec is None:
             raise no_candidate()
-        self._check(spec)
+        self._check(self.spec, *(parent.spec for parent in self.parents.values()))
 
     def check_shipped(self) -> None:
         """The same of what ships.
@@ -231,13 +285,14 @@ class ModelPair:
         if self.settings.shipped_spec is not None:
             self._check(self.settings.shipped_spec)
 
-    def _check(self, spec: SubjectSpec) -> None:
-        adapters = spec.adapters
-        if spec.model is not None and spec.model.kind == "local":
-            _, adapters = self._named(spec)
-        for adapter in adapters:
-            if adapter.kind == "local":
-                resolve_adapter(adapter)
+    def _check(self, *specs: SubjectSpec) -> None:
+        for spec in specs:
+            adapters = spec.adapters
+            if spec.model is not None and spec.model.kind == "local":
+                _, adapters = self._named(spec)
+            for adapter in adapters:
+                if adapter.kind == "local":
+                    resolve_adapter(adapter)
 
     def _named(self, spec: SubjectSpec) -> tuple[ResolvedModel, Sequence[AdapterSpec]]:
         """A subject's weights and adapters: what is named alone may turn out to be an adapter on the base."""
@@ -250,32 +305,33 @@ class ModelPair:
                 return self.base, [AdapterSpec(model.kind, model.value, model.revision, model.subfolder)]
         return resolve_model(model, trust_remote_code=self.settings.trust_remote_code), spec.adapters
 
-    def _adapter(
-        self, weights: ResolvedModel, adapters: Sequence[AdapterSpec], spec: SubjectSpec, recipe: Recipe | None
+    def _put_on(self, weights: ResolvedModel, named: AdapterSpec) -> ResolvedAdapter:
+        """An adapter, under the names of the weights that it is put on."""
+        found = resolve_adapter(named)
+        if weights.is_served:
+            return found
+        return named_as_the_base(found, weights.directory, trust_remote_code=self.settings.trust_remote_code)
+
+    def _combined(
+        self, weights: ResolvedModel, found: Sequence[ResolvedAdapter], weighting: Sequence[float], spec: SubjectSpec
     ) -> tuple[ResolvedAdapter | None, Stack | None]:
         """The one adapter on the weights, and what it was made of."""
-        if recipe is not None:
-            return self._train(recipe), None
-        trusted = self.settings.trust_remote_code
-        found = [
-            resolve_adapter(one)
-            if weights.is_served
-            else named_as_the_base(resolve_adapter(one), weights.directory, trust_remote_code=trusted)
-            for one in adapters
-        ]
-        weighting = [one.weight for one in adapters]
-        if not found or (len(found) == 1 and weighting == [1.0]):
+        if not found or spec.recipe is not None or (len(found) == 1 and weighting == [1.0]):
             return next(iter(found), None), None
         stack = Stack([one.directory for one in found], weighting, spec.combination, spec.density)
-        directory = stack.combined(
-            weights.directory,
-            allowed=self.settings.config.integrity.allow_files,
-            trust_remote_code=trusted,
-        )
+        directory = stack.combined(weights.directory, **self._trust)
         name = " + ".join(
             one.name if weight == 1 else f"{weight:g} {one.name}" for one, weight in zip(found, weighting, strict=True)
         )
         return ResolvedAdapter(name, directory), stack
+
+    @property
+    def _trust(self) -> Trust:
+        """What may lie beside adapters, and whether a model's own code runs."""
+        return {
+            "allowed": self.settings.config.integrity.allow_files,
+            "trust_remote_code": self.settings.trust_remote_code,
+        }
 
     @property
     def is_trained(self) -> bool:
@@ -349,14 +405,13 @@ class ModelPair:
             )
         return {role: self.identity(role) for role in ROLES}
 
-    @cached_property
-    def shipped_identity(self) -> Identity:
-        """Identity of what ships."""
-        return self.identity("shipped")
-
-    def _identified(self, role: Role) -> Identity:
+    def _identified(self, role: str) -> Identity:
         """The identity that was taken first."""
-        return self.shipped_identity if role == "shipped" else self.identities[role]
+        if role in ROLES:
+            return self.identities[role]
+        if role not in self._further_identities:
+            self._further_identities[role] = self.identity(role)
+        return self._further_identities[role]
 
     @cached_property
     def shares_weights(self) -> bool:
@@ -391,7 +446,7 @@ class ModelPair:
         """
         return self.loaded_as("candidate")
 
-    def loaded_as(self, role: Role) -> LoadedModel:
+    def loaded_as(self, role: str) -> LoadedModel:
         """The model that answers as one of the two. Where they share weights, both are one in memory; else each is by
         itself, and where memory does not hold both, the one that was asked for before is loaded again when it is used."""
         if role not in self._models:
@@ -402,7 +457,7 @@ class ModelPair:
                 self._models[role].reload = partial(self._load, role)
         return self._models[role]
 
-    def _load(self, role: Role) -> LoadedModel:
+    def _load(self, role: str) -> LoadedModel:
         from harness.models.loading import load_model
 
         subject, before = self.subject(role), self._identified(role).digest
@@ -439,7 +494,10 @@ class ModelPair:
         """Whether the candidate is an adapter that is switched on and off on the base."""
         return self.candidate.adapter is not None and self.shares_weights
 
-    def measured(self, role: Role) -> LoadedModel:
+    def _is_on_base(self, subject: Subject) -> bool:
+        return subject.adapter is not None and subject.shares_weights_with(self.reference)
+
+    def measured(self, role: str) -> LoadedModel:
         """The model that answers as one of the two, once an adapter that is switched off is known to leave the base as it
         was: its answers are kept as the base's.
 
@@ -448,14 +506,14 @@ class ModelPair:
         """
         from harness.checks.integrity import base_is_intact
 
-        if role == "shipped" or not self.shares_base:
+        if role not in ROLES or not self.shares_base:
             return self.loaded_as(role)
         check = base_is_intact(self.loaded, observed=self.observed)
         if not check.holds:
             raise AdapterError(f"{self.candidate.name} cannot be compared with its base: {check.reason}", check.remedy)
         return self.loaded_as(role)
 
-    def engine(self, role: Role) -> Engine:
+    def engine(self, role: str) -> Engine:
         """The engine that answers as base or candidate; in process, both share one base in memory where they can."""
         if role not in self.engines:
             digest = self._identified(role).digest
@@ -474,10 +532,10 @@ class ModelPair:
             for role, (reasoning, count) in found.items()
         }
 
-    def _asked(self, role: Role) -> Asking | None:
-        """How one of them is asked: what ships, as the candidate is."""
-        if role != "shipped" or (alike := self._asking["candidate"]) is None:
-            return self._asking["candidate" if role == "shipped" else role]
+    def _asked(self, role: str) -> Asking | None:
+        """How one of them is asked: what is no base, as the candidate is."""
+        if role in ROLES or (alike := self._asking["candidate"]) is None:
+            return self._asking["base" if role == "base" else "candidate"]
         reasoning, count = self._reasoning(self.subject(role))
         return replace(alike, reasoning=reasoning or (NEVER if alike.reasoning else None), count=count)
 
@@ -495,11 +553,11 @@ class ModelPair:
         found = find_reasoning(tokenizer, budget, named)
         return found, lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def other_base(self, role: Role) -> str | None:
+    def other_base(self, role: str) -> str | None:
         """Digest of the base, where the role's own identity does not hold it: what is kept may be as far from another."""
-        return None if role == "base" or (role == "candidate" and self.shares_base) else self.identities["base"].digest
+        return None if role == "base" or self._is_on_base(self.subject(role)) else self.identities["base"].digest
 
-    def backend(self, role: Role) -> Backend:
+    def backend(self, role: str) -> Backend:
         """What computes the answers of one of the two."""
         subject = self.subject(role)
         return make_backend(
@@ -530,10 +588,9 @@ class ModelPair:
         """The cache of everything that was ever answered on this machine."""
         return AnswerCache(answers_file(), limit_bytes=answers_limit_bytes())
 
-    def identity(self, role: Role) -> Identity:
-        """Identity of one of the two; that of the base needs no adapter."""
-        subject = self.subject(role)
-        return served_identity(subject.location) if isinstance(subject.location, ServedModel) else subject.identity()
+    def identity(self, role: str) -> Identity:
+        """Identity of one of them; that of the base needs no adapter."""
+        return _identity(self.subject(role))
 
     def facts(self) -> ProcessFacts:
         """Who was compared and how computed: of what was needed so far, and nothing else is asked for."""
@@ -547,9 +604,15 @@ class ModelPair:
         if "candidate" in found:
             subject = self.candidate
             facts["adapter"] = ModelFacts(name=subject.name, recipe=subject.recipe, **own.get("candidate", {}))
-        if "shipped_identity" in found:
-            ships = self.shipped_identity
-            facts["shipped"] = ModelFacts(name=self.subject("shipped").name, digest=ships.digest, parts=ships.parts)
+        if self._further_identities:
+            further = {
+                name: ModelFacts(
+                    name=self.subject(name).name if name == SHIPPED else name, digest=who.digest, parts=who.parts
+                )
+                for name, who in self._further_identities.items()
+            }
+            facts["shipped"] = further.pop(SHIPPED, ModelFacts())
+            facts["parents"] = tuple(further.values())
         if own and not self.base.is_served:
             facts["precision"] = Precision(dtype=self.dtype, quantization=self.quantization, device=self.device)
         if self.trained is not None:
@@ -585,3 +648,7 @@ class ModelPair:
     def _train(self, recipe: Recipe) -> ResolvedAdapter:
         self.trained = train(base_path=str(self.base.directory), **self._training(recipe))
         return ResolvedAdapter(f"recipe:{recipe.name}", self.trained.path, recipe.name)
+
+
+def _identity(subject: Subject) -> Identity:
+    return served_identity(subject.location) if isinstance(subject.location, ServedModel) else subject.identity()

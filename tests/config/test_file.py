@@ -105,7 +105,7 @@ def test_a_wrong_word_about_serving_or_files_is_told(tmp_path: Path, added: str,
             "zzz: 1",
             [
                 "unknown key 'zzz'",
-                "reasoning, reasoning_tokens, recipe, required, safety, serving, severities, store",
+                "reasoning, reasoning_tokens, recipe, required, safety, serving, severities, shipped, store",
             ],
         ),
         ("model: some/model", "model: 7", ["model is 7 (int)", "give a text", "base model"]),

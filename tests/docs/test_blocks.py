@@ -17,6 +17,7 @@ from generator.sources import fixtures
 from project import Project
 
 from harness.config import load_config
+from harness.config.merge_recipe import read_merge_recipe
 from harness.gates.config import gates_from_config
 from harness.tasks.build import build_task
 from harness.training.recipe import load_recipe
@@ -42,6 +43,9 @@ def test_yaml_is_taken_by_the_loader(block: Block, tmp_path: Path) -> None:
     file.write_text(block.source)
     if Path(block.title).parent == Path("fixtures/recipes"):
         load_recipe(file, root=tmp_path)
+        return
+    if block.title == "recipe.yaml":
+        assert read_merge_recipe(file).document
         return
     assert block.title == "assay.yaml"
     (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")

@@ -23,6 +23,8 @@ from .probe import Observed as Observed
 from .provenance import base_as_trained as base_as_trained
 from .provenance import precision_is_as_served as precision_is_as_served
 from .provenance import strength_as_trained as strength_as_trained
+from .stack import combination_is_as_named as combination_is_as_named
+from .stack import member_is_sound as member_is_sound
 from .tensors import config_agrees_with_tensors as config_agrees_with_tensors
 from .tensors import tensors_map_both_ways as tensors_map_both_ways
 from .tokenizer import tokenizer_is_the_bases as tokenizer_is_the_bases

@@ -16,7 +16,9 @@ from harness.models.adapters.modules import out_of_reach
 from harness.models.adapters.names import EXPERT, VIRTUAL_TOKENS
 
 if TYPE_CHECKING:
-    import torch
+    import numpy as np
+
+    FloatMatrix = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 # Both must be passed: healthy adapters stay within a factor of 3 of the median of their kind, and where modules are
 # very alike, a small difference already has a large score.
@@ -102,7 +104,8 @@ def change_norms(adapter: Path, base: Path | None = None, *, trust_remote_code: 
         for pair in pairs:
             a, b = (file.get_tensor(name) for name in (pair.a, pair.b))
             if a.ndim == b.ndim == 2 and pair.rank == pair.rank_b:
-                squared = scale_of(config, pair) ** 2 * _squared(a, b, pair.experts) / pair.experts
+                squared = squared_norm(a.double().numpy(), b.double().numpy(), pair.experts) / pair.experts
+                squared *= scale_of(config, pair) ** 2
                 squares[EXPERT.sub(".experts.", pair.module)].append((pair, squared))
     norms = {of_one[0][0]: statistics.fmean(squared for _, squared in of_one) for of_one in squares.values()}
     return {pair: max(0.0, squared) ** 0.5 for pair, squared in norms.items() if math.isfinite(squared)}
@@ -124,11 +127,11 @@ def _virtual_token_norms(adapter: Path) -> dict[LoraPair, float]:
     }
 
 
-def _squared(a: torch.Tensor, b: torch.Tensor, experts: int) -> float:
+def squared_norm(a: FloatMatrix, b: FloatMatrix, experts: int = 1) -> float:
     """The squared Frobenius norm of B A, summed over experts that PEFT stacks: A by experts, then ranks; B the other way."""
     # by numpy: torch puts all its threads to each of hundreds of tiny products
-    of_a = a.double().numpy().reshape(experts, -1, a.shape[1])
-    of_b = b.double().numpy().reshape(b.shape[0], -1, experts).transpose(2, 0, 1)
+    of_a = a.reshape(experts, -1, a.shape[1])
+    of_b = b.reshape(b.shape[0], -1, experts).transpose(2, 0, 1)
     return float(((of_a @ of_a.transpose(0, 2, 1)) * (of_b.transpose(0, 2, 1) @ of_b)).sum())
 
 

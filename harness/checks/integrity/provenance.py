@@ -99,7 +99,7 @@ def base_as_trained(
         trained_on = _BaseName.of(named) if isinstance(named, str) and named else None
         own = {_BaseName.of(base_name), _BaseName.of(str(base))}
         differ = trained_on is not None and trained_on.model not in {name.model for name in own}
-        warnings = ["another name: make sure that it is the same model"] if differ else []
+        warnings = [f"another name: make sure that it is the same model{_there(adapter, named)}"] if differ else []
         dense = (
             served is None and quantization == "none" and "quantization_config" not in read_json(base / "config.json")
         )
@@ -130,6 +130,13 @@ def base_as_trained(
         remedy=f"pass the base it was trained on with --model ({CONFIG} calls it {named!r}), or train it on this one",
         details={**details, "digest": digest},
     )
+
+
+def _there(adapter: Path, named: object) -> str:
+    """How to measure on the base that is named, where it lies on this machine, as a merge that training went on from does."""
+    if not isinstance(named, str) or not (Path(named) / "config.json").is_file():
+        return ""
+    return f"; if it is not, that one is here: --candidate='{{model: {named}, adapter: {adapter}}}'"
 
 
 @dataclass(frozen=True)

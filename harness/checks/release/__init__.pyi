@@ -2,7 +2,6 @@ from .acting import acts_as_the_candidate as acts_as_the_candidate
 from .answers import ANSWERS as ANSWERS
 from .answers import flipped as flipped
 from .answers import length_over_candidate as length_over_candidate
-from .answers import no_worse as no_worse
 from .files import answers_end_alike as answers_end_alike
 from .files import conversations_are_put_alike as conversations_are_put_alike
 from .files import files_are_whole as files_are_whole

@@ -7,28 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from harness.checks.overfitting import length_over_base
-from harness.gates import BoundRule, Comparison, GateSpec, Measurement, Rule
-from harness.gates.baseline import paired_rule
+from harness.gates import BoundRule, Comparison, Rule
 from harness.metrics.base import Metric
 
 ANSWERS = "what ships is not what was approved: see how far it is from the candidate (release/drift), and make it again"
 _FLIPPED = Metric("flipped", kind="binary", higher_is_better=False)
-
-
-def no_worse(spec: GateSpec, comparison: Comparison, margin: float) -> Rule | None:
-    """A gate of assay.yaml put to what ships and to the candidate: non-inferior within the gate's own tolerable loss.
-
-    Args:
-        margin: where the gate names none of its own, as one that asks for a gain does.
-
-    Returns:
-        None where there is no loss to speak of: the level of a metric without bounds, or one that a judge could not give.
-    """
-    rule = paired_rule(spec.apply(comparison))
-    if rule is None or not isinstance(rule.measurement, Measurement):
-        return None
-    own = rule.kind == "non_inferior"
-    return rule.measurement.non_inferior(rule.threshold if own else margin, remedy=ANSWERS)
 
 
 def flipped(comparison: Comparison, limit: float) -> Rule | None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
-from harness.digests import digest_file
 from harness.errors import ConfigError
 from harness.models.export.checkpoints import write_quantized
 from harness.models.export.llama_cpp import LlamaCppTools, version_of
 from harness.models.export.merging import write_merged
 from harness.models.export.source import Source
 from harness.models.export.target import Target
+from harness.models.provenance import new_directory, refuse_existing, write_record
 
 RECORD = "assay-export.json"
-_PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "torchao", "safetensors", "gguf")
+_PACKAGES = ("bitsandbytes", "torchao", "gguf")
 
 
 def export(source: Source, target: Target, output: Path, tools: LlamaCppTools | None = None) -> Path:
@@ -36,20 +32,16 @@ def export(source: Source, target: Target, output: Path, tools: LlamaCppTools | 
     """
     tools = tools or LlamaCppTools()
     _check(source, target, output, tools)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
-        made, work = Path(scratch) / "made", Path(scratch) / "work"
-        made.mkdir()
+    with new_directory(output) as made:
+        work = made.parent / "work"
         file = _make(source, target, made, work, tools)
-        record = _record(source, target, made, tools, scratch)
-        (made / RECORD).write_text(json.dumps(record, indent=2) + "\n")
-        made.rename(output)
+        versions = {"llama.cpp": version_of(tools.commands)} if tools.commands else None
+        write_record(made, RECORD, _facts(source, target, tools, made.parent), packages=_PACKAGES, versions=versions)
     return output / file
 
 
 def _check(source: Source, target: Target, output: Path, tools: LlamaCppTools) -> None:
-    if output.exists():
-        raise ConfigError(f"{output} exists already", "give a directory that does not exist yet")
+    refuse_existing(output)
     if source.adapter is None and target.kind in ("merged", "gguf-lora"):
         raise ConfigError(
             f"--to={target}: {source.name} has no adapter", "name an adapter, or export the model as another form"
@@ -83,31 +75,19 @@ def _make(source: Source, target: Target, made: Path, work: Path, tools: LlamaCp
     return ""
 
 
-def _record(source: Source, target: Target, made: Path, tools: LlamaCppTools, scratch: str) -> dict[str, Any]:
-    steps = []
-    if source.adapter is not None and target.kind != "gguf-lora":
-        steps.append("merged in float32 (PEFT, safe_merge), held against the adapter")
+def _facts(source: Source, target: Target, tools: LlamaCppTools, scratch: Path) -> dict[str, Any]:
+    steps = (
+        []
+        if source.adapter is None or target.kind == "gguf-lora"
+        else ["merged in float32 (PEFT, safe_merge), held against the adapter"]
+    )
     commands = [
-        " ".join(Path(part).name if scratch in part else part for part in command) for command in tools.commands
+        " ".join(Path(part).name if str(scratch) in part else part for part in command) for command in tools.commands
     ]
     if target.kind in ("nf4", "int8", "torchao"):
         steps.append(f"quantised to {target}, nothing computed before it was saved")
-    versions = {name: found for name in _PACKAGES if (found := _version(name)) is not None}
-    if commands:
-        versions["llama.cpp"] = version_of(tools.commands)
     return {
-        "schema": 1,
-        "made_by": f"adapter-assay {__version__}",
         "target": str(target),
         "source": {"name": source.name, **source.identity},
         "steps": [*steps, *commands],
-        "versions": versions,
-        "files": {path.name: digest_file(path) for path in sorted(made.iterdir()) if path.is_file()},
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
