@@ -65,7 +65,7 @@ class Comparison:
 
     Attributes:
         slice: the tags these samples were narrowed to.
-        opponent: whose samples stand in the base's place; empty where they are the base's.
+        opponent: the parent whose samples stand in the base's place; empty where they are the base's.
 
     Raises:
         PairingError: an item only one side has, asked with another prompt, or twice.
@@ -115,7 +115,7 @@ class Comparison:
                 "the grader must decide from the item alone whether a metric applies",
             )
         found = _measurement(self.task.name, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
-        return replace(found, base_name=self.opponent, opponent=self.opponent) if self.opponent else found
+        return replace(found, base_name=f"parent {self.opponent}", opponent=self.opponent) if self.opponent else found
 
     def where(self, **tags: str) -> Comparison:
         """The pairs whose items carry all these tags.
