@@ -54,9 +54,9 @@ class AgainstBaseline:
         else:
             try:
                 task, samples = self.candidate.task, self.candidate.samples
-                comparison = Comparison(task, self.baseline, samples)
+                comparison = Comparison(task, self.baseline, samples, base_name="released adapter")
                 narrowed = comparison.where(**measured.slice) if measured.slice else comparison
-                paired = replace(narrowed.metric(measured.metric.name), base_name="released adapter")
+                paired = narrowed.metric(measured.metric.name)
                 verdict = paired.non_inferior(margin, remedy=self.rule.remedy).decide(confidence=confidence)
             except AssayError as error:
                 verdict = self._error(margin, confidence, error.problem, error.remedy)

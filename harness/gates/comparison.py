@@ -68,7 +68,8 @@ class Comparison:
 
     Attributes:
         slice: the tags these samples were narrowed to.
-        opponent: what the candidate is compared with in the base's place, for messages and names of gates; empty for the base.
+        base_name: what the candidate is compared with, for messages.
+        opponent: what else than the base it is, in the names of gates; empty for the base.
 
     Raises:
         PairingError: an item only one side has, asked with another prompt, or twice.
@@ -78,6 +79,7 @@ class Comparison:
     base: Sequence[Sample]
     candidate: Sequence[Sample]
     slice: Mapping[str, str] = field(default_factory=dict)
+    base_name: str = "base"
     opponent: str = ""
 
     def __post_init__(self) -> None:
@@ -120,7 +122,7 @@ class Comparison:
                 "the grader must decide from the item alone whether a metric applies",
             )
         found = _measurement(self.task.name, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
-        return replace(found, base_name=self.opponent, opponent=self.opponent) if self.opponent else found
+        return replace(found, base_name=self.base_name, opponent=self.opponent)
 
     def where(self, **tags: str) -> Comparison:
         """The pairs whose items carry all these tags.

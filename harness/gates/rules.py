@@ -74,8 +74,10 @@ class Rule:
         if decision.outcome == "error":
             raise ValueError(f"it is {found.value}")
         reason = Reason(kind.say(decision.outcome, found, self.threshold, wording))
-        # Below a base at its floor there is little room to fall: a drop seen all the same stays a fail.
-        if kind.needs_room and decision.outcome != "fail" and base is not None:
+        # Below a base at its floor there is little room to fall: a drop seen all the same stays a fail. What another opponent
+        # cannot do, need not be kept of it.
+        nothing_to_keep = decision.outcome == "pass" and measured.opponent
+        if kind.needs_room and decision.outcome != "fail" and base is not None and not nothing_to_keep:
             floor = at_floor(estimate_of(base), found, self.threshold, wording)
             if floor:
                 decision, reason = decision.inconclusive("at_floor"), Reason(wording.change(found)).after(floor)

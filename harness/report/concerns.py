@@ -18,11 +18,13 @@ _TITLES = {
     "overfitting": ("Overfitting", "does it hold beyond its rows?"),
     "forgetting": ("Forgetting", "what did it cost?"),
     "safety": ("Safety", "does it refuse and answer as before?"),
-    "merge": ("Merge", "is a merge no worse than each of those that it was made of?"),
     "judge": ("Judge", "does it read better, or worse?"),
+    "merge": ("Merge", "is it no worse than its parents?"),
     RELEASE: ("Last release", "is it no worse?"),
     POLICY: ("Required gates", "are they there?"),
 }
+# What most candidates have none of is no gap in a report.
+_WHERE_GATED = ("merge", RELEASE, POLICY)
 
 _ORDER: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "pass")
 
@@ -63,7 +65,7 @@ class Concern:
 
 
 def concerns(verdicts: Iterable[Verdict]) -> tuple[Concern, ...]:
-    """All eight, whether gated or not, and what was held against a baseline or is missing, where something is."""
+    """All eight, whether gated or not, and what was held against parents or a baseline or is missing, where something is."""
     by_name: dict[str, list[Verdict]] = {name: [] for name in _TITLES}
     for verdict in verdicts:
         by_name[concern_of(verdict)].append(verdict)
@@ -71,7 +73,7 @@ def concerns(verdicts: Iterable[Verdict]) -> tuple[Concern, ...]:
     return tuple(
         _concern(name, found, () if name == RELEASE else held)
         for name, found in by_name.items()
-        if found or name not in (RELEASE, POLICY)
+        if found or name not in _WHERE_GATED
     )
 
 

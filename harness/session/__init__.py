@@ -153,7 +153,7 @@ class Session:
         task = self.task(name, fewshot)
         if against:
             candidate, parent = (self._measure(task, role) for role in ("candidate", against))
-            return gates.Comparison(task, parent, candidate, opponent=against)
+            return gates.Comparison(task, parent, candidate, base_name=f"parent {against}", opponent=against)
         sequential = self._in_parts(task) if self.settings.sequential else None
         return self._compare(task) if sequential is None else sequential
 
@@ -161,7 +161,7 @@ class Session:
         """Samples of the candidate and of what ships, in the places of base and candidate, paired by item."""
         task = self.task(name, fewshot)
         candidate, shipped = (self._measure(task, role) for role in ("candidate", SHIPPED))
-        return gates.Comparison(task, candidate, shipped, opponent="approved candidate")
+        return gates.Comparison(task, candidate, shipped, base_name="approved candidate", opponent="candidate")
 
     @cached_property
     def shipping(self) -> Shipping:

@@ -167,3 +167,37 @@ def test_thresholds_that_no_score_reaches_are_refused() -> None:
     for rule in (lambda: measured.superior(by=20), lambda: measured.non_inferior(5), lambda: measured.at_most(-1)):
         with pytest.raises(ConfigError, match="it can only be 0 to 1"):
             rule()
+
+
+class HardHits(Hits):
+    """Of which a model that knows nothing has none."""
+
+    metrics = (Metric("hit", kind="binary", floor=0.0), Metric("tokens"))
+
+
+def against(base: Sequence[float], candidate: Sequence[float], opponent: str = "sums") -> Comparison:
+    sides = [
+        [sample(str(i), role, hit, scores={"hit": hit, "tokens": hit}) for i, hit in enumerate(hits)]
+        for role, hits in (("base", base), ("candidate", candidate))
+    ]
+    task = Task("t", [Item("0", Prompt(text="p"), "x")], HardHits(), "d")
+    return Comparison(task, *sides, base_name=f"parent {opponent}" if opponent else "base", opponent=opponent)
+
+
+def test_gates_against_a_parent_are_called_by_it_and_need_not_keep_what_it_cannot_do() -> None:
+    able, unable = [1.0] * 40, [0.0] * 40
+    asked = GateSpec("t", "hit", "superior", 0.2)
+    kept, lost, new = (asked.against(against(*sides), 0.1) for sides in ((able, able), (able, unable), (unable, able)))
+    assert kept is not None and lost is not None and new is not None
+    assert [rule.decide().outcome for rule in (kept, lost, new)] == ["pass", "fail", "pass"]
+    verdict = lost.decide()
+    assert (verdict.gate, verdict.margin) == ("sums/t/hit/non_inferior", 0.1)
+    assert against(unable, able, "").metric("hit").non_inferior(0.1).decide().open_because == ("at_floor",)
+    assert against(able, able).where().metric("hit").base_name == "parent sums"
+
+
+def test_a_tolerable_loss_is_the_gates_own_and_says_nothing_of_levels_without_bounds() -> None:
+    comparison = against([1.0, 0.0], [1.0, 1.0])
+    own = GateSpec("t", "hit", "non_inferior", 0.3).against(comparison, 0.1)
+    assert own is not None and own.threshold == 0.3
+    assert GateSpec("t", "tokens", "at_most", 200).against(comparison, 0.1) is None
