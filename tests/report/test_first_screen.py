@@ -116,6 +116,11 @@ SENTENCES: list[tuple[list[Verdict], str]] = [
         "Waived: task (1), by Ada until 31 Dec 2026.",
     ),
     (
+        [found("macro_f1", 0.94), waived(gain("fail", candidate=Estimate(0.1), estimate=Estimate(0.1, 0.0, 0.15)))],
+        "Does its job only in part: F1 0.940, but accuracy 0 to 10% (20 points better required). "
+        "Waived: task (1), by Ada until 31 Dec 2026.",
+    ),
+    (
         [gain(), waived(loss("fail"), "expired")],
         "Does its job: accuracy 0 to 91%. Blocked by forgetting (1).",
     ),
