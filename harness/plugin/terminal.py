@@ -27,6 +27,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     )
     from harness.report.history import last_runs
     from harness.report.standing import describe_idle_waivers, standing
+    from harness.report.text import one_line
 
     if state.verdicts:
         reporter.section("release gates", sep="=")
@@ -35,7 +36,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
             reporter.write(f"{verdict.outcome.upper():<13}", **{colour: True})
             reporter.write_line(printable(f"{verdict.gate}: {verdict.reason}"))
             if told := standing(verdict):
-                reporter.write_line(printable(f"{'':<13}  {told}"), yellow=True)
+                reporter.write_line(f"{'':<13}  {one_line(told, 1000)}", yellow=True)
             if verdict.remedy and verdict.outcome in ("fail", "error"):
                 reporter.write_line(f"{'':<13}  remedy: {verdict.remedy}")
     if missed := describe_not_measured(state.skipped):
