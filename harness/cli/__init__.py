@@ -19,6 +19,7 @@ from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
 from harness.cli.serve import add_serve_command
 from harness.errors import AssayError
+from harness.models.quiet import quiet_imports
 
 if TYPE_CHECKING:
     from harness.config.spec import ServedModel
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    quiet_imports()
     try:
         answer: int | None = arguments.run(arguments)
     except AssayError as exc:

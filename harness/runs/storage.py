@@ -103,7 +103,7 @@ class Store:
         names = [
             name.removesuffix(".json") for name in self.location.child(BASELINES).names() if name.endswith(".json")
         ]
-        return [found for name in names if not name.startswith(".") and (found := self.baseline(name)) is not None]
+        return [found for name in names if is_name(name) and (found := self.baseline(name)) is not None]
 
     def baseline(self, name: str) -> Baseline | None:
         """The baseline of that name; None where there is none.
@@ -118,7 +118,9 @@ class Store:
             document = json.loads(data)
             if document.pop("schema") != BASELINE_SCHEMA:
                 raise ValueError("another version of adapter-assay wrote it")
-            return Baseline(**document)
+            if not is_run_id(document["run"]):
+                raise ValueError(f"{document['run']!r} is no run's id")
+            return Baseline(**{**document, "name": name})  # a file may call itself anything, and shells see the name
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunError(
                 f"the baseline {name} in {self.location} cannot be read: {error}",
