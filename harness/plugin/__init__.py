@@ -10,6 +10,7 @@ import pytest
 
 from harness.config.settings import Settings
 from harness.errors import AssayError, Complaints, ConfigError, joined
+from harness.models.quiet import quiet_imports
 from harness.plugin import config_fixtures, fixtures, training_fixtures
 from harness.plugin.finish import finish_run
 from harness.plugin.gating import suite_of, suites_of
@@ -40,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers and fixtures, and start this session's state; the process that reports also collects verdicts."""
+    quiet_imports()
     for name, question in SUITES.items():
         config.addinivalue_line("markers", f"{name}: {question}")
     for module in FIXTURE_MODULES:
