@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.engines.requests import Prompt, Score, ScoreRequest
+from harness.engines.server.choice import NoLogprobsError
 from harness.engines.server.client import Reply, complete
-from harness.errors import EngineError
+from harness.errors import EngineError, UnanswerableError
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -62,7 +63,7 @@ def refuse_conversation(request: ScoreRequest) -> None:
         EngineError: the prompt is a conversation.
     """
     if request.prompt.text is None:
-        raise EngineError(
+        raise UnanswerableError(
             "a server cannot score a continuation of a conversation: it applies the chat template itself",
             "score raw-text prompts, or judge the model in process (--model=DIRECTORY)",
         )
@@ -115,7 +116,7 @@ def _context_length(client: OpenAI, name: str, context: str, known: MutableMappi
 
 
 def _no_logprobs(seen: str) -> EngineError:
-    return EngineError(
+    return NoLogprobsError(
         f"this server gives no log-probabilities of the prompt: asked with echo and logprobs, it sent {seen}",
         "use a server that gives them (vLLM does), tasks that generate, or the model in process (--model=DIRECTORY)",
     )
