@@ -100,6 +100,18 @@ def test_what_an_engine_cannot_answer_leaves_the_rest_of_an_item_measured() -> N
             asked.metric("kl_per_token")
 
 
+def test_word_problems_are_solved_where_solutions_cannot_be_scored() -> None:
+    class OnlyWrites:
+        def answer(self, requests: list[Request]) -> list[tuple[int, Answer]]:
+            if any(isinstance(request, ScoreRequest) for request in requests):
+                raise UnanswerableError("no log-probabilities")
+            return [(i, Generation("It is 12.", "stop", 40, 5, 2.0)) for i in range(len(requests))]
+
+    measured = task(WorkedAnswerGrader(), {"answer": 12, "solution": "6 + 6 = 12"})
+    [sample] = measured.evaluate(OnlyWrites(), "candidate")  # type: ignore[arg-type]
+    assert (sample.scores["exact_match"], sample.scores["gold_solution_logprob"]) == (1.0, None)
+
+
 def test_what_no_part_of_a_task_can_do_without_is_refused_by_the_engine() -> None:
     class Nothing:
         def answer(self, requests: list[Request]) -> list[tuple[int, Answer]]:
