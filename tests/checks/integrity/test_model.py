@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from harness.checks import integrity
 from harness.checks.integrity.model import MODEL_CHECKS
 from harness.checks.integrity.model_files import ModelFiles
+from harness.errors import ModelError
 from harness.gates import Check
 from harness.models.loading import LoadOptions, load_model
 
@@ -190,3 +191,33 @@ def test_an_end_of_answers_that_was_lost(tuned: ModelFiles, tiny_model_dir: Path
     assert "<|endoftext|>" in failed(replace(tuned, base=base))["model_ending"].reason
     edit(tuned.directory / "generation_config.json", eos_token_id=0)
     assert "model_ending" in failed(tuned)
+
+
+def test_an_index_left_over_beside_the_whole_file_counts_for_nothing(tuned: ModelFiles) -> None:
+    (tuned.directory / "model.safetensors.index.json").write_text(
+        '{"weight_map": {"a": "model-00001-of-00002.safetensors"}}'
+    )
+    assert integrity.model_is_complete(tuned).holds
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "tie_word_embeddings", "eos_token_id"])
+def test_a_configuration_of_wrong_types_is_told(tuned: ModelFiles, key: str) -> None:
+    config = tuned.directory / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), key: "64"}))
+    check = integrity.model_is_complete(tuned)
+    assert not check.holds and f"Validation error for field '{key}'" in check.reason
+    with pytest.raises(ModelError, match="no tokenizer could be read"):
+        integrity.model_ends_answers(tuned)
+
+
+@pytest.mark.parametrize("eos", ["2", -1, 2.5, True, [2, None, {}]])
+def test_an_eos_that_is_no_token_is_told(tuned: ModelFiles, eos: object) -> None:
+    (tuned.directory / "generation_config.json").write_text(json.dumps({"eos_token_id": eos}))
+    with pytest.raises(ModelError, match=r"generation_config.json gives eos_token_id"):
+        integrity.model_ends_answers(tuned)
+
+
+def test_an_eos_beyond_the_vocabulary_is_shown_as_its_id(tuned: ModelFiles) -> None:
+    (tuned.directory / "generation_config.json").write_text(json.dumps({"eos_token_id": 99999999}))
+    check = integrity.model_ends_answers(tuned)
+    assert not check.holds and "model.generate stops at 99999999 alone" in check.reason
