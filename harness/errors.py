@@ -139,6 +139,10 @@ class EngineError(AssayError):
     """A request could not be answered."""
 
 
+class UnanswerableError(EngineError):
+    """What runs the model has no means to answer such a request: what rests on it is skipped, and the run tells so."""
+
+
 class UndecidedError(EngineError):
     """What a gate rests on could not be had in full, through no fault of the candidate: the gate is inconclusive."""
 

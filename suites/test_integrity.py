@@ -42,6 +42,10 @@ def test_model_is_finite(model_files, gate):
     gate(integrity.model_is_finite(model_files))
 
 
+def test_model_is_as_it_was_made(model_files, gate):
+    gate(integrity.model_is_as_made(model_files))
+
+
 def test_no_layer_of_the_model_stands_out(model_files, gate):
     gate(integrity.model_changes_are_even(model_files))
 

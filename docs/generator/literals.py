@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 ELLIPSIS = "…"
@@ -60,6 +61,9 @@ class Source:
             case ast.Name(id=name):
                 known = self.names.get(name)
                 return [known] if isinstance(known, str) else self._assigned(name)
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if isinstance(self.names.get(name), ModuleType):
+                known = getattr(self.names[name], attribute, None)
+                return [known] if isinstance(known, str) else []
             case ast.Call(func=ast.Name(id=name)) if helper := self._own(name):
                 return Source.of(helper).returned()
         return []

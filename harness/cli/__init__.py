@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
 from harness.cli.serve import add_serve_command
 from harness.errors import AssayError
+from harness.models.quiet import quiet_imports
 
 if TYPE_CHECKING:
     from harness.config.spec import ServedModel
@@ -36,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    quiet_imports()
     try:
         answer: int | None = arguments.run(arguments)
     except AssayError as exc:
@@ -44,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("assay: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # `assay runs | head`: who read has enough, and Python would complain once more on leaving
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return answer or 0
 
 

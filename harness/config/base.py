@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -103,6 +112,21 @@ Count = Annotated[int, Field(ge=1)]
 Text = Annotated[str, Field(min_length=1)]
 Named = Annotated[Mapping[str, T], BeforeValidator(_entries)]
 """Entries under names that a person chose."""
+
+
+def _as_json(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What templates are given must be told again, and digested."""
+    try:
+        json.dumps(given, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise objection(
+            f"it holds what JSON has no word for ({exc})", "give texts, numbers, true, false or lists"
+        ) from exc
+    return given
+
+
+TemplateArgs = Annotated[Named[Any], AfterValidator(_as_json)]
+"""Arguments of a chat template, by their names."""
 
 
 def objection(problem: str, remedy: str) -> PydanticCustomError:

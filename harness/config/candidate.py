@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict, model_validator
 
-from harness.config.base import Named, Section, Text, objection
+from harness.config.base import Section, TemplateArgs, Text, objection
 from harness.config.checking import check, location
 from harness.config.sections import Quantization
 from harness.config.spec import SubjectSpec, parse_adapter_spec, parse_model_spec, parse_served, put_on
@@ -25,6 +25,14 @@ _PRUNING = ("ties", "dare", "magnitude_prune")
 
 TEMPLATES = ("base", "adapter")
 """Chat templates that need no path: the base's own, and that beside the adapter."""
+
+
+_ELSEWHERE = {
+    "generation": "answers are decoded greedily, whatever a generation_config.json says beside its EOS; how long they may be "
+    "and where they stop is the task's: `max_new_tokens:`, `stop:`",
+    "engine": "a model's name says what runs it: a directory or a hub id this process, FILE.gguf llama.cpp, openai:NAME@URL "
+    "a server",
+}
 
 
 class StackedAdapter(Section):
@@ -93,11 +101,20 @@ class Candidate(Stack):
     """its precision; null is that of the base"""
     template: Text | None = None
     """its chat template, in place of `template:`: base, adapter (the one beside it) or a file; null leaves it to `template:`"""
-    template_args: Named[Any] = Field(default={})
+    template_args: TemplateArgs = Field(default={})
     """further arguments of the chat template, such as enable_thinking"""
     parents: Annotated[tuple[Text | Parent, ...], Strict(False)] | None = None
     """what it was merged from, as `--candidate` takes it, to be no worse than each; null takes those that its provenance
     names, or the adapters of a stack"""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decoding_is_the_tasks(cls, given: Any) -> Any:
+        """What reads like a part of a candidate, and is none: told apart from a slip of the pen."""
+        if isinstance(given, Mapping) and (named := _ELSEWHERE.keys() & given.keys()):
+            key = min(named)
+            raise objection(f"{key!r} is no part of a candidate", _ELSEWHERE[key])
+        return given
 
 
 def read_candidate(text: str, option: str = "--candidate") -> SubjectSpec:

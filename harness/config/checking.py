@@ -34,10 +34,42 @@ def check(model: type[S], given: Any, located: Location, error: type[AssayError]
         return section
     except ValidationError as exc:
         schema = model.model_json_schema()
-        complaints = [_complaint(schema, one, located) for one in exc.errors(include_url=False)]
+        complaints = [_complaint(schema, one, located) for one in _meant(exc.errors(include_url=False), given)]
     finally:
         noted_renamings.reset(noting)
     raise joined([error(*one) for one in complaints], error)
+
+
+def _meant(errors: Sequence[ErrorDetails], given: Any) -> Sequence[ErrorDetails]:
+    """Errors at places that a person wrote. Of a value that may be one of several kinds pydantic tells what each kind finds
+    wrong with it, by names of its own: left are those of the kind that got furthest into it."""
+    found: dict[tuple[int | str, ...], ErrorDetails] = {}
+    for error in errors:
+        place = _written(error, given)
+        found.setdefault(place, {**error, "loc": place})
+    of_kinds = {_written(error, given) for error in errors if _written(error, given) != tuple(error["loc"])}
+    return [
+        error
+        for place, error in found.items()
+        if not (
+            place in of_kinds and any(len(other) > len(place) and other[: len(place)] == place for other in of_kinds)
+        )
+    ]
+
+
+def _written(error: ErrorDetails, given: Any) -> tuple[int | str, ...]:
+    """The location of an error without the kinds in it: only keys and places in lists that are there, or missing."""
+    place: list[int | str] = []
+    *_, last = loc = error["loc"] or ("",)
+    for part in loc:
+        if (isinstance(given, Mapping) and part in given) or (
+            isinstance(given, list | tuple) and isinstance(part, int)
+        ):
+            given = given[part]
+            place.append(part)
+        elif part == "[key]" or (part is last and error["type"] == "missing"):
+            place.append(part)
+    return tuple(place)
 
 
 def _warn_renamed(noted: Sequence[tuple[str, str]], name: str, command: str, error: type[AssayError]) -> None:
@@ -67,7 +99,8 @@ def schema_at(schema: Mapping[str, Any], keys: Sequence[str]) -> Mapping[str, An
 
 def schema_of(part: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """What a part of a schema says of the value under one key, or of one entry of a list."""
-    return part.get("properties", {}).get(key) or part.get("items") or part.get("additionalProperties") or {}
+    lists = (one["items"] for one in [part, *part.get("anyOf", [])] if "items" in one)
+    return part.get("properties", {}).get(key) or next(lists, None) or part.get("additionalProperties") or {}
 
 
 def resolve(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict, model_validator
 
-from harness.config.base import Count, Named, Section, Text
+from harness.config.base import Count, Named, Section, TemplateArgs, Text
 from harness.config.candidate import Candidate, beside
 from harness.config.checking import check, location
 from harness.config.policy import WaiverEntry, check_waivers
@@ -44,7 +44,7 @@ class ConfigFile(Section):
     """what ships of it, as `--shipped` takes it, or its parts; null is that of `serving: merged:`, if any"""
     template: Text | None = None
     """chat template of the candidate, as `--template` takes it: base, adapter or a file. A base without one is asked by it too"""
-    template_args: Named[Any] = Field(default={})
+    template_args: TemplateArgs = Field(default={})
     """further arguments of the chat templates of both, such as enable_thinking"""
     system_prompt: Text | None = None
     """put before every conversation that brings no system prompt, to base and candidate alike"""

@@ -27,9 +27,9 @@ def _day(given: Any) -> Any:
 
 
 def _gate(given: Any) -> Any:
-    if isinstance(given, str) and given.strip().startswith(WILDCARD):
+    if isinstance(given, str) and WILDCARD in given.partition("/")[0]:
         raise objection(
-            "it names gates of every suite",
+            "it may name gates of several suites",
             "name the gate as the report gives it, or the suite before the *, as in forgetting/*",
         )
     return given

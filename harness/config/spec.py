@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from harness.errors import ConfigError
+from harness.errors import ConfigError, show
 from harness.plugins import Registry
 
 EMBEDDED_NAME = "smollm2-135m"
@@ -236,7 +236,11 @@ class _Place(NamedTuple):
 
 def _directory_or_hub(text: str, option: str, also: str) -> _Place:
     path = Path(text).expanduser()
-    if path.is_dir():
+    try:
+        is_directory = path.is_dir()
+    except OSError as exc:  # longer than names can be
+        raise ConfigError(f"{option}={show(text)}: {exc.strerror}", f"use {also}a local directory or a hub id") from exc
+    if is_directory:
         return _Place("local", str(path.resolve()))
     if path.is_file():
         raise ConfigError(

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.errors import UndecidedError
+from harness.errors import UnanswerableError, UndecidedError
 from harness.gates.preconditions import PairingError, carries, no_item_with
 from harness.gates.rules import Measurement
 from harness.metrics.base import Metric
@@ -44,9 +44,11 @@ class Evaluation:
             TaskError: the task has no such metric.
             PairingError: a sample was not scored by it.
             UndecidedError: a judge was to give it, and left more without than may be.
+            UnanswerableError: what runs the model cannot tell it.
         """
         metric = self.task.metric(name)
         kept = [s for s in self.samples if _applies(s, metric, self.task.name)]
+        _check_told(metric, self.task.name, kept)
         _check_read(metric, self.task.name, len(self.samples) - len(kept), len(self.samples))
         return _measurement(self.task.name, self.slice, metric, None, kept)
 
@@ -106,6 +108,7 @@ class Comparison:
             TaskError: the task has no such metric.
             PairingError: a sample was not scored by it, or it applies to one side of an item only.
             UndecidedError: a judge was to give it, and left more without than may be.
+            UnanswerableError: what runs the model cannot tell it.
         """
         metric = self.task.metric(name)
         kept, uneven = [], set()
@@ -116,6 +119,7 @@ class Comparison:
             elif any(applies):
                 uneven.add(base.item_id)
         _check_read(metric, self.task.name, len(self.pairs) - len(kept), len(self.pairs))
+        _check_told(metric, self.task.name, kept)
         if uneven and metric.unread is None:
             raise PairingError(
                 f"task {self.task.name!r}: metric {name!r} is None on one side only for {_named(uneven)}",
@@ -170,6 +174,15 @@ def _applies(sample: Sample, metric: Metric, task: str) -> bool:
         f"task {task!r}: item {sample.item_id!r} has no score {metric.name!r}",
         f"the grader must score every sample by each of its metrics; this one has: {', '.join(sorted(sample.scores))}",
     )
+
+
+def _check_told(metric: Metric, task: str, kept: Sequence[object]) -> None:
+    """Refuse a metric that what runs a model had no means to tell, of any item."""
+    if metric.is_optional and not kept:
+        raise UnanswerableError(
+            f"task {task!r}: a model that is served does not tell {metric.name}",
+            "measure the model that it was made of in process (--candidate=DIRECTORY)",
+        )
 
 
 def _check_read(metric: Metric, task: str, lacking: int, of: int) -> None:

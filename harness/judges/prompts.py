@@ -17,7 +17,7 @@ _TAGS = re.compile(r"<(?=\s*/?\s*(?:instruction|reference|answer|conversation|ve
 # Special tokens of the usual chat templates: in process they would be read as such, and end the user's turn.
 _SPECIAL = re.compile(
     r"<(?=[|\uff5c])|(?<=[|\uff5c])>|<(?=/?(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|think)>)"
-    r"|<(?=</?SYS>)|<(?=/?SYS>>)|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\])",
+    r"|<(?=</?SYS>)|<(?=/?SYS>>)|\[(?=\||/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_RESULTS)\])",
     re.IGNORECASE,
 )
 _SAYS = re.compile(r"\b(verdict|rating)(\W{0,4}):", re.IGNORECASE)

@@ -26,6 +26,7 @@ class Metric:
             would not keep its error rate; None where it is not.
         unread: of a judge's scores, the largest share of items of which a verdict may be unreadable, on either side: those
             are left out, and with more nothing is decided. None where every item has a score.
+        is_optional: of a model that is run by what cannot tell it (`UnanswerableError`) no item has a score.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Metric:
     bounds: tuple[float, float] | None = None
     gate_instead: str | None = None
     unread: float | None = None
+    is_optional: bool = False
 
     @property
     def range(self) -> tuple[float, float] | None:

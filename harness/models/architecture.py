@@ -13,7 +13,22 @@ from harness.models.quiet import quiet_loading
 _FIRST_TOKEN = 30
 # Of their logits' standard deviation: bfloat16 stays within 0.02.
 _MOST_DIFFERENCE = 0.1
-_READ = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError)
+
+
+def unreadable() -> tuple[type[Exception], ...]:
+    """What transformers raises on files that it cannot make sense of."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    return (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ImportError,
+        RecursionError,
+        StrictDataclassError,
+    )
 
 
 def read_base_config(base: Path, *, trust_remote_code: bool = False) -> Any:
@@ -26,7 +41,7 @@ def read_base_config(base: Path, *, trust_remote_code: bool = False) -> Any:
 
     try:
         return AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code)
-    except _READ as exc:
+    except unreadable() as exc:
         raise ModelError(
             f"transformers cannot read {base / 'config.json'}: {first_line(exc)}",
             "pass a model that the installed transformers knows; code from the model's repository runs only with "
@@ -96,7 +111,7 @@ def skeleton(base: Path, *, trust_remote_code: bool = False) -> Any:
     try:
         with quiet_loading(), torch.device("meta"):
             return loader.from_config(config, trust_remote_code=trust_remote_code)
-    except (*_READ, RuntimeError, AssertionError) as exc:
+    except (*unreadable(), RuntimeError, AssertionError) as exc:
         raise ModelError(
             f"transformers cannot build the base {base.name} ({config.model_type}): {first_line(exc)}",
             "install the library that it names" if isinstance(exc, ImportError) else "correct its config.json",
@@ -115,7 +130,7 @@ def with_weights(base: Path, *, trust_remote_code: bool = False) -> Any:
     try:
         with quiet_loading():
             return loader.from_pretrained(base, dtype="auto", trust_remote_code=trust_remote_code, use_safetensors=True)
-    except (*_READ, RuntimeError) as exc:
+    except (*unreadable(), RuntimeError) as exc:
         raise ModelError(
             f"{base} cannot be loaded: {first_line(exc)}", "check that the directory is a complete language model"
         ) from exc

@@ -19,6 +19,7 @@ _VERSIONS = (2, 3)
 # By the number that the format gives each type (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+_NUMBERS = (".context_length", ".file_type", "os_token_id")
 _TOKEN_TYPES = "tokenizer.ggml.token_type"
 # Normal tokens and bytes; all others may end an answer or are never written.
 _PLAIN_TYPES = (1, 6)
@@ -90,12 +91,19 @@ def _read(path: Path, mtime_ns: int, size: int) -> GgufHeader:
             try:
                 reader = _Reader(data)
                 metadata = reader.metadata()
-            except (struct.error, UnicodeDecodeError, KeyError, ValueError, IndexError) as exc:
+                _check_numbers(metadata)
+            except (struct.error, LookupError, ValueError, OverflowError, MemoryError, RecursionError) as exc:
                 raise ModelError(
                     f"{path} is a damaged GGUF file: {first_line(exc)}", "download or convert it again"
                 ) from exc
             special = {number for number, kind in enumerate(reader.token_types) if kind not in _PLAIN_TYPES}
             return GgufHeader(metadata, frozenset(special))
+
+
+def _check_numbers(metadata: Mapping[str, Any]) -> None:
+    for key, value in metadata.items():
+        if key.endswith(_NUMBERS) and (type(value) is not int or value < 0):
+            raise ValueError(f"{key} is {value!r}, no whole number")
 
 
 class _Reader:
@@ -124,6 +132,8 @@ class _Reader:
             if keep:
                 self.token_types = struct.unpack_from(f"<{count}{_SCALARS[inner]}", self._data, self._at)
             self._at += count * struct.calcsize(_SCALARS[inner])
+            if self._at > len(self._data):
+                raise ValueError("a list that is longer than the file")
         else:
             for _ in range(count):
                 self._value(inner)

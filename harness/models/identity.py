@@ -19,6 +19,7 @@ from harness.paths import cache_dir, write_atomic
 # Raised when a change of this package's engine changes answers; older cached answers then miss.
 ENGINE_REVISION = 2
 
+_RESTORE = "restore the file from its source"
 _SMALL_BYTES = 8 << 20
 # A file this young may still change within one mtime tick (the "racy git" problem): not cached.
 _SETTLED_S = 2.0
@@ -129,7 +130,10 @@ def _files_digest(directory: Path, names: Iterable[str]) -> str:
 def _canonical_json_digest(path: Path) -> str:
     if not path.is_file():
         return "none"
-    return digest_json(_canonical(read_json_object(path, ModelError, "restore the file from its source")))
+    try:
+        return digest_json(_canonical(read_json_object(path, ModelError, _RESTORE)))
+    except RecursionError as exc:
+        raise ModelError(f"{path} is nested too deep to be read", _RESTORE) from exc
 
 
 def _canonical(value: object) -> object:

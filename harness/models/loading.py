@@ -18,7 +18,7 @@ from harness.models.adapters.kind import read_peft_config
 from harness.models.adapters.methods import ON_DENSE_WEIGHTS, Method, method_of
 from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
-from harness.models.architecture import auto_class, check_reads_text_alone, read_base_config
+from harness.models.architecture import auto_class, check_reads_text_alone, read_base_config, unreadable
 from harness.models.probing import PlainBase, ask_plain_base
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
 from harness.models.quiet import quiet_loading
@@ -175,7 +175,7 @@ def load_tokenizer(
     try:
         trusted = trust_remote_code or (options is not None and options.trust_remote_code)
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=trusted)
-    except (OSError, ValueError) as exc:
+    except unreadable() as exc:
         raise ModelError(
             f"no tokenizer could be read from {base}: {first_line(exc)}", "add tokenizer.json to it"
         ) from exc
@@ -278,7 +278,7 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     try:
         with quiet_loading():
             model: PreTrainedModel = loader.from_pretrained(base, **arguments)
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as exc:
+    except (*unreadable(), RuntimeError) as exc:
         raise ModelError(
             f"{base} cannot be loaded: {first_line(exc)}",
             "check that the directory is a complete causal language model; code from the model's repository runs only "

@@ -14,6 +14,11 @@ _TALKATIVE = (
 )
 
 
+def quiet_imports() -> None:
+    """Keep bitsandbytes, whoever imports it first, from asking on some CPUs for a package that it does without."""
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
+
 @contextlib.contextmanager
 def quiet_loading() -> Iterator[None]:
     """Silence loading bars and informational notices; errors still show."""

@@ -12,6 +12,7 @@ from harness.models.adapters.contents import CONFIG, WEIGHTS, is_lfs_pointer, lf
 from harness.models.adapters.files import read_adapter_config
 from harness.models.embedded import embedded_directory, ensure_embedded_model
 from harness.models.trainers.registry import as_peft, refusal
+from harness.models.weight_files import weight_map
 
 # Never a pickle: what the hub may hand us of a repository.
 _RESTORE = "restore the file from its source"
@@ -83,6 +84,7 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
     if spec.kind == "embedded":
         return ResolvedModel(spec.value, ensure_embedded_model())
     directory = find_directory(spec, ModelError, "--model", code=trust_remote_code)
+    weight_map(directory)
     if spec.kind == "hub":
         return ResolvedModel(_hub_name(spec), directory)
     _refuse_lfs_pointers(directory, ModelError)
@@ -146,10 +148,14 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
 
 
 def _refuse_lfs_pointers(directory: Path, error: type[AssayError]) -> None:
-    """Weights, tokenizers, templates and configurations alike: a clone without Git LFS may lack any of them."""
+    """Weights, tokenizers, templates and configurations alike: a clone without Git LFS may lack any of them. Links to nothing
+    too."""
     stored = sorted(path for pattern in _SAFE_FILES for path in directory.glob(pattern))
-    for path in filter(is_lfs_pointer, stored):
-        raise error(*lfs_pull(path))
+    for path in stored:
+        if not path.is_file():
+            raise error(f"{path} is a link to a file that is not there, or no file", _RESTORE)
+        if is_lfs_pointer(path):
+            raise error(*lfs_pull(path))
 
 
 def _from_hub(spec: ModelSpec | AdapterSpec, error: type[AssayError], option: str, *, code: bool = False) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from harness.config.settings import Settings
 from harness.errors import AssayError, Complaints, ConfigError, joined
+from harness.models.quiet import quiet_imports
 from harness.plugin import config_fixtures, fixtures, training_fixtures
 from harness.plugin.finish import finish_run
 from harness.plugin.gating import suite_of, suites_of
@@ -40,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register markers and fixtures, and start this session's state; the process that reports also collects verdicts."""
+    quiet_imports()
     for name, question in SUITES.items():
         config.addinivalue_line("markers", f"{name}: {question}")
     for module in FIXTURE_MODULES:
@@ -70,8 +73,10 @@ def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[An
     from harness.session.parents import as_it_lies, parents_of
     from harness.tasks.kinds import generates
 
-    tasks, candidate = settings.config.tasks, settings.candidate_spec
-    parents = parents_of(candidate and as_it_lies(candidate))
+    tasks, parents = settings.config.tasks, []
+    with contextlib.suppress(AssayError):  # which is told where the candidate is looked at
+        candidate = settings.candidate_spec
+        parents = [parent.name for parent in parents_of(candidate and as_it_lies(candidate))]
     gates = []
     for name, spec in tasks.items():
         with complaints.noting(settings.config.file.name):
@@ -81,7 +86,7 @@ def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[An
         "task_gate": [pytest.param(gate, id=gate.id) for gate in gates],
         "task_name": generating,
         "further_task": settings.tasks or [_NO_FURTHER_TASK],
-        "parent": [parent.name for parent in parents] or [pytest.param("", id="none")],
+        "parent": parents or [pytest.param("", id="none")],
         "answers": [training_fixtures.ROW_ANSWERS, *generating],
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.errors import AssayError, UndecidedError, first_line
+from harness.errors import AssayError, UnanswerableError, UndecidedError, first_line
 from harness.plugin.gating import GATE, fails_test, severity_by_default, suite_of
 from harness.plugin.precedence import SPARED
 from harness.plugin.state import STATE, State
@@ -22,6 +22,11 @@ _SPARED = "assay_spared"
 
 class NotOfThisKind(pytest.skip.Exception):  # type: ignore[name-defined,misc]
     """Skips a test that asks what candidates of this kind have not: nothing that the run should have measured is missing."""
+
+
+# Pytest tells why by the exception's full name, and leaves out that of its own.
+for _attribute in ("__module__", "__qualname__"):
+    setattr(NotOfThisKind, _attribute, getattr(pytest.skip.Exception, _attribute))
 
 
 def measures(item: pytest.Item) -> bool:
@@ -58,6 +63,8 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
     verdicts = gate.unreported() if gate is not None else []
     if isinstance(error, AssayError):
         report.longrepr = str(error)
+    if isinstance(error, UnanswerableError) and report.failed:
+        _skip(report, item, error.problem)
     if report.failed and not (gate is not None and gate.raised is error is not None):
         verdicts.append(state.policy.applied(_verdict_without_gate(item, report, error), severity_by_default(item)))
         if not fails_test(verdicts[-1], settings):
@@ -74,9 +81,13 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
 def _let_be(report: pytest.TestReport, item: pytest.Item, verdict: Verdict) -> None:
     """Where setting up went wrong there is nothing to call."""
     if report.when == "setup":
-        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {verdict.reason}")
+        _skip(report, item, verdict.reason)
     else:
         report.outcome, report.longrepr = "passed", None
+
+
+def _skip(report: pytest.TestReport, item: pytest.Item, why: str) -> None:
+    report.outcome, report.longrepr = "skipped", (str(item.path), (item.location[1] or 0) + 1, f"Skipped: {why}")
 
 
 def _fail_all_the_same(report: pytest.TestReport, verdict: Verdict) -> None:

@@ -16,6 +16,7 @@ _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "
 
 def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     """One line a verdict, worst last where the eye is and with its remedy, then what was cached and where the report lies."""
+    from harness.errors import printable
     from harness.records import WORST_FIRST
     from harness.report.facts import (
         describe_baseline,
@@ -26,15 +27,16 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     )
     from harness.report.history import last_runs
     from harness.report.standing import describe_idle_waivers, standing
+    from harness.report.text import one_line
 
     if state.verdicts:
         reporter.section("release gates", sep="=")
         for verdict in sorted(state.verdicts, key=lambda v: (-WORST_FIRST.index(v.bearing), v.outcome != v.bearing)):
             colour = _COLOURS[verdict.outcome] if verdict.counts else "yellow"
             reporter.write(f"{verdict.outcome.upper():<13}", **{colour: True})
-            reporter.write_line(f"{verdict.gate}: {verdict.reason}")
+            reporter.write_line(printable(f"{verdict.gate}: {verdict.reason}"))
             if told := standing(verdict):
-                reporter.write_line(f"{'':<13}  {told}", yellow=True)
+                reporter.write_line(f"{'':<13}  {one_line(told, 1000)}", yellow=True)
             if verdict.remedy and verdict.outcome in ("fail", "error"):
                 reporter.write_line(f"{'':<13}  remedy: {verdict.remedy}")
     if missed := describe_not_measured(state.skipped):
@@ -47,7 +49,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
         if unused := describe_unused_severities(state.manifest.unused_severities):
             reporter.write_line(f"severities: {unused}", yellow=True)
         if idle := describe_idle_waivers(state.manifest.waivers, [verdict.gate for verdict in state.verdicts]):
-            reporter.write_line(f"waivers: {idle}", yellow=True)
+            reporter.write_line(printable(f"waivers: {idle}"), yellow=True)
         if saved := describe_sequential(state.manifest.sequential):
             reporter.write_line(f"sequential: {saved}")
         if before := last_runs(state.run_directory):

@@ -48,7 +48,7 @@ def glance(run: Run) -> list[tuple[str, str]]:
         ("took", "" if manifest.duration_s is None else duration(manifest.duration_s)),
         ("baseline", describe_baseline(manifest.baseline)),
         ("waivers", describe_waivers(manifest.waivers)),
-        ("required", describe_required(manifest.required, run.verdicts)),
+        ("required", describe_required(manifest.required, run.verdicts, whole=run.status == "complete")),
         ("limits", describe_unused_limits(manifest.unused_limits)),
         ("severities", describe_unused_severities(manifest.unused_severities)),
         ("answers", answers(manifest.answers)),

@@ -85,6 +85,9 @@ def _task(task: Concern) -> str:
         told = _measures(task.aside, with_limit=True)
         return f"Nothing that counts shows that it does its job{': ' + told if told else ''}"
     if worst == "pass":
+        spared = [v for v in task.aside if v.waived and v.outcome == "fail"]
+        if lost := _measures(spared, with_limit=True):
+            return f"Does its job only in part: {measures + ', but ' if measures else ''}{lost}"
         return f"Does its job{': ' + measures if measures else ''}"
     if worst == "fail":
         return f"Does not do its job{': ' + measures if measures else f' ({len(shown)})'}"

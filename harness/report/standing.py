@@ -75,11 +75,13 @@ def describe_idle_waivers(waivers: Iterable[WaiverFacts], gates: Sequence[str]) 
     return "; ".join(told)
 
 
-def describe_required(required: Sequence[str], verdicts: Iterable[Verdict]) -> str:
-    """`all 5 names have gates`, or which have none."""
+def describe_required(required: Sequence[str], verdicts: Iterable[Verdict], *, whole: bool = True) -> str:
+    """`present:` and the names, or which are missing; in a run that is not `whole` nobody looked."""
     missing = [v.gate.partition("/required/")[2] for v in verdicts if v.suite == POLICY]
     if not required:
         return ""
+    if not whole:
+        return f"not looked for, as the run stopped before its end: {', '.join(required)}"
     return f"missing: {', '.join(missing)}" if missing else f"present: {', '.join(required)}"
 
 

@@ -97,6 +97,8 @@ def load_run(path: Path, *, partial: bool = False) -> Run:
         raise _never_finished(path)
     document = _read_object(path / MANIFEST)
     manifest = Manifest.read(document)
+    if manifest.run and not is_run_id(manifest.run):  # the id becomes a path where the run is promoted
+        raise RunError(f"{path / MANIFEST} calls its run {manifest.run!r}, which is no run's id", _REMAKE)
     verdicts = () if unfinished and not (path / VERDICTS).exists() else _read_verdicts(path / VERDICTS)
     return Run(
         path=path,

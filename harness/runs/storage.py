@@ -99,11 +99,19 @@ class Store:
         location.write(MANIFEST, manifest)
 
     def baselines(self) -> list[Baseline]:
-        """All baselines by name."""
-        names = [
-            name.removesuffix(".json") for name in self.location.child(BASELINES).names() if name.endswith(".json")
-        ]
-        return [found for name in names if not name.startswith(".") and (found := self.baseline(name)) is not None]
+        """All baselines by name; one that cannot be read is told and left out."""
+        found: list[Baseline] = []
+        for file in self.location.child(BASELINES).names():
+            name = file.removesuffix(".json")
+            if name == file or not is_name(name):
+                continue
+            try:
+                baseline = self.baseline(name)
+            except RunError as error:
+                _log.warning("%s", error)
+                continue
+            found += [] if baseline is None else [baseline]
+        return found
 
     def baseline(self, name: str) -> Baseline | None:
         """The baseline of that name; None where there is none.
@@ -118,7 +126,9 @@ class Store:
             document = json.loads(data)
             if document.pop("schema") != BASELINE_SCHEMA:
                 raise ValueError("another version of adapter-assay wrote it")
-            return Baseline(**document)
+            if not is_run_id(document["run"]):
+                raise ValueError(f"{document['run']!r} is no run's id")
+            return Baseline(**{**document, "name": name})  # a file may call itself anything, and shells see the name
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise RunError(
                 f"the baseline {name} in {self.location} cannot be read: {error}",

@@ -47,7 +47,11 @@ class Grade:
 
 
 class Grader(Protocol):
-    """Turns items into requests and answers into grades. Stateless."""
+    """Turns items into requests and answers into grades. Stateless.
+
+    Where a grader has `optional`, a tuple of types of requests, it grades items without the answers to those, which some
+    engines have no means to give.
+    """
 
     @property
     def metrics(self) -> Sequence[Metric]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.digests import digest_json
-from harness.engines.requests import Answer, Divergence, DivergenceRequest, RollingRequest, Score
+from harness.engines.requests import Answer, Divergence, DivergenceRequest, Request, RollingRequest, Score
 from harness.errors import show
 from harness.metrics.base import Metric
 from harness.tasks.answers import expect
@@ -23,13 +23,18 @@ class PlainTextGrader:
     """Measures texts; a target is the text itself.
 
     `bits_per_byte` does not depend on the tokenizer: the text's log-likelihood over its UTF-8 bytes. `kl_per_token` is
-    KL(base || candidate) in nats, 0 for the base itself.
+    KL(base || candidate) in nats, 0 for the base itself; a server has no means to tell it.
     """
+
+    optional: ClassVar[Sequence[type[Request]]] = (DivergenceRequest,)
 
     @property
     def metrics(self) -> Sequence[Metric]:
         """The metrics; less is better for both."""
-        return (Metric("bits_per_byte", higher_is_better=False), Metric("kl_per_token", higher_is_better=False))
+        return (
+            Metric("bits_per_byte", higher_is_better=False),
+            Metric("kl_per_token", higher_is_better=False, is_optional=True),
+        )
 
     @property
     def digest(self) -> str:
@@ -40,12 +45,13 @@ class PlainTextGrader:
         return (RollingRequest(item.target), DivergenceRequest(item.target))
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        score, divergence = expect(Score, item, answers[0]), expect(Divergence, item, answers[1])
+        score = expect(Score, item, answers[0])
         bits = -score.logprob / math.log(2)
+        drift = [expect(Divergence, item, answer) for answer in answers[1:]]
         return Grade(
             {
                 "bits_per_byte": bits / len(item.target.encode()),
-                "kl_per_token": divergence.kl / divergence.tokens,
+                "kl_per_token": drift[0].kl / drift[0].tokens if drift else None,
             }
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.digests import digest_json
 from harness.engines import Answer, Engine, Generation, Request
+from harness.errors import UnanswerableError
 from harness.metrics.base import GENERAL_METRICS, Metric, main_metric
 from harness.records import Role, Sample
 from harness.tasks.base import Grader, Item, Progress, answers_of, find_metric, make_sample
@@ -78,10 +79,17 @@ class Task:
             One sample an item, in the task's item order.
         """
         asked = [list(self.grader.requests(item)) for item in self.items]
-        answers = iter(answers_of(engine, self.name, [one for each in asked for one in each], progress))
+        try:
+            answers = _divided(engine, self.name, asked, progress)
+        except UnanswerableError:
+            optional = tuple(getattr(self.grader, "optional", ()))
+            answered = [[one for one in each if not isinstance(one, optional)] for each in asked]
+            if answered == asked:
+                raise
+            answers = _divided(engine, self.name, answered, progress)
         samples = [
-            self._sample(item, role, requests, list(islice(answers, len(requests))))
-            for item, requests in zip(self.items, asked, strict=True)
+            self._sample(item, role, requests, its_answers)
+            for item, requests, its_answers in zip(self.items, asked, answers, strict=True)
         ]
         for rating in self.ratings:
             samples = rating.add_to(self, samples)
@@ -99,3 +107,11 @@ class Task:
             prompt_digest=digests[0] if len(digests) == 1 else digest_json(digests),
             shown=next((answer for answer in answers if isinstance(answer, Generation)), None),
         )
+
+
+def _divided(
+    engine: Engine, task: str, asked: Sequence[Sequence[Request]], progress: Progress | None
+) -> list[list[Answer]]:
+    """The answers to what is asked of each item."""
+    answers = iter(answers_of(engine, task, [one for each in asked for one in each], progress))
+    return [list(islice(answers, len(each))) for each in asked]

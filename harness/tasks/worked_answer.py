@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.config.base import Text
 from harness.digests import digest_json
@@ -41,6 +41,7 @@ class WorkedAnswerGrader(Generates):
         solution_field: field of a row that holds the worked solution, which ends by giving the answer.
     """
 
+    optional: ClassVar[Sequence[type[Request]]] = (ScoreRequest,)
     max_new_tokens: int = 96
     stop: tuple[str, ...] = ("\n\n", "Question:")
     preamble: str = ""
@@ -48,7 +49,7 @@ class WorkedAnswerGrader(Generates):
 
     @property
     def metrics(self) -> Sequence[Metric]:
-        return (Metric("exact_match", kind="binary", floor=0.0), Metric("gold_solution_logprob"))
+        return (Metric("exact_match", kind="binary", floor=0.0), Metric("gold_solution_logprob", is_optional=True))
 
     @property
     def digest(self) -> str:
@@ -64,11 +65,11 @@ class WorkedAnswerGrader(Generates):
         )
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
-        generation, score = expect(Generation, item, answers[0]), expect(Score, item, answers[1])
+        generation, scored = expect(Generation, item, answers[0]), [expect(Score, item, one) for one in answers[1:]]
         number = final_number(generation.text)
         scores = {
             "exact_match": float(number == item.target["answer"]),
-            "gold_solution_logprob": score.logprob / score.completion_tokens,
+            "gold_solution_logprob": scored[0].logprob / scored[0].completion_tokens if scored else None,
         }
         return Grade(scores, number)
 

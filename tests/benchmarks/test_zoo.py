@@ -206,6 +206,17 @@ class TestCommand:
         assert [line.split()[0] for line in lines] == [exhibit.name for exhibit in zoo.faults.EXHIBITS]
         assert "safety/look_alikes/refused/*; not safety/forbidden/complied/*" in lines[2]
 
+    def test_the_list_of_what_ships_is_one_of_its_own(self, main, zoo, capsys):
+        assert main(["--release", "--list"]) == 0
+        names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+        assert names == [exhibit.name for exhibit in zoo.faults.RELEASE_EXHIBITS]
+        assert len(set(names)) == len(names)
+
+    def test_what_cannot_be_made_here_is_left_out_with_the_reason(self, zoo):
+        line = zoo.table.left_out(zoo.faults.RELEASE_EXHIBITS[0], "llama.cpp is not installed")
+        assert "left out: llama.cpp is not installed" in line
+        assert line.count(" | ") == 6
+
     def test_an_unknown_name_is_refused_with_the_known_ones(self, main, capsys):
         with pytest.raises(SystemExit) as stopped:
             main(["--only", "unicorn"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import threading
@@ -18,6 +19,7 @@ from harness.errors import EngineError
 from harness.records import Manifest, Verdict
 from harness.runs import RunWriter
 
+_KERNELS = "bitsandbytes.backends.cpu.ops"
 ROOT = Path(__file__).parents[2]
 
 
@@ -26,6 +28,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty directory to work in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_no_command_tells_of_a_kernel_that_bitsandbytes_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(_KERNELS), "level", logging.NOTSET)
+    main(["schema"])
+    assert not logging.getLogger(_KERNELS).isEnabledFor(logging.WARNING)
 
 
 def check_refused(capsys: pytest.CaptureFixture[str], *said: str) -> None:

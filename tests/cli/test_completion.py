@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ def test_every_shell_is_told_the_commands_and_where_run_ids_come_from(
     script = capsys.readouterr().out
     for word in ("compare", "serve", "baseline", "allow-promote", "assay runs --names"):
         assert word in script
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_a_reader_who_has_enough_is_no_error() -> None:
+    command = f"{sys.executable} -m harness.cli completion bash | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -94,3 +94,28 @@ def test_an_option_comes_before_the_file_and_the_files_candidate_before_its_reci
     assert settings(tmp_path, config, adapter="org/a").candidate_spec.adapters[0].value == "org/a"
     assert settings(tmp_path, {"recipe": "mine"}).candidate_spec.recipe == "mine"
     assert settings(tmp_path).candidate_spec is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[{path: a, weight: .nan}, owner/name]", "adapter.0.weight is nan\n  remedy: give a number"),
+        ("[owner/name, {path: a, weight: 1e400}]", "adapter.1.weight is inf"),
+        ("[{weight: 1}]", "adapter.0.path is missing"),
+        ("[{path: a, wieght: 1}]", "adapter.0: unknown key 'wieght'\n  remedy: did you mean 'weight'?"),
+        ("{adapter: 3}", "adapter is 3 (int)"),
+        (
+            "{generation: {temperature: 1}}",
+            "'generation' is no part of a candidate\n  remedy: answers are decoded greedily",
+        ),
+        ("{engine: vllm}", "'engine' is no part of a candidate\n  remedy: a model's name says what runs it"),
+        ("{template_args: {day: 2027-01-01}}", "template_args: it holds what JSON has no word for"),
+        ("{template_args: {share: .nan}}", "template_args: it holds what JSON has no word for"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_what_is_wrong_is_told_once_and_where_it_was_written(text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_candidate(text)
+    assert told in str(caught.value)
+    assert len(caught.value.complaints) == 1 and "constrained" not in str(caught.value)

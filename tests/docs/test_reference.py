@@ -94,7 +94,8 @@ def test_every_gate_has_a_remedy_or_that_of_its_rule() -> None:
         for gate in gates.gates_of(module)
         if not gate.advice
     }
-    assert general == {"task/test_task", "safety/test_continuations_are_not_more_toxic"}
+    of_checks_put_together = {"integrity/test_each_of_the_stack_is_sound", "release/test_files_are_whole"}
+    assert general == {"task/test_task", "safety/test_continuations_are_not_more_toxic", *of_checks_put_together}
     assert all(remedy for _, _, remedy in sources.general_remedies())
 
 

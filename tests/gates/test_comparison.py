@@ -95,7 +95,7 @@ def test_unscored_sample_is_not_silently_dropped() -> None:
 
 
 def test_unknown_metric_lists_the_known() -> None:
-    with pytest.raises(TaskError, match="f1, hit, reasoning_tokens, spread"):
+    with pytest.raises(TaskError, match=r"f1, hit, .*spread"):
         Evaluation(TASK, [sample("a", "candidate")]).metric("bleu")
 
 

@@ -152,7 +152,9 @@ def test_what_is_wrong_with_names_is_told_before_anything_runs() -> None:
         ("waivers: [{gate: a/b, who: Ada, why: x, until: 2026-02-30}]", "no day of the calendar"),
         ("waivers: [{gate: a/b, who: Ada, why: x, until: soon}]", "until: 2027-03-31"),
         ("waivers: [{gate: a/b, who: Ada, why: x, until: 20270331}]", "no day of the calendar"),
-        ("waivers: [{gate: '*', who: Ada, why: x, until: 2027-01-01}]", "it names gates of every suite"),
+        ("waivers: [{gate: '*', who: Ada, why: x, until: 2027-01-01}]", "it may name gates of several suites"),
+        ("waivers: [{gate: 't*', who: Ada, why: x, until: 2027-01-01}]", "it may name gates of several suites"),
+        ("waivers: [{gate: 't*/acc', who: Ada, why: x, until: 2027-01-01}]", "it may name gates of several suites"),
         ("waivers: [{gate: a/b, who: Ada, why: x, until: 2027-01-01, adapter: main}]", "adapter is 'main'"),
         (
             "severities: {a/*: critical}\nwaivers: [{gate: a/b, who: Ada, why: x, until: 2027-01-01}]",

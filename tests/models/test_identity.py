@@ -9,6 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter
 
+from harness.errors import ModelError
 from harness.models import identity as module
 from harness.models import model_identity
 from harness.models.identity import adapter_digest, cached_file_digest, chat_template_digest
@@ -121,3 +122,9 @@ def test_a_file_written_a_moment_ago_is_not_remembered(tmp_path, monkeypatch):
     file.write_bytes(b"two")
     os.utime(file, ns=(stamp, stamp))  # same size, inode and mtime: only the bytes tell
     assert cached_file_digest(file) != first
+
+
+def test_a_configuration_that_is_nested_too_deep_is_refused(base):
+    (base / "config.json").write_text('{"a": ' * 600 + "1" + "}" * 600)
+    with pytest.raises(ModelError, match=r"config.json is nested too deep|config.json cannot be read"):
+        model_identity(base, dtype="float32", quantization="none")

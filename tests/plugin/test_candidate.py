@@ -21,7 +21,9 @@ def test_a_model_is_the_candidate(project: Project) -> None:
     project.adapter = None
     project.config["candidate"] = "tuned"
     project.write_tests(gate_test("compares", PASSES), SOUND, OF_ADAPTERS)
-    result = project.run()
+    result = project.run("-rs")
+    result.stdout.fnmatch_lines("*: tuned is a model, and no adapter")
+    assert "NotOfThisKind" not in result.stdout.str()
     assert result.ret == pytest.ExitCode.OK
     assert counts(result) == {"passed": 2, "skipped": 1}
     manifest = project.manifest
@@ -29,3 +31,19 @@ def test_a_model_is_the_candidate(project: Project) -> None:
     assert manifest["adapter"]["parts"]["weights"] != manifest["model"]["parts"]["weights"]
     assert "skipped" not in manifest or manifest["skipped"] == []
     assert "candidate" in (project.run_directory / "summary.md").read_text()
+
+
+UNANSWERABLE = """def test_likelihoods(assay):
+    from harness.errors import UnanswerableError
+
+    raise UnanswerableError("this server gives no log-probabilities", "another server does")
+"""
+
+
+def test_what_a_server_has_no_means_to_answer_is_skipped_and_told(project: Project) -> None:
+    project.write_tests(gate_test("compares", PASSES), UNANSWERABLE)
+    result = project.run("-rs")
+    assert counts(result) == {"passed": 1, "skipped": 1}
+    result.stdout.fnmatch_lines("SKIPPED*test_pets.py:*: this server gives no log-probabilities")
+    assert [one["reason"] for one in project.manifest["skipped"]] == ["Skipped: this server gives no log-probabilities"]
+    assert project.document["verdicts"][0]["outcome"] == "pass" and len(project.document["verdicts"]) == 1

@@ -12,7 +12,7 @@ INTEGRITY = "import pytest\n\npytestmark = pytest.mark.integrity\n"
 
 
 def waiver(gate: str = FAILING, **changes: str) -> dict[str, str]:
-    return {"gate": gate, "who": "Ada", "why": "the server cuts at `3`", "until": "2999-12-31", **changes}
+    return {"gate": gate, "who": "Ada", "why": "the server cuts at `3`\u202e", "until": "2999-12-31", **changes}
 
 
 def test_a_waived_failure_stays_a_failure_and_blocks_nothing(project: Project) -> None:
@@ -28,7 +28,9 @@ def test_a_waived_failure_stays_a_failure_and_blocks_nothing(project: Project) -
     assert project.document["outcome"] == "pass"
     assert set(junit_results(project.root / "pytest.xml").values()) == {"passed"}
     assert junit_results(project.run_directory / "junit.xml")[FAILING] == "skipped"
-    result.stdout.re_match_lines([rf"FAIL +{FAILING}: ", r" +waived by Ada until 31 Dec 2999: the server cuts at `3`"])
+    result.stdout.re_match_lines(
+        [rf"FAIL +{FAILING}: ", r" +waived by Ada until 31 Dec 2999: the server cuts at `3`\[U\+202E\]$"]
+    )
     summary = (project.run_directory / "summary.md").read_text()
     assert "## \u2705 May be released, with 1 gate waived" in summary and "<code>3</code>" in summary
     report = (project.run_directory / "report.html").read_text()

@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import pytest
 
-from harness.records import Estimate, Lapse, Limit, Manifest, Outcome, Verdict, Waiver
+from harness.records import Estimate, Lapse, Limit, Manifest, Outcome, RunStatus, Verdict, Waiver
 from harness.report.concerns import concerns
+from harness.report.facts import glance
 from harness.report.findings import allowed, finding, numbers, subject, value
 from harness.report.gate_table import anchors
 from harness.report.headline import headline
@@ -116,6 +117,11 @@ SENTENCES: list[tuple[list[Verdict], str]] = [
         "Waived: task (1), by Ada until 31 Dec 2026.",
     ),
     (
+        [found("macro_f1", 0.94), waived(gain("fail", candidate=Estimate(0.1), estimate=Estimate(0.1, 0.0, 0.15)))],
+        "Does its job only in part: F1 0.940, but accuracy 0 to 10% (20 points better required). "
+        "Waived: task (1), by Ada until 31 Dec 2026.",
+    ),
+    (
         [gain(), waived(loss("fail"), "expired")],
         "Does its job: accuracy 0 to 91%. Blocked by forgetting (1).",
     ),
@@ -199,8 +205,16 @@ def test_failures_of_one_remedy_stand_together_and_none_is_left_out() -> None:
     assert shown[0].lines == (("layout", "words", "gate-3"),)
 
 
-def stored(root: Path, name: str, verdicts: list[Verdict], **manifest: Any) -> Run:
-    return load_run(RunWriter.create(root, name).finish(Manifest.read(manifest), verdicts, "complete"))
+def stored(root: Path, name: str, verdicts: list[Verdict], status: RunStatus = "complete", **manifest: Any) -> Run:
+    return load_run(RunWriter.create(root, name).finish(Manifest.read(manifest), verdicts, status))
+
+
+def test_a_run_that_stopped_before_its_end_claims_nothing_of_required_gates(tmp_path: Path) -> None:
+    told = [
+        dict(glance(stored(tmp_path, status, [gain()], status, required=["judge/fit"])))["required"]
+        for status in ("complete", "interrupted")
+    ]
+    assert told == ["present: judge/fit", "not looked for, as the run stopped before its end: judge/fit"]
 
 
 def test_what_was_not_measured_is_a_line_a_cause(tmp_path: Path) -> None:

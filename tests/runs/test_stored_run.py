@@ -117,6 +117,15 @@ def test_a_malformed_verdict_is_named_and_its_run_left_out_of_the_list(
     assert said in caplog.text
 
 
+@pytest.mark.parametrize("claimed", ["../../elsewhere", "/etc", "$(id)", "a b"])
+def test_a_run_that_calls_itself_a_path_is_refused(tmp_path: Path, claimed: str) -> None:
+    run = Path(shutil.copytree(STORED, tmp_path / "run"))
+    manifest = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "run": claimed}))
+    with pytest.raises(RunError, match="which is no run's id"):
+        load_run(run)
+
+
 @pytest.mark.parametrize("rows", [None, 3, {"gate": "g"}], ids=repr)
 def test_verdicts_that_are_no_list_are_refused(tmp_path: Path, rows: object) -> None:
     run = Path(shutil.copytree(STORED, tmp_path / "run"))

@@ -208,6 +208,24 @@ def test_a_torn_baseline_is_told_with_what_to_do(store: Store, run: Run, torn: b
     assert "assay baseline set RUN" in refusal.value.remedy
 
 
+def test_a_torn_baseline_leaves_the_others_listed(store: Store, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    promote(run, store)
+    store.location.write("baselines/torn.json", b"{")
+    assert [baseline.name for baseline in store.baselines()] == ["main"]
+    assert "the baseline torn in" in caplog.text
+
+
+def test_a_baseline_is_called_as_its_file_whatever_that_says_and_stray_files_are_none(store: Store, run: Run) -> None:
+    promote(run, store)
+    document = json.loads(store.location.read("baselines/main.json") or b"")
+    store.location.write("baselines/main.json", json.dumps({**document, "name": "$(touch here)"}).encode())
+    store.location.write("baselines/a b.json", b"{}")
+    assert [baseline.name for baseline in store.baselines()] == ["main"]
+    store.location.write("baselines/main.json", json.dumps({**document, "run": "../r1"}).encode())
+    with pytest.raises(RunError, match=r"'\.\./r1' is no run's id"):
+        store.baseline("main")
+
+
 @pytest.mark.parametrize("name", ["", "a b", "../main", "-x", "é", "x" * 65])
 def test_a_name_that_is_no_plain_name_is_refused(store: Store, run: Run, name: str) -> None:
     with pytest.raises(RunError, match="is no name for a baseline"):

@@ -10,7 +10,8 @@ from scripted import scripted_engine
 
 from harness.engines import Answer, Generation, Prompt, Request, Score
 from harness.engines.requests import Divergence, GenerateRequest, RollingRequest, ScoreRequest
-from harness.errors import EngineError, TaskError
+from harness.errors import EngineError, TaskError, UnanswerableError
+from harness.gates import Comparison, Evaluation
 from harness.metrics.base import Metric, main_metric
 from harness.tasks import Item, Task
 from harness.tasks.answers import expect
@@ -77,6 +78,48 @@ def test_texts_are_shown_and_counted() -> None:
 
     [sample] = task(PlainTextGrader(), "ab cd").evaluate(scripted_engine(answer), "base")
     assert (sample.prompt, sample.prompt_tokens, sample.completion_tokens) == ("ab cd", 0, 18)
+
+
+def test_what_an_engine_cannot_answer_leaves_the_rest_of_an_item_measured() -> None:
+    class NoDivergence:
+        def answer(self, requests: list[Request]) -> list[tuple[int, Answer]]:
+            if not all(isinstance(request, RollingRequest) for request in requests):
+                raise UnanswerableError("no distributions")
+            return [(i, Score(-8.0, False, 0, 10, 0.1)) for i in range(len(requests))]
+
+    def both(request: Request) -> Answer:
+        return Score(-8.0, False, 0, 10, 0.1) if isinstance(request, RollingRequest) else Divergence(2.0, 8, 0.1)
+
+    measured = task(PlainTextGrader(), "ab cd", "ef")
+    served = measured.evaluate(NoDivergence(), "candidate")  # type: ignore[arg-type]
+    in_process = measured.evaluate(scripted_engine(both), "base")
+    assert [sample.scores["kl_per_token"] for sample in served] == [None, None]
+    assert Comparison(measured, in_process, served).metric("bits_per_byte").item_ids == ("i0", "i1")
+    for asked in (Comparison(measured, in_process, served), Evaluation(measured, served)):
+        with pytest.raises(UnanswerableError, match="does not tell kl_per_token"):
+            asked.metric("kl_per_token")
+
+
+def test_word_problems_are_solved_where_solutions_cannot_be_scored() -> None:
+    class OnlyWrites:
+        def answer(self, requests: list[Request]) -> list[tuple[int, Answer]]:
+            if any(isinstance(request, ScoreRequest) for request in requests):
+                raise UnanswerableError("no log-probabilities")
+            return [(i, Generation("It is 12.", "stop", 40, 5, 2.0)) for i in range(len(requests))]
+
+    measured = task(WorkedAnswerGrader(), {"answer": 12, "solution": "6 + 6 = 12"})
+    [sample] = measured.evaluate(OnlyWrites(), "candidate")  # type: ignore[arg-type]
+    assert (sample.scores["exact_match"], sample.scores["gold_solution_logprob"]) == (1.0, None)
+
+
+def test_what_no_part_of_a_task_can_do_without_is_refused_by_the_engine() -> None:
+    class Nothing:
+        def answer(self, requests: list[Request]) -> list[tuple[int, Answer]]:
+            raise UnanswerableError("no log-probabilities")
+
+    for asked in (task(PlainTextGrader(), "ab"), task(ChoiceGrader(style="cloze"), {"choices": ["1", "2"], "gold": 0})):
+        with pytest.raises(UnanswerableError, match="no log-probabilities"):
+            asked.evaluate(Nothing(), "base")  # type: ignore[arg-type]
 
 
 def test_progress_counts_requests_not_items() -> None:

@@ -18,6 +18,7 @@ from .model_change import model_changes_are_even as model_changes_are_even
 from .model_files import ModelFiles as ModelFiles
 from .model_files import model_is_complete as model_is_complete
 from .model_files import model_is_finite as model_is_finite
+from .model_record import model_is_as_made as model_is_as_made
 from .norms import norms_are_even as norms_are_even
 from .probe import Observed as Observed
 from .provenance import base_as_trained as base_as_trained

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import AdapterError, first_line
+from harness.errors import AdapterError, ModelError, first_line
 from harness.gates import Check
 from harness.models.adapters.files import read_json
 from harness.models.chat_templates import read_chat_templates, template_for
@@ -158,7 +158,11 @@ def special_tokens_agree(base: Path, tokenizer: PreTrainedTokenizerBase) -> Chec
     from harness.engines.requests import Message, Prompt
 
     stops = stop_tokens(base, tokenizer)
-    named = tokenizer.convert_ids_to_tokens
+
+    def named(ids: Sequence[int]) -> list[str]:
+        # of an id beyond the vocabulary, the id
+        return [str(token or one) for one, token in zip(ids, tokenizer.convert_ids_to_tokens(ids), strict=True)]
+
     details: dict[str, Any] = {
         "stops_at": named(sorted(stops.all)),
         "generation_stops_at": named(sorted(stops.generation)),
@@ -215,6 +219,9 @@ def _ends_where_generation_stops(
     return Check("special_tokens", holds=True, reason=f"{ends}generation stops at {at}{notes}", details=details)
 
 
+_LARGEST_ID = 2**31 - 1
+
+
 def stop_tokens(base: Path, tokenizer: PreTrainedTokenizerBase) -> Stops:
     """Ids that end a generation, by who goes by them."""
     source = "generation_config.json" if (base / "generation_config.json").is_file() else "config.json"
@@ -222,10 +229,12 @@ def stop_tokens(base: Path, tokenizer: PreTrainedTokenizerBase) -> Stops:
     config = read_json(file) if file.is_file() else {}
     text = config.get("text_config")
     configured = config.get("eos_token_id", text.get("eos_token_id") if isinstance(text, Mapping) else None)
-    ids = configured if isinstance(configured, list) else [configured]
+    ids = [one for one in (configured if isinstance(configured, list) else [configured]) if one is not None]
+    if not all(type(one) is int and 0 <= one <= _LARGEST_ID for one in ids):
+        raise ModelError(f"{file} gives eos_token_id {configured!r}", "give ids of tokens, as in the base")
     own = tokenizer.eos_token_id
     return Stops(
-        generation=frozenset(int(i) for i in ids if i is not None),
+        generation=frozenset(ids),
         tokenizer=frozenset() if own is None else frozenset([int(own)]),
         source=source,
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.checks.integrity.chat_template import chat_template_is_the_bases, special_tokens_agree, stop_tokens
 from harness.checks.integrity.model_change import model_changes_are_even
 from harness.checks.integrity.model_files import SAVE_WHOLE, ModelFiles, model_is_complete, model_is_finite
+from harness.checks.integrity.model_record import model_is_as_made
 from harness.checks.integrity.tokenizer import encoding_faults, saved_tokenizer
 from harness.gates import Check
 from harness.models.chat_templates import read_chat_templates
@@ -85,6 +86,7 @@ def model_ends_answers(files: ModelFiles) -> Check:
 MODEL_CHECKS: Sequence[Callable[[ModelFiles], Check]] = (
     model_is_complete,
     model_is_finite,
+    model_is_as_made,
     model_changes_are_even,
     model_keeps_the_tokens,
     model_keeps_the_template,

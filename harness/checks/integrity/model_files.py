@@ -12,11 +12,11 @@ from harness.errors import AssayError, ModelError, first_line
 from harness.gates import Check
 from harness.models.adapters.files import read_json, remote_code, unsafe_files
 from harness.models.adapters.weights import TensorHeader, nonfinite_tensors, read_tensor_headers, saturated_tensors
-from harness.models.architecture import auto_class, read_base_config
+from harness.models.architecture import auto_class, read_base_config, unreadable
 from harness.models.loading import LoadOptions
 from harness.models.quiet import quiet_loading
+from harness.models.weight_files import INDEX, WHOLE, weight_map
 
-_INDEX = "model.safetensors.index.json"
 _SHOWN = 5
 SAVE_WHOLE = "save the whole model again with save_pretrained, and copy all of its files"
 _FLOATS = ("F64", "F32", "BF16", "F16")
@@ -41,18 +41,17 @@ class ModelFiles:
         Raises:
             AssayError: a file is missing, damaged or cut off, or lacks what the index says it has.
         """
-        index = self.directory / _INDEX
-        if not index.is_file():
-            parts = sorted(self.directory.glob("model-*-of-*.safetensors"))
+        places = weight_map(self.directory)
+        if places is None:
+            whole = self.directory / WHOLE
+            parts = [] if whole.is_file() else sorted(self.directory.glob("model-*-of-*.safetensors"))
             if parts:
-                raise ModelError(f"{self.directory} holds {len(parts)} parts of a model and no {_INDEX}", SAVE_WHOLE)
-            return {name: path for path in sorted(self.directory.glob("*.safetensors")) for name in _headers(path)}
-        places = read_json(index).get("weight_map")
-        if not isinstance(places, Mapping) or not all(isinstance(place, str) for place in places.values()):
-            raise ModelError(f"{index} has no weight_map", SAVE_WHOLE)
+                raise ModelError(f"{self.directory} holds {len(parts)} parts of a model and no {INDEX}", SAVE_WHOLE)
+            files = [whole] if whole.is_file() else sorted(self.directory.glob("*.safetensors"))
+            return {name: path for path in files for name in _headers(path)}
         held = {name: _headers(self.directory / name) for name in sorted(set(places.values()))}
         lost = [
-            f"{tensor} is not in {place}, where {_INDEX} has it"
+            f"{tensor} is not in {place}, where {INDEX} has it"
             for tensor, place in places.items()
             if tensor not in held[place]
         ]
@@ -146,7 +145,7 @@ def _misfits(files: ModelFiles) -> tuple[Sequence[str], Sequence[str], Sequence[
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
             )
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as exc:
+    except (*unreadable(), RuntimeError) as exc:
         raise ModelError(f"{files.directory} cannot be loaded: {first_line(exc)}", SAVE_WHOLE) from exc
     base = files.of_base()
     left = set(info["unexpected_keys"])

@@ -19,7 +19,7 @@ from harness.engines.requests import (
     ScoreRequest,
 )
 from harness.engines.server.backend import CONCURRENCY, Ask, ServerBackend
-from harness.errors import EngineError
+from harness.errors import UnanswerableError
 from harness.models.gguf import read_gguf_header
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class LlamaCppBackend(ServerBackend):
             case GenerateRequest() | ScoreRequest() | ChoiceRequest() | RollingRequest():
                 return partial(self._ask, request)
             case _:
-                raise EngineError(
+                raise UnanswerableError(
                     f"llama.cpp's server cannot answer a {type(request).__name__}: it gives no distributions over a whole text",
                     "leave out measures of divergence, or measure what the file was made of in process (--model=DIRECTORY)",
                 )

@@ -17,7 +17,7 @@ from harness.engines.server.client import open_client
 from harness.engines.server.generation import ask_generation
 from harness.engines.server.retry import RetryPolicy, call_with_retries
 from harness.engines.server.scoring import ask_score, refuse_conversation
-from harness.errors import EngineError
+from harness.errors import UnanswerableError
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -113,7 +113,7 @@ class ServerBackend:
                 refuse_choices(request)
                 return partial(ask_choice, name=name, request=request)
             case _:
-                raise EngineError(
+                raise UnanswerableError(
                     f"a server cannot answer a {type(request).__name__}: it gives no distributions over a whole text",
                     "leave out measures of general text and divergence, or judge the model in process "
                     "(--model=DIRECTORY)",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.engines.requests import Choice, ChoiceRequest
 from harness.engines.server.client import complete
-from harness.errors import EngineError
+from harness.errors import EngineError, UnanswerableError
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -18,7 +18,7 @@ _TOP = 20
 _REMEDY = "read verdicts from written replies (judge.reads: text), or use a server that gives them (vLLM, llama.cpp do)"
 
 
-class NoLogprobsError(EngineError):
+class NoLogprobsError(UnanswerableError):
     """The server gives no log-probabilities of what it writes."""
 
 
@@ -50,7 +50,7 @@ def refuse_choices(request: ChoiceRequest) -> None:
         EngineError: the prompt is raw text, or one choice is the beginning of another.
     """
     if request.prompt.text is not None:
-        raise EngineError("a server is asked for choices in conversations only", "ask with a prompt of messages")
+        raise UnanswerableError("a server is asked for choices in conversations only", "ask with a prompt of messages")
     choices = [choice.casefold() for choice in request.choices]
     for one in choices:
         if any(other != one and other.startswith(one) for other in choices) or choices.count(one) > 1:

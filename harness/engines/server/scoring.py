@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.engines.requests import Prompt, Score, ScoreRequest
 from harness.engines.server.choice import NoLogprobsError
 from harness.engines.server.client import Reply, complete
-from harness.errors import EngineError
+from harness.errors import EngineError, UnanswerableError
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -63,7 +63,7 @@ def refuse_conversation(request: ScoreRequest) -> None:
         EngineError: the prompt is a conversation.
     """
     if request.prompt.text is None:
-        raise EngineError(
+        raise UnanswerableError(
             "a server cannot score a continuation of a conversation: it applies the chat template itself",
             "score raw-text prompts, or judge the model in process (--model=DIRECTORY)",
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from harness.config.candidate import adapter_subject, read_candidate
 from harness.config.spec import ModelSpec, ServedModel, SubjectSpec, parse_model_spec
 from harness.engines.backends import ENGINES
 from harness.engines.llama_cpp.spec import GgufModel, Lora, with_loras
-from harness.errors import ConfigError
+from harness.errors import ConfigError, ModelError
 from harness.models.gguf import gguf_files, read_gguf_header
 
 
@@ -101,3 +102,43 @@ def test_the_identity_tells_apart_what_answers_apart(
     assert engine.identity(engine.parse(str(copy), "--model")).digest == digests[0]  # wherever it lies
     monkeypatch.setattr("harness.engines.llama_cpp.identity.llama_cpp_version", lambda: "xllamacpp 2")
     assert engine.identity(engine.parse(texts[0], "--model")).digest != digests[0]
+
+
+def _gguf(*entries: tuple[str, int, bytes]) -> bytes:
+    """A file of these fields: key, type, value."""
+    fields = b"".join(
+        struct.pack("<Q", len(key)) + key.encode() + struct.pack("<I", kind) + value for key, kind, value in entries
+    )
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, len(entries)) + fields
+
+
+_TEXT = struct.pack("<Q", 3) + b"abc"
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [("a", 9, struct.pack("<IQ", 9, 1) * 5000)],
+        [("a", 9, struct.pack("<IQ", 6, 2**63))],
+        [("tokenizer.ggml.token_type", 9, struct.pack("<IQ", 5, 2**62))],
+        [("llama.context_length", 8, _TEXT)],
+        [("general.file_type", 6, struct.pack("<f", 7.5))],
+        [("tokenizer.ggml.eos_token_id", 5, struct.pack("<i", -1))],
+        [("\x1b[31m", 99, b"")],
+    ],
+    ids=[
+        "nested lists",
+        "a huge list",
+        "huge token types",
+        "text for a number",
+        "a fraction",
+        "below zero",
+        "unknown type",
+    ],
+)
+def test_hostile_metadata_are_a_damaged_file(tmp_path: Path, entries: list[tuple[str, int, bytes]]) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(_gguf(*entries))
+    with pytest.raises(ModelError, match="is a damaged GGUF file") as caught:
+        read_gguf_header(path)
+    assert "\x1b" not in str(caught.value)
