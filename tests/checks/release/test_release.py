@@ -23,7 +23,8 @@ from harness.config import Config, Serving
 from harness.config.settings import make_settings
 from harness.engines.backends import ServingEngine
 from harness.errors import ConfigError
-from harness.gates import Check
+from harness.gates import Check, GateSpec
+from harness.gates.baseline import paired_rule
 from harness.models import Identity
 from harness.models.export import Source
 from harness.session import Session
@@ -179,6 +180,9 @@ def test_answers_are_compared_item_by_item_with_the_candidates(
 ) -> None:
     right, wrong = (session(workshop.adapter, one).compare_shipped("pets") for one in (workshop.adapter, other_dir))
     assert [len(right.pairs), right.metric("accuracy").base_name] == [len(ROWS), "approved candidate"]
+    asked = GateSpec("pets", "accuracy", "superior", 0.2).against(right, 0.1)
+    assert asked is not None and asked.decide().gate == "candidate/pets/accuracy/non_inferior"
+    assert paired_rule(asked) is None  # nor is it held against a released adapter, as the candidate's own gates are
     assert release.flipped(right, 0.5).decide().outcome == "pass"
     assert release.length_over_candidate(right, 1.25).decide().outcome == "pass"
     assert [base.answer for base, _ in wrong.pairs] == [base.answer for base, _ in right.pairs]
