@@ -66,9 +66,9 @@ def _written(error: ErrorDetails, given: Any) -> tuple[int | str, ...]:
             isinstance(given, list | tuple) and isinstance(part, int)
         ):
             given = given[part]
-            place.append(part)
-        elif part == "[key]" or (part is last and error["type"] == "missing"):
-            place.append(part)
+        elif part != "[key]" and not (part is last and error["type"] == "missing"):
+            continue
+        place.append(part)
     return tuple(place)
 
 
