@@ -431,7 +431,7 @@ class SkippedTest(ManifestPart):
 
     Attributes:
         spared_by: the gate of the integrity suite that failed before, where that is why: it was to be measured, and was not.
-        suite: its marker, of such a test.
+        suite: its marker, of such a test, and of one for which what runs a model has no means to answer.
     """
 
     test: str = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -62,14 +62,18 @@ def _written(error: ErrorDetails, given: Any) -> tuple[int | str, ...]:
     place: list[int | str] = []
     *_, last = loc = error["loc"] or ("",)
     for part in loc:
-        if (isinstance(given, Mapping) and part in given) or (
-            isinstance(given, list | tuple) and isinstance(part, int)
-        ):
+        if part in _keys(given):
             given = given[part]
-            place.append(part)
-        elif part == "[key]" or (part is last and error["type"] == "missing"):
-            place.append(part)
+        elif part != "[key]" and not (part is last and error["type"] == "missing"):
+            continue
+        place.append(part)
     return tuple(place)
+
+
+def _keys(given: Any) -> Collection[Any]:
+    if isinstance(given, Mapping):
+        return given.keys()
+    return range(len(given)) if isinstance(given, list | tuple) else ()
 
 
 def _warn_renamed(noted: Sequence[tuple[str, str]], name: str, command: str, error: type[AssayError]) -> None:

@@ -15,20 +15,12 @@ _FIRST_TOKEN = 30
 _MOST_DIFFERENCE = 0.1
 
 
-def unreadable() -> tuple[type[Exception], ...]:
+def unreadable(*further: type[Exception]) -> tuple[type[Exception], ...]:
     """What transformers raises on files that it cannot make sense of."""
     from huggingface_hub.errors import StrictDataclassError
 
-    return (
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        ImportError,
-        RecursionError,
-        StrictDataclassError,
-    )
+    own = (OSError, ValueError, LookupError, TypeError, AttributeError, ImportError, RuntimeError, StrictDataclassError)
+    return (*own, *further)
 
 
 def read_base_config(base: Path, *, trust_remote_code: bool = False) -> Any:
@@ -111,7 +103,7 @@ def skeleton(base: Path, *, trust_remote_code: bool = False) -> Any:
     try:
         with quiet_loading(), torch.device("meta"):
             return loader.from_config(config, trust_remote_code=trust_remote_code)
-    except (*unreadable(), RuntimeError, AssertionError) as exc:
+    except unreadable(AssertionError) as exc:
         raise ModelError(
             f"transformers cannot build the base {base.name} ({config.model_type}): {first_line(exc)}",
             "install the library that it names" if isinstance(exc, ImportError) else "correct its config.json",
@@ -130,7 +122,7 @@ def with_weights(base: Path, *, trust_remote_code: bool = False) -> Any:
     try:
         with quiet_loading():
             return loader.from_pretrained(base, dtype="auto", trust_remote_code=trust_remote_code, use_safetensors=True)
-    except (*unreadable(), RuntimeError) as exc:
+    except unreadable() as exc:
         raise ModelError(
             f"{base} cannot be loaded: {first_line(exc)}", "check that the directory is a complete language model"
         ) from exc

@@ -278,7 +278,7 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     try:
         with quiet_loading():
             model: PreTrainedModel = loader.from_pretrained(base, **arguments)
-    except (*unreadable(), RuntimeError) as exc:
+    except unreadable() as exc:
         raise ModelError(
             f"{base} cannot be loaded: {first_line(exc)}",
             "check that the directory is a complete causal language model; code from the model's repository runs only "

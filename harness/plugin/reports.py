@@ -65,6 +65,7 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
         report.longrepr = str(error)
     if isinstance(error, UnanswerableError) and report.failed:
         _skip(report, item, error.problem)
+        setattr(report, _SPARED, ("", suite_of(item)))
     if report.failed and not (gate is not None and gate.raised is error is not None):
         verdicts.append(state.policy.applied(_verdict_without_gate(item, report, error), severity_by_default(item)))
         if not fails_test(verdicts[-1], settings):
@@ -147,7 +148,7 @@ class VerdictCollector:
         told = any(verdict.outcome == "error" for verdict in carried_verdicts(report))
         if report.skipped and getattr(report, _MEASURES, False) and not told:
             spared_by, suite = getattr(report, _SPARED, ("", ""))
-            why = {"spared_by": spared_by, "suite": suite} if spared_by else {}
+            why = {name: said for name, said in (("spared_by", spared_by), ("suite", suite)) if said}
             self._state.skipped.append(SkippedTest(test=report.nodeid, reason=_why_skipped(report), **why))
 
     @pytest.hookimpl(optionalhook=True)

@@ -163,17 +163,23 @@ def describe_baseline(facts: BaselineFacts) -> str:
 
 
 def describe_not_measured(skipped: Iterable[SkippedTest]) -> str:
-    """What a failed integrity gate kept from being measured; empty where none did.
+    """What a failed integrity gate kept from being measured, and what a server could not be asked; empty where all was.
 
     `task (4 tests), safety (12 tests), because integrity/merge failed; --keep-going measures on`
     """
-    spared = [one for one in skipped if one.spared_by]
-    if not spared:
-        return ""
-    suites = Counter(one.suite for one in spared)
-    told = ", ".join(f"{suite} ({plural(count, 'test')})" for suite, count in suites.items())
+    of_suites = [one for one in skipped if one.suite]
+    spared = [one for one in of_suites if one.spared_by]
     gates = ", ".join(dict.fromkeys(one.spared_by for one in spared))
-    return f"{told}, because {gates} failed; --keep-going measures on"
+    parts = {
+        f"because {gates} failed; --keep-going measures on": spared,
+        "which what serves the model has no means to answer": [one for one in of_suites if not one.spared_by],
+    }
+    return "; ".join(f"{_by_suite(tests)}, {why}" for why, tests in parts.items() if tests)
+
+
+def _by_suite(tests: Iterable[SkippedTest]) -> str:
+    counts = Counter(one.suite for one in tests)
+    return ", ".join(f"{suite} ({plural(count, 'test')})" for suite, count in counts.items())
 
 
 def describe_unused_limits(unused: Sequence[str]) -> str:

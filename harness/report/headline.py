@@ -42,10 +42,10 @@ def headline(run: Run) -> Headline:
     if not run.verdicts:
         return Headline("undecided", "Undecided", "No gate was decided in this run.")
     why = sentence(concerns(run.verdicts))
-    if run.outcome == "pass":
-        return Headline("pass", f"May be released{title_of_waived(run.verdicts)}", why)
     if missed := describe_not_measured(run.manifest.skipped):
         why += f" Not measured: {missed}."
+    if run.outcome == "pass":
+        return Headline("pass", f"May be released{title_of_waived(run.verdicts)}", why)
     if all(verdict.severity == "advisory" for verdict in run.verdicts):
         why += " Every gate is advisory, and none of them decides a release."
     if any(verdict.bearing == "fail" for verdict in run.verdicts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -23,6 +24,10 @@ BASELINE_SCHEMA = 1
 _NEEDED = (VERDICTS, SAMPLES, TRAINING)
 _REPORTS = ("report.html", "summary.md", "junit.xml")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _warn(error: RunError) -> None:
+    _log.warning("%s", error)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Store:
                 location.write(name, data)
         location.write(MANIFEST, manifest)
 
-    def baselines(self) -> list[Baseline]:
+    def baselines(self, tell: Callable[[RunError], object] = _warn) -> list[Baseline]:
         """All baselines by name; one that cannot be read is told and left out."""
         found: list[Baseline] = []
         for file in self.location.child(BASELINES).names():
@@ -108,7 +113,7 @@ class Store:
             try:
                 baseline = self.baseline(name)
             except RunError as error:
-                _log.warning("%s", error)
+                tell(error)
                 continue
             found += [] if baseline is None else [baseline]
         return found

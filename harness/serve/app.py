@@ -139,12 +139,13 @@ class App:
 
     def _baselines(self) -> tuple[dict[str, list[str]], str]:
         names: dict[str, list[str]] = {}
+        unreadable: list[AssayError] = []
         try:
-            for baseline in self.store.baselines():
+            for baseline in self.store.baselines(unreadable.append):
                 names.setdefault(baseline.run, []).append(baseline.name)
         except AssayError as error:
-            return names, error.problem
-        return names, ""
+            unreadable.append(error)
+        return names, "; ".join(error.problem for error in unreadable)
 
     def _report(self, name: str) -> Response:
         path = self.index.path(name)

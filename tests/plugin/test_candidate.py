@@ -45,5 +45,8 @@ def test_what_a_server_has_no_means_to_answer_is_skipped_and_told(project: Proje
     result = project.run("-rs")
     assert counts(result) == {"passed": 1, "skipped": 1}
     result.stdout.fnmatch_lines("SKIPPED*test_pets.py:*: this server gives no log-probabilities")
-    assert [one["reason"] for one in project.manifest["skipped"]] == ["Skipped: this server gives no log-probabilities"]
+    [skipped] = project.manifest["skipped"]
+    assert (skipped["reason"], skipped["suite"]) == ("Skipped: this server gives no log-probabilities", "pets")
+    told = "Not measured: pets (1 test), which what serves the model has no means to answer"
+    assert told in (project.run_directory / "summary.md").read_text().replace("&#40;", "(").replace("&#41;", ")")
     assert project.document["verdicts"][0]["outcome"] == "pass" and len(project.document["verdicts"]) == 1

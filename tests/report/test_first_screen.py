@@ -297,3 +297,10 @@ def test_the_picture_shows_this_run_the_release_and_earlier_runs_that_asked_the_
     ]
     assert front.marks[2].x > front.limit > front.frame[0]
     assert front_of(stored(tmp_path / "other", "r", [check()])) is None
+
+
+def test_what_a_server_could_not_be_asked_is_told_by_the_headline_even_of_a_pass(tmp_path: Path) -> None:
+    skipped = {"test": "suites/test_forgetting.py::test_text", "reason": "no log-probabilities", "suite": "forgetting"}
+    told = headline(stored(tmp_path, "r", [gain()], skipped=[skipped]))
+    assert told.title == "May be released"
+    assert "Not measured: forgetting (1 test), which what serves the model has no means to answer." in told.why

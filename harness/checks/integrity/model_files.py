@@ -145,7 +145,7 @@ def _misfits(files: ModelFiles) -> tuple[Sequence[str], Sequence[str], Sequence[
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
             )
-    except (*unreadable(), RuntimeError) as exc:
+    except unreadable() as exc:
         raise ModelError(f"{files.directory} cannot be loaded: {first_line(exc)}", SAVE_WHOLE) from exc
     base = files.of_base()
     left = set(info["unexpected_keys"])
