@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import forked  # noqa: F401  # pytester forgets what is imported later, and with it the fork server: one a test
@@ -61,12 +63,19 @@ def _one_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.models.device._has_bfloat16", lambda device: False)
 
 
+@pytest.fixture(scope="session")
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of directories; `mktemp` looks through thousands for each."""
+    root = tmp_path_factory.mktemp("caches")
+    return (root / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_cache(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def _own_cache(request: pytest.FixtureRequest, _caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the user's cache, but for those that load the real model from it; nor the user's benchmarks."""
     monkeypatch.delenv("ASSAY_DATA_DIR", raising=False)
     if request.node.get_closest_marker("real_model"):
         return
-    monkeypatch.setenv("ASSAY_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    cache = next(_caches)
+    cache.mkdir()
+    monkeypatch.setenv("ASSAY_CACHE_DIR", str(cache))

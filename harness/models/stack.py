@@ -18,8 +18,6 @@ from harness.models.adapters.kind import read_peft_config
 from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
 from harness.models.architecture import skeleton
-from harness.models.export.merging import write_merged
-from harness.models.export.source import Source
 from harness.models.identity import adapter_digest, base_digest
 from harness.models.quiet import quiet_loading
 from harness.models.resolve import ResolvedAdapter, ResolvedModel
@@ -183,6 +181,9 @@ def merged_model(
     Raises:
         AdapterError: one cannot be merged, or merged it would not act as it does.
     """
+    from harness.models.export.merging import write_merged  # imports torch, and this is imported at collection
+    from harness.models.export.source import Source
+
     digest = digest_json([base_digest(base.directory), *(adapter_digest(one.directory) for one in adapters)])
     target = cache_dir() / "merged" / digest
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,8 @@ Tone = Literal["pass", "fail", "undecided"]
 
 SYMBOLS: dict[Outcome, str] = {"pass": "\u2713", "fail": "\u2717", "inconclusive": "?", "error": "!"}
 
+_REFUSED = "Must not be released"
+
 
 @dataclass(frozen=True)
 class Headline:
@@ -37,8 +39,10 @@ class Headline:
 def headline(run: Run) -> Headline:
     """The headline of a run."""
     if run.outcome == "incomplete":
-        total = plural(len(run.verdicts), "gate")
-        return Headline("undecided", "Undecided", f"The run stopped before its end; {total} had been decided.", True)
+        stopped = f"The run stopped before its end; {plural(len(run.verdicts), 'gate')} had been decided."
+        if any(verdict.bearing == "fail" for verdict in run.verdicts):  # whatever the rest would have been
+            return Headline("fail", _REFUSED, f"{sentence(concerns(run.verdicts))} {stopped}", True)
+        return Headline("undecided", "Undecided", stopped, True)
     if not run.verdicts:
         return Headline("undecided", "Undecided", "No gate was decided in this run.")
     why = sentence(concerns(run.verdicts))
@@ -49,5 +53,5 @@ def headline(run: Run) -> Headline:
     if all(verdict.severity == "advisory" for verdict in run.verdicts):
         why += " Every gate is advisory, and none of them decides a release."
     if any(verdict.bearing == "fail" for verdict in run.verdicts):
-        return Headline("fail", "Must not be released", why)
+        return Headline("fail", _REFUSED, why)
     return Headline("undecided", "Undecided", why)

@@ -142,7 +142,7 @@ def test_comparing_equals_returns_0_and_a_regression_1(assay: Assay) -> None:
     assert lines[table + 2].startswith("superior by 0.05 Δ +1.67 points [")
     code, lines, _ = assay("compare", "r1", "r2", "r3-worse")
     assert code == 1
-    assert lines[-1] == "1 regression against r1"
+    assert lines[-1] == "1 regression in C against r1"
     [told] = [line for line in lines if line.startswith("REGRESSION")]
     assert told.startswith(
         "REGRESSION in C: quiz: right choices 83% → 20%, passed before, fails now (task/quiz/acc/superior, "

@@ -64,6 +64,10 @@ def test_regressions_lead_the_page(runs: list[Run]) -> None:
     assert page.count('class="pass regressed"') == 2
 
 
+def test_of_several_runs_the_headline_names_the_worse(runs: list[Run]) -> None:
+    assert comparison_rows(compare(*runs)).headline == "1 regression in B against a"
+
+
 def test_gates_that_not_every_run_has_are_one_line_and_no_alarm(runs: list[Run], tmp_path: Path) -> None:
     gone = Verdict("integrity/safe", "pass", "fine", rule="holds")
     whole = make_run(tmp_path, "whole", first(50), extra=[gone])

@@ -171,6 +171,7 @@ OUTCOMES: list[tuple[list[Outcome], RunStatus, str]] = [
     (["inconclusive", "pass"], "complete", "Undecided"),
     ([], "complete", "Undecided"),
     (["pass"], "interrupted", "Undecided"),
+    (["pass", "fail"], "interrupted", "Must not be released"),
 ]
 
 

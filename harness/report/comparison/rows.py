@@ -150,8 +150,10 @@ def letters(count: int) -> tuple[str, ...]:
 
 def headline_of(compared: RunsCompared) -> str:
     """The answer in one line."""
-    count = len(compared.regressed_tasks)
-    told = f"{plural(count, 'regression') if count else 'No regression'} against {compared.runs[0].name}"
+    count, names = len(compared.regressed_tasks), letters(len(compared.runs))
+    where = ", ".join(sorted({names[one.run] for one in compared.regressed_tasks})) if compared.runs[2:] else ""
+    found = f"{plural(count, 'regression')}{f' in {where}' if where else ''}" if count else "No regression"
+    told = f"{found} against {compared.runs[0].name}"
     return f"{told} on what could be compared" if not count and compared.refusals else told
 
 
