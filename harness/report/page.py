@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,8 +13,9 @@ from markupsafe import Markup, escape
 from harness.report.text import printable
 
 
+@cache
 def environment() -> Environment:
-    """The templates; what they show is escaped and made printable."""
+    """The templates, each compiled once; what they show is escaped and made printable."""
     made = Environment(
         loader=PackageLoader("harness.report", "templates"),
         autoescape=True,
