@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import harness
 import pytest
 import yaml
 
+import harness
+
 HEAVY = (
-    "aiohttp", "datasets", "jinja2", "lm_eval.evaluator", "openai", "openai.resources.chat.completions", "openai.resources.models","pandas.core.arrays.arrow.extension_types", "peft",
-    "pyarrow.parquet", "scipy.stats", "sklearn.metrics", "statsmodels.stats.api", "torch", "transformers", "trl.trainer.sft_trainer",
-    *(module.name for module in pkgutil.walk_packages(harness.__path__, "harness.") if not module.name.endswith("__main__")),
+    "aiohttp", "datasets", "jinja2", "lm_eval.evaluator", "openai.resources.chat.completions", "openai.resources.models",
+    "pandas.core.arrays.arrow.extension_types", "peft", "pyarrow.parquet", "scipy.stats", "sklearn.metrics",
+    "statsmodels.stats.api", "torch", "transformers", "trl.trainer.sft_trainer",
+    *(one.name for one in pkgutil.walk_packages(harness.__path__, "harness.") if not one.name.endswith("__main__")),
 )  # fmt: skip
 
 TASK = {
