@@ -136,7 +136,7 @@ def print_configuration() -> None:
     with complaints.noting():
         tasks = checked_tasks(settings)
     with complaints.noting():
-        _print_served("base", pair.base_spec, "--model")
+        _print_served("base", pair.finder.base_spec, "--model")
         if not complaints.noted:
             told = forecast(pair, tasks).replace("\n", "\n  ")
             print(f"  {told}")
@@ -179,8 +179,9 @@ def forecast(pair: ModelPair, tasks: Sequence[TaskLike]) -> str:
     from harness.models.resolve import is_at_hand
     from harness.session.estimate import estimate
 
-    if not is_at_hand(pair.base_spec):
-        return f"{pair.base_spec.value} is not on this machine yet: what is cached, and how long a run takes, cannot be told"
+    base = pair.finder.base_spec
+    if not is_at_hand(base):
+        return f"{base.value} is not on this machine yet: what is cached, and how long a run takes, cannot be told"
     found = estimate(pair, tasks)
     lacking = found.seconds is None or found.uncounted
     return f"a run: {found.describe()}" + (
@@ -196,7 +197,7 @@ def _tokenizer(pair: ModelPair) -> PreTrainedTokenizerBase | None:
     """The base's, where it is on this machine."""
     from harness.models.resolve import is_at_hand
 
-    if pair.base_spec.served is not None or not is_at_hand(pair.base_spec):
+    if (base := pair.finder.base_spec).served is not None or not is_at_hand(base):
         return None
     from harness.models.loading import load_tokenizer
 

@@ -104,7 +104,9 @@ class Session:
 
         models = self.models
         base = BaseModel(models.base, lambda: models.identity("base"), lambda: models.backend("base"))
-        options = LoadOptions(models.dtype, models.device, trust_remote_code=self.settings.trust_remote_code)
+        options = LoadOptions(
+            models.finder.dtype, models.finder.device, trust_remote_code=self.settings.trust_remote_code
+        )
         return load_judge(self.settings, base, models.answers, options, processes=self._processes)
 
     @cached_property

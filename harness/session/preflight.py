@@ -260,8 +260,8 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
         with complaints.noting():
             pair.check_shipped()
     with complaints.noting():
-        if pair.base_spec.kind == "local":
-            resolve_model(pair.base_spec)
+        if pair.finder.base_spec.kind == "local":
+            resolve_model(pair.finder.base_spec)
     with complaints.noting():
         if pair.chosen_template not in (None, *TEMPLATES):
             chosen_template(pair.chosen_template, None)
