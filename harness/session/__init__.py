@@ -21,8 +21,9 @@ from harness.locks import held
 from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
 from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
-from harness.session.model_pair import ROLES, SHIPPED, ModelPair
+from harness.session.model_pair import ModelPair
 from harness.session.speeds import keep_speed, speed_key
+from harness.session.subjects import ROLES, SHIPPED
 from harness.tasks.base import Divisible, Progress, TaskLike
 from harness.tasks.kinds import generates
 from harness.tasks.lookup import find_task

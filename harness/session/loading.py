@@ -8,21 +8,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.engines.backends import served_identity
 from harness.errors import AdapterError
-from harness.models import Identity, ServedModel
+from harness.models import Identity
 from harness.models.memory import fits
 from harness.models.subject import Subject
+from harness.session.subjects import identity_of
 
 if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions
 
 log = logging.getLogger(__name__)
-
-
-def identity_of(subject: Subject) -> Identity:
-    """Who a subject is now."""
-    return served_identity(subject.location) if isinstance(subject.location, ServedModel) else subject.identity()
 
 
 class LoadedModels:

@@ -19,7 +19,7 @@ from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.base import GENERAL_METRICS
 from harness.models import resolve_model
 from harness.models.subject import chosen_template
-from harness.session.model_pair import ModelPair, no_candidate
+from harness.session.subjects import Subjects, no_candidate
 from harness.tasks.base import TaskLike
 from harness.tasks.kinds import NAMED_TASKS, Spec, kind_of
 from harness.tasks.lm_eval import LmEvalTask
@@ -248,23 +248,23 @@ def _check_metric_of_kind(gate: GateSpec, spec: Spec) -> None:
 
 
 def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) -> None:
-    pair, recipe = ModelPair(settings), None
+    subjects, recipe = Subjects(settings), None
     with complaints.noting():
         named = settings.candidate_spec
         if named is None and needs.candidate:
             raise no_candidate()
         if named is not None:
-            pair.check_candidate()
-        recipe = pair.recipe
+            subjects.check_candidate()
+        recipe = subjects.recipe
     if needs.shipped:
         with complaints.noting():
-            pair.check_shipped()
+            subjects.check_shipped()
     with complaints.noting():
-        if pair.finder.base_spec.kind == "local":
-            resolve_model(pair.finder.base_spec)
+        if subjects.finder.base_spec.kind == "local":
+            resolve_model(subjects.finder.base_spec)
     with complaints.noting():
-        if pair.chosen_template not in (None, *TEMPLATES):
-            chosen_template(pair.chosen_template, None)
+        if subjects.chosen_template not in (None, *TEMPLATES):
+            chosen_template(subjects.chosen_template, None)
     with complaints.noting(at(settings, "training.log")):
         if settings.config.training.log is not None:
             read_history(Path(), None, named=settings.config.root / settings.config.training.log)

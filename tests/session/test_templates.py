@@ -18,8 +18,9 @@ from harness.engines.rendering import render_text
 from harness.engines.requests import Prompt
 from harness.errors import Complaints, ConfigError
 from harness.models.loading import load_tokenizer
-from harness.session.model_pair import ROLES, ModelPair
+from harness.session.model_pair import ModelPair
 from harness.session.preflight import Needs, check_files
+from harness.session.subjects import ROLES
 
 OTHER = (
     CHATML.replace("<|im_start|>", "[").replace("<|im_end|>", "]") + "{% if loud is defined %}{{ 'LOUD' }}{% endif %}"
