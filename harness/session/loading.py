@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from harness.errors import AdapterError
@@ -15,6 +15,7 @@ from harness.models.subject import Subject
 from harness.session.subjects import identity_of
 
 if TYPE_CHECKING:
+    from harness.models.in_memory import Weights
     from harness.models.loading import LoadedModel, LoadOptions
 
 log = logging.getLogger(__name__)
@@ -44,44 +45,41 @@ class LoadedModels:
         self._models: dict[str, LoadedModel] = {}
 
     def __getitem__(self, role: str) -> LoadedModel:
-        """The model that answers as a role; the one that was asked for before may give way to it, and is loaded again when it
-        is used."""
+        """The model that answers as a role. Others may have to give way to its weights, and to theirs when they are used."""
         if role not in self._models:
             self._models[role] = self._load(role)
-            self._models[role].reload = partial(self._load, role)
         return self._models[role]
 
-    def base_within(self, candidate: LoadedModel) -> LoadedModel:
+    @cached_property
+    def base_within_candidate(self) -> LoadedModel:
         """The candidate's model, read as the base reads: by its own tokenizer and template."""
-        if "base" not in self._models:
-            self._models["base"] = self._as_base(candidate)
-        return self._models["base"]
-
-    def is_released(self, role: str) -> bool:
-        """Whether a role's model had to give way to another."""
-        return role in self._models and self._models[role].is_released
-
-    def _as_base(self, candidate: LoadedModel) -> LoadedModel:
         from harness.models.loading import load_tokenizer
 
         parts = (self._identity(role).parts for role in ("base", "candidate"))
         own, theirs = ([one.get(part) for part in ("tokenizer", "chat_template", "template_args")] for one in parts)
+        candidate, base = self["candidate"], self._subject("base")
         if own == theirs:
             return candidate
-        base = self._subject("base")
         return replace(candidate, tokenizer=load_tokenizer(base.weights.directory, self._load_options(base)))
+
+    def is_released(self, role: str) -> bool:
+        """Whether a role's weights had to give way to others."""
+        return role in self._models and self._models[role].weights.is_released
 
     def _load(self, role: str) -> LoadedModel:
         from harness.models.loading import load_model
 
         subject, before = self._subject(role), self._identity(role).digest
-        others = [loaded for other, loaded in self._models.items() if other != role]
+        others = {other: loaded for other, loaded in self._models.items() if other != role}
         if others and not fits(subject, self._device()):
             log.info("%s does not fit in memory beside what is there: they are loaded in turn", subject.name)
-            for loaded in others:
-                loaded.release()
+            for other, loaded in others.items():
+                loaded.weights.release(partial(self._load_again, other))
         adapter = None if subject.adapter is None else subject.adapter.directory
         loaded = load_model(subject.weights.directory, self._load_options(subject), adapter=adapter)
         if identity_of(subject).digest != before:
             raise AdapterError(f"{subject.name} or its base changed while it was being measured", "start again")
         return loaded
+
+    def _load_again(self, role: str) -> Weights:
+        return self._load(role).in_memory()

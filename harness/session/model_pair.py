@@ -72,7 +72,7 @@ class ModelPair(Subjects):
         """The model that answers as one of them. Base and candidate are one in memory where they share weights."""
         _ = self.identities  # refuses a candidate that is the base
         if role == "base" and self.shares_weights:
-            return self._models.base_within(self.loaded)
+            return self._models.base_within_candidate
         return self._models[role]
 
     @cached_property

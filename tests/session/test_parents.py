@@ -44,7 +44,7 @@ def other(tiny_model_dir: Path, tmp_path: Path) -> Path:
 
 def logits(session: Session) -> torch.Tensor:
     with torch.inference_mode():
-        found: torch.Tensor = session.models.loaded.model(torch.arange(40)[None]).logits
+        found: torch.Tensor = session.models.loaded.in_memory().model(torch.arange(40)[None]).logits
     return found
 
 
@@ -58,9 +58,9 @@ def test_a_stack_answers_as_the_base_with_the_sum_of_the_changes(
     new_session: NewSession, tiny_model_dir: Path, adapter: Path, other: Path
 ) -> None:
     session = new_session(f"[{adapter}, {{path: {other}, weight: -0.5}}]")
-    summed = load_model(tiny_model_dir, session.models.load_options).model
+    summed = load_model(tiny_model_dir, session.models.load_options).in_memory().model
     for path, weight in ((adapter, 1.0), (other, -0.5)):
-        alone = load_model(tiny_model_dir, session.models.load_options, adapter=path).model
+        alone = load_model(tiny_model_dir, session.models.load_options, adapter=path).in_memory().model
         for name, module in alone.named_modules():
             if hasattr(module, "get_delta_weight"):
                 own = summed.get_submodule(name.removeprefix("base_model.model."))

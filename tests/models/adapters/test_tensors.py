@@ -188,7 +188,7 @@ def test_a_name_that_stands_twice_in_the_header_is_named(tmp_path):
 def test_an_adapter_with_other_trainers_names_answers_as_with_pefts(tiny_model_dir, adapter, name):
     own = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
     ids = torch.tensor([[5, 6, 7]])
-    expected = own.model(input_ids=ids).logits
+    expected = own.in_memory().model(input_ids=ids).logits
 
     def rename(tensors):
         for key in list(tensors):
@@ -202,7 +202,7 @@ def test_an_adapter_with_other_trainers_names_answers_as_with_pefts(tiny_model_d
 
     rewrite(adapter, rename)
     loaded = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
-    assert torch.equal(loaded.model(input_ids=ids).logits, expected)
+    assert torch.equal(loaded.in_memory().model(input_ids=ids).logits, expected)
     with loaded.adapter(on=False) as model:
         assert not torch.equal(model(input_ids=ids).logits, expected)
 
