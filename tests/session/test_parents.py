@@ -16,11 +16,12 @@ from tiny import save_tiny_adapter, save_tiny_model
 from harness.checks import integrity
 from harness.config import Config
 from harness.config.settings import make_settings
+from harness.config.spec import AdapterSpec, ModelSpec, SubjectSpec
 from harness.errors import AssayError, ConfigError, ModelError
 from harness.gates import Comparison
 from harness.models.loading import load_model
 from harness.session import Session
-from harness.session.parents import RECORD
+from harness.session.parents import RECORD, as_it_lies
 
 NewSession = Callable[..., Session]
 
@@ -149,6 +150,17 @@ def test_an_adapter_whose_base_is_an_adapter_is_read_as_it_was_trained(
     read, said = new_session(other), new_session(f"[{{path: {adapter}, merged: true}}, {other}]")
     assert read.models.candidate == said.models.candidate
     assert list(read.models.parents) == ["adapter"]
+
+
+@pytest.mark.parametrize("named", ["adapter", "./adapter", "link"])
+def test_an_adapter_that_names_itself_as_its_base_is_not_put_under_itself(
+    adapter: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(adapter.parent)
+    Path("link").symlink_to(adapter)
+    edit(adapter, base_model_name_or_path="adapter")
+    for spec in (SubjectSpec(adapters=[AdapterSpec("local", named)]), SubjectSpec(ModelSpec("local", named))):
+        assert as_it_lies(spec) == spec
 
 
 def test_an_order_of_training_that_cannot_be_is_refused(new_session: NewSession, adapter: Path, other: Path) -> None:
