@@ -79,7 +79,7 @@ def release_policy(settings: Settings) -> ReleasePolicy:
 def shipped_suites(settings: Settings) -> dict[str, Collected]:
     """The suites that ship, as far as waivers and severities can be held against them."""
     from harness.gates.policy import Collected
-    from harness.session.preflight import configured_gates
+    from harness.session.needs import configured_gates
 
     gates = [use.gate for task in settings.config.tasks for use in configured_gates(settings, task)]
     return {
@@ -94,7 +94,8 @@ def checked_tasks(settings: Settings) -> list[TaskLike]:
     Raises:
         ConfigError: something is wrong; it tells every complaint.
     """
-    from harness.session.preflight import check_files, everything
+    from harness.session.needs import everything
+    from harness.session.preflight import check_files
     from harness.tasks.lookup import find_task
 
     built: dict[tuple[str, int | None], TaskLike] = {}

@@ -19,7 +19,8 @@ from harness.engines.requests import Prompt
 from harness.errors import Complaints, ConfigError
 from harness.models.loading import load_tokenizer
 from harness.session.model_pair import ModelPair
-from harness.session.preflight import Needs, check_files
+from harness.session.needs import Needs
+from harness.session.preflight import check_files
 from harness.session.subjects import ROLES
 
 OTHER = (
