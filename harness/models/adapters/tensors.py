@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import AdapterError, first_line
+from harness.errors import AdapterError, first_line, some_of
 from harness.models.adapters.files import CONFIG, WEIGHTS, adapter_headers, read_adapter_config
 from harness.models.adapters.kind import read_peft_config
 from harness.models.adapters.misfit import Diagnosis, Misfits, diagnose
@@ -115,7 +115,7 @@ class TensorMatch:
             ("in the file without a module", self.unexpected),
             ("targets that match nothing", self.unmatched_targets),
         ]
-        misfits = [f"{len(names)} {what}: {_some(names)}" for what, names in parts if names]
+        misfits = [f"{len(names)} {what}: {some_of(names, _SHOWN)}" for what, names in parts if names]
         if self.diagnosis is not None:
             return f"{self.diagnosis.shown_by} ({'; '.join(misfits)})"
         return "; ".join([f"all {self.matched} tensors have their module, and every module its tensors", *self.notes])
@@ -265,11 +265,6 @@ def unmatched_targets(targets: object, modules: Sequence[str]) -> list[str]:
     if not isinstance(targets, list | set | tuple):
         return []
     return sorted(t for t in targets if not any(name == t or name.endswith(f".{t}") for name in modules))
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def is_adalora(config: Mapping[str, Any]) -> bool:
