@@ -11,7 +11,7 @@ from harness.checks.likeness import mean_kl, nan_predictions
 from harness.gates import Check
 from harness.models.adapters.files import WEIGHTS
 from harness.models.adapters.names import canonical_names
-from harness.models.adapters.tensors import as_peft_loads
+from harness.models.adapters.placing import as_peft_loads
 from harness.models.probing import PROBE_TEXTS, probe_log_probs
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from tiny import save_tiny_adapter, save_tiny_model
 from harness.errors import AdapterError
 from harness.models.adapters.files import WEIGHTS
 from harness.models.adapters.names import canonical_name, canonical_names
-from harness.models.adapters.tensors import match_tensors, unmatched_targets
+from harness.models.adapters.placing import unmatched_targets
+from harness.models.adapters.tensors import match_tensors
 from harness.models.adapters.weights import bad_values, read_tensor_headers
 from harness.models.loading import LoadOptions, load_model
 
