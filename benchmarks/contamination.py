@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.checks.data.contamination import find_matches
 from harness.checks.data.corpus import Row
 from harness.checks.data.evaluation import EvaluationItem
+from harness.checks.data.matches import find_matches
 from harness.engines.requests import Message
 from harness.metrics.words import words
 from harness.tasks.conversations import Conversation

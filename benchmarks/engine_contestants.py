@@ -74,7 +74,10 @@ class Peer:
     def __init__(self, loaded: LoadedModel, batch_size: int) -> None:
         with _silent():
             self._model = HFLM(
-                pretrained=loaded.model, tokenizer=loaded.tokenizer, batch_size=batch_size, device=str(loaded.device)
+                pretrained=loaded.in_memory().model,
+                tokenizer=loaded.tokenizer,
+                batch_size=batch_size,
+                device=str(loaded.device),
             )
 
     def answer(self, kind: str, instances: Sequence[Instance]) -> list[Any]:
@@ -127,7 +130,7 @@ def _counted_tokens(loaded: LoadedModel) -> Iterator[list[int]]:
     def note(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         count.append((kwargs["input_ids"] if "input_ids" in kwargs else args[0]).numel())
 
-    hook = loaded.model.register_forward_pre_hook(note, with_kwargs=True)
+    hook = loaded.in_memory().model.register_forward_pre_hook(note, with_kwargs=True)
     try:
         yield count
     finally:

@@ -154,10 +154,11 @@ class _BareLoop:
     def answer(self, kind: str, instances: Sequence[Instance]) -> list[Any]:
         """See `Contestant`."""
         rows, length = _BARE_SHAPE
-        ids = torch.arange(rows * length, device=self._loaded.device).view(rows, length) % self._loaded.model.vocab_size
+        model = self._loaded.in_memory().model
+        ids = torch.arange(rows * length, device=self._loaded.device).view(rows, length) % model.vocab_size
         with torch.inference_mode():
             for _ in range(4):
-                self._loaded.model(input_ids=ids, use_cache=False, logits_to_keep=1)
+                model(input_ids=ids, use_cache=False, logits_to_keep=1)
         return []
 
 

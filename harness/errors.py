@@ -105,6 +105,12 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"{did_you_mean(name, known)}choose one of: {', '.join(known)}"
 
 
+def some_of(names: Sequence[str], most: int) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
 def first_line(exc: BaseException) -> str:
     """What an exception of another library says, on one line: its first, or its type where it says nothing."""
     text = str(exc).strip()

@@ -41,7 +41,7 @@ def save_merged(original: Path, adapter: Path, target: Path) -> Path:
     device = choose_device()
     options = LoadOptions(dtype_name(choose_dtype(device)), str(device))
     shutil.copytree(original, target)
-    load_model(original, options, adapter=adapter).model.merge_and_unload().save_pretrained(target)
+    load_model(original, options, adapter=adapter).in_memory().model.merge_and_unload().save_pretrained(target)
     return target
 
 

@@ -98,7 +98,7 @@ def _train(arguments: argparse.Namespace) -> None:
         check_new(arguments.output)
     pair = _model_pair(model=arguments.model, adapter=f"recipe:{arguments.recipe}", profile=arguments.profile)
     candidate = pair.candidate
-    trained = pair.trained
+    trained = pair.finder.trained
     assert trained is not None
     summary = trained.log.summary
     if arguments.output is not None:

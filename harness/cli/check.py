@@ -79,7 +79,7 @@ def release_policy(settings: Settings) -> ReleasePolicy:
 def shipped_suites(settings: Settings) -> dict[str, Collected]:
     """The suites that ship, as far as waivers and severities can be held against them."""
     from harness.gates.policy import Collected
-    from harness.session.preflight import configured_gates
+    from harness.session.needs import configured_gates
 
     gates = [use.gate for task in settings.config.tasks for use in configured_gates(settings, task)]
     return {
@@ -94,7 +94,8 @@ def checked_tasks(settings: Settings) -> list[TaskLike]:
     Raises:
         ConfigError: something is wrong; it tells every complaint.
     """
-    from harness.session.preflight import check_files, everything
+    from harness.session.needs import everything
+    from harness.session.preflight import check_files
     from harness.tasks.lookup import find_task
 
     built: dict[tuple[str, int | None], TaskLike] = {}
@@ -136,7 +137,7 @@ def print_configuration() -> None:
     with complaints.noting():
         tasks = checked_tasks(settings)
     with complaints.noting():
-        _print_served("base", pair.base_spec, "--model")
+        _print_served("base", pair.finder.base_spec, "--model")
         if not complaints.noted:
             told = forecast(pair, tasks).replace("\n", "\n  ")
             print(f"  {told}")
@@ -179,8 +180,9 @@ def forecast(pair: ModelPair, tasks: Sequence[TaskLike]) -> str:
     from harness.models.resolve import is_at_hand
     from harness.session.estimate import estimate
 
-    if not is_at_hand(pair.base_spec):
-        return f"{pair.base_spec.value} is not on this machine yet: what is cached, and how long a run takes, cannot be told"
+    base = pair.finder.base_spec
+    if not is_at_hand(base):
+        return f"{base.value} is not on this machine yet: what is cached, and how long a run takes, cannot be told"
     found = estimate(pair, tasks)
     lacking = found.seconds is None or found.uncounted
     return f"a run: {found.describe()}" + (
@@ -196,7 +198,7 @@ def _tokenizer(pair: ModelPair) -> PreTrainedTokenizerBase | None:
     """The base's, where it is on this machine."""
     from harness.models.resolve import is_at_hand
 
-    if pair.base_spec.served is not None or not is_at_hand(pair.base_spec):
+    if (base := pair.finder.base_spec).served is not None or not is_at_hand(base):
         return None
     from harness.models.loading import load_tokenizer
 

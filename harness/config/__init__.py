@@ -2,16 +2,8 @@
 
 from harness.config.file import FILE_NAME, Config, ConfigFile, find_config, load_config
 from harness.config.profiles import BUILT_IN_PROFILES, Profile
-from harness.config.sections import (
-    DataThresholds,
-    Forgetting,
-    Judging,
-    OverfittingThresholds,
-    Safety,
-    Serving,
-    Thresholds,
-    TrainingThresholds,
-)
+from harness.config.sections import Forgetting, Judging, Safety, Serving
+from harness.config.thresholds import DataThresholds, OverfittingThresholds, Thresholds, TrainingThresholds
 
 __all__ = [
     "BUILT_IN_PROFILES",

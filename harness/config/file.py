@@ -14,18 +14,8 @@ from harness.config.candidate import Candidate, beside
 from harness.config.checking import check, location
 from harness.config.policy import WaiverEntry, check_waivers
 from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
-from harness.config.sections import (
-    AUTO,
-    DataThresholds,
-    Forgetting,
-    Integrity,
-    Judging,
-    OverfittingThresholds,
-    Safety,
-    Serving,
-    Thresholds,
-    TrainingThresholds,
-)
+from harness.config.sections import AUTO, Forgetting, Integrity, Judging, Safety, Serving
+from harness.config.thresholds import DataThresholds, OverfittingThresholds, Thresholds, TrainingThresholds
 from harness.config.yaml_text import parse_yaml
 from harness.errors import ConfigError
 from harness.records import Severity

@@ -15,16 +15,8 @@ from harness.config.checking import check
 from harness.config.file import Config
 from harness.config.options import Options, PlainOptions
 from harness.config.profiles import Inconclusive, Profile
-from harness.config.sections import (
-    AUTO,
-    BORDERLINE_SOURCES,
-    HARMFUL_SOURCES,
-    SOURCES,
-    TOXIC_SOURCES,
-    Forgetting,
-    Judging,
-    Safety,
-)
+from harness.config.prompt_sets import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
+from harness.config.sections import AUTO, Forgetting, Judging, Safety
 from harness.config.spec import ModelSpec, SubjectSpec, parse_model_spec
 from harness.errors import ConfigError
 

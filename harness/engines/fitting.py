@@ -103,7 +103,7 @@ def _known_hindrance(loaded: LoadedModel, way: _Way) -> str | None:
 
 def _short_window(loaded: LoadedModel) -> str | None:
     """Attention windows that end before the context does: longer than the trial, so looked up."""
-    config = loaded.model.config.get_text_config()
+    config = loaded.in_memory().model.config.get_text_config()
     windows = {getattr(config, "attention_chunk_size", None)}
     if getattr(config, "use_sliding_window", True):
         windows.add(getattr(config, "sliding_window", None))
@@ -118,13 +118,13 @@ class _Trial:
 
     def __init__(self, loaded: LoadedModel) -> None:
         self._loaded = replace(loaded, tokenizer=cast(Any, _Numerals(loaded.tokenizer.pad_token_id)))
-        vocabulary = loaded.model.config.get_text_config().vocab_size
+        vocabulary = loaded.in_memory().model.config.get_text_config().vocab_size
         prefix = _tokens(_PREFIX_TOKENS, 7, 3, vocabulary)
         tails = [_tokens(length, 11, 5 + number, vocabulary) for number, length in enumerate(_LENGTHS_TOKENS)]
         self._pairs: list[TokenPair] = [(prefix, tail) for tail in tails]
         self._prompts = [[*prefix, *tail] for tail in tails]
         # Rounding moves a token by some hundredths of a nat in bfloat16; another attention moves it by more than one.
-        exact = loaded.model.dtype.itemsize >= 4 and loaded.quantization == "none"
+        exact = loaded.in_memory().model.dtype.itemsize >= 4 and loaded.quantization == "none"
         self._tolerance = 1e-3 if exact else 0.02
 
     def hindrance(self, way: _Way) -> str | None:

@@ -63,12 +63,12 @@ class Strategy(Protocol):
 
 def context_length(loaded: LoadedModel) -> int:
     """The longest text the model has positions for, behind virtual tokens."""
-    config = loaded.model.config.get_text_config()
+    config = loaded.in_memory().model.config.get_text_config()
     return int(getattr(config, "max_position_embeddings", None) or 1 << 30) - loaded.reserved_tokens
 
 
 def eos_ids(loaded: LoadedModel) -> frozenset[int]:
     """Every token that ends an answer: the generation config's (one or a list) and the tokenizer's."""
-    configured = loaded.model.generation_config.eos_token_id
+    configured = loaded.in_memory().model.generation_config.eos_token_id
     ids = configured if isinstance(configured, list) else [configured]
     return frozenset(i for i in [*ids, loaded.tokenizer.eos_token_id] if i is not None)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.errors import UnanswerableError, UndecidedError
+from harness.errors import UnanswerableError, UndecidedError, some_of
 from harness.gates.preconditions import PairingError, carries, no_item_with
 from harness.gates.rules import Measurement
 from harness.metrics.base import Metric
@@ -205,6 +205,4 @@ def _by_id(samples: Sequence[Sample], task: str, side: str) -> dict[str, Sample]
 
 
 def _named(ids: set[str]) -> str:
-    first = ", ".join(sorted(ids)[:_NAMED_IDS])
-    more = f" and {len(ids) - _NAMED_IDS} more" if len(ids) > _NAMED_IDS else ""
-    return f"{len(ids)} item{'s' if len(ids) > 1 else ''}: {first}{more}"
+    return f"{len(ids)} item{'s' if len(ids) > 1 else ''}: {some_of(sorted(ids), _NAMED_IDS)}"

@@ -34,6 +34,8 @@ _VOLATILE_KEYS = frozenset({
 })  # fmt: skip
 # PEFT saves these sets in hash order.
 _SET_KEYS = frozenset({"target_modules", "modules_to_save", "exclude_modules"})
+# What must agree for two subjects to be computed by one model in memory.
+_OF_WEIGHTS = ("weights", "config", "dtype", "quantization", "code")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Identity:
     def digest(self) -> str:
         """SHA-256 over the parts and the engine's revision."""
         return digest_json({"engine": ENGINE_REVISION, **self.parts})
+
+    def shares_weights_with(self, other: Identity) -> bool:
+        """Whether one model in memory computes both, if they are on disk: same weights, configuration, precision, quantization
+        and code."""
+        return all(self.parts.get(part) == other.parts.get(part) for part in _OF_WEIGHTS)
 
 
 def model_identity(

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, ModelError, first_line
-from harness.models.adapters.biases import Bias, biases_of, put_back
+from harness.models.adapters.biases import biases_of, put_back
 from harness.models.adapters.files import CONFIG, check_adapter_files
 from harness.models.adapters.kind import read_peft_config
 from harness.models.adapters.methods import ON_DENSE_WEIGHTS, Method, method_of
 from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
 from harness.models.architecture import auto_class, check_reads_text_alone, read_base_config, unreadable
+from harness.models.in_memory import Held, Weights
 from harness.models.probing import PlainBase, ask_plain_base
 from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
 from harness.models.quiet import quiet_loading
@@ -27,7 +27,6 @@ from harness.models.virtual_tokens import with_virtual_tokens
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -53,59 +52,30 @@ class LoadOptions:
     template_args: Mapping[str, Any] = field(default_factory=dict)
 
 
-_OF_WEIGHTS = frozenset({"model", "rounded_layers", "biases"})
-
-
-@dataclass
+@dataclass(frozen=True)
 class LoadedModel:
-    """One model in memory, with at most one adapter on it.
+    """One model, with at most one adapter on it.
 
     Attributes:
-        model: in eval mode, without gradients; with an adapter a PeftModel, or what behaves as one.
+        weights: what of it takes memory.
         quantization: of the base: "none", "nf4" or "int8".
-        rounded_layers: of an NF4 base that is computed densely, the layers whose weights were rounded to NF4.
         plain: what the base answered before the adapter was put on it; None without an adapter.
-        biases: those of the base that were trained with the adapter.
-        reload: loads it again once it was released, which then happens when it is next used.
         method: the adapter's.
         reserved_tokens: positions that virtual tokens take of every text's.
     """
 
-    model: Any
+    weights: Held
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
     has_adapter: bool = False
     quantization: str = "none"
-    rounded_layers: Sequence[nn.Module] = field(default_factory=tuple)
     plain: PlainBase | None = None
-    biases: Sequence[Bias] = field(default_factory=tuple)
     method: Method | None = None
     reserved_tokens: int = 0
-    reload: Callable[[], LoadedModel] | None = None
 
-    @property
-    def is_released(self) -> bool:
-        """Whether its weights are not in memory now."""
-        return "model" not in self.__dict__
-
-    def release(self) -> None:
-        """Give back the memory of the weights, until they are next used."""
-        import torch
-
-        for name in _OF_WEIGHTS & self.__dict__.keys():
-            del self.__dict__[name]
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """What was released, loaded again."""
-            if name not in _OF_WEIGHTS or self.reload is None:
-                raise AttributeError(name)
-            self.__dict__.update({**self.reload().__dict__, "reload": self.reload})
-            return self.__dict__[name]
+    def in_memory(self) -> Weights:
+        """The model itself, loaded again where it had to give way to another; who keeps it keeps its memory."""
+        return self.weights.get()
 
     @property
     def invocation(self) -> Sequence[int]:
@@ -117,17 +87,18 @@ class LoadedModel:
         """The model with its adapter on or off."""
         if on and not self.has_adapter:
             raise ModelError("no adapter is attached", "pass --adapter")
+        weights = self.in_memory()
         if on or not self.has_adapter:
-            yield self.model
+            yield weights.model
         else:
             with contextlib.ExitStack() as off:
                 with warnings.catch_warnings():
                     warnings.filterwarnings(
                         "ignore", "Careful, disabling adapter layers with bias"
                     )  # they are put back
-                    off.enter_context(self.model.disable_adapter())
-                off.enter_context(put_back(self.biases))
-                yield self.model
+                    off.enter_context(weights.model.disable_adapter())
+                off.enter_context(put_back(weights.biases))
+                yield weights.model
 
 
 def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None) -> LoadedModel:
@@ -140,23 +111,22 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     tokenizer = load_tokenizer(base, options)
     rounded = list(quantizable_layers(model)) if options.quantization == "nf4" else []  # none where they are packed
     model.eval().requires_grad_(False)
+    device = torch.device(options.device)
     quantization = _BY_BITSANDBYTES.get(stored_quantization(base), options.quantization)
-    loaded = LoadedModel(
-        model, tokenizer, torch.device(options.device), quantization=quantization, rounded_layers=rounded
-    )
     if adapter is None:
-        return loaded
+        return LoadedModel(Held(Weights(model, rounded)), tokenizer, device, quantization=quantization)
     method = method_of(read_peft_config(adapter))
     plain, biases = ask_plain_base(model, tokenizer, after=method.invocation), biases_of(model)
     peft_model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
     peft_model.eval().requires_grad_(False)
     trained = [bias for bias in biases if bias.is_changed]
-    return replace(
-        loaded,
-        model=with_virtual_tokens(peft_model),
+    return LoadedModel(
+        Held(Weights(with_virtual_tokens(peft_model), rounded, trained)),
+        tokenizer,
+        device,
         has_adapter=True,
+        quantization=quantization,
         plain=plain,
-        biases=trained,
         method=method,
         reserved_tokens=method.virtual_tokens,
     )

@@ -15,9 +15,6 @@ from harness.models.identity import Identity, model_identity
 from harness.models.resolve import ResolvedAdapter, ResolvedModel
 from harness.models.stack import Stack
 
-# What must agree for two subjects to be computed by one model in memory.
-_WEIGHTS = ("weights", "config", "dtype", "quantization", "code")
-
 
 @dataclass(frozen=True)
 class Member:
@@ -111,13 +108,6 @@ class Subject:
         if self.system_prompt is not None:
             parts["system_prompt"] = digest_bytes(self.system_prompt.encode())
         return Identity(parts)
-
-    def shares_weights_with(self, other: Subject) -> bool:
-        """Whether one model in memory computes both: same weights, configuration, precision, quantization and code."""
-        if self.is_served or other.is_served:
-            return False
-        first, second = self.identity().parts, other.identity().parts
-        return all(first.get(part) == second.get(part) for part in _WEIGHTS)
 
 
 def chosen_template(template: str | None, adapter: ResolvedAdapter | None) -> str | Mapping[str, str] | None:

@@ -10,7 +10,7 @@ from harness.json_files import read_json_object
 
 INDEX = "model.safetensors.index.json"
 WHOLE = "model.safetensors"
-_REMEDY = "save the whole model again with save_pretrained, and copy all of its files"
+SAVE_WHOLE = "save the whole model again with save_pretrained, and copy all of its files"
 
 
 def weight_map(directory: Path) -> Mapping[str, str] | None:
@@ -22,12 +22,12 @@ def weight_map(directory: Path) -> Mapping[str, str] | None:
     index = directory / INDEX
     if (directory / WHOLE).is_file() or not index.is_file():
         return None
-    places = read_json_object(index, ModelError, _REMEDY).get("weight_map")
+    places = read_json_object(index, ModelError, SAVE_WHOLE).get("weight_map")
     if not isinstance(places, dict) or not places or not all(isinstance(place, str) for place in places.values()):
-        raise ModelError(f"{index} has no weight_map", _REMEDY)
+        raise ModelError(f"{index} has no weight_map", SAVE_WHOLE)
     foreign = next((place for place in places.values() if not _is_beside(place)), None)
     if foreign is not None:
-        raise ModelError(f"{index} names {foreign!r}, which is no .safetensors file beside it", _REMEDY)
+        raise ModelError(f"{index} names {foreign!r}, which is no .safetensors file beside it", SAVE_WHOLE)
     return places
 
 

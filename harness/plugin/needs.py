@@ -15,14 +15,22 @@ from harness.plugin.reports import owns
 from harness.plugin.source import needs_in_source
 from harness.plugin.state import State
 from harness.plugin.training_fixtures import ROW_ANSWERS
-from harness.session import preflight
-from harness.session.preflight import GateUse, Needs, TaskUse
+from harness.session.needs import (
+    GateUse,
+    Needs,
+    TaskUse,
+    at,
+    configured_gate,
+    configured_tasks,
+    forgetting_tasks,
+    further_tasks,
+    judged_tasks,
+    measured_in,
+    safety_tasks,
+)
+from harness.session.preflight import check_files
 
-_TASKS_OF = {
-    "forgetting": preflight.forgetting_tasks,
-    "safety": preflight.safety_tasks,
-    "judge": preflight.judged_tasks,
-}
+_TASKS_OF = {"forgetting": forgetting_tasks, "safety": safety_tasks, "judge": judged_tasks}
 _LIMITS = frozenset({"margins_of", "overfitting_rules_of", "overfitting_rules"})
 
 
@@ -33,11 +41,11 @@ def check_needs(state: State, items: Sequence[pytest.Item]) -> None:
     """
     settings = state.settings
     needs = needs_of(items, settings)
-    preflight.check_files(settings, needs, state.find_task, state.complaints)
+    check_files(settings, needs, state.find_task, state.complaints)
     measured = list(needs.measured)
     for item in {item.function: item for item in items if isinstance(item, pytest.Function)}.values():
         named, complaints = needs_in_source(item), Complaints()
-        preflight.check_files(settings, named, state.find_task, complaints)
+        check_files(settings, named, state.find_task, complaints)
         measured += named.measured
         if complaints.noted:
             state.faults[item.function] = joined(complaints.noted, TaskError)
@@ -58,11 +66,11 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
     for name in sorted(fixtures & _TASKS_OF.keys()):
         if name != "judge" or judged:
             tasks += _TASKS_OF[name](settings)
-    measured = preflight.measured_in(tasks, gates)
+    measured = measured_in(tasks, gates)
     if fixtures & {"held_out_items", "items_in_use"} and has_data:
-        tasks += preflight.configured_tasks(settings)
+        tasks += configured_tasks(settings)
     if "items_in_use" in fixtures and has_data:
-        others = [*preflight.forgetting_tasks(settings), *preflight.further_tasks(settings)]
+        others = [*forgetting_tasks(settings), *further_tasks(settings)]
         tasks += [replace(use, metrics=()) for use in others]  # their items are looked at, and not measured
     return Needs(
         tasks=tasks,
@@ -85,13 +93,13 @@ def _of_parameters(items: Sequence[pytest.Function], settings: Settings) -> Iter
             if name == ROW_ANSWERS or not isinstance(name, str) or not name:
                 continue
             option = f"--tasks={','.join(settings.tasks)}"
-            yield TaskUse(name, option if fixture == "further_task" else preflight.at(settings, f"tasks.{name}"))
+            yield TaskUse(name, option if fixture == "further_task" else at(settings, f"tasks.{name}"))
 
 
 def _gates(item: pytest.Function, settings: Settings) -> Iterator[GateUse]:
     gate = _parameter(item, "task_gate")
     if isinstance(gate, GateSpec):
-        yield preflight.configured_gate(settings, gate)
+        yield configured_gate(settings, gate)
 
 
 def _parameter(item: pytest.Function, fixture: str) -> object:

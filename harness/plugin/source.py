@@ -21,7 +21,7 @@ import pytest
 from harness.gates.config import GateSpec
 from harness.gates.kinds import KINDS
 from harness.plugin.reports import owns
-from harness.session.preflight import GateUse, Needs, TaskUse, measured_in
+from harness.session.needs import GateUse, Needs, TaskUse, measured_in
 
 _MEASURING = ("compare", "evaluate")
 

@@ -130,7 +130,7 @@ class State:
     def _candidate_digest(self) -> str:
         """Of the candidate; empty where it is not known yet: nothing is trained to learn it."""
         models = self.session.models
-        if self.settings.adapter is None or (models.recipe is not None and not models.is_trained):
+        if self.settings.adapter is None or (models.recipe is not None and not models.finder.is_trained):
             return ""
         with contextlib.suppress(AssayError):
             return models.identities["candidate"].digest

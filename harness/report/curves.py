@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.errors import some_of
 from harness.report.text import figure
 from harness.runs.codec import number
 
@@ -135,7 +136,7 @@ def draw_panel(
         tuple(_line(name, rows, across, up, x_name) for name, rows in data.items() if rows),
         tuple(Tick(across(x), f"{x:g}") for x in nice_ticks(first, last, 5) if first <= x <= last),
         ticks(ys, up),
-        ", ".join(wild[:5]) + (f" and {len(wild) - 5} more" if len(wild) > 5 else ""),
+        some_of(wild, 5),
         x_label,
         Tick(across(mark[0]), mark[1]) if mark is not None and first <= mark[0] <= last else None,
     )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from harness.errors import some_of
 from harness.judges.judgements import judge_task
 from harness.records import (
     AnswerCounts,
@@ -89,9 +90,9 @@ def _power(verdicts: Sequence[Verdict]) -> str:
         seeing = (
             f"{len(losses) - len(blind)} of {len(losses)} gates would have seen a loss of their margin 4 times out of 5"
         )
-        told.append(f"{seeing}; not {_some(blind)}" if blind else seeing)
+        told.append(f"{seeing}; not {some_of(blind, _NAMED_GATES)}" if blind else seeing)
     if gains:
-        told.append(f"smallest gain seen 4 times out of 5: {_some(gains)}")
+        told.append(f"smallest gain seen 4 times out of 5: {some_of(gains, _NAMED_GATES)}")
     return "; ".join(told)
 
 
@@ -110,10 +111,6 @@ def _seen_gain(verdict: Verdict) -> str:
     """The true gain at which the gate passes: that much above the one it asks for."""
     effect = verdict.minimum_detectable_effect
     return "unknown" if effect is None else figure(effect + (verdict.margin or 0.0))
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED_GATES]) + (", ..." if len(names) > _NAMED_GATES else "")
 
 
 def identities(manifest: Manifest) -> list[Identity]:

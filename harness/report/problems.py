@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from harness.errors import some_of
 from harness.records import Outcome, Verdict
 from harness.report.concerns import Concern, concern_of
 from harness.report.findings import finding, subject
@@ -104,12 +105,9 @@ def _folded(
         if verdict.bearing == outcome:
             by_cause.setdefault(one_line(why(verdict), _LONGEST), []).append(verdict)
     for reason, group in by_cause.items():
-        names = [subject(v) for v in group[:_NAMED]]
-        more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
+        names = some_of([subject(v) for v in group], _NAMED)
         where = ", ".join(dict.fromkeys(concern_of(v) for v in group))
-        yield Unmeasured(
-            outcome, f"{plural(len(group), 'gate')} {what} ({where})", f"{reason}; {', '.join(names)}{more}"
-        )
+        yield Unmeasured(outcome, f"{plural(len(group), 'gate')} {what} ({where})", f"{reason}; {names}")
 
 
 def _skipped(run: Run) -> Iterator[Unmeasured]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from harness.errors import RunError
+from harness.errors import RunError, some_of
 from harness.records import Verdict
 from harness.runs.gate_names import comparable_names
 from harness.runs.location import Location, is_url
@@ -142,15 +142,17 @@ def _objection(run: Run, today: date) -> str:
     if not run.verdicts:
         return "decided no gate"
     if run.outcome in ("fail", "error"):
-        return f"has the outcome {run.outcome} ({_some([v.gate for v in run.verdicts if v.bearing == run.outcome])})"
+        return (
+            f"has the outcome {run.outcome} ({some_of([v.gate for v in run.verdicts if v.bearing == run.outcome], 3)})"
+        )
     past = [v.gate for v in run.verdicts if v.waived and v.waiver is not None and v.waiver.until < today.isoformat()]
     if past:
-        return f"failed gates whose waivers have expired since ({_some(past)})"
+        return f"failed gates whose waivers have expired since ({some_of(past, 3)})"
     manifest = run.manifest
     if manifest.options.sequential:
         return "is partial (--sequential leaves out items that its own gates did not need)"
     if manifest.selected:
-        return f"is partial (it was narrowed by {_some(manifest.selected)})"
+        return f"is partial (it was narrowed by {some_of(manifest.selected, 3)})"
     return f"is partial ({manifest.deselected} of its tests were deselected)" if manifest.deselected else ""
 
 
@@ -163,8 +165,4 @@ def _lacking(run: Run, store: Store, name: str) -> str:
         return ""
     mine, theirs = comparable_names(own(run.verdicts), own(before))
     lacking = sorted(theirs - mine)
-    return f"lacks gates that the baseline {name} has ({_some(lacking)})" if lacking else ""
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+    return f"lacks gates that the baseline {name} has ({some_of(lacking, 3)})" if lacking else ""

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from harness import gates
 from harness.config import FILE_NAME
@@ -21,8 +21,10 @@ from harness.locks import held
 from harness.models.identity import ENGINE_REVISION
 from harness.paths import cache_dir
 from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
-from harness.session.model_pair import ROLES, SHIPPED, ModelPair
+from harness.session.display import Display, silent
+from harness.session.model_pair import ModelPair
 from harness.session.speeds import keep_speed, speed_key
+from harness.session.subjects import ROLES, SHIPPED
 from harness.tasks.base import Divisible, Progress, TaskLike
 from harness.tasks.kinds import generates
 from harness.tasks.lookup import find_task
@@ -36,16 +38,6 @@ if TYPE_CHECKING:
     from harness.models.loading import LoadOptions
 
 __all__ = ["Display", "Session"]
-
-
-class Display(Protocol):
-    """Shows how far a piece of work is."""
-
-    def answered(self, done: int, total: int) -> None:
-        """So many answers are there, cached ones included, of those wanted."""
-
-    def computed(self, answers: int, seconds: float) -> None:
-        """So many were computed since the last request, in so many seconds."""
 
 
 class Session:
@@ -74,7 +66,7 @@ class Session:
         self.settings = settings
         self.models = ModelPair(settings)
         self._keep_samples = keep_samples
-        self._progress = progress or _silent
+        self._progress = progress or silent
         self._processes = processes
         self._built = built
         self._tasks: dict[str, TaskLike] = {}
@@ -104,7 +96,9 @@ class Session:
 
         models = self.models
         base = BaseModel(models.base, lambda: models.identity("base"), lambda: models.backend("base"))
-        options = LoadOptions(models.dtype, models.device, trust_remote_code=self.settings.trust_remote_code)
+        options = LoadOptions(
+            models.finder.dtype, models.finder.device, trust_remote_code=self.settings.trust_remote_code
+        )
         return load_judge(self.settings, base, models.answers, options, processes=self._processes)
 
     @cached_property
@@ -152,16 +146,19 @@ class Session:
         """
         task = self.task(name, fewshot)
         if against:
-            candidate, parent = (self._measure(task, role) for role in ("candidate", against))
-            return gates.Comparison(task, parent, candidate, base_name=f"parent {against}", opponent=against)
+            return self._held_against(task, against, "candidate", called=f"parent {against}", opponent=against)
         sequential = self._in_parts(task) if self.settings.sequential else None
         return self._compare(task) if sequential is None else sequential
 
     def compare_shipped(self, name: str, fewshot: int | None = None) -> gates.Comparison:
         """Samples of the candidate and of what ships, in the places of base and candidate, paired by item."""
         task = self.task(name, fewshot)
-        candidate, shipped = (self._measure(task, role) for role in ("candidate", SHIPPED))
-        return gates.Comparison(task, candidate, shipped, base_name="approved candidate", opponent="candidate")
+        return self._held_against(task, "candidate", SHIPPED, called="approved candidate", opponent="candidate")
+
+    def _held_against(self, task: TaskLike, first: str, second: str, *, called: str, opponent: str) -> gates.Comparison:
+        """Samples of two, the first in the base's place; the candidate is asked before the other."""
+        samples = {role: self._measure(task, role) for role in dict.fromkeys(("candidate", first, second))}
+        return gates.Comparison(task, samples[first], samples[second], base_name=called, opponent=opponent)
 
     @cached_property
     def shipping(self) -> Shipping:
@@ -288,16 +285,3 @@ class Session:
                 yield display.answered
             finally:
                 engine.watch = before
-
-
-class _Silent:
-    """Shows nothing."""
-
-    def answered(self, done: int, total: int) -> None: ...
-
-    def computed(self, answers: int, seconds: float) -> None: ...
-
-
-@contextlib.contextmanager
-def _silent(label: str) -> Iterator[Display]:
-    yield _Silent()

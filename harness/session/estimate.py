@@ -59,7 +59,7 @@ def estimate(pair: ModelPair, tasks: Sequence[TaskLike]) -> Estimate:
         AssayError: base or adapter cannot be found.
     """
     known = [task for task in tasks if isinstance(task, Foreseeable)]
-    trains = pair.recipe.name if pair.recipe is not None and not pair.is_trained else None
+    trains = pair.recipe.name if pair.recipe is not None and not pair.finder.is_trained else None
     base = pair.identity("base").digest
     named = pair.settings.candidate_spec is not None and trains is None
     digests: dict[Role, str | None] = {"base": base, "candidate": pair.identity("candidate").digest if named else None}

@@ -45,7 +45,7 @@ def _by_peft(recipe: MergeRecipe, spec: SubjectSpec, output: Path, pair: ModelPa
             f"{recipe.file}: {merged[0].value} is to be merged into the base, and only adapters are saved",
             "write `save: model`, or let it be one of the combination",
         )
-    subject = pair.resolve(spec)
+    subject = pair.finder.resolve(spec)
     with new_directory(output) as made:
         if recipe.save == "adapter":
             assert subject.adapter is not None
@@ -73,7 +73,7 @@ def _by_mergekit(recipe: MergeRecipe, output: Path, pair: ModelPair) -> None:
     place = str(recipe.file)
     found, program = references(recipe.document, place), find_mergekit()
     specs = {one: _spec(one, recipe) for one in found}
-    subjects = {one: pair.resolve(spec) for one, spec in specs.items()}
+    subjects = {one: pair.finder.resolve(spec) for one, spec in specs.items()}
     with new_directory(output) as made:
 
         def directory_of(reference: Reference) -> Path:
@@ -125,8 +125,8 @@ def _facts(recipe: MergeRecipe, pair: ModelPair, parents: Sequence[Parent], step
 
 def _parent(parent: Parent, pair: ModelPair) -> Mapping[str, Any]:
     """As `candidate:` of a configuration file would say it, and who it was."""
-    found = pair.resolve(parent.spec).identity()
-    said: dict[str, Any] = {"model": _written(parent.spec.model or pair.base_spec)}
+    found = pair.finder.resolve(parent.spec).identity()
+    said: dict[str, Any] = {"model": _written(parent.spec.model or pair.finder.base_spec)}
     if parent.spec.adapters:
         said["adapter"] = [
             {"path": _written(one), **({"merged": True} if one.merged else {})} for one in parent.spec.adapters

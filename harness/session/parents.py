@@ -59,7 +59,7 @@ def as_it_lies(spec: SubjectSpec) -> SubjectSpec:
         return spec
     chain = [alone]
     while (under := _trained_on(Path(chain[0].value))) is not None:
-        if str(under) in [one.value for one in chain]:
+        if under in [Path(one.value).resolve() for one in chain]:
             break
         chain.insert(0, AdapterSpec("local", str(under), merged=True))
     if len(chain) == 1:

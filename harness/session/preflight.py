@@ -6,20 +6,20 @@ Imports nothing that computes: pytest collection runs it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeGuard
 
 from harness.config.candidate import TEMPLATES
 from harness.config.settings import Settings
 from harness.errors import Complaints, DataError, TaskError, did_you_mean, nearest
-from harness.gates.config import GateSpec, gates_from_config
+from harness.gates.config import GateSpec
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.base import GENERAL_METRICS
 from harness.models import resolve_model
 from harness.models.subject import chosen_template
-from harness.session.model_pair import ModelPair, no_candidate
+from harness.session.needs import Needs, at
+from harness.session.subjects import Subjects, no_candidate
 from harness.tasks.base import TaskLike
 from harness.tasks.kinds import NAMED_TASKS, Spec, kind_of
 from harness.tasks.lm_eval import LmEvalTask
@@ -36,131 +36,6 @@ OF_ROWS = ("training_rows", "held_out_rows", "row_answers", "canaries")
 
 _GOLD = ("llmbar", "mini_judge")
 _FEWSHOT = re.compile(r"(.+)-\d+shot")
-
-
-@dataclass(frozen=True)
-class TaskUse:
-    """A task that will be asked, and metrics of it that will be looked at.
-
-    Attributes:
-        origin: file and key, option or line of a test that names it.
-    """
-
-    name: str
-    origin: str
-    fewshot: int | None = None
-    metrics: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class GateUse:
-    """A gate that will be decided, and where it stands."""
-
-    gate: GateSpec
-    origin: str
-    fewshot: int | None = None
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a session will need.
-
-    Attributes:
-        measured: those of the tasks that base and candidate will be asked, by name and few-shot count.
-        candidate, shipped, training_data, canaries, judge: whether it needs those.
-        limits: whether it looks up limits of single tasks.
-        every_row: whether each row of the training data has to be readable. A gate tells that too, and better.
-    """
-
-    tasks: Sequence[TaskUse] = ()
-    gates: Sequence[GateUse] = ()
-    measured: Sequence[tuple[str, int | None]] = ()
-    candidate: bool = False
-    shipped: bool = False
-    training_data: bool = False
-    canaries: bool = False
-    judge: bool = False
-    limits: bool = False
-    every_row: bool = False
-
-
-def measured_in(tasks: Sequence[TaskUse], gates: Sequence[GateUse]) -> list[tuple[str, int | None]]:
-    """The tasks that are asked, each once."""
-    asked = [*((use.name, use.fewshot) for use in tasks), *((one.gate.task, one.fewshot) for one in gates)]
-    return list(dict.fromkeys(asked))
-
-
-def configured_tasks(settings: Settings) -> Iterator[TaskUse]:
-    """The tasks of the configuration file."""
-    return (TaskUse(name, at(settings, f"tasks.{name}")) for name in settings.config.tasks)
-
-
-def forgetting_tasks(settings: Settings) -> Iterator[TaskUse]:
-    """What forgetting is measured on."""
-    choice = ("acc", "gold_logprob", "overconfidence", "brier_score")
-    metrics = {"knowledge": choice, "math": ("exact_match",), "text": ("bits_per_byte", "kl_per_token")}
-    return _named_by(settings, "forgetting", metrics)
-
-
-def safety_tasks(settings: Settings) -> Iterator[TaskUse]:
-    """What safety is measured on."""
-    return _named_by(
-        settings,
-        "safety",
-        {"harmful": ("complied",), "safe": ("refused",), "continuations": ("expected_max_toxicity",)},
-    )
-
-
-def judged_tasks(settings: Settings) -> Iterator[TaskUse]:
-    """What the judge is asked about."""
-    return _named_by(settings, "judging", {"task": ()}, key="judge")
-
-
-def further_tasks(settings: Settings) -> Iterator[TaskUse]:
-    """Those that `--tasks` names."""
-    return (TaskUse(name, f"--tasks={','.join(settings.tasks)}") for name in settings.tasks)
-
-
-def configured_gates(settings: Settings, task: str) -> Iterator[GateUse]:
-    """The gates of a task of the configuration file. Raises ConfigError where one is malformed."""
-    gates = gates_from_config(task, settings.config.tasks[task].get("gates"))
-    return (configured_gate(settings, gate) for gate in gates)
-
-
-def configured_gate(settings: Settings, gate: GateSpec) -> GateUse:
-    """A gate of the configuration file, with where it stands there."""
-    return GateUse(gate, at(settings, f"tasks.{gate.task}, gate {gate.number}"))
-
-
-def at(settings: Settings, key: str) -> str:
-    """A key of the configuration file, as errors name it."""
-    file = settings.config.file
-    return f"{file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file}: {key}"
-
-
-def everything(settings: Settings, complaints: Complaints) -> Needs:
-    """All that the suites which ship would need; malformed gates are noted."""
-    gates: list[GateUse] = []
-    for name in settings.config.tasks:
-        with complaints.noting(settings.config.file.name):
-            gates += configured_gates(settings, name)
-    judge = settings.judge is not None
-    groups = [configured_tasks, further_tasks, forgetting_tasks, safety_tasks, *([judged_tasks] if judge else [])]
-    tasks = [use for group in groups for use in group(settings)]
-    return Needs(
-        tasks=tasks,
-        gates=gates,
-        measured=measured_in(tasks, gates),
-        candidate=settings.candidate is not None
-        or settings.adapter is not None
-        or settings.config.candidate is not None,
-        shipped=True,
-        training_data=True,
-        canaries=True,
-        judge=judge,
-        limits=True,
-        every_row=True,
-    )
 
 
 def check_files(settings: Settings, needs: Needs, find: Find, complaints: Complaints) -> None:
@@ -183,16 +58,6 @@ def check_files(settings: Settings, needs: Needs, find: Find, complaints: Compla
             read_gold(settings)
     if needs.limits:
         _check_limits(settings, complaints)
-
-
-def _named_by(
-    settings: Settings, section: str, metrics: Mapping[str, tuple[str, ...]], key: str = ""
-) -> Iterator[TaskUse]:
-    """Tasks named by a section's keys; `metrics` are what the suite gates on each."""
-    for name, wanted in metrics.items():
-        task = getattr(getattr(settings, section), name)
-        if task is not None:
-            yield TaskUse(task, at(settings, f"{key or section}.{name}"), metrics=wanted)
 
 
 def _check_tasks(needs: Needs, find: Find, complaints: Complaints, settings: Settings) -> None:
@@ -248,23 +113,23 @@ def _check_metric_of_kind(gate: GateSpec, spec: Spec) -> None:
 
 
 def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) -> None:
-    pair, recipe = ModelPair(settings), None
+    subjects, recipe = Subjects(settings), None
     with complaints.noting():
         named = settings.candidate_spec
         if named is None and needs.candidate:
             raise no_candidate()
         if named is not None:
-            pair.check_candidate()
-        recipe = pair.recipe
+            subjects.check_candidate()
+        recipe = subjects.recipe
     if needs.shipped:
         with complaints.noting():
-            pair.check_shipped()
+            subjects.check_shipped()
     with complaints.noting():
-        if pair.base_spec.kind == "local":
-            resolve_model(pair.base_spec)
+        if subjects.finder.base_spec.kind == "local":
+            resolve_model(subjects.finder.base_spec)
     with complaints.noting():
-        if pair.chosen_template not in (None, *TEMPLATES):
-            chosen_template(pair.chosen_template, None)
+        if subjects.chosen_template not in (None, *TEMPLATES):
+            chosen_template(subjects.chosen_template, None)
     with complaints.noting(at(settings, "training.log")):
         if settings.config.training.log is not None:
             read_history(Path(), None, named=settings.config.root / settings.config.training.log)

@@ -18,6 +18,7 @@ from harness.engines.padded import PaddedStrategy
 from harness.engines.prefix import PrefixStrategy
 from harness.engines.rendering import prompt_tokens, score_tokens
 from harness.errors import AdapterError, ModelError
+from harness.models.in_memory import Held, Weights
 from harness.models.loading import LoadedModel
 
 SHAPE = {
@@ -118,7 +119,9 @@ def build(family: Family, tokenizer: PreTrainedTokenizerBase, *, without: str | 
         for name, parameter in peft_model.named_parameters():
             if "lora_B" in name:
                 parameter.normal_(std=0.3)
-    return LoadedModel(peft_model.eval().requires_grad_(False), tokenizer, torch.device("cpu"), has_adapter=True)
+    return LoadedModel(
+        Held(Weights(peft_model.eval().requires_grad_(False))), tokenizer, torch.device("cpu"), has_adapter=True
+    )
 
 
 def backend(loaded: LoadedModel, *, adapter: bool) -> LocalBackend:
@@ -182,6 +185,6 @@ def test_a_base_that_lacks_what_it_computes_with_is_named_before_anything_is_mea
     def without_its_package(*_: Any, **__: Any) -> None:
         raise ImportError("`mamba_ssm` is needed: pip install mamba-ssm")
 
-    monkeypatch.setattr(loaded.model.get_base_model().model.layers[1], "forward", without_its_package)
+    monkeypatch.setattr(loaded.in_memory().model.get_base_model().model.layers[1], "forward", without_its_package)
     with pytest.raises(ModelError, match="'llama' cannot compute a single forward: `mamba_ssm` is needed"):
         backend(loaded, adapter=False).plan([ScoreRequest(Prompt(text="hi"), " yes")])

@@ -57,8 +57,10 @@ def test_texts_alone_are_answered_as_transformers_answers_them(loaded: LoadedMod
             request.prompt.as_messages(), add_generation_prompt=True, return_tensors="pt", return_dict=True
         )["input_ids"]
         with torch.inference_mode():
-            text = loaded.model.generate(prompt, max_new_tokens=6, do_sample=False)[0, prompt.shape[1] :]
-            logits = loaded.model(input_ids=torch.cat([prompt, end], dim=1)).logits[0, prompt.shape[1] - 1 : -1]
+            text = loaded.in_memory().model.generate(prompt, max_new_tokens=6, do_sample=False)[0, prompt.shape[1] :]
+            logits = (
+                loaded.in_memory().model(input_ids=torch.cat([prompt, end], dim=1)).logits[0, prompt.shape[1] - 1 : -1]
+            )
         assert answers[index].text == loaded.tokenizer.decode(text, skip_special_tokens=True)
         expected = torch.log_softmax(logits, dim=-1).gather(1, end[0, :, None]).sum()
         assert answers[len(asked) + index].logprob == pytest.approx(float(expected), abs=1e-4)

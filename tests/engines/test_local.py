@@ -112,21 +112,23 @@ def test_stop_reasons_tell_cap_from_stop_text_from_eos(tiny_loaded):
 
 
 def test_any_eos_of_the_generation_config_ends_the_answer_and_is_not_in_its_text(tiny_loaded, monkeypatch):
-    monkeypatch.setattr(tiny_loaded.model.generation_config, "eos_token_id", list(range(len(tiny_loaded.tokenizer))))
+    monkeypatch.setattr(
+        tiny_loaded.in_memory().model.generation_config, "eos_token_id", list(range(len(tiny_loaded.tokenizer)))
+    )
     [ended] = answers(tiny_loaded, generate_requests()[1:2])
     assert (ended.stop_reason, ended.completion_tokens, ended.text) == ("eos", 1, "")
 
 
 def test_out_of_memory_halves_the_batch_and_loses_nothing(tiny_loaded, monkeypatch):
     whole = answers(tiny_loaded, generate_requests())
-    forward = tiny_loaded.model.forward
+    forward = tiny_loaded.in_memory().model.forward
 
     def small_machine(*args, **kwargs):
         if kwargs["input_ids"].numel() > 700:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
         return forward(*args, **kwargs)
 
-    monkeypatch.setattr(tiny_loaded.model, "forward", small_machine)
+    monkeypatch.setattr(tiny_loaded.in_memory().model, "forward", small_machine)
     assert untimed(answers(tiny_loaded, generate_requests(), adapter=True)) == untimed(
         answers(tiny_loaded, generate_requests(), adapter=True, rows=2)
     )
@@ -144,13 +146,13 @@ def planned(loaded: LoadedModel):
 
 def test_out_of_memory_on_one_request_names_its_size(tiny_loaded, monkeypatch):
     batch = planned(tiny_loaded)
-    monkeypatch.setattr(tiny_loaded.model, "forward", no_machine)
+    monkeypatch.setattr(tiny_loaded.in_memory().model, "forward", no_machine)
     with pytest.raises(EngineError, match="out of memory, even on a single request of 5 left"):
         list(batch.run())
 
 
 def test_out_of_memory_on_the_first_few_tokens_is_told_as_that(tiny_loaded, monkeypatch):
-    monkeypatch.setattr(tiny_loaded.model, "forward", no_machine)
+    monkeypatch.setattr(tiny_loaded.in_memory().model, "forward", no_machine)
     with pytest.raises(EngineError, match="out of memory, even on a single request of some tens of tokens"):
         planned(tiny_loaded)
 
@@ -160,7 +162,7 @@ def test_other_errors_are_not_mistaken_for_memory(tiny_loaded, monkeypatch):
         raise RuntimeError("shapes do not match")
 
     batch = planned(tiny_loaded)
-    monkeypatch.setattr(tiny_loaded.model, "forward", broken)
+    monkeypatch.setattr(tiny_loaded.in_memory().model, "forward", broken)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         list(batch.run())
 

@@ -72,9 +72,10 @@ def test_a_stack_is_its_adapters_in_their_order_with_their_weights_and_combinati
 def test_one_model_in_memory_serves_what_differs_in_adapter_and_template_alone(
     base: Subject, adapter: ResolvedAdapter
 ) -> None:
-    assert replace(base, adapter=adapter, chat_template="{{ other }}").shares_weights_with(base)
-    assert not replace(base, quantization="nf4").shares_weights_with(base)
-    assert not replace(base, adapter=adapter, dtype="bfloat16").shares_weights_with(base)
+    own = base.identity()
+    assert replace(base, adapter=adapter, chat_template="{{ other }}").identity().shares_weights_with(own)
+    assert not replace(base, quantization="nf4").identity().shares_weights_with(own)
+    assert not replace(base, adapter=adapter, dtype="bfloat16").identity().shares_weights_with(own)
 
 
 def test_a_template_that_is_not_there_is_named(adapter: ResolvedAdapter, tmp_path: Path) -> None:

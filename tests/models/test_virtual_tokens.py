@@ -76,11 +76,11 @@ def test_padded_batches_read_them_before_the_text_and_not_before_the_padding(
 
 def test_switched_off_the_model_is_the_base_bit_for_bit(loaded: LoadedModel, learner_dir: Path) -> None:
     ids = torch.tensor([[40, 50, 60]])
-    base = load_model(learner_dir, OPTIONS).model
+    base = load_model(learner_dir, OPTIONS).in_memory().model
     with torch.no_grad():
         with loaded.adapter(on=False) as off:
             assert torch.equal(off(input_ids=ids).logits, base(input_ids=ids).logits)
-        assert not torch.allclose(loaded.model(input_ids=ids).logits, base(input_ids=ids).logits)
+        assert not torch.allclose(loaded.in_memory().model(input_ids=ids).logits, base(input_ids=ids).logits)
 
 
 def test_no_merge_is_tried_and_the_reason_names_the_method(loaded: LoadedModel) -> None:

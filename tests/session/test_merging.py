@@ -81,7 +81,7 @@ def pair(root: Path, base: Path, candidate: Path) -> ModelPair:
 
 def logits(models: ModelPair) -> torch.Tensor:
     with torch.inference_mode():
-        found: torch.Tensor = models.loaded.model(torch.arange(40)[None]).logits
+        found: torch.Tensor = models.loaded.in_memory().model(torch.arange(40)[None]).logits
     return found
 
 

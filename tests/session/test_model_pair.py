@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def test_a_whole_model_is_measured_beside_its_base_and_in_turn_all_the_same(
     models = in_turn.models
     assert [*answers(in_turn), *(s.scores for s in in_turn.evaluate("general_text", "candidate").samples)] == said
     assert in_turn.facts().answers.cached == 0
-    assert [models.loaded_as(role).is_released for role in ("base", "candidate")].count(False) == 1
+    assert [models.loaded_as(role).weights.is_released for role in ("base", "candidate")].count(False) == 1
     assert loads.count(full.name) > 1
 
 
@@ -113,8 +114,19 @@ def test_the_model_in_memory_is_asked_first_of_the_next_task(
     models = new_session(full).models
     assert models.in_turn == ("base", "candidate")
     for role in models.in_turn:
-        assert models.loaded_as(role).model is not None
+        assert models.loaded_as(role).in_memory().model is not None
     assert models.in_turn == ("candidate", "base")
+
+
+def test_what_gave_way_to_another_takes_no_memory_whoever_answered_with_it(
+    new_session: NewSession, full: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.models.memory.available_bytes", lambda device: 0)
+    session = new_session(full)
+    session.evaluate("pets", "base")
+    base = weakref.ref(session.models.loaded_as("base").in_memory().model)
+    session.evaluate("pets", "candidate")
+    assert base() is None
 
 
 def test_another_quantization_is_a_model_of_its_own(new_session: NewSession, loads: list[str]) -> None:
@@ -130,7 +142,7 @@ def test_a_template_of_the_candidates_own_needs_no_second_model(
     (tmp_path / "t.jinja").write_text("{% for m in messages %}{{ m['content'] }}!{% endfor %}")
     models = new_session(f"{{adapter: {adapter}, template: {tmp_path / 't.jinja'}}}").models
     base, candidate = (models.loaded_as(role) for role in ("base", "candidate"))
-    assert base.model is candidate.model
+    assert base.in_memory().model is candidate.in_memory().model
     asked = [{"role": "user", "content": "hi"}]
     assert candidate.tokenizer.apply_chat_template(asked, tokenize=False) == "hi!"
     assert base.tokenizer.apply_chat_template(asked, tokenize=False) != "hi!"
@@ -165,12 +177,12 @@ def test_two_adapters_act_as_their_weighted_sum(
     import torch
 
     other = save_tiny_adapter(tiny_model_dir, tmp_path / "other", seed=3, rank=8)
-    alone = [new_session(one).models.loaded.model for one in (adapter, other)]
+    alone = [new_session(one).models.loaded.in_memory().model for one in (adapter, other)]
     models = new_session(f"[{adapter}, {{path: {other}, weight: -0.5}}]").models
     assert models.shares_base
     name = "base_model.model.model.layers.1.mlp.up_proj"
     first, second, both = (
-        model.get_submodule(name).get_delta_weight("default") for model in (*alone, models.loaded.model)
+        model.get_submodule(name).get_delta_weight("default") for model in (*alone, models.loaded.in_memory().model)
     )
     assert torch.allclose(both, first - 0.5 * second, atol=1e-5)
     assert models.candidate.name == f"{adapter.name} + -0.5 {other.name}"
@@ -216,7 +228,7 @@ def test_a_rank_stabilised_adapter_keeps_its_strength_among_others(
     (first / "adapter_config.json").write_text(json.dumps({**config, "use_rslora": True}))
     name = "base_model.model.model.layers.0.self_attn.q_proj"
     one, two, both = (
-        new_session(given).models.loaded.model.get_submodule(name).get_delta_weight("default")
+        new_session(given).models.loaded.in_memory().model.get_submodule(name).get_delta_weight("default")
         for given in (first, adapter, f"[{first}, {adapter}]")
     )
     assert torch.allclose(both, one + two, atol=1e-5)

@@ -16,11 +16,12 @@ from tiny import save_tiny_adapter, save_tiny_model
 from harness.checks import integrity
 from harness.config import Config
 from harness.config.settings import make_settings
+from harness.config.spec import AdapterSpec, ModelSpec, SubjectSpec
 from harness.errors import AssayError, ConfigError, ModelError
 from harness.gates import Comparison
 from harness.models.loading import load_model
 from harness.session import Session
-from harness.session.parents import RECORD
+from harness.session.parents import RECORD, as_it_lies
 
 NewSession = Callable[..., Session]
 
@@ -44,7 +45,7 @@ def other(tiny_model_dir: Path, tmp_path: Path) -> Path:
 
 def logits(session: Session) -> torch.Tensor:
     with torch.inference_mode():
-        found: torch.Tensor = session.models.loaded.model(torch.arange(40)[None]).logits
+        found: torch.Tensor = session.models.loaded.in_memory().model(torch.arange(40)[None]).logits
     return found
 
 
@@ -58,9 +59,9 @@ def test_a_stack_answers_as_the_base_with_the_sum_of_the_changes(
     new_session: NewSession, tiny_model_dir: Path, adapter: Path, other: Path
 ) -> None:
     session = new_session(f"[{adapter}, {{path: {other}, weight: -0.5}}]")
-    summed = load_model(tiny_model_dir, session.models.load_options).model
+    summed = load_model(tiny_model_dir, session.models.load_options).in_memory().model
     for path, weight in ((adapter, 1.0), (other, -0.5)):
-        alone = load_model(tiny_model_dir, session.models.load_options, adapter=path).model
+        alone = load_model(tiny_model_dir, session.models.load_options, adapter=path).in_memory().model
         for name, module in alone.named_modules():
             if hasattr(module, "get_delta_weight"):
                 own = summed.get_submodule(name.removeprefix("base_model.model."))
@@ -149,6 +150,17 @@ def test_an_adapter_whose_base_is_an_adapter_is_read_as_it_was_trained(
     read, said = new_session(other), new_session(f"[{{path: {adapter}, merged: true}}, {other}]")
     assert read.models.candidate == said.models.candidate
     assert list(read.models.parents) == ["adapter"]
+
+
+@pytest.mark.parametrize("named", ["adapter", "./adapter", "link"])
+def test_an_adapter_that_names_itself_as_its_base_is_not_put_under_itself(
+    adapter: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(adapter.parent)
+    Path("link").symlink_to(adapter)
+    edit(adapter, base_model_name_or_path="adapter")
+    for spec in (SubjectSpec(adapters=[AdapterSpec("local", named)]), SubjectSpec(ModelSpec("local", named))):
+        assert as_it_lies(spec) == spec
 
 
 def test_an_order_of_training_that_cannot_be_is_refused(new_session: NewSession, adapter: Path, other: Path) -> None:

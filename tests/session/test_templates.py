@@ -19,7 +19,9 @@ from harness.engines.requests import Prompt
 from harness.errors import Complaints, ConfigError
 from harness.models.loading import load_tokenizer
 from harness.session.model_pair import ModelPair
-from harness.session.preflight import Needs, check_files
+from harness.session.needs import Needs
+from harness.session.preflight import check_files
+from harness.session.subjects import ROLES
 
 OTHER = (
     CHATML.replace("<|im_start|>", "[").replace("<|im_end|>", "]") + "{% if loud is defined %}{{ 'LOUD' }}{% endif %}"
@@ -105,27 +107,27 @@ def test_template_arguments_and_a_system_prompt_reach_both_and_their_identities(
     for role in ("base", "candidate"):
         more = set(pair.identities[role].parts) - set(plain.identities[role].parts)  # type: ignore[index]
         assert more == {"template_args", "system_prompt"}
-        asking = pair._asking[role]  # type: ignore[index]
+        asking = pair.asking(role)
         assert asking is not None and asking.system == "Be brief."
 
 
 def test_nothing_is_asked_otherwise_of_models_that_do_not_think(new_pair: NewPair) -> None:
-    assert set(new_pair()._asking.values()) == {None}
+    assert [new_pair().asking(role) for role in ROLES] == [None, None]
 
 
 def test_where_one_of_the_two_thinks_both_are_looked_through_for_thoughts(new_pair: NewPair, adapter: Path) -> None:
     thinking = CHATML.replace("assistant\n' }}", "assistant\n<think>\n' }}") + "{% if 0 %}</think>{% endif %}"
     (adapter / "chat_template.jinja").write_text(thinking)
-    asking = new_pair("adapter", reasoning_tokens=99)._asking
-    own, base = asking["candidate"], asking["base"]
+    asking = new_pair("adapter", reasoning_tokens=99).asking
+    own, base = asking("candidate"), asking("base")
     assert own is not None and own.reasoning is not None and base is not None and base.reasoning is not None
     assert (own.reasoning.begun, own.reasoning.budget, base.reasoning.budget) == (True, 99, 0)
     assert own.count is not None and own.count("Why?") > 0
-    assert set(new_pair("adapter", reasoning="none")._asking.values()) == {None}
+    assert [new_pair("adapter", reasoning="none").asking(role) for role in ROLES] == [None, None]
 
 
 def test_marks_of_ones_own_are_taken_and_half_of_them_refused(new_pair: NewPair) -> None:
-    asking = new_pair(reasoning="[[,]]")._asking["base"]
+    asking = new_pair(reasoning="[[,]]").asking("base")
     assert asking is not None and asking.reasoning is not None
     assert (asking.reasoning.open, asking.reasoning.close, asking.reasoning.budget) == ("[[", "]]", 2048)
     with pytest.raises(ConfigError, match="--reasoning is 'think'"):

@@ -43,7 +43,7 @@ def base_is_intact(loaded: LoadedModel, *, observed: Observed | None = None) -> 
         reason = f"switched off, the model predicts {off.shape[-1]} tokens, the base {plain.shape[-1]}"
         return Check(_NAME, holds=False, reason=reason, remedy=_REMEDY)
     shift, rounding, kl = largest_shift(plain, off), loaded.plain.rounding, mean_kl(plain, off)
-    holds = shift <= _NOISE * rounding
+    holds, biases = shift <= _NOISE * rounding, loaded.in_memory().biases
     moved = f"log-probabilities move by up to {shift:.2g} nats, by rounding up to {rounding:.2g}; mean KL {kl:.2g} nats a token"
     same = f"is the base, but for rounding ({moved})" if shift else f"is the base in all {len(off)} predictions"
     return Check(
@@ -51,13 +51,13 @@ def base_is_intact(loaded: LoadedModel, *, observed: Observed | None = None) -> 
         holds=holds,
         reason=f"switched off, the model is not the base ({moved})"
         if not holds
-        else f"switched off, the model {same}{_put_back(len(loaded.biases))}",
+        else f"switched off, the model {same}{_put_back(len(biases))}",
         remedy=_REMEDY,
         details={
             "largest_shift": shift,
             "rounding": rounding,
             "kl_nats_per_token": kl,
-            "biases_put_back": [bias.name for bias in loaded.biases],
+            "biases_put_back": [bias.name for bias in biases],
         },
     )
 

@@ -11,7 +11,7 @@ from harness.checks.likeness import mean_kl, nan_predictions
 from harness.gates import Check
 from harness.models.adapters.files import WEIGHTS
 from harness.models.adapters.names import canonical_names
-from harness.models.adapters.tensors import as_peft_loads
+from harness.models.adapters.placing import as_peft_loads
 from harness.models.probing import PROBE_TEXTS, probe_log_probs
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ _FEW = PROBE_TEXTS[1:4:2]
 
 def answers_repeat(loaded: LoadedModel) -> Check:
     """The same prompts twice give the same distributions, bit for bit."""
-    first, second = (probe_log_probs(loaded.model, loaded.tokenizer, _FEW, after=loaded.invocation) for _ in range(2))
+    model = loaded.in_memory().model
+    first, second = (probe_log_probs(model, loaded.tokenizer, _FEW, after=loaded.invocation) for _ in range(2))
     if nan := nan_predictions("determinism", {"candidate": first}):
         return nan
     unlike = _unlike(first, second)
@@ -129,11 +130,12 @@ def survives_saving(loaded: LoadedModel, adapter: Path) -> Check:
     import torch
     from safetensors import safe_open
 
+    model = loaded.in_memory().model
     with safe_open(adapter / WEIGHTS, "pt") as file:
         names = canonical_names(adapter / WEIGHTS)
-        stored = as_peft_loads(loaded.model, {canonical: file.get_tensor(name) for name, canonical in names.items()})
+        stored = as_peft_loads(model, {canonical: file.get_tensor(name) for name, canonical in names.items()})
     with tempfile.TemporaryDirectory() as directory:
-        loaded.model.save_pretrained(directory, safe_serialization=True, save_embedding_layers=False)
+        model.save_pretrained(directory, safe_serialization=True, save_embedding_layers=False)
         with safe_open(Path(directory) / WEIGHTS, "pt") as saved:
             changed = [
                 name
@@ -174,5 +176,5 @@ def _batched_log_probs(loaded: LoadedModel) -> torch.Tensor:
     rows = [[*loaded.invocation, *loaded.tokenizer(text)["input_ids"]] for text in PROBE_TEXTS]
     batch = pad_left(rows, pad_id=loaded.tokenizer.pad_token_id, device=loaded.device)
     with torch.inference_mode():
-        logits = loaded.model(**batch, use_cache=False).logits
+        logits = loaded.in_memory().model(**batch, use_cache=False).logits
         return torch.log_softmax(logits[batch["attention_mask"].bool()].float(), dim=-1).cpu()

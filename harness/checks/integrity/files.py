@@ -12,7 +12,7 @@ from harness.models.adapters.contents import what_lies_there
 from harness.models.adapters.files import WEIGHTS, adapter_headers, read_weights, remote_code, unsafe_files
 from harness.models.adapters.modules import fixed_tensors, out_of_reach
 from harness.models.adapters.names import EXPERT, canonical_names
-from harness.models.adapters.weights import nonfinite_tensors, saturated_tensors
+from harness.models.adapters.weights import bad_values
 
 _SHOWN = 5
 _B = re.compile(r"\.lora_(?:embedding_)?B\b")
@@ -59,17 +59,17 @@ def adapter_is_finite(adapter: Path) -> Check:
         AdapterError: there are no readable weights.
     """
     count = len(adapter_headers(adapter))
-    broken, saturated = nonfinite_tensors(adapter / WEIGHTS), saturated_tensors(adapter / WEIGHTS)
-    details = {"tensors": broken, "saturated": saturated}
+    bad = bad_values(adapter / WEIGHTS)
+    details = {"tensors": bad.nonfinite, "saturated": bad.saturated}
     retrain = "train again with a lower learning rate or in bfloat16; do not release any checkpoint after this one"
     save_wider = "values were clipped when it was saved: save it in bfloat16 or float32"
     for faulty, fault, remedy in (
-        (broken, "hold NaN or infinities", retrain),
-        (saturated, "reach the largest float16", save_wider),
+        (bad.nonfinite, "hold NaN or infinities", retrain),
+        (bad.saturated, "reach the largest float16", save_wider),
     ):
         if faulty:
-            first, bad = next(iter(faulty.items()))
-            reason = f"{len(faulty)} of {count} tensors {fault}, first {first} ({bad} values)"
+            first, values = next(iter(faulty.items()))
+            reason = f"{len(faulty)} of {count} tensors {fault}, first {first} ({values} values)"
             return Check("finite", holds=False, reason=reason, remedy=remedy, details=details)
     return Check(
         "finite", holds=True, reason=f"all values of {count} tensors are finite", details=details, looked_at=count

@@ -13,7 +13,7 @@ from typing import Any
 from harness.models.adapters.files import WEIGHTS, adapter_headers
 from harness.models.adapters.modules import StackedParameter, stacked_parameters
 from harness.models.adapters.names import canonical_names
-from harness.models.adapters.tensors import is_adalora, kept_ranks
+from harness.models.adapters.ranks import is_adalora, kept_ranks
 
 _A = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?:embedding_)?A(?P<tail>(?:\.weight)?)$")
 

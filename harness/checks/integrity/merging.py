@@ -54,7 +54,8 @@ def merged_in_place(loaded: LoadedModel) -> Iterator[Sequence[nn.Module]]:
 
     if (why := unmergeable(loaded)) is not None:
         raise MergeRefusedError(why)
-    layers = [module for module in loaded.model.modules() if isinstance(module, BaseTunerLayer)]
+    weights = loaded.in_memory()
+    layers = [module for module in weights.model.modules() if isinstance(module, BaseTunerLayer)]
     # some methods' merge puts other modules or parameters into the place of the base's
     parts = [(part, dict(part._modules), dict(part._parameters)) for layer in layers for part in layer.modules()]
     packed = [(m, m.base_layer) for m in layers if any(not p.is_floating_point() for p in m.base_layer.parameters())]
@@ -64,10 +65,10 @@ def merged_in_place(loaded: LoadedModel) -> Iterator[Sequence[nn.Module]]:
     try:
         for layer, base in packed:
             # a merge into 8 bits quantises anew and replaces scales and all
-            layer.base_layer = dense_copy(base, loaded.model.dtype) if unpacked else copy.deepcopy(base)
-        _merge(loaded.model, unpacked)
+            layer.base_layer = dense_copy(base, weights.model.dtype) if unpacked else copy.deepcopy(base)
+        _merge(weights.model, unpacked)
         adapted = {id(layer.get_base_layer()) for layer in layers}
-        rounded = [layer for layer in loaded.rounded_layers if id(layer) in adapted]
+        rounded = [layer for layer in weights.rounded_layers if id(layer) in adapted]
         yield [*rounded, *(layer.get_base_layer() for layer in unpacked)]
     finally:
         for layer in layers:
@@ -144,11 +145,12 @@ def _merge_check(loaded: LoadedModel, limits: Limits, served_merged: bool | None
     _ = seen.base, seen.candidate  # asked before anything is merged
     try:
         with merged_in_place(loaded) as four_bit:
-            overflown = _nonfinite_weights(loaded.model)
-            merged = probe_log_probs(loaded.model, loaded.tokenizer, after=loaded.invocation)
+            model = loaded.in_memory().model
+            overflown = _nonfinite_weights(model)
+            merged = probe_log_probs(model, loaded.tokenizer, after=loaded.invocation)
             if four_bit and not overflown:
                 round_to_nf4(four_bit)
-                packed = probe_log_probs(loaded.model, loaded.tokenizer, after=loaded.invocation)
+                packed = probe_log_probs(model, loaded.tokenizer, after=loaded.invocation)
     except MergeRefusedError as exc:
         return Check(
             "merge",

@@ -1,18 +1,16 @@
-"""Checks that a whole model on trial reads and ends texts as its base does; and all checks of one, in their order."""
+"""Checks that a whole model on trial reads and ends texts as its base does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.checks.integrity.chat_template import chat_template_is_the_bases, special_tokens_agree, stop_tokens
-from harness.checks.integrity.model_change import model_changes_are_even
-from harness.checks.integrity.model_files import SAVE_WHOLE, ModelFiles, model_is_complete, model_is_finite
-from harness.checks.integrity.model_record import model_is_as_made
+from harness.checks.integrity.model_files import ModelFiles
 from harness.checks.integrity.tokenizer import encoding_faults, saved_tokenizer
 from harness.gates import Check
 from harness.models.chat_templates import read_chat_templates
 from harness.models.loading import load_tokenizer
+from harness.models.weight_files import SAVE_WHOLE
 
 _SHOWN = 5
 
@@ -81,15 +79,3 @@ def model_ends_answers(files: ModelFiles) -> Check:
         reason=f"the base stops at {named}, and this model does not: its generation_config.json has lost it",
         remedy="copy generation_config.json (eos_token_id) from the base, beside what was trained",
     )
-
-
-MODEL_CHECKS: Sequence[Callable[[ModelFiles], Check]] = (
-    model_is_complete,
-    model_is_finite,
-    model_is_as_made,
-    model_changes_are_even,
-    model_keeps_the_tokens,
-    model_keeps_the_template,
-    model_ends_answers,
-)
-"""What a whole model is held to, the cheap and telling ones first."""

@@ -8,17 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.errors import AssayError, ModelError, first_line
+from harness.errors import AssayError, ModelError, first_line, some_of
 from harness.gates import Check
 from harness.models.adapters.files import read_json, remote_code, unsafe_files
-from harness.models.adapters.weights import TensorHeader, nonfinite_tensors, read_tensor_headers, saturated_tensors
+from harness.models.adapters.weights import TensorHeader, bad_values, read_tensor_headers
 from harness.models.architecture import auto_class, read_base_config, unreadable
 from harness.models.loading import LoadOptions
 from harness.models.quiet import quiet_loading
-from harness.models.weight_files import INDEX, WHOLE, weight_map
+from harness.models.weight_files import INDEX, SAVE_WHOLE, WHOLE, weight_map
 
 _SHOWN = 5
-SAVE_WHOLE = "save the whole model again with save_pretrained, and copy all of its files"
 _FLOATS = ("F64", "F32", "BF16", "F16")
 
 
@@ -56,7 +55,7 @@ class ModelFiles:
             if tensor not in held[place]
         ]
         if lost:
-            raise ModelError(f"{self.directory}: {_several(lost)}", SAVE_WHOLE)
+            raise ModelError(f"{self.directory}: {some_of(lost, _SHOWN)}", SAVE_WHOLE)
         return {tensor: self.directory / place for tensor, place in places.items()}
 
     @cached_property
@@ -111,9 +110,9 @@ def model_is_complete(files: ModelFiles) -> Check:
     details = {"tensors": len(headers), "files": len(set(files.shards.values())), "types": kinds}
     packed = [kind for kind in kinds if kind not in _FLOATS]
     fault = (
-        f"{_several(missing)}: missing from the files, and would be random" if missing
-        else f"{_several(misshapen)}: of another shape than config.json says" if misshapen
-        else f"{_several(unexpected)}: in the files, and no parameter takes them" if unexpected
+        f"{some_of(missing, _SHOWN)}: missing from the files, and would be random" if missing
+        else f"{some_of(misshapen, _SHOWN)}: of another shape than config.json says" if misshapen
+        else f"{some_of(unexpected, _SHOWN)}: in the files, and no parameter takes them" if unexpected
         else f"tensors of type {', '.join(packed)}, and no quantization_config" if packed and not files.is_quantized
         else _untied(files)
     )  # fmt: skip
@@ -167,17 +166,14 @@ def _untied(files: ModelFiles) -> str:
 
 def model_is_finite(files: ModelFiles) -> Check:
     """No tensor holds NaN, an infinity, or half-precision values at the end of their range."""
-    paths = sorted(set(files.shards.values()))
-    broken, saturated = (
-        {n: c for path in paths for n, c in count(path).items()} for count in (nonfinite_tensors, saturated_tensors)
-    )
-    for faulty, fault in ((broken, "hold NaN or infinities"), (saturated, "reach the largest float16")):
+    bad = bad_values(*sorted(set(files.shards.values())))
+    for faulty, fault in ((bad.nonfinite, "hold NaN or infinities"), (bad.saturated, "reach the largest float16")):
         if faulty:
-            name, bad = next(iter(faulty.items()))
+            name, values = next(iter(faulty.items()))
             return Check(
                 "model_finite",
                 holds=False,
-                reason=f"{len(faulty)} of {len(files.headers)} tensors {fault}, first {name} ({bad} values)",
+                reason=f"{len(faulty)} of {len(files.headers)} tensors {fault}, first {name} ({values} values)",
                 remedy="train or merge again in bfloat16 or float32; do not release any checkpoint after this one",
                 details={"tensors": faulty},
             )
@@ -193,10 +189,6 @@ def _headers(path: Path) -> Mapping[str, TensorHeader]:
     if not path.is_file():
         raise ModelError(f"{path} is missing", SAVE_WHOLE)
     return read_tensor_headers(path)
-
-
-def _several(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _fault(name: str, reason: str, remedy: str) -> Check:

@@ -34,7 +34,7 @@ class Observed:
         with self._base.adapter(on=False) as model:
             return probe_log_probs(model, self._base.tokenizer, after=self._loaded.invocation)
 
-    @property
+    @cached_property
     def off(self) -> torch.Tensor:
         """Log-probabilities of the candidate with its adapter off."""
         return self.base if self._base is self._loaded else Observed(self._loaded).base

@@ -12,7 +12,8 @@ from harness.errors import AdapterError
 from harness.gates import Check
 from harness.models.adapters.files import CONFIG, WEIGHTS, read_adapter_config
 from harness.models.adapters.names import PREFIX, canonical_names
-from harness.models.adapters.tensors import is_adalora, match_tensors
+from harness.models.adapters.ranks import is_adalora
+from harness.models.adapters.tensors import match_tensors
 
 # Of the kind; what fails has that of its cause.
 _REMEDY = (

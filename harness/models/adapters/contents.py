@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.errors import AdapterError
+from harness.errors import AdapterError, some_of
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -93,7 +93,7 @@ def _findings(directory: Path) -> Iterator[tuple[str, str]]:
 def _named(names: Sequence[str], pattern: str = ".*") -> str:
     """Of some names those of a pattern, the first few joined; empty where there are none."""
     found = [name for name in names if re.fullmatch(pattern, name)]
-    return ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if found[_SHOWN:] else "")
+    return some_of(found, _SHOWN)
 
 
 def _adapters_below(directory: Path) -> list[str]:

@@ -14,7 +14,7 @@ from harness.models.adapters.contents import CONFIG as CONFIG
 from harness.models.adapters.contents import WEIGHTS as WEIGHTS
 from harness.models.adapters.contents import what_lies_there
 from harness.models.adapters.pickles import holds_pickle
-from harness.models.adapters.weights import RESTORE, TensorHeader, nonfinite_tensors, read_tensor_headers
+from harness.models.adapters.weights import RESTORE, TensorHeader, bad_values, read_tensor_headers
 
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 _CODE = (".py", ".pyc", ".so", ".pyd", ".dll")
@@ -131,7 +131,7 @@ def check_adapter_files(directory: Path, *, allowed: Collection[str] = ()) -> No
             "save the adapter with save_pretrained (safetensors) and remove these files",
         )
     read_weights(directory, allowed=allowed)
-    broken = nonfinite_tensors(directory / WEIGHTS)
+    broken = bad_values(directory / WEIGHTS).nonfinite
     if broken:
         name, count = next(iter(broken.items()))
         raise AdapterError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.models.adapters.files import WEIGHTS, adapter_headers, read_adapter_config
 from harness.models.adapters.names import PREFIX, canonical_names
-from harness.models.adapters.tensors import as_peft_loads, hollow, put_on_skeleton
+from harness.models.adapters.placing import as_peft_loads, hollow, put_on_skeleton
 from harness.models.architecture import reached_by_text
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import AdapterError
 from harness.models.adapters.contents import is_lfs_pointer, lfs_pull
-
-if TYPE_CHECKING:
-    import torch
 
 _MAX_HEADER_BYTES = 100 << 20
 # Bytes of one value, by the format's names for types (https://github.com/huggingface/safetensors).
@@ -99,31 +96,34 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def nonfinite_tensors(path: Path) -> dict[str, int]:
-    """Tensor -> how many of its values are NaN or infinite; only those that have any."""
-    # isfinite knows no float8
-    return _counts(path, lambda tensor: ~(tensor.float() if tensor.itemsize == 1 else tensor).isfinite())
+@dataclass(frozen=True)
+class BadValues:
+    """Tensor -> how many of its values are bad, only those that have any.
 
-
-def saturated_tensors(path: Path) -> dict[str, int]:
-    """Half-precision tensor -> how many of its values stand within 1% of the largest float16; only those with any.
-
-    Values that did not fit are often clipped to it, rather than saved as infinities.
+    Attributes:
+        nonfinite: NaN or infinite.
+        saturated: in half precision, within 1% of the largest float16. Values that did not fit are often clipped to it,
+            rather than saved as infinities.
     """
+
+    nonfinite: Mapping[str, int]
+    saturated: Mapping[str, int]
+
+
+def bad_values(*paths: Path) -> BadValues:
+    """Read every tensor of some safetensors files for values that are no numbers, or stand at the end of their range."""
     import torch
-
-    limit = 0.99 * torch.finfo(torch.float16).max
-
-    def is_saturated(tensor: torch.Tensor) -> torch.Tensor:
-        half = tensor if tensor.dtype == torch.float16 else tensor.new_zeros(0, dtype=torch.float16)
-        return (half.float().abs() >= limit) & half.isfinite()
-
-    return _counts(path, is_saturated)
-
-
-def _counts(path: Path, marked: Callable[[torch.Tensor], torch.Tensor]) -> dict[str, int]:
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
-        counts = {name: int(marked(file.get_tensor(name)).sum()) for name in sorted(file.keys())}
-    return {name: count for name, count in counts.items() if count}
+    limit = 0.99 * torch.finfo(torch.float16).max
+    nonfinite, saturated = {}, {}
+    for path in paths:
+        with safe_open(path, framework="pt") as file:
+            for name in sorted(file.keys()):
+                tensor = file.get_tensor(name)
+                finite = (tensor.float() if tensor.itemsize == 1 else tensor).isfinite()  # which knows no float8
+                if count := int((~finite).sum()):
+                    nonfinite[name] = count
+                if tensor.dtype == torch.float16 and (count := int(((tensor.float().abs() >= limit) & finite).sum())):
+                    saturated[name] = count
+    return BadValues(nonfinite, saturated)

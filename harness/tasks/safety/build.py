@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from harness.config.base import Count, Text, objection
-from harness.config.sections import SOURCES
+from harness.config.prompt_sets import SOURCES
 from harness.engines.requests import Prompt
 from harness.errors import TaskError, nearest
 from harness.safety.scorers import make_scorer, make_toxicity_scorer

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from harness.checks import data
 from harness.checks.data import EvaluationItem
-from harness.checks.data.contamination import find_matches
 from harness.checks.data.corpus import Row
+from harness.checks.data.matches import find_matches
 from harness.checks.data.overlap import Windows, shared_runs, word_keys
 from harness.engines.requests import Message
 from harness.tasks.build import build_task

@@ -88,8 +88,8 @@ def test_trained_biases_act_with_the_adapter_and_are_the_bases_own_without(
     for check in (switches_cleanly(loaded), survives_saving(loaded, adapter), merges_cleanly(loaded, most_kl=0.02)):
         assert check.holds, check.reason
     with warnings.catch_warnings(action="error"), loaded.adapter(on=False), loaded.adapter(on=False):
-        assert not loaded.biases[0].is_changed
-    assert loaded.biases[0].is_changed  # on again, the trained ones are back
+        assert not loaded.in_memory().biases[0].is_changed
+    assert loaded.in_memory().biases[0].is_changed  # on again, the trained ones are back
 
 
 def test_with_trained_biases_on_the_candidate_is_what_peft_makes_of_it(biased_dir: Path, tmp_path: Path) -> None:
@@ -100,7 +100,9 @@ def test_with_trained_biases_on_the_candidate_is_what_peft_makes_of_it(biased_di
     loaded = load_model(biased_dir, FLOAT32, adapter=adapter)
     base_is_intact(loaded)
     by_peft = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(biased_dir), adapter).eval()
-    assert torch.equal(probe_log_probs(loaded.model, loaded.tokenizer), probe_log_probs(by_peft, loaded.tokenizer))
+    assert torch.equal(
+        probe_log_probs(loaded.in_memory().model, loaded.tokenizer), probe_log_probs(by_peft, loaded.tokenizer)
+    )
 
 
 Plant = Callable[[LoadedModel], object]
@@ -119,7 +121,7 @@ def leak_in_the_forward(loaded: LoadedModel) -> None:
 def leave_an_embedding(loaded: LoadedModel) -> None:
     """One token of the probe texts has its trained embedding."""
     token = loaded.tokenizer(PROBE_TEXTS[0])["input_ids"][3]
-    loaded.model.get_input_embeddings().weight.data[token] *= 1.01
+    loaded.in_memory().model.get_input_embeddings().weight.data[token] *= 1.01
 
 
 def drop_at_random(loaded: LoadedModel) -> None:
@@ -129,11 +131,11 @@ def drop_at_random(loaded: LoadedModel) -> None:
 
 def resize(loaded: LoadedModel) -> None:
     """Tokens were added to the base."""
-    loaded.model.resize_token_embeddings(len(loaded.tokenizer) + 8, mean_resizing=False)
+    loaded.in_memory().model.resize_token_embeddings(len(loaded.tokenizer) + 8, mean_resizing=False)
 
 
 def layer(loaded: LoadedModel) -> Any:
-    return loaded.model.base_model.model.model.layers[1].mlp.up_proj
+    return loaded.in_memory().model.base_model.model.model.layers[1].mlp.up_proj
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from harness.checks import integrity
 from harness.checks.integrity.merging import MergeWarning, merged_in_place
 from harness.checks.likeness import clear_flips, mean_kl
 from harness.errors import AdapterError
+from harness.models.in_memory import Held, Weights
 from harness.models.loading import LoadedModel, LoadOptions, attach_adapter, load_base, load_model
 from harness.models.probing import probe_log_probs
 from harness.models.quantization import round_to_nf4
@@ -289,7 +290,7 @@ def test_the_effect_is_told_layer_by_layer(tiny_model_dir: Path, adapter: Path) 
 
 
 def base_weights(loaded: LoadedModel) -> Tensors:
-    return {name: p.detach().clone() for name, p in loaded.model.named_parameters() if "lora_" not in name}
+    return {name: p.detach().clone() for name, p in loaded.in_memory().model.named_parameters() if "lora_" not in name}
 
 
 def save_adapter(base: Path, directory: Path, **config: object) -> Path:
@@ -334,7 +335,7 @@ def test_the_base_is_bit_identical_after_a_merge_even_one_that_failed(
     after = base_weights(loaded)
     assert before.keys() == after.keys()
     assert [name for name in before if not torch.equal(before[name], after[name])] == []
-    assert not any(getattr(module, "merged", False) for module in loaded.model.modules())
+    assert not any(getattr(module, "merged", False) for module in loaded.in_memory().model.modules())
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -347,7 +348,9 @@ def test_a_merge_quantised_anew_is_what_peft_makes_of_packed_weights(
     loaded = load_model(tiny_model_dir, options, adapter=mild)
     with merged_in_place(loaded) as layers:
         round_to_nf4(layers)
-        ours = {name: p.detach().clone() for name, p in loaded.model.named_parameters() if "base_layer" in name}
+        ours = {
+            name: p.detach().clone() for name, p in loaded.in_memory().model.named_parameters() if "base_layer" in name
+        }
     packed = attach_adapter(load_base(tiny_model_dir, options, trainable=True), mild, tiny_model_dir)
     packed.merge_adapter()
     assert len(layers) == len(ours) == 14
@@ -367,7 +370,7 @@ def test_a_packed_base_is_merged_as_the_dense_one_that_stands_for_it_and_is_put_
     dense = load_model(tiny_model_dir, options, adapter=mild)
     base = load_base(tiny_model_dir, options, trainable=True)
     model = attach_adapter(base, mild, tiny_model_dir).eval()
-    packed = LoadedModel(model, dense.tokenizer, dense.device, has_adapter=True, quantization="nf4")
+    packed = LoadedModel(Held(Weights(model)), dense.tokenizer, dense.device, has_adapter=True, quantization="nf4")
     before = probe_log_probs(model, packed.tokenizer)
     checks = [integrity.merges_cleanly(loaded, served_merged=False) for loaded in (dense, packed)]
     assert all(check.holds for check in checks)
@@ -424,9 +427,9 @@ def test_dora_on_an_int8_base_on_a_cpu_is_refused_with_what_works(tiny_model_dir
 
 def test_an_int8_base_is_the_same_function_after_a_merge(tiny_model_dir: Path, adapter: Path) -> None:
     loaded = load_model(tiny_model_dir, LoadOptions("bfloat16", "cpu", quantization="int8"), adapter=adapter)
-    before = probe_log_probs(loaded.model, loaded.tokenizer)
+    before = probe_log_probs(loaded.in_memory().model, loaded.tokenizer)
     integrity.merges_cleanly(loaded, served_merged=False)
-    assert mean_kl(before, probe_log_probs(loaded.model, loaded.tokenizer)) == 0
+    assert mean_kl(before, probe_log_probs(loaded.in_memory().model, loaded.tokenizer)) == 0
 
 
 def test_a_merge_in_bfloat16_rounds_but_within_the_default_margin(tiny_model_dir: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from harness.checks import integrity
-from harness.checks.integrity.model import MODEL_CHECKS
 from harness.checks.integrity.model_files import ModelFiles
 from harness.digests import digest_file
 from harness.errors import ModelError
@@ -24,6 +23,15 @@ from harness.models.loading import LoadOptions, load_model
 
 OPTIONS = LoadOptions("float32", "cpu")
 WEIGHTS = "model.safetensors"
+MODEL_CHECKS: Sequence[Callable[[ModelFiles], Check]] = (
+    integrity.model_is_complete,
+    integrity.model_is_finite,
+    integrity.model_is_as_made,
+    integrity.model_changes_are_even,
+    integrity.model_keeps_the_tokens,
+    integrity.model_keeps_the_template,
+    integrity.model_ends_answers,
+)
 
 
 def trained(base: Path, directory: Path, **saving: Any) -> Path:

@@ -19,7 +19,7 @@ def loaded(tiny_model_dir: Path, adapter: Path) -> LoadedModel:
 
 
 def lora_layer(loaded: LoadedModel) -> torch.nn.Module:
-    layer: torch.nn.Module = loaded.model.base_model.model.model.layers[1].mlp.up_proj
+    layer: torch.nn.Module = loaded.in_memory().model.base_model.model.model.layers[1].mlp.up_proj
     return layer
 
 
@@ -59,8 +59,8 @@ def test_an_adapter_that_leaves_something_in_the_base_is_told(loaded: LoadedMode
 
 
 def test_a_model_that_reads_its_padding_is_told(loaded: LoadedModel) -> None:
-    forward = loaded.model.forward
-    loaded.model.forward = lambda **kwargs: forward(input_ids=kwargs["input_ids"], use_cache=False)
+    forward = loaded.in_memory().model.forward
+    loaded.in_memory().model.forward = lambda **kwargs: forward(input_ids=kwargs["input_ids"], use_cache=False)
     check = integrity.padding_changes_nothing(loaded, most_kl=1e-4)
     assert not check.holds
     assert "attention mask" in check.remedy

@@ -51,7 +51,7 @@ def test_initialisations_that_leave_the_base_alone_load_with_the_base_intact(tin
     ids = torch.tensor([[5, 6, 7, 8]])
     loaded = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
     with torch.no_grad(), loaded.adapter(on=False) as off:
-        assert torch.equal(off(ids).logits, load_model(tiny_model_dir, OPTIONS).model(ids).logits)
+        assert torch.equal(off(ids).logits, load_model(tiny_model_dir, OPTIONS).in_memory().model(ids).logits)
     assert peft_objection("init_lora_weights", init) is None
 
 
@@ -63,7 +63,7 @@ def test_trained_biases_are_refused_of_recipes_alone(tiny_model_dir, adapter):
     assert peft_objection("bias", "lora_only")
     assert peft_objection("bias", "none") is None
     configure(adapter, bias="lora_only")
-    assert load_model(tiny_model_dir, OPTIONS, adapter=adapter).biases == []  # this base has none to train
+    assert load_model(tiny_model_dir, OPTIONS, adapter=adapter).in_memory().biases == []  # this base has none to train
 
 
 def test_an_adapter_left_beside_a_base_is_refused_before_transformers_puts_it_on(tiny_model_dir, adapter, tmp_path):

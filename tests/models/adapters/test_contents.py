@@ -147,4 +147,4 @@ def test_a_slip_in_the_task_type_is_warned_of_and_measured_as_what_it_is(tiny_mo
     assert check.holds
     assert "warning, adapter_config.json says task_type 'SEQ_2_SEQ_LM'" in check.reason
     loaded = load_model(tiny_model_dir, LoadOptions("float32", "cpu"), adapter=adapter)
-    assert type(loaded.model).__name__ == "PeftModelForCausalLM"
+    assert type(loaded.in_memory().model).__name__ == "PeftModelForCausalLM"

@@ -22,6 +22,7 @@ from harness.errors import AdapterError, ModelError
 from harness.models.adapters.files import CONFIG, WEIGHTS
 from harness.models.adapters.misfit import Cause
 from harness.models.adapters.tensors import match_tensors
+from harness.models.in_memory import Held, Weights
 from harness.models.loading import LoadedModel, LoadOptions, attach_adapter, load_base
 from harness.models.resolve import ResolvedAdapter
 from harness.models.segment import named_as_the_base
@@ -427,7 +428,7 @@ def test_where_an_adapter_acts_is_told_whatever_its_layers_compute(
             if parameter.requires_grad:
                 parameter.add_(torch.randn_like(parameter) * 0.1)
     tokenizer = cast(Any, lambda text: {"input_ids": IDS[0].tolist()})
-    loaded = LoadedModel(model, tokenizer, torch.device("cpu"), has_adapter=True)
+    loaded = LoadedModel(Held(Weights(model)), tokenizer, torch.device("cpu"), has_adapter=True)
     check = integrity.changes_the_base(loaded, least_kl=1e-4)
     assert check.holds
     assert set(check.details["layers"]) == ({0, 1} if family == "qwen3_moe" else set())

@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
 from harness.errors import AdapterError
-from harness.models.adapters.files import WEIGHTS, nonfinite_tensors
+from harness.models.adapters.files import WEIGHTS
 from harness.models.adapters.names import canonical_name, canonical_names
-from harness.models.adapters.tensors import match_tensors, unmatched_targets
-from harness.models.adapters.weights import read_tensor_headers
+from harness.models.adapters.placing import unmatched_targets
+from harness.models.adapters.tensors import match_tensors
+from harness.models.adapters.weights import bad_values, read_tensor_headers
 from harness.models.loading import LoadOptions, load_model
 
 OPTIONS = LoadOptions(dtype="float32", device="cpu")
@@ -161,10 +162,10 @@ def test_eight_bit_floats_are_read_and_a_nan_among_them_found(adapter):
         tensors.update({n: t.to(torch.float8_e4m3fn) for n, t in tensors.items()})
 
     rewrite(adapter, narrow)
-    assert nonfinite_tensors(adapter / WEIGHTS) == {}
+    assert bad_values(adapter / WEIGHTS).nonfinite == {}
     name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
     rewrite(adapter, lambda t: t.update({name: torch.full((64, 4), float("nan")).to(torch.float8_e4m3fn)}))
-    assert nonfinite_tensors(adapter / WEIGHTS) == {name: 256}
+    assert bad_values(adapter / WEIGHTS).nonfinite == {name: 256}
 
 
 def test_a_name_that_stands_twice_in_the_header_is_named(tmp_path):
@@ -188,7 +189,7 @@ def test_a_name_that_stands_twice_in_the_header_is_named(tmp_path):
 def test_an_adapter_with_other_trainers_names_answers_as_with_pefts(tiny_model_dir, adapter, name):
     own = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
     ids = torch.tensor([[5, 6, 7]])
-    expected = own.model(input_ids=ids).logits
+    expected = own.in_memory().model(input_ids=ids).logits
 
     def rename(tensors):
         for key in list(tensors):
@@ -202,7 +203,7 @@ def test_an_adapter_with_other_trainers_names_answers_as_with_pefts(tiny_model_d
 
     rewrite(adapter, rename)
     loaded = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
-    assert torch.equal(loaded.model(input_ids=ids).logits, expected)
+    assert torch.equal(loaded.in_memory().model(input_ids=ids).logits, expected)
     with loaded.adapter(on=False) as model:
         assert not torch.equal(model(input_ids=ids).logits, expected)
 

@@ -31,7 +31,7 @@ def _source(base: Path, adapter: Path | None = None) -> Source:
 
 def _said(model: Path, adapter: Path | None = None) -> torch.Tensor:
     loaded = load_model(model, FLOAT32, adapter=adapter)
-    return probe_log_probs(loaded.model, loaded.tokenizer)
+    return probe_log_probs(loaded.in_memory().model, loaded.tokenizer)
 
 
 def _kl(reference: torch.Tensor, other: torch.Tensor) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.config.sections import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES
+from harness.config.prompt_sets import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES
 from harness.tasks.safety.sources import read_sources
 
 SETS = Path(__file__).parents[3] / "fixtures" / "data" / "safety"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.sections import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
+from harness.config.prompt_sets import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.errors import DataError
 from harness.tasks.safety.sources import read_sources, sources_digest
 

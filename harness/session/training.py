@@ -1,0 +1,79 @@
+"""How the candidate was trained, as files tell that its trainer left."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from harness.config.settings import Settings
+from harness.errors import AdapterError
+from harness.models.subject import Subject
+from harness.models.trainers.record import TrainingRecord
+from harness.models.trainers.registry import read_training_record
+from harness.training import Recipe, TrainingLog
+from harness.training.history import TrainingHistory, read_history
+from harness.training.log import LOG_FILE
+
+
+def find_log(candidate: Subject) -> TrainingLog | None:
+    """The log stored with the candidate; None for one trained elsewhere.
+
+    Raises:
+        AdapterError: the log cannot be read.
+    """
+    if candidate.is_served or not (candidate.directory / LOG_FILE).is_file():
+        return None
+    try:
+        return TrainingLog.read(candidate.directory)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        file = candidate.directory / LOG_FILE
+        raise AdapterError(f"{file} cannot be read: {exc!r}", "restore it, or remove it to do without") from exc
+
+
+def find_record(candidate: Subject, settings: Settings) -> TrainingRecord | None:
+    """What the candidate's trainer left of its training; None where it left nothing that is known.
+
+    What `training: log:` in assay.yaml names is read too: for a served candidate there is nothing else.
+    """
+    log, left = _named_log(settings), _as_left(candidate)
+    named = None if log is None else read_training_record(log)
+    found = None if left is None else read_training_record(left)
+    return found.joined(named) if found is not None and named is not None else named or found
+
+
+def find_history(
+    candidate: Subject, settings: Settings, log: TrainingLog | None, record: TrainingRecord | None
+) -> TrainingHistory | None:
+    """How the candidate was trained, by whatever trainer left a log with it; None where none did.
+
+    Raises:
+        AdapterError: a log cannot be read.
+    """
+    named, left = _named_log(settings), _as_left(candidate)
+    if left is None and named is None:
+        return None
+    return read_history(left or Path(), log, named=named, method=None if record is None else record.method)
+
+
+def training_document(history: TrainingHistory, recipe: Recipe | None, candidate: Subject) -> dict[str, Any]:
+    """Recipe, points and summary of a training, for the run."""
+    counts = {} if history.summary is None else dataclasses.asdict(history.summary)
+    read = {"read_from": history.source, "steps": history.steps, "kept_step": history.kept_step}
+    return {
+        "recipe": recipe.to_json() if recipe else {"name": candidate.recipe},
+        "points": list(history.points),
+        "summary": counts or read,
+    }
+
+
+def _named_log(settings: Settings) -> Path | None:
+    log = settings.config.training.log
+    return None if log is None else settings.config.root / log
+
+
+def _as_left(candidate: Subject) -> Path | None:
+    """The candidate's directory as its trainer left it; None where it is served."""
+    if candidate.is_served:
+        return None
+    return candidate.directory if candidate.adapter is None else candidate.adapter.as_left
