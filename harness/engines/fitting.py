@@ -117,6 +117,8 @@ class _Trial:
     """Two requests of each kind, put to a model with its adapter off and on."""
 
     def __init__(self, loaded: LoadedModel) -> None:
+        from harness.models.quantization import has_packed_weights
+
         self._loaded = replace(loaded, tokenizer=cast(Any, _Numerals(loaded.tokenizer.pad_token_id)))
         vocabulary = loaded.model.config.get_text_config().vocab_size
         prefix = _tokens(_PREFIX_TOKENS, 7, 3, vocabulary)
@@ -124,7 +126,7 @@ class _Trial:
         self._pairs: list[TokenPair] = [(prefix, tail) for tail in tails]
         self._prompts = [[*prefix, *tail] for tail in tails]
         # Rounding moves a token by some hundredths of a nat in bfloat16; another attention moves it by more than one.
-        exact = loaded.model.dtype.itemsize >= 4 and loaded.quantization == "none"
+        exact = loaded.model.dtype.itemsize >= 4 and not has_packed_weights(loaded.model)
         self._tolerance = 1e-3 if exact else 0.02
 
     def hindrance(self, way: _Way) -> str | None:

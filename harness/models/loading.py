@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,19 +21,22 @@ from harness.models.adapters.names import as_peft_writes
 from harness.models.adapters.tensors import match_tensors
 from harness.models.architecture import auto_class, check_reads_text_alone, read_base_config, unreadable
 from harness.models.probing import PlainBase, ask_plain_base
-from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
+from harness.models.quantization import bitsandbytes_config, disable_cpu_inference_repack, has_packed_weights, unpack
 from harness.models.quiet import quiet_loading
-from harness.models.stored_quantization import check_loader, stored_quantization
+from harness.models.stored_quantization import as_computed, check_loader, is_by_bitsandbytes, stored_quantization
 from harness.models.virtual_tokens import with_virtual_tokens
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+log = logging.getLogger(__name__)
 
 _DENSE = "measure with --quantization=none, and serve it so; or train it as LoRA, which PEFT has on packed weights"
-_BY_BITSANDBYTES = {"bitsandbytes-nf4": "nf4", "bitsandbytes-int8": "int8"}
+_WEIGHT_ONLY = (
+    "%s is computed as %s on this device: its weights are those in 8 bits, and activations are not rounded as bitsandbytes "
+    "does on a GPU"
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class LoadOptions:
     template_args: Mapping[str, Any] = field(default_factory=dict)
 
 
-_OF_WEIGHTS = frozenset({"model", "rounded_layers", "biases"})
+_OF_WEIGHTS = frozenset({"model", "biases"})
 
 
 @dataclass
@@ -62,8 +66,6 @@ class LoadedModel:
 
     Attributes:
         model: in eval mode, without gradients; with an adapter a PeftModel, or what behaves as one.
-        quantization: of the base: "none", "nf4" or "int8".
-        rounded_layers: of an NF4 base that is computed densely, the layers whose weights were rounded to NF4.
         plain: what the base answered before the adapter was put on it; None without an adapter.
         biases: those of the base that were trained with the adapter.
         reload: loads it again once it was released, which then happens when it is next used.
@@ -75,8 +77,6 @@ class LoadedModel:
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
     has_adapter: bool = False
-    quantization: str = "none"
-    rounded_layers: Sequence[nn.Module] = field(default_factory=tuple)
     plain: PlainBase | None = None
     biases: Sequence[Bias] = field(default_factory=tuple)
     method: Method | None = None
@@ -138,12 +138,8 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
         check_adapter_files(adapter, allowed=options.allowed_files)
     model = load_base(base, options)
     tokenizer = load_tokenizer(base, options)
-    rounded = list(quantizable_layers(model)) if options.quantization == "nf4" else []  # none where they are packed
     model.eval().requires_grad_(False)
-    quantization = _BY_BITSANDBYTES.get(stored_quantization(base), options.quantization)
-    loaded = LoadedModel(
-        model, tokenizer, torch.device(options.device), quantization=quantization, rounded_layers=rounded
-    )
+    loaded = LoadedModel(model, tokenizer, torch.device(options.device))
     if adapter is None:
         return loaded
     method = method_of(read_peft_config(adapter))
@@ -201,11 +197,6 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
     from peft import PeftModel
 
     config = read_peft_config(adapter)
-    if getattr(config, "use_dora", False) and getattr(model, "is_loaded_in_8bit", False) and model.device.type == "cpu":
-        raise AdapterError(
-            f"{adapter} is a DoRA adapter, which PEFT cannot compute on an int8 base on a CPU (it loses the scales)",
-            "measure with --quantization=none or --quantization=nf4, or on a GPU",
-        )
     match = match_tensors(adapter, base, trust_remote_code=trust_remote_code)
     if match.diagnosis is not None:
         raise AdapterError(
@@ -213,7 +204,7 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
             match.diagnosis.remedy,
         )
     kind = config.peft_type.value
-    if kind in ON_DENSE_WEIGHTS and not all(weight.is_floating_point() for weight in model.parameters()):
+    if kind in ON_DENSE_WEIGHTS and has_packed_weights(model):
         raise AdapterError(
             f"{adapter} is of peft_type {kind!r}, which computes with the base's weights, and those of this base are packed "
             "integers",
@@ -244,37 +235,35 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     """Load a base model without an adapter.
 
     Args:
-        trainable: keep NF4 weights packed, as QLoRA trains on them, on every device. Otherwise they make the
-            round trip to dense weights where there are no fast kernels for them: on CPUs these run at a third
-            of dense speed.
+        trainable: keep the weights that bitsandbytes packs as they are, as QLoRA trains on them. Otherwise they are
+            packed on GPUs alone, and elsewhere computed with dense (see `unpack`).
 
     Raises:
         ModelError: it cannot be loaded, or writes no text.
     """
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM
 
     if (base / CONFIG).is_file():
         raise ModelError(
             f"{base} holds {CONFIG} beside the model: transformers would put that adapter on it, so it would not be the base",
             "keep the adapter in a directory of its own; where it was merged into the model, delete its files there",
         )
-    is_stored_quantized = check_loader(base, quantization=options.quantization, device=options.device)
+    quantization = stored_quantization(base) or options.quantization
+    check_loader(base, quantization=options.quantization, device=options.device)
     config = read_base_config(base, trust_remote_code=options.trust_remote_code)
     loader = auto_class(config, trust_remote_code=options.trust_remote_code)
+    dtype = getattr(torch, options.dtype)
+    unpacks = is_by_bitsandbytes(quantization) and not (trainable or options.device.startswith("cuda"))
     arguments: dict[str, Any] = {
-        "dtype": getattr(torch, options.dtype),
+        "dtype": dtype,
         "trust_remote_code": options.trust_remote_code,
         "use_safetensors": True,
     }
-    packed_nf4 = options.quantization == "nf4" and (trainable or options.device.startswith("cuda"))
-    if options.quantization == "int8":
-        arguments["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
-    elif packed_nf4:
-        arguments["quantization_config"] = nf4_config(arguments["dtype"])
-    is_packed = is_stored_quantized or "quantization_config" in arguments
-    if is_packed:
-        arguments["device_map"] = {"": options.device}
+    if options.quantization != "none":
+        arguments["quantization_config"] = bitsandbytes_config(options.quantization, dtype)
+    if quantization != "none":
+        arguments["device_map"] = {"": "cpu" if unpacks else options.device}
     try:
         with quiet_loading():
             model: PreTrainedModel = loader.from_pretrained(base, **arguments)
@@ -284,11 +273,13 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
             "check that the directory is a complete causal language model; code from the model's repository runs only "
             "with --trust-remote-code",
         ) from exc
-    if packed_nf4 or is_stored_quantized:
+    if unpacks:
+        unpack(model, dtype)
+        if (told := as_computed(quantization, options.device)) != quantization:
+            log.info(_WEIGHT_ONLY, base.name, told)
+    elif quantization != "none":
         disable_cpu_inference_repack(model)  # before anything is computed
-    elif options.quantization == "nf4":
-        round_to_nf4(quantizable_layers(model))
-    model = model if is_packed else model.to(options.device)
+    model = model.to(options.device) if unpacks or quantization == "none" else model
     if loader is not AutoModelForCausalLM:
         check_reads_text_alone(model, base)
     return model

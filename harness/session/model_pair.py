@@ -34,6 +34,7 @@ from harness.models.memory import fits
 from harness.models.resolve import find_directory
 from harness.models.segment import named_as_the_base
 from harness.models.stack import Stack, Trust, merged_model
+from harness.models.stored_quantization import as_computed
 from harness.models.subject import Member, Subject, chosen_template
 from harness.models.trainers.record import TrainingRecord
 from harness.models.trainers.registry import read_training_record
@@ -130,6 +131,7 @@ class ModelPair:
             self.base,
             self.dtype,
             self.quantization,
+            self.device,
             template_args=self.settings.config.template_args,
             system_prompt=self.settings.config.system_prompt,
             trust_remote_code=self.settings.trust_remote_code,
@@ -258,6 +260,7 @@ class ModelPair:
             members=members if merged or stack is not None else (),
             dtype=spec.dtype or self.dtype,
             quantization=spec.quantization or quantization or self.quantization,
+            device=self.device,
             adapter=adapter,
             stack=stack,
             chat_template=chosen_template(template, adapter),
@@ -614,7 +617,9 @@ class ModelPair:
             facts["shipped"] = further.pop(SHIPPED, ModelFacts())
             facts["parents"] = tuple(further.values())
         if own and not self.base.is_served:
-            facts["precision"] = Precision(dtype=self.dtype, quantization=self.quantization, device=self.device)
+            facts["precision"] = Precision(
+                dtype=self.dtype, quantization=as_computed(self.quantization, self.device), device=self.device
+            )
         if self.trained is not None:
             facts["training"] = TrainingFacts(
                 from_cache=self.trained.from_cache,
