@@ -87,8 +87,20 @@ def fitting_strategy(loaded: LoadedModel, limits: BatchLimits, *, share_prefixes
         ) from exc
     raise EngineError(
         f"no way of computing agrees with this model's own forward: {hindrance}",
-        "check that its forward is the same each time: no dropout, no randomness",
+        _remedy(loaded),
     )
+
+
+def _remedy(loaded: LoadedModel) -> str:
+    """What can be done where no way fits."""
+    from harness.models.quantization import rounds_activations
+
+    if rounds_activations(loaded.model):
+        return (
+            "bitsandbytes' int8 rounds activations, by the tokens beside them: measure its weights alone (--device=cpu), or "
+            "another quantisation"
+        )
+    return "check that its forward is the same each time: no dropout, no randomness"
 
 
 def _known_hindrance(loaded: LoadedModel, way: _Way) -> str | None:

@@ -97,6 +97,11 @@ def is_4bit(layer: nn.Module) -> bool:
     return isinstance(layer, Linear4bit)
 
 
+def rounds_activations(model: nn.Module) -> bool:
+    """Whether any layer is computed by bitsandbytes' int8 kernel."""
+    return any(is_packed(layer) and not is_4bit(layer) for layer in model.modules())
+
+
 def is_packed(layer: nn.Module) -> bool:
     """Whether a layer is one of bitsandbytes', packed in 4 or 8 bits."""
     from bitsandbytes.nn import Linear4bit, Linear8bitLt

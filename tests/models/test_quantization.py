@@ -88,6 +88,24 @@ def test_a_dense_model_computes_what_the_4bit_model_computes(tiny_model_dir: Pat
         assert (dense(IDS).logits - load_dense(tiny_model_dir, "none", dtype)(IDS).logits).abs().max() > 0.01
 
 
+NF4 = [
+    -1.0, -0.6961928, -0.52507305, -0.3949175, -0.28444138, -0.18477343, -0.09105004, 0.0, 0.0795803, 0.1609302, 0.2461123,
+    0.33791524, 0.44070983, 0.562617, 0.72295684, 1.0,
+]  # fmt: skip
+"""The values of a block as shares of its largest (https://arxiv.org/abs/2305.14314, appendix E)."""
+
+
+def test_nf4_weights_are_those_of_the_published_table(tiny_model_dir: Path) -> None:
+    model, table = load_dense(tiny_model_dir), torch.tensor(NF4)
+    for name, layer in load_dense(tiny_model_dir, "nf4").named_modules():
+        if is_rounded(layer):
+            blocks = model.get_submodule(name).weight.reshape(-1, 64)
+            largest = blocks.abs().amax(dim=1, keepdim=True)
+            said = table[((blocks / largest).unsqueeze(-1) - table).abs().argmin(dim=-1)] * largest
+            off = (layer.weight.reshape(-1, 64) - said).norm() / (said - blocks).norm()
+            assert off < 0.2, name  # of the rounding: the scales are rounded too, to 8 bits
+
+
 def as_saved_by_transformers(base: Path, directory: Path, **packing: Any) -> Path:
     """A checkpoint in int8, and with it the tokenizer."""
     model = AutoModelForCausalLM.from_pretrained(
