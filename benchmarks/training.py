@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 from trl import SFTTrainer
 
 from harness.models.device import choose_device, choose_dtype
-from harness.models.quantization import disable_cpu_inference_repack, nf4_config
+from harness.models.quantization import bitsandbytes_config, disable_cpu_inference_repack
 from harness.tasks.formats import Example
 from harness.training import Recipe, load_recipe, train
 from harness.training.configs import max_length_tokens, peft_config, sft_config
@@ -62,7 +62,7 @@ def bare_trl(recipe: Recipe, base: str, directory: Path) -> None:
     device = choose_device()
     dtype = choose_dtype(device)
     tokenizer = AutoTokenizer.from_pretrained(base)
-    options = {"quantization_config": nf4_config(dtype)} if recipe.quantization == "nf4" else {}
+    options = {"quantization_config": bitsandbytes_config("nf4", dtype)} if recipe.quantization == "nf4" else {}
     set_seed(recipe.trainer.get("seed", 42))
     model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, **options)
     disable_cpu_inference_repack(model)

@@ -179,11 +179,13 @@ def nf4_after_a_forward(workshop: Workshop) -> Spec:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from harness.models.quantization import nf4_config
+    from harness.models.quantization import bitsandbytes_config
 
     source = workshop.exported("merged")
     kind = torch.bfloat16
-    model = AutoModelForCausalLM.from_pretrained(source, dtype=kind, quantization_config=nf4_config(kind)).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        source, dtype=kind, quantization_config=bitsandbytes_config("nf4", kind)
+    ).eval()
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     with torch.inference_mode():
         model(input_ids=torch.tensor([[1, 2, 3]]))

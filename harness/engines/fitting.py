@@ -87,8 +87,20 @@ def fitting_strategy(loaded: LoadedModel, limits: BatchLimits, *, share_prefixes
         ) from exc
     raise EngineError(
         f"no way of computing agrees with this model's own forward: {hindrance}",
-        "check that its forward is the same each time: no dropout, no randomness",
+        _remedy(loaded),
     )
+
+
+def _remedy(loaded: LoadedModel) -> str:
+    """What can be done where no way fits."""
+    from harness.models.quantization import rounds_activations
+
+    if rounds_activations(loaded.in_memory().model):
+        return (
+            "bitsandbytes' int8 rounds activations, by the tokens beside them: measure its weights alone (--device=cpu), or "
+            "another quantisation"
+        )
+    return "check that its forward is the same each time: no dropout, no randomness"
 
 
 def _known_hindrance(loaded: LoadedModel, way: _Way) -> str | None:
@@ -117,6 +129,8 @@ class _Trial:
     """Two requests of each kind, put to a model with its adapter off and on."""
 
     def __init__(self, loaded: LoadedModel) -> None:
+        from harness.models.quantization import has_packed_weights
+
         self._loaded = replace(loaded, tokenizer=cast(Any, _Numerals(loaded.tokenizer.pad_token_id)))
         vocabulary = loaded.in_memory().model.config.get_text_config().vocab_size
         prefix = _tokens(_PREFIX_TOKENS, 7, 3, vocabulary)
@@ -124,7 +138,8 @@ class _Trial:
         self._pairs: list[TokenPair] = [(prefix, tail) for tail in tails]
         self._prompts = [[*prefix, *tail] for tail in tails]
         # Rounding moves a token by some hundredths of a nat in bfloat16; another attention moves it by more than one.
-        exact = loaded.in_memory().model.dtype.itemsize >= 4 and loaded.quantization == "none"
+        model = loaded.in_memory().model
+        exact = model.dtype.itemsize >= 4 and not has_packed_weights(model)
         self._tolerance = 1e-3 if exact else 0.02
 
     def hindrance(self, way: _Way) -> str | None:

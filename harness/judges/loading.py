@@ -88,6 +88,7 @@ def _identity(model: ResolvedModel, options: LoadOptions) -> Identity:
         model.location,
         dtype=options.dtype,
         quantization=options.quantization,
+        device=options.device,
         trust_remote_code=options.trust_remote_code,
     )
 

@@ -13,7 +13,7 @@ from harness.digests import digest_bytes, digest_file, digest_json
 from harness.errors import ModelError
 from harness.json_files import read_json_object
 from harness.models.chat_templates import read_chat_templates
-from harness.models.stored_quantization import stored_quantization
+from harness.models.stored_quantization import as_computed, stored_quantization
 from harness.paths import cache_dir, write_atomic
 
 # Raised when a change of this package's engine changes answers; older cached answers then miss.
@@ -56,7 +56,13 @@ class Identity:
 
 
 def model_identity(
-    base: Path, *, dtype: str, quantization: str, trust_remote_code: bool = False, adapter: Path | None = None
+    base: Path,
+    *,
+    dtype: str,
+    quantization: str,
+    device: str = "cpu",
+    trust_remote_code: bool = False,
+    adapter: Path | None = None,
 ) -> Identity:
     """Identity of a base model, or with `adapter` of a candidate.
 
@@ -64,6 +70,7 @@ def model_identity(
         base: model directory.
         dtype: resolved precision name ("bfloat16"), not "auto".
         quantization: "none", "nf4" or "int8".
+        device: that computes it, where that makes it another function.
     """
     parts = {
         "weights": weights_digest(base),
@@ -72,7 +79,7 @@ def model_identity(
         "chat_template": chat_template_digest(base),
         "generation_config": _canonical_json_digest(base / "generation_config.json"),
         "dtype": dtype,
-        "quantization": stored_quantization(base) or quantization,
+        "quantization": as_computed(stored_quantization(base) or quantization, device),
     }
     if trust_remote_code:
         parts["code"] = _files_digest(base, (path.name for path in base.glob("*.py")))

@@ -5,12 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.models.adapters.biases import Bias
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -19,12 +16,10 @@ class Weights:
 
     Attributes:
         model: in eval mode, without gradients; with an adapter a PeftModel, or what behaves as one.
-        rounded_layers: of an NF4 base that is computed densely, the layers whose weights were rounded to NF4.
         biases: those of the base that were trained with the adapter.
     """
 
     model: Any
-    rounded_layers: Sequence[nn.Module] = ()
     biases: Sequence[Bias] = ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,18 +21,22 @@ from harness.models.adapters.tensors import match_tensors
 from harness.models.architecture import auto_class, check_reads_text_alone, read_base_config, unreadable
 from harness.models.in_memory import Held, Weights
 from harness.models.probing import PlainBase, ask_plain_base
-from harness.models.quantization import disable_cpu_inference_repack, nf4_config, quantizable_layers, round_to_nf4
+from harness.models.quantization import bitsandbytes_config, disable_cpu_inference_repack, has_packed_weights, unpack
 from harness.models.quiet import quiet_loading
-from harness.models.stored_quantization import check_loader, stored_quantization
+from harness.models.stored_quantization import as_computed, check_loader, is_by_bitsandbytes, stored_quantization
 from harness.models.virtual_tokens import with_virtual_tokens
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+log = logging.getLogger(__name__)
 
 _DENSE = "measure with --quantization=none, and serve it so; or train it as LoRA, which PEFT has on packed weights"
-_BY_BITSANDBYTES = {"bitsandbytes-nf4": "nf4", "bitsandbytes-int8": "int8"}
+_WEIGHT_ONLY = (
+    "%s is computed as %s on this device: its weights are those in 8 bits, and activations are not rounded as bitsandbytes "
+    "does on a GPU"
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,6 @@ class LoadedModel:
 
     Attributes:
         weights: what of it takes memory.
-        quantization: of the base: "none", "nf4" or "int8".
         plain: what the base answered before the adapter was put on it; None without an adapter.
         method: the adapter's.
         reserved_tokens: positions that virtual tokens take of every text's.
@@ -68,7 +72,6 @@ class LoadedModel:
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
     has_adapter: bool = False
-    quantization: str = "none"
     plain: PlainBase | None = None
     method: Method | None = None
     reserved_tokens: int = 0
@@ -109,23 +112,20 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
         check_adapter_files(adapter, allowed=options.allowed_files)
     model = load_base(base, options)
     tokenizer = load_tokenizer(base, options)
-    rounded = list(quantizable_layers(model)) if options.quantization == "nf4" else []  # none where they are packed
     model.eval().requires_grad_(False)
     device = torch.device(options.device)
-    quantization = _BY_BITSANDBYTES.get(stored_quantization(base), options.quantization)
     if adapter is None:
-        return LoadedModel(Held(Weights(model, rounded)), tokenizer, device, quantization=quantization)
+        return LoadedModel(Held(Weights(model)), tokenizer, device)
     method = method_of(read_peft_config(adapter))
     plain, biases = ask_plain_base(model, tokenizer, after=method.invocation), biases_of(model)
     peft_model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
     peft_model.eval().requires_grad_(False)
     trained = [bias for bias in biases if bias.is_changed]
     return LoadedModel(
-        Held(Weights(with_virtual_tokens(peft_model), rounded, trained)),
+        Held(Weights(with_virtual_tokens(peft_model), trained)),
         tokenizer,
         device,
         has_adapter=True,
-        quantization=quantization,
         plain=plain,
         method=method,
         reserved_tokens=method.virtual_tokens,
@@ -171,11 +171,6 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
     from peft import PeftModel
 
     config = read_peft_config(adapter)
-    if getattr(config, "use_dora", False) and getattr(model, "is_loaded_in_8bit", False) and model.device.type == "cpu":
-        raise AdapterError(
-            f"{adapter} is a DoRA adapter, which PEFT cannot compute on an int8 base on a CPU (it loses the scales)",
-            "measure with --quantization=none or --quantization=nf4, or on a GPU",
-        )
     match = match_tensors(adapter, base, trust_remote_code=trust_remote_code)
     if match.diagnosis is not None:
         raise AdapterError(
@@ -183,7 +178,7 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
             match.diagnosis.remedy,
         )
     kind = config.peft_type.value
-    if kind in ON_DENSE_WEIGHTS and not all(weight.is_floating_point() for weight in model.parameters()):
+    if kind in ON_DENSE_WEIGHTS and has_packed_weights(model):
         raise AdapterError(
             f"{adapter} is of peft_type {kind!r}, which computes with the base's weights, and those of this base are packed "
             "integers",
@@ -214,37 +209,35 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     """Load a base model without an adapter.
 
     Args:
-        trainable: keep NF4 weights packed, as QLoRA trains on them, on every device. Otherwise they make the
-            round trip to dense weights where there are no fast kernels for them: on CPUs these run at a third
-            of dense speed.
+        trainable: keep the weights that bitsandbytes packs as they are, as QLoRA trains on them. Otherwise they are
+            packed on GPUs alone, and elsewhere computed with dense (see `unpack`).
 
     Raises:
         ModelError: it cannot be loaded, or writes no text.
     """
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM
 
     if (base / CONFIG).is_file():
         raise ModelError(
             f"{base} holds {CONFIG} beside the model: transformers would put that adapter on it, so it would not be the base",
             "keep the adapter in a directory of its own; where it was merged into the model, delete its files there",
         )
-    is_stored_quantized = check_loader(base, quantization=options.quantization, device=options.device)
+    quantization = stored_quantization(base) or options.quantization
+    check_loader(base, quantization=options.quantization, device=options.device)
     config = read_base_config(base, trust_remote_code=options.trust_remote_code)
     loader = auto_class(config, trust_remote_code=options.trust_remote_code)
+    dtype = getattr(torch, options.dtype)
+    unpacks = is_by_bitsandbytes(quantization) and not (trainable or options.device.startswith("cuda"))
     arguments: dict[str, Any] = {
-        "dtype": getattr(torch, options.dtype),
+        "dtype": dtype,
         "trust_remote_code": options.trust_remote_code,
         "use_safetensors": True,
     }
-    packed_nf4 = options.quantization == "nf4" and (trainable or options.device.startswith("cuda"))
-    if options.quantization == "int8":
-        arguments["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
-    elif packed_nf4:
-        arguments["quantization_config"] = nf4_config(arguments["dtype"])
-    is_packed = is_stored_quantized or "quantization_config" in arguments
-    if is_packed:
-        arguments["device_map"] = {"": options.device}
+    if options.quantization != "none":
+        arguments["quantization_config"] = bitsandbytes_config(options.quantization, dtype)
+    if quantization != "none":
+        arguments["device_map"] = {"": "cpu" if unpacks else options.device}
     try:
         with quiet_loading():
             model: PreTrainedModel = loader.from_pretrained(base, **arguments)
@@ -254,11 +247,13 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
             "check that the directory is a complete causal language model; code from the model's repository runs only "
             "with --trust-remote-code",
         ) from exc
-    if packed_nf4 or is_stored_quantized:
+    if unpacks:
+        unpack(model, dtype)
+        if (told := as_computed(quantization, options.device)) != quantization:
+            log.info(_WEIGHT_ONLY, base.name, told)
+    elif quantization != "none":
         disable_cpu_inference_repack(model)  # before anything is computed
-    elif options.quantization == "nf4":
-        round_to_nf4(quantizable_layers(model))
-    model = model if is_packed else model.to(options.device)
+    model = model.to(options.device) if unpacks or quantization == "none" else model
     if loader is not AutoModelForCausalLM:
         check_reads_text_alone(model, base)
     return model

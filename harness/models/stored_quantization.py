@@ -27,21 +27,30 @@ def stored_quantization(base: Path) -> str:
             return method
 
 
-def check_loader(base: Path, *, quantization: str, device: str) -> bool:
-    """See that a checkpoint can be loaded as it was saved.
+def is_by_bitsandbytes(quantization: str) -> bool:
+    """Whether bitsandbytes packs the weights, at loading ("nf4") or in their files ("bitsandbytes-nf4")."""
+    return quantization in ("nf4", "int8") or quantization.startswith("bitsandbytes-")
+
+
+def as_computed(quantization: str, device: str) -> str:
+    """What a quantisation is on a device: bitsandbytes' int8 rounds activations too, but on GPUs alone; elsewhere only its
+    weights count, and answers differ. NF4 is the same function everywhere."""
+    of_weights = quantization in ("int8", "bitsandbytes-int8") and not device.startswith("cuda")
+    return f"{quantization}-weight-only" if of_weights else quantization
+
+
+def check_loader(base: Path, *, quantization: str, device: str) -> None:
+    """See that a checkpoint that was saved quantised can be loaded so.
 
     Args:
         quantization: that is asked for besides.
-
-    Returns:
-        Whether it was saved quantised.
 
     Raises:
         ModelError: its loader is not installed or does not run on this device, or it is to be quantised once more.
     """
     stored = stored_quantization(base)
     if not stored:
-        return False
+        return
     if quantization != "none":
         raise ModelError(
             f"{base} was saved quantised ({stored}), and --quantization={quantization} would do so once more",
@@ -57,7 +66,6 @@ def check_loader(base: Path, *, quantization: str, device: str) -> bool:
             f"{base} was saved quantised by {stored}, which cannot be loaded here: {first_line(exc)}",
             "install the loader that the message names, or measure the model where it is served (openai:NAME@URL)",
         ) from exc
-    return True
 
 
 def _section(base: Path) -> dict[str, Any]:

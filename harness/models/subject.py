@@ -34,7 +34,7 @@ class Subject:
         adapter: on it; of several that were combined the one that they make.
         stack: those that `adapter` is made of, where they are several or weighted.
         members: all adapters that it was named with, where they are several; those merged into `weights` first.
-        dtype, quantization: resolved names, never "auto".
+        dtype, quantization, device: resolved names, never "auto".
         chat_template: text of the template in place of the model's own, or of several by their names.
         template_args: further arguments of the template.
         system_prompt: put before conversations that bring none.
@@ -43,6 +43,7 @@ class Subject:
     weights: ResolvedModel
     dtype: str
     quantization: str = "none"
+    device: str = "cpu"
     adapter: ResolvedAdapter | None = None
     stack: Stack | None = None
     members: Sequence[Member] = ()
@@ -94,6 +95,7 @@ class Subject:
                 self.weights.directory,
                 dtype=self.dtype,
                 quantization=self.quantization,
+                device=self.device,
                 trust_remote_code=self.trust_remote_code,
                 adapter=None if self.adapter is None or self.stack is not None else self.adapter.directory,
             ).parts

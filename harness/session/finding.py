@@ -161,6 +161,7 @@ class Finder:
             members=members if merged or stack is not None else (),
             dtype=spec.dtype or self.dtype,
             quantization=spec.quantization or quantization or self.quantization,
+            device=self.device,
             adapter=adapter,
             stack=stack,
             chat_template=chosen_template(template, adapter),

@@ -11,6 +11,7 @@ from harness.engines.asking import Asking
 from harness.engines.backends import make_backend
 from harness.errors import AdapterError
 from harness.models import Identity
+from harness.models.stored_quantization import as_computed
 from harness.models.subject import Subject
 from harness.models.trainers.record import TrainingRecord
 from harness.paths import answers_file, answers_limit_bytes
@@ -187,7 +188,9 @@ class ModelPair(Subjects):
             facts["parents"] = tuple(_model_facts(name, who) for name, who in further.items())
         if own and not self.base.is_served:
             facts["precision"] = Precision(
-                dtype=self.finder.dtype, quantization=self.finder.quantization, device=self.finder.device
+                dtype=self.finder.dtype,
+                quantization=as_computed(self.finder.quantization, self.finder.device),
+                device=self.finder.device,
             )
         if (trained := self.finder.trained) is not None:
             facts["training"] = TrainingFacts(

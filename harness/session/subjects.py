@@ -68,6 +68,7 @@ class Subjects:
             self.base,
             self.finder.dtype,
             self.finder.quantization,
+            self.finder.device,
             template_args=self.settings.config.template_args,
             system_prompt=self.settings.config.system_prompt,
             trust_remote_code=self.settings.trust_remote_code,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +14,15 @@ from tiny import trained_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from harness.engines import Answer, GenerateRequest, Prompt, Request, ScoreRequest
+from harness.engines.fitting import fitting_strategy
 from harness.engines.local import LocalBackend
 from harness.engines.padded import PaddedStrategy
 from harness.engines.prefix import PrefixStrategy
 from harness.engines.rendering import prompt_tokens, score_tokens
-from harness.errors import AdapterError, ModelError
+from harness.engines.strategy import BatchLimits
+from harness.errors import AdapterError, EngineError, ModelError
 from harness.models.in_memory import Held, Weights
-from harness.models.loading import LoadedModel
+from harness.models.loading import LoadedModel, LoadOptions, load_base
 
 SHAPE = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -188,3 +191,16 @@ def test_a_base_that_lacks_what_it_computes_with_is_named_before_anything_is_mea
     monkeypatch.setattr(loaded.in_memory().model.get_base_model().model.layers[1], "forward", without_its_package)
     with pytest.raises(ModelError, match="'llama' cannot compute a single forward: `mamba_ssm` is needed"):
         backend(loaded, adapter=False).plan([ScoreRequest(Prompt(text="hi"), " yes")])
+
+
+@pytest.mark.parametrize(("quantization", "remedy"), [("none", "no randomness"), ("int8", "--device=cpu")])
+def test_a_forward_that_no_way_agrees_with_is_refused_with_what_can_be_done(
+    tokenizer, tiny_model_dir: Path, quantization: str, remedy: str
+):
+    """On a GPU int8 stays packed."""
+    model = load_base(tiny_model_dir, LoadOptions("float32", "cpu", quantization), trainable=True).eval()
+    model.get_output_embeddings().register_forward_hook(lambda module, inputs, output: torch.rand_like(output) * 9)
+    loaded = LoadedModel(Held(Weights(model)), tokenizer, torch.device("cpu"))
+    with pytest.raises(EngineError, match="no way of computing agrees") as caught:
+        fitting_strategy(loaded, BatchLimits(), share_prefixes=True)
+    assert remedy in caught.value.remedy

@@ -37,6 +37,16 @@ def test_precision_and_quantization_are_part_of_who_a_model_is(base):
     assert len({digest(base), digest(base, dtype="bfloat16"), digest(base, quantization="nf4")}) == 3
 
 
+@pytest.mark.parametrize(("quantization", "same"), [("none", True), ("nf4", True), ("int8", False)])
+def test_int8_is_another_function_where_activations_are_not_rounded(base, quantization, same):
+    parts = [
+        model_identity(base, dtype="float32", quantization=quantization, device=device).parts
+        for device in ("cpu", "cuda:0")
+    ]
+    assert (parts[0] == parts[1]) == same
+    assert parts[1]["quantization"] == quantization
+
+
 def test_one_changed_weight_is_another_model(base):
     before = digest(base)
     tensors = load_file(base / "model.safetensors")

@@ -74,11 +74,17 @@ def test_an_adapter_replaced_between_digest_and_load_is_refused(
     assert "start again" in error.value.remedy
 
 
-@pytest.mark.parametrize("change", [{"dtype": "bfloat16"}, {"quantization": "nf4"}])
+@pytest.mark.parametrize("change", [{"dtype": "bfloat16"}, {"quantization": "nf4"}, {"quantization": "int8"}])
 def test_another_precision_is_another_identity(new_session: NewSession, change: dict[str, str]) -> None:
     plain, other = new_session(), new_session(**change)
     for role in ("base", "candidate"):
         assert plain.models.identities[role].digest != other.models.identities[role].digest  # type: ignore[index]
+
+
+def test_a_run_says_that_only_the_weights_of_int8_count_on_a_cpu(new_session: NewSession) -> None:
+    models = new_session(quantization="int8", device="cpu").models
+    assert models.identities["base"].parts["quantization"] == "int8-weight-only"
+    assert models.facts().precision.quantization == "int8-weight-only"
 
 
 def test_base_and_candidate_share_one_model_in_memory(new_session: NewSession, monkeypatch: pytest.MonkeyPatch) -> None:

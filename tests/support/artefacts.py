@@ -233,6 +233,7 @@ class WholeCase:
 
 
 _AS_ADAPTER = "measured as an adapter"
+_WEIGHTS_ALONE = "without a GPU its weights alone: activations are not rounded"
 _SERVED = "skipped: its files are not at hand"
 
 WHOLE_CASES: Sequence[WholeCase] = (
@@ -241,11 +242,13 @@ WHOLE_CASES: Sequence[WholeCase] = (
     WholeCase("stack of two adapters", "stack", files=_AS_ADAPTER),
     WholeCase("adapter on another model than the base", "on_another_model"),
     WholeCase("base in another quantisation", "quantised_base", files="skipped: it has no weights of its own"),
-    WholeCase("int8 checkpoint (bitsandbytes)", "int8"),
+    WholeCase("int8 checkpoint (bitsandbytes)", "int8", note=_WEIGHTS_ALONE),
+    WholeCase("adapter on an int8 checkpoint", "on_int8", note=_WEIGHTS_ALONE),
     WholeCase(
         "NF4 checkpoint (bitsandbytes)", "nf4", note="saved before a forward on a CPU; one saved after it is corrupt"
     ),
     WholeCase("int8 checkpoint (torchao)", "torchao_int8", needs="torchao"),
+    WholeCase("int4 checkpoint (torchao)", "torchao_int4", needs="torchao"),
     WholeCase("GGUF model", "gguf", files=_SERVED, kl=_NO_KL, shipped=_TOKENWISE, needs="xllamacpp"),
     WholeCase(
         "GGUF model with a GGUF LoRA", "gguf_lora", files=_SERVED, kl=_NO_KL, shipped=_TOKENWISE, needs="xllamacpp"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.models.loading import LoadedModel
+    from harness.models.quantization import Packing
 
 
 _UNMERGED = "serve it unmerged, or merge in a higher precision onto the base it was trained on"
@@ -34,23 +35,23 @@ def unmergeable(loaded: LoadedModel) -> str | None:
 
 
 @contextlib.contextmanager
-def merged_in_place(loaded: LoadedModel) -> Iterator[Sequence[nn.Module]]:
+def merged_in_place(loaded: LoadedModel) -> Iterator[Mapping[nn.Module, Packing]]:
     """The adapter merged into its base layers, and the exact base weights back on leaving.
 
-    A 4-bit base takes the change into dense weights, those which its packed ones stand for. `round_to_nf4` of the
-    layers yielded then gives what PEFT's merge into packed weights does: dequantise, add, quantise anew.
+    A base that bitsandbytes packs takes the change into dense weights, those which its packed ones stand for. `round_anew`
+    of the layers yielded then gives what PEFT's merge into packed weights does: dequantise, add, quantise anew.
 
     PEFT's own unmerge subtracts what it added, which does not restore bfloat16 weights.
 
     Yields:
-        Of a 4-bit base the layers that were merged into, now dense; else none.
+        Of such a base the layers that were merged into, now dense, and how their weights were rounded; else none.
 
     Raises:
         MergeRefusedError: PEFT does not merge it.
     """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    from harness.models.quantization import dense_copy
+    from harness.models.quantization import dense_copy, is_packed, packing_of
 
     if (why := unmergeable(loaded)) is not None:
         raise MergeRefusedError(why)
@@ -61,15 +62,13 @@ def merged_in_place(loaded: LoadedModel) -> Iterator[Sequence[nn.Module]]:
     packed = [(m, m.base_layer) for m in layers if any(not p.is_floating_point() for p in m.base_layer.parameters())]
     dense = [p for m in layers for p in m.base_layer.parameters() if p.is_floating_point()]
     kept = [p.detach().clone() for p in dense]
-    unpacked = [layer for layer, _ in packed] if loaded.quantization == "nf4" else []
+    unpacked = [layer for layer, base in packed if is_packed(base)]
     try:
         for layer, base in packed:
-            # a merge into 8 bits quantises anew and replaces scales and all
-            layer.base_layer = dense_copy(base, weights.model.dtype) if unpacked else copy.deepcopy(base)
+            layer.base_layer = dense_copy(base, weights.model.dtype) if is_packed(base) else copy.deepcopy(base)
         _merge(weights.model, unpacked)
-        adapted = {id(layer.get_base_layer()) for layer in layers}
-        rounded = [layer for layer in weights.rounded_layers if id(layer) in adapted]
-        yield [*rounded, *(layer.get_base_layer() for layer in unpacked)]
+        bases = {layer.get_base_layer() for layer in layers}
+        yield {base: packing for base in bases if (packing := packing_of(base)) is not None}
     finally:
         for layer in layers:
             layer.merged_adapters.clear()
@@ -115,10 +114,10 @@ def merges_cleanly(
     Only of an adapter that is going to be served merged is that a reason against its release: of any other the check
     holds, and its reason says what a merge would lose.
 
-    Of a 4-bit base there are two merged models. Merged into the dense weights that the packed ones stand for, and left
-    in that precision, the adapter loses rounding alone. Quantised anew, as a merge into packed weights does, changes
-    smaller than a step of the 4-bit grid are lost: nearly all of a healthy QLoRA adapter. So the second is what is gated
-    where a merged model is to be served; elsewhere the first is, and the reason says what the second loses.
+    Of a base that bitsandbytes packs there are two merged models. Merged into the dense weights that the packed ones stand
+    for, and left in that precision, the adapter loses rounding alone. Quantised anew, as a merge into packed weights does,
+    changes smaller than a step of the grid are lost: in 4 bits nearly all of a healthy QLoRA adapter. So the second is what
+    is gated where a merged model is to be served; elsewhere the first is, and the reason says what the second loses.
 
     The base weights are put back bit for bit afterwards.
 
@@ -139,17 +138,17 @@ def merges_cleanly(
 
 def _merge_check(loaded: LoadedModel, limits: Limits, served_merged: bool | None, observed: Observed | None) -> Check:
     """The check as of an adapter that is served merged."""
-    from harness.models.quantization import round_to_nf4
+    from harness.models.quantization import round_anew
 
     seen = observed or Observed(loaded)
     _ = seen.base, seen.candidate  # asked before anything is merged
     try:
-        with merged_in_place(loaded) as four_bit:
+        with merged_in_place(loaded) as rounded:
             model = loaded.in_memory().model
             overflown = _nonfinite_weights(model)
             merged = probe_log_probs(model, loaded.tokenizer, after=loaded.invocation)
-            if four_bit and not overflown:
-                round_to_nf4(four_bit)
+            if rounded and not overflown:
+                round_anew(rounded)
                 packed = probe_log_probs(model, loaded.tokenizer, after=loaded.invocation)
     except MergeRefusedError as exc:
         return Check(
@@ -167,11 +166,12 @@ def _merge_check(loaded: LoadedModel, limits: Limits, served_merged: bool | None
             details={"weights": overflown},
         )
     check = acts_as("merge", "merged", seen.base, seen.candidate, merged, limits, like="unmerged", remedy=_UNMERGED)
-    if not four_bit:
+    if not rounded:
         return check
+    bits = next(iter(rounded.values())).bits
     anew = acts_as(
         "merge",
-        "merged and quantised anew to 4 bits",
+        f"merged and quantised anew to {bits} bits",
         seen.base,
         seen.candidate,
         packed,
@@ -181,7 +181,7 @@ def _merge_check(loaded: LoadedModel, limits: Limits, served_merged: bool | None
     )
     if served_merged:
         return replace(anew, details={**anew.details, "left_dense": check.details})
-    lost = f"; quantised anew to 4 bits, it would differ by {anew.details['share_of_effect']:.0%} of that"
+    lost = f"; quantised anew to {bits} bits, it would differ by {anew.details['share_of_effect']:.0%} of that"
     reason = check.reason if anew.holds else check.reason + lost
     return replace(check, reason=reason, details={**check.details, "quantised_anew": anew.details})
 

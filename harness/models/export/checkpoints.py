@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.models.architecture import auto_class, read_base_config
 from harness.models.export.merging import copy_tokenizer
 from harness.models.export.target import Target
-from harness.models.quantization import disable_cpu_inference_repack, nf4_config
+from harness.models.quantization import bitsandbytes_config, disable_cpu_inference_repack
 from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:
@@ -46,15 +46,12 @@ def _quantized(model: Path, target: Target, *, trust_remote_code: bool) -> PreTr
 
 
 def _method(target: Target, dtype: Any) -> Any:
-    from transformers import BitsAndBytesConfig, TorchAoConfig
-
-    if target.kind == "nf4":
-        return nf4_config(dtype)
-    if target.kind == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
+    if target.kind != "torchao":
+        return bitsandbytes_config(target.kind, dtype)
     import torch
     from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, IntxWeightOnlyConfig
     from torchao.quantization.granularity import PerGroup
+    from transformers import TorchAoConfig
 
     match target.type:
         case "int8":

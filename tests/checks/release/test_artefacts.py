@@ -49,6 +49,11 @@ def _on_another_model(base: Path, adapter: Path, scratch: Path) -> str:
     return json.dumps({"model": _full_fine_tune(base, adapter, scratch), "adapter": str(adapter)})
 
 
+def _on_int8(base: Path, adapter: Path, scratch: Path) -> str:
+    packed = export(Source("tiny", base, None, {}), parse_target("int8"), scratch / "packed")
+    return json.dumps({"model": str(packed), "adapter": str(adapter)})
+
+
 def _gguf(base: Path, adapter: Path, scratch: Path) -> str:
     return str(write_tiny_gguf(Path(_exported("merged")(base, adapter, scratch)), scratch / "model.gguf", kind="Q8_0"))
 
@@ -66,7 +71,9 @@ MAKERS: dict[str, Make] = {
     "quantised_base": lambda base, adapter, scratch: "{quantization: nf4}",
     "int8": _exported("int8"),
     "nf4": _exported("nf4"),
+    "on_int8": _on_int8,
     "torchao_int8": _exported("torchao-int8"),
+    "torchao_int4": _exported("torchao-int4"),
     "gguf": _gguf,
     "gguf_lora": _gguf_lora,
 }

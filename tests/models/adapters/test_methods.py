@@ -22,7 +22,7 @@ from harness.engines.strategy import BatchLimits
 from harness.errors import AdapterError
 from harness.models.adapters.files import CONFIG, WEIGHTS
 from harness.models.adapters.misfit import Cause
-from harness.models.loading import LoadedModel, LoadOptions, load_model
+from harness.models.loading import LoadedModel, LoadOptions, attach_adapter, load_base, load_model
 
 OPTIONS = LoadOptions("float32", "cpu")
 _PROMPTS = [[40, 50, 60, *range(70, 90), *INVOCATION, 91, 92], [40, 50, 60, *range(70, 90), 33]]
@@ -262,8 +262,9 @@ def test_a_method_that_would_take_packed_integers_for_weights_is_refused(
     learner_dir: Path, tmp_path: Path, kind: str
 ) -> None:
     adapter = save_adapter(PeftCase(kind, {"r": 4, "target_modules": ["q_proj"]}), learner_dir, tmp_path)
+    packed = load_base(learner_dir, LoadOptions("float32", "cpu", quantization="int8"), trainable=True)
     with pytest.raises(AdapterError, match=f"'{kind}', which computes with the base's weights") as caught:
-        load_model(learner_dir, LoadOptions("float32", "cpu", quantization="int8"), adapter=adapter)
+        attach_adapter(packed, adapter, learner_dir)
     assert "--quantization=none" in caught.value.remedy
 
 
