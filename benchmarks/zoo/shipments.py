@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.zoo.gguf_files import rewritten
 from benchmarks.zoo.surgery import CHANGED_TEMPLATE, Patient, Surgery
 from harness.engines.llama_cpp.server import llama_cpp_version
-from harness.errors import AssayError, ConfigError
+from harness.errors import AssayError, ConfigError, ModelError
 from harness.models.export import Source, Target, export
 from harness.models.export.llama_cpp import LlamaCppTools
 
@@ -31,7 +31,7 @@ def _by_converter(source: Source, directory: Path, type_: str) -> Path:
         llama_cpp_version()
         kind = "gguf-lora" if type_ == "LORA" else "gguf"
         return export(source, Target(kind, "" if type_ == "LORA" else type_), directory, LlamaCppTools())
-    except ConfigError as exc:
+    except (ConfigError, ModelError) as exc:
         raise UnavailableError(exc.problem, exc.remedy) from exc
 
 
@@ -206,7 +206,7 @@ def merged_into_4_bits(workshop: Workshop) -> Spec:
 
 def gguf_q2_k(workshop: Workshop) -> Spec:
     """In 2 bits, which a small model does not stand."""
-    return str(rewritten(workshop.gguf("F16"), workshop.new("q2_k").with_suffix(".gguf"), in_two_bits=True))
+    return str(workshop.gguf("Q2_K"))
 
 
 def gguf_without_eos(workshop: Workshop) -> Spec:
