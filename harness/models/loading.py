@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _DENSE = "measure with --quantization=none, and serve it so; or train it as LoRA, which PEFT has on packed weights"
-_WEIGHT_ONLY = (
-    "%s is computed as %s on this device: its weights are those in 8 bits, and activations are not rounded as bitsandbytes "
-    "does on a GPU"
-)
+_WEIGHT_ONLY = "%s is computed with dense weights here (%s); on a GPU bitsandbytes rounds activations too"
 
 
 @dataclass(frozen=True)
@@ -237,7 +234,8 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     if options.quantization != "none":
         arguments["quantization_config"] = bitsandbytes_config(options.quantization, dtype)
     if quantization != "none":
-        arguments["device_map"] = {"": "cpu" if unpacks else options.device}
+        # a device and not its name: what is named "cpu" transformers takes for offloaded, and not packed in the files
+        arguments["device_map"] = {"": torch.device("cpu" if unpacks else options.device)}
     try:
         with quiet_loading():
             model: PreTrainedModel = loader.from_pretrained(base, **arguments)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -121,19 +122,29 @@ def as_exported(base: Path, directory: Path) -> Path:
     return export(Source("tiny", base, None, {}), parse_target("int8"), directory)
 
 
+def as_saved_where_some_was_offloaded(base: Path, directory: Path) -> Path:
+    """With the flag of a machine whose GPU did not hold all."""
+    config = as_exported(base, directory) / "config.json"
+    document = json.loads(config.read_text())
+    document["quantization_config"]["llm_int8_enable_fp32_cpu_offload"] = True
+    config.write_text(json.dumps(document))
+    return directory
+
+
 @pytest.mark.parametrize(
     ("save", "shape", "packed"),
     [
         (as_exported, {}, 14),
         (as_exported, {"attention_bias": True, "mlp_bias": True}, 14),
         (as_saved_by_transformers, {}, 14),
+        (as_saved_where_some_was_offloaded, {}, 14),
         (
             lambda base, out: as_saved_by_transformers(base, out, llm_int8_skip_modules=["lm_head", "up_proj"]),
             {"attention_bias": True},
             12,
         ),
     ],
-    ids=["exported", "with_biases", "by_transformers", "with_skipped_modules"],
+    ids=["exported", "with_biases", "by_transformers", "offloaded", "with_skipped_modules"],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_an_int8_checkpoint_has_the_weights_that_its_file_says(
