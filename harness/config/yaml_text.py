@@ -10,9 +10,24 @@ import yaml
 from harness.errors import AssayError
 
 _MOST_NODES = 1_000_000
+_MOST_LEVELS = 100
 
 
-class _Loader(yaml.SafeLoader):
+class _BoundedLoader(yaml.SafeLoader):
+    """PyYAML takes seconds to find that it cannot go as deep as a hostile text does."""
+
+    _level = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self._level == _MOST_LEVELS:
+            raise RecursionError
+        self._level += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._level -= 1
+        return node
+
+
+class _Loader(_BoundedLoader):
     """PyYAML follows YAML 1.1, where `1e-3` is a string and the later of two equal keys wins."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -39,7 +54,7 @@ _Loader.add_implicit_resolver(
 )
 
 
-class _ForeignLoader(yaml.SafeLoader):
+class _ForeignLoader(_BoundedLoader):
     """YAML as other tools read it: the later of two equal keys wins."""
 
 
