@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -69,6 +69,7 @@ class LoadedModel:
         reload: loads it again once it was released, which then happens when it is next used.
         method: the adapter's.
         reserved_tokens: positions that virtual tokens take of every text's.
+        hindrances: what an engine found when it tried its ways of computing on this model; see `fitting_strategy`.
     """
 
     model: Any
@@ -82,6 +83,7 @@ class LoadedModel:
     method: Method | None = None
     reserved_tokens: int = 0
     reload: Callable[[], LoadedModel] | None = None
+    hindrances: dict[Hashable, str | None] = field(default_factory=dict)
 
     @property
     def is_released(self) -> bool:
