@@ -65,6 +65,8 @@ _PADDED = (
 def fitting_strategy(loaded: LoadedModel, limits: BatchLimits, *, share_prefixes: bool) -> Strategy:
     """The fastest way that computes what the model's own plain forwards do, with its adapter on and off alike.
 
+    It is tried once for base and candidate that are one model in memory.
+
     Raises:
         AdapterError, ModelError: the model has no plain forward, with its adapter or without.
         EngineError: no way fits, or memory does not suffice for some tens of tokens.
@@ -144,6 +146,12 @@ class _Trial:
 
     def hindrance(self, way: _Way) -> str | None:
         """Why a way does not fit, or None."""
+        known, key = self._loaded.hindrances, (way, self._loaded.reserved_tokens)
+        if key not in known:
+            known[key] = self._tried(way)
+        return known[key]
+
+    def _tried(self, way: _Way) -> str | None:
         import torch
 
         with torch.inference_mode():

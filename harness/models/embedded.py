@@ -94,7 +94,7 @@ def _download(scratch: Path) -> Path:
 
 def _convert(gguf: Path, destination: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, GgufConfig, PreTrainedTokenizerFast
 
     with quiet_loading():
         # dequantize=True: otherwise transformers marks the model quantised and refuses to save or train it.
@@ -103,4 +103,5 @@ def _convert(gguf: Path, destination: Path) -> None:
         )
         model.config._name_or_path = EMBEDDED_NAME
         model.save_pretrained(destination)
-        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(destination)
+        # AutoTokenizer would read the whole file for the name of this class.
+        PreTrainedTokenizerFast.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(destination)

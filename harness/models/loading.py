@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,7 @@ class LoadedModel:
         plain: what the base answered before the adapter was put on it; None without an adapter.
         method: the adapter's.
         reserved_tokens: positions that virtual tokens take of every text's.
+        hindrances: what an engine found when it tried its ways of computing on this model; see `fitting_strategy`.
     """
 
     weights: Held
@@ -72,6 +73,7 @@ class LoadedModel:
     plain: PlainBase | None = None
     method: Method | None = None
     reserved_tokens: int = 0
+    hindrances: dict[Hashable, str | None] = field(default_factory=dict)
 
     def in_memory(self) -> Weights:
         """The model itself, loaded again where it had to give way to another; who keeps it keeps its memory."""

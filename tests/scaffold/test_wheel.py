@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 
+import forked
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -28,19 +29,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
-def run(site: Path, directory: Path, *arguments: str, allowed: tuple[int, ...] = (0,)) -> str:
-    """What `assay` of the wheel prints, or pytest with its plugin."""
-    environment = {**os.environ, "PYTHONPATH": str(site)}
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
-    assert done.returncode in allowed, done.stdout + done.stderr
-    return done.stdout
-
-
-def assay(*commands: str) -> tuple[str, str]:
-    """These commands in one process, up to the first that fails."""
-    given = [command.split() for command in commands]
-    return "-c", f"from harness.cli import main; raise SystemExit(next(filter(None, map(main, {given})), 0))"
+def assay(site: Path, directory: Path, *commands: str) -> str:
+    """What `assay` of the wheel prints for these commands."""
+    ended = forked.run(partial(forked.assay, commands), directory, site=site)
+    assert ended.code == 0, ended
+    return ended.output
 
 
 def tracked(*paths: str) -> set[Path]:
@@ -59,22 +52,23 @@ def test_nothing_of_the_workshop_is_in_it(site: Path) -> None:
 
 
 def test_all_that_ships_is_written_out_of_it(site: Path, tmp_path: Path) -> None:
-    run(site, tmp_path, *assay("init --full"))
+    assay(site, tmp_path, "init --full")
     for path in tracked(*WRITTEN):
         assert (tmp_path / path).read_bytes() == (ROOT / path).read_bytes(), path
     assert (tmp_path / ".github/workflows/assay.yml").is_file()
-    assert "tasks" in json.loads(run(site, tmp_path, *assay("schema")))["properties"]
-    assert "adapter-assay" in run(site, tmp_path, *assay("doctor"))
+    assert "tasks" in json.loads(assay(site, tmp_path, "schema"))["properties"]
+    assert "adapter-assay" in assay(site, tmp_path, "doctor")
 
 
 def test_a_new_user_comes_from_a_table_to_a_verdict_by_it_alone(site: Path, tmp_path: Path, learner_dir: Path) -> None:
     rows = [f"{verb} the {thing} now,{verb}" for verb in ("open", "close") for thing in "abcdefghijklmnopqrst"]
     (tmp_path / "intents.csv").write_text("\n".join(["text,intent", *rows]) + "\n")
-    shown = run(site, tmp_path, *assay(f"init --from-csv intents.csv --text text --label intent --model {learner_dir}"))
+    shown = assay(site, tmp_path, f"init --from-csv intents.csv --text text --label intent --model {learner_dir}")
     assert shown.endswith("next: assay check && pytest suites/\n")
-    gate = "-m", "pytest", "suites", "-m", "task or data", "-q", "-p", "no:cacheprovider", "--dtype=float32"
-    ended = run(site, tmp_path, *gate, "--profile=demo", allowed=(0, 1))  # so small a model may fail, but is measured
-    assert "report: reports/" in ended
+    gate = "suites", "-m", "task or data", "-q", "-p", "no:cacheprovider", "--dtype=float32", "--profile=demo"
+    ended = forked.run(partial(pytest.main, [*gate]), tmp_path, site=site)
+    assert ended.code in (0, 1), ended  # so small a model may fail, but is measured
+    assert "report: reports/" in ended.output
     [file] = tmp_path.glob("reports/*/verdicts.json")
     outcomes = {verdict["gate"]: verdict["outcome"] for verdict in json.loads(file.read_text())["verdicts"]}
     assert {"task/intents/accuracy/superior", "task/intents/macro_f1/at_least"} <= outcomes.keys()
@@ -82,6 +76,6 @@ def test_a_new_user_comes_from_a_table_to_a_verdict_by_it_alone(site: Path, tmp_
     assert "error" not in outcomes.values()
     assert file.with_name("report.html").is_file()
     name = file.parent.name
-    told = run(site, tmp_path, *assay("check --profile=demo", f"compare {name} {name}", f"annotate {name}"))
+    told = assay(site, tmp_path, "check --profile=demo", f"compare {name} {name}", f"annotate {name}")
     assert "intents, first prompt:" in told
     assert (tmp_path / f"annotate-{name}.html").is_file()

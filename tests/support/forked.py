@@ -1,4 +1,4 @@
-"""Processes of pytest forked from one that has the heavy libraries, in place of started ones that import them each time."""
+"""Processes of ours forked from one that has the heavy libraries, in place of started ones that import them each time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import os
 import random
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,33 @@ from separate import DEADLINE_S, forkserver
 def run_pytest(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     """As `pytester.runpytest_subprocess`; distributions on the PYTHONPATH of now are found."""
     started = time.perf_counter()
-    files = pytester.path / "stdout.txt", pytester.path / "stderr.txt"
-    process = forkserver().Process(target=_run_pytest, args=(*files, arguments, pytester.path, dict(os.environ)))
+    ended = run(partial(_pytest, arguments), pytester.path)
+    output, errors = ended.output.splitlines(), ended.errors.splitlines()
+    return pytest.RunResult(ended.code, output, errors, time.perf_counter() - started)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process that has ended: its exit code, and what it wrote to standard output and standard error."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def run(program: Callable[[], int], directory: Path, *, site: Path | None = None) -> Ended:
+    """A program in a process of its own that starts in `directory`.
+
+    Args:
+        program: found by its name in a module of this directory.
+        site: where another `harness` is installed, in place of ours.
+    """
+    files = directory / "stdout.txt", directory / "stderr.txt"
+    process = forkserver().Process(target=_run, args=(*files, program, directory, dict(os.environ), site))
     process.start()
     process.join(DEADLINE_S)
     assert process.exitcode is not None, "it hangs"
-    output, errors = (file.read_text().splitlines() for file in files)
-    return pytest.RunResult(process.exitcode, output, errors, time.perf_counter() - started)
+    return Ended(process.exitcode, *(file.read_text() for file in files))
 
 
 @contextlib.contextmanager
@@ -72,15 +94,37 @@ def _interpret(stdin: Connection, stdout: Connection, code: str, directory: Path
     exec(code, namespace)
 
 
-def _run_pytest(
-    stdout: Path, stderr: Path, arguments: Sequence[str], directory: Path, environ: Mapping[str, str]
+def _run(
+    stdout: Path,
+    stderr: Path,
+    program: Callable[[], int],
+    directory: Path,
+    environ: Mapping[str, str],
+    site: Path | None,
 ) -> None:
     for number, file in enumerate((stdout, stderr), start=1):
         os.dup2(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
     _settle(directory, environ)
     ours = str(Path(__file__).parent)  # a started process would not have it; a worker of xdist has it twice
     sys.path[:] = [*environ.get("PYTHONPATH", "").split(os.pathsep), *(one for one in sys.path if one != ours)]
-    raise SystemExit(int(pytest.main([*arguments])))
+    if site is not None:
+        sys.path.insert(0, str(site))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "harness"]:
+            del sys.modules[name]
+    ended = program()
+    assert site is None or sys.modules["harness"].__file__ == str(site / "harness" / "__init__.py")
+    raise SystemExit(ended)
+
+
+def _pytest(arguments: Sequence[str]) -> int:
+    return int(pytest.main([*arguments]))
+
+
+def assay(commands: Sequence[str]) -> int:
+    """These commands in one process, up to the first that fails."""
+    from harness.cli import main
+
+    return next(filter(None, (main(command.split()) for command in commands)), 0)
 
 
 def _settle(directory: Path, environ: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
 from harness.models.adapters.kind import read_peft_config
@@ -59,7 +59,7 @@ def put_on_skeleton(
         unmatched = unmatched_targets(targets, modules)
         unmatched += _unmatched_parameters(getattr(config, "target_parameters", None), parameters)
     with placing(adapter, base):
-        wrapped = _wrapped(config, base, trust_remote_code=trust_remote_code)
+        wrapped = _wrapped(config, model, base, trust_remote_code=trust_remote_code)
     kept = {}
     if config.peft_type == "ADALORA":
         # PEFT would prune these tensors by their values, of which there are none here
@@ -69,8 +69,8 @@ def put_on_skeleton(
     return wrapped, pruned_shapes({name: tuple(t.shape) for name, t in state.items()}, kept), unmatched
 
 
-def _wrapped(config: PeftConfig, base: Path, *, trust_remote_code: bool) -> PeftModel:
-    """The adapter on the base without weights; on its weights where PEFT makes tensors by them (SHiRA, FRoD, AdaMSS)."""
+def _wrapped(config: PeftConfig, model: Any, base: Path, *, trust_remote_code: bool) -> PeftModel:
+    """The adapter on a base without weights; on its weights where PEFT makes tensors by them (SHiRA, FRoD, AdaMSS)."""
     import torch
     from peft import get_peft_model
 
@@ -78,7 +78,8 @@ def _wrapped(config: PeftConfig, base: Path, *, trust_remote_code: bool) -> Peft
     with quiet_loading():
         # what PEFT draws for itself may need values, though the base needs none
         for drawn_on in ("meta", "cpu"):
-            model = skeleton(base, trust_remote_code=trust_remote_code)
+            if drawn_on == "cpu":  # what failed may have changed the other
+                model = skeleton(base, trust_remote_code=trust_remote_code)
             if config.is_prompt_learning:
                 take_sizes(config, model)
             try:
