@@ -240,10 +240,11 @@ def _name_only_task(model: Any, positional: tuple[Any, ...], named: dict[str, An
     return positional, {**named, "task_ids": torch.zeros(len(ids), dtype=torch.long, device=ids.device)}
 
 
-def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> PreTrainedModel:
+def load_base(base: Path, options: LoadOptions, *, trainable: bool = False, scores: bool = False) -> PreTrainedModel:
     """Load a base model without an adapter.
 
     Args:
+        scores: with a new head that gives a text one score, in place of the one that continues it.
         trainable: keep NF4 weights packed, as QLoRA trains on them, on every device. Otherwise they make the
             round trip to dense weights where there are no fast kernels for them: on CPUs these run at a third
             of dense speed.
@@ -252,7 +253,7 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
         ModelError: it cannot be loaded, or writes no text.
     """
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, BitsAndBytesConfig
 
     if (base / CONFIG).is_file():
         raise ModelError(
@@ -262,7 +263,10 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     is_stored_quantized = check_loader(base, quantization=options.quantization, device=options.device)
     config = read_base_config(base, trust_remote_code=options.trust_remote_code)
     loader = auto_class(config, trust_remote_code=options.trust_remote_code)
+    if scores:
+        loader = AutoModelForSequenceClassification
     arguments: dict[str, Any] = {
+        **({"num_labels": 1} if scores else {}),
         "dtype": getattr(torch, options.dtype),
         "trust_remote_code": options.trust_remote_code,
         "use_safetensors": True,
@@ -289,6 +293,6 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     elif options.quantization == "nf4":
         round_to_nf4(quantizable_layers(model))
     model = model if is_packed else model.to(options.device)
-    if loader is not AutoModelForCausalLM:
+    if loader is not AutoModelForCausalLM and not scores:
         check_reads_text_alone(model, base)
     return model

@@ -245,7 +245,11 @@ class ModelPair:
         if merged:
             weights = merged_model(weights, merged, **self._trust)
         loose = [one for one in adapters if not one.merged]
-        found = [self._put_on(weights, one) for one in loose] if recipe is None else [self._train(recipe)]
+        found = [self._put_on(weights, one) for one in loose]
+        if recipe is not None and recipe.trains_whole:
+            weights = ResolvedModel(f"recipe:{recipe.name}", self._train(recipe), recipe.name)
+        elif recipe is not None:
+            found = [ResolvedAdapter(f"recipe:{recipe.name}", self._train(recipe), recipe.name)]
         members += [Member(one.name, one.directory, weights) for one in found]
         adapter, stack = self._combined(weights, found, [one.weight for one in loose], spec)
         if weights.is_served and (template not in (None, "base") or spec.template_args):
@@ -645,9 +649,9 @@ class ModelPair:
             "cache_dir": cache_dir() / "adapters",
         }
 
-    def _train(self, recipe: Recipe) -> ResolvedAdapter:
+    def _train(self, recipe: Recipe) -> Path:
         self.trained = train(base_path=str(self.base.directory), **self._training(recipe))
-        return ResolvedAdapter(f"recipe:{recipe.name}", self.trained.path, recipe.name)
+        return self.trained.path
 
 
 def _identity(subject: Subject) -> Identity:
