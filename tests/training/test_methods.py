@@ -129,7 +129,12 @@ def test_a_reward_model_is_trained_and_is_no_candidate(recipe_of: Any, tiny_mode
 
 def test_answers_are_rewarded_by_the_grader_of_a_task(recipe_of: Any, tiny_model_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "test.jsonl").write_text("\n".join(json.dumps(row) for row in PROMPTS))
-    task: dict[str, Any] = {"kind": "exact_match", "data": "test.jsonl", "prompt": "Call: {prompt}", "target_field": "answer"}
+    task: dict[str, Any] = {
+        "kind": "exact_match",
+        "data": "test.jsonl",
+        "prompt": "Call: {prompt}",
+        "target_field": "answer",
+    }
     task["metrics"] = ["sentence_chrf"]
     named = {"path": "rows.jsonl", "task": "calls"}
     data = {"train": named, "validation": named}
