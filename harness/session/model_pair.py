@@ -245,10 +245,11 @@ class ModelPair:
         if merged:
             weights = merged_model(weights, merged, **self._trust)
         loose = [one for one in adapters if not one.merged]
-        found = [self._put_on(weights, one) for one in loose]
-        if recipe is not None and recipe.trains_whole:
-            weights = ResolvedModel(f"recipe:{recipe.name}", self._train(recipe), recipe.name)
-        elif recipe is not None:
+        if recipe is None:
+            found = [self._put_on(weights, one) for one in loose]
+        elif recipe.trains_whole:
+            weights, found = ResolvedModel(f"recipe:{recipe.name}", self._train(recipe), recipe.name), []
+        else:
             found = [ResolvedAdapter(f"recipe:{recipe.name}", self._train(recipe), recipe.name)]
         members += [Member(one.name, one.directory, weights) for one in found]
         adapter, stack = self._combined(weights, found, [one.weight for one in loose], spec)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
-import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ from harness.errors import RecipeError
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.forwards import plain_logits
 from harness.models.loading import LoadOptions, load_base, load_tokenizer
-from harness.tasks.formats import Example
 from harness.training.callbacks import (
     GradientGuard,
     Start,
@@ -27,26 +25,16 @@ from harness.training.callbacks import (
     check_trained,
     check_trained_tokens,
 )
-from harness.training.configs import max_length_tokens, peft_config, trainer_class, trainer_config
-from harness.training.data import (
-    TokenRows,
-    load_examples,
-    load_rehearsal,
-    prompt_rows,
-    tokenize_examples,
-    tokenize_rehearsal,
-)
-from harness.training.log import TRAINED, VALIDATION, TrainingLog, TrainingSummary, points_from_history, series_of
-from harness.training.methods import Method
+from harness.training.configs import peft_config, trainer_class, trainer_config
+from harness.training.log import TrainingLog, TrainingSummary, points_from_history, series_of
+from harness.training.prepared import Prepared, dataset_of, evaluated_on, prepare_rows
 from harness.training.recipe import Recipe
 from harness.training.rewards import rewards_of
-from harness.training.rows import TokenRow
 from harness.training.saving import save
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase, TrainerCallback
+    from transformers import TrainerCallback
 
 _log = logging.getLogger(__name__)
 
@@ -56,28 +44,13 @@ INITIAL_DIR = "initial"
 
 
 @dataclass(frozen=True)
-class _Data:
-    """Rows in tokens, and the examples that they were made of."""
-
-    train: TokenRows[Any]
-    rehearsal: Sequence[Any]
-    validation: TokenRows[Any] | None
-    examples: Sequence[Example]
-
-    @property
-    def trained(self) -> Sequence[Any]:
-        """All rows that are trained on."""
-        return (*self.train.rows, *self.rehearsal)
-
-
-@dataclass(frozen=True)
 class _Job:
     """A trainer ready to run, and the facts its summary needs."""
 
     trainer: Any
     progress: TrainingProgress
     start: Start
-    data: _Data
+    data: Prepared
     device: torch.device
     dtype: torch.dtype
 
@@ -138,7 +111,7 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     arguments = trainer_config(recipe, work_dir / CHECKPOINTS_DIR, device, dtype)
     adapter = peft_config(recipe, base_path)
     tokenizer = load_tokenizer(Path(base_path))
-    data = _data(recipe, tokenizer)
+    data = prepare_rows(recipe, tokenizer)
     rewards = rewards_of(recipe, data.examples, int(tokenizer.eos_token_id))
     load = LoadOptions("float32" if recipe.trains_whole else dtype_name(dtype), str(device), recipe.quantization)
     set_seed(arguments.seed)  # before the head of a reward model is drawn
@@ -155,8 +128,8 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
         trainer = trainer_class(method)(
             model=model,
             args=arguments,
-            train_dataset=_dataset(method, data.trained),
-            eval_dataset=_evaluated(recipe, data),
+            train_dataset=dataset_of(method, data.trained),
+            eval_dataset=evaluated_on(recipe, data),
             processing_class=tokenizer,
             peft_config=adapter,
             callbacks=[*own, *callbacks],
@@ -170,46 +143,6 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     with torch.random.fork_rng(), torch.no_grad():  # whatever dropout draws here, training draws what it always drew
         plain_logits(trainer.model, data.train.rows[0].input_ids[:8])
     return _Job(trainer, progress, Start(trainer.model), data, device, dtype)
-
-
-def _data(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> _Data:
-    examples, held_out = load_examples(recipe)
-    if lost := sorted(frozenset().union(*(example.lost for example in examples))):
-        _log.warning("recipe %s: not used though they change what is learnt: %s", recipe.name, ", ".join(lost))
-    max_length = max_length_tokens(recipe)
-    train = tokenize_examples(examples, tokenizer, max_length, name="training")
-    rehearsal = tokenize_rehearsal(load_rehearsal(recipe), tokenizer, max_length)
-    validation = tokenize_examples(held_out, tokenizer, max_length, name="validation") if held_out else None
-    if recipe.how.rows == "prompts":
-        train = replace(train, rows=prompt_rows(train.rows, tokenizer, recipe.how, first=0))
-        validation = validation and replace(
-            validation, rows=prompt_rows(validation.rows, tokenizer, recipe.how, first=len(examples))
-        )
-    if recipe.learns_prompts:
-        train, rehearsal = replace(train, rows=_learnt_whole(train.rows)), _learnt_whole(rehearsal)
-        validation = validation and replace(validation, rows=_learnt_whole(validation.rows))
-    return _Data(train, rehearsal, validation, (*examples, *held_out))
-
-
-def _learnt_whole(rows: Sequence[TokenRow]) -> tuple[TokenRow, ...]:
-    return tuple(TokenRow(row.input_ids, row.input_ids) for row in rows)
-
-
-def _dataset(method: Method, rows: Sequence[Any]) -> Dataset:
-    from datasets import Dataset
-
-    return Dataset.from_dict(method.columns(rows))
-
-
-def _evaluated(recipe: Recipe, data: _Data) -> Dataset | dict[str, Dataset] | None:
-    """What checkpoints are judged on; beside it, where the running loss is not of the training rows alone, some of them."""
-    if data.validation is None:
-        return None
-    held_out, train = data.validation.rows, data.train.rows
-    if recipe.data.rehearsal is None:
-        return _dataset(recipe.how, held_out)
-    some = random.Random(recipe.data.seed).sample(train, min(len(held_out), len(train)))
-    return {VALIDATION: _dataset(recipe.how, held_out), TRAINED: _dataset(recipe.how, some)}
 
 
 @contextlib.contextmanager
