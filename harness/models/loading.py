@@ -204,10 +204,11 @@ def _name_only_task(model: Any, positional: tuple[Any, ...], named: dict[str, An
     return positional, {**named, "task_ids": torch.zeros(len(ids), dtype=torch.long, device=ids.device)}
 
 
-def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> PreTrainedModel:
+def load_base(base: Path, options: LoadOptions, *, trainable: bool = False, scores: bool = False) -> PreTrainedModel:
     """Load a base model without an adapter.
 
     Args:
+        scores: with a new head that gives a text one score, in place of the one that continues it.
         trainable: keep the weights that bitsandbytes packs as they are, as QLoRA trains on them. Otherwise they are
             packed on GPUs alone, and elsewhere computed with dense (see `unpack`).
 
@@ -215,7 +216,7 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
         ModelError: it cannot be loaded, or writes no text.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     if (base / CONFIG).is_file():
         raise ModelError(
@@ -226,9 +227,12 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     check_loader(base, quantization=options.quantization, device=options.device)
     config = read_base_config(base, trust_remote_code=options.trust_remote_code)
     loader = auto_class(config, trust_remote_code=options.trust_remote_code)
+    if scores:
+        loader = AutoModelForSequenceClassification
     dtype = getattr(torch, options.dtype)
     unpacks = is_by_bitsandbytes(quantization) and not (trainable or options.device.startswith("cuda"))
     arguments: dict[str, Any] = {
+        **({"num_labels": 1} if scores else {}),
         "dtype": dtype,
         "trust_remote_code": options.trust_remote_code,
         "use_safetensors": True,
@@ -254,6 +258,6 @@ def load_base(base: Path, options: LoadOptions, *, trainable: bool = False) -> P
     elif quantization != "none":
         disable_cpu_inference_repack(model)  # before anything is computed
     model = model.to(options.device) if unpacks or quantization == "none" else model
-    if loader is not AutoModelForCausalLM:
+    if loader is not AutoModelForCausalLM and not scores:
         check_reads_text_alone(model, base)
     return model

@@ -30,10 +30,12 @@ _SAFE_FILES = [
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """A model: on disk, or served. `name` is what reports and adapter configs call it."""
+    """A model: on disk, or served. `name` is what reports and adapter configs call it, and `recipe` names what all of its
+    weights were trained from, where known."""
 
     name: str
     location: Path | ServedModel
+    recipe: str | None = None
 
     @property
     def is_served(self) -> bool:
@@ -97,7 +99,7 @@ def resolve_model(spec: ModelSpec, *, trust_remote_code: bool = False) -> Resolv
             f"{directory} holds no .safetensors weights (pickled weights found: {found})",
             "convert the model with save_pretrained(..., safe_serialization=True); pickles are never loaded",
         )
-    return ResolvedModel(directory.name, directory)
+    return ResolvedModel(directory.name, directory, _trained_from(directory, ModelError))
 
 
 def find_directory(spec: ModelSpec | AdapterSpec, error: type[AssayError], option: str, *, code: bool = False) -> Path:
@@ -141,10 +143,15 @@ def resolve_adapter(spec: AdapterSpec) -> ResolvedAdapter:
     if made is None and not (directory / CONFIG).is_file():
         raise what_lies_there(directory)
     read_adapter_config(made or directory)
-    recipe = directory / "recipe.json"
-    trained_by = str(read_json_object(recipe, AdapterError, _RESTORE).get("name")) if recipe.is_file() else None
     name = _hub_name(spec) if spec.kind == "hub" else directory.name
-    return ResolvedAdapter(name, made or directory, trained_by, None if made is None else directory)
+    trained_from = _trained_from(directory, AdapterError)
+    return ResolvedAdapter(name, made or directory, trained_from, None if made is None else directory)
+
+
+def _trained_from(directory: Path, error: type[AssayError]) -> str | None:
+    """The recipe that lies beside what was trained from it."""
+    recipe = directory / "recipe.json"
+    return str(read_json_object(recipe, error, _RESTORE).get("name")) if recipe.is_file() else None
 
 
 def _refuse_lfs_pointers(directory: Path, error: type[AssayError]) -> None:

@@ -59,8 +59,8 @@ class Subject:
 
     @property
     def recipe(self) -> str | None:
-        """The recipe that its adapter was trained from, where that is known."""
-        return None if self.adapter is None else self.adapter.recipe
+        """The recipe that its adapter was trained from, or its model where it has none; None where that is not known."""
+        return self.weights.recipe if self.adapter is None else self.adapter.recipe
 
     @property
     def is_served(self) -> bool:

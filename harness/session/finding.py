@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from harness.config.settings import Settings
 from harness.config.spec import EMBEDDED, AdapterSpec, ModelSpec, SubjectSpec
@@ -148,7 +149,12 @@ class Finder:
         if merged:
             weights = merged_model(weights, merged, **self._trust)
         loose = [one for one in adapters if not one.merged]
-        put_on = [self._put_on(weights, one) for one in loose] if recipe is None else [self._train(recipe)]
+        if recipe is None:
+            put_on = [self._put_on(weights, one) for one in loose]
+        elif recipe.trains_whole:
+            weights, put_on = ResolvedModel(f"recipe:{recipe.name}", self._train(recipe), recipe.name), []
+        else:
+            put_on = [ResolvedAdapter(f"recipe:{recipe.name}", self._train(recipe), recipe.name)]
         members += [Member(one.name, one.directory, weights) for one in put_on]
         adapter, stack = self._combined(weights, put_on, [one.weight for one in loose], spec)
         if weights.is_served and (template not in (None, "base") or spec.template_args):
@@ -219,6 +225,6 @@ class Finder:
             "cache_dir": cache_dir() / "adapters",
         }
 
-    def _train(self, recipe: Recipe) -> ResolvedAdapter:
+    def _train(self, recipe: Recipe) -> Path:
         self.trained = train(base_path=str(self.base.directory), **self._training(recipe))
-        return ResolvedAdapter(f"recipe:{recipe.name}", self.trained.path, recipe.name)
+        return self.trained.path

@@ -68,6 +68,14 @@ class Grader(Protocol):
         """Grade the answers to `requests(item)`, in their order."""
 
 
+@dataclass(frozen=True)
+class Question:
+    """An item, with the grader that asks it and grades what is answered."""
+
+    item: Item
+    grader: Grader
+
+
 class TaskLike(Protocol):
     """What a session measures: our own `Task`, and a task of lm-eval."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
@@ -14,7 +14,7 @@ from harness.errors import TaskError
 from harness.metrics.base import Metric
 from harness.metrics.rubric import Rubric
 from harness.tasks.answers import WithMetrics
-from harness.tasks.base import Grader, Item
+from harness.tasks.base import Grader, Item, Question
 from harness.tasks.conversations import Conversation
 from harness.tasks.data_files import data_digest
 from harness.tasks.formats import Example
@@ -102,17 +102,22 @@ def item_kind(
         chosen = {key: getattr(given, key) for key in settings & given.model_fields_set}
         return source, complete(grader(**chosen), source)
 
+    def grading(task: str, source: Source[K], made: G) -> tuple[Grader, list[Rubric]]:
+        """What grades answers, and what a judge is asked about them."""
+        given = source.keys
+        if not isinstance(given, GeneratingKeys) or not given.metrics:
+            return made, []
+        has_text = isinstance(given, AnswerKeys) and source.reader.has_target
+        further = read_metrics(task, given.metrics, made, source.root, has_text=has_text)
+        of_one = tuple(one for one in further if not isinstance(one, Rubric))
+        rubrics = [one for one in further if isinstance(one, Rubric)]
+        return (WithMetrics(made, of_one) if of_one else made), rubrics
+
     def build(task: str, given: K, context: TaskContext) -> Task:
         source, made = prepare(task, given, context)
         items = context.sample(source.reader.read(source.records, made.target), given)
-        graded: Grader = fit(made, items)
-        ratings = []
-        if isinstance(given, GeneratingKeys) and given.metrics:
-            has_text = isinstance(given, AnswerKeys) and source.reader.has_target
-            further = read_metrics(task, given.metrics, graded, context.root, has_text=has_text)
-            ratings = [Rating(one, context.judging, context.judge) for one in further if isinstance(one, Rubric)]
-            if of_one := tuple(one for one in further if not isinstance(one, Rubric)):
-                graded = WithMetrics(graded, of_one)
+        graded, rubrics = grading(task, source, fit(made, items))
+        ratings = [Rating(one, context.judging, context.judge) for one in rubrics]
         return Task(task, tuple(items), graded, data_digest(context.root / given.data), ratings)
 
     named = tuple(metric.name for metric in (grader().metrics if metrics is None else metrics))
@@ -121,11 +126,30 @@ def item_kind(
         source, made = prepare(task, given, context)
         if not isinstance(made, Teaches) or not source.reader.has_target:
             raise nothing_to_teach(task, name)
-        # what names and groups items need not be in other files
-        keys = given.model_copy(update={"id_field": None, "cluster_field": None, "tag_fields": ()})
-        return partial(_taught, made, ItemReader.from_keys(task, keys, [first]))
+        return partial(_taught, made, _reader_of_others(source, first))
 
-    return TaskKind(name, keys, build, named, generates, with_fewshot, teach)
+    def pose(task: str, given: K, context: TaskContext, first: Record) -> Callable[[Record], Example]:
+        source, made = prepare(task, given, context)
+        items = source.reader.read(source.records, made.target)
+        graded, _ = grading(task, source, fit(made, items))
+        return partial(_posed, made, graded, _reader_of_others(source, first))
+
+    return TaskKind(name, keys, build, named, generates, with_fewshot, teach, pose)
+
+
+def _reader_of_others(source: Source[Any], first: Record) -> ItemReader:
+    """How rows of another file are read: what names and groups items need not be in them."""
+    keys = source.keys.model_copy(update={"id_field": None, "cluster_field": None, "tag_fields": ()})
+    return ItemReader.from_keys(source.task, keys, [first])
+
+
+def _posed(made: Any, graded: Any, reader: ItemReader, record: Record) -> Example:
+    """A row asked as the task asks it, to be graded as by the task. It has no answer of its own."""
+    item = reader.item(record, made.target)
+    prompt: Prompt = graded.requests(item)[0].prompt
+    asked = replace(Conversation.of_prompt(prompt, "-"), learnt=())
+    asked = replace(asked, turns=asked.turns[:-1])
+    return Example(asked, record.row, record.fields, first_read=False, question=Question(item, graded))
 
 
 def _taught(grader: Any, reader: ItemReader, record: Record) -> Example:

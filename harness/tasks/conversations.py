@@ -48,7 +48,8 @@ class Conversation:
     """Turns, and those of them that are learnt: what training, its checks and tasks are all made from.
 
     Attributes:
-        learnt: places of the assistant's turns to be learnt, in order; never empty, and none comes first.
+        learnt: places of the assistant's turns to be learnt, in order. None where it is a prompt that is answered while
+            training; none comes first but in plain text, which has no prompt.
         tools: as in `Prompt`.
         unread: keys of turns that were not read, as `messages[].name`.
         as_text: its first turn is put as raw text, without the base's chat template, and the second is the answer.
@@ -76,13 +77,13 @@ class Conversation:
     def asked(self) -> Prompt:
         """`prompt` as it is put to a model, tools and all."""
         if self.as_text:
-            return Prompt(text=self.prompt[0].content)
+            return Prompt(text=self.prompt[0].content if self.prompt else "")
         return Prompt(messages=self.prompt, tools=self.tools)
 
     @property
     def prompt(self) -> tuple[Message, ...]:
-        """The turns before the last one that is learnt; never empty. No system prompt is invented."""
-        return self.turns[: self.learnt[-1]]
+        """The turns before the last one that is learnt. No system prompt is invented."""
+        return self.turns[: self.learnt[-1]] if self.learnt else self.turns
 
     @property
     def answer(self) -> Message:

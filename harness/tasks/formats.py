@@ -10,6 +10,7 @@ from typing import Any
 from harness.engines.requests import Message
 from harness.errors import DataError
 from harness.plugins import Registry
+from harness.tasks.base import Question
 from harness.tasks.conversations import (
     ANSWERS,
     CHATS,
@@ -30,8 +31,10 @@ from harness.tasks.records import Record, filled
 
 AUTO = "auto"
 """Finds the format in the first row."""
+TEXT = "text"
+"""Rows of plain text, all of it learnt: of recipes alone, for a task asks something."""
 
-_QUESTIONS = ("prompt", "question", "query", "input")
+QUESTIONS = ("prompt", "question", "query", "input")
 _EXTRAS = ("input", "context")
 _MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 _MARKS = ("weight", "train", "trainable")
@@ -44,7 +47,7 @@ _FIRST_READ: Mapping[str, frozenset[str]] = {
 }
 
 _MEANINGFUL = frozenset(
-    {*SYSTEM_COLUMNS, "tools", "functions", "history", "instruction", *_QUESTIONS, *_EXTRAS, *_MARKS, *_MEDIA}
+    {*SYSTEM_COLUMNS, "tools", "functions", "history", "instruction", *QUESTIONS, *_EXTRAS, *_MARKS, *_MEDIA}
     | {"documents", "chat_template_kwargs", "train_detail", "loss_scale"}
 )
 
@@ -79,6 +82,9 @@ class Example:
         unread: its columns and keys of turns that hold something and were not read.
         first_read: whether it is read as it was before tools, reasoning and further columns were: adapters trained then
             are still its own.
+        rejected: of a preference pair the same turns with the worse answer.
+        wanted: whether the answer is to become likelier, where rows are marked so (KTO).
+        question: as the task asks it whose grader rewards answers.
     """
 
     conversation: Conversation
@@ -86,6 +92,9 @@ class Example:
     fields: Mapping[str, Any]
     unread: frozenset[str] = frozenset()
     first_read: bool = True
+    rejected: Conversation | None = None
+    wanted: bool | None = None
+    question: Question | None = None
 
     @property
     def prompt(self) -> tuple[Message, ...]:
@@ -186,6 +195,18 @@ def parse_example(record: Record, format_name: str) -> Example:
     return Example(read, record.row, record.fields, unread | read.unread, first_read)
 
 
+def parse_text(record: Record) -> Example:
+    """Read one row of plain text.
+
+    Raises:
+        DataError: it has no text.
+    """
+    text = filled_text(record, TEXT, record.get(TEXT))
+    unread = frozenset(name for name, value in record.fields.items() if name != TEXT and filled(value))
+    made = Conversation((Message("assistant", text),), (0,), as_text=True)
+    return Example(made, record.row, record.fields, unread, first_read=False)
+
+
 def parse_training_example(record: Record, format_name: str, marks: Collection[str] = ()) -> Example:
     """Read one row to be trained on; as `parse_example`, and rows made for another method are refused too.
 
@@ -237,7 +258,7 @@ def _pair(record: Record, question: str, usual: str) -> Conversation:
     """A question and its answer in columns of their own; either may be a list of turns."""
     fields = record.fields
     answer = next((name for name in (usual, *ANSWERS) if name in fields), usual)
-    if _is_turns(fields.get(question)):
+    if is_turns(fields.get(question)):
         turns = read_turns(record, question)
     else:
         text = filled_text(record, question, record.get(question))
@@ -247,7 +268,7 @@ def _pair(record: Record, question: str, usual: str) -> Conversation:
         if more and not repeated:
             text = f"{text}\n\n{more}"
         turns = [Turn(Message("user", text))]
-    if _is_turns(fields.get(answer)):
+    if is_turns(fields.get(answer)):
         return _complete(record, answer, [*turns, *read_turns(record, answer)], context=len(turns))
     content = filled_text(record, answer, record.get(answer))
     answered = Turn(Message("assistant", content, reasoning_of(record, "", fields)))
@@ -261,7 +282,7 @@ def _history(record: Record) -> list[Turn]:
     if not filled(value):
         return []
     pairs = json_list(record, "history", value)
-    if _is_turns(pairs):
+    if is_turns(pairs):
         return read_turns(replace(record, fields={"history": pairs}), "history")
     turns = []
     for i, pair in enumerate(pairs):
@@ -290,7 +311,8 @@ def _complete(record: Record, field: str, turns: list[Turn], *, context: int = 0
     return replace(made, tools=read_tools(record, fields))
 
 
-def _is_turns(value: Any) -> bool:
+def is_turns(value: Any) -> bool:
+    """Whether a value is a list of turns."""
     return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
@@ -299,12 +321,12 @@ def _alpaca(record: Record) -> Conversation:
 
 
 def _prompt_completion(record: Record) -> Conversation:
-    return _pair(record, next((name for name in _QUESTIONS if name in record.fields), "prompt"), "completion")
+    return _pair(record, next((name for name in QUESTIONS if name in record.fields), "prompt"), "completion")
 
 
 SHIPPED = (
     DataFormat("messages", ("messages",), _messages, other_names=(CHATS,)),
     DataFormat("sharegpt", ("conversations",), _sharegpt),
-    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion, other_names=(_QUESTIONS, ANSWERS)),
+    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion, other_names=(QUESTIONS, ANSWERS)),
     DataFormat("alpaca", ("instruction", "output"), _alpaca, other_names=(("instruction",), ANSWERS)),
 )

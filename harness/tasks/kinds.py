@@ -96,6 +96,7 @@ class TaskKind(Generic[K]):
         with_fewshot: a task's specification with another number of examples in the prompt (name, specification, number);
             None where the task takes none.
         teach: as `row_reader`, of keys that were checked; None where the kind has no right answers to be learnt.
+        pose: as `question_reader`, of keys that were checked; None where its answers are not rows of a file each.
     """
 
     name: str
@@ -105,6 +106,7 @@ class TaskKind(Generic[K]):
     generates: bool = True
     with_fewshot: Callable[[str, Spec, int], Spec | None] = lambda name, spec, shots: None
     teach: Callable[[str, K, TaskContext, Record], Callable[[Record], Example]] | None = None
+    pose: Callable[[str, K, TaskContext, Record], Callable[[Record], Example]] | None = None
 
     def make(self, name: str, spec: Spec, context: TaskContext) -> TaskLike:
         """The task of a specification.
@@ -128,6 +130,23 @@ class TaskKind(Generic[K]):
         if self.teach is None:
             raise nothing_to_teach(name, self.name)
         return self.teach(name, self._keys(name, spec), context, first)
+
+    def question_reader(
+        self, name: str, spec: Spec, context: TaskContext, first: Record
+    ) -> Callable[[Record], Example]:
+        """How rows of another file than the task's own are made questions, asked and graded as by the task: answers that a
+        model gives while it is trained are rewarded by it.
+
+        Raises:
+            TaskError: as `make`; or the task grades no answers of its own.
+            DataError: as `row_reader`.
+        """
+        if self.pose is None:
+            raise TaskError(
+                f"task {name!r} of kind {self.name} grades no single answers by which a model could be rewarded",
+                "leave `task:` out of the recipe's data, and reward by a function (`reward: module:function`)",
+            )
+        return self.pose(name, self._keys(name, spec), context, first)
 
     def _keys(self, name: str, spec: Spec) -> K:
         return check(self.keys, spec, location(f"task {name!r}"), TaskError)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from harness.tasks.conversations import ANSWERS, CHATS
 from harness.tasks.records import Record, filled
 
-_WORSE = (
+WORSE = (
     "rejected",
     "non_preferred_output",
     "rejected_response",
@@ -15,7 +15,7 @@ _WORSE = (
     "rejected_messages",
     "rejected_output",
 )
-_BETTER = ("chosen", "preferred_output", "chosen_response", "response_chosen")
+BETTER = ("chosen", "preferred_output", "chosen_response", "response_chosen")
 _EITHER = (
     ("response_j", "response_k"),
     ("response_0", "response_1"),
@@ -23,7 +23,7 @@ _EITHER = (
     ("response1", "response2"),
     ("output_1", "output_2"),
 )
-_WANTED = ("label", "kto_tag")
+WANTED = ("label", "kto_tag")
 _ZERO_OR_ONE = {"0": False, "0.0": False, "1": True, "1.0": True}
 
 
@@ -36,20 +36,19 @@ def refuse_rows_of_other_methods(record: Record, marks: Collection[str] = ()) ->
     Raises:
         DataError: the row holds two answers to choose from, or one marked as not wanted.
     """
-    if answers := _answers_to_choose_from(record):
+    if answers := answers_to_choose_from(record):
         raise record.error(
             f"is a preference row, as for DPO or a reward model: it has {' and '.join(map(repr, answers))}",
-            "rows are read as answers to learn: keep the question and the better answer as prompt and completion, or train "
-            "by a preference method elsewhere, and do not name this file under `data:`",
+            "train by `method: dpo`, or another that learns from pairs; or keep the question and the better answer as prompt "
+            "and completion",
         )
-    for name in _WANTED:
+    for name in WANTED:
         value = record.fields.get(name)
         by_number = name in marks and _ZERO_OR_ONE.get(str(value)) is False
         if by_number or (_says_false(value) and not _is_said_elsewhere(record, name)):
             raise record.error(
                 f"is a row of KTO whose answer is not wanted: field {name!r} is {value!r}",
-                "remove the rows marked false, or train by KTO elsewhere, and do not name this file under `data:`; "
-                f"rename the field where {name!r} means something else",
+                f"train by `method: kto`, or remove the rows marked false; rename the field where {name!r} means something else",
             )
 
 
@@ -58,14 +57,14 @@ def numbered_marks(records: Sequence[Record]) -> frozenset[str]:
 
     A class is none, although it is numbered so: the answers say it in words, and the same ones again and again.
     """
-    return frozenset(name for name in _WANTED if _is_zero_and_one(records, name) and not _is_a_class(records, name))
+    return frozenset(name for name in WANTED if _is_zero_and_one(records, name) and not _is_a_class(records, name))
 
 
-def _answers_to_choose_from(record: Record) -> list[str]:
-    """The fields of them; empty where the row has none."""
+def answers_to_choose_from(record: Record) -> list[str]:
+    """The fields of two answers of which one is to be chosen; empty where the row has none."""
     fields = record.fields
-    worse = [name for name in _WORSE if name in fields]
-    better = [name for name in _BETTER if _is_answer(fields.get(name))]
+    worse = [name for name in WORSE if name in fields]
+    better = [name for name in BETTER if _is_answer(fields.get(name))]
     if any(_is_answer(fields[name]) for name in worse) or (worse and better):
         return [*better[:1], *worse[:1]]
     return next((list(pair) for pair in _EITHER if all(_is_answer(fields.get(name)) for name in pair)), [])
@@ -89,6 +88,12 @@ def _is_a_class(records: Sequence[Record], name: str) -> bool:
 def _answer(record: Record) -> str:
     value = next((record.fields[name] for name in (*ANSWERS, *CHATS) if name in record.fields), None)
     return str(value[-1] if isinstance(value, list) and value else value)
+
+
+def says_whether(value: object) -> bool | None:
+    """Yes or no as files write it; None for anything else."""
+    said = str(value).strip().lower()
+    return {"true": True, "false": False}.get(said, _ZERO_OR_ONE.get(said))
 
 
 def _says_false(value: object) -> bool:

@@ -1,67 +1,50 @@
-"""Arguments that a recipe may pass on to TRL and PEFT: those their installed classes declare, but for what would break a run.
-
-Importing the classes costs seconds and pulls in torch; a recipe must be checked without either. So their fields are read
-from their source.
-"""
+"""Arguments that a recipe may pass on to TRL and PEFT: those their installed classes declare, but for what would break a run."""
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, WithJsonSchema, create_model
 
 from harness.config.base import Section, objection
-from harness.models.adapters.kind import change_of_base
+from harness.errors import nearest
+from harness.models.adapters.kind import REFUSED, change_of_base
+from harness.training.installed import Types, accepts, compared_with, declared_fields, peft_configs, type_names
+from harness.training.methods import Method
 
-Types = tuple[type, ...] | None
-Sources = tuple[tuple[str, str, str], ...]
-"""(package, file, class) of a class and its bases, bases first."""
+Objection = tuple[str, str]
+"""What is wrong with a value, and what to do."""
 
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
-_BUILTINS = {one.__name__: one for one in _JSON_TYPES}
 
-SFT_SOURCES: Sources = (
-    ("transformers", "training_args.py", "TrainingArguments"),
-    ("trl", "trainer/base_config.py", "_BaseConfig"),
-    ("trl", "trainer/sft_config.py", "SFTConfig"),
-)
+LORA = "LORA"
+"""The `peft_type` of a recipe that names none."""
 
-
-@dataclass(frozen=True)
-class PeftMethod:
-    """A PEFT method that recipes may train by.
-
-    Attributes:
-        classes: (file, class) of its configuration, below the package `peft`: bases first.
-        zero_at_start: parts of the names of parameters that are all zero before training, and add nothing while they are.
-    """
-
-    classes: tuple[tuple[str, str], ...]
-    zero_at_start: tuple[str, ...] = ()
-
-    @property
-    def config(self) -> str:
-        """The name of its configuration class."""
-        return self.classes[-1][1]
-
-    @property
-    def sources(self) -> Sources:
-        """The configuration class and all its bases."""
-        common = (("config.py", "PeftConfigMixin"), ("config.py", "PeftConfig"))
-        return tuple(("peft", file, name) for file, name in (*common, *self.classes))
-
-
-PEFT_METHODS: dict[str, PeftMethod] = {
-    "LORA": PeftMethod((("tuners/lora/config.py", "LoraConfig"),), (".lora_B.", ".lora_embedding_B.")),
+UNTRAINABLE: Mapping[str, str] = {
+    **REFUSED,
+    **dict.fromkeys(
+        ("POLY", "MULTITASK_PROMPT_TUNING"),
+        "to whose model each text would have to name its task, which TRL's trainers do not",
+    ),
+    **dict.fromkeys(
+        ("CPT", "ADAPTION_PROMPT"),
+        "which computes its loss or its layers from logits that TRL's trainers do not compute",
+    ),
+    "SHADOW": "of whose last layer nothing reaches the loss",
 }
-"""By `peft_type` as PEFT spells it; the first is what a recipe that names none gets."""
+"""Methods of PEFT's by which nothing can be trained here, and why, to follow the name."""
+
+LOSS_SWITCHES = ("completion_only_loss", "assistant_only_loss")
+"""Arguments by which TRL chooses what it labels, which is done before rows reach it."""
+
+# TRL takes one text for a list of them here.
+_ONE_OR_SEVERAL = frozenset({"loss_type"})
+# Initialisations that PEFT takes out of a trained adapter again (`save_pretrained(path_initial_model_for_weight_conversion)`)
+# and that need nothing but the base's weights.
+_CONVERTED = ("pissa", "olora")
 
 _TRAINER_RESERVED: Mapping[str, str] = {
     **dict.fromkeys(
@@ -73,16 +56,18 @@ _TRAINER_RESERVED: Mapping[str, str] = {
         "the checkpoint with the lowest eval_loss is kept, and saving follows evaluation",
     ),
     **dict.fromkeys(
-        ("completion_only_loss", "assistant_only_loss", "dataset_text_field", "dataset_kwargs", "truncation_mode"),
-        "the loss is on the answers that the rows and `data.train_on` want learnt",
+        ("dataset_text_field", "dataset_kwargs", "truncation_mode", "remove_unused_columns"),
+        "rows arrive in tokens, cut and labelled",
     ),
     **dict.fromkeys(
-        ("chat_template_path", "eos_token", "pad_token"),
+        ("chat_template_path", "chat_template_kwargs", "eos_token", "pad_token"),
         "training must use the template and stop token that serving uses: the base's own",
     ),
     **dict.fromkeys(("model_init_kwargs", "use_cpu"), "the base is loaded by the harness on the device it finds"),
+    **dict.fromkeys(("reward_model_path",), "what answers are rewarded by is named under `reward:` or `grader:`"),
     **dict.fromkeys(
-        ("push_to_hub", "hub_token", "hub_model_id", "hub_always_push"), "nothing leaves this machine before the gates"
+        ("push_to_hub", "hub_token", "hub_model_id", "hub_always_push", "log_completions_hub_repo"),
+        "nothing leaves this machine before the gates",
     ),
 }
 
@@ -95,42 +80,80 @@ _PEFT_RESERVED: Mapping[str, str] = {
 }
 
 
+def is_converted(value: Any) -> bool:
+    """Whether `init_lora_weights` of this value changes the base, and the adapter is converted once it is trained, so that with
+    it off there is the base."""
+    return isinstance(value, str) and value.lower().startswith(_CONVERTED)
+
+
 def peft_objection(name: str, value: Any) -> str | None:
     """Why a recipe may not set this PEFT argument to this value, or None."""
     if name == "bias" and value not in ("none", None):
         return (
             "servers that switch adapters on and off take none with trained biases, or leave the biases in their base"
         )
+    if name == "init_lora_weights" and is_converted(value):
+        return None
     return change_of_base(name, value) or _PEFT_RESERVED.get(name)
 
 
 @cache
 def peft_arguments(peft_type: str) -> type[Section]:
     """What a recipe may say under `peft:`: the fields of the method's installed class."""
-    method = PEFT_METHODS[peft_type]
-    return _arguments(f"peft.{method.config}", declared_fields(method.sources), peft_objection)
+    config = peft_configs()[peft_type]
+    return _arguments(
+        f"peft.{config.name}",
+        declared_fields(config),
+        lambda name, value: _reserved(name, peft_objection(name, value)),
+    )
 
 
 @cache
-def trainer_arguments() -> type[Section]:
-    """What a recipe may say under `trainer:`: the fields of the installed `trl.SFTConfig`."""
-    return _arguments("trl.SFTConfig", declared_fields(SFT_SOURCES), lambda name, _: _TRAINER_RESERVED.get(name))
+def trainer_arguments(method: Method) -> type[Section]:
+    """What a recipe may say under `trainer:`: the fields of the method's installed configuration."""
+
+    def objecting(name: str, value: Any) -> Objection | None:
+        wanted = method.arguments.get(name, value)
+        if value not in (wanted, [wanted]):
+            return _reserved(name, f"method {method.name} is {method.trainer} with {name} {wanted}")
+        if name == "loss_type":
+            return _unknown_loss(method, value)
+        return _reserved(name, _TRAINER_RESERVED.get(name))
+
+    return _arguments(f"trl.{method.config.name}", declared_fields(method.config), objecting)
 
 
-def _arguments(owner: str, declared: Mapping[str, Types], objecting: Callable[[str, Any], str | None]) -> type[Section]:
-    fields: dict[str, Any] = {
-        name: (Annotated[Any, AfterValidator(_fitting(owner, name, types, objecting)), _json_types(types)], None)
-        for name, types in declared.items()
-    }
+def _unknown_loss(method: Method, value: Any) -> Objection | None:
+    """What is wrong with a `loss_type`: TRL looks at it at the first step."""
+    known = compared_with(f"{method.home}_trainer", "loss_type")
+    unknown = [one for one in (value if isinstance(value, list) else [value]) if one not in known]
+    return ("", nearest(str(unknown[0]), sorted(known))) if known and unknown else None
+
+
+def _reserved(name: str, said: str | None) -> Objection | None:
+    return (f"not for a recipe to set: {said}", f"remove `{name}`") if said else None
+
+
+def _arguments(
+    owner: str, declared: Mapping[str, Types], objecting: Callable[[str, Any], Objection | None]
+) -> type[Section]:
+    fields: dict[str, Any] = {}
+    for name, types in declared.items():
+        if name in _ONE_OR_SEVERAL and types is not None:
+            types = (*types, str)
+        checked = AfterValidator(_fitting(owner, name, types, objecting))
+        fields[name] = (Annotated[Any, checked, _json_types(types)], None)
     return create_model(owner, __base__=Section, **fields)
 
 
-def _fitting(owner: str, name: str, types: Types, objecting: Callable[[str, Any], str | None]) -> Callable[[Any], Any]:
+def _fitting(
+    owner: str, name: str, types: Types, objecting: Callable[[str, Any], Objection | None]
+) -> Callable[[Any], Any]:
     def check_value(value: Any) -> Any:
         if not accepts(types, value):
             raise objection("", f"{owner} takes {type_names(types)}")
         if said := objecting(name, value):
-            raise objection(f"not for a recipe to set: {said}", f"remove `{name}`")
+            raise objection(*said)
         return value
 
     return check_value
@@ -139,78 +162,3 @@ def _fitting(owner: str, name: str, types: Types, objecting: Callable[[str, Any]
 def _json_types(types: Types) -> WithJsonSchema:
     names = ["null" if one is NoneType else _JSON_TYPES[one] for one in dict.fromkeys(types or ())]
     return WithJsonSchema({"type": names} if names else {})
-
-
-def accepts(types: Types, value: Any) -> bool:
-    """Whether a YAML value fits the declared types: an integer is a float, a boolean is not a number."""
-    if types is None:
-        return True
-    if isinstance(value, bool):
-        return bool in types
-    return isinstance(value, types) or (isinstance(value, int) and float in types)
-
-
-def type_names(types: Types) -> str:
-    """The types in words, for an error message."""
-    return " or ".join("null" if t is NoneType else t.__name__ for t in types or ())
-
-
-@cache
-def declared_fields(sources: Sources) -> dict[str, Types]:
-    """Argument name -> accepted Python types of the installed class declared there; None accepts anything."""
-    found: dict[str, Types] = {}
-    for package, relative_path, class_name in sources:
-        tree = ast.parse((_package_dir(package) / relative_path).read_text(encoding="utf-8"))
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef) and node.name == class_name:
-                found.update(_annotated(node))
-    return found
-
-
-def _package_dir(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
-    return Path(spec.origin).parent
-
-
-def _annotated(node: ast.ClassDef) -> dict[str, Types]:
-    return {
-        item.target.id: _types(item.annotation)
-        for item in node.body
-        if isinstance(item, ast.AnnAssign)
-        and isinstance(item.target, ast.Name)
-        and not item.target.id.startswith("_")
-        and not (isinstance(item.value, ast.Call) and any(k.arg == "init" for k in item.value.keywords))
-    }
-
-
-def _types(annotation: ast.expr) -> Types:
-    """Python types an annotation admits; None as soon as one part is not a plain built-in."""
-    match annotation:
-        case ast.Constant(value=None):
-            return (NoneType,)
-        case ast.Name(id=name) if name in _BUILTINS:
-            return (_BUILTINS[name],)
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _union(left, right)
-        case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
-            return _union(ast.Constant(value=None), inner)
-        case ast.Subscript(value=ast.Name(id="Union"), slice=ast.Tuple(elts=parts)):
-            return _union(*parts)
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
-            constants = inner.elts if isinstance(inner, ast.Tuple) else [inner]
-            return tuple({type(c.value) for c in constants if isinstance(c, ast.Constant)})
-        case ast.Subscript(value=ast.Name(id=name)) if name in _BUILTINS:
-            return (_BUILTINS[name],)
-    return None
-
-
-def _union(*parts: ast.expr) -> Types:
-    members: list[type] = []
-    for part in parts:
-        types = _types(part)
-        if types is None:
-            return None
-        members.extend(types)
-    return tuple(members)

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from harness.digests import digest_file, digest_json
 from harness.locks import held
 from harness.models.identity import adapter_digest
+from harness.models.identity import base_digest as whole_digest
 from harness.training.data import load_examples, load_rehearsal
 from harness.training.log import TrainingLog
 from harness.training.reading import rows_digest
 from harness.training.recipe import Recipe
+from harness.training.rewards import rewards_digest
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -28,7 +30,7 @@ _log = logging.getLogger(__name__)
 PROVENANCE_FILE = "provenance.json"
 RECIPE_FILE = "recipe.json"
 _PROVENANCE_SCHEMA = 1
-_REQUIRED = frozenset({"adapter_model.safetensors", "adapter_config.json", "training_log.json", RECIPE_FILE})
+_REQUIRED = frozenset({"training_log.json", RECIPE_FILE})  # weights are sealed, by whatever names they have
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate")
 # Raise it when a change of this package makes the same recipe train another adapter.
 _TRAINING_VERSION = 1
@@ -38,10 +40,10 @@ _READING_VERSION = 2
 
 @dataclass(frozen=True)
 class TrainedAdapter:
-    """An adapter ready to load.
+    """An adapter ready to load, or a whole model.
 
     Attributes:
-        digest: of weights and configuration, the same that `assay doctor` shows.
+        digest: of weights and configuration, of an adapter the same that `assay doctor` shows.
         from_cache: it was trained by an earlier call, or by another process meanwhile.
         duration_s: wall time of this call, waiting included.
     """
@@ -92,7 +94,7 @@ def train(
                 trained = True
     return TrainedAdapter(
         path=published,
-        digest=adapter_digest(published),
+        digest=whole_digest(published) if recipe.trains_whole else adapter_digest(published),
         log=TrainingLog.read(published),
         from_cache=not trained,
         duration_s=time.monotonic() - started_s,
@@ -116,7 +118,7 @@ def _published(provenance: Mapping[str, Any], cache_dir: Path) -> Path:
     return cache_dir / digest_json([_TRAINING_VERSION, provenance])[:32]
 
 
-def _provenance(recipe: Recipe, base_digest: str) -> dict[str, Any]:
+def _provenance(recipe: Recipe, base: str) -> dict[str, Any]:
     """All that decides what the adapter becomes. Data counts by content, not by path."""
     content = recipe.to_json()
     files = recipe.data.files()
@@ -127,8 +129,9 @@ def _provenance(recipe: Recipe, base_digest: str) -> dict[str, Any]:
     return {
         "recipe": {key: value for key, value in content.items() if key != "name"},
         "data": {role: rows_digest(recipe, file) for role, file in files.items()},
+        **({"rewards": rewards_digest(recipe)} if recipe.reward else {}),
         **_reading(recipe),
-        "base": base_digest,
+        "base": base,
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
 

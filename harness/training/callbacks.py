@@ -15,8 +15,8 @@ from transformers import EarlyStoppingCallback, TrainerCallback
 
 from harness.errors import RecipeError
 from harness.models.quantization import repacked_layers
-from harness.training.arguments import PEFT_METHODS
 from harness.training.log import VALIDATION
+from harness.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -119,6 +119,23 @@ def check_target_modules(target_modules: Any, model: nn.Module) -> None:
         )
 
 
+def check_trained_tokens(recipe: Recipe, model: Any) -> None:
+    """Refuse tokens that are trained by themselves where the base's head shares their vectors: TRL computes with the head as it
+    was.
+
+    Raises:
+        RecipeError: it does.
+    """
+    named = [key for key in ("token_indices", "trainable_token_indices") if recipe.peft_arguments.get(key)]
+    head = getattr(model, "get_output_embeddings", lambda: None)()
+    if named and head is not None and head.weight is model.get_input_embeddings().weight:
+        raise RecipeError(
+            f"peft.{named[0]}: the base's head shares the vectors of its tokens, and "
+            "TRL's trainers compute with the head as it was",
+            "choose a base whose head has weights of its own (tie_word_embeddings: false), or adapt its layers instead",
+        )
+
+
 class GradientGuard(TrainerCallback):  # type: ignore[misc]
     """Stops training when gradients do not reach the adapter, at the first step and after each evaluation.
 
@@ -154,15 +171,50 @@ class GradientGuard(TrainerCallback):  # type: ignore[misc]
             )
 
 
-def check_trained(model: nn.Module, peft_type: str) -> None:
-    """No parameter that the method starts at zero (LoRA's B matrices) may still be all zero: there it adds nothing."""
-    marks = PEFT_METHODS[peft_type].zero_at_start
-    started = {name: p for name, p in model.named_parameters() if any(mark in name for mark in marks)}
-    untouched = [name for name, parameter in started.items() if not parameter.any()]
+class BudgetAllocation(TrainerCallback):  # type: ignore[misc]
+    """Lets an adapter that shares out its ranks while it is trained do so after each step (AdaLoRA)."""
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        allocate = getattr(getattr(kwargs["model"], "base_model", None), "update_and_allocate", None)
+        if allocate is not None:
+            allocate(state.global_step + 1)
+
+
+class Start:
+    """What the trained parameters of a model were at the start, as far as it tells whether they were trained."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.sums = _sums(model)
+        self.zero = [name for name, (_, size) in self.sums.items() if size == 0.0]
+
+
+def _sums(model: nn.Module) -> dict[str, tuple[float, float]]:
+    """Of each trained parameter the sum of its values, and of their sizes."""
+    trained = ((name, parameter.detach()) for name, parameter in model.named_parameters() if parameter.requires_grad)
+    return {name: (float(one.double().sum()), float(one.double().abs().sum())) for name, one in trained}
+
+
+def check_trained(model: nn.Module, start: Start, advice: str) -> None:
+    """Something must have been learnt, and no parameter that starts at zero (LoRA's B matrices) may still be all zero: there it
+    adds nothing.
+
+    Args:
+        advice: what else to do where nothing was learnt.
+
+    Raises:
+        RecipeError: it is not so.
+    """
+    end = _sums(model)
+    untouched = [name for name in start.zero if end[name][1] == 0.0]
     if untouched:
         raise RecipeError(
-            f"{len(untouched)} of {len(started)} matrices that start at zero are all zero after training ({_some(untouched)})",
-            "nothing was learnt there: raise trainer.learning_rate or trainer.max_steps, or name fewer target_modules",
+            f"{len(untouched)} of {len(start.zero)} matrices that start at zero are all zero after training ({_some(untouched)})",
+            f"nothing was learnt there: {advice}, or name fewer target_modules",
+        )
+    if end == start.sums:
+        raise RecipeError(
+            f"none of {len(end)} trained parameters has changed ({_some(sorted(end))})",
+            f"nothing was learnt: {advice}",
         )
 
 

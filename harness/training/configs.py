@@ -2,67 +2,110 @@
 
 from __future__ import annotations
 
+import warnings
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RecipeError
-from harness.training.arguments import PEFT_METHODS
+from harness.training.arguments import LOSS_SWITCHES
 from harness.training.log import VALIDATION
+from harness.training.methods import Method
 from harness.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftConfig
-    from trl import SFTConfig
 
 
-def sft_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtype: torch.dtype) -> SFTConfig:
-    """The trainer's arguments: the recipe's own, under what the harness and the device decide.
+def trainer_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtype: torch.dtype) -> Any:
+    """The configuration of the method's trainer: the recipe's arguments, under what the harness and the device decide.
 
     With validation rows the best checkpoint is kept and saving follows evaluation; without, the last one is.
-    `max_length` reaches TRL only for packing, since rows arrive cut and counted.
-    """
-    from trl import SFTConfig
+    Rows of answers to learn arrive cut and labelled, so that of those `max_length` reaches TRL only for packing.
 
-    arguments: dict[str, Any] = {"save_total_limit": 2, "report_to": "none", **recipe.trainer}
+    Raises:
+        RecipeError: TRL refuses an argument.
+    """
+    method = recipe.how
+    arguments: dict[str, Any] = {"save_total_limit": 2, "report_to": "none", **method.arguments, **recipe.trainer}
     arguments |= {"output_dir": str(checkpoints), "disable_tqdm": True, "use_cpu": device.type == "cpu"}
     if "fp16" not in recipe.trainer and "bf16" not in recipe.trainer:
         # On CPU the weights are bfloat16 already; autocast would only add casts.
         arguments["bf16"] = device.type == "cuda" and str(dtype) == "torch.bfloat16"
     if device.type != "cuda":
         arguments["dataloader_pin_memory"] = False
-    if not arguments.get("packing"):
-        arguments["max_length"] = None
-    if recipe.has_validation:
+    if method.rows == "conversations":
+        arguments = {key: value for key, value in arguments.items() if key not in LOSS_SWITCHES}
+        if not arguments.get("packing"):
+            arguments["max_length"] = None
+    if recipe.has_validation and method.best is not None:
         arguments.setdefault("eval_strategy", "epoch")
+        metric, highest = method.best
         arguments |= {
             "save_strategy": arguments["eval_strategy"],
             "load_best_model_at_end": True,
-            "metric_for_best_model": "eval_loss" if recipe.data.rehearsal is None else f"eval_{VALIDATION}_loss",
-            "greater_is_better": False,
-            "prediction_loss_only": True,
+            "metric_for_best_model": metric if recipe.data.rehearsal is None else f"eval_{VALIDATION}_loss",
+            "greater_is_better": highest,
         }
+        if method.rows == "conversations":
+            arguments["prediction_loss_only"] = True
         if "eval_steps" in arguments:
             arguments["save_steps"] = arguments["eval_steps"]
     try:
-        return SFTConfig(**arguments)
+        return config_class(method)(**arguments)
     except (ValueError, TypeError, ImportError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: trainer: {error}", "correct the argument it names") from error
 
 
-def peft_config(recipe: Recipe) -> PeftConfig:
-    """The adapter's configuration."""
-    import peft
+def config_class(method: Method) -> Any:
+    """The class of its configuration, from where the installed TRL keeps it."""
+    return getattr(_module(f"{method.home}_config"), method.config.name)
 
+
+def trainer_class(method: Method) -> Any:
+    """The class of its trainer, which takes rows in tokens.
+
+    Raises:
+        RecipeError: the installed TRL tokenises by other methods than are replaced here.
+    """
+    found = getattr(_module(f"{method.home}_trainer"), f"{method.trainer}Trainer")
+    if missing := [name for name in method.replaced if not hasattr(found, name)]:
+        raise RecipeError(
+            f"method {method.name}: {found.__name__} of TRL {version('trl')} has no {missing[0]}",
+            "install the TRL that this package names",
+        )
+    return type(found.__name__, (found,), dict(method.replaced)) if method.replaced else found
+
+
+def _module(name: str) -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are importing from 'trl.experimental'")
+        return import_module(name)
+
+
+def peft_config(recipe: Recipe, base_path: str) -> PeftConfig | None:
+    """The adapter's configuration; None where all weights are trained. Prompts that start as a text do so in the base's tokens.
+
+    Raises:
+        RecipeError: PEFT refuses an argument.
+    """
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    if recipe.trains_whole:
+        return None
+    arguments = {key: value for key, value in recipe.peft_arguments.items() if key != "peft_type"}
+    if "prompt_tuning_init_text" in arguments:
+        arguments.setdefault("tokenizer_name_or_path", base_path)
     try:
-        return getattr(peft, PEFT_METHODS[recipe.peft_type].config)(task_type="CAUSAL_LM", **recipe.peft)
+        return PEFT_TYPE_TO_CONFIG_MAPPING[recipe.peft_type](task_type=recipe.how.task_type, **arguments)
     except (ValueError, TypeError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: peft: {error}", "correct the argument it names") from error
 
 
 def max_length_tokens(recipe: Recipe) -> int | None:
-    """The recipe's `max_length`, or the default of the installed `SFTConfig`."""
-    from trl import SFTConfig
-
-    given: int | None = recipe.trainer.get("max_length", SFTConfig.max_length)
+    """Where its rows are cut: the recipe's `max_length`, or that which the installed configuration has for a default."""
+    given: int | None = recipe.trainer.get("max_length", getattr(config_class(recipe.how), "max_length", None))
     return given

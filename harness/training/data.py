@@ -1,4 +1,4 @@
-"""From data rows to token rows: prompts by the base's own template, the loss on each answer learnt and its EOS."""
+"""From data rows to rows in tokens: prompts by the base's own template, answers as the model is to write them, with their EOS."""
 
 from __future__ import annotations
 
@@ -6,40 +6,28 @@ import json
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic
 
 from harness.engines.rendering import REASONING_KEYS, prompt_tokens, render_chat, render_text
-from harness.errors import DataError, ModelError, RecipeError
+from harness.errors import DataError, ModelError, RecipeError, show
 from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example
+from harness.training.methods import Method
 from harness.training.reading import rows_of
 from harness.training.recipe import DataFile, Recipe
+from harness.training.rows import IGNORED_LABEL, AnswerRow, PromptRow, Row, TokenRow
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _log = logging.getLogger(__name__)
 
-IGNORED_LABEL = -100
 MAX_TRUNCATED_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class TokenRow:
-    """One training row. `labels` equals `input_ids` on what is learnt and is -100 on the rest."""
-
-    input_ids: tuple[int, ...]
-    labels: tuple[int, ...]
-
-    @property
-    def has_label(self) -> bool:
-        """Whether anything that is learnt is there."""
-        return any(label != IGNORED_LABEL for label in self.labels)
-
-
-@dataclass(frozen=True)
-class TokenRows:
+class TokenRows(Generic[Row]):
     """Rows ready for the trainer.
 
     Attributes:
@@ -48,7 +36,7 @@ class TokenRows:
         longest_tokens: length of the longest row before cutting.
     """
 
-    rows: tuple[TokenRow, ...]
+    rows: tuple[Row, ...]
     truncated: int
     dropped: int
     longest_tokens: int
@@ -80,19 +68,19 @@ def load_rehearsal(recipe: Recipe) -> list[Example]:
 
 def tokenize_rehearsal(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int | None
-) -> tuple[TokenRow, ...]:
+) -> tuple[Any, ...]:
     """Token rows of rehearsal.
 
     A long answer is cut without harm: its end is missing just where the base had not stopped.
     """
-    rows = (_cut(row, max_length) for row in _tokenize(examples, tokenizer, "rehearsal"))
+    rows = (row.cut(max_length) for row in _tokenize(examples, tokenizer, max_length, "rehearsal"))
     return tuple(row for row in rows if row.has_label)
 
 
 def tokenize_examples(
     examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int | None, *, name: str
-) -> TokenRows:
-    """Tokenise so that the loss is on what is learnt alone (`tokenize_example`).
+) -> TokenRows[Any]:
+    """Tokenise as the rows of the recipe's method are (`rows_of_example`).
 
     Args:
         max_length: tokens; longer rows are cut at the end. None cuts nothing.
@@ -102,18 +90,42 @@ def tokenize_examples(
         RecipeError: the tokenizer has no chat template or EOS, or more than a tenth of the rows are too long.
         DataError: the base's template cannot render a row, or would lose a part of it.
     """
-    check_tokenizer(tokenizer)
-    full = _tokenize(examples, tokenizer, name)
-    cut = [_cut(row, max_length) for row in full]
+    check_tokenizer(tokenizer, examples)
+    full = _tokenize(examples, tokenizer, max_length, name)
+    cut = [row.cut(max_length) for row in full]
     kept = tuple(row for row in cut if row.has_label)
     rows = TokenRows(
         rows=kept,
-        truncated=sum(len(a.input_ids) > len(b.input_ids) for a, b in zip(full, cut, strict=True)),
+        truncated=sum(a.tokens > b.tokens for a, b in zip(full, cut, strict=True)),
         dropped=len(cut) - len(kept),
-        longest_tokens=max((len(row.input_ids) for row in full), default=0),
+        longest_tokens=max((row.tokens for row in full), default=0),
     )
     _report_truncation(rows, len(full), max_length, name)
     return rows
+
+
+def prompt_rows(
+    rows: Sequence[PromptRow], tokenizer: PreTrainedTokenizerBase, method: Method, *, first: int
+) -> tuple[PromptRow, ...]:
+    """Prompts numbered from `first`, in texts of which the method's trainer makes the very tokens of inference.
+
+    Raises:
+        RecipeError: it makes others of them.
+    """
+    return tuple(
+        replace(row, text=_text_of(row, tokenizer, method), number=number) for number, row in enumerate(rows, first)
+    )
+
+
+def _text_of(row: PromptRow, tokenizer: PreTrainedTokenizerBase, method: Method) -> str:
+    begin = str(tokenizer.bos_token or "")
+    for text in (row.text, row.text.removeprefix(begin), begin + row.text):
+        if tuple(tokenizer(text, add_special_tokens=method.takes_special_tokens)["input_ids"]) == row.input_ids:
+            return text
+    raise RecipeError(
+        f"method {method.name}: {method.trainer}Trainer would ask other tokens than are asked at inference: {show(row.text)}",
+        "choose a base whose tokenizer reads its own chat template",
+    )
 
 
 def _read(recipe: Recipe, file: DataFile) -> list[Example]:
@@ -126,11 +138,46 @@ def _read(recipe: Recipe, file: DataFile) -> list[Example]:
     return [examples[i] for i in sorted(drawn)]
 
 
-def check_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse a tokenizer that cannot render a conversation or end an answer."""
-    if not tokenizer.chat_template or tokenizer.eos_token_id is None:
-        missing = "EOS token" if tokenizer.chat_template else "chat template"
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> None:
+    """Refuse a tokenizer that cannot render a conversation, where there are some, or end an answer."""
+    renders = tokenizer.chat_template or all(example.conversation.as_text for example in examples)
+    if not renders or tokenizer.eos_token_id is None:
+        missing = "EOS token" if renders else "chat template"
         raise RecipeError(f"the base's tokenizer has no {missing}", "choose a chat (instruct) model as base")
+
+
+def rows_of_example(
+    example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None
+) -> Sequence[TokenRow | AnswerRow | PromptRow]:
+    """What one row of a file becomes in tokens, uncut: of answers to learn `tokenize_example`, of answers that are weighed
+    each behind their prompt, tokenised as those, of a prompt alone what a model is asked at inference.
+
+    Args:
+        max_length: plain text that is longer is divided into rows of so many tokens.
+
+    Raises:
+        ModelError, DataError: as `tokenize_example`.
+    """
+    if not example.conversation.learnt:
+        asked = example.conversation.asked
+        return [PromptRow(tuple(prompt_tokens(tokenizer, asked)), render_text(tokenizer, asked))]
+    if example.rejected is not None or example.wanted is not None:
+        weighed = [example.conversation, *([example.rejected] if example.rejected is not None else [])]
+        rows = [tokenize_example(replace(example, conversation=one), tokenizer)[0] for one in weighed]
+        prompt = rows[0].input_ids[: rows[0].prompt_tokens]
+        return [AnswerRow(prompt, tuple(row.input_ids[len(prompt) :] for row in rows), example.wanted)]
+    if not example.conversation.prompt:
+        return _plain_text(example.completion, tokenizer, max_length)
+    return tokenize_example(example, tokenizer)
+
+
+def _plain_text(text: str, tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> list[TokenRow]:
+    """Text as it is read at inference without a template, all of it learnt, EOS and all."""
+    end = int(tokenizer.eos_token_id)
+    ids = list(tokenizer(text)["input_ids"])
+    ids += [end] if ids[-1:] != [end] else []
+    size = max_length or len(ids)
+    return [TokenRow(part, part) for start in range(0, len(ids), size) if (part := tuple(ids[start : start + size]))]
 
 
 def tokenize_example(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[TokenRow]:
@@ -178,21 +225,19 @@ def _answer_text(example: Example, one: Conversation, prompt_text: str, tokenize
     return written[: end + len(answer.content.strip())]
 
 
-def _tokenize(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, name: str) -> list[TokenRow]:
-    rows = []
+def _tokenize(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int | None, name: str
+) -> list[Any]:
+    rows: list[Any] = []
     for example in examples:
         try:
-            rows += tokenize_example(example, tokenizer)
+            rows += rows_of_example(example, tokenizer, max_length)
         except (DataError, ModelError) as error:
             raise DataError(f"{name} row {example.row}: {error.problem}", error.remedy) from error
     return rows
 
 
-def _cut(row: TokenRow, max_length: int | None) -> TokenRow:
-    return TokenRow(row.input_ids[:max_length], row.labels[:max_length])
-
-
-def _report_truncation(rows: TokenRows, total: int, max_length: int | None, name: str) -> None:
+def _report_truncation(rows: TokenRows[Any], total: int, max_length: int | None, name: str) -> None:
     if not rows.truncated:
         return
     problem = (

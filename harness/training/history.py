@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from harness.models.trainers.record import TrainerLog
 from harness.models.trainers.registry import read_training_log
 from harness.records import TrainingPoint
 from harness.training.cache import RECIPE_FILE
-from harness.training.log import LOG_FILE, TrainingLog, TrainingSummary, as_number, points_from_history
-from harness.training.methods import Method, Quantity, method_of
+from harness.training.log import LOG_FILE, Series, TrainingLog, TrainingSummary, points_from_history, series_of
+from harness.training.methods import MethodLog, Quantity, log_of
 
 _RESTORE = "restore it, or remove it to do without"
 
@@ -33,8 +32,9 @@ class TrainingHistory:
         planned_steps: optimizer steps that were to be taken; None where nothing says so.
         trainer: the recipe's arguments of the trainer; None where the recipe did not come with the adapter.
         summary: counts of rows and parameters; None where another trainer wrote the log.
-        logged: (step, value) pairs of what a Trainer logged at its steps, by its own keys; empty of our own log.
-        stated_method: what the trainer calls its method, where it says so.
+        logged: (step, value) pairs of what a Trainer logged at its steps, by its own keys; of our own log empty for SFT.
+        evaluated: the same of its evaluations, by the keys without `eval_`.
+        stated_method: what the trainer, or the recipe, calls its method, where it says so.
     """
 
     source: str
@@ -44,13 +44,14 @@ class TrainingHistory:
     planned_steps: int | None = None
     trainer: Mapping[str, Any] | None = None
     summary: TrainingSummary | None = None
-    logged: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    logged: Series = field(default_factory=dict)
+    evaluated: Series = field(default_factory=dict)
     stated_method: str | None = None
 
     @property
-    def method(self) -> Method:
+    def method(self) -> MethodLog:
         """How it was trained, by what was logged; by what its trainer says, where the log has no marks of a method."""
-        return method_of(self.logged, self.stated_method)
+        return log_of(self.logged, self.stated_method)
 
     def quantity(self, name: Quantity) -> list[tuple[int, float]]:
         """(step, value) of a quantity of its method up to the kept weights, finite ones only; empty where none was logged."""
@@ -81,7 +82,7 @@ def read_history(
         AdapterError: a log is torn, or holds something else.
     """
     if log is not None:
-        return _of_log(log, _trainer_arguments(adapter))
+        return _of_log(log, _recipe(adapter))
     found = read_training_log(adapter if named is None else named)
     if found is None and named is not None:
         raise AdapterError(
@@ -90,8 +91,9 @@ def read_history(
     return None if found is None else _of_trainer(found, method)
 
 
-def _of_log(log: TrainingLog, trainer: Mapping[str, Any] | None) -> TrainingHistory:
-    summary = log.summary
+def _of_log(log: TrainingLog, recipe: Mapping[str, Any]) -> TrainingHistory:
+    summary, trainer = log.summary, recipe.get("trainer")
+    trainer = trainer if isinstance(trainer, dict) else None
     planned = int((trainer or {}).get("max_steps") or 0)
     if planned <= 0 and summary.stop_reason == "completed":
         planned = summary.steps
@@ -103,12 +105,15 @@ def _of_log(log: TrainingLog, trainer: Mapping[str, Any] | None) -> TrainingHist
         planned_steps=planned if planned > 0 else None,
         trainer=trainer,
         summary=summary,
+        logged=log.logged,
+        evaluated=log.evaluated,
+        stated_method=recipe.get("method"),
     )
 
 
 def _of_trainer(log: TrainerLog, method: str | None) -> TrainingHistory:
     try:
-        points, logged = points_from_history(log.history), _further(log.history)
+        points, logged = points_from_history(log.history), series_of(log.history)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as exc:
         raise AdapterError(f"{log.source} is not the log of a training: {exc!r}", _RESTORE) from exc
     return TrainingHistory(
@@ -118,25 +123,12 @@ def _of_trainer(log: TrainerLog, method: str | None) -> TrainingHistory:
         steps=log.steps,
         planned_steps=log.planned_steps,
         logged=logged,
+        evaluated=series_of(log.history, evaluated=True),
         stated_method=method,
     )
 
 
-def _further(history: Sequence[Mapping[str, Any]]) -> Mapping[str, Sequence[tuple[int, float]]]:
-    """What the entries of training steps hold; text that is no number is left out, for callbacks log what they like."""
-    series: dict[str, list[tuple[int, float]]] = {}
-    for entry in history:
-        for key, value in entry.items():
-            # a whole training's and an evaluation's figures stand in entries of their own
-            if key != "step" and not key.startswith(("eval_", "train_")) and value is not None:
-                with suppress(KeyError, TypeError, ValueError):
-                    series.setdefault(key, []).append((int(entry["step"]), as_number(value)))
-    return series
-
-
-def _trainer_arguments(adapter: Path) -> Mapping[str, Any] | None:
+def _recipe(adapter: Path) -> Mapping[str, Any]:
+    """The recipe that came with the adapter; empty where none did."""
     file = adapter / RECIPE_FILE
-    if not file.is_file():
-        return None
-    trainer = read_json_object(file, AdapterError, _RESTORE).get("trainer")
-    return trainer if isinstance(trainer, dict) else None
+    return read_json_object(file, AdapterError, _RESTORE) if file.is_file() else {}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,12 +66,23 @@ class TrainingSummary:
     masked_rows: int = 0
 
 
+Series = Mapping[str, Sequence[tuple[int, float]]]
+"""Key of a log -> (step, value) pairs."""
+
+
 @dataclass(frozen=True)
 class TrainingLog:
-    """Points in step order, one a step, and the summary."""
+    """Points in step order, one a step, and the summary.
+
+    Attributes:
+        logged: what else the method logs at its steps, by TRL's own keys: rewards, margins, lengths and the like.
+        evaluated: the same of evaluations, by the keys without `eval_`.
+    """
 
     points: tuple[TrainingPoint, ...]
     summary: TrainingSummary
+    logged: Series = field(default_factory=dict)
+    evaluated: Series = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
         """Store as `training_log.json`."""
@@ -78,6 +90,7 @@ class TrainingLog:
             "schema": LOG_SCHEMA,
             "summary": asdict(self.summary),
             "points": [asdict(point) for point in self.points],
+            **{key: series for key in ("logged", "evaluated") if (series := getattr(self, key))},
         }
         (directory / LOG_FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
@@ -88,6 +101,7 @@ class TrainingLog:
         return cls(
             points=tuple(TrainingPoint(**point) for point in document["points"]),
             summary=TrainingSummary(**document["summary"]),
+            **{key: _pairs(document.get(key, {})) for key in ("logged", "evaluated")},
         )
 
 
@@ -106,6 +120,24 @@ def points_from_history(history: Sequence[Mapping[str, Any]]) -> tuple[TrainingP
             values["tokens"] = int(values["tokens"])
         merged.setdefault(int(entry["step"]), {}).update(values, epoch=entry.get("epoch"))
     return tuple(TrainingPoint(step=step, **merged[step]) for step in sorted(merged))
+
+
+def series_of(history: Sequence[Mapping[str, Any]], *, evaluated: bool = False) -> Series:
+    """What the entries of training steps hold, or those of evaluations; text that is no number is left out, for callbacks log
+    what they like."""
+    series: dict[str, list[tuple[int, float]]] = {}
+    for entry in history:
+        for key, value in entry.items():
+            # a whole training's and an evaluation's figures stand in entries of their own
+            if key == "step" or key.startswith("train_") or key.startswith("eval_") != evaluated or value is None:
+                continue
+            with suppress(KeyError, TypeError, ValueError):
+                series.setdefault(key.removeprefix("eval_"), []).append((int(entry["step"]), as_number(value)))
+    return series
+
+
+def _pairs(series: Mapping[str, Any]) -> Series:
+    return {key: [(int(step), float(value)) for step, value in values] for key, values in series.items()}
 
 
 def as_number(value: Any) -> float:

@@ -1,13 +1,29 @@
-"""By what method an adapter was trained, as the keys of its Trainer's log tell, and where that log has what the method is for.
+"""The methods that recipes may train by, and by which logs tell that an adapter was trained: one table of each.
 
-Keys are those of TRL from 0.7 to 1.16 and of trainers that keep to them (Unsloth, LLaMA-Factory, axolotl).
+A method is one of TRL's trainers with the rows that it learns from and what its log means. Keys of logs are those of TRL from
+0.7 to 1.16 and of trainers that keep to them (Unsloth, LLaMA-Factory, axolotl).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
+
+from harness.training.installed import ClassName, is_installed
+from harness.training.rows import (
+    Columns,
+    Replacements,
+    RowKind,
+    as_it_comes,
+    judged_columns,
+    labelled_pair_columns,
+    learnt_columns,
+    pair_columns,
+    prompt_columns,
+    whole_pair_columns,
+    with_answers_to_others,
+)
 
 Quantity = Literal[
     "reward", "margin", "accuracy", "kl_per_token", "kl_per_answer", "length", "cut", "no_spread", "spread", "clipped"
@@ -21,8 +37,8 @@ their mean `length` in tokens, the share `cut` at the limit, the share of prompt
 
 
 @dataclass(frozen=True)
-class Method:
-    """A way to train.
+class MethodLog:
+    """What the log of a method means.
 
     Attributes:
         marks: sets of keys; a log that has all of one is of this method.
@@ -57,35 +73,141 @@ _REWARDED: Mapping[Quantity, tuple[str, ...]] = {
     "clipped": ("policy/clipfrac_avg",),
 }
 
-SFT = Method("SFT", loss_is_cross_entropy=True)
-# The more particular before the less: the first whose marks a log has is its method.
-METHODS = (
-    Method("online DPO", _marks("objective/kl rewards/margins"), _REWARDED),
-    Method("PPO", _marks("objective/kl", "objective/scores", "policy/approxkl_avg"), _REWARDED),
-    Method("GRPO or RLOO", _marks("reward", "completions/mean_length", "frac_reward_zero_std"), _SAMPLED),
-    Method("ORPO", _marks("log_odds_ratio", "log_odds_chosen"), _PAIRS),
-    Method("CPO", _marks("nll_loss rewards/margins"), _PAIRS),
-    Method("DPO", _marks("rewards/accuracies"), _PAIRS),
-    Method(
-        "KTO", _marks("rewards/chosen", "rewards/rejected", "rewards/margins"), {**_PAIRS, "kl_per_answer": ("kl",)}
-    ),
-    Method(
-        "reward modelling",
-        _marks("margin accuracy", "mean_reward", "min_reward"),
-        {"margin": ("margin",), "accuracy": ("accuracy",)},
-    ),
+SFT = MethodLog("SFT", loss_is_cross_entropy=True)
+ONLINE_DPO = MethodLog("online DPO", _marks("objective/kl rewards/margins"), _REWARDED)
+PPO = MethodLog("PPO", _marks("objective/kl", "objective/scores", "policy/approxkl_avg"), _REWARDED)
+SAMPLED = MethodLog("GRPO or RLOO", _marks("reward", "completions/mean_length", "frac_reward_zero_std"), _SAMPLED)
+ORPO = MethodLog("ORPO", _marks("log_odds_ratio", "log_odds_chosen"), _PAIRS)
+CPO = MethodLog("CPO", _marks("nll_loss rewards/margins"), _PAIRS)
+DPO = MethodLog("DPO", _marks("rewards/accuracies"), _PAIRS)
+KTO = MethodLog(
+    "KTO", _marks("rewards/chosen", "rewards/rejected", "rewards/margins"), {**_PAIRS, "kl_per_answer": ("kl",)}
 )
-
+REWARD = MethodLog(
+    "reward modelling",
+    _marks("margin accuracy", "mean_reward", "min_reward"),
+    {"margin": ("margin",), "accuracy": ("accuracy",)},
+)
+# The more particular before the less: the first whose marks a log has is its method.
+LOGS = (ONLINE_DPO, PPO, SAMPLED, ORPO, CPO, DPO, KTO, REWARD)
 
 # TRL's trainers, by the names in the cards that they write
 _BY_NAME = {
-    "online-dpo": "online DPO", "ppo": "PPO", "grpo": "GRPO or RLOO", "rloo": "GRPO or RLOO", "orpo": "ORPO", "cpo": "CPO",
-    "dpo": "DPO", "kto": "KTO", "reward-trainer": "reward modelling",
+    "online-dpo": ONLINE_DPO, "ppo": PPO, "grpo": SAMPLED, "rloo": SAMPLED, "orpo": ORPO, "cpo": CPO, "dpo": DPO, "kto": KTO,
+    "reward-trainer": REWARD,
 }  # fmt: skip
 
 
-def method_of(keys: Collection[str], stated: str | None = None) -> Method:
+MethodName = Literal["sft", "dpo", "ipo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "online_dpo"]
+
+
+@dataclass(frozen=True, eq=False)
+class Method:
+    """What `method:` of a recipe may name.
+
+    Attributes:
+        trainer: what TRL calls it: DPO has a DPOTrainer and a DPOConfig.
+        rows: what it learns from.
+        columns: of those rows in tokens, as its trainer takes them.
+        log: what it logs.
+        stem: of TRL's modules, where it is not the trainer's name in small letters.
+        arguments: of its configuration that make another trainer this method.
+        replaced: methods of the trainer that would tokenise.
+        task_type: as PEFT calls what the trained model does.
+        has_reference: it holds the model against what that was before, the base with the adapter off.
+        takes_special_tokens: its trainer puts the tokenizer's special tokens to the text of a prompt.
+        best: the figure of evaluations that the kept checkpoint has the best of, and whether that is the highest; None where
+            its trainer does not evaluate.
+        rehearses: rows of answers may be mixed in.
+    """
+
+    name: str
+    trainer: str
+    rows: RowKind
+    columns: Callable[[Sequence[Any]], Columns]
+    log: MethodLog
+    stem: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    replaced: Replacements = field(default_factory=dict)
+    task_type: str = "CAUSAL_LM"
+    has_reference: bool = False
+    takes_special_tokens: bool = True
+    best: tuple[str, bool] | None = ("eval_loss", False)
+    rehearses: bool = False
+
+    @property
+    def advice(self) -> str:
+        """What to do where nothing was learnt."""
+        faster = "raise trainer.learning_rate or trainer.max_steps"
+        return (
+            f"see that the answers to a prompt earn different rewards; {faster}" if self.rows == "prompts" else faster
+        )
+
+    @property
+    def config(self) -> ClassName:
+        """Its configuration class."""
+        return ClassName(f"{self.home}_config", f"{self.trainer}Config")
+
+    @property
+    def home(self) -> str:
+        """Where the installed TRL keeps it: its modules, but for their last word."""
+        stem = self.stem or self.trainer.lower()
+        stable, experimental = f"trl.trainer.{stem}", f"trl.experimental.{stem}.{stem}"
+        return stable if is_installed(f"{stable}_config") else experimental
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the installed TRL has it."""
+        return is_installed(f"{self.home}_trainer")
+
+
+_PREPARED: Replacements = {"_prepare_dataset": as_it_comes}
+_TOKENISED: Replacements = {"tokenize_row": as_it_comes}
+_HIGHEST_REWARD = ("eval_reward", True)
+
+METHODS: Mapping[str, Method] = {
+    one.name: one
+    for one in (
+        Method("sft", "SFT", "conversations", learnt_columns, SFT, rehearses=True),
+        Method("dpo", "DPO", "pairs", pair_columns, DPO, replaced=_PREPARED, has_reference=True),
+        Method(
+            "ipo", "DPO", "pairs", pair_columns, DPO,
+            arguments={"loss_type": "ipo"}, replaced=_PREPARED, has_reference=True,
+        ),
+        Method(
+            "kto", "KTO", "judged", judged_columns, KTO,
+            replaced={"_prepare_dataset": with_answers_to_others}, has_reference=True,
+        ),
+        Method("orpo", "ORPO", "pairs", labelled_pair_columns, ORPO, replaced=_TOKENISED),
+        Method("cpo", "CPO", "pairs", labelled_pair_columns, CPO, replaced=_TOKENISED),
+        Method(
+            "simpo", "CPO", "pairs", labelled_pair_columns, CPO,
+            arguments={"loss_type": "simpo", "cpo_alpha": 0.0}, replaced=_TOKENISED,
+        ),
+        Method("reward", "Reward", "pairs", whole_pair_columns, REWARD, replaced=_PREPARED, task_type="SEQ_CLS"),
+        Method("grpo", "GRPO", "prompts", prompt_columns, SAMPLED, has_reference=True, best=_HIGHEST_REWARD),
+        Method("rloo", "RLOO", "prompts", prompt_columns, SAMPLED, has_reference=True, best=_HIGHEST_REWARD),
+        Method(
+            "online_dpo", "OnlineDPO", "prompts", prompt_columns, ONLINE_DPO,
+            stem="online_dpo", has_reference=True, takes_special_tokens=False, best=None,
+        ),
+    )
+}  # fmt: skip
+
+GONE: Mapping[str, tuple[str, str]] = {
+    "ppo": ("1.12", "rloo or grpo, which reward the same answers without a model of their value"),
+    "bco": ("1.13", "kto, which learns from the same rows"),
+    "nash_md": ("1.13", "online_dpo"),
+    "xpo": ("1.13", "online_dpo"),
+    "prm": ("1.13", "reward, which rewards whole answers"),
+}
+"""Methods that TRL had: the last version that has them, and what to use instead."""
+
+
+def log_of(keys: Collection[str], stated: str | None = None) -> MethodLog:
     """The method whose marks these keys of a log hold; where they hold none's, the stated one, or SFT."""
     known = frozenset(keys)
-    named = next((method for method in METHODS if method.name == _BY_NAME.get(stated or "")), SFT)
-    return next((method for method in METHODS if any(mark <= known for mark in method.marks)), named)
+    by_marks = next((log for log in LOGS if any(mark <= known for mark in log.marks)), None)
+    if by_marks is not None or stated is None:
+        return by_marks or SFT
+    return METHODS[stated].log if stated in METHODS else _BY_NAME.get(stated, SFT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -10,11 +10,13 @@ from pathlib import Path
 from harness.digests import digest_json
 from harness.errors import DataError, RecipeError, nearest
 from harness.tasks.data_files import data_digest, files_of
-from harness.tasks.formats import AUTO, Example, detect_format, parse_training_example
+from harness.tasks.formats import AUTO, TEXT, Example, detect_format, parse_text, parse_training_example
 from harness.tasks.kinds import NAMED_TASKS, Spec, TaskContext, kind_of
 from harness.tasks.other_methods import numbered_marks
-from harness.tasks.records import Record, read_records
+from harness.tasks.preferences import parse_judged, parse_pair, parse_prompt
+from harness.tasks.records import Record, filled, read_records
 from harness.training.recipe import DataFile, Recipe
+from harness.training.rows import RowKind
 
 RowReader = Callable[[Record], Example]
 """Makes a row what is trained on. Raises DataError where it cannot; the message names file, row and field."""
@@ -73,18 +75,18 @@ def rows_of(recipe: Recipe, file: DataFile) -> Rows:
         DataError: the file is missing, empty or malformed.
         RecipeError, TaskError: as `row_reader`.
     """
-    path = recipe.resolve(file)
+    path, kind = recipe.resolve(file), recipe.how.rows
     if file.task is None:
-        return rows_of_file(path, file.format)
+        return rows_of_file(path, file.format, kind)
     spec, context = _task(recipe, file.task)
     named = [context.root / value for value in spec.values() if isinstance(value, str)]
     stamps = [_stamp(path), *(_stamp(one) for one in named if one.is_file())]
-    return _kept((path, file.task, repr(spec), *stamps), path, partial(row_reader, recipe, file))
+    return _kept((path, file.task, kind, repr(spec), *stamps), path, partial(row_reader, recipe, file))
 
 
-def rows_of_file(path: Path, format_name: str = AUTO) -> Rows:
+def rows_of_file(path: Path, format_name: str = AUTO, kind: RowKind = "conversations") -> Rows:
     """The same of a file in a format."""
-    return _kept((path, format_name, _stamp(path)), path, partial(format_reader, format_name))
+    return _kept((path, format_name, kind, _stamp(path)), path, partial(format_reader, format_name, kind=kind))
 
 
 _KEPT: dict[Hashable, Rows] = {}
@@ -121,15 +123,29 @@ def row_reader(recipe: Recipe, file: DataFile, records: Sequence[Record]) -> tup
         TaskError: the task has no right answers to be trained on, or its specification is wrong.
     """
     if file.task is None:
-        return format_reader(file.format, records)
+        return format_reader(file.format, records, kind=recipe.how.rows)
     spec, context = _task(recipe, file.task)
-    return f"task {file.task}", kind_of(file.task, spec).row_reader(file.task, spec, context, records[0])
+    kind = kind_of(file.task, spec)
+    reader = kind.question_reader if recipe.how.rows == "prompts" else kind.row_reader
+    return f"task {file.task}", reader(file.task, spec, context, records[0])
 
 
-def format_reader(format_name: str, records: Sequence[Record]) -> tuple[str, RowReader]:
+def format_reader(
+    format_name: str, records: Sequence[Record], *, kind: RowKind = "conversations"
+) -> tuple[str, RowReader]:
     """The same for rows of a format, or of that in which the first is (`auto`)."""
+    if kind != "conversations":
+        return kind, _PARSERS[kind]
+    if format_name == TEXT or (
+        format_name == AUTO and {name for name, value in records[0].fields.items() if filled(value)} == {TEXT}
+    ):
+        return TEXT, parse_text
     name = detect_format(records[0]) if format_name == AUTO else format_name
     return name, partial(parse_training_example, format_name=name, marks=numbered_marks(records))
+
+
+_PARSERS: Mapping[RowKind, RowReader] = {"pairs": parse_pair, "judged": parse_judged, "prompts": parse_prompt}
+"""They tell the columns of a row by themselves."""
 
 
 def rows_digest(recipe: Recipe, file: DataFile) -> str:
@@ -137,9 +153,11 @@ def rows_digest(recipe: Recipe, file: DataFile) -> str:
     path = recipe.resolve(file)
     if file.task is None:
         return data_digest(path)
-    worded = [example.conversation for example in rows_of(recipe, file).examples()]
+    examples = rows_of(recipe, file).examples()
+    worded = [example.conversation for example in examples]
     turns = [[[turn.role, turn.content, turn.reasoning] for turn in one.turns] for one in worded]
-    return digest_json(["worded", turns, [[one.tools, one.as_text] for one in worded]])
+    asked = [[one.question.item.target, one.question.grader.digest] for one in examples if one.question is not None]
+    return digest_json(["worded", turns, [[one.tools, one.as_text] for one in worded], *([asked] if asked else [])])
 
 
 def _task(recipe: Recipe, name: str) -> tuple[Spec, TaskContext]:

@@ -1,124 +1,24 @@
-"""A recipe: the YAML file that says how an adapter is trained. Checked in full without torch."""
+"""A recipe: the YAML file that says what is trained, and how. Checked in full without torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from harness.config.base import Count, Named, Section, Text, objection
+from harness.config.base import Section
 from harness.config.checking import check, location
 from harness.config.yaml_text import parse_yaml
 from harness.errors import Complaints, RecipeError
-from harness.tasks.formats import AUTO
-from harness.training.arguments import PEFT_METHODS, peft_arguments, trainer_arguments
-
-Quantization = Literal["none", "nf4"]
-
-
-class _RecipePart(Section):
-    null_is_absent = True
-
-
-class DataFile(_RecipePart):
-    """One data file."""
-
-    renamed: ClassVar[Mapping[str, str]] = {"layout": "format"}
-
-    path: Text
-    """as written in the recipe; relative paths start at the recipe's root"""
-    task: Text | None = None
-    """a task of assay.yaml: its prompt is put to each row, system prompt and examples and all, and its right answer is
-    learnt, so that what is trained on is what is asked"""
-    format: Text = AUTO
-    """format of the rows, known to `harness.tasks.formats`, or auto, which finds it out"""
-    limit: Count | None = None
-    """rows to draw at random (by the data seed), keeping file order; null takes all"""
-
-    @model_validator(mode="after")
-    def _one_reading(self) -> DataFile:
-        if self.task is not None and self.format != AUTO:
-            raise objection(
-                f"format is {self.format!r}, and the task {self.task!r} says how rows are read", "keep one of the two"
-            )
-        return self
-
-
-class RecipeData(_RecipePart):
-    """What is trained on and what the checkpoints are judged on."""
-
-    train: DataFile
-    """rows trained on"""
-    rehearsal: DataFile | None = None
-    """general rows mixed into the training rows so that the model keeps what it knew: answers of the base itself are
-    best. null mixes nothing in"""
-    validation: DataFile | None = None
-    """rows that checkpoints are judged on"""
-    split: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """share of `train` held out for validation instead: 0.1 holds out a tenth of the training rows"""
-    train_on: Literal["all", "last"] = "all"
-    """answers of a conversation that are learnt: all that the rows do not mark otherwise (weight, train), or the last one"""
-    seed: int = 0
-    """draws `limit` and `split`"""
-
-    @model_validator(mode="after")
-    def _one_validation(self) -> RecipeData:
-        if self.split is not None and self.validation is not None:
-            raise objection(f"split is {self.split}, and data.validation is given too", "keep one of the two")
-        return self
-
-    def files(self) -> dict[str, DataFile]:
-        """The files given, by what they are for."""
-        files = {"train": self.train, "rehearsal": self.rehearsal, "validation": self.validation}
-        return {role: file for role, file in files.items() if file is not None}
-
-
-class RecipeFile(_RecipePart):
-    """How to train an adapter."""
-
-    migrated_by = "assay migrate --recipe"
-
-    base: Text
-    """model spec: a hub id, a local directory or smollm2-135m"""
-    method: Literal["sft"] = "sft"
-    """supervised fine-tuning on conversations; the loss counts the answers alone"""
-    quantization: Quantization = "none"
-    """of the base while training"""
-    peft: Named[Any] = Field(default={})
-    """arguments of `peft.LoraConfig`"""
-    data: RecipeData
-    """rows trained on, and rows that checkpoints are judged on"""
-    trainer: Named[Any] = Field(default={})
-    """arguments of `trl.SFTConfig`"""
-    early_stopping_patience: Count | None = None
-    """evaluations without a lower eval_loss before training stops; null never stops early"""
-
-    @property
-    def has_validation(self) -> bool:
-        """Whether checkpoints can be judged."""
-        return self.data.validation is not None or self.data.split is not None
-
-    @property
-    def peft_type(self) -> str:
-        """The PEFT method, one of `PEFT_METHODS`."""
-        return str(self.peft.get("peft_type", next(iter(PEFT_METHODS))))
-
-    @model_validator(mode="after")
-    def _agrees_with_itself(self) -> RecipeFile:
-        if self.peft_type not in PEFT_METHODS:
-            raise objection(f"peft.peft_type is {self.peft_type!r}", f"choose one of: {', '.join(PEFT_METHODS)}")
-        strategy = self.trainer.get("eval_strategy")
-        if self.has_validation and strategy == "no":
-            raise objection("trainer.eval_strategy is 'no' but data gives validation rows", "remove one of the two")
-        if self.has_validation:
-            return self
-        if self.early_stopping_patience is not None:
-            raise objection("early_stopping_patience needs validation data", "add `data.validation` or `data.split`")
-        if strategy not in (None, "no"):
-            raise objection("trainer.eval_strategy needs validation data", "add `data.validation` or `data.split`")
-        return self
+from harness.training.arguments import LORA, UNTRAINABLE, peft_arguments, trainer_arguments
+from harness.training.installed import peft_configs
+from harness.training.methods import METHODS
+from harness.training.recipe_file import DataFile as DataFile
+from harness.training.recipe_file import Quantization as Quantization
+from harness.training.recipe_file import RecipeData as RecipeData
+from harness.training.recipe_file import RecipeFile as RecipeFile
 
 
 class Recipe(RecipeFile):
@@ -153,10 +53,12 @@ class Recipe(RecipeFile):
             }
             for role, file in self.data.files().items()
         }
+        rewards = {key: list(value) for key in ("grader", "reward") if (value := getattr(self, key))}
         return {
             "name": self.name,
             **{key: getattr(self, key) for key in ("base", "method", "quantization")},
-            "peft": dict(self.peft),
+            "peft": self.peft if isinstance(self.peft, str) else dict(self.peft),
+            **rewards,
             "data": {**files, "split": self.data.split, "seed": self.data.seed, "train_on": self.data.train_on},
             "trainer": dict(self.trainer),
             "early_stopping_patience": self.early_stopping_patience,
@@ -181,9 +83,9 @@ def load_recipe(path: Path, *, root: Path, tasks: Mapping[str, Mapping[str, Any]
     said = check(RecipeFile, parse_yaml(text, path.name, RecipeError), location(path.name), RecipeError)
     complaints = Complaints()
     with complaints.noting():
-        check(peft_arguments(said.peft_type), said.peft, location(path.name, "peft"), RecipeError)
+        check(peft_arguments(said.peft_type), said.peft_arguments, location(path.name, "peft"), RecipeError)
     with complaints.noting():
-        check(trainer_arguments(), said.trainer, location(path.name, "trainer"), RecipeError)
+        check(trainer_arguments(said.how), said.trainer, location(path.name, "trainer"), RecipeError)
     complaints.tell(RecipeError)
     given = {key: getattr(said, key) for key in said.model_fields_set}
     return Recipe(**given, name=path.stem, root=root, tasks=tasks or {})
@@ -192,11 +94,26 @@ def load_recipe(path: Path, *, root: Path, tasks: Mapping[str, Mapping[str, Any]
 def recipe_schema() -> dict[str, Any]:
     """The JSON Schema of a recipe, with the arguments of the installed PEFT and TRL; others may have more."""
     schema = RecipeFile.schema_for_editors()
-    parts = {"peft": [peft_arguments(one) for one in PEFT_METHODS], "trainer": [trainer_arguments()]}
-    for key, sections in parts.items():
-        arguments = [section.schema_for_editors()["properties"] for section in sections]
-        schema["properties"][key]["properties"] = {name: one for each in arguments for name, one in each.items()}
+    kinds = sorted(peft_configs(), key=lambda kind: (kind != LORA, kind))
+    peft = _any_of([peft_arguments(kind) for kind in kinds if kind not in UNTRAINABLE])
+    mapping, whole = schema["properties"]["peft"]["anyOf"]
+    schema["properties"]["peft"]["anyOf"] = [{**mapping, "type": ["object", "null"], "properties": peft}, whole]
+    schema["properties"]["trainer"]["properties"] = _any_of([trainer_arguments(one) for one in METHODS.values()])
     return schema
+
+
+def _any_of(sections: Sequence[type[Section]]) -> dict[str, Any]:
+    """The arguments of all; one that several have may be what any of them takes."""
+    found: dict[str, dict[str, Any]] = {}
+    for section in sections:
+        for name, said in section.schema_for_editors()["properties"].items():
+            before = found.setdefault(name, said)
+            kinds = [kind for one in (before, said) for kind in one.get("type", ())]
+            untyped = not before.get("type") or not said.get("type")
+            found[name] = {key: value for key, value in before.items() if key != "type"} | (
+                {} if untyped else {"type": list(dict.fromkeys(kinds))}
+            )
+    return found
 
 
 def find_recipe(name: str, root: Path, tasks: Mapping[str, Mapping[str, Any]] | None = None) -> Recipe:

@@ -1,12 +1,10 @@
-"""Training one adapter by TRL and PEFT: the recipe's arguments, checked while they run."""
+"""Training by TRL and PEFT: the recipe's arguments, checked while they run; one way through for every method."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import json
 import logging
-import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,39 +17,40 @@ from harness.errors import RecipeError
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.forwards import plain_logits
 from harness.models.loading import LoadOptions, load_base, load_tokenizer
-from harness.training.callbacks import GradientGuard, TrainingProgress, check_target_modules, check_trained
-from harness.training.configs import max_length_tokens, peft_config, sft_config
-from harness.training.data import (
-    TokenRow,
-    TokenRows,
-    load_examples,
-    load_rehearsal,
-    tokenize_examples,
-    tokenize_rehearsal,
+from harness.training.callbacks import (
+    GradientGuard,
+    Start,
+    TrainingProgress,
+    check_target_modules,
+    check_trained,
+    check_trained_tokens,
 )
-from harness.training.log import TRAINED, VALIDATION, TrainingLog, TrainingSummary, points_from_history
+from harness.training.configs import peft_config, trainer_class, trainer_config
+from harness.training.log import TrainingLog, TrainingSummary, points_from_history, series_of
+from harness.training.prepared import Prepared, dataset_of, evaluated_on, prepare_rows
 from harness.training.recipe import Recipe
+from harness.training.rewards import rewards_of
+from harness.training.saving import save
 
 if TYPE_CHECKING:
     import torch
-    from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase, TrainerCallback
-    from trl import SFTTrainer
+    from transformers import TrainerCallback
 
 _log = logging.getLogger(__name__)
 
 CHECKPOINTS_DIR = "checkpoints"
+INITIAL_DIR = "initial"
+"""Where an adapter is kept as it starts, that is converted by it in the end."""
 
 
 @dataclass(frozen=True)
 class _Job:
     """A trainer ready to run, and the facts its summary needs."""
 
-    trainer: SFTTrainer
+    trainer: Any
     progress: TrainingProgress
-    train: TokenRows
-    rehearsal_rows: int
-    validation_rows: int
+    start: Start
+    data: Prepared
     device: torch.device
     dtype: torch.dtype
 
@@ -59,7 +58,7 @@ class _Job:
 def fit(
     recipe: Recipe, *, base_path: str, work_dir: Path, adapter_dir: Path, callbacks: Sequence[TrainerCallback] = ()
 ) -> TrainingLog:
-    """Train, and write the adapter's weights and configuration into `adapter_dir`.
+    """Train, and write weights and configuration into `adapter_dir`: of the adapter, or of the whole model.
 
     Checkpoints go to `work_dir`; if complete ones are there already, training resumes from the last.
 
@@ -69,23 +68,32 @@ def fit(
     """
     with _library_bars_off():
         job = _prepare(recipe, base_path, work_dir, callbacks)
-    checkpoint = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR)
+    whole = keeps_all_it_trains(job.trainer.model)
+    checkpoint = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR) if whole else None
     if checkpoint is not None:
         _log.warning("recipe %s: resuming from %s", recipe.name, checkpoint.name)
     clock = _Stopwatch(work_dir / "duration_s.txt")
+    job.trainer.args.load_best_model_at_end &= whole
     try:
         with contextlib.closing(job.progress), clock, labelled_positions_only():
             job.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except KeyboardInterrupt:
-        last = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR)
-        then = f"goes on from {last.name}" if last else "starts anew: no checkpoint was written yet"
+        last = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR) if whole else None
+        then = f"goes on from {last.name}" if last else "starts anew: no checkpoint to go on from was written yet"
         _log.warning(
             "recipe %s: stopped at step %d; the next training %s", recipe.name, job.trainer.state.global_step, then
         )
         raise
-    check_trained(job.trainer.model, recipe.peft_type)
-    _save_adapter(job.trainer.model, recipe, adapter_dir)
-    log = TrainingLog(points_from_history(job.trainer.state.log_history), _summary(recipe, job, clock.total_s))
+    check_trained(job.trainer.model, job.start, recipe.how.advice)
+    best = None if whole else job.trainer.state.best_model_checkpoint
+    save(job.trainer.model, recipe, Path(base_path), adapter_dir, initial=work_dir / INITIAL_DIR, best=best)
+    history = job.trainer.state.log_history
+    further = (
+        {}
+        if recipe.how.log.loss_is_cross_entropy
+        else {"logged": series_of(history), "evaluated": series_of(history, evaluated=True)}
+    )
+    log = TrainingLog(points_from_history(history), _summary(recipe, job, clock.total_s), **further)
     del job
     gc.collect()
     return log
@@ -94,71 +102,47 @@ def fit(
 def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence[TrainerCallback]) -> _Job:
     import torch
     from transformers import PrinterCallback, set_seed
-    from trl import SFTTrainer
 
-    from harness.training.callbacks import EarlyStopping
+    from harness.training.callbacks import BudgetAllocation, EarlyStopping
 
+    method = recipe.how
     device = choose_device()
     dtype = choose_dtype(device)
-    arguments = sft_config(recipe, work_dir / CHECKPOINTS_DIR, device, dtype)
+    arguments = trainer_config(recipe, work_dir / CHECKPOINTS_DIR, device, dtype)
+    adapter = peft_config(recipe, base_path)
     tokenizer = load_tokenizer(Path(base_path))
-    train, rehearsal, validation = _token_rows(recipe, tokenizer)
-    load = LoadOptions(dtype_name(dtype), str(device), recipe.quantization)
-    model = load_base(Path(base_path), load, trainable=True)
-    check_target_modules(recipe.peft.get("target_modules"), model)
+    data = prepare_rows(recipe, tokenizer)
+    rewards = rewards_of(recipe, data.examples, int(tokenizer.eos_token_id))
+    load = LoadOptions("float32" if recipe.trains_whole else dtype_name(dtype), str(device), recipe.quantization)
+    set_seed(arguments.seed)  # before the head of a reward model is drawn
+    model = load_base(Path(base_path), load, trainable=True, scores=method.task_type == "SEQ_CLS")
+    check_target_modules(recipe.peft_arguments.get("target_modules"), model)
+    check_trained_tokens(recipe, model)
 
     progress = TrainingProgress(recipe.name)
-    own: list[TrainerCallback] = [GradientGuard(), progress]
+    own: list[TrainerCallback] = [GradientGuard(), BudgetAllocation(), progress]
     if recipe.early_stopping_patience is not None:
         own.append(EarlyStopping(recipe.early_stopping_patience))
     set_seed(arguments.seed)  # before the adapter's A matrices are drawn
     try:
-        trainer = SFTTrainer(
+        trainer = trainer_class(method)(
             model=model,
             args=arguments,
-            train_dataset=_dataset((*train.rows, *rehearsal)),
-            eval_dataset=_evaluated(recipe, train, validation),
+            train_dataset=dataset_of(method, data.trained),
+            eval_dataset=evaluated_on(recipe, data),
             processing_class=tokenizer,
-            peft_config=peft_config(recipe),
+            peft_config=adapter,
             callbacks=[*own, *callbacks],
+            **({"reward_funcs": rewards} if rewards else {}),
         )
     except (ValueError, TypeError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: {error}", "correct the argument it names") from error
     trainer.remove_callback(PrinterCallback)
+    if recipe.is_converted:
+        trainer.model.save_pretrained(work_dir / INITIAL_DIR)
     with torch.random.fork_rng(), torch.no_grad():  # whatever dropout draws here, training draws what it always drew
-        plain_logits(trainer.model, train.rows[0].input_ids[:8])
-    return _Job(trainer, progress, train, len(rehearsal), len(validation.rows) if validation else 0, device, dtype)
-
-
-def _token_rows(
-    recipe: Recipe, tokenizer: PreTrainedTokenizerBase
-) -> tuple[TokenRows, tuple[TokenRow, ...], TokenRows | None]:
-    examples, held_out = load_examples(recipe)
-    if lost := sorted(frozenset().union(*(example.lost for example in examples))):
-        _log.warning("recipe %s: not used though they change what is learnt: %s", recipe.name, ", ".join(lost))
-    max_length = max_length_tokens(recipe)
-    train = tokenize_examples(examples, tokenizer, max_length, name="training")
-    rehearsal = tokenize_rehearsal(load_rehearsal(recipe), tokenizer, max_length)
-    validation = tokenize_examples(held_out, tokenizer, max_length, name="validation") if held_out else None
-    return train, rehearsal, validation
-
-
-def _dataset(rows: Sequence[TokenRow]) -> Dataset:
-    from datasets import Dataset
-
-    return Dataset.from_dict(
-        {"input_ids": [list(row.input_ids) for row in rows], "labels": [list(row.labels) for row in rows]}
-    )
-
-
-def _evaluated(recipe: Recipe, train: TokenRows, validation: TokenRows | None) -> Dataset | dict[str, Dataset] | None:
-    """What checkpoints are judged on; beside it, where the running loss is not of the training rows alone, some of them."""
-    if validation is None:
-        return None
-    if recipe.data.rehearsal is None:
-        return _dataset(validation.rows)
-    some = random.Random(recipe.data.seed).sample(train.rows, min(len(validation.rows), len(train.rows)))
-    return {VALIDATION: _dataset(validation.rows), TRAINED: _dataset(some)}
+        plain_logits(trainer.model, data.train.rows[0].input_ids[:8])
+    return _Job(trainer, progress, Start(trainer.model), data, device, dtype)
 
 
 @contextlib.contextmanager
@@ -180,43 +164,28 @@ def _library_bars_off() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
-def _save_adapter(model: Any, recipe: Recipe, adapter_dir: Path) -> None:
-    # A path of this machine's cache means nothing where the adapter goes.
-    name = Path(recipe.base).name if Path(recipe.base).is_absolute() else recipe.base
-    for config in model.peft_config.values():
-        config.base_model_name_or_path = name
-    # "auto" would look the base up on the hub, to learn whether its embeddings were resized; they never are here.
-    model.save_pretrained(adapter_dir, safe_serialization=True, save_embedding_layers=False)
-    (adapter_dir / "README.md").unlink(missing_ok=True)
-    _settle_order(adapter_dir / "adapter_config.json")
-
-
-def _settle_order(config_file: Path) -> None:
-    """PEFT writes sets in hash order; equal adapters should be equal bytes."""
-    config = json.loads(config_file.read_text(encoding="utf-8"))
-    for key in ("target_modules", "exclude_modules", "modules_to_save"):
-        if isinstance(config.get(key), list):
-            config[key] = sorted(config[key])
-    config_file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
 def _summary(recipe: Recipe, job: _Job, duration_s: float) -> TrainingSummary:
-    state = job.trainer.state
-    trainable, total = job.trainer.model.get_nb_trainable_parameters()
+    state, data = job.trainer.state, job.data
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in job.trainer.model.parameters()]
+    if not recipe.trains_whole:  # which knows the size of packed weights
+        trainable, total = job.trainer.model.get_nb_trainable_parameters()
+    else:
+        trainable, total = sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
     best_step = state.best_global_step if recipe.has_validation and state.best_global_step else state.global_step
+    by_loss = recipe.has_validation and recipe.how.best == ("eval_loss", False)
     return TrainingSummary(
         duration_s=duration_s,
         steps=state.global_step,
         best_step=best_step,
-        best_eval_loss=state.best_metric if recipe.has_validation else None,
+        best_eval_loss=state.best_metric if by_loss else None,
         trainable_params=trainable,
         trainable_share=trainable / total,
-        rows=len(job.train.rows),
-        rehearsal_rows=job.rehearsal_rows,
-        validation_rows=job.validation_rows,
-        truncated_rows=job.train.truncated,
-        masked_rows=job.train.dropped,
-        longest_row_tokens=job.train.longest_tokens,
+        rows=len(data.train.rows),
+        rehearsal_rows=len(data.rehearsal),
+        validation_rows=len(data.validation.rows) if data.validation else 0,
+        truncated_rows=data.train.truncated,
+        masked_rows=data.train.dropped,
+        longest_row_tokens=data.train.longest_tokens,
         stop_reason="early_stopping" if state.global_step < state.max_steps else "completed",
         peak_memory_bytes=peak_memory_bytes(),
         device=str(job.device),
@@ -250,13 +219,27 @@ class _Stopwatch:
         self._file.write_text(f"{self.total_s:.3f}")
 
 
+def keeps_all_it_trains(model: Any) -> bool:
+    """Whether a checkpoint of a model holds all that is trained: of virtual tokens that a network gives (P-tuning, projected
+    prefixes) it holds the tokens alone, and neither can training go on from it nor can it be loaded while training."""
+    encoder = getattr(model, "prompt_encoder", None)
+    if encoder is None:
+        return True
+    trained = [name for name, parameter in encoder.named_parameters() if parameter.requires_grad]
+    return all(name.endswith("embedding.weight") for name in trained)
+
+
 # Trainer writes its state last; a checkpoint without it was cut off while being written.
-_REQUIRED = ("adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json")
+_REQUIRED = ("optimizer.pt", "scheduler.pt", "trainer_state.json")
 
 
 def last_complete_checkpoint(directory: Path) -> Path | None:
     """The newest checkpoint that was written to its end, or None."""
-    complete = [path for path in directory.glob("checkpoint-*") if all((path / name).is_file() for name in _REQUIRED)]
+    complete = [
+        path
+        for path in directory.glob("checkpoint-*")
+        if any(path.glob("*model*.safetensors")) and all((path / name).is_file() for name in _REQUIRED)
+    ]
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 

@@ -154,7 +154,7 @@ def test_out_of_memory_on_one_request_names_its_size(tiny_loaded, monkeypatch):
 def test_out_of_memory_on_the_first_few_tokens_is_told_as_that(tiny_loaded, monkeypatch):
     monkeypatch.setattr(tiny_loaded.in_memory().model, "forward", no_machine)
     with pytest.raises(EngineError, match="out of memory, even on a single request of some tens of tokens"):
-        planned(tiny_loaded)
+        planned(dataclasses.replace(tiny_loaded, hindrances={}))
 
 
 def test_other_errors_are_not_mistaken_for_memory(tiny_loaded, monkeypatch):

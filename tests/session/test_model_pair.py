@@ -75,6 +75,21 @@ def test_an_adapter_by_either_option_is_the_same_candidate(
     assert Session(given).models.identities == session.models.identities
 
 
+@pytest.mark.parametrize("peft", ["none", {"r": 2, "target_modules": ["q_proj"]}], ids=["whole", "adapter"])
+def test_what_a_recipe_trains_is_the_candidate(new_session: NewSession, peft: Any, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"prompt": "Greet.", "completion": "Hello."}) + "\n")
+    trainer = {"max_steps": 1, "learning_rate": 0.01, "activation_checkpointing": False}
+    document = {"base": "tiny", "peft": peft, "data": {"train": {"path": "rows.jsonl"}}, "trainer": trainer}
+    (tmp_path / "mine.yaml").write_text(json.dumps(document))
+    session = new_session("recipe:mine.yaml")
+    candidate = session.models.candidate
+    assert (candidate.name, candidate.recipe) == ("recipe:mine", "mine")
+    assert (candidate.adapter is None, session.models.shares_base) == (peft == "none", peft != "none")
+    assert len(answers(session)) == 2 * len(ROWS)
+    assert session.models.training_history is not None
+    assert session.models.training_history.stated_method == "sft"
+
+
 def test_a_whole_model_is_measured_beside_its_base_and_in_turn_all_the_same(
     new_session: NewSession, full: Path, loads: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -30,16 +30,22 @@ def write_jsonl(path: Path, data: list[dict[str, str]]) -> None:
 
 @pytest.fixture
 def make_recipe(tmp_path: Path) -> MakeRecipe:
-    """Write data and a recipe; keyword arguments replace top-level keys, `trainer` and `peft` are merged in."""
+    """Write data and a recipe; keyword arguments replace top-level keys, `trainer` and the arguments of LoRA under `peft` are
+    merged in."""
 
-    def make(*, peft: dict[str, Any] | None = None, trainer: dict[str, Any] | None = None, **changes: Any) -> Recipe:
+    def make(
+        *, peft: dict[str, Any] | str | None = None, trainer: dict[str, Any] | None = None, **changes: Any
+    ) -> Recipe:
+        lora = {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "down_proj"]}
+        if peft is None or (isinstance(peft, dict) and "peft_type" not in peft):
+            peft = {**lora, **(peft or {})}
         write_jsonl(tmp_path / "train.jsonl", rows(16))
         write_jsonl(tmp_path / "validation.jsonl", rows(4, first=100))
         document = {
             "base": "tiny",
             "quantization": "none",
             "early_stopping_patience": None,
-            "peft": {"r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "down_proj"], **(peft or {})},
+            "peft": peft,
             "data": {"train": {"path": "train.jsonl"}, "validation": {"path": "validation.jsonl"}},
             "trainer": {
                 "max_steps": 4,

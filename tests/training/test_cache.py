@@ -70,7 +70,9 @@ def test_an_interrupted_training_resumes_and_ends_in_the_same_adapter(
     recipe = make_recipe(trainer={"max_steps": 6})
     with pytest.raises(KeyboardInterrupt):
         trained(recipe, tiny_model_dir, tmp_path / "cache", _InterruptAt(1))
-    assert "stopped at step 1; the next training starts anew: no checkpoint was written yet" in caplog.text
+    assert (
+        "stopped at step 1; the next training starts anew: no checkpoint to go on from was written yet" in caplog.text
+    )
     with pytest.raises(KeyboardInterrupt):
         trained(recipe, tiny_model_dir, tmp_path / "cache", _InterruptAt(5))
     assert "stopped at step 5; the next training goes on from checkpoint-4" in caplog.text

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, TrainerState
 from harness.errors import RecipeError
 from harness.models import loading
 from harness.training import trainer
-from harness.training.callbacks import GradientGuard, check_target_modules, check_trained
+from harness.training.callbacks import GradientGuard, Start, check_target_modules, check_trained
 
 
 @pytest.fixture
@@ -49,13 +49,16 @@ def test_missing_gradients_stop_training_and_are_looked_at_again_after_an_evalua
 
 
 def test_an_adapter_whose_b_stayed_zero_is_not_accepted_as_trained(lora: PeftModel) -> None:
+    start = Start(lora)
     with pytest.raises(RecipeError, match="2 of 2 matrices that start at zero are all zero"):
-        check_trained(lora, "LORA")
+        check_trained(lora, start, "try again")
     with torch.no_grad():
         for name, parameter in lora.named_parameters():
             if "lora_B" in name:
                 parameter.fill_(0.1)
-    check_trained(lora, "LORA")
+    check_trained(lora, start, "try again")
+    with pytest.raises(RecipeError, match="none of 4 trained parameters has changed"):
+        check_trained(lora, Start(lora), "try again")
 
 
 @pytest.mark.skipif(

@@ -13,7 +13,6 @@ from transformers.models.llama.modeling_llama import LlamaMLP
 from harness.errors import AdapterError, ModelError, RecipeError
 from harness.models.adapters.files import check_adapter_files
 from harness.training import TrainingLog
-from harness.training.arguments import PEFT_METHODS, PeftMethod
 from harness.training.trainer import fit
 
 
@@ -155,32 +154,6 @@ def test_a_recipe_that_cannot_be_trained_says_why(
 ) -> None:
     with pytest.raises(RecipeError, match=said):
         run(make_recipe(**changes), tiny_model_dir, tmp_path)
-
-
-LOHA = PeftMethod(
-    (("tuners/lycoris_utils.py", "LycorisConfig"), ("tuners/loha/config.py", "LoHaConfig")), (".hada_w2_b",)
-)
-
-
-@pytest.mark.parametrize("rate", [0.01, 0.0])
-def test_a_method_of_peft_is_a_row_of_a_table(
-    make_recipe: Any, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: float
-) -> None:
-    with pytest.raises(RecipeError, match=r"peft.peft_type is 'LOHA'\n  remedy: choose one of: LORA"):
-        make_recipe(peft={"peft_type": "LOHA"})
-    monkeypatch.setitem(PEFT_METHODS, "LOHA", LOHA)
-    with pytest.raises(RecipeError, match="peft: unknown key 'lora_alpha'"):
-        make_recipe(peft={"peft_type": "LOHA"})
-    loha = {"peft_type": "LOHA", "r": 4, "alpha": 8, "target_modules": ["q_proj", "down_proj"]}
-    recipe = make_recipe(trainer={"learning_rate": rate}).model_copy(update={"peft": loha})
-    if not rate:
-        with pytest.raises(RecipeError, match=r"4 of 4 matrices that start at zero are all zero .*hada_w2_b"):
-            run(recipe, tiny_model_dir, tmp_path)
-        return
-    assert run(recipe, tiny_model_dir, tmp_path).summary.trainable_params > 0
-    check_adapter_files(tmp_path / "adapter")
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model_dir), tmp_path / "adapter")
-    assert model.peft_config["default"].peft_type == "LOHA"
 
 
 def test_a_base_that_is_not_there_is_a_model_error(make_recipe: Any, tmp_path: Path) -> None:

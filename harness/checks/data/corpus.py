@@ -90,8 +90,8 @@ class Part:
 
     @property
     def rows(self) -> list[Row]:
-        """The examples with their locations."""
-        return [Row(self.location(example.row), example.conversation) for example in self.examples]
+        """The examples with their locations; prompts that are answered while training have no answer to look at."""
+        return [Row(self.location(one.row), one.conversation) for one in self.examples if one.conversation.learnt]
 
     def location(self, row: int) -> str:
         """File and row, for messages."""

@@ -10,7 +10,7 @@ from harness.checks.data.corpus import TRAIN, VALIDATION, Corpus
 from harness.checks.data.finding import Finding, share_check
 from harness.errors import DataError, ModelError
 from harness.gates import Check
-from harness.training.data import IGNORED_LABEL, TokenRow, check_tokenizer, tokenize_example
+from harness.training.data import check_tokenizer, rows_of_example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -32,7 +32,7 @@ class TokenLengths:
     """All training and validation rows; `max_length` is where the trainer cuts, None where it does not.
 
     Attributes:
-        rows: as they are trained on; a conversation may be several (`tokenize_example`).
+        rows: as they are trained on; a conversation may be several (`rows_of_example`).
         refused: rows that the base's template cannot render in full.
     """
 
@@ -61,13 +61,14 @@ def token_lengths(corpus: Corpus, tokenizer: PreTrainedTokenizerBase, max_length
     Raises:
         RecipeError: the tokenizer has no chat template or EOS.
     """
-    check_tokenizer(tokenizer)
     parts = [part for part in corpus.parts if part.role in (TRAIN, VALIDATION)]
+    check_tokenizer(tokenizer, [one for part in parts for one in part.examples])
     rows: list[RowLength] = []
     refused: list[Finding] = []
     for location, example in ((part.location(one.row), one) for part in parts for one in part.examples):
         try:
-            rows += (_length(location, row) for row in tokenize_example(example, tokenizer))
+            made = rows_of_example(example, tokenizer, max_length)
+            rows += (RowLength(location, row.prompt_tokens, row.tokens) for row in made)
         except (DataError, ModelError) as error:
             refused.append(Finding(location, f"{error.problem}: {error.remedy}"))
     return TokenLengths(rows, max_length, refused)
@@ -120,8 +121,3 @@ def answers_are_seen(lengths: TokenLengths) -> Check:
         sound=f"of each of {len(lengths.rows)} rows some of the answer is trained on",
         remedy="raise trainer.max_length above these prompts, shorten them, or remove the rows",
     )
-
-
-def _length(location: str, row: TokenRow) -> RowLength:
-    prompt_tokens = next(i for i, label in enumerate(row.labels) if label != IGNORED_LABEL)
-    return RowLength(location, prompt_tokens, tokens=len(row.input_ids))

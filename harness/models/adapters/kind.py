@@ -31,13 +31,13 @@ _LEAVE_THE_BASE = ("gaussian", "eva", "orthogonal", "mica")
 _CHANGE_THE_BASE = ("pissa", "corda", "olora", "loraga", "loftq")
 # With more tasks than one, each text is told the number of its own; where there is one, that is 0.
 _COUNTS_OF_TASKS = {"POLY": "n_tasks", "MULTITASK_PROMPT_TUNING": "num_tasks"}
-# What PEFT trains and loads, and no one can measure or serve as it was trained.
-_REFUSED = {
+REFUSED = {
     "LILY": "whose modules mix their experts by a mean over all tokens that are read at once: an answer would depend on the "
     "tokens behind it, and on the other texts in its batch",
     "XLORA": "of which PEFT saves no first layer of its classifier (it takes `.0.` in the name for another adapter's), and "
     "loads one that is drawn anew: what was trained is lost",
 }
+"""What PEFT trains and loads, and no one can measure or serve as it was trained: why, to follow the name."""
 _CHANGED = "it changes the base weights, so base and candidate could no longer share one base"
 
 
@@ -79,8 +79,8 @@ def read_peft_config(adapter: Path) -> PeftConfig:
     _refuse_changes(adapter, said)
     _refuse_several_tasks(adapter, said)
     kind = str(said.get("peft_type"))
-    if kind in _REFUSED:
-        raise AdapterError(f"{adapter} is of peft_type {kind!r}, {_REFUSED[kind]}", AS_LORA)
+    if kind in REFUSED:
+        raise AdapterError(f"{adapter} is of peft_type {kind!r}, {REFUSED[kind]}", AS_LORA)
     if kind == "SHADOW" and said.get("shadow_model", "mirror") != "mirror":
         raise AdapterError(
             f"{adapter} is of peft_type 'SHADOW' with shadow_model={said['shadow_model']!r}: another model, whose weights are "

@@ -30,7 +30,7 @@ def write_merged(source: Source, directory: Path) -> None:
         AdapterError: merged, it would not be the candidate.
     """
     model = _merged(source)
-    model.to(_stored_dtype(source.base))
+    model.to(stored_dtype(source.base))
     with quiet_loading():
         model.save_pretrained(directory)
     copy_tokenizer(source.base, directory, trust_remote_code=source.trust_remote_code)
@@ -87,7 +87,8 @@ def _attempt(source: Source, *, parted: bool) -> tuple[Any, float, bool]:
     return merged, largest_shift(before, probe_log_probs(merged.eval(), tokenizer)), was_tied
 
 
-def _stored_dtype(base: Path) -> torch.dtype:
+def stored_dtype(base: Path) -> torch.dtype:
+    """The precision of a model's files."""
     import torch
 
     config = json.loads((base / "config.json").read_text())

@@ -14,7 +14,7 @@ from harness.errors import AdapterError, ModelError
 from harness.models.adapters.files import CONFIG
 from harness.models.adapters.tensors import match_tensors
 from harness.models.loading import LoadOptions, load_model
-from harness.training.arguments import peft_objection
+from harness.training.arguments import is_converted, peft_objection
 
 OPTIONS = LoadOptions(dtype="float32", device="cpu")
 CHANGES: list[dict[str, Any]] = [
@@ -42,7 +42,13 @@ def test_what_changes_the_base_is_refused_of_adapters_and_of_recipes(tiny_model_
             refused()
         assert f"{key}={value!r}" in caught.value.problem
         assert key in caught.value.remedy
-    assert peft_objection(key, value)
+    assert bool(peft_objection(key, value)) != is_converted(value)  # what a recipe trains can be converted
+
+
+@pytest.mark.parametrize("init", ["pissa", "pissa_niter_16", "PiSSA", "OLoRA"])
+def test_of_initialisations_only_those_are_converted_that_peft_takes_out_again(init):
+    assert is_converted(init)
+    assert not any(map(is_converted, (True, None, "corda", "loftq", "lora_ga", "gaussian")))
 
 
 @pytest.mark.parametrize("init", [True, False, None, "gaussian", "eva", "orthogonal"])
