@@ -32,6 +32,8 @@ def quiet_loading() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
+            # of Conv1D layers, which bitsandbytes makes linear ones
+            warnings.filterwarnings("ignore", "fan_in_fan_out is set to True")
             yield
     finally:
         for name, level in levels.items():
