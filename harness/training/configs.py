@@ -107,5 +107,9 @@ def peft_config(recipe: Recipe, base_path: str) -> PeftConfig | None:
 
 def max_length_tokens(recipe: Recipe) -> int | None:
     """Where its rows are cut: the recipe's `max_length`, or that which the installed configuration has for a default."""
-    given: int | None = recipe.trainer.get("max_length", getattr(config_class(recipe.how), "max_length", None))
+    given: int | None
+    if "max_length" in recipe.trainer:  # else TRL, which takes seconds to import
+        given = recipe.trainer["max_length"]
+    else:
+        given = getattr(config_class(recipe.how), "max_length", None)
     return given
