@@ -24,7 +24,7 @@ from harness.models.device import choose_device, choose_dtype
 from harness.models.quantization import bitsandbytes_config, disable_cpu_inference_repack
 from harness.tasks.formats import Example
 from harness.training import Recipe, load_recipe, train
-from harness.training.configs import max_length_tokens, peft_config, sft_config
+from harness.training.configs import max_length_tokens, peft_config, trainer_config
 from harness.training.data import load_examples
 
 ROOT = Path(__file__).parents[1]
@@ -66,7 +66,7 @@ def bare_trl(recipe: Recipe, base: str, directory: Path) -> None:
     set_seed(recipe.trainer.get("seed", 42))
     model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, **options)
     disable_cpu_inference_repack(model)
-    config = sft_config(recipe, directory / "checkpoints", device, dtype)
+    config = trainer_config(recipe, directory / "checkpoints", device, dtype)
     config.max_length = max_length_tokens(recipe)
     examples, held_out = load_examples(recipe)
     trainer = SFTTrainer(
@@ -75,7 +75,7 @@ def bare_trl(recipe: Recipe, base: str, directory: Path) -> None:
         train_dataset=_conversations(examples),
         eval_dataset=_conversations(held_out) if held_out else None,
         processing_class=tokenizer,
-        peft_config=peft_config(recipe),
+        peft_config=peft_config(recipe, base),
     )
     trainer.train()
     trainer.save_model(str(directory / "adapter"))

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from generator import commands, fixtures, gates, metrics, options, schema, sources, tasks
+from generator import commands, fixtures, gates, metrics, options, recipes, schema, sources, tasks
 
 _CONFIGURATION = """The file beside your suites, or `[tool.assay]` in `pyproject.toml`. An unknown key is an error that names
 the nearest known one. `assay schema` prints this as JSON Schema, for your editor.
-"""
-_RECIPE = """How an adapter is trained: `fixtures/recipes/NAME.yaml`, named by `--adapter=recipe:NAME` or `assay train NAME`.
-The arguments under `peft:` and `trainer:` are those of PEFT and TRL, by their own names. `assay schema --recipe` prints
-this as JSON Schema.
 """
 
 
@@ -20,16 +16,11 @@ def configuration() -> str:
     return schema.page("assay.yaml", sources.schema(), _CONFIGURATION)
 
 
-def recipes() -> str:
-    """The keys of a recipe."""
-    return schema.page("Recipes", sources.schema("--recipe"), _RECIPE)
-
-
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/options.md": options.page,
     "reference/commands.md": commands.page,
     "reference/configuration.md": configuration,
-    "reference/recipes.md": recipes,
+    "reference/recipes.md": recipes.page,
     "reference/tasks.md": tasks.page,
     "reference/fixtures.md": fixtures.page,
     "reference/metrics.md": metrics.page,

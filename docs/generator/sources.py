@@ -27,6 +27,9 @@ from harness.plugin.options import OPTIONS, Option
 from harness.tasks.build import build_task
 from harness.tasks.kinds import TASK_KINDS
 from harness.tasks.safety.sources import CONTINUATION_KIND, SAFETY_KIND
+from harness.training.arguments import UNTRAINABLE
+from harness.training.installed import declared_fields, peft_configs
+from harness.training.methods import GONE, METHODS, Method
 
 ROOT = Path(__file__).resolve().parents[2]
 _FIXTURE = type(pytest.fixture(lambda: None))
@@ -120,6 +123,29 @@ def _safety_metrics() -> dict[str, Sequence[Metric]]:
     from harness.tasks.safety.prompts import CLASS_METRICS
 
     return {SAFETY_KIND: CLASS_METRICS, CONTINUATION_KIND: (MAX_TOXICITY,)}
+
+
+def methods() -> Mapping[str, Method]:
+    """The methods that a recipe may name."""
+    return METHODS
+
+
+def gone_methods() -> Mapping[str, tuple[str, str]]:
+    """Those that TRL has no more: the last version that has them, and what to use instead."""
+    return GONE
+
+
+def peft_methods() -> Iterator[tuple[str, str, Sequence[str]]]:
+    """Those of PEFT's by which recipes train: name, configuration, and its arguments but for those that all have."""
+    common = set.intersection(*(set(declared_fields(config)) for config in peft_configs().values()))
+    for kind, config in sorted(peft_configs().items()):
+        if kind not in UNTRAINABLE:
+            yield kind, f"peft.{config.name}", [name for name in declared_fields(config) if name not in common]
+
+
+def refused_peft() -> Mapping[str, str]:
+    """The others, and why."""
+    return UNTRAINABLE
 
 
 def task_keys() -> dict[str, dict[str, Any]]:

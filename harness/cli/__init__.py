@@ -64,7 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("recipe", help="name in fixtures/recipes, or path of a YAML file")
     train.add_argument("--model", help="another base than the recipe's")
     train.add_argument("--profile", help="take this profile's number of training rows")
-    train.add_argument("--output", type=Path, help="copy the adapter to this directory")
+    train.add_argument("--output", type=Path, help="copy the adapter, or the whole model, to this directory")
+    train.add_argument(
+        "--show", type=int, metavar="ROWS", help="train nothing; show so many training rows as the model reads them"
+    )
     train.set_defaults(run=_train)
 
     doctor = commands.add_parser("doctor", help="show this machine, and who a model and an adapter are")
@@ -97,6 +100,9 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
         check_new(arguments.output)
     pair = _model_pair(model=arguments.model, adapter=f"recipe:{arguments.recipe}", profile=arguments.profile)
+    if arguments.show is not None:
+        _show_rows(pair, arguments.show)
+        return
     candidate = pair.candidate
     trained = pair.finder.trained
     assert trained is not None
@@ -105,7 +111,7 @@ def _train(arguments: argparse.Namespace) -> None:
         copy_new(candidate.directory, arguments.output)
     _print_facts(
         {
-            "adapter": arguments.output or candidate.directory,
+            "model" if candidate.adapter is None else "adapter": arguments.output or candidate.directory,
             "digest": trained.digest,
             "from cache": trained.from_cache,
             "steps": f"{summary.steps} (kept: {summary.best_step})",
@@ -114,6 +120,15 @@ def _train(arguments: argparse.Namespace) -> None:
             "seconds": round(summary.duration_s, 1),
         }
     )
+
+
+def _show_rows(pair: ModelPair, count: int) -> None:
+    from harness.models.loading import load_tokenizer
+    from harness.training.showing import shown_rows
+
+    assert pair.recipe is not None
+    tokenizer = load_tokenizer(pair.base.directory)
+    print("\n".join(shown_rows(pair.recipe, tokenizer, count)))
 
 
 def _doctor(arguments: argparse.Namespace) -> None:

@@ -29,10 +29,8 @@ UNTRAINABLE: Mapping[str, str] = {
         ("POLY", "MULTITASK_PROMPT_TUNING"),
         "to whose model each text would have to name its task, which TRL's trainers do not",
     ),
-    **dict.fromkeys(
-        ("CPT", "ADAPTION_PROMPT"),
-        "which computes its loss or its layers from logits that TRL's trainers do not compute",
-    ),
+    "CPT": "which computes a loss of its own from logits, and TRL's trainers compute none",
+    "ADAPTION_PROMPT": "whose forward does not hand on what TRL's trainers ask of it",
     "SHADOW": "of whose last layer nothing reaches the loss",
 }
 """Methods of PEFT's by which nothing can be trained here, and why, to follow the name."""

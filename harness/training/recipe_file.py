@@ -33,9 +33,10 @@ class DataFile(_RecipePart):
     """as written in the recipe; relative paths start at the recipe's root"""
     task: Text | None = None
     """a task of assay.yaml: its prompt is put to each row, system prompt and examples and all, and its right answer is
-    learnt, so that what is trained on is what is asked"""
+    learnt, or what is answered is graded as by it (`grader`), so that what is trained on is what is asked"""
     format: Text = AUTO
-    """format of the rows, known to `harness.tasks.formats`, or auto, which finds it out"""
+    """format of rows of answers to learn, or auto, which finds it out; text is plain text, which is learnt whole. Other methods
+    tell rows by their columns"""
     limit: Count | None = None
     """rows to draw at random (by the data seed), keeping file order; null takes all"""
 

@@ -12,6 +12,7 @@ from small_recipe import MakeRecipe
 from transformers import AutoTokenizer, TrainerCallback
 
 from harness.training import Recipe
+from harness.training.showing import shown_rows
 from harness.training.trainer import fit
 
 STEPS = {"max_steps": 1, "eval_strategy": "no", "eval_steps": None}
@@ -103,3 +104,26 @@ def test_noise_and_other_losses_pass_through(make_recipe: MakeRecipe, learner_di
         base_path=str(learner_dir), work_dir=tmp_path / "work", adapter_dir=tmp_path / "adapter",
     )  # fmt: skip
     assert 0 < log.points[0].loss < 0.1  # DFT weighs each token's loss by its probability
+
+
+@pytest.mark.parametrize(
+    ("method", "row", "shown"),
+    [
+        ("sft", {"prompt": "2+2?", "completion": "4"}, ["row 1 of 1, ", "2+2?", "[[4<|im_end|>]]"]),
+        (
+            "dpo",
+            {"prompt": "2+2?", "chosen": "4", "rejected": "5"},
+            ["better: [[4<|im_end|>]]", "worse: [[5<|im_end|>]]"],
+        ),
+        ("kto", {"prompt": "2+2?", "completion": "5", "label": False}, ["not wanted: [[5<|im_end|>]]"]),
+        ("grpo", {"prompt": "2+2?"}, ["2+2?<|im_end|>\n<|im_start|>assistant"]),
+    ],
+)
+def test_rows_are_shown_as_the_model_reads_them(
+    make_recipe: MakeRecipe, tiny_model_dir: Path, tmp_path: Path, method: str, row: dict[str, Any], shown: list[str]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row))
+    more = {"reward": "a:b"} if method == "grpo" else {}
+    recipe = make_recipe(method=method, data={"train": {"path": "rows.jsonl"}}, trainer=STEPS, **more)
+    text = "\n".join(shown_rows(recipe, AutoTokenizer.from_pretrained(tiny_model_dir), 3))
+    assert [part for part in shown if part not in text] == []

@@ -52,8 +52,8 @@ class Row:
 
     @property
     def question(self) -> str:
-        """The prompt without its system turns, which many rows share."""
-        return "\n".join(turn.content for turn in self.prompt if turn.role not in SYSTEM_ROLES)
+        """The prompt without its system turns, which many rows share; of plain text, the text."""
+        return "\n".join(turn.content for turn in self.prompt or self.turns if turn.role not in SYSTEM_ROLES)
 
     @property
     def text(self) -> str:
@@ -90,8 +90,10 @@ class Part:
 
     @property
     def rows(self) -> list[Row]:
-        """The examples with their locations; prompts that are answered while training have no answer to look at."""
-        return [Row(self.location(one.row), one.conversation) for one in self.examples if one.conversation.learnt]
+        """The examples with their locations, of pairs that with the better answer. Prompts that are answered while training have
+        none, and answers that are not wanted (KTO) are not taught."""
+        taught = (one for one in self.examples if one.conversation.learnt and one.wanted is not False)
+        return [Row(self.location(one.row), one.conversation) for one in taught]
 
     def location(self, row: int) -> str:
         """File and row, for messages."""

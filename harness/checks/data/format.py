@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.checks.data.corpus import Corpus
 from harness.checks.data.finding import Finding, share_check
 from harness.gates import Check
+from harness.tasks.conversations import Conversation
 from harness.tasks.formats import known_formats
 
 _FOLLOWS = {
@@ -43,7 +44,7 @@ def conversations_are_in_order(corpus: Corpus) -> Check:
     findings = [
         Finding(part.location(example.row), fault)
         for part, example in examples
-        if (fault := order_fault(example.conversation.roles))
+        if (fault := _order_fault(example.conversation))
     ]
     total = len(examples)
     return share_check(
@@ -57,6 +58,13 @@ def conversations_are_in_order(corpus: Corpus) -> Check:
         remedy="order the turns as system, user, assistant, user, assistant ..., merge two turns of one speaker, "
         "and end with the answer wanted: what follows it is not trained on",
     )
+
+
+def _order_fault(conversation: Conversation) -> str:
+    """Plain text has no turns, and a prompt that is answered while training lacks its last."""
+    if not conversation.prompt:
+        return ""
+    return order_fault(conversation.roles if conversation.learnt else [*conversation.roles, "assistant"])
 
 
 def order_fault(roles: list[str]) -> str:

@@ -45,9 +45,10 @@ _FEWEST_TOKENS, _MOST_TOKENS = 32, 256
 
 
 def answer_task(corpus: Corpus, size: int) -> Task:
-    """At most `size` prompts, half of them trained on and half held out, as many as there are of each."""
+    """At most `size` prompts, half of them trained on and half held out, as many as there are of each. Plain text has none."""
     kinds = {HELD_OUT: size // 2, TRAINED: size - size // 2}
-    items = [item_of(row, kind, row.taught) for kind, most in kinds.items() for row in sample_rows(corpus, kind, most)]
+    drawn = {kind: sample_rows(corpus, kind, most) for kind, most in kinds.items()}
+    items = [item_of(row, kind, row.taught) for kind, rows in drawn.items() for row in rows if row.prompt]
     longest = max((len(item.target) for item in items), default=0)
     cap = min(_MOST_TOKENS, max(_FEWEST_TOKENS, math.ceil(_TOKENS_A_CHARACTER * longest)))
     return Task(ROW_ANSWERS, items, TextGrader(max_new_tokens=cap).fit(items), digest_rows(items))
