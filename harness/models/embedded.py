@@ -6,12 +6,15 @@ user's cache directory; everything else treats the result as any local model dir
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from harness.config.spec import EMBEDDED_NAME
@@ -96,7 +99,7 @@ def _convert(gguf: Path, destination: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    with quiet_loading():
+    with quiet_loading(), _read_once():
         # dequantize=True: otherwise transformers marks the model quantised and refuses to save or train it.
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent, gguf_file=gguf.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16
@@ -104,3 +107,18 @@ def _convert(gguf: Path, destination: Path) -> None:
         model.config._name_or_path = EMBEDDED_NAME
         model.save_pretrained(destination)
         AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(destination)
+
+
+@contextlib.contextmanager
+def _read_once() -> Iterator[None]:
+    """While open, transformers parses the file once, not for configuration, weights and tokenizer each, and takes the names of
+    tensors once, not for each module: two thirds of the time of a conversion.
+    """
+    import gguf
+
+    reader, names = gguf.GGUFReader, gguf.get_tensor_name_map
+    gguf.GGUFReader, gguf.get_tensor_name_map = cache(reader), cache(names)
+    try:
+        yield
+    finally:
+        gguf.GGUFReader, gguf.get_tensor_name_map = reader, names
