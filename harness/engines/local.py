@@ -6,7 +6,7 @@ import gc
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +22,7 @@ from harness.engines.requests import (
     Divergence,
     DivergenceRequest,
     GenerateRequest,
+    Generation,
     Request,
     RollingRequest,
     Score,
@@ -29,6 +30,7 @@ from harness.engines.requests import (
 )
 from harness.engines.strategy import BatchJob, BatchLimits, Strategy, TokenPair, context_length
 from harness.errors import EngineError
+from harness.models.device import short_operations
 from harness.models.forwards import is_out_of_memory
 
 if TYPE_CHECKING:
@@ -93,7 +95,8 @@ class LocalBackend:
 
     def _generation_jobs(self, asked: Mapping[int, GenerateRequest]) -> Iterator[BatchJob[Answer]]:
         prompts = [self._prompt(request) for request in asked.values()]
-        return _renumbered(list(asked), self._strategy.plan_generations(list(asked.values()), prompts))
+        jobs = self._strategy.plan_generations(list(asked.values()), prompts)
+        return _renumbered(list(asked), (replace(job, run=partial(_token_by_token, job)) for job in jobs))
 
     def _choice_jobs(self, asked: Mapping[int, ChoiceRequest]) -> Iterator[BatchJob[Answer]]:
         """Each choice is scored as a continuation of the prompt they share."""
@@ -161,6 +164,10 @@ class LocalBackend:
         return loaded if self._adapter else replace(loaded, reserved_tokens=0)
 
     @cached_property
+    def _is_reference(self) -> bool:
+        return not self._adapter and self._load() is self._reference()
+
+    @cached_property
     def _strategy(self) -> Strategy:
         return fitting_strategy(self._loaded, self._limits, share_prefixes=self._share_prefixes)
 
@@ -179,6 +186,10 @@ class LocalBackend:
         """
         import torch
 
+        if self._is_reference:
+            for index, windows in asked.items():
+                yield index, Divergence(0.0, sum(len(tail) for _, tail in windows), 0.0)
+            return
         with torch.inference_mode(), self._reference().adapter(on=False) as bare:
             base = {index: [self._log_probs(bare, *window).cpu() for window in asked[index]] for index in asked}
         del bare
@@ -238,7 +249,7 @@ def _of_kind(kind: type[R], requests: Sequence[Request]) -> dict[int, R]:
     return {index: request for index, request in enumerate(requests) if isinstance(request, kind)}
 
 
-def _renumbered(indices: Sequence[int], jobs: Sequence[BatchJob[Answer]]) -> Iterator[BatchJob[Answer]]:
+def _renumbered(indices: Sequence[int], jobs: Iterable[BatchJob[Answer]]) -> Iterator[BatchJob[Answer]]:
     """Jobs over the requests of one kind, as jobs over all requests.
 
     Args:
@@ -249,6 +260,11 @@ def _renumbered(indices: Sequence[int], jobs: Sequence[BatchJob[Answer]]) -> Ite
         return ((indices[number], answer) for number, answer in job.run(model))
 
     return (BatchJob([indices[number] for number in job.numbers], partial(run, job)) for job in jobs)
+
+
+def _token_by_token(job: BatchJob[Generation], model: Any) -> Iterator[tuple[int, Generation]]:
+    with short_operations(model):
+        yield from job.run(model)
 
 
 def _choices(owners: Sequence[int], jobs: Sequence[BatchJob[Score]], model: Any) -> Iterator[tuple[int, Choice]]:

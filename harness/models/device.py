@@ -6,6 +6,8 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +64,30 @@ def _has_bfloat16(device: torch.device) -> bool:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     # MPS emulates it slowly on the older chips and answers for none of them: float32 is safe on all.
     return False
+
+
+_NARROW = 1024
+
+
+@contextmanager
+def short_operations(model: Any) -> Iterator[None]:
+    """While open, torch computes with one thread of two on the CPU, where a model's layers are narrow.
+
+    A generated token is thousands of operations then, each too short for a second thread to be worth its waking. Measured with
+    a hidden size of 576 on two cores: a sixth less time on a machine of its own, a third of it beside other work.
+    `OMP_NUM_THREADS` leaves the number as it says.
+    """
+    import torch
+
+    found, width = torch.get_num_threads(), getattr(model.config.get_text_config(), "hidden_size", _NARROW)
+    if model.device.type != "cpu" or found != 2 or width >= _NARROW or "OMP_NUM_THREADS" in os.environ:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(found)
 
 
 def dtype_name(dtype: torch.dtype) -> str:
