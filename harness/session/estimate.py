@@ -85,7 +85,8 @@ def estimate(pair: ModelPair, tasks: Sequence[TaskLike]) -> Estimate:
 
 
 def _count_cached(pair: ModelPair, role: Role, digest: str, requests: Sequence[Request]) -> int:
-    keys = [answer_key(digest, request, pair.other_base(role)) for request in requests]
+    other = pair.other_base(role)
+    keys = [answer_key(digest, request, other) for request in requests]
     known = pair.answers.known(keys)
     return sum(key in known for key in keys)
 

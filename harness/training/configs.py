@@ -62,7 +62,11 @@ def peft_config(recipe: Recipe) -> PeftConfig:
 
 def max_length_tokens(recipe: Recipe) -> int | None:
     """The recipe's `max_length`, or the default of the installed `SFTConfig`."""
-    from trl import SFTConfig
+    given: int | None
+    if "max_length" in recipe.trainer:
+        given = recipe.trainer["max_length"]
+    else:
+        from trl import SFTConfig
 
-    given: int | None = recipe.trainer.get("max_length", SFTConfig.max_length)
+        given = SFTConfig.max_length
     return given
