@@ -19,6 +19,7 @@ _LISTED_LABELS = 400
 _BATCH = 4
 _PASSES, _FEWEST_STEPS, _MOST_STEPS = 1, 42, 400
 _EVALUATIONS = 3
+_KEPT_TOKENS = 2048  # of a batch, at the most, whose activations are kept: 4 GiB with the embedded model
 _EXAMPLE, _EXAMPLE_COLUMNS = "fixtures/data/tickets.csv", ("text", "team")
 _REHEARSAL = "fixtures/data/rehearsal/rows.jsonl"
 
@@ -134,6 +135,7 @@ def _render(template: str, table: Table, parts: Parts, name: str, model: str) ->
         steps=steps,
         rehearsed=min(124, steps // 4),
         longest=_longest_row(table),
+        kept=_KEPT_TOKENS,
         interval=interval,
     )
 
