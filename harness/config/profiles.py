@@ -55,7 +55,7 @@ _JUDGING = {"llmbar": 40, "instructions": 40, "mini_instructions": 40}
 # 40 seconds: rows of which likelihoods are taken, and prompts of them that are answered
 _OVERFITTING = {"training_rows": 32, "held_out_rows": 32, "row_answers": 32}
 
-# a first look: a minute and a half on two cores, and too little to tell small losses
+# a first look: a minute on two cores, and too little to tell small losses
 _LOOK = {"harmful_prompts": 12, "borderline_prompts": 12, "mini_harmful": 12, "mini_borderline": 12, "general_text": 16}
 _LOOK |= {"mini_math": 12, "mini_instructions": 12, **dict.fromkeys(_OVERFITTING, 16)}
 

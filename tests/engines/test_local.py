@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from harness.engines import GenerateRequest, Prompt, Score, ScoreRequest
+from harness.engines import DivergenceRequest, GenerateRequest, Prompt, Score, ScoreRequest
 from harness.engines.local import LocalBackend
 from harness.engines.strategy import BatchLimits
 from harness.errors import EngineError
@@ -183,3 +183,22 @@ def test_scores_and_generations_are_never_in_one_batch(tiny_loaded):
     mixed = [*generate_requests(4), *(ScoreRequest(Prompt.chat(p), "yes") for p in PROMPTS)]
     found = answers(tiny_loaded, mixed)
     assert [isinstance(a, Score) for a in found] == [False] * 5 + [True] * 5
+
+
+def test_the_base_is_not_asked_how_far_it_is_from_itself(tiny_loaded: LoadedModel) -> None:
+    found, forwards = [], []
+    for on in (False, True):
+        [batch] = LocalBackend(lambda: tiny_loaded, adapter=on, share_prefixes=SHARE).plan(
+            [DivergenceRequest("A text.")]
+        )
+        asked: list[object] = []
+        hook = (
+            tiny_loaded.in_memory()
+            .model.get_base_model()
+            .register_forward_hook(lambda *_, asked=asked: asked.append(1))
+        )
+        found += [answer for _, answer in batch.run()]
+        hook.remove()
+        forwards.append(len(asked))
+    assert forwards == [0, 2]  # of the candidate's, one is the base's
+    assert (found[0].kl, found[0].tokens) == (0.0, found[1].tokens)

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tiny_gguf import write_tiny_gguf
 
 from harness.engines import GenerateRequest, Prompt
 from harness.engines.local import LocalBackend
@@ -40,6 +41,16 @@ def test_a_copy_in_the_cache_needs_no_download(monkeypatch):
     target.mkdir(parents=True)
     monkeypatch.setattr(embedded.subprocess, "run", lambda *a, **k: pytest.fail("downloads"))
     assert embedded.ensure_embedded_model() == target
+
+
+def test_a_conversion_parses_the_file_once(learner_dir: Path, tmp_path: Path) -> None:
+    import gguf
+
+    file, parser = write_tiny_gguf(learner_dir, tmp_path / "tiny.gguf"), gguf.GGUFReader
+    with pytest.raises(KeyboardInterrupt), embedded._read_once():
+        assert gguf.GGUFReader(file) is gguf.GGUFReader(file)
+        raise KeyboardInterrupt
+    assert gguf.GGUFReader is parser
 
 
 @pytest.mark.real_model

@@ -19,6 +19,8 @@ from harness.models import loading
 from harness.models.adapters import kind
 from harness.models.loading import LoadedModel
 from harness.session import Session
+from harness.session.estimate import estimate
+from harness.session.model_pair import ModelPair
 
 NewSession = Callable[..., Session]
 
@@ -172,3 +174,14 @@ def test_an_adapter_that_changes_the_base_is_not_measured_and_leaves_no_answers_
     healthy = new_session()
     healthy.evaluate("pets", "base")
     assert healthy.facts().answers.to_json() == {"cached": 0, "computed": 10}
+
+
+def test_models_are_identified_once_for_all_answers_foreseen(
+    new_session: NewSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, identified = new_session(), []
+    find = ModelPair.other_base
+    monkeypatch.setattr(ModelPair, "other_base", lambda pair, role: identified.append(role) or find(pair, role))
+    found = estimate(session.models, [session.task("pets")])
+    assert (found.answers, found.cached) == (20, 0)
+    assert identified == ["base", "candidate"]

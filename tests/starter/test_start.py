@@ -127,6 +127,14 @@ def test_another_base_is_trained_without_answers_of_the_embedded_one(here: Path,
     assert recipe.base == str(tiny_model_dir)
     assert recipe.data.rehearsal is None
     assert not (here / "data/rehearsal.jsonl").exists()
+    assert "activation_checkpointing" not in recipe.trainer  # of a size that is not known
+
+
+@pytest.mark.parametrize(("characters", "kept"), [(10, True), (5000, False)])
+def test_activations_are_kept_where_rows_are_short(here: Path, characters: int, kept: bool) -> None:
+    rows = [{"q": f"{i}+1?" + " please" * (characters // 7), "a": i + 1} for i in range(20)]
+    assert main(["init", "--from-jsonl", write(rows, "sums.jsonl"), "--text=q", "--label=a"]) == 0
+    assert loaded()[1].trainer.get("activation_checkpointing", True) is not kept
 
 
 @pytest.mark.parametrize(
