@@ -11,19 +11,105 @@ from pathlib import Path
 
 import platformdirs
 
-from harness.errors import ConfigError
+from harness.errors import AssayError, ConfigError, show
 
 CACHE_VARIABLE = "ASSAY_CACHE_DIR"
 ANSWERS_LIMIT_VARIABLE = "ASSAY_CACHE_LIMIT"
 _DEFAULT_ANSWERS_LIMIT = "4 GiB"
+MOST_TEXT_BYTES = 1 << 20
+"""Of what a person writes: a configuration, a template, a rubric."""
 
 
 def cache_dir() -> Path:
-    """The user's cache directory (`ASSAY_CACHE_DIR`, else the platform's), created if missing."""
+    """The user's cache directory (`ASSAY_CACHE_DIR`, else the platform's), created if missing.
+
+    Raises:
+        ConfigError: it cannot be made, or may not be written to.
+    """
     configured = os.environ.get(CACHE_VARIABLE)
-    path = Path(configured).expanduser() if configured else Path(platformdirs.user_cache_dir("adapter-assay", False))
-    path.mkdir(parents=True, exist_ok=True)
+    path = user_path(configured or platformdirs.user_cache_dir("adapter-assay", False), CACHE_VARIABLE)
+    return usable_directory(path, "the cache directory", f"set {CACHE_VARIABLE} to a directory that you may write to")
+
+
+def user_path(text: str | Path, named: str, error: type[AssayError] = ConfigError) -> Path:
+    """What a person wrote as a path, `~` for their home; there or not.
+
+    Args:
+        named: where it was written, for the error: an option, a key or a variable.
+
+    Raises:
+        AssayError: of the type `error`; no path can be so, or what it leads through may not be looked into.
+    """
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as exc:  # ~nobody
+        raise error(f"{named}={show(str(text))}: {exc}", "write the path in full") from exc
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else exc
+        raise error(f"{named}={show(str(text))} is no path that can be used: {reason}", "give another path") from exc
     return path
+
+
+def usable_directory(path: Path, what: str, remedy: str, error: type[AssayError] = ConfigError) -> Path:
+    """The directory itself, made if missing.
+
+    Raises:
+        AssayError: of the type `error`; it cannot be made, or nothing can be written into it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:  # a file in its place, or in place of one above it, too
+        raise error(f"{path} cannot be {what}: {exc.strerror}", remedy) from exc
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise error(f"{path} cannot be {what}: it may not be written to", remedy)
+    return path
+
+
+def read_file(path: Path, error: type[AssayError], remedy: str, *, most_bytes: int) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        AssayError: of the type `error`; there is none, it is no file (a pipe or a device has no end), it cannot be read, or is
+            longer.
+    """
+    try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+            raise error(f"{path} cannot be read: it is no file, but a pipe or a device", remedy)
+        with path.open("rb") as stream:
+            data = stream.read(most_bytes + 1)
+    except FileNotFoundError as exc:
+        raise error(f"{path} is missing", remedy) from exc
+    except OSError as exc:
+        raise error(f"{path} cannot be read: {exc.strerror}", remedy) from exc
+    if len(data) > most_bytes:
+        raise error(f"{path} is longer than {show_size(most_bytes)}, and is not read", remedy)
+    return data
+
+
+def read_text_file(
+    path: Path,
+    error: type[AssayError],
+    remedy: str,
+    *,
+    most_bytes: int = MOST_TEXT_BYTES,
+    keep_line_ends: bool = False,
+) -> str:
+    """The same as text; lines end in "\n" unless they are kept.
+
+    Raises:
+        AssayError: of the type `error`; as of `read_file`, or it is not UTF-8.
+    """
+    data = read_file(path, error, remedy, most_bytes=most_bytes)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as exc:
+        raise error(f"{path} cannot be read: it is not UTF-8 at byte {exc.start}", "save it as UTF-8") from exc
+    return text if keep_line_ends else text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def answers_file() -> Path:

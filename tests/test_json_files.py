@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.errors import DataError
-from harness.json_files import read_json_object
+from harness.json_files import kept_json, load_json, read_json_object
 
 
 def test_an_object_is_read(tmp_path: Path) -> None:
@@ -38,3 +39,37 @@ def test_what_is_no_object_is_told_with_the_callers_remedy(tmp_path: Path, data:
 def test_a_directory_in_its_place_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
         read_json_object(tmp_path, DataError, "restore it")
+
+
+DEEP = ["[" * 101 + "]" * 101, '{"a": ' * 101 + "1" + "}" * 101, "[" * 100_000, '{"a": [' * 60 + "1" + "]}" * 60]
+
+
+@pytest.mark.parametrize("text", DEEP, ids=["lists", "objects", "torn", "both"])
+def test_what_is_nested_too_deep_is_refused_before_anything_recurs_into_it(text: str) -> None:
+    for given in (text, text.encode()):
+        with pytest.raises(ValueError, match="nested more than 100 deep"):
+            load_json(given)
+
+
+def test_brackets_in_texts_and_side_by_side_are_no_depth() -> None:
+    assert load_json('["' + "[" * 500 + '"]') == ["[" * 500]
+    assert load_json("[" + ",".join(["[{}]"] * 500) + "]") == [[{}]] * 500
+
+
+def test_what_was_left_for_another_process_is_read_or_not_there(tmp_path: Path) -> None:
+    note = tmp_path / "note.json"
+    assert kept_json(note) is None
+    for data, left in ((b"[1]", [1]), (b"[1", None), (b"[" * 100_000, None), (b"\xff", None)):
+        note.write_bytes(data)
+        assert kept_json(note) == left
+
+
+def test_a_pipe_and_a_file_without_end_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name in ("pipe", "link"):
+        with pytest.raises(DataError, match="it is no file, but a pipe or a device"):
+            read_json_object(tmp_path / name, DataError, "restore it")
+    (tmp_path / "a.json").write_text("[1, 2]")
+    with pytest.raises(DataError, match=r"a\.json is longer than 5 B"):
+        read_json_object(tmp_path / "a.json", DataError, "restore it", most_bytes=5)

@@ -11,6 +11,7 @@ from harness.annotate.review import BlindPair, Review, StoredPair, make_review
 from harness.digests import digest_bytes
 from harness.errors import DataError, show
 from harness.json_files import parse_json_object
+from harness.paths import read_file
 from harness.runs.run import Run
 
 ANSWERS_SCHEMA = 1
@@ -21,6 +22,7 @@ Side = Literal["candidate", "base", "tie"]
 
 _HEAD: Mapping[str, tuple[type, ...]] = {"page": (str,), "run": (str,), "task": (str,), "seed": (int,)}
 _PREFERRED = ("1", "2", "tie")
+_MOST_BYTES = 1 << 28
 _RESTORE = "save the page to a file again: it keeps its answers in the browser it was filled in with"
 
 
@@ -113,10 +115,7 @@ def check_once(pages: Sequence[Filled]) -> None:
 
 
 def _read(path: Path) -> tuple[bytes, dict[str, Any]]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}", "check the path") from None
+    data = read_file(path, DataError, "check the path", most_bytes=_MOST_BYTES)
     document = parse_json_object(data, path, DataError, _RESTORE)
     if document.get("schema") != ANSWERS_SCHEMA:
         problem = f"{path} has the schema {show(document.get('schema'))}; this version reads {ANSWERS_SCHEMA}"

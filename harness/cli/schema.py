@@ -62,17 +62,14 @@ def config_schema() -> dict[str, Any]:
 def _migrate(arguments: argparse.Namespace) -> None:
     from harness.config import ConfigFile
     from harness.config.migrate import migrate
-    from harness.paths import write_atomic
+    from harness.paths import read_text_file, write_atomic
     from harness.training.recipe import RecipeFile
 
     file: Path = arguments.file
     if file.suffix not in (".yaml", ".yml"):
         raise ConfigError(f"{file} is no YAML file", "of a pyproject.toml rename the keys that a warning tells by hand")
     wanted = "a recipe" if arguments.recipe else "an assay.yaml"
-    try:
-        text = file.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{file} cannot be read: {exc}", f"give the path of {wanted}") from exc
+    text = read_text_file(file, ConfigError, f"give the path of {wanted}", keep_line_ends=True)
     model = RecipeFile if arguments.recipe else ConfigFile
     text, changes = migrate(text, str(file), model, _document(arguments.recipe), ConfigError)
     for one in changes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from harness.compare.paired import Scores, aligned
+from harness.json_files import load_json
 from harness.runs.run import Run
 from harness.runs.samples import select
 
@@ -94,4 +94,4 @@ def _texts(run: Run, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], Mapp
 
 
 def _flip(item: str, before: Mapping[str, str], after: Mapping[str, str]) -> Flip:
-    return Flip(item, before["prompt"], json.loads(before["target"]), before["answer"], after["answer"])
+    return Flip(item, before["prompt"], load_json(before["target"]), before["answer"], after["answer"])

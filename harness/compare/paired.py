@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.json_files import load_json
 from harness.runs.codec import number
 from harness.runs.run import Run
 from harness.runs.samples import select
@@ -156,7 +156,7 @@ def _scores(table: pa.Table) -> Scores:
 
 def _decoded(texts: Sequence[str]) -> list[Any]:
     # one document is parsed many times faster than one for each row
-    values: list[Any] = json.loads(f"[{','.join(texts)}]")
+    values: list[Any] = load_json(f"[{','.join(texts)}]")
     return values
 
 

@@ -13,8 +13,9 @@ from harness.config.base import Section, TemplateArgs, Text, objection
 from harness.config.checking import check, location
 from harness.config.sections import Quantization
 from harness.config.spec import SubjectSpec, parse_adapter_spec, parse_model_spec, parse_served, put_on
-from harness.config.yaml_text import parse_yaml
+from harness.config.yaml_text import parse_yaml, read_yaml
 from harness.errors import ConfigError
+from harness.paths import user_path
 
 Combination = Literal[
     "cat", "linear", "svd", "ties", "ties_svd", "dare_linear", "dare_ties", "dare_linear_svd", "dare_ties_svd",
@@ -125,9 +126,9 @@ def read_candidate(text: str, option: str = "--candidate") -> SubjectSpec:
     """
     if text.startswith(("{", "[")):
         return _of_document(parse_yaml(text, option, ConfigError), option, Path.cwd())
-    path = Path(text).expanduser()
+    path = user_path(text, option)
     if path.suffix in (".yaml", ".yml") and path.is_file():
-        document = parse_yaml(path.read_text(encoding="utf-8"), str(path), ConfigError)
+        document = read_yaml(path, ConfigError, f"give {option} a file that can be read")
         return _of_document(document, str(path), path.resolve().parent)
     return subject_spec(text, option, lambda named: named)
 

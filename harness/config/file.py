@@ -16,8 +16,9 @@ from harness.config.policy import WaiverEntry, check_waivers
 from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
 from harness.config.sections import AUTO, Forgetting, Integrity, Judging, Safety, Serving
 from harness.config.thresholds import DataThresholds, OverfittingThresholds, Thresholds, TrainingThresholds
-from harness.config.yaml_text import parse_yaml
+from harness.config.yaml_text import read_yaml
 from harness.errors import ConfigError
+from harness.paths import read_text_file
 from harness.records import Severity
 
 FILE_NAME = "assay.yaml"
@@ -158,10 +159,9 @@ def load_config(path: Path) -> Config:
 
 def _read(path: Path) -> Any:
     """The file's document; of a pyproject.toml its `tool` table."""
+    if path.suffix != ".toml":
+        return read_yaml(path, ConfigError, "make it readable, or name another by --assay-config")
     try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".toml":
-            return tomllib.loads(text).get("tool", {})
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        return tomllib.loads(read_text_file(path, ConfigError, "make it readable")).get("tool", {})
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"{path} cannot be parsed: {exc}", "fix the syntax at the place named") from exc
-    return parse_yaml(text, str(path), ConfigError)

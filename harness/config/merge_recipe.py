@@ -14,7 +14,7 @@ from harness.config.base import objection
 from harness.config.candidate import Stack, beside, stack_spec
 from harness.config.checking import check, location
 from harness.config.spec import SubjectSpec
-from harness.config.yaml_text import parse_yaml
+from harness.config.yaml_text import read_yaml
 from harness.errors import ConfigError
 
 
@@ -56,9 +56,7 @@ def read_merge_recipe(file: Path) -> MergeRecipe:
     Raises:
         ConfigError: there is none, or it is malformed.
     """
-    if not file.is_file():
-        raise ConfigError(f"{file}: no such file", "give the path of a merge's recipe")
-    document = parse_yaml(file.read_text(encoding="utf-8"), str(file), ConfigError)
+    document = read_yaml(file, ConfigError, "give the path of a merge's recipe")
     find = partial(beside, file.resolve().parent)
     if isinstance(document, Mapping) and "merge_method" in document:
         return MergeRecipe(file, document, find)

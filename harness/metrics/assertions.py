@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines.requests import Generation
-from harness.errors import TaskError, first_line, show
+from harness.errors import TaskError, show
+from harness.json_files import load_json, read_json
 from harness.metrics.base import Metric
+from harness.paths import user_path
 
 Holds = Callable[[Generation], bool]
 
@@ -108,9 +109,9 @@ def _schema(value: Any, root: Path) -> Mapping[str, Any]:
     """A schema as it is written, or out of the file that is named."""
     if isinstance(value, str):
         try:
-            value = json.loads((root / value).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"give a JSON Schema, or the path of a file that holds one: {first_line(error)}") from None
+            value = read_json(user_path(root / value, "json_schema", TaskError), TaskError, "")
+        except TaskError as error:
+            raise ValueError(f"give a JSON Schema, or the path of a file that holds one: {error}") from None
     if not isinstance(value, Mapping):
         raise ValueError("give a JSON Schema, as in {type: object, required: [name]}, or the path of a file with one")
     if remote := sorted(one for one in _references(value) if not one.startswith("#")):
@@ -139,8 +140,8 @@ def _json_schema(schema: Mapping[str, Any]) -> Holds:
 
     def holds(answer: Generation) -> bool:
         try:
-            value = json.loads(answer.text, parse_constant=_refuse)
-        except (ValueError, RecursionError):  # models write anything
+            value = load_json(answer.text, parse_constant=_refuse)
+        except ValueError:  # models write anything
             return False
         return bool(validator.is_valid(value))
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import TaskError, first_line, show
+from harness.errors import TaskError, show
 from harness.metrics.base import Metric
+from harness.paths import read_text_file, user_path
 
 _REVISION = 1
 
@@ -65,11 +66,9 @@ def _read(value: Any, root: Path) -> str:
     if len(value.split()) > 1:
         return value.strip()
     try:
-        text = (root / value).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"say in words what makes an answer good, or give the path of a text file: {first_line(error)}"
-        ) from None
+        text = read_text_file(user_path(root / value, "rubric", TaskError), TaskError, "").strip()
+    except TaskError as error:
+        raise ValueError(f"say in words what makes an answer good, or give the path of a text file: {error}") from None
     if not text:
         raise ValueError("write into that file what makes an answer good: it is empty")
     return text

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.errors import AdapterError
 from harness.models.adapters.files import read_json
+from harness.paths import read_text_file
 
 _DEFAULT, _WITH_TOOLS = "default", "tool_use"
 
@@ -42,10 +43,7 @@ def template_for(templates: Mapping[str, str], *, tools: bool) -> str | None:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as exc:
-        raise AdapterError(f"{path} cannot be read: {exc}", "save the tokenizer again, as UTF-8") from exc
+    return read_text_file(path, AdapterError, "save the tokenizer again, as UTF-8")
 
 
 def _named(held: Any) -> dict[str, str]:

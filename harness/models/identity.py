@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.digests import digest_bytes, digest_file, digest_json
 from harness.errors import ModelError
-from harness.json_files import read_json_object
+from harness.json_files import kept_json, read_json_object
 from harness.models.chat_templates import read_chat_templates
 from harness.models.stored_quantization import as_computed, stored_quantization
 from harness.paths import cache_dir, write_atomic
@@ -125,12 +125,9 @@ def cached_file_digest(path: Path) -> str:
         return digest_file(path)
     stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
     note = cache_dir() / "digests" / f"{digest_bytes(os.fsencode(path.resolve()))}.json"
-    try:
-        known = json.loads(note.read_text())
-        if known["stamp"] == stamp:
-            return str(known["sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # no note, or a torn one: hash the file
+    known = kept_json(note)
+    if isinstance(known, dict) and known.get("stamp") == stamp and isinstance(known.get("sha256"), str):
+        return str(known["sha256"])
     sha = digest_file(path)
     if time.time() - status.st_mtime > _SETTLED_S:
         write_atomic(note, json.dumps({"stamp": stamp, "sha256": sha}))
@@ -144,10 +141,7 @@ def _files_digest(directory: Path, names: Iterable[str]) -> str:
 def _canonical_json_digest(path: Path) -> str:
     if not path.is_file():
         return "none"
-    try:
-        return digest_json(_canonical(read_json_object(path, ModelError, _RESTORE)))
-    except RecursionError as exc:
-        raise ModelError(f"{path} is nested too deep to be read", _RESTORE) from exc
+    return digest_json(_canonical(read_json_object(path, ModelError, _RESTORE)))
 
 
 def _canonical(value: object) -> object:

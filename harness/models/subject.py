@@ -14,6 +14,7 @@ from harness.models.chat_templates import read_chat_templates
 from harness.models.identity import Identity, model_identity
 from harness.models.resolve import ResolvedAdapter, ResolvedModel
 from harness.models.stack import Stack
+from harness.paths import read_text_file, user_path
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,4 @@ def chosen_template(template: str | None, adapter: ResolvedAdapter | None) -> st
         if "default" not in found:
             raise ConfigError("template: adapter, and no chat template lies beside one", "name the template's file")
         return found["default"] if len(found) == 1 else found
-    try:
-        return Path(str(template)).read_text(encoding="utf-8")
-    except (OSError, ValueError) as exc:
-        raise ConfigError(f"template: {template} cannot be read: {exc}", "give the path of a Jinja file") from exc
+    return read_text_file(user_path(str(template), "template"), ConfigError, "give the path of a Jinja file")

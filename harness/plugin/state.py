@@ -16,6 +16,7 @@ import pytest
 
 from harness.config.settings import Settings
 from harness.errors import AssayError, Complaints
+from harness.json_files import kept_json
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.notices import Notices
 from harness.plugin.options import read_settings
@@ -157,12 +158,9 @@ class State:
 
     def take_forecast(self) -> list[str]:
         """What the first worker noted; empty where it has not, or it was taken before."""
-        try:
-            noted: list[str] = json.loads(self._note("forecast").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return []
+        noted: list[str] | None = kept_json(self._note("forecast"))
         self._note("forecast").unlink(missing_ok=True)
-        return noted
+        return noted or []
 
     def say(self, forecast: Iterable[str]) -> None:
         """Print it where it is seen."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
+from harness.json_files import load_json
 from harness.records import Role, Sample
 from harness.runs.codec import clean_text, dump_json, number
 
@@ -131,7 +131,7 @@ def _encode(sample: Sample, name: str) -> str:
 
 
 def _from_row(row: dict[str, Any]) -> Sample:
-    decoded = {name: json.loads(row[name]) for name in _JSON}
+    decoded = {name: load_json(row[name]) for name in _JSON}
     scores: Mapping[str, Any] = decoded["scores"]
     decoded["scores"] = {metric: number(score) for metric, score in scores.items()}
     return Sample(**{**row, **decoded})

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from harness.digests import digest_json
+from harness.json_files import kept_json
 from harness.paths import cache_dir, write_atomic
 
 _FEWEST_ANSWERS = 8
@@ -30,10 +31,7 @@ def seconds_an_answer(key: str) -> float | None:
 
 
 def _all() -> dict[str, Any]:
-    try:
-        known = json.loads(_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    known = kept_json(_file())
     return known if isinstance(known, dict) else {}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from harness.engines.rendering import REASONING_KEYS
 from harness.engines.requests import SYSTEM_ROLES, Message, Prompt
 from harness.errors import show
+from harness.json_files import load_json
 from harness.tasks.records import Record, filled
 
 ROLES: Mapping[str, str] = {
@@ -214,8 +215,8 @@ def _parsed(record: Record, field: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
+        return load_json(value)
+    except ValueError as error:
         raise record.error(f"field {field!r} is text that is not JSON: {error}", "write it as JSON") from None
 
 

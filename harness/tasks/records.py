@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import DataError, show
+from harness.json_files import load_json
 from harness.tasks.data_files import MAX_BYTES, TABLES, files_of, kind_of_file, read_text
 from harness.tasks.tables import read_table
 
@@ -143,8 +144,8 @@ def _is_lines(text: str, *, said_to_be: bool) -> bool:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        load_json(text)
+    except ValueError:
         return False
     return True
 
@@ -187,12 +188,12 @@ def _csv(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _parse_json(path: Path, text: str, first_line: int) -> Any:
     try:
-        return json.loads(text, parse_constant=refuse_constant)
+        return load_json(text, parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         problem = f"{path}: not JSON at line {line} column {error.colno}: {error.msg}"
         raise DataError(problem, "correct that line") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DataError(f"{path}: not JSON at line {first_line}: {error}", "correct that line") from None
 
 

@@ -13,6 +13,7 @@ from harness.config.base import Text
 from harness.digests import digest_json
 from harness.engines.requests import Answer
 from harness.errors import show
+from harness.json_files import load_json
 from harness.metrics.base import Metric
 from harness.metrics.matching import argument_f1, same_arguments
 from harness.tasks.answers import Generates, generated_text
@@ -69,10 +70,10 @@ def find_call(answer: str) -> FoundCall | None:
 def _strict_json(text: str) -> Any:
     """The JSON value of a model's text, or None: models write anything, so nothing here may raise."""
     try:
-        return json.loads(
+        return load_json(
             text, object_pairs_hook=_unique_keys, parse_float=_finite_float, parse_constant=refuse_constant
         )
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 
@@ -184,8 +185,8 @@ def _read_call(value: Any) -> Call | None:
     if found is not None:
         return found.call
     try:
-        return Call.from_json(json.loads(value))
-    except (ValueError, RecursionError):
+        return Call.from_json(load_json(value))
+    except ValueError:
         return None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from harness.digests import digest_file, digest_json
+from harness.json_files import load_json
 from harness.locks import held
 from harness.models.identity import adapter_digest
 from harness.models.identity import base_digest as whole_digest
@@ -181,7 +182,7 @@ def seal(directory: Path, recipe: Mapping[str, Any], provenance: Mapping[str, An
 def flaw(directory: Path) -> str | None:
     """What is wrong with a sealed adapter ("adapter_model.safetensors differs from its digest"), or None."""
     try:
-        sealed = json.loads((directory / PROVENANCE_FILE).read_text(encoding="utf-8"))["files"]
+        sealed = load_json((directory / PROVENANCE_FILE).read_text(encoding="utf-8"))["files"]
         found = _digests(directory)
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{PROVENANCE_FILE} cannot be read ({error})"

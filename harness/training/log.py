@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.json_files import load_json
 from harness.records import TrainingPoint
 
 LOG_FILE = "training_log.json"
@@ -97,7 +98,7 @@ class TrainingLog:
     @classmethod
     def read(cls, directory: Path) -> TrainingLog:
         """The inverse of `write`; raises OSError, ValueError, KeyError or TypeError on a missing or foreign file."""
-        document = json.loads((directory / LOG_FILE).read_text(encoding="utf-8"))
+        document = load_json((directory / LOG_FILE).read_text(encoding="utf-8"))
         return cls(
             points=tuple(TrainingPoint(**point) for point in document["points"]),
             summary=TrainingSummary(**document["summary"]),

@@ -12,6 +12,7 @@ from harness.config.base import Section
 from harness.config.checking import check, location
 from harness.config.yaml_text import parse_yaml
 from harness.errors import Complaints, RecipeError
+from harness.paths import read_text_file
 from harness.training.arguments import LORA, UNTRAINABLE, peft_arguments, trainer_arguments
 from harness.training.installed import peft_configs
 from harness.training.methods import METHODS
@@ -76,10 +77,7 @@ def load_recipe(path: Path, *, root: Path, tasks: Mapping[str, Mapping[str, Any]
         RecipeError: the file is missing or not YAML, a key is unknown, a value has the wrong type, or an
             argument would break what the harness relies on.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error}", "check the path given for the recipe") from error
+    text = read_text_file(path, RecipeError, "check the path given for the recipe")
     said = check(RecipeFile, parse_yaml(text, path.name, RecipeError), location(path.name), RecipeError)
     complaints = Complaints()
     with complaints.noting():

@@ -192,7 +192,7 @@ def test_empty_sections_are_empty(tmp_path: Path, text: str) -> None:
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "assay.yaml").write_bytes(b"model: \xff")
-    with pytest.raises(ConfigError, match=r"assay\.yaml cannot be parsed"):
+    with pytest.raises(ConfigError, match=r"assay\.yaml cannot be read: it is not UTF-8 at byte 7"):
         load_config(tmp_path / "assay.yaml")
 
 
@@ -237,8 +237,6 @@ def test_a_profiles_recipe_wins_over_the_files_and_an_adapter_over_both(tmp_path
     assert make_settings(config, adapter="out").adapter == "out"
 
 
-def test_a_limit_without_end_and_a_file_nested_without_end_are_refused(tmp_path: Path) -> None:
+def test_a_limit_without_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"margins\.benchmarks is inf"):
         load(tmp_path, "margins: {benchmarks: .inf}")
-    with pytest.raises(ConfigError, match="nested too deep"):
-        load(tmp_path, "tasks: " + "[" * 5000 + "]" * 5000)

@@ -129,7 +129,7 @@ def test_migrate_keeps_the_mode_and_rewrites_what_a_link_names(file: Path) -> No
     ("name", "text", "said"),
     [
         ("pyproject.toml", "[tool.assay]\n", "is no YAML file"),
-        ("nowhere.yaml", None, "cannot be read"),
+        ("nowhere.yaml", None, "is missing"),
         ("assay.yaml", "zzz: 1\n", "unknown key 'zzz'"),
     ],
 )

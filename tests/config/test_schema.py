@@ -112,7 +112,7 @@ def test_importing_the_configuration_brings_in_nothing_heavy_and_nothing_above_i
         "sorted({m.split('.')[1] for m in sys.modules if m.startswith('harness.')}))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[] ['config', 'errors', 'hookspecs', 'moved', 'plugins', 'records']"
+    assert done.stdout.strip() == "[] ['config', 'errors', 'hookspecs', 'moved', 'paths', 'plugins', 'records']"
 
 
 def test_a_section_left_empty_is_read_and_an_editor_lets_it_be() -> None:

@@ -26,7 +26,7 @@ def test_a_rubric_is_as_written_or_as_its_file_says(tmp_path: Path) -> None:
     [
         ("", "say in words"),
         (["polite"], "say in words"),
-        ("tone.md", "the path of a text file: .*No such file"),
+        ("tone.md", "the path of a text file: .*is missing"),
         ("empty.md", "it is empty"),
     ],
 )

@@ -20,12 +20,17 @@ class Status:
 
     code: int
     headers: dict[str, str] = field(default_factory=dict)
-    body: Body = field(default_factory=lambda: {"error": {"message": "injected fault", "type": "injected"}})
+    body: Body | bytes = field(default_factory=lambda: {"error": {"message": "injected fault", "type": "injected"}})
 
 
 @dataclass(frozen=True)
 class Hang:
     """Answer nothing until the server closes: the client's timeout is what ends it."""
+
+
+@dataclass(frozen=True)
+class Trickle:
+    """Send a space now and then, until the server closes."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Garbage:
     text: str = '{"choices": [{"mess'
 
 
-Fault = Status | Hang | Drop | Garbage
+Fault = Status | Hang | Trickle | Drop | Garbage
 PASSING_FAULTS: tuple[Fault, ...] = (
     Status(429, {"Retry-After": "0.05"}),
     Status(429),
@@ -189,23 +194,28 @@ class FaultyServer:
             def _serve(self, body: Body) -> None:
                 match server._note(self.path, body, {k.lower(): v for k, v in self.headers.items()}):
                     case None:
-                        self._send(200, json.dumps(server._answer(self.path, body)))
+                        self._send(200, json.dumps(server._answer(self.path, body)).encode())
                     case Status(code, headers, error):
-                        self._send(code, json.dumps(error), headers)
+                        self._send(code, error if isinstance(error, bytes) else json.dumps(error).encode(), headers)
                     case Garbage(text):
-                        self._send(200, text)
+                        self._send(200, text.encode())
                     case Hang():
                         server._closing.wait()
                         self.close_connection = True
+                    case Trickle():
+                        self._send(200, b" ", length=4096)
+                        while not server._closing.wait(0.02):
+                            self.wfile.write(b" ")
+                            self.wfile.flush()
+                        self.close_connection = True
                     case Drop(midway):
                         if midway:
-                            self._send(200, '{"id": "half', length=4096)
+                            self._send(200, b'{"id": "half', length=4096)
                         self.close_connection = True
 
             def _send(
-                self, code: int, text: str, headers: dict[str, str] | None = None, length: int | None = None
+                self, code: int, data: bytes, headers: dict[str, str] | None = None, length: int | None = None
             ) -> None:
-                data = text.encode()
                 self.send_response(code)
                 for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
                     self.send_header(name, value)

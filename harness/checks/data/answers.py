@@ -10,6 +10,7 @@ from harness.checks.data.endings import UNPUNCTUATED, break_fault, punctuates
 from harness.checks.data.finding import Finding, share_check
 from harness.checks.data.personal import redacted
 from harness.gates import Check
+from harness.json_files import load_json
 from harness.tasks.records import refuse_constant
 
 _FALSE_HITS = 0.005
@@ -124,11 +125,9 @@ def _first_fault(bodies: list[str]) -> str | None:
 
 def _fault(text: str) -> str | None:
     try:
-        json.loads(text, parse_constant=refuse_constant)
+        load_json(text, parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         return f"not JSON at character {error.pos + 1}: {error.msg}"
     except ValueError as error:
         return f"not JSON: {error}"
-    except RecursionError:
-        return "nested too deeply"
     return None

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Any, get_args
 
 from harness.engines.requests import Answer
+from harness.json_files import load_json
 
 _KINDS: dict[str, type[Answer]] = {answer_type.kind: answer_type for answer_type in get_args(Answer)}
 _FIELDS = {
@@ -61,7 +62,7 @@ def unpack(key: Any, kind: Any, checksum: Any, answer: Any) -> Answer | None:
         if checksum != _checksum(key, kind, answer):
             return None
         text = zlib.decompressobj(_WINDOW_BITS, zdict=_SHARED).decompress(answer)
-        return _KINDS[kind](**json.loads(text.decode("utf-8", "surrogatepass")), cached=True)
+        return _KINDS[kind](**load_json(text.decode("utf-8", "surrogatepass")), cached=True)
     except (zlib.error, ValueError, KeyError, TypeError, AttributeError):
         return None
 

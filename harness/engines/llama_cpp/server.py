@@ -36,6 +36,7 @@ _LOGS_KEPT = 20
 _START_TIMEOUT_S = 600.0  # a large model is read from a slow disk
 _END_TIMEOUT_S = 10.0
 _ANSWER_TIMEOUT_S = 600.0
+_MOST_BYTES = 256 << 20  # the log-probabilities of a whole vocabulary
 _RESTARTS = 1
 _TAIL_CHARS = 400
 _LIVING: set[subprocess.Popen[bytes]] = set()
@@ -99,7 +100,9 @@ class LlamaCppServer:
                     log.warning("llama.cpp's server died and is started again; what it said last: %s", self._tail())
                 self._starts += 1
                 self._client = open_client(
-                    ServedModel(self._model.path.name, self._start()), timeout_s=_ANSWER_TIMEOUT_S
+                    ServedModel(self._model.path.name, self._start()),
+                    timeout_s=_ANSWER_TIMEOUT_S,
+                    most_bytes=_MOST_BYTES,
                 )
             return self._client
 

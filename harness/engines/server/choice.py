@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.engines.requests import Choice, ChoiceRequest
-from harness.engines.server.client import complete
+from harness.engines.server.client import as_logprob, complete
 from harness.errors import EngineError, UnanswerableError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _first_tokens(choice: dict[str, Any]) -> list[tuple[str, float]]:
     """The likeliest first tokens and their log-probabilities."""
     try:
         tops = choice["logprobs"]["content"][0]["top_logprobs"]
-        found = [(str(top["token"]), float(top["logprob"])) for top in tops]
+        found = [(str(top["token"]), as_logprob(top["logprob"])) for top in tops]
     except (KeyError, IndexError, TypeError, ValueError):
         found = []
     if not found:

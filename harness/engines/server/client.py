@@ -6,19 +6,28 @@ import ipaddress
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from urllib.parse import urlsplit
 
+from harness.bounded import within
 from harness.config.spec import ServedModel
 from harness.engines.requests import Prompt
 from harness.errors import ConfigError, EngineError
+from harness.json_files import load_json
+from harness.paths import show_size
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 _CONNECT_TIMEOUT_S = 10.0
+_SLACK_S = 60.0  # beyond the longest silence, for one whole call: for connecting, and on a machine that is busy
 _NO_KEY = "none"
+_MOST_TOKENS = 1 << 40
+_MOST_ABOVE_CERTAIN = 1e-3
+MOST_BYTES = 32 << 20
+"""Of one answer; log-probabilities of a long prompt take most of them."""
+_OF_THE_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
 # A shorter "key" is a word to please the client, and may stand in any message.
 _SECRET_CHARS = 8
 
@@ -27,19 +36,48 @@ class MalformedAnswerError(Exception):
     """An answer that is not what the API promises; another try may bring a whole one."""
 
 
-def open_client(served: ServedModel, *, timeout_s: float) -> OpenAI:
+class OversizedError(Exception):
+    """An answer longer than any that was asked for."""
+
+
+def open_client(served: ServedModel, *, timeout_s: float, most_bytes: int = MOST_BYTES) -> OpenAI:
     """A client that tries once: retries are ours, with waits that can be set and stopped.
+
+    Args:
+        timeout_s: how long the server may keep silent. One that sends a byte now and then keeps nobody much longer.
+        most_bytes: of the body of one answer, unpacked.
 
     Raises:
         ConfigError: the server is not on this machine and there is no key, or the key cannot be sent.
     """
     import openai
 
+    timeout = openai.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
+
+    class BoundedClient(openai.DefaultHttpxClient):
+        def send(self, request: Any, **how: Any) -> Any:
+            return within(timeout_s + _SLACK_S, lambda: self._whole(request, how))
+
+        def _whole(self, request: Any, how: dict[str, Any]) -> Any:
+            """The response with its body, which is not read on where it is too long."""
+            response, body = super().send(request, **{**how, "stream": True}), bytearray()
+            try:
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if len(body) > most_bytes:
+                        raise OversizedError(f"an answer of more than {show_size(most_bytes)}")
+            finally:
+                response.close()
+            headers = [one for one in response.headers.multi_items() if one[0].lower() not in _OF_THE_TRANSFER]
+            return type(response)(response.status_code, headers=headers, content=bytes(body), request=request)
+
     return openai.OpenAI(
         base_url=served.url,
         api_key=_read_key(served),
         max_retries=0,
-        timeout=openai.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
+        timeout=timeout,
+        # another address than the one that was named gets no prompts and no key
+        http_client=BoundedClient(timeout=timeout, follow_redirects=False),
     )
 
 
@@ -58,8 +96,8 @@ class Reply:
             MalformedAnswerError: there is none; some servers report errors so, with status 200.
         """
         choices = self.body.get("choices")
-        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-            return choices[0]
+        if isinstance(choices, list) and choices and all(isinstance(one, dict) for one in choices):
+            return next((one for one in choices if one.get("index") == 0), choices[0])
         raise MalformedAnswerError(f"no choices: {str(self.body)[:200]}")
 
     @property
@@ -72,9 +110,9 @@ class Reply:
         usage = self.body.get("usage")
         counts = usage if isinstance(usage, dict) else {}
         prompt, completion = counts.get("prompt_tokens"), counts.get("completion_tokens")
-        if not isinstance(prompt, int) or not isinstance(completion, int):
+        if not _is_count(prompt) or not _is_count(completion):
             raise EngineError(
-                f"this server does not say how many tokens it read and wrote: usage is {usage!r}",
+                f"this server does not say how many tokens it read and wrote: usage is {str(usage)[:200]}",
                 "use a server that fills in `usage`; lengths are measured by it",
             )
         return prompt, completion
@@ -106,13 +144,29 @@ def read_body(response: Any) -> dict[str, Any]:
     Raises:
         MalformedAnswerError: it is no JSON object.
     """
+    seen = response.content[:200].decode(errors="replace")
     try:
-        body = response.json()
-    except ValueError:
-        raise MalformedAnswerError(f"no JSON: {response.text[:200]!r}") from None
+        body = load_json(response.content)
+    except ValueError as exc:
+        raise MalformedAnswerError(f"no JSON: {seen!r} ({exc})") from None
     if not isinstance(body, dict):
-        raise MalformedAnswerError(f"no JSON object: {response.text[:200]!r}")
+        raise MalformedAnswerError(f"no JSON object: {seen!r}")
     return body
+
+
+def as_logprob(value: object) -> float:
+    """A log-probability out of an answer.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value <= _MOST_ABOVE_CERTAIN:
+        raise ValueError(f"{str(value)[:40]!r} is no log-probability")
+    return float(value)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_TOKENS
 
 
 def redact(text: str) -> str:

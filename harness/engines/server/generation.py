@@ -18,6 +18,16 @@ _ALTERED = {
     "content_filter": ("its content filter cut the answer", "switch the filter off for this model"),
 }
 
+_INSTEAD = (
+    (("refusal",), "a refusal", "ask through an API that gives refusals as text, so that they are graded as answers"),
+    (
+        ("reasoning_content", "reasoning", "thinking"),
+        "the thoughts that its reasoning parser took out",
+        "switch off the parser, so that thoughts and answers are told apart here (`reasoning:`), or raise max_new_tokens: all "
+        "of them may have gone into thoughts",
+    ),
+)
+
 
 def ask_generation(client: OpenAI, name: str, request: GenerateRequest) -> Generation:
     """Ask once.
@@ -37,8 +47,8 @@ def ask_generation(client: OpenAI, name: str, request: GenerateRequest) -> Gener
         settings |= {"top_p": request.top_p, "seed": request.seed}
     reply = complete(client, name, request.prompt, **settings)
     choice = reply.choice
-    text = _text(choice, chat=bool(request.prompt.messages))
     reason = _stop_reason(choice, request)
+    text = _text(choice, chat=bool(request.prompt.messages))
     cut = min((at for at in (text.find(stop) for stop in request.stop) if at >= 0), default=-1)
     if cut >= 0:
         text, reason = text[:cut], "stop"
@@ -46,21 +56,35 @@ def ask_generation(client: OpenAI, name: str, request: GenerateRequest) -> Gener
 
 
 def _text(choice: dict[str, Any], *, chat: bool) -> str:
-    text = choice.get("text")
-    if chat:
-        message = choice.get("message")
-        if not isinstance(message, dict):
-            raise MalformedAnswerError(f"no message: {str(choice)[:200]}")
-        if message.get("tool_calls"):
-            raise _altered("tool_calls")
-        text = message.get("content") or ""
+    message, field = (choice.get("message"), "content") if chat else (choice, "text")
+    if not isinstance(message, dict):
+        raise MalformedAnswerError(f"no message: {str(choice)[:200]}")
+    if message.get("tool_calls"):
+        raise _altered("tool_calls")
+    text = message.get(field)
+    if text is None:
+        raise _no_text(message)
     if not isinstance(text, str):
         raise MalformedAnswerError(f"no text: {str(choice)[:200]}")
     return text
 
 
+def _no_text(message: dict[str, Any]) -> EngineError:
+    """Of an answer that says null where its text belongs: an empty answer is an empty text."""
+    for fields, what, remedy in _INSTEAD:
+        said = next(
+            (message[field] for field in fields if isinstance(message.get(field), str) and message[field]), None
+        )
+        if said is not None:
+            return EngineError(f"the server's answer has no text but {what}: {said[:200]!r}", remedy)
+    return EngineError(
+        "the server's answer has no text: its content is null",
+        "see what the server does with an empty answer; nothing of it is taken for one",
+    )
+
+
 def _stop_reason(choice: dict[str, Any], request: GenerateRequest) -> StopReason:
-    finish = choice.get("finish_reason")
+    finish = str(choice.get("finish_reason"))
     if finish in _ALTERED:
         raise _altered(finish)
     if finish == "length":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.config.spec import ServedModel
-from harness.engines.server.client import KEY_VARIABLE, MalformedAnswerError, redact
+from harness.engines.server.client import KEY_VARIABLE, MalformedAnswerError, OversizedError, redact
 from harness.errors import EngineError
 
 if TYPE_CHECKING:
@@ -22,12 +22,17 @@ T = TypeVar("T")
 
 _PASSING_STATUSES = frozenset({408, 409, 429})
 _MESSAGE_CHARS = 300
+_LONGEST_SAID_S = 1e9
 _REMEDIES = {
     401: f"set {KEY_VARIABLE} in the environment to a key of that server",
     403: f"set {KEY_VARIABLE} in the environment to a key that may use this model",
+    **dict.fromkeys(
+        (301, 302, 303, 307, 308), "name the address that it points to: prompts and keys follow no redirect"
+    ),
     404: "check the model's name, and that the URL is the API's root (most end in /v1)",
 }
 _FINAL = "change what the message names; the same request fails again"
+_ENDLESS = "see what the server sends to such a request: nothing that is asked for takes so long, or is so much"
 _OVERLOADED = "see that the server is up and not overloaded; batches answered before are kept for the next run"
 _LATER = "run again after it; batches answered before are kept"
 
@@ -83,11 +88,12 @@ def call_with_retries(
     while not stopped.is_set():
         try:
             return call()
-        except (openai.OpenAIError, MalformedAnswerError) as exc:
+        except (openai.OpenAIError, MalformedAnswerError, OversizedError, TimeoutError) as exc:
             fault = _read_fault(exc)
             failures += 1
             if not fault.passing:
-                problem, remedy = "refuses a request", _REMEDIES.get(fault.status, _FINAL)
+                problem = "refuses a request" if fault.status else "gave no answer that can be read"
+                remedy = _REMEDIES.get(fault.status, _FINAL if fault.status else _ENDLESS)
             elif failures >= policy.tries:
                 problem, remedy = f"gave no answer in {failures} tries; the last", _OVERLOADED
             elif fault.retry_after_s > policy.longest_retry_after_s:
@@ -115,14 +121,18 @@ def retry_after_s(value: str, *, now: float) -> float:
             seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
         except ValueError:
             return 0.0
-    return max(seconds, 0.0) if math.isfinite(seconds) else 0.0
+    return min(max(seconds, 0.0), _LONGEST_SAID_S) if math.isfinite(seconds) else 0.0
 
 
-def _read_fault(exc: openai.OpenAIError | MalformedAnswerError) -> _Fault:
+def _read_fault(exc: Exception) -> _Fault:
     import openai
 
     if isinstance(exc, openai.APITimeoutError):
         return _Fault("no answer within the time limit", passing=True)
+    if isinstance(exc, TimeoutError):
+        return _Fault(f"the answer comes too slowly: {exc}", passing=False)
+    if isinstance(exc, OversizedError):
+        return _Fault(str(exc), passing=False)
     if isinstance(exc, openai.APIConnectionError):
         return _Fault(redact(f"the connection failed: {exc.__cause__ or exc}"), passing=True)
     if isinstance(exc, openai.APIStatusError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.engines.requests import Prompt, Score, ScoreRequest
 from harness.engines.server.choice import NoLogprobsError
-from harness.engines.server.client import Reply, complete
+from harness.engines.server.client import Reply, as_logprob, complete
 from harness.errors import EngineError, UnanswerableError
 
 if TYPE_CHECKING:
@@ -80,20 +80,24 @@ def _read_echo(reply: Reply) -> _Echo:
     logprobs = reply.choice.get("logprobs")
     if not isinstance(logprobs, dict):
         raise _no_logprobs("none at all")
-    tokens, values, tops = (logprobs.get(key) or [] for key in ("tokens", "token_logprobs", "top_logprobs"))
+    lists = ((logprobs.get(key) or []) for key in ("tokens", "token_logprobs", "top_logprobs"))
+    tokens, values, tops = (one if isinstance(one, list) else [] for one in lists)
     prompt, completion = reply.usage
     if not prompt <= len(values) <= prompt + completion or len(tokens) != len(values):
         raise _no_logprobs(f"{len(values)} for a prompt of {prompt} tokens")
-    if not all(isinstance(value, float | int) for value in values[1:prompt]):
+    if any(value is None for value in values[1:prompt]):
         raise _no_logprobs("empty ones")
     if len(tops) != len(values) or not all(isinstance(top, dict) and top for top in tops[1:prompt]):
         raise _no_logprobs("none of the most likely tokens (`top_logprobs`)")
     first = float("-inf")
-    return _Echo(
-        [str(token) for token in tokens[:prompt]],
-        [first, *(float(value) for value in values[1:prompt])],
-        [first, *(max(map(float, top.values())) for top in tops[1:prompt])],
-    )
+    try:
+        return _Echo(
+            [str(token) for token in tokens[:prompt]],
+            [first, *map(as_logprob, values[1:prompt])],
+            [first, *(max(map(as_logprob, top.values())) for top in tops[1:prompt])],
+        )
+    except ValueError as exc:
+        raise _no_logprobs(str(exc)) from None
 
 
 def _spelled_length(tokens: Sequence[str], continuation: str) -> int | None:

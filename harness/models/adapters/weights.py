@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import AdapterError
+from harness.json_files import load_json
 from harness.models.adapters.contents import is_lfs_pointer, lfs_pull
 
 _MAX_HEADER_BYTES = 100 << 20
@@ -45,7 +45,7 @@ def read_tensor_headers(path: Path) -> Mapping[str, TensorHeader]:
             (length,) = struct.unpack("<Q", stream.read(8))
             if length > min(size - 8, _MAX_HEADER_BYTES):
                 raise AdapterError(f"{path}: header says {length} bytes in a file of {size}", RESTORE)
-            header = json.loads(stream.read(length), object_pairs_hook=_distinct)
+            header = load_json(stream.read(length), object_pairs_hook=_distinct)
         metadata = header.pop("__metadata__", None)
         metadata = {} if metadata is None else metadata
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
@@ -53,7 +53,7 @@ def read_tensor_headers(path: Path) -> Mapping[str, TensorHeader]:
         headers = {name: TensorHeader(str(e["dtype"]), _integers(e["shape"])) for name, e in header.items()}
         spans = sorted((*_integers(e["data_offsets"]), name) for name, e in header.items())
         end = _end_of_tensors(path, spans, headers)
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as exc:
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
         raise AdapterError(f"{path} is not a readable safetensors file: {exc}", RESTORE) from exc
     if 8 + length + end != size:
         raise AdapterError(f"{path} is truncated or padded: {size} bytes, its header wants {8 + length + end}", RESTORE)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import AdapterError, first_line
+from harness.errors import AdapterError, ModelError, first_line
+from harness.json_files import read_json_object
 from harness.models.adapters.files import check_adapter_files
 from harness.models.export.source import Source
 from harness.models.loading import LoadOptions, attach_adapter, load_base, load_tokenizer
@@ -91,7 +91,7 @@ def stored_dtype(base: Path) -> torch.dtype:
     """The precision of a model's files."""
     import torch
 
-    config = json.loads((base / "config.json").read_text())
+    config = read_json_object(base / "config.json", ModelError, "restore it")
     name = config.get("dtype") or config.get("torch_dtype") or "float32"
     found = getattr(torch, str(name), torch.float32)
     return found if isinstance(found, torch.dtype) and found.is_floating_point else torch.float32

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 
 from harness.config.yaml_text import parse_foreign_yaml
 from harness.errors import AdapterError
-from harness.json_files import parse_json_object, read_json_object
+from harness.json_files import load_json, parse_json_object, read_json_object
 
 _MOST_CONFIG_BYTES = 1 << 20
 _MOST_LOG_BYTES = 256 << 20
@@ -110,10 +109,10 @@ class Artefact:
         rows: list[Mapping[str, Any]] = []
         for number, line in enumerate(lines, 1):
             try:
-                row = json.loads(line)
+                row = load_json(line)
                 if not isinstance(row, dict):
                     raise ValueError("it is no object")
-            except (ValueError, RecursionError) as exc:
+            except ValueError as exc:
                 if number == len(lines) and rows:
                     break
                 raise AdapterError(f"{self.path / name}, line {number}, is no JSON object: {exc}", _RESTORE) from exc

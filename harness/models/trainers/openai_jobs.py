@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import AdapterError
+from harness.json_files import load_json
 from harness.models.trainers.artefact import Artefact, as_count, as_mapping, as_names, as_text
 from harness.models.trainers.record import TrainerLog, TrainingRecord
 from harness.models.trainers.registry import Trainer
@@ -50,8 +50,8 @@ def _objects(artefact: Artefact, name: str) -> Sequence[Mapping[str, Any]]:
         found: Any = artefact.log_rows(name)
     else:
         try:
-            found = json.loads("\n".join(artefact.log_lines(name)))
-        except (ValueError, RecursionError) as exc:
+            found = load_json("\n".join(artefact.log_lines(name)))
+        except ValueError as exc:
             raise AdapterError(f"{artefact.path} is torn or no JSON: {exc}", "fetch the job's events again") from exc
         listed = found.get("data") if isinstance(found, dict) else None
         found = listed if isinstance(listed, list) else [found] if isinstance(found, dict) else found

@@ -11,12 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-from yaml import YAMLError
-
+from harness.config.yaml_text import parse_foreign_yaml
 from harness.errors import DataError, TaskError
 from harness.metrics.base import GENERAL_METRICS
 from harness.metrics.choices import GOLD_LOGPROB, choice_metrics
+from harness.paths import read_text_file
 from harness.tasks.lm_eval.local_data import LocalData, find_local_data
 from harness.tasks.lm_eval.metric_names import GOLD_SOLUTION, names_of_scores
 from harness.tasks.lm_eval.names import files_below, stock_files, stock_root
@@ -26,6 +25,7 @@ SPLITS = ("training_split", "validation_split", "test_split")
 
 _OF_GROUPS = frozenset({"group", "group_alias", "task", "aggregate_metric_list", "metadata", "tag", "include"})
 _FUNCTION = "!function"
+_REMEDY = "give the path of a definition of lm-eval's"
 _MOST_FILES = 500
 """Definitions of one name beyond which reading them takes longer than what they tell is worth."""
 
@@ -209,7 +209,7 @@ def read_definitions(name: str, include_path: Path | None) -> Definitions | None
     try:
         found = reader.named(name, {}) if path is None else reader.configured(reader.load(path), {})
         return Definitions(tuple(found))
-    except (_UnknownError, OSError, YAMLError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+    except (_UnknownError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return None
 
 
@@ -268,7 +268,7 @@ class _Reader:
         return self._loaded[path]
 
     def _raw(self, path: Path) -> dict[str, Any]:
-        config = yaml.load(path.read_bytes(), Loader=_Loader)
+        config = parse_foreign_yaml(read_text_file(path, TaskError, _REMEDY), str(path), TaskError)
         if not isinstance(config, dict):
             raise _UnknownError
         return config
@@ -285,10 +285,3 @@ class _Reader:
 def _tags(config: Mapping[str, Any]) -> Sequence[str]:
     tags = config.get("tag") or ()
     return [tags] if isinstance(tags, str) else tags
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Names of functions are texts."""
-
-
-_Loader.add_constructor(_FUNCTION, lambda loader, node: f"{_FUNCTION} {node.value}")

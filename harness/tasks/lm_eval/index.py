@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from yaml import YAMLError
 
 from harness.errors import TaskError
+from harness.json_files import kept_json
 from harness.paths import cache_dir, write_atomic
 
 if TYPE_CHECKING:
@@ -49,9 +50,8 @@ def _read_index(stored: Path) -> Index:
     from lm_eval.tasks._index import Entry, Kind
 
     root = Path(lm_eval.tasks.__file__).parent
-    try:
-        rows = json.loads(stored.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    rows = kept_json(stored)
+    if rows is None:
         rows = _index_rows(root)
         write_atomic(stored, json.dumps(rows))
     return {

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import TaskError, did_you_mean
+from harness.json_files import kept_json
 from harness.paths import cache_dir, write_atomic
 
 # A key and what it names: a text, a list in one line, or one of lines. More names than there are do no harm: lm-eval finds
@@ -64,12 +65,11 @@ def check_definition(task: str, definition: str, include_path: Path | None) -> N
 
 @lru_cache(maxsize=1)
 def _read_files(stored: Path) -> Mapping[str, Sequence[str]]:
-    try:
-        found: dict[str, list[str]] = json.loads(stored.read_text(encoding="utf-8"))
-        return found
-    except (OSError, ValueError):
-        write_atomic(stored, json.dumps(_stock_files()))
-        return _stock_files()
+    found: Mapping[str, Sequence[str]] | None = kept_json(stored)
+    if found is None:
+        found = _stock_files()
+        write_atomic(stored, json.dumps(found))
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import email.utils
+import gzip
 import logging
 import threading
 import time
@@ -14,6 +15,7 @@ from faulty_server import (
     Garbage,
     Hang,
     Status,
+    Trickle,
     chat_answer,
     echo_answer,
     faults_in_order,
@@ -100,7 +102,7 @@ def test_seed_and_nucleus_are_sent_only_when_sampling():
         ({"text": "a", "finish_reason": "stop", "stop_reason": 2}, ("#",), ("a", "eos")),
         ({"text": "a#b!", "finish_reason": "stop"}, ("!", "#"), ("a", "stop")),  # left in by transformers serve
         ({"text": "a#b", "finish_reason": "length"}, ("#",), ("a", "stop")),
-        ({"text": None, "finish_reason": "length"}, (), ("", "length")),  # all of it was reasoning
+        ({"text": "", "finish_reason": "length"}, (), ("", "length")),
     ],
 )
 def test_stop_reasons_and_stop_texts(choice, stop, expected):
@@ -120,12 +122,83 @@ def test_an_answer_that_the_server_altered_is_not_taken_for_the_models(finish):
     assert len(server.seen) == 1
 
 
-def test_missing_token_counts_are_named_and_not_taken_for_zero():
+@pytest.mark.parametrize(
+    "usage", [None, [], *({"prompt_tokens": 7, "completion_tokens": one} for one in (None, -3, True, 2**70, 1.5, "3"))]
+)
+def test_missing_and_impossible_token_counts_are_named_and_not_taken_for_numbers(usage):
     with (
-        FaultyServer(lambda path, body: chat_answer("a") | {"usage": None}) as server,
+        FaultyServer(lambda path, body: chat_answer("a") | {"usage": usage}) as server,
         pytest.raises(EngineError, match="does not say how many tokens"),
     ):
         ask(server, chat())
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({}, "its content is null"),
+        ({"refusal": "I cannot help with that"}, "no text but a refusal: 'I cannot help"),
+        (
+            {"reasoning_content": "let me see"},
+            "no text but the thoughts that its reasoning parser took out: 'let me see",
+        ),
+        ({"reasoning": "let me see", "refusal": None}, "no text but the thoughts"),
+    ],
+)
+def test_null_is_no_empty_answer(message, told, tmp_path):
+    body = chat_answer(None)
+    body["choices"][0]["message"] |= message
+    with FaultyServer(lambda path, asked: body) as server:
+        engine = Engine("served", backend(server), AnswerCache(tmp_path / "answers.sqlite"))
+        for _ in range(2):
+            with pytest.raises(EngineError, match=told):
+                list(engine.answer([chat()]))
+    assert len(server.seen) == 2  # asked once a time, and nothing was stored
+
+
+def test_a_raw_text_of_null_is_none_either():
+    with FaultyServer(lambda path, body: text_answer(None)) as server, pytest.raises(EngineError, match="is null"):
+        ask(server, GenerateRequest(Prompt(text="Once")))
+
+
+# Servers that would be waited for, or read, without end.
+
+
+def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(monkeypatch):
+    monkeypatch.setattr("harness.engines.server.client._SLACK_S", -29.8)
+    with FaultyServer(faults=faults_in_order(Trickle())) as server, pytest.raises(EngineError, match="not done within"):
+        ask(server, chat(), timeout_s=30.0)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}], ids=["plain", "packed"])
+def test_an_answer_too_long_to_be_one_is_not_read_on(headers):
+    data = gzip.compress(b" " * 40_000_000) if headers else b" " * 40_000_000
+    with (
+        FaultyServer(faults=faults_in_order(Status(200, headers, data))) as server,
+        pytest.raises(EngineError, match=r"an answer of more than 32\.0 MiB"),
+    ):
+        ask(server, chat())
+    assert len(server.seen) == 1
+
+
+def test_a_body_nested_without_end_is_malformed():
+    deep = Garbage('{"choices": ' + "[" * 100_000)
+    with (
+        FaultyServer(faults=lambda arrival: deep) as server,
+        pytest.raises(EngineError, match=r"malformed: no JSON: .*nested more than 100 deep"),
+    ):
+        ask(server, chat())
+
+
+def test_prompts_follow_no_redirect():
+    with FaultyServer() as elsewhere:
+        away = Status(307, {"Location": f"{elsewhere.url}/chat/completions"})
+        with FaultyServer(faults=faults_in_order(away)) as server, pytest.raises(EngineError, match="HTTP 307") as told:
+            ask(server, chat())
+    assert "name the address that it points to" in told.value.remedy
+    assert elsewhere.seen == []
 
 
 # Scores, or a clear word that there are none.

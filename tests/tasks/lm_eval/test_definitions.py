@@ -42,14 +42,18 @@ def test_what_is_read_agrees_with_lm_eval(yaml_dir: Path, name: str) -> None:
     assert set(metric_table(task.subtasks, task.chance, set())) <= task.definitions.metrics
 
 
+def test_a_torn_definition_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "torn.yaml").write_text("task: [torn\n")
+    with pytest.raises(TaskError, match=r"torn\.yaml, line 2"):
+        read_definitions(str(tmp_path / "torn.yaml"), None)
+
+
 def test_a_definition_that_only_lm_eval_understands_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("task: mine\noutput_type: generate_until\ndoc_to_text: x\n")  # its own metrics
     (tmp_path / "python.yaml").write_text("task: python\nclass: !function mine.Task\nmetric_list: [{metric: acc}]\n")
     (tmp_path / "counted.yaml").write_text("task: counted\nmetric_list: [{metric: !function utils.pass_at_k}]\n")
     for name in ("mine", "python", "counted"):
         LmEvalTask(name, LmEvalOptions(include_path=tmp_path)).check_metric("whatever")
-    (tmp_path / "torn.yaml").write_text("task: [torn\n")
-    assert read_definitions(str(tmp_path / "torn.yaml"), None) is None
 
 
 def test_members_that_have_their_tag_of_what_they_include_are_not_half_known(tmp_path: Path) -> None:
