@@ -167,7 +167,7 @@ RELEASE_EXHIBITS = (
     _ships(shipments.gguf_lora, approved=shipments.rank_stabilised),
     _ships(shipments.rslora_as_plain_lora, "release/drift", approved=shipments.rank_stabilised),
     _ships(shipments.alpha_pattern_dropped, "release/drift", approved=shipments.alphas_by_module),
-    _ships(shipments.wrong_base, "release/drift"),
+    _ships(shipments.wrong_base, "release/files"),
     _ships(shipments.modules_to_save_lost, "release/drift", approved=shipments.trained_head),
     _ships(shipments.nf4_after_a_forward, "release/drift"),
     _ships(shipments.merged_into_4_bits, "release/drift"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +132,6 @@ def test_so_does_a_right_merge_of_what_converters_lose(
         ("rslora_as_plain_lora", "rank_stabilised", "drift"),
         ("alpha_pattern_dropped", "alphas_by_module", "drift"),
         ("modules_to_save_lost", "trained_head", "drift"),
-        ("wrong_base", "", "drift"),
         ("merged_into_4_bits", "", "drift"),
         ("tokenizer_changed", "", "tokenizer"),
         ("template_changed", "", "chat_template"),
@@ -143,6 +143,25 @@ def test_each_loss_is_found_by_its_own_check(
 ) -> None:
     of = of_approved(workshop, surgery)
     assert failed(session(of.adapter, getattr(shipments, made)(of)), "files", caught_by) == {caught_by}
+
+
+def test_an_adapter_on_other_weights_is_told_by_the_files(
+    shipments: ModuleType, workshop: Any, session: Any, tmp_path: Path
+) -> None:
+    """However alike they are; a copy in another precision is the same base."""
+    from safetensors.torch import load_file, save_file
+
+    assert failed(session(workshop.adapter, shipments.wrong_base(workshop)), "files") == {"files"}
+    copy = shutil.copytree(workshop.base, tmp_path / "copy")
+    tensors = load_file(copy / "model.safetensors")
+    save_file(
+        {name: tensor.bfloat16() for name, tensor in tensors.items()}, copy / "model.safetensors", {"format": "pt"}
+    )
+    spec = {"model": str(copy), "adapter": str(workshop.adapter)}
+    assert failed(session(workshop.adapter, spec), "files") == set()
+    tensors["model.layers.0.mlp.up_proj.weight"][0, 0] += 0.01
+    save_file(tensors, copy / "model.safetensors", {"format": "pt"})
+    assert failed(session(workshop.adapter, spec), "files") == {"files"}
 
 
 def test_an_adapter_whose_tensors_are_gone_is_not_whole(shipments: ModuleType, workshop: Any, session: Any) -> None:
