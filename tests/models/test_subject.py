@@ -81,5 +81,5 @@ def test_one_model_in_memory_serves_what_differs_in_adapter_and_template_alone(
 def test_a_template_that_is_not_there_is_named(adapter: ResolvedAdapter, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no chat template lies beside"):
         chosen_template("adapter", adapter)
-    with pytest.raises(ConfigError, match=r"none\.jinja cannot be read"):
+    with pytest.raises(ConfigError, match=r"none\.jinja is missing"):
         chosen_template(str(tmp_path / "none.jinja"), None)

@@ -146,7 +146,7 @@ def test_what_is_named_and_is_not_there_is_told_before_anything_is_loaded(new_pa
     complaints = Complaints()
     check_files(settings, Needs(candidate=True), find_nothing, complaints)
     told = [one.problem for one in complaints.noted]
-    assert any("none.jinja cannot be read" in one for one in told)
+    assert any("none.jinja is missing" in one for one in told)
     assert any("training.log" in one and "is not the log of a training" in one for one in told)
 
 
