@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from harness.checks.integrity import (
     ModelFiles,
@@ -17,13 +16,11 @@ from harness.checks.integrity import (
 from harness.checks.integrity.chat_template import stop_tokens
 from harness.checks.release.reading import InProcess
 from harness.checks.release.shipping import Shipping
+from harness.checks.release.weights import is_on_the_candidates_weights
 from harness.engines.requests import Message, Prompt
 from harness.errors import AssayError
 from harness.gates import Check
 from harness.models.probing import PROBE_TEXTS
-
-if TYPE_CHECKING:
-    import torch
 
 _SAVE_TOKENIZER = (
     "save the candidate's tokenizer and chat template with what ships, or convert a directory that has both"
@@ -65,38 +62,7 @@ def _of_files(shipping: Shipping) -> Iterator[Check]:
         yield adapter_is_safe(own, allowed=options.allowed_files)
         yield tensors_map_both_ways(own, weights, trust_remote_code=options.trust_remote_code)
         yield adapter_is_finite(own)
-        yield _is_on_the_candidates_weights(shipping)
-
-
-def _is_on_the_candidates_weights(shipping: Shipping) -> Check:
-    """Packed ones are left to what is computed with them."""
-    candidate = shipping.models.candidate
-    same = Check("files", holds=True, reason="it is on the candidate's weights")
-    if candidate.adapter is None or shipping.subject.weights.location == candidate.weights.location:
-        return same
-    options = shipping.models.load_options_of(shipping.subject)
-    files = ModelFiles(shipping.subject.weights.directory, shipping.candidate_weights, options)
-    approved = ModelFiles(shipping.candidate_weights, None, options)
-    if files.is_quantized or approved.is_quantized:
-        return same
-    shared = sorted(files.headers.keys() & approved.headers.keys())
-    other = next((name for name in shared if not _is_rounded(files.tensor(name), approved.tensor(name))), None)
-    if other is None:
-        return same
-    return Check(
-        "files",
-        holds=False,
-        reason=f"it is put on other weights than the candidate: {other} of {files.directory} is not that of "
-        f"{approved.directory}",
-        remedy="ship it with the base that it was approved on, or measure it as the candidate on this one",
-        details={"tensor": other},
-    )
-
-
-def _is_rounded(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two tensors are the same in the coarser of their types."""
-    coarser = min(one.dtype, other.dtype, key=lambda dtype: dtype.itemsize)
-    return one.shape == other.shape and bool((one.to(coarser) == other.to(coarser)).all())
+        yield is_on_the_candidates_weights(shipping)
 
 
 def tokens_are_the_candidates(shipping: Shipping) -> Check:
