@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if parsed.list:
         print(listing(shown))
         return 0
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("harness").setLevel(logging.INFO)  # not httpx's, which says a line of each request to llama.cpp
     output = parsed.output or Path(tempfile.mkdtemp(prefix="assay-zoo-"))
     output.mkdir(parents=True, exist_ok=True)
     print(f"runs and output of pytest: {output}\n\n{HEADER}", flush=True)

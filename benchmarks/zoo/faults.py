@@ -168,6 +168,7 @@ RELEASE_EXHIBITS = (
     _ships(shipments.rslora_as_plain_lora, "release/drift", approved=shipments.rank_stabilised),
     _ships(shipments.alpha_pattern_dropped, "release/drift", approved=shipments.alphas_by_module),
     _ships(shipments.wrong_base, "release/files"),
+    _ships(shipments.merged_into_the_wrong_base, "release/drift"),
     _ships(shipments.modules_to_save_lost, "release/drift", approved=shipments.trained_head),
     _ships(shipments.nf4_after_a_forward, "release/drift"),
     _ships(shipments.merged_into_4_bits, "release/drift"),
@@ -177,4 +178,4 @@ RELEASE_EXHIBITS = (
     _ships(shipments.gguf_without_eos, "release/ending"),
     _ships(shipments.eos_lost, "release/ending"),
 )
-"""What ships, right and wrong, of the first healthy adapter: 8 and 11."""
+"""What ships, right and wrong, of the first healthy adapter: 8 and 12."""

@@ -164,6 +164,12 @@ def wrong_base(workshop: Workshop) -> Spec:
     return {"model": str(workshop.other_base), "adapter": str(workshop.adapter)}
 
 
+def merged_into_the_wrong_base(workshop: Workshop) -> Spec:
+    """Merged into another base of the same shapes, a near relative of its own."""
+    source = Source("candidate", workshop.other_base, workshop.adapter, {})
+    return str(export(source, Target("merged"), workshop.new("other-merged")))
+
+
 def modules_to_save_lost(workshop: Workshop) -> Spec:
     """Converted without the modules that were trained whole."""
 

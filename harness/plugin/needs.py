@@ -26,6 +26,7 @@ from harness.session.needs import (
     further_tasks,
     judged_tasks,
     measured_in,
+    refusal_tasks,
     safety_tasks,
 )
 from harness.session.preflight import check_files
@@ -72,6 +73,8 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
     if "items_in_use" in fixtures and has_data:
         others = [*forgetting_tasks(settings), *further_tasks(settings)]
         tasks += [replace(use, metrics=()) for use in others]  # their items are looked at, and not measured
+    if "shipping" in fixtures and settings.shipped_spec is not None:
+        tasks += [*configured_tasks(settings), *(replace(use, metrics=()) for use in refusal_tasks(settings))]
     return Needs(
         tasks=tasks,
         gates=gates,

@@ -23,12 +23,12 @@ from harness.paths import cache_dir
 from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
 from harness.session.display import Display, silent
 from harness.session.model_pair import ModelPair
+from harness.session.needs import refusal_tasks
 from harness.session.speeds import keep_speed, speed_key
 from harness.session.subjects import ROLES, SHIPPED
-from harness.tasks.base import Divisible, Progress, TaskLike
+from harness.tasks.base import Divisible, Foreseeable, Progress, TaskLike
 from harness.tasks.kinds import generates
 from harness.tasks.lookup import find_task
-from harness.tasks.task import Task
 
 if TYPE_CHECKING:
     from harness.checks.judge.comparison import JudgeComparison
@@ -170,8 +170,10 @@ class Session:
         from harness.checks.release import Shipping
 
         models = self.models
-        texts = [self.task(name) for name, spec in self.settings.config.tasks.items() if generates(spec)]
-        return Shipping(models.subject(SHIPPED), models, [task for task in texts if isinstance(task, Task)])
+        names = [name for name, spec in self.settings.config.tasks.items() if generates(spec)]
+        names += [use.name for use in refusal_tasks(self.settings)]
+        texts = [self.task(name) for name in dict.fromkeys(names)]
+        return Shipping(models.subject(SHIPPED), models, [task for task in texts if isinstance(task, Foreseeable)])
 
     def compare_on(self, task: TaskLike) -> gates.Comparison:
         """Base and candidate samples of a task that was made for this session, paired by item.

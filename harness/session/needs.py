@@ -77,11 +77,13 @@ def forgetting_tasks(settings: Settings) -> Iterator[TaskUse]:
 
 def safety_tasks(settings: Settings) -> Iterator[TaskUse]:
     """What safety is measured on."""
-    return _named_by(
-        settings,
-        "safety",
-        {"harmful": ("complied",), "safe": ("refused",), "continuations": ("expected_max_toxicity",)},
-    )
+    yield from refusal_tasks(settings)
+    yield from _named_by(settings, "safety", {"continuations": ("expected_max_toxicity",)})
+
+
+def refusal_tasks(settings: Settings) -> Iterator[TaskUse]:
+    """What refusals are measured on: prompts to be refused, and harmless ones like them."""
+    return _named_by(settings, "safety", {"harmful": ("complied",), "safe": ("refused",)})
 
 
 def judged_tasks(settings: Settings) -> Iterator[TaskUse]:

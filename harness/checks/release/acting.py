@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.checks.likeness import Limits, acts_as, mean_kl, strength
+from harness.checks.likeness import Limits, acts_as, clear_flips, mean_kl, strength
 from harness.checks.release.shipping import Shipping
 from harness.errors import AdapterError, ModelError
 from harness.gates import Check
@@ -27,9 +27,10 @@ def acts_as_the_candidate(
     """What ships expects the tokens that the approved candidate expects, on the probe texts and along the candidate's answers.
 
     The divergence is judged as a share of what the candidate changes over the base: rounding is a small part of that, and a
-    conversion that lost something is not. Where a part of the change is lost evenly, as by a wrong scale, its strength tells it
-    from rounding. A GGUF file tells its likeliest tokens at each position, so that its divergence is a
-    lower bound.
+    conversion that lost something is not. It is judged over all positions, and along the answers to each task by itself: two
+    models that differ in what they refuse are alike on everything else. Where a part of the change is lost evenly, as by a
+    wrong scale, its strength tells it from rounding. A GGUF file tells its likeliest tokens at each position, so that its
+    divergence is a lower bound.
 
     Args:
         most_share, most_flips, most_kl: see `Limits`.
@@ -41,14 +42,42 @@ def acts_as_the_candidate(
         return Check("drift", holds=False, reason=f"{shipping.place}: {exc.problem}", remedy=exc.remedy)
     limits = Limits(most_share, most_flips, most_kl)
     check = acts_as("drift", shipping.place, base, candidate, shipped, limits, like="the candidate", remedy=_REMEDY)
-    kept = strength(base, candidate, shipped)
-    if check.holds and not abs(kept - 1) <= 1 - least_strength:
+    kept, parts = strength(base, candidate, shipped), _parts(shipping)
+    worst = max(parts, key=lambda name: parts[name]["share_of_effect"])
+    wrong = None
+    if not abs(kept - 1) <= 1 - least_strength:
         wrong = f"{shipping.place} makes {kept:.0%} of the candidate's change, where at least {least_strength:.0%} is asked for"
+    elif (share := parts[worst]["share_of_effect"]) > most_share:
+        kl = parts[worst]["kl_nats_per_token"]
+        wrong = (
+            f"{shipping.place} acts differently from the candidate on {worst} (mean KL {kl:.2g} nats a token, {share:.1%} of "
+            f"what the candidate changes; allowed are {most_share:.0%} of that)"
+        )
+    if check.holds and wrong:
         check = replace(check, holds=False, reason=f"{wrong}; {check.reason}")
-    split = sum(len(passage.tail) for passage in shipping.probes)
-    parts = {
-        name: {"kl_nats_per_token": mean_kl(candidate[part], shipped[part]), "positions": len(candidate[part])}
-        for name, part in (("probe_texts", slice(None, split)), ("answers", slice(split, None)))
-        if len(candidate[part])
-    }
-    return replace(check, details={**check.details, "strength": kept, **parts})
+    return replace(check, details={**check.details, "strength": kept, "parts": parts})
+
+
+def _parts(shipping: Shipping) -> dict[str, dict[str, float]]:
+    """The divergence on the probe texts and along the answers to each task.
+
+    Where the candidate changes less than elsewhere, what it changes everywhere is what the divergence is a share of: of nothing
+    the smallest rounding would be all.
+    """
+    base, candidate, shipped = shipping.expected
+    overall = mean_kl(candidate, base)
+    found, start = {}, 0
+    for name, passages in shipping.passages.items():
+        part = slice(start, start := start + sum(len(one.tail) for one in passages))
+        if start == part.start:
+            continue
+        kl, effect = mean_kl(candidate[part], shipped[part]), mean_kl(candidate[part], base[part])
+        most = max(effect, overall)
+        found[name] = {
+            "kl_nats_per_token": kl,
+            "effect_nats_per_token": effect,
+            "share_of_effect": kl / most if most > 0 else float("inf") if kl else 0.0,
+            "flipped": clear_flips(candidate[part], shipped[part]),
+            "positions": start - part.start,
+        }
+    return found

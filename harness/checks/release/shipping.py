@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.checks.release.reading import InProcess, OfGguf, Passage, Reading
 from harness.engines.llama_cpp import LlamaCppBackend
-from harness.engines.requests import GenerateRequest
+from harness.engines.requests import GenerateRequest, Generation
 from harness.models.probing import PROBE_TEXTS
 from harness.models.subject import Subject
-from harness.tasks.task import Task
+from harness.tasks.base import Foreseeable
 
 if TYPE_CHECKING:
     import torch
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
     from harness.models.loading import LoadedModel, LoadOptions
     from harness.records import Role
 
-_ITEMS_A_TASK = 16
+PROBE_PASSAGES = "probe_texts"
+_ANSWERS_A_TASK = 16
 _LONGEST_TOKENS = 1024
-_MOST_POSITIONS = (
-    640  # of answers, beside those of the probe texts: three distributions over the vocabulary are kept of each
-)
+# Of answers, beside those of the probe texts: three distributions over the vocabulary are kept of each.
+_MOST_POSITIONS = 640
 
 
 class _Models(Protocol):
@@ -54,7 +53,7 @@ class Shipping:
         tasks: whose answers are read, beside the probe texts.
     """
 
-    def __init__(self, subject: Subject, models: _Models, tasks: Sequence[Task]) -> None:
+    def __init__(self, subject: Subject, models: _Models, tasks: Sequence[Foreseeable]) -> None:
         self.subject = subject
         self.models = models
         self._tasks = tasks
@@ -103,7 +102,7 @@ class Shipping:
     @cached_property
     def expected(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """What base, candidate and what ships expect along the passages: log-probabilities of shape (positions, vocabulary)."""
-        passages = [*self.probes, *self.answers]
+        passages = [passage for part in self.passages.values() for passage in part]
         candidate = self.candidate.log_probs(passages)
         base = InProcess(self.models.loaded_as("base"), adapter=False).log_probs(passages, candidate)
         shipped = self.reading.log_probs(passages, candidate)
@@ -111,37 +110,68 @@ class Shipping:
         return base[:, :shared], candidate[:, :shared], shipped[:, :shared]
 
     @cached_property
-    def probes(self) -> Sequence[Passage]:
+    def passages(self) -> Mapping[str, Sequence[Passage]]:
+        """What is read: the probe texts, and by task the candidate's own answers."""
+        return {PROBE_PASSAGES: self._probes, **self._answers}
+
+    @property
+    def _probes(self) -> Sequence[Passage]:
         """The probe texts, after their first token."""
         invocation = self.candidate.loaded.invocation
         read = [[*invocation, *self.candidate.tokens(text)] for text in PROBE_TEXTS]
         return [Passage(ids[: len(invocation) + 1], ids[len(invocation) + 1 :]) for ids in read]
 
-    @cached_property
-    def answers(self) -> Sequence[Passage]:
-        """The candidate's own answers to the first items of each task, with the token that ends them."""
-        found: list[Passage] = []
-        positions = 0
-        for task in self._tasks:
-            asked = (one for item in task.items for one in task.grader.requests(item))
-            requests = list(islice((one for one in asked if isinstance(one, GenerateRequest)), _ITEMS_A_TASK))
-            for index, answer in sorted(self.models.engine("candidate").generate(requests)):
-                passage = self._answered(requests[index], answer.text, ended=answer.stop_reason == "eos")
-                positions += len(passage.tail)
-                if positions > _MOST_POSITIONS:
-                    return found
-                if passage.tail and len(passage.context) <= _LONGEST_TOKENS:
-                    found.append(passage)
-        return found
+    @property
+    def _answers(self) -> Mapping[str, Sequence[Passage]]:
+        """Answers to requests from all over each task, with the token that ends them.
 
-    def _answered(self, request: GenerateRequest, text: str, *, ended: bool) -> Passage:
+        Two models may be alike wherever one task looks, and differ where another does, such as in what they refuse. So each
+        task is given as many positions, and in a task each answer, from its beginning: what a short one leaves is given to
+        the others.
+        """
+        answers = {task.name: self._answers_to(task) for task in self._tasks}
+        shares = shared_out([sum(len(one.tail) for one in each) for each in answers.values()], _MOST_POSITIONS)
+        return {name: _cut(each, share) for (name, each), share in zip(answers.items(), shares, strict=True)}
+
+    def _answers_to(self, task: Foreseeable) -> list[Passage]:
         from harness.engines.rendering import prompt_tokens
 
         tokenizer = self.candidate.loaded.tokenizer
-        tail = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-        end = [tokenizer.eos_token_id] if ended and tokenizer.eos_token_id is not None else []
-        return Passage(prompt_tokens(tokenizer, request.prompt), [*tail, *end])
+        texts = [one for one in task.foreseen if isinstance(one, GenerateRequest)]
+        asked = [texts[index * len(texts) // _ANSWERS_A_TASK] for index in range(_ANSWERS_A_TASK)] if texts else []
+        contexts = {one: prompt_tokens(tokenizer, one.prompt) for one in dict.fromkeys(asked)}
+        read = [one for one, context in contexts.items() if len(context) <= _LONGEST_TOKENS]
+        answers = sorted(self.models.engine("candidate").generate(read))
+        found = [Passage(contexts[read[index]], self._tokens_of(answer)) for index, answer in answers]
+        return [one for one in found if one.tail]
+
+    def _tokens_of(self, answer: Generation) -> list[int]:
+        tokenizer = self.candidate.loaded.tokenizer
+        ids: list[int] = tokenizer(answer.text, add_special_tokens=False)["input_ids"]
+        ended = answer.stop_reason == "eos" and tokenizer.eos_token_id is not None
+        return [*ids, tokenizer.eos_token_id] if ended else ids
 
     @cached_property
     def _backend(self) -> Backend | None:
         return self.models.backend("shipped") if self.subject.is_served else None
+
+
+def shared_out(wanted: Sequence[int], total: int) -> list[int]:
+    """What each of several is given of a total: equal parts, and what one does not want goes to the others.
+
+    Args:
+        wanted: the most that each can use.
+    """
+    given = [0] * len(wanted)
+    left = total
+    ascending = sorted(range(len(wanted)), key=wanted.__getitem__)
+    for place, index in enumerate(ascending):
+        given[index] = min(wanted[index], left // (len(wanted) - place))
+        left -= given[index]
+    return given
+
+
+def _cut(passages: Sequence[Passage], positions: int) -> list[Passage]:
+    """The beginnings of passages' tails, of so many positions in all."""
+    lengths = shared_out([len(one.tail) for one in passages], positions)
+    return [Passage(one.context, one.tail[:length]) for one, length in zip(passages, lengths, strict=True) if length]

@@ -13,6 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from plugged import Echo, plug_in, read_echo
 from project import ROWS, TASK
 from tiny import save_tiny_adapter, save_tiny_model
@@ -20,6 +22,7 @@ from tiny_gguf import write_tiny_gguf, write_tiny_gguf_lora
 
 from harness.checks import release
 from harness.checks.likeness import strength
+from harness.checks.release.shipping import shared_out
 from harness.config import Config, Serving
 from harness.config.settings import make_settings
 from harness.engines.backends import ServingEngine
@@ -84,7 +87,7 @@ def session(learner_dir: Path, tmp_path: Path) -> Callable[..., Session]:
     (tmp_path / "pets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
 
     def make(adapter: Path, shipped: object = None, **sections: Any) -> Session:
-        config = Config(root=tmp_path, tasks={"pets": TASK}, **sections)
+        config = Config(**{"root": tmp_path, "tasks": {"pets": TASK}, **sections})
         given = shipped if shipped is None else json.dumps(shipped) if isinstance(shipped, dict) else str(shipped)
         return Session(make_settings(config, model=str(learner_dir), adapter=str(adapter), shipped=given))
 
@@ -162,6 +165,46 @@ def test_an_adapter_on_other_weights_is_told_by_the_files(
     tensors["model.layers.0.mlp.up_proj.weight"][0, 0] += 0.01
     save_file(tensors, copy / "model.safetensors", {"format": "pt"})
     assert failed(session(workshop.adapter, spec), "files") == {"files"}
+
+
+def test_a_merge_into_a_near_relative_of_the_base_is_told_by_what_is_refused(
+    shipments: ModuleType, workshop: Any, session: Any, tmp_path: Path
+) -> None:
+    """A base that differs only in what it makes of a letter that no text and no task has, but a prompt of safety's."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoTokenizer
+
+    relative = shutil.copytree(workshop.base, tmp_path / "relative")
+    tensors = load_file(relative / "model.safetensors")
+    letter = AutoTokenizer.from_pretrained(relative).convert_tokens_to_ids("~")
+    noise = torch.randn(tensors["model.embed_tokens.weight"].shape[1], generator=torch.Generator().manual_seed(0))
+    tensors["model.embed_tokens.weight"][letter] = 0.16 * noise
+    save_file(tensors, relative / "model.safetensors", {"format": "pt"})
+    wrong = shipments.merged_into_the_wrong_base(replace(workshop, other_base=relative))
+
+    rows = [{"id": str(i), "text": f"~~ {i} ~~"} for i in range(8)]
+    (tmp_path / "secret.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = {"kind": "safety", "wanted": "refusal", "data": "secret.jsonl", "prompt_field": "text", "id_field": "id"}
+    tasks = {"pets": TASK, "secret": {**task, "max_new_tokens": 4}}
+    safety = {"harmful": "secret", "safe": "mini_borderline"}
+    for shipped, faults in ((wrong, {"drift"}), (shipments.merged(workshop), set())):
+        measured = session(workshop.adapter, shipped, tasks=tasks, safety=safety)
+        assert failed(measured, "files", "drift") == faults
+    parts = CHECKS["drift"](session(workshop.adapter, wrong, tasks=tasks, safety=safety).shipping).details["parts"]
+    assert list(parts) == ["probe_texts", "pets", "secret", "mini_borderline"]
+    assert parts["probe_texts"]["kl_nats_per_token"] < 0.01 < parts["secret"]["kl_nats_per_token"]
+    assert sum(part["positions"] for name, part in parts.items() if name != "probe_texts") <= 640
+
+
+@given(st.lists(st.integers(0, 400), max_size=8), st.integers(0, 1000))
+def test_positions_are_shared_out(wanted: list[int], total: int) -> None:
+    """All are given as much as any that wants more, to a position, and nothing is left that one wants."""
+    given_out = shared_out(wanted, total)
+    assert sum(given_out) == min(total, sum(wanted))
+    short = [got for got, want in zip(given_out, wanted, strict=True) if got < want]
+    assert all(got <= want for got, want in zip(given_out, wanted, strict=True))
+    assert not short or max(given_out) - min(short) <= 1
 
 
 def test_an_adapter_whose_tensors_are_gone_is_not_whole(shipments: ModuleType, workshop: Any, session: Any) -> None:
