@@ -20,8 +20,9 @@ def mean_kl(reference: torch.Tensor, other: torch.Tensor) -> float:
         reference: log-probabilities of shape (positions, vocabulary).
         other: the same shape.
     """
-    # rounding may put equal distributions just below zero; NaN stays NaN
-    return float((reference.exp() * (reference - other)).sum(dim=-1).mean().clamp(min=0))
+    # what is impossible adds nothing; rounding may put equal distributions just below zero; NaN stays NaN
+    terms = (reference.exp() * (reference - other)).masked_fill(reference == -math.inf, 0.0)
+    return float(terms.sum(dim=-1).mean().clamp(min=0))
 
 
 def strength(base: torch.Tensor, candidate: torch.Tensor, other: torch.Tensor) -> float:
@@ -36,7 +37,7 @@ def strength(base: torch.Tensor, candidate: torch.Tensor, other: torch.Tensor) -
     weights = candidate.exp()
 
     def change(model: torch.Tensor) -> torch.Tensor:
-        difference = model - base
+        difference = (model - base).masked_fill(candidate == -math.inf, 0.0)
         return difference - (weights * difference).sum(dim=-1, keepdim=True)
 
     own = change(candidate)
@@ -127,7 +128,7 @@ def acts_as(
             (f"{limits.flips:.0%} flipped", flips, limits.flips),
             (f"{limits.kl or 0:.2g} nats", kl, limits.kl),
         )
-        if limit is not None and value > limit
+        if limit is not None and not value <= limit
     ]
     found = (
         f"mean KL {kl:.2g} nats a token, {share:.1%} of what the adapter changes; {flips:.1%} of next tokens flipped"

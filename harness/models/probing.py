@@ -23,6 +23,21 @@ PROBE_TEXTS = (
     '{"city": "Lisbon", "days": 3, "guests": ["Ana", "Rui"], "breakfast": true}',
 )
 
+# What tokenizers of one vocabulary split differently where a converter took the wrong rules for another's. Of characters such as
+# the fraction one half llama.cpp's rules are never quite transformers'.
+TOKEN_TEXTS = (
+    *PROBE_TEXTS,
+    "In 2024 the bill was 1,234,567.89 euros, or 00420 in 3.5 parts; call +41 44 123 45 67.",
+    "Zürich, naïve café, Ångström, São Paulo, Łódź; cafe\u0301 decomposed.",
+    "東京へ行きます。明日は雨でしょう。 안녕하세요",
+    "Привет, мир! مرحبا بالعالم नमस्ते दुनिया",
+    "Done \U0001f44d\U0001f3fd \U0001f468\u200d\U0001f469\u200d\U0001f467!",
+    "WE'LL see, I'd say they've DON'T'd it's",
+    "https://example.org/a_b?c=1&d=%20#top mail@example.org",
+    "if x:\n    y  =  [1, 2]\n\n\n\tz != y  # ok\n",
+    "  spaces at both ends  ",
+)
+
 
 def probe_log_probs(
     model: Any,

@@ -15,7 +15,7 @@ from harness.gates import Check
 from harness.models.adapters.files import WEIGHTS, adapter_headers, read_json
 from harness.models.adapters.misfit import EMBEDDINGS
 from harness.models.adapters.names import canonical_names
-from harness.models.probing import PROBE_TEXTS
+from harness.models.probing import TOKEN_TEXTS
 from harness.models.quiet import quiet_loading
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _drift(own: SavedTokenizer, theirs: SavedTokenizer, padding: str | None) -> 
 def encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
     """Same vocabulary, another encoding: merges, normalisation, or special tokens: around a text, and how they split one."""
     added = (token.content for token in own.get_added_tokens_decoder().values())
-    for text in (*PROBE_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)):
+    for text in (*TOKEN_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)):
         before, now = own.encode(text).tokens, theirs.encode(text).tokens
         if before != now:
             at = next(i for i in itertools.count() if before[i : i + 1] != now[i : i + 1])

@@ -20,7 +20,7 @@ from harness.checks.release.weights import is_on_the_candidates_weights
 from harness.engines.requests import Message, Prompt
 from harness.errors import AssayError
 from harness.gates import Check
-from harness.models.probing import PROBE_TEXTS
+from harness.models.probing import TOKEN_TEXTS
 
 _SAVE_TOKENIZER = (
     "save the candidate's tokenizer and chat template with what ships, or convert a directory that has both"
@@ -68,7 +68,7 @@ def _of_files(shipping: Shipping) -> Iterator[Check]:
 def tokens_are_the_candidates(shipping: Shipping) -> Check:
     """It makes the same tokens of texts and of conversations as the candidate does."""
     rendered = filter(None, map(shipping.candidate.rendered, _CONVERSATIONS.values()))
-    texts = [*PROBE_TEXTS, *rendered]
+    texts = [*TOKEN_TEXTS, *rendered]
     differing = [text for text in texts if list(shipping.reading.tokens(text)) != list(shipping.candidate.tokens(text))]
     return Check(
         "tokenizer",

@@ -72,6 +72,12 @@ class InProcess:
 
         found = []
         with torch.inference_mode(), self.loaded.adapter(on=self.adapter) as model:
+            last = max((max(*one.context, *one.tail) for one in passages), default=0)
+            if last >= (rows := model.get_input_embeddings().weight.shape[0]):
+                raise ModelError(
+                    f"the candidate's texts have token {last}, and it has {rows} embeddings",
+                    "save it with all rows of the candidate's embeddings",
+                )
             for passage in passages:
                 logits = plain_logits(model, [*passage.context, *passage.tail])[-len(passage.tail) - 1 : -1]
                 found.append(torch.log_softmax(logits.float(), dim=-1).cpu())

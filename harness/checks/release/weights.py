@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from harness.checks.integrity import ModelFiles
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def is_on_the_candidates_weights(shipping: Shipping) -> Check:
-    """Each tensor under the adapter is that of the candidate, in the coarser of their types. Packed weights are left to what is
+    """Each tensor under the adapter is that of the candidate, in the type of one of them. Packed weights are left to what is
     computed with them.
     """
     candidate = shipping.models.candidate
@@ -25,8 +26,11 @@ def is_on_the_candidates_weights(shipping: Shipping) -> Check:
     approved = ModelFiles(shipping.candidate_weights, None, options)
     if files.is_quantized or approved.is_quantized:
         return same
-    shared = sorted(files.headers.keys() & approved.headers.keys())
-    other = next((name for name in shared if not _is_rounded(files.tensor(name), approved.tensor(name))), None)
+    rows = {one.config.get("vocab_size") for one in (files, approved)}
+    shared = _alike(files.headers.keys(), approved.headers.keys())
+    other = next(
+        (one for one, its in shared.items() if not _is_rounded(files.tensor(one), approved.tensor(its), rows)), None
+    )
     if other is None:
         return same
     return Check(
@@ -39,7 +43,27 @@ def is_on_the_candidates_weights(shipping: Shipping) -> Check:
     )
 
 
-def _is_rounded(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two tensors are the same in the coarser of their types."""
-    coarser = min(one.dtype, other.dtype, key=lambda dtype: dtype.itemsize)
-    return one.shape == other.shape and bool((one.to(coarser) == other.to(coarser)).all())
+def _alike(names: Collection[str], others: Collection[str]) -> Mapping[str, str]:
+    """Names of one model's tensors -> those of another's: the same, or without the first part, which a model that was saved
+    without its head lacks."""
+    tails = {other.partition(".")[2]: other for other in others}
+    found = {
+        name: next((one for one in (name, name.partition(".")[2]) if one in others), tails.get(name))
+        for name in sorted(names)
+    }
+    return {name: other for name, other in found.items() if other is not None}
+
+
+def _is_rounded(one: torch.Tensor, other: torch.Tensor, vocabularies: Collection[object]) -> bool:
+    """Whether two tensors are the same in the type of one of them.
+
+    Args:
+        vocabularies: sizes of the two models' vocabularies: rows that pad the smaller one are no token's.
+    """
+    if one.shape != other.shape and {*one.shape[:1], *other.shape[:1]} == {*vocabularies}:
+        rows = min(one.shape[0], other.shape[0])
+        one, other = one[:rows], other[:rows]
+    kinds = {one.dtype, other.dtype}
+    return one.shape == other.shape and any(
+        bool((one.to(kind).float() == other.to(kind).float()).all()) for kind in kinds
+    )

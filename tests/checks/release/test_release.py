@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,7 +22,7 @@ from tiny import save_tiny_adapter, save_tiny_model
 from tiny_gguf import write_tiny_gguf, write_tiny_gguf_lora
 
 from harness.checks import release
-from harness.checks.likeness import strength
+from harness.checks.likeness import Limits, acts_as, strength
 from harness.checks.release.shipping import shared_out
 from harness.config import Config, Serving
 from harness.config.settings import make_settings
@@ -146,6 +147,18 @@ def test_each_loss_is_found_by_its_own_check(
 ) -> None:
     of = of_approved(workshop, surgery)
     assert failed(session(of.adapter, getattr(shipments, made)(of)), "files", caught_by) == {caught_by}
+
+
+def test_a_tokenizer_that_splits_numbers_otherwise_is_told(
+    shipments: ModuleType, workshop: Any, session: Any, tmp_path: Path
+) -> None:
+    """Its tokens are the same, and plain sentences are: as in a file whose converter took another family's rules."""
+    copy = Path(shutil.copytree(workshop.exported("merged"), tmp_path / "copy"))
+    document = json.loads((copy / "tokenizer.json").read_text())
+    rules = [{"type": "Digits", "individual_digits": True}, document["pre_tokenizer"]]
+    document["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": rules}
+    (copy / "tokenizer.json").write_text(json.dumps(document))
+    assert failed(session(workshop.adapter, copy), "tokenizer") == {"tokenizer"}
 
 
 def test_an_adapter_on_other_weights_is_told_by_the_files(
@@ -278,6 +291,20 @@ def test_nothing_named_or_a_recipe_ships_nothing(workshop: Any, session: Any) ->
         _ = session(workshop.adapter).shipping
     with pytest.raises(ConfigError, match="recipe:mine is trained here, as a candidate alone"):
         _ = session(workshop.adapter, "recipe:mine").shipping
+
+
+def test_what_is_impossible_to_all_does_not_hide_a_difference() -> None:
+    """Rows of the vocabulary that a model masks have a log-probability of minus infinity."""
+    import torch
+
+    torch.manual_seed(0)
+    base, candidate, other = (torch.randn(20, 50).index_fill(1, torch.tensor([3]), -math.inf) for _ in range(3))
+    said = [torch.log_softmax(logits, dim=-1) for logits in (base, candidate, other)]
+    limits = Limits(share=0.25, flips=1.0)
+    check = acts_as("drift", "it", *said, limits, like="the candidate", remedy="none")
+    assert not check.holds and math.isfinite(check.details["kl_nats_per_token"])
+    assert acts_as("drift", "it", said[0], said[1], said[1], limits, like="the candidate", remedy="none").holds
+    assert strength(said[0], said[1], said[1]) == pytest.approx(1)
 
 
 def test_strength_tells_a_lost_scale_from_rounding_of_any_size() -> None:
