@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _ASKED = {"role": "user", "content": "Which train goes to the coast?"}
 _ANSWERED = {"role": "assistant", "content": "The one at half past nine."}
-_TOOL = {
+TOOL: Mapping[str, Any] = {
     "type": "function",
     "function": {
         "name": "find_trains",
@@ -58,9 +58,9 @@ _CONVERSATIONS = (
         open_ended=False,
     ),
     _Conversation("two turns", [_ASKED, _ANSWERED, {"role": "user", "content": "From where?"}], open_ended=True),
-    _Conversation("a question with tools", [_ASKED], open_ended=True, tools=[_TOOL]),
-    _Conversation("a tool's call and its result", [_ASKED, _CALL, _RESULT], open_ended=True, tools=[_TOOL]),
-    _Conversation("a finished tool call", [_ASKED, _CALL], open_ended=False, tools=[_TOOL]),
+    _Conversation("a question with tools", [_ASKED], open_ended=True, tools=[TOOL]),
+    _Conversation("a tool's call and its result", [_ASKED, _CALL, _RESULT], open_ended=True, tools=[TOOL]),
+    _Conversation("a finished tool call", [_ASKED, _CALL], open_ended=False, tools=[TOOL]),
 )
 
 

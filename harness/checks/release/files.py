@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from harness.checks.integrity import (
     model_is_finite,
     tensors_map_both_ways,
 )
-from harness.checks.integrity.chat_template import stop_tokens
+from harness.checks.integrity.chat_template import TOOL, stop_tokens
 from harness.checks.release.reading import InProcess
 from harness.checks.release.shipping import Shipping
 from harness.checks.release.weights import is_on_the_candidates_weights
@@ -32,6 +33,7 @@ _CONVERSATIONS = {
     "a question": Prompt(messages=_TURNS[:1]),
     "a system prompt and a question": Prompt(messages=(Message("system", "Answer in one sentence."), _TURNS[0])),
     "two turns": Prompt(messages=(*_TURNS, Message("user", "From where?"))),
+    "a question with a tool": Prompt(messages=_TURNS[:1], tools=json.dumps([TOOL])),
 }
 
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plugged import Echo, plug_in, read_echo
 from project import ROWS, TASK
-from tiny import save_tiny_adapter, save_tiny_model
+from tiny import CHATML, save_tiny_adapter, save_tiny_model
 from tiny_gguf import write_tiny_gguf, write_tiny_gguf_lora
 
 from harness.checks import release
@@ -87,10 +87,10 @@ def workshop(
 def session(learner_dir: Path, tmp_path: Path) -> Callable[..., Session]:
     (tmp_path / "pets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
 
-    def make(adapter: Path, shipped: object = None, **sections: Any) -> Session:
+    def make(adapter: Path, shipped: object = None, model: Path = learner_dir, **sections: Any) -> Session:
         config = Config(**{"root": tmp_path, "tasks": {"pets": TASK}, **sections})
         given = shipped if shipped is None else json.dumps(shipped) if isinstance(shipped, dict) else str(shipped)
-        return Session(make_settings(config, model=str(learner_dir), adapter=str(adapter), shipped=given))
+        return Session(make_settings(config, model=str(model), adapter=str(adapter), shipped=given))
 
     return make
 
@@ -159,6 +159,15 @@ def test_a_tokenizer_that_splits_numbers_otherwise_is_told(
     document["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": rules}
     (copy / "tokenizer.json").write_text(json.dumps(document))
     assert failed(session(workshop.adapter, copy), "tokenizer") == {"tokenizer"}
+
+
+def test_a_template_that_lost_the_tools_is_told(workshop: Any, session: Any, tmp_path: Path) -> None:
+    base, shipped = (Path(shutil.copytree(workshop.base, tmp_path / name)) for name in ("base", "shipped"))
+    offering = "{% for tool in tools or [] %}{{ tool | tojson }}\n{% endfor %}"
+    (base / "chat_template.jinja").write_text(offering + CHATML)
+    spec = {"model": str(shipped), "adapter": str(workshop.adapter)}
+    check = release.conversations_are_put_alike(session(workshop.adapter, spec, model=base).shipping)
+    assert not check.holds and list(check.details["differences"]) == ["a question with a tool"]
 
 
 def test_an_adapter_on_other_weights_is_told_by_the_files(
