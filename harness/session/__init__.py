@@ -23,11 +23,10 @@ from harness.paths import cache_dir
 from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
 from harness.session.display import Display, silent
 from harness.session.model_pair import ModelPair
-from harness.session.needs import refusal_tasks
+from harness.session.needs import tasks_read_along
 from harness.session.speeds import keep_speed, speed_key
 from harness.session.subjects import ROLES, SHIPPED
 from harness.tasks.base import Divisible, Foreseeable, Progress, TaskLike
-from harness.tasks.kinds import generates
 from harness.tasks.lookup import find_task
 
 if TYPE_CHECKING:
@@ -170,9 +169,7 @@ class Session:
         from harness.checks.release import Shipping
 
         models = self.models
-        names = [name for name, spec in self.settings.config.tasks.items() if generates(spec)]
-        names += [use.name for use in refusal_tasks(self.settings)]
-        texts = [self.task(name) for name in dict.fromkeys(names)]
+        texts = [self.task(name) for name in dict.fromkeys(use.name for use in tasks_read_along(self.settings))]
         return Shipping(models.subject(SHIPPED), models, [task for task in texts if isinstance(task, Foreseeable)])
 
     def compare_on(self, task: TaskLike) -> gates.Comparison:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.config.settings import Settings
 from harness.errors import Complaints
 from harness.gates.config import GateSpec, gates_from_config
+from harness.tasks.kinds import generates
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ def safety_tasks(settings: Settings) -> Iterator[TaskUse]:
 def refusal_tasks(settings: Settings) -> Iterator[TaskUse]:
     """What refusals are measured on: prompts to be refused, and harmless ones like them."""
     return _named_by(settings, "safety", {"harmful": ("complied",), "safe": ("refused",)})
+
+
+def tasks_read_along(settings: Settings) -> Iterator[TaskUse]:
+    """Tasks along whose answers what ships is read: those that are answered in text, and what refusals are measured on."""
+    generated = (use for use in configured_tasks(settings) if generates(settings.config.tasks[use.name]))
+    return (replace(use, metrics=()) for use in (*generated, *refusal_tasks(settings)))
 
 
 def judged_tasks(settings: Settings) -> Iterator[TaskUse]:

@@ -129,6 +129,15 @@ def test_what_forgetting_is_measured_on_must_have_its_metrics(pytester: pytest.P
     assert "forgetting.math: task 'mini_maths' is unknown" in told
 
 
+def test_what_ships_is_read_along_answers_to_safetys_prompts_too(pytester: pytest.Pytester, root: Path) -> None:
+    configure(root, {"gone": {**TASK, "data": "gone.jsonl"}}, safety={"harmful": "mini_harmfull"})
+    pytester.makepyfile("def test_it(shipping): pass\n")
+    told = refusal(pytester, "--shipped=adapter")
+    assert "safety.harmful: task 'mini_harmfull' is unknown" in told
+    assert "tasks.gone" in told
+    assert pytester.runpytest_inprocess(*PLAIN, "-q").ret == pytest.ExitCode.OK  # nothing is named that ships
+
+
 SOURCE = """
 import pytest
 TASK = "pets"
