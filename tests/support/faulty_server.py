@@ -189,6 +189,7 @@ class FaultyServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"  # connections are kept, as by a real server
+            disable_nagle_algorithm = True  # else head and body of an answer arrive 40 ms apart
 
             def do_GET(self) -> None:
                 self._serve({})

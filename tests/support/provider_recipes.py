@@ -61,14 +61,15 @@ def make_served(tmp_path: Path) -> MakeServed:
     """Write rows and a recipe of method openai; keywords replace its keys, `trainer` and `limits` are merged in."""
 
     def make(
-        data: list[dict[str, Any]] | None = None,
+        sent: list[dict[str, Any]] | None = None,
         *,
+        count: int = 12,
         url: str = "https://api.example.com/v1",
         trainer: dict[str, Any] | None = None,
         limits: dict[str, Any] | None = None,
         **changes: Any,
     ) -> Recipe:
-        lines = [json.dumps(row) + "\n" for row in (rows() if data is None else data)]
+        lines = [json.dumps(row) + "\n" for row in (rows(count) if sent is None else sent)]
         (tmp_path / "train.jsonl").write_text("".join(lines))
         document = {
             "base": f"openai:{MODEL}@{url}",

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 from harness.config.spec import ServedModel
 from harness.engines.server.client import MalformedAnswerError, open_client, read_body
@@ -53,15 +53,20 @@ class Job:
             MalformedAnswerError: it tells of none.
         """
         job_id, status = body.get("id"), body.get("status")
-        if not isinstance(job_id, str) or not _ID.fullmatch(job_id) or not isinstance(status, str):
+        if not _is_id(job_id) or not isinstance(status, str):
             raise MalformedAnswerError(f"no fine-tuning job: {str(body)[:200]}")
         return cls(job_id, printable(status)[:40], body)
 
     @property
     def model(self) -> str | None:
         """The name of what was trained; None where it has none, or one that no model has."""
-        name = self.fields.get("fine_tuned_model")
-        return name if isinstance(name, str) and _MODEL.fullmatch(name) and printable(name) == name else None
+        return _model_name(self.fields.get("fine_tuned_model"))
+
+    @property
+    def result_files(self) -> list[str]:
+        """The ids of the tables of metrics that it left."""
+        files = self.fields.get("result_files")
+        return [file for file in files if _is_id(file)] if isinstance(files, list) else []
 
     @property
     def trained_tokens(self) -> int | None:
@@ -84,6 +89,12 @@ class Checkpoint:
 
     model: str
     step: int
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Checkpoint | None:
+        """That of which an object of the API tells; None where it tells of none."""
+        model, step = _model_name(told.get("fine_tuned_model_checkpoint")), told.get("step_number")
+        return cls(model, step) if model is not None and isinstance(step, int) else None
 
 
 class FineTuningApi:
@@ -114,7 +125,7 @@ class FineTuningApi:
             body = next(there, None) or _read(
                 self._client.files.with_raw_response.create(file=(name, content), purpose="fine-tune")
             )
-            if not isinstance(body.get("id"), str) or not _ID.fullmatch(body["id"]):
+            if not _is_id(body.get("id")):
                 raise MalformedAnswerError(f"no file: {str(body)[:200]}")
             return str(body["id"])
 
@@ -138,45 +149,34 @@ class FineTuningApi:
 
     def job(self, job_id: str) -> Job | None:
         """A job by its id; None where the server knows none."""
-        import openai
-
-        try:
-            return self._asked(lambda: Job.of(_read(self._jobs.retrieve(job_id))))
-        except EngineError as error:
-            if isinstance(error.__cause__, openai.NotFoundError):
-                return None
-            raise
+        return self._asked_where_known(lambda: Job.of(_read(self._jobs.retrieve(job_id))))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job; it as it is then."""
         return self._asked(lambda: Job.of(_read(self._jobs.cancel(job_id))))
 
     def events(self, job_id: str, known: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The events of a job that are not known, oldest first."""
+        """The events of a job that are not known, oldest first; none where the server knows of no such thing."""
 
         def attempt() -> list[dict[str, Any]]:
             fresh: list[dict[str, Any]] = []
             for event in self._listed(lambda after: self._jobs.list_events(job_id, limit=_A_PAGE, **after)):
-                if event.get("id") in known:
-                    break
-                fresh.append(event)
+                if _is_id(event.get("id")):
+                    if event["id"] in known:
+                        break
+                    fresh.append(event)
             return fresh[::-1]
 
-        return self._asked(attempt)
+        return self._asked_where_known(attempt) or []
 
     def checkpoints(self, job_id: str) -> list[dict[str, Any]]:
         """What a job kept on its way; none where the server knows of no such thing."""
-        import openai
-
         checkpoints = self._client.fine_tuning.jobs.checkpoints.with_raw_response
-        try:
-            return self._asked(
-                lambda: list(self._listed(lambda after: checkpoints.list(job_id, limit=_A_PAGE, **after)))
-            )
-        except EngineError as error:
-            if isinstance(error.__cause__, openai.NotFoundError):
-                return []
-            raise
+
+        def attempt() -> list[dict[str, Any]]:
+            return list(self._listed(lambda after: checkpoints.list(job_id, limit=_A_PAGE, **after)))
+
+        return self._asked_where_known(attempt) or []
 
     def content(self, file_id: str) -> bytes:
         """What is in a file; some servers give it as base64."""
@@ -217,6 +217,25 @@ class FineTuningApi:
     def _asked(self, call: Callable[[], T]) -> T:
         return call_with_retries(call, self._retry, served=self._served, stopped=threading.Event())
 
+    def _asked_where_known(self, call: Callable[[], T]) -> T | None:
+        """The same; None where the server answers that there is no such thing."""
+        import openai
+
+        try:
+            return self._asked(call)
+        except EngineError as error:
+            if isinstance(error.__cause__, openai.NotFoundError):
+                return None
+            raise
+
 
 def _read(response: Any) -> dict[str, Any]:
     return read_body(response.http_response)
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _model_name(value: object) -> str | None:
+    return value if isinstance(value, str) and _MODEL.fullmatch(value) and printable(value) == value else None

@@ -30,10 +30,11 @@ def _sizes(value: Any) -> tuple[int, int]:
         return len(value.encode()), 0
     if isinstance(value, dict):
         # names of arguments and schemas are read too; those of turns are not
-        own = 0 if "role" in value else sum(len(key) for key in value)
-        parts, turns = [_sizes(one) for one in value.values()], int("role" in value)
+        turns = int("role" in value)
+        own = 0 if turns else sum(len(key) for key in value)
+        parts = [_sizes(one) for key, one in value.items() if not (turns and key == "role")]
     elif isinstance(value, list):
-        own, parts, turns = 0, [_sizes(one) for one in value], 0
+        turns, own, parts = 0, 0, [_sizes(one) for one in value]
     else:
         return len(str(value)), 0
     return own + sum(size for size, _ in parts), turns + sum(count for _, count in parts)

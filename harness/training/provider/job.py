@@ -129,12 +129,12 @@ def _begun(api: FineTuningApi, order: Order, model: str, work: Path) -> Job:
 
 
 def _followed(api: FineTuningApi, job: Job, order: Order, work: Path, progress: JobProgress) -> Done:
-    events: dict[Any, Mapping[str, Any]] = {}
+    events: dict[str, Mapping[str, Any]] = {}
     began_s = time.monotonic()
     limits = order.files.estimate.limits
     while True:
         for event in api.events(job.id, events):
-            events[event.get("id", len(events))] = event
+            events[event["id"]] = event
             progress.tell(event)
         progress.say_status(job.status)
         if job.status == SUCCEEDED:

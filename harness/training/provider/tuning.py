@@ -144,13 +144,11 @@ def _published(order: Order, cache_dir: Path) -> Path:
 
 def _metrics(api: FineTuningApi, job: Job) -> bytes | None:
     """The table of metrics that a job left; None where it cannot be had: its events tell most of it."""
-    files = job.fields.get("result_files")
-    for file in files if isinstance(files, list) else ():
-        if isinstance(file, str):
-            try:
-                return api.content(file)
-            except EngineError as error:
-                _log.warning("the metrics of job %s cannot be had: %s", job.id, error.problem)
+    for file in job.result_files:
+        try:
+            return api.content(file)
+        except EngineError as error:
+            _log.warning("the metrics of job %s cannot be had: %s", job.id, error.problem)
     return None
 
 
@@ -167,11 +165,7 @@ def _kept(published: Path, served: ServedModel, *, from_cache: bool, duration_s:
     told = [load_json(line) for line in (published / EVENTS_FILE).read_text(encoding="utf-8").splitlines()]
     job, log = Job.of(told[0]), read_training_log(published)
     assert job.model is not None
-    kept = [
-        Checkpoint(one["fine_tuned_model_checkpoint"], one["step_number"])
-        for one in told
-        if isinstance(one.get("fine_tuned_model_checkpoint"), str) and isinstance(one.get("step_number"), int)
-    ]
+    kept = filter(None, map(Checkpoint.of, told))
     return TunedModel(
         served=ServedModel(job.model, served.url),
         path=published,
