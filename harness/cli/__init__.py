@@ -21,7 +21,7 @@ from harness.cli.merge import add_merge_command
 from harness.cli.runs import add_run_commands
 from harness.cli.schema import add_schema_commands
 from harness.cli.serve import add_serve_command
-from harness.errors import AssayError
+from harness.errors import AssayError, ConfigError
 from harness.models.quiet import quiet_imports
 
 if TYPE_CHECKING:
@@ -66,7 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--profile", help="take this profile's number of training rows")
     train.add_argument("--output", type=Path, help="copy the adapter, or the whole model, to this directory")
     train.add_argument(
-        "--show", type=int, metavar="ROWS", help="train nothing; show so many training rows as the model reads them"
+        "--show",
+        type=int,
+        metavar="ROWS",
+        help="train nothing; show so many training rows as they are read, or sent",
+    )
+    train.add_argument(
+        "--cancel", action="store_true", help="train nothing; cancel the job of a recipe of method openai"
     )
     train.set_defaults(run=_train)
 
@@ -103,30 +109,37 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.show is not None:
         _show_rows(pair, arguments.show)
         return
+    if arguments.cancel:
+        _cancel(pair)
+        return
     candidate = pair.candidate
     trained = pair.finder.trained
     assert trained is not None
-    summary = trained.log.summary
     if arguments.output is not None:
-        copy_new(candidate.directory, arguments.output)
-    _print_facts(
-        {
-            "model" if candidate.adapter is None else "adapter": arguments.output or candidate.directory,
-            "digest": trained.digest,
-            "from cache": trained.from_cache,
-            "steps": f"{summary.steps} (kept: {summary.best_step})",
-            "best validation loss": summary.best_eval_loss,
-            "trainable share": f"{summary.trainable_share:.2%}",
-            "seconds": round(summary.duration_s, 1),
-        }
-    )
+        copy_new(trained.path, arguments.output)
+    kind = "record" if candidate.is_served else "model" if candidate.adapter is None else "adapter"
+    _print_facts({kind: arguments.output or trained.path, **trained.facts()})
+
+
+def _cancel(pair: ModelPair) -> None:
+    from harness.training.provider import cancel
+
+    assert pair.recipe is not None
+    if not pair.recipe.is_provided:
+        raise ConfigError(f"recipe {pair.recipe.name!r} trains here", "--cancel is of method openai: press ^C here")
+    job = cancel(pair.recipe, **pair.finder.tuning)
+    _print_facts({"job": job.id, "status": job.status})
 
 
 def _show_rows(pair: ModelPair, count: int) -> None:
     from harness.models.loading import load_tokenizer
+    from harness.training import provider
     from harness.training.showing import shown_rows
 
     assert pair.recipe is not None
+    if pair.recipe.is_provided:
+        print("\n".join(provider.shown_rows(pair.recipe, count)))
+        return
     tokenizer = load_tokenizer(pair.base.directory)
     print("\n".join(shown_rows(pair.recipe, tokenizer, count)))
 

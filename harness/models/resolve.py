@@ -31,11 +31,12 @@ _SAFE_FILES = [
 @dataclass(frozen=True)
 class ResolvedModel:
     """A model: on disk, or served. `name` is what reports and adapter configs call it, and `recipe` names what all of its
-    weights were trained from, where known."""
+    weights were trained from, where known. `trained` is where what tells of that training lies, of one that is served."""
 
     name: str
     location: Path | ServedModel
     recipe: str | None = None
+    trained: Path | None = None
 
     @property
     def is_served(self) -> bool:

@@ -21,6 +21,7 @@ from harness.models.subject import Member, Subject, chosen_template
 from harness.paths import cache_dir
 from harness.training import Recipe, TrainedAdapter, train
 from harness.training.cache import Training, is_cached
+from harness.training.provider import TunedModel, Tuning, is_tuned, tune
 from harness.training.recipe import find_recipe
 
 
@@ -36,12 +37,12 @@ class Finder:
     """Finds subjects; what one does not name is the base's.
 
     Attributes:
-        trained: the adapter of the recipe, where it was trained here or taken from the cache.
+        trained: the adapter of the recipe, where it was trained here or taken from the cache, or what a provider made of it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.trained: TrainedAdapter | None = None
+        self.trained: TrainedAdapter | TunedModel | None = None
 
     @cached_property
     def base(self) -> ResolvedModel:
@@ -94,7 +95,11 @@ class Finder:
     @property
     def is_trained(self) -> bool:
         """Whether the recipe's adapter is in the cache, so that asking for it trains nothing."""
-        return self.recipe is not None and is_cached(**self._training(self.recipe))
+        if self.recipe is None:
+            return False
+        if self.recipe.is_provided:
+            return is_tuned(self.recipe, **self.tuning)
+        return is_cached(**self._training(self.recipe))
 
     def find(self, spec: SubjectSpec) -> Found:
         """A subject's weights and adapters: what is named alone may turn out to be an adapter on the base.
@@ -138,8 +143,10 @@ class Finder:
         template = spec.template or template
         found = found or self.find(spec)
         weights, adapters = found.weights, found.adapters
-        if weights.is_served and (adapters or spec.quantization or spec.dtype or spec.template or spec.template_args):
-            what = "adapters on disk" if adapters else "quantization, dtype and template"
+        on_disk = adapters and not (recipe is not None and recipe.is_provided)
+        here = on_disk or spec.quantization or spec.dtype or spec.template or spec.template_args
+        if weights.is_served and here:
+            what = "adapters on disk" if on_disk else "quantization, dtype and template"
             raise ConfigError(
                 f"{weights.location} is served: {what} cannot be put on it from here",
                 "name what the server itself calls the candidate (openai:NAME@URL), or pass the model's directory",
@@ -151,6 +158,8 @@ class Finder:
         loose = [one for one in adapters if not one.merged]
         if recipe is None:
             put_on = [self._put_on(weights, one) for one in loose]
+        elif recipe.is_provided:
+            weights, put_on = self._tune(recipe), []
         elif recipe.trains_whole:
             weights, put_on = ResolvedModel(f"recipe:{recipe.name}", self._train(recipe), recipe.name), []
         else:
@@ -224,6 +233,25 @@ class Finder:
             "base_digest": base_digest(self.base.directory),
             "cache_dir": cache_dir() / "adapters",
         }
+
+    @property
+    def tuning(self) -> Tuning:
+        """What a provider trains, and where what tells of it is kept.
+
+        Raises:
+            ConfigError: the base is not served.
+        """
+        served = self.base_spec.served
+        if served is None or served.scheme != "openai":
+            raise ConfigError(
+                f"method openai trains a model where it is served, and the base is {self.base_spec.value}",
+                "name it as openai:NAME@URL",
+            )
+        return {"served": served, "cache_dir": cache_dir() / "adapters"}
+
+    def _tune(self, recipe: Recipe) -> ResolvedModel:
+        self.trained = tuned = tune(recipe, **self.tuning)
+        return ResolvedModel(tuned.served.name, tuned.served, recipe.name, tuned.path)
 
     def _train(self, recipe: Recipe) -> Path:
         self.trained = train(base_path=str(self.base.directory), **self._training(recipe))

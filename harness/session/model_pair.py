@@ -196,7 +196,7 @@ class ModelPair(Subjects):
             facts["training"] = TrainingFacts(
                 from_cache=trained.from_cache,
                 duration_s=round(trained.duration_s, 1),
-                steps=trained.log.summary.steps,
+                steps=trained.steps,
             )
         if (document := self.training_document()) is not None:
             facts["training_document"] = document

@@ -26,6 +26,7 @@ from harness.tasks.lm_eval import LmEvalTask
 from harness.tasks.lm_eval.names import stock_names
 from harness.tasks.records import read_records
 from harness.training.history import read_history
+from harness.training.provider import sent_files
 from harness.training.reading import Rows, rows_of, rows_of_file
 
 Find = Callable[[str, int | None], TaskLike]
@@ -134,9 +135,14 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
         if settings.config.training.log is not None:
             read_history(Path(), None, named=settings.config.root / settings.config.training.log)
     if recipe is not None:
+        noted = len(complaints.noted)
         for role, file in recipe.data.files().items():
             with complaints.noting(f"{recipe.name}.yaml: data.{role}"):
                 _check_rows(rows_of(recipe, file), every=needs.every_row)
+        if recipe.is_provided and len(complaints.noted) == noted:
+            with complaints.noting(f"{recipe.name}.yaml"):
+                sent_files(recipe).estimate.check()
+                _ = subjects.finder.tuning
     config, data = settings.config, settings.config.data
     own = {"train": data.train, "validation": data.validation} if recipe is None and needs.training_data else {}
     for role, name in own.items():

@@ -34,7 +34,7 @@ def find_log(candidate: Subject) -> TrainingLog | None:
 def find_record(candidate: Subject, settings: Settings) -> TrainingRecord | None:
     """What the candidate's trainer left of its training; None where it left nothing that is known.
 
-    What `training: log:` in assay.yaml names is read too: for a served candidate there is nothing else.
+    What `training: log:` in assay.yaml names is read too: for a candidate that was served before there is nothing else.
     """
     log, left = _named_log(settings), _as_left(candidate)
     named = None if log is None else read_training_record(log)
@@ -73,7 +73,7 @@ def _named_log(settings: Settings) -> Path | None:
 
 
 def _as_left(candidate: Subject) -> Path | None:
-    """The candidate's directory as its trainer left it; None where it is served."""
+    """The candidate's directory as its trainer left it, or that of the log of a served one; None where there is none."""
     if candidate.is_served:
-        return None
+        return candidate.weights.trained
     return candidate.directory if candidate.adapter is None else candidate.adapter.as_left

@@ -13,7 +13,7 @@ from harness.config.base import Section, objection
 from harness.errors import nearest
 from harness.models.adapters.kind import REFUSED, change_of_base
 from harness.training.installed import Types, accepts, compared_with, declared_fields, peft_configs, type_names
-from harness.training.methods import Method
+from harness.training.methods import API_JOB, ApiMethod, Method, TrlMethod
 
 Objection = tuple[str, str]
 """What is wrong with a value, and what to do."""
@@ -69,6 +69,16 @@ _TRAINER_RESERVED: Mapping[str, str] = {
     ),
 }
 
+_API_RESERVED: Mapping[str, str] = {
+    "model": "the model is the recipe's base",
+    **dict.fromkeys(("training_file", "validation_file"), "files are made of the rows that `data:` names"),
+    "hyperparameters": "they stand beside `method`, by their own names",
+    "integrations": "nothing goes to others before the gates",
+}
+_MOST_SUFFIX = 64
+MOST_METADATA = 14
+"""Entries that a recipe may give a job; the API takes 16, of which some say what the job was made of."""
+
 _PEFT_RESERVED: Mapping[str, str] = {
     **dict.fromkeys(
         ("task_type", "inference_mode", "base_model_name_or_path", "revision", "runtime_config"),
@@ -108,8 +118,43 @@ def peft_arguments(peft_type: str) -> type[Section]:
 
 @cache
 def trainer_arguments(method: Method) -> type[Section]:
-    """What a recipe may say under `trainer:`: the fields of the method's installed configuration."""
+    """What a recipe may say under `trainer:`: the fields of the method's installed configuration, or what a job of the API is
+    told, with the hyperparameters of its method."""
+    if isinstance(method, ApiMethod):
+        adjusted = {
+            name for name, types in declared_fields(method.hyperparameters).items() if {int, float} & {*(types or ())}
+        }
+        owner = f"method {method.name} of the API"
+        return _arguments(owner, _told(method), lambda name, value: _api_objection(name, value, name in adjusted))
+    assert isinstance(method, TrlMethod)
+    return _trl_arguments(method)
 
+
+def _told(method: ApiMethod) -> Mapping[str, Types]:
+    """A job's own arguments, and those of its method beside them."""
+    job = {name: types for name, types in declared_fields(API_JOB).items() if name not in _API_RESERVED}
+    further = {"grader": (dict,)} if "grader" in method.required else {}
+    return {**job, **declared_fields(method.hyperparameters), **further, "method": (str,), "metadata": (dict,)}
+
+
+def _api_objection(name: str, value: Any, adjusted: bool) -> Objection | None:
+    if name in _API_RESERVED:
+        return _reserved(name, _API_RESERVED[name])
+    if adjusted and value != "auto" and (isinstance(value, str) or value <= 0):
+        return "", "give a number above 0, or auto"
+    if name == "suffix" and isinstance(value, str) and len(value) > _MOST_SUFFIX:
+        return f"has {len(value)} characters", f"the API takes {_MOST_SUFFIX} at the most"
+    if name == "metadata" and not _is_metadata(value):
+        return "", f"give at most {MOST_METADATA} texts under names of at most 64 characters, each of at most 512"
+    return None
+
+
+def _is_metadata(value: Mapping[Any, Any]) -> bool:
+    texts = all(isinstance(one, str) for pair in value.items() for one in pair)
+    return texts and len(value) <= MOST_METADATA and all(len(k) <= 64 and len(v) <= 512 for k, v in value.items())
+
+
+def _trl_arguments(method: TrlMethod) -> type[Section]:
     def objecting(name: str, value: Any) -> Objection | None:
         wanted = method.arguments.get(name, value)
         if value not in (wanted, [wanted]):
@@ -121,7 +166,7 @@ def trainer_arguments(method: Method) -> type[Section]:
     return _arguments(f"trl.{method.config.name}", declared_fields(method.config), objecting)
 
 
-def _unknown_loss(method: Method, value: Any) -> Objection | None:
+def _unknown_loss(method: TrlMethod, value: Any) -> Objection | None:
     """What is wrong with a `loss_type`: TRL looks at it at the first step."""
     known = compared_with(f"{method.home}_trainer", "loss_type")
     unknown = [one for one in (value if isinstance(value, list) else [value]) if one not in known]

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 PROVENANCE_FILE = "provenance.json"
 RECIPE_FILE = "recipe.json"
 _PROVENANCE_SCHEMA = 1
-_REQUIRED = frozenset({"training_log.json", RECIPE_FILE})  # weights are sealed, by whatever names they have
+_REQUIRED = frozenset({RECIPE_FILE})  # all else is sealed, by whatever names it has
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate")
 # Raise it when a change of this package makes the same recipe train another adapter.
 _TRAINING_VERSION = 1
@@ -54,6 +54,23 @@ class TrainedAdapter:
     log: TrainingLog
     from_cache: bool
     duration_s: float
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps taken."""
+        return self.log.summary.steps
+
+    def facts(self) -> Mapping[str, Any]:
+        """What people are told of it."""
+        summary = self.log.summary
+        return {
+            "digest": self.digest,
+            "from cache": self.from_cache,
+            "steps": f"{summary.steps} (kept: {summary.best_step})",
+            "best validation loss": summary.best_eval_loss,
+            "trainable share": f"{summary.trainable_share:.2%}",
+            "seconds": round(summary.duration_s, 1),
+        }
 
 
 def train(
@@ -84,15 +101,15 @@ def train(
     started_s = time.monotonic()
     provenance = _provenance(recipe, base_digest)
     published = _published(provenance, cache_dir)
-    cache_dir.mkdir(parents=True, exist_ok=True)
 
-    trained = False
-    if not _is_whole(published):
-        with held(published.with_name(f"{published.name}.lock"), f"training {recipe.name}"):
-            if not _is_whole(published):
-                _discard(published)
-                _train_and_publish(recipe, base_path, published, provenance, callbacks)
-                trained = True
+    def fit_and_seal(work: Path, adapter: Path) -> None:
+        from harness.training.trainer import fit
+
+        log = fit(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, callbacks=callbacks)
+        log.write(adapter)
+        seal(adapter, recipe.to_json(), provenance)
+
+    trained = make_once(published, f"training {recipe.name}", fit_and_seal)
     return TrainedAdapter(
         path=published,
         digest=whole_digest(published) if recipe.trains_whole else adapter_digest(published),
@@ -112,7 +129,7 @@ class Training(TypedDict):
 
 def is_cached(recipe: Recipe, base_digest: str, cache_dir: Path) -> bool:
     """Whether `train` would take the adapter from the cache."""
-    return _is_whole(_published(_provenance(recipe, base_digest), cache_dir))
+    return is_whole(_published(_provenance(recipe, base_digest), cache_dir))
 
 
 def _published(provenance: Mapping[str, Any], cache_dir: Path) -> Path:
@@ -146,23 +163,35 @@ def _reading(recipe: Recipe) -> dict[str, Any]:
     return {"reading": _READING_VERSION, "train_on": recipe.data.train_on}
 
 
-def _train_and_publish(
-    recipe: Recipe, base_path: str, published: Path, provenance: dict[str, Any], callbacks: Sequence[TrainerCallback]
-) -> None:
-    from harness.training.trainer import fit
+def make_once(published: Path, label: str, make: Callable[[Path, Path], None]) -> bool:
+    """Have a directory made that is not there, by one process at a time; what is damaged is made again.
 
-    work = published.with_name(f"{published.name}.work")
-    adapter = work / "adapter"
-    shutil.rmtree(adapter, ignore_errors=True)
-    work.mkdir(exist_ok=True)
-    log = fit(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, callbacks=callbacks)
-    log.write(adapter)
-    seal(adapter, recipe.to_json(), provenance)
-    adapter.replace(published)
-    shutil.rmtree(work)
+    Args:
+        label: what is done, as in "training tool-calls-qlora".
+        make: told where to keep what it goes on from after an interrupt, and where to put what it makes and seals.
+
+    Returns:
+        Whether it was made now.
+    """
+    if is_whole(published):
+        return False
+    published.parent.mkdir(parents=True, exist_ok=True)
+    with held(published.with_name(f"{published.name}.lock"), label):
+        if is_whole(published):
+            return False
+        _discard(published)
+        work = published.with_name(f"{published.name}.work")
+        made = work / "adapter"
+        shutil.rmtree(made, ignore_errors=True)
+        work.mkdir(exist_ok=True)
+        make(work, made)
+        made.replace(published)
+        shutil.rmtree(work)
+    return True
 
 
-def _is_whole(published: Path) -> bool:
+def is_whole(published: Path) -> bool:
+    """Whether a directory is there as it was sealed."""
     return published.is_dir() and flaw(published) is None
 
 

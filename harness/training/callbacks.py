@@ -9,12 +9,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import EarlyStoppingCallback, TrainerCallback
 
 from harness.errors import RecipeError
 from harness.models.quantization import repacked_layers
+from harness.training.bars import LOG_INTERVAL_S, training_bar
 from harness.training.log import VALIDATION
 from harness.training.recipe import Recipe
 
@@ -23,15 +22,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-LOG_INTERVAL_S = 30.0
-
 
 class TrainingProgress(TrainerCallback):  # type: ignore[misc]
     """Shows step, loss and time left. Call `close()` when training ends however it ends."""
 
     def __init__(self, name: str, *, terminal: bool | None = None) -> None:
         self._name = name
-        self._bar = _bar() if (sys.stderr.isatty() if terminal is None else terminal) else None
+        self._bar = training_bar() if (sys.stderr.isatty() if terminal is None else terminal) else None
         self._task: Any = None
         self._latest: dict[str, float] = {}
         self._started_s = self._logged_s = 0.0
@@ -72,19 +69,6 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
 
     def _figures(self) -> str:
         return "  ".join(f"{key} {value:.3f}" for key, value in self._latest.items())
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("training {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
-        console=Console(stderr=True),
-    )
 
 
 class EarlyStopping(EarlyStoppingCallback):  # type: ignore[misc]

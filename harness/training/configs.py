@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RecipeError
 from harness.training.arguments import LOSS_SWITCHES
 from harness.training.log import VALIDATION
-from harness.training.methods import Method
+from harness.training.methods import TrlMethod
 from harness.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def trainer_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtyp
     Raises:
         RecipeError: TRL refuses an argument.
     """
-    method = recipe.how
+    method = recipe.by_trl
     arguments: dict[str, Any] = {"save_total_limit": 2, "report_to": "none", **method.arguments, **recipe.trainer}
     arguments |= {"output_dir": str(checkpoints), "disable_tqdm": True, "use_cpu": device.type == "cpu"}
     if "fp16" not in recipe.trainer and "bf16" not in recipe.trainer:
@@ -60,12 +60,12 @@ def trainer_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtyp
         raise RecipeError(f"recipe {recipe.name!r}: trainer: {error}", "correct the argument it names") from error
 
 
-def config_class(method: Method) -> Any:
+def config_class(method: TrlMethod) -> Any:
     """The class of its configuration, from where the installed TRL keeps it."""
     return getattr(_module(f"{method.home}_config"), method.config.name)
 
 
-def trainer_class(method: Method) -> Any:
+def trainer_class(method: TrlMethod) -> Any:
     """The class of its trainer, which takes rows in tokens.
 
     Raises:
@@ -100,7 +100,7 @@ def peft_config(recipe: Recipe, base_path: str) -> PeftConfig | None:
     if "prompt_tuning_init_text" in arguments:
         arguments.setdefault("tokenizer_name_or_path", base_path)
     try:
-        return PEFT_TYPE_TO_CONFIG_MAPPING[recipe.peft_type](task_type=recipe.how.task_type, **arguments)
+        return PEFT_TYPE_TO_CONFIG_MAPPING[recipe.peft_type](task_type=recipe.by_trl.task_type, **arguments)
     except (ValueError, TypeError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: peft: {error}", "correct the argument it names") from error
 
@@ -111,5 +111,5 @@ def max_length_tokens(recipe: Recipe) -> int | None:
     if "max_length" in recipe.trainer:  # else TRL, which takes seconds to import
         given = recipe.trainer["max_length"]
     else:
-        given = getattr(config_class(recipe.how), "max_length", None)
+        given = getattr(config_class(recipe.by_trl), "max_length", None)
     return given

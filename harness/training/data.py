@@ -13,7 +13,7 @@ from harness.engines.rendering import REASONING_KEYS, prompt_tokens, render_chat
 from harness.errors import DataError, ModelError, RecipeError, show
 from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example
-from harness.training.methods import Method
+from harness.training.methods import TrlMethod
 from harness.training.reading import rows_of
 from harness.training.recipe import DataFile, Recipe
 from harness.training.rows import IGNORED_LABEL, AnswerRow, PromptRow, Row, TokenRow
@@ -105,7 +105,7 @@ def tokenize_examples(
 
 
 def prompt_rows(
-    rows: Sequence[PromptRow], tokenizer: PreTrainedTokenizerBase, method: Method, *, first: int
+    rows: Sequence[PromptRow], tokenizer: PreTrainedTokenizerBase, method: TrlMethod, *, first: int
 ) -> tuple[PromptRow, ...]:
     """Prompts numbered from `first`, in texts of which the method's trainer makes the very tokens of inference.
 
@@ -117,7 +117,7 @@ def prompt_rows(
     )
 
 
-def _text_of(row: PromptRow, tokenizer: PreTrainedTokenizerBase, method: Method) -> str:
+def _text_of(row: PromptRow, tokenizer: PreTrainedTokenizerBase, method: TrlMethod) -> str:
     begin = str(tokenizer.bos_token or "")
     for text in (row.text, row.text.removeprefix(begin), begin + row.text):
         if tuple(tokenizer(text, add_special_tokens=method.takes_special_tokens)["input_ids"]) == row.input_ids:

@@ -1,7 +1,7 @@
 """The methods that recipes may train by, and by which logs tell that an adapter was trained: one table of each.
 
-A method is one of TRL's trainers with the rows that it learns from and what its log means. Keys of logs are those of TRL from
-0.7 to 1.16 and of trainers that keep to them (Unsloth, LLaMA-Factory, axolotl).
+A method is one of TRL's trainers, or of a provider's API, with the rows that it learns from and what its log means. Keys of logs
+are those of TRL from 0.7 to 1.16 and of trainers that keep to them (Unsloth, LLaMA-Factory, axolotl).
 """
 
 from __future__ import annotations
@@ -98,42 +98,71 @@ _BY_NAME = {
 }  # fmt: skip
 
 
-MethodName = Literal["sft", "dpo", "ipo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "online_dpo"]
+PROVIDER = "openai"
+"""The method of recipes that a provider's fine-tuning API trains by."""
+
+MethodName = Literal[
+    "sft", "dpo", "ipo", "kto", "orpo", "cpo", "simpo", "reward", "grpo", "rloo", "online_dpo", "openai"
+]
 
 
 @dataclass(frozen=True, eq=False)
 class Method:
-    """What `method:` of a recipe may name.
+    """A way to train, whoever trains by it.
 
     Attributes:
-        trainer: what TRL calls it: DPO has a DPOTrainer and a DPOConfig.
         rows: what it learns from.
-        columns: of those rows in tokens, as its trainer takes them.
         log: what it logs.
-        stem: of TRL's modules, where it is not the trainer's name in small letters.
-        arguments: of its configuration that make another trainer this method.
-        replaced: methods of the trainer that would tokenise.
-        task_type: as PEFT calls what the trained model does.
         has_reference: it holds the model against what that was before, the base with the adapter off.
-        takes_special_tokens: its trainer puts the tokenizer's special tokens to the text of a prompt.
-        best: the figure of evaluations that the kept checkpoint has the best of, and whether that is the highest; None where
-            its trainer does not evaluate.
         rehearses: rows of answers may be mixed in.
     """
 
     name: str
-    trainer: str
     rows: RowKind
-    columns: Callable[[Sequence[Any]], Columns]
     log: MethodLog
+    has_reference: bool = field(default=False, kw_only=True)
+    rehearses: bool = field(default=False, kw_only=True)
+
+
+@dataclass(frozen=True, eq=False)
+class ApiMethod(Method):
+    """A method of OpenAI's fine-tuning API, by its type there.
+
+    Attributes:
+        hyperparameters: the class that declares them in the installed `openai`; of the API's own `method` the class beside them.
+        required: what else `method` of a job must say.
+        billed_by_tokens: its price is one of the tokens that are trained on, and not of hours.
+    """
+
+    hyperparameters: ClassName
+    required: tuple[str, ...] = ()
+    billed_by_tokens: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class TrlMethod(Method):
+    """A method of TRL's.
+
+    Attributes:
+        trainer: what TRL calls it: DPO has a DPOTrainer and a DPOConfig.
+        columns: of its rows in tokens, as its trainer takes them.
+        stem: of TRL's modules, where it is not the trainer's name in small letters.
+        arguments: of its configuration that make another trainer this method.
+        replaced: methods of the trainer that would tokenise.
+        task_type: as PEFT calls what the trained model does.
+        takes_special_tokens: its trainer puts the tokenizer's special tokens to the text of a prompt.
+        best: the figure of evaluations that the kept checkpoint has the best of, and whether that is the highest; None where
+            its trainer does not evaluate.
+    """
+
+    trainer: str
+    columns: Callable[[Sequence[Any]], Columns]
     stem: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     replaced: Replacements = field(default_factory=dict)
     task_type: str = "CAUSAL_LM"
-    has_reference: bool = False
     takes_special_tokens: bool = True
     best: tuple[str, bool] | None = ("eval_loss", False)
-    rehearses: bool = False
 
     @property
     def advice(self) -> str:
@@ -165,34 +194,57 @@ _PREPARED: Replacements = {"_prepare_dataset": as_it_comes}
 _TOKENISED: Replacements = {"tokenize_row": as_it_comes}
 _HIGHEST_REWARD = ("eval_reward", True)
 
-METHODS: Mapping[str, Method] = {
+METHODS: Mapping[str, TrlMethod] = {
     one.name: one
     for one in (
-        Method("sft", "SFT", "conversations", learnt_columns, SFT, rehearses=True),
-        Method("dpo", "DPO", "pairs", pair_columns, DPO, replaced=_PREPARED, has_reference=True),
-        Method(
-            "ipo", "DPO", "pairs", pair_columns, DPO,
+        TrlMethod("sft", "conversations", SFT, "SFT", learnt_columns, rehearses=True),
+        TrlMethod("dpo", "pairs", DPO, "DPO", pair_columns, replaced=_PREPARED, has_reference=True),
+        TrlMethod(
+            "ipo", "pairs", DPO, "DPO", pair_columns,
             arguments={"loss_type": "ipo"}, replaced=_PREPARED, has_reference=True,
         ),
-        Method(
-            "kto", "KTO", "judged", judged_columns, KTO,
+        TrlMethod(
+            "kto", "judged", KTO, "KTO", judged_columns,
             replaced={"_prepare_dataset": with_answers_to_others}, has_reference=True,
         ),
-        Method("orpo", "ORPO", "pairs", labelled_pair_columns, ORPO, replaced=_TOKENISED),
-        Method("cpo", "CPO", "pairs", labelled_pair_columns, CPO, replaced=_TOKENISED),
-        Method(
-            "simpo", "CPO", "pairs", labelled_pair_columns, CPO,
+        TrlMethod("orpo", "pairs", ORPO, "ORPO", labelled_pair_columns, replaced=_TOKENISED),
+        TrlMethod("cpo", "pairs", CPO, "CPO", labelled_pair_columns, replaced=_TOKENISED),
+        TrlMethod(
+            "simpo", "pairs", CPO, "CPO", labelled_pair_columns,
             arguments={"loss_type": "simpo", "cpo_alpha": 0.0}, replaced=_TOKENISED,
         ),
-        Method("reward", "Reward", "pairs", whole_pair_columns, REWARD, replaced=_PREPARED, task_type="SEQ_CLS"),
-        Method("grpo", "GRPO", "prompts", prompt_columns, SAMPLED, has_reference=True, best=_HIGHEST_REWARD),
-        Method("rloo", "RLOO", "prompts", prompt_columns, SAMPLED, has_reference=True, best=_HIGHEST_REWARD),
-        Method(
-            "online_dpo", "OnlineDPO", "prompts", prompt_columns, ONLINE_DPO,
+        TrlMethod("reward", "pairs", REWARD, "Reward", whole_pair_columns, replaced=_PREPARED, task_type="SEQ_CLS"),
+        TrlMethod("grpo", "prompts", SAMPLED, "GRPO", prompt_columns, has_reference=True, best=_HIGHEST_REWARD),
+        TrlMethod("rloo", "prompts", SAMPLED, "RLOO", prompt_columns, has_reference=True, best=_HIGHEST_REWARD),
+        TrlMethod(
+            "online_dpo", "prompts", ONLINE_DPO, "OnlineDPO", prompt_columns,
             stem="online_dpo", has_reference=True, takes_special_tokens=False, best=None,
         ),
     )
 }  # fmt: skip
+
+_API = "openai.types.fine_tuning"
+
+
+def _hyperparameters(of: str) -> ClassName:
+    return ClassName(f"{_API}.{of}_hyperparameters_param", f"{of.capitalize()}HyperparametersParam")
+
+
+API_METHODS: Mapping[str, ApiMethod] = {
+    one.name: one
+    for one in (
+        ApiMethod("supervised", "conversations", SFT, _hyperparameters("supervised"), rehearses=True),
+        ApiMethod("dpo", "pairs", DPO, _hyperparameters("dpo"), has_reference=True),
+        ApiMethod(
+            "reinforcement", "prompts", SAMPLED, _hyperparameters("reinforcement"),
+            required=("grader",), billed_by_tokens=False, has_reference=True,
+        ),
+    )
+}  # fmt: skip
+"""Methods of the API, as `method:` under `trainer:` names them."""
+
+API_JOB = ClassName(f"{_API}.job_create_params", "JobCreateParams")
+"""What else a job is told."""
 
 GONE: Mapping[str, tuple[str, str]] = {
     "ppo": ("1.12", "rloo or grpo, which reward the same answers without a model of their value"),

@@ -19,7 +19,7 @@ from harness.training.data import (
     tokenize_rehearsal,
 )
 from harness.training.log import TRAINED, VALIDATION
-from harness.training.methods import Method
+from harness.training.methods import TrlMethod
 from harness.training.recipe import Recipe
 from harness.training.rows import TokenRow
 
@@ -58,10 +58,10 @@ def prepare_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Prepared
     train = tokenize_examples(examples, tokenizer, max_length, name="training")
     rehearsal = tokenize_rehearsal(load_rehearsal(recipe), tokenizer, max_length)
     validation = tokenize_examples(held_out, tokenizer, max_length, name="validation") if held_out else None
-    if recipe.how.rows == "prompts":
-        train = replace(train, rows=prompt_rows(train.rows, tokenizer, recipe.how, first=0))
+    if recipe.by_trl.rows == "prompts":
+        train = replace(train, rows=prompt_rows(train.rows, tokenizer, recipe.by_trl, first=0))
         validation = validation and replace(
-            validation, rows=prompt_rows(validation.rows, tokenizer, recipe.how, first=len(examples))
+            validation, rows=prompt_rows(validation.rows, tokenizer, recipe.by_trl, first=len(examples))
         )
     if recipe.learns_prompts:
         train, rehearsal = replace(train, rows=_learnt_whole(train.rows)), _learnt_whole(rehearsal)
@@ -73,7 +73,7 @@ def _learnt_whole(rows: Sequence[TokenRow]) -> tuple[TokenRow, ...]:
     return tuple(TokenRow(row.input_ids, row.input_ids) for row in rows)
 
 
-def dataset_of(method: Method, rows: Sequence[Any]) -> Dataset:
+def dataset_of(method: TrlMethod, rows: Sequence[Any]) -> Dataset:
     """Rows in the columns of the method's trainer."""
     from datasets import Dataset
 
@@ -86,6 +86,6 @@ def evaluated_on(recipe: Recipe, data: Prepared) -> Dataset | dict[str, Dataset]
         return None
     held_out, train = data.validation.rows, data.train.rows
     if recipe.data.rehearsal is None:
-        return dataset_of(recipe.how, held_out)
+        return dataset_of(recipe.by_trl, held_out)
     some = random.Random(recipe.data.seed).sample(train, min(len(held_out), len(train)))
-    return {VALIDATION: dataset_of(recipe.how, held_out), TRAINED: dataset_of(recipe.how, some)}
+    return {VALIDATION: dataset_of(recipe.by_trl, held_out), TRAINED: dataset_of(recipe.by_trl, some)}

@@ -11,6 +11,7 @@ from harness.digests import digest_json
 from harness.errors import DataError, RecipeError, nearest
 from harness.tasks.data_files import data_digest, files_of
 from harness.tasks.formats import AUTO, TEXT, Example, detect_format, parse_text, parse_training_example
+from harness.tasks.function_calls import reading_calls
 from harness.tasks.kinds import NAMED_TASKS, Spec, TaskContext, kind_of
 from harness.tasks.other_methods import numbered_marks
 from harness.tasks.preferences import parse_judged, parse_pair, parse_prompt
@@ -77,16 +78,17 @@ def rows_of(recipe: Recipe, file: DataFile) -> Rows:
     """
     path, kind = recipe.resolve(file), recipe.how.rows
     if file.task is None:
-        return rows_of_file(path, file.format, kind)
+        return rows_of_file(path, file.format, kind, calls=recipe.is_provided)
     spec, context = _task(recipe, file.task)
     named = [context.root / value for value in spec.values() if isinstance(value, str)]
     stamps = [_stamp(path), *(_stamp(one) for one in named if one.is_file())]
     return _kept((path, file.task, kind, repr(spec), *stamps), path, partial(row_reader, recipe, file))
 
 
-def rows_of_file(path: Path, format_name: str = AUTO, kind: RowKind = "conversations") -> Rows:
-    """The same of a file in a format."""
-    return _kept((path, format_name, kind, _stamp(path)), path, partial(format_reader, format_name, kind=kind))
+def rows_of_file(path: Path, format_name: str = AUTO, kind: RowKind = "conversations", *, calls: bool = False) -> Rows:
+    """The same of a file in a format; with `calls`, turns may hold calls as OpenAI writes them."""
+    reading = partial(format_reader, format_name, kind=kind, calls=calls)
+    return _kept((path, format_name, kind, calls, _stamp(path)), path, reading)
 
 
 _KEPT: dict[Hashable, Rows] = {}
@@ -123,7 +125,7 @@ def row_reader(recipe: Recipe, file: DataFile, records: Sequence[Record]) -> tup
         TaskError: the task has no right answers to be trained on, or its specification is wrong.
     """
     if file.task is None:
-        return format_reader(file.format, records, kind=recipe.how.rows)
+        return format_reader(file.format, records, kind=recipe.how.rows, calls=recipe.is_provided)
     spec, context = _task(recipe, file.task)
     kind = kind_of(file.task, spec)
     reader = kind.question_reader if recipe.how.rows == "prompts" else kind.row_reader
@@ -131,9 +133,12 @@ def row_reader(recipe: Recipe, file: DataFile, records: Sequence[Record]) -> tup
 
 
 def format_reader(
-    format_name: str, records: Sequence[Record], *, kind: RowKind = "conversations"
+    format_name: str, records: Sequence[Record], *, kind: RowKind = "conversations", calls: bool = False
 ) -> tuple[str, RowReader]:
     """The same for rows of a format, or of that in which the first is (`auto`)."""
+    if calls:
+        name, read = format_reader(format_name, records, kind=kind)
+        return name, reading_calls(read)
     if kind != "conversations":
         return kind, _PARSERS[kind]
     if format_name == TEXT or (

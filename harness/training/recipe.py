@@ -15,10 +15,10 @@ from harness.errors import Complaints, RecipeError
 from harness.paths import read_text_file
 from harness.training.arguments import LORA, UNTRAINABLE, peft_arguments, trainer_arguments
 from harness.training.installed import peft_configs
-from harness.training.methods import METHODS
-from harness.training.recipe_file import DataFile as DataFile
+from harness.training.methods import API_METHODS, METHODS
+from harness.training.recipe_data import DataFile as DataFile
+from harness.training.recipe_data import RecipeData as RecipeData
 from harness.training.recipe_file import Quantization as Quantization
-from harness.training.recipe_file import RecipeData as RecipeData
 from harness.training.recipe_file import RecipeFile as RecipeFile
 
 
@@ -96,7 +96,9 @@ def recipe_schema() -> dict[str, Any]:
     peft = _any_of([peft_arguments(kind) for kind in kinds if kind not in UNTRAINABLE])
     mapping, whole = schema["properties"]["peft"]["anyOf"]
     schema["properties"]["peft"]["anyOf"] = [{**mapping, "type": ["object", "null"], "properties": peft}, whole]
-    schema["properties"]["trainer"]["properties"] = _any_of([trainer_arguments(one) for one in METHODS.values()])
+    schema["properties"]["trainer"]["properties"] = _any_of(
+        [trainer_arguments(one) for one in (*METHODS.values(), *API_METHODS.values())]
+    )
     return schema
 
 

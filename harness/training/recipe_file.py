@@ -4,78 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from harness.config.base import Count, Named, Section, Text, objection
-from harness.errors import nearest
+from harness.config.base import Count, Named, Text, objection
+from harness.config.spec import parse_openai
+from harness.errors import ConfigError, nearest
 from harness.models.adapters.kind import AS_LORA
-from harness.tasks.formats import AUTO
 from harness.tasks.kinds import Texts
 from harness.training.arguments import LORA, LOSS_SWITCHES, UNTRAINABLE, Objection, is_converted
 from harness.training.installed import peft_configs
-from harness.training.methods import GONE, METHODS, Method, MethodName
+from harness.training.methods import API_METHODS, GONE, METHODS, PROVIDER, ApiMethod, Method, MethodName, TrlMethod
+from harness.training.recipe_data import DataFile as DataFile
+from harness.training.recipe_data import Limits, RecipeData, RecipePart
 
 Quantization = Literal["none", "nf4"]
-
-
-class _RecipePart(Section):
-    null_is_absent = True
-
-
-class DataFile(_RecipePart):
-    """One data file."""
-
-    renamed: ClassVar[Mapping[str, str]] = {"layout": "format"}
-
-    path: Text
-    """as written in the recipe; relative paths start at the recipe's root"""
-    task: Text | None = None
-    """a task of assay.yaml: its prompt is put to each row, system prompt and examples and all, and its right answer is
-    learnt, or what is answered is graded as by it (`grader`), so that what is trained on is what is asked"""
-    format: Text = AUTO
-    """format of rows of answers to learn, or auto, which finds it out; text is plain text, which is learnt whole. Other methods
-    tell rows by their columns"""
-    limit: Count | None = None
-    """rows to draw at random (by the data seed), keeping file order; null takes all"""
-
-    @model_validator(mode="after")
-    def _one_reading(self) -> DataFile:
-        if self.task is not None and self.format != AUTO:
-            raise objection(
-                f"format is {self.format!r}, and the task {self.task!r} says how rows are read", "keep one of the two"
-            )
-        return self
-
-
-class RecipeData(_RecipePart):
-    """What is trained on and what the checkpoints are judged on."""
-
-    train: DataFile
-    """rows trained on"""
-    rehearsal: DataFile | None = None
-    """general rows mixed into the training rows so that the model keeps what it knew: answers of the base itself are
-    best. null mixes nothing in"""
-    validation: DataFile | None = None
-    """rows that checkpoints are judged on"""
-    split: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """share of `train` held out for validation instead: 0.1 holds out a tenth of the training rows"""
-    train_on: Literal["all", "last"] = "all"
-    """answers of a conversation that are learnt: all that the rows do not mark otherwise (weight, train), or the last one"""
-    seed: int = 0
-    """draws `limit` and `split`"""
-
-    @model_validator(mode="after")
-    def _one_validation(self) -> RecipeData:
-        if self.split is not None and self.validation is not None:
-            raise objection(f"split is {self.split}, and data.validation is given too", "keep one of the two")
-        return self
-
-    def files(self) -> dict[str, DataFile]:
-        """The files given, by what they are for."""
-        files = {"train": self.train, "rehearsal": self.rehearsal, "validation": self.validation}
-        return {role: file for role, file in files.items() if file is not None}
 
 
 def _method(name: Any) -> Any:
@@ -97,17 +41,17 @@ def _arguments(given: Any) -> Any:
     return {} if given is None else given
 
 
-class RecipeFile(_RecipePart):
+class RecipeFile(RecipePart):
     """How to train an adapter, or a whole model."""
 
     migrated_by = "assay migrate --recipe"
 
     base: Text
-    """model spec: a hub id, a local directory or smollm2-135m"""
+    """model spec: a hub id, a local directory or smollm2-135m; of method openai `openai:NAME@URL`"""
     method: Annotated[MethodName, BeforeValidator(_method)] = "sft"
     """what is learnt from which rows, by a trainer of TRL's: answers (sft), pairs of a better and a worse answer (dpo, ipo,
     orpo, cpo, simpo; reward, which makes a reward model), answers that are wanted or not (kto), rewards of the model's own
-    answers (grpo, rloo, online_dpo)"""
+    answers (grpo, rloo, online_dpo); or by a provider's fine-tuning API (openai)"""
     quantization: Quantization = "none"
     """of the base while training"""
     peft: Annotated[Mapping[str, Any] | Literal["none"], BeforeValidator(_arguments)] = Field(default={})
@@ -120,7 +64,10 @@ class RecipeFile(_RecipePart):
     """functions that reward those answers as TRL calls them, each as `module:function`; modules are looked for beside
     assay.yaml too"""
     trainer: Named[Any] = Field(default={})
-    """arguments of the configuration of the method's trainer, as `trl.SFTConfig`"""
+    """arguments of the configuration of the method's trainer, as `trl.SFTConfig`; with method openai what the API's job is told:
+    its `method` (supervised, dpo or reinforcement), hyperparameters, `seed`, `suffix`, `metadata`"""
+    limits: Limits | None = None
+    """what a provider's training may take at the most; of method openai alone, which needs them"""
     early_stopping_patience: Count | None = None
     """evaluations without a better one (a lower eval_loss, a higher eval_reward) before training stops; null never stops
     early"""
@@ -133,7 +80,27 @@ class RecipeFile(_RecipePart):
     @property
     def how(self) -> Method:
         """Its method."""
+        return self.by_api if self.is_provided else self.by_trl
+
+    @property
+    def by_trl(self) -> TrlMethod:
+        """Its method, of those that train here."""
         return METHODS[self.method]
+
+    @property
+    def by_api(self) -> ApiMethod:
+        """Its method, of those that a provider trains by."""
+        return API_METHODS[self.api_method]
+
+    @property
+    def is_provided(self) -> bool:
+        """Whether a provider trains, and serves what it trained."""
+        return self.method == PROVIDER
+
+    @property
+    def api_method(self) -> str:
+        """The provider's method, by its name there."""
+        return str(self.trainer.get("method", "supervised"))
 
     @property
     def trains_whole(self) -> bool:
@@ -162,7 +129,8 @@ class RecipeFile(_RecipePart):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> RecipeFile:
-        if said := next((said for check in _AGREEMENTS if (said := check(self)) is not None), None):
+        checks = _PROVIDED_AGREEMENTS if self.is_provided else _AGREEMENTS
+        if said := next((said for check in checks if (said := check(self)) is not None), None):
             raise objection(*said)
         return self
 
@@ -231,8 +199,46 @@ def _data_fit(recipe: RecipeFile) -> Objection | None:
     worded = [role for role, file in data.files().items() if file.task is not None]
     if worded and how.rows in ("pairs", "judged"):
         return f"data.{worded[0]} names a task, and rows of {how.rows} bring their own prompts", "remove `task:`"
+    return None
+
+
+def _evaluation_fits(recipe: RecipeFile) -> Objection | None:
+    how = recipe.by_trl
     if recipe.has_validation and how.best is None:
         return f"{how.trainer}Trainer does not evaluate, and data gives validation rows", "remove them"
+    return None
+
+
+def _is_trained_here(recipe: RecipeFile) -> Objection | None:
+    return ("limits is of method openai, which costs money", "remove `limits`") if recipe.limits is not None else None
+
+
+def _can_be_provided(recipe: RecipeFile) -> Objection | None:
+    try:
+        parse_openai(recipe.base, "base")
+    except ConfigError as error:
+        return f"method openai trains a model where it is served, and {error.problem}", error.remedy
+    here = ("peft", "quantization", "grader", "reward", "early_stopping_patience")
+    if told := [key for key in here if key in recipe.model_fields_set]:
+        return f"{told[0]} is of methods that train here, not of openai", f"remove `{told[0]}`"
+    if recipe.api_method not in API_METHODS:
+        return f"trainer.method is {recipe.api_method!r}", nearest(recipe.api_method, sorted(API_METHODS))
+    if missing := [key for key in recipe.by_api.required if key not in recipe.trainer]:
+        return f"trainer.method is {recipe.api_method}, and trainer.{missing[0]} is not given", f"add `{missing[0]}:`"
+    return None
+
+
+def _spending_is_bounded(recipe: RecipeFile) -> Objection | None:
+    limits = recipe.limits
+    if limits is None:
+        return "method openai costs money, and nothing says how much at the most", "add `limits: {tokens: 1000000}`"
+    if limits.cost is not None and not recipe.by_api.billed_by_tokens:
+        return f"limits.cost is {limits.cost:g}, and method {recipe.api_method} is billed by hours", "remove `cost`"
+    if not isinstance(recipe.trainer.get("n_epochs"), int):
+        return (
+            "limits.tokens is of all epochs, and trainer.n_epochs leaves it to the provider how many those are",
+            "add `n_epochs: 3` under `trainer:`",
+        )
     return None
 
 
@@ -254,4 +260,7 @@ def _validation_fits(recipe: RecipeFile) -> Objection | None:
     return ("trainer.eval_strategy needs validation data", add) if strategy not in (None, "no") else None
 
 
-_AGREEMENTS = (_peft_can_train, _base_fits, _rewards_fit, _data_fit, _loss_fits, _validation_fits)
+_AGREEMENTS = (
+    _is_trained_here, _peft_can_train, _base_fits, _rewards_fit, _data_fit, _evaluation_fits, _loss_fits, _validation_fits,
+)  # fmt: skip
+_PROVIDED_AGREEMENTS = (_can_be_provided, _spending_is_bounded, _data_fit)

@@ -39,7 +39,7 @@ def _save_whole(model: Any, recipe: Recipe, base: Path, directory: Path) -> None
     model.to(stored_dtype(base))
     with quiet_loading():
         model.save_pretrained(directory)
-    kept = {"config.json"} if recipe.how.task_type == "SEQ_CLS" else set()  # which has a head of its own
+    kept = {"config.json"} if recipe.by_trl.task_type == "SEQ_CLS" else set()  # which has a head of its own
     for file in (file for pattern in _BESIDE_WEIGHTS for file in base.glob(pattern)):
         if file.name not in kept and not file.name.endswith(_INDEX):
             shutil.copyfile(file, directory / file.name)

@@ -84,7 +84,7 @@ def fit(
             "recipe %s: stopped at step %d; the next training %s", recipe.name, job.trainer.state.global_step, then
         )
         raise
-    check_trained(job.trainer.model, job.start, recipe.how.advice)
+    check_trained(job.trainer.model, job.start, recipe.by_trl.advice)
     best = None if whole else job.trainer.state.best_model_checkpoint
     save(job.trainer.model, recipe, Path(base_path), adapter_dir, initial=work_dir / INITIAL_DIR, best=best)
     history = job.trainer.state.log_history
@@ -105,7 +105,7 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
 
     from harness.training.callbacks import BudgetAllocation, EarlyStopping
 
-    method = recipe.how
+    method = recipe.by_trl
     device = choose_device()
     dtype = choose_dtype(device)
     arguments = trainer_config(recipe, work_dir / CHECKPOINTS_DIR, device, dtype)
@@ -172,7 +172,7 @@ def _summary(recipe: Recipe, job: _Job, duration_s: float) -> TrainingSummary:
     else:
         trainable, total = sum(size for size, trains in sizes if trains), sum(size for size, _ in sizes)
     best_step = state.best_global_step if recipe.has_validation and state.best_global_step else state.global_step
-    by_loss = recipe.has_validation and recipe.how.best == ("eval_loss", False)
+    by_loss = recipe.has_validation and recipe.by_trl.best == ("eval_loss", False)
     return TrainingSummary(
         duration_s=duration_s,
         steps=state.global_step,

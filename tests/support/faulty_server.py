@@ -41,13 +41,18 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """Do what was asked, and close the connection before the answer."""
+
+
+@dataclass(frozen=True)
 class Garbage:
     """Status 200 with a body that is not the API's."""
 
     text: str = '{"choices": [{"mess'
 
 
-Fault = Status | Hang | Trickle | Drop | Garbage
+Fault = Status | Hang | Trickle | Drop | Lost | Garbage
 PASSING_FAULTS: tuple[Fault, ...] = (
     Status(429, {"Retry-After": "0.05"}),
     Status(429),
@@ -134,7 +139,8 @@ class FaultyServer:
     """The server, running while the context is open.
 
     Args:
-        answer: body of an answer with status 200, from path and request body.
+        answer: body of an answer with status 200, from path and request body; or a refusal. A form that is no JSON comes as
+            {"form": its bytes}.
         faults: what the n-th arriving request gets instead, from 0; called once a request. GET requests count.
 
     Attributes:
@@ -142,7 +148,9 @@ class FaultyServer:
     """
 
     def __init__(
-        self, answer: Callable[[str, Body], Body] = parrot, faults: Callable[[int], Fault | None] = no_faults
+        self,
+        answer: Callable[[str, Body], Body | bytes | Status] = parrot,
+        faults: Callable[[int], Fault | None] = no_faults,
     ) -> None:
         self.seen: list[Seen] = []
         self._answer = answer
@@ -181,22 +189,31 @@ class FaultyServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"  # connections are kept, as by a real server
+            disable_nagle_algorithm = True  # else head and body of an answer arrive 40 ms apart
 
             def do_GET(self) -> None:
                 self._serve({})
 
             def do_POST(self) -> None:
-                self._serve(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                sent = self.rfile.read(int(self.headers["Content-Length"] or 0))
+                is_form = self.headers.get("Content-Type", "").startswith("multipart/")
+                self._serve({"form": sent} if is_form else json.loads(sent or b"{}"))
 
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
             def _serve(self, body: Body) -> None:
-                match server._note(self.path, body, {k.lower(): v for k, v in self.headers.items()}):
-                    case None:
-                        self._send(200, json.dumps(server._answer(self.path, body)).encode())
+                fault = server._note(self.path, body, {k.lower(): v for k, v in self.headers.items()})
+                answer = server._answer(self.path, body) if fault is None or isinstance(fault, Lost) else None
+                match answer if fault is None else fault:
+                    case dict() as said:
+                        self._send(200, json.dumps(said).encode())
+                    case bytes() as said:
+                        self._send(200, said)
                     case Status(code, headers, error):
                         self._send(code, error if isinstance(error, bytes) else json.dumps(error).encode(), headers)
+                    case Lost():
+                        self.close_connection = True
                     case Garbage(text):
                         self._send(200, text.encode())
                     case Hang():

@@ -16,7 +16,7 @@ from harness.models.loading import LoadOptions, load_model
 from harness.training import TrainingLog
 from harness.training.data import rows_of_example
 from harness.training.history import TrainingHistory, read_history
-from harness.training.methods import GONE, METHODS, MethodName
+from harness.training.methods import GONE, METHODS, PROVIDER, MethodName
 from harness.training.recipe import RecipeFile
 from harness.training.trainer import fit
 
@@ -211,7 +211,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_loaded(
 def test_the_table_names_what_recipes_may_say_and_no_more() -> None:
     from typing import get_args
 
-    assert get_args(MethodName) == tuple(METHODS)
+    assert get_args(MethodName) == (*METHODS, PROVIDER)
     assert not METHODS.keys() & GONE.keys()
     assert all(method.is_installed for method in METHODS.values())
-    assert set(RecipeFile.model_fields["method"].annotation.__args__) == set(METHODS)  # type: ignore[union-attr]
+    assert set(RecipeFile.model_fields["method"].annotation.__args__) == {*METHODS, PROVIDER}  # type: ignore[union-attr]

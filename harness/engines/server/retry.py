@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PASSING_STATUSES = frozenset({408, 409, 429})
+# A 429 that no waiting mends: what was paid for is used up.
+_LASTING_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _MESSAGE_CHARS = 300
 _LONGEST_SAID_S = 1e9
 _REMEDIES = {
@@ -139,7 +141,7 @@ def _read_fault(exc: Exception) -> _Fault:
         status = exc.status_code
         return _Fault(
             redact(f"HTTP {status}: {_message(exc)}"),
-            passing=status in _PASSING_STATUSES or status >= 500,
+            passing=(status in _PASSING_STATUSES and exc.code not in _LASTING_CODES) or status >= 500,
             status=status,
             retry_after_s=retry_after_s(exc.response.headers.get("retry-after", ""), now=time.time()),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,15 @@ from harness.models.trainers.registry import Trainer
 
 _NAMES = r".*events.*\.jsonl?"
 _EVENT, _JOB = "fine_tuning.job.event", "fine_tuning.job"
-_LOGGED = {"train_loss": "loss", "train_mean_reward": "reward"}
+_METRICS_NAMES = r".*(?:metrics|results).*\.csv"
+# The table of a job's results has names of its own for some.
+_SPELT = {"train_accuracy": "train_mean_token_accuracy", "valid_accuracy": "valid_mean_token_accuracy"}
+_LOGGED = {"train_loss": "loss", "train_mean_reward": "reward", "train_mean_token_accuracy": "mean_token_accuracy"}
+# that of each step is of one batch of the validation file, that of each epoch of all of it
+_VALIDATED = {
+    "eval_loss": ("full_valid_loss", "valid_loss"),
+    "eval_mean_token_accuracy": ("full_valid_mean_token_accuracy", "valid_mean_token_accuracy"),
+}
 _METHODS = {"supervised": "sft", "dpo": "dpo", "reinforcement": "grpo"}
 
 
@@ -64,19 +74,44 @@ def _log(artefact: Artefact) -> TrainerLog | None:
     told = [
         as_mapping(one.get("data")) for one in objects if one.get("object") == _EVENT and one.get("type") == "metrics"
     ]
-    metrics = sorted((one for one in told if as_count(one.get("step"))), key=lambda one: int(one["step"]))
+    by_step: dict[int, dict[str, Any]] = {}
+    for one in (*told, *(_table(artefact) if objects else ())):
+        if (step := as_count(one.get("step"))) is not None:
+            by_step.setdefault(step, {}).update({key: value for key, value in one.items() if value is not None})
+    metrics = [by_step[step] for step in sorted(by_step)]
     if not metrics:
         return None
-    # that of each step is of one batch of the validation file, that of each epoch of all of it
-    validation = next((key for key in ("full_valid_loss", "valid_loss") if any(key in one for one in metrics)), "")
-    logged = {**_LOGGED, validation: "eval_loss"}
+    validated = {
+        next((key for key in keys if any(key in one for one in metrics)), ""): ours for ours, keys in _VALIDATED.items()
+    }
+    logged = {**_LOGGED, **validated}
     history = [
-        {"step": one["step"], **{theirs: one[key] for key, theirs in logged.items() if one.get(key) is not None}}
-        for one in metrics
+        {"step": one["step"], **{theirs: one[key] for key, theirs in logged.items() if key in one}} for one in metrics
     ]
     planned = max((as_count(one.get("total_steps")) or 0 for one in metrics), default=0)
     steps = int(metrics[-1]["step"])
     return TrainerLog(name, history, steps=steps, kept_step=steps, planned_steps=planned or None)
+
+
+def _table(artefact: Artefact) -> Iterator[Mapping[str, Any]]:
+    """The metrics of each step out of the table that a job leaves beside its events; rows that are none are passed over."""
+    for name in artefact.matching(_METRICS_NAMES) if artefact.path.is_dir() else ():
+        try:
+            for row in csv.DictReader(artefact.log_lines(name)):
+                numbers = {
+                    _SPELT.get(key, key): value for key, text in row.items() if (value := _number(text)) is not None
+                }
+                yield {**numbers, "step": int(numbers.get("step", 0))}
+        except csv.Error as exc:
+            artefact.notes.append(f"{name} is no table: {exc}")
+
+
+def _number(text: Any) -> float | None:
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
 
 
 OPENAI_JOBS = Trainer("OpenAI", _read, _log)

@@ -1,0 +1,92 @@
+"""What a recipe may say of the rows that it trains on, and of what that may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from harness.config.base import Count, Section, Text, objection
+from harness.tasks.formats import AUTO
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class RecipePart(Section):
+    """A mapping of a recipe: a key without a value is not given."""
+
+    null_is_absent = True
+
+
+class DataFile(RecipePart):
+    """One data file."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"layout": "format"}
+
+    path: Text
+    """as written in the recipe; relative paths start at the recipe's root"""
+    task: Text | None = None
+    """a task of assay.yaml: its prompt is put to each row, system prompt and examples and all, and its right answer is
+    learnt, or what is answered is graded as by it (`grader`), so that what is trained on is what is asked"""
+    format: Text = AUTO
+    """format of rows of answers to learn, or auto, which finds it out; text is plain text, which is learnt whole. Other methods
+    tell rows by their columns"""
+    limit: Count | None = None
+    """rows to draw at random (by the data seed), keeping file order; null takes all"""
+
+    @model_validator(mode="after")
+    def _one_reading(self) -> DataFile:
+        if self.task is not None and self.format != AUTO:
+            raise objection(
+                f"format is {self.format!r}, and the task {self.task!r} says how rows are read", "keep one of the two"
+            )
+        return self
+
+
+class RecipeData(RecipePart):
+    """What is trained on and what the checkpoints are judged on."""
+
+    train: DataFile
+    """rows trained on"""
+    rehearsal: DataFile | None = None
+    """general rows mixed into the training rows so that the model keeps what it knew: answers of the base itself are
+    best. null mixes nothing in"""
+    validation: DataFile | None = None
+    """rows that checkpoints are judged on"""
+    split: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """share of `train` held out for validation instead: 0.1 holds out a tenth of the training rows"""
+    train_on: Literal["all", "last"] = "all"
+    """answers of a conversation that are learnt: all that the rows do not mark otherwise (weight, train), or the last one"""
+    seed: int = 0
+    """draws `limit` and `split`"""
+
+    @model_validator(mode="after")
+    def _one_validation(self) -> RecipeData:
+        if self.split is not None and self.validation is not None:
+            raise objection(f"split is {self.split}, and data.validation is given too", "keep one of the two")
+        return self
+
+    def files(self) -> dict[str, DataFile]:
+        """The files given, by what they are for."""
+        files = {"train": self.train, "rehearsal": self.rehearsal, "validation": self.validation}
+        return {role: file for role, file in files.items() if file is not None}
+
+
+class Limits(RecipePart):
+    """What a training that costs money may take at the most."""
+
+    tokens: Count
+    """tokens that may be trained on, in all epochs together, by an estimate that is rather too high"""
+    price: Positive | None = None
+    """what the provider asks for a million tokens trained on"""
+    cost: Positive | None = None
+    """what the training may cost, at that price"""
+    hours: Positive = 24.0
+    """that its job is waited for, queue and all; it goes on after them, and the next call follows it"""
+
+    @model_validator(mode="after")
+    def _cost_has_a_price(self) -> Limits:
+        if self.cost is not None and self.price is None:
+            raise objection(f"cost is {self.cost:g}, and no price is given", "add `price:`, of a million tokens")
+        return self
