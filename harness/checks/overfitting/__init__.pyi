@@ -1,3 +1,4 @@
+from .as_logged import loss_as_logged as loss_as_logged
 from .canaries import canary_task as canary_task
 from .collapse import compression as compression
 from .collapse import distinct_2 as distinct_2
