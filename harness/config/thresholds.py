@@ -210,6 +210,8 @@ class TrainingThresholds(Section):
     """smallest share of its best rise that the kept weights still have"""
     preference_accuracy: Limit = 0.5
     """smallest share of pairs whose preferred answer is ahead at the end; 0.5 is chance"""
+    chosen_logps_fall: Limit = 2.0
+    """how much less likely (nats a token) preferred answers may have become than by the reference"""
     kl_per_token: Limit = 2.0
     """largest KL divergence from the reference at the end, in nats a token (GRPO, RLOO)"""
     kl_per_answer: Limit = 200.0
@@ -222,6 +224,10 @@ class TrainingThresholds(Section):
     """largest share of prompts, in the first half, whose sampled answers all had one reward"""
     clipped_updates: Limit = 0.5
     """largest share of tokens whose update is clipped at the end"""
+    entropy_left: Limit = 0.05
+    """smallest share of the first entropy of sampled answers that is left at the end"""
+    reward_by_length: Limit = 0.8
+    """largest share of the rise of the reward that longer answers alone explain"""
 
 
 class TaskOverfittingThresholds(Section):
@@ -266,6 +272,15 @@ class TaskOverfittingThresholds(Section):
 class OverfittingThresholds(TaskOverfittingThresholds):
     """Limits and sizes of what is measured on training and validation rows, and what differs for single tasks."""
 
+    preference_accuracy: Limit = 0.5
+    """smallest share of held-out pairs whose better answer is ahead, as logged and as measured against the base; 0.5 is chance,
+    and more must be shown"""
+    preference_gap: Limit = 0.35
+    """largest excess over it of the same share of training pairs"""
+    held_out_margin: Limit = 0.0
+    """smallest margin of wanted over unwanted validation answers (KTO)"""
+    held_out_reward: Limit = 0.25
+    """smallest rise of the reward on validation prompts (GRPO, RLOO), as a share of its rise in training"""
     tasks: Named[TaskOverfittingThresholds] = Field(default={})
     """task -> any of these otherwise for what answers to it may have become"""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from harness.training.data import (
 from harness.training.log import TRAINED, VALIDATION
 from harness.training.methods import Method
 from harness.training.recipe import Recipe
-from harness.training.rows import TokenRow
+from harness.training.rows import AnswerRow, TokenRow
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -43,6 +44,12 @@ class Prepared:
     def trained(self) -> Sequence[Any]:
         """All rows that are trained on."""
         return (*self.train.rows, *self.rehearsal)
+
+    @property
+    def answer_tokens(self) -> float | None:
+        """Mean length of the answers that are to become likelier than others; None where rows have none to weigh."""
+        weighed = [row for row in self.train.rows if isinstance(row, AnswerRow) and row.wanted is not False]
+        return statistics.fmean(len(row.answers[0]) for row in weighed) if weighed else None
 
 
 def prepare_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Prepared:

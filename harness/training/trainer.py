@@ -185,6 +185,7 @@ def _summary(recipe: Recipe, job: _Job, duration_s: float) -> TrainingSummary:
         validation_rows=len(data.validation.rows) if data.validation else 0,
         truncated_rows=data.train.truncated,
         masked_rows=data.train.dropped,
+        answer_tokens=data.answer_tokens,
         longest_row_tokens=data.train.longest_tokens,
         stop_reason="early_stopping" if state.global_step < state.max_steps else "completed",
         peak_memory_bytes=peak_memory_bytes(),

@@ -1,3 +1,6 @@
+from .chosen import chosen_fall as chosen_fall
+from .hacking import entropy_left as entropy_left
+from .hacking import paid_for_length as paid_for_length
 from .health import LEAST_LOSSES as LEAST_LOSSES
 from .health import kept_share as kept_share
 from .health import largest_gradient as largest_gradient
