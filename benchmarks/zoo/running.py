@@ -43,10 +43,11 @@ class Outcome:
         return not self.wrongly and (self.exhibit.healthy or bool(self.catching))
 
 
-def put_to_gates(exhibit: Exhibit, adapter: Path, base: Path, project: Path, output: Path) -> Outcome:
+def put_to_gates(exhibit: Exhibit, adapter: Path | str, base: Path, project: Path, output: Path) -> Outcome:
     """Run the exhibit's tests.
 
     Args:
+        adapter: its directory, or a recipe of the project (`recipe:NAME`).
         project: the zoo's assay.yaml.
         output: directory for pytest's output and the run.
 
