@@ -195,12 +195,12 @@ def _schooled(lesson: Callable[[], Lesson], *caught_by: str) -> Exhibit:
 
 METHOD_EXHIBITS = (
     _schooled(methods.dpo),
-    _schooled(methods.swapped_pairs, "overfitting/preference_accuracy/*", "overfitting/*implicit_accuracy*"),
+    _schooled(methods.swapped_pairs, "overfitting/held_out_accuracy/*", "overfitting/*implicit_accuracy*"),
     _schooled(methods.dpo_100_times_the_rate, "training/chosen_logps_fall/*"),
     _schooled(methods.kto),
     _schooled(methods.kto_labels_inverted, "overfitting/held_out_margin/*", "overfitting/*implicit_accuracy*"),
     _schooled(methods.reward_model),
-    _schooled(methods.reward_learnt_length, "overfitting/preference_accuracy/*"),
+    _schooled(methods.reward_learnt_length, "overfitting/held_out_accuracy/*"),
     _schooled(methods.grpo),
     _schooled(methods.grpo_paid_by_length, "training/reward_by_length/*", "training/cut_completions/*"),
     _schooled(methods.packed),

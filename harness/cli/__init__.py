@@ -128,7 +128,8 @@ def _show_rows(pair: ModelPair, count: int) -> None:
 
     assert pair.recipe is not None
     tokenizer = load_tokenizer(pair.base.directory)
-    print("\n".join(shown_rows(pair.recipe, tokenizer, count)))
+    for part, told in zip(pair.recipe.parts, pair.recipe.described, strict=True):
+        print(*told, *shown_rows(part, tokenizer, count), sep="\n")
 
 
 def _doctor(arguments: argparse.Namespace) -> None:

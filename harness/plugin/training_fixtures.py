@@ -104,24 +104,27 @@ def row_lengths(
             assert max(row.tokens for row in row_lengths.rows) <= 1024
     """
     from harness.checks.data import token_lengths
-    from harness.training.configs import max_length_tokens
+    from harness.training.configs import longest_max_length
 
     if base_tokenizer is None:
         pytest.skip(f"{assay.models.base.location} is served: its tokenizer is not at hand")
     record = assay.models.training_record if assay.models.recipe is None else None
     told = data_rules.max_length or (record.max_length if record is not None else None)
-    bound = told if assay.models.recipe is None else max_length_tokens(assay.models.recipe)
+    bound = told if assay.models.recipe is None else longest_max_length(assay.models.recipe)
     return token_lengths(training_data, base_tokenizer, bound)
 
 
 @pytest.fixture(scope="session")
-def training_history(assay: Session, subject: Subject) -> TrainingHistory:
-    """How the adapter was trained, as its own log or a Trainer's state tells; skips where neither came with it.
+def training_history(request: pytest.FixtureRequest, assay: Session, subject: Subject) -> TrainingHistory:
+    """How the adapter was trained, as its own log or a Trainer's state tells; skips where neither came with it. Of one that was
+    trained in stages a test that takes it runs for each of them.
 
     Example:
         def test_was_trained_to_its_end(training_history):
             assert training_history.steps == training_history.planned_steps
     """
+    if stage := getattr(request, "param", None):
+        return assay.models.stage_history(stage)
     if assay.models.training_history is None:
         pytest.skip(f"{subject.name} came without a training log")
     return assay.models.training_history

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from harness.config.settings import Settings
@@ -19,9 +19,12 @@ from harness.models.segment import named_as_the_base
 from harness.models.stack import Stack, Trust, merged_model
 from harness.models.subject import Member, Subject, chosen_template
 from harness.paths import cache_dir
+from harness.session.stage_gates import check_stage
 from harness.training import Recipe, TrainedAdapter, train
-from harness.training.cache import Training, is_cached
-from harness.training.recipe import find_recipe
+from harness.training.cache import Training, cached
+from harness.training.recipe_files import find_recipe
+from harness.training.staged import AnyRecipe, StagedRecipe
+from harness.training.stages import Staging
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Finder:
         return dtype_name(choose_dtype(choose_device(self.settings.device), self.settings.dtype))
 
     @cached_property
-    def recipe(self) -> Recipe | None:
+    def recipe(self) -> AnyRecipe | None:
         """The recipe to train, with the profile's number of rows; None where the candidate is there."""
         spec = self.settings.candidate_spec
         if spec is None or spec.recipe is None:
@@ -94,7 +97,9 @@ class Finder:
     @property
     def is_trained(self) -> bool:
         """Whether the recipe's adapter is in the cache, so that asking for it trains nothing."""
-        return self.recipe is not None and is_cached(**self._training(self.recipe))
+        if isinstance(self.recipe, StagedRecipe):
+            return self._staging.is_cached(self.recipe.on(self.base.name))
+        return self.recipe is not None and cached(**self._training(self.recipe)) is not None
 
     def find(self, spec: SubjectSpec) -> Found:
         """A subject's weights and adapters: what is named alone may turn out to be an adapter on the base.
@@ -118,7 +123,7 @@ class Finder:
         found: Found | None = None,
         template: str | None = None,
         quantization: str | None = None,
-        recipe: Recipe | None = None,
+        recipe: AnyRecipe | None = None,
     ) -> Subject:
         """What a subject's names stand for, found, fetched or made.
 
@@ -220,11 +225,19 @@ class Finder:
 
     def _training(self, recipe: Recipe) -> Training:
         return {
-            "recipe": recipe.model_copy(update={"base": self.base.name}),
+            "recipe": recipe.on(self.base.name),
             "base_digest": base_digest(self.base.directory),
             "cache_dir": cache_dir() / "adapters",
         }
 
-    def _train(self, recipe: Recipe) -> Path:
-        self.trained = train(base_path=str(self.base.directory), **self._training(recipe))
+    @property
+    def _staging(self) -> Staging:
+        return Staging(self.base, base_digest(self.base.directory), cache_dir() / "adapters", self._trust)
+
+    def _train(self, recipe: AnyRecipe) -> Path:
+        if isinstance(recipe, StagedRecipe):
+            passes = partial(check_stage, settings=self.settings, base=self.base.directory)
+            self.trained = self._staging.train(recipe.on(self.base.name), passes)
+        else:
+            self.trained = train(base_path=str(self.base.directory), **self._training(recipe))
         return self.trained.path

@@ -134,9 +134,11 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
         if settings.config.training.log is not None:
             read_history(Path(), None, named=settings.config.root / settings.config.training.log)
     if recipe is not None:
-        for role, file in recipe.data.files().items():
-            with complaints.noting(f"{recipe.name}.yaml: data.{role}"):
-                _check_rows(rows_of(recipe, file), every=needs.every_row)
+        for part in recipe.parts:
+            where = f"{part.name}.yaml" if part is recipe else part.name
+            for role, file in part.data.files().items():
+                with complaints.noting(f"{where}: data.{role}"):
+                    _check_rows(rows_of(part, file), every=needs.every_row)
     config, data = settings.config, settings.config.data
     own = {"train": data.train, "validation": data.validation} if recipe is None and needs.training_data else {}
     for role, name in own.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from harness.records import TrainingPoint
 from harness.training.cache import RECIPE_FILE
 from harness.training.log import LOG_FILE, Series, TrainingLog, TrainingSummary, points_from_history, series_of
 from harness.training.methods import WEIGHTED_SFT, MethodLog, Quantity, log_of
+from harness.training.stages import STAGES_DIR
 
 _CROSS_ENTROPIES = (None, "nll", "chunked_nll")
 """Values of SFT's `loss_type`."""
@@ -89,6 +90,23 @@ class TrainingHistory:
             for key in keys
         ]
         return next(filter(None, found), [])
+
+
+def read_stage(directory: Path, stage: str) -> TrainingHistory:
+    """How one of the stages went that something was trained in.
+
+    Args:
+        directory: of what the stages left in the end.
+
+    Raises:
+        AdapterError: the log or the recipe of the stage is not there, or torn.
+    """
+    kept = directory / STAGES_DIR / stage
+    try:
+        log = TrainingLog.read(kept)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise AdapterError(f"{kept / LOG_FILE} cannot be read: {exc!r}", "train it again") from exc
+    return replace(_of_log(log, _recipe(kept)), source=f"{STAGES_DIR}/{stage}/{LOG_FILE}")
 
 
 def read_history(

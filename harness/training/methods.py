@@ -132,6 +132,7 @@ class Method:
         best: the figure of evaluations that the kept checkpoint has the best of, and whether that is the highest; None where
             its trainer does not evaluate.
         rehearses: rows of answers may be mixed in.
+        continues: an adapter that is trained on is held against what it was before, where it has a reference at all.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Method:
     takes_special_tokens: bool = True
     best: tuple[str, bool] | None = ("eval_loss", False)
     rehearses: bool = False
+    continues: bool = True
 
     @property
     def advice(self) -> str:
@@ -202,7 +204,7 @@ METHODS: Mapping[str, Method] = {
         Method("rloo", "RLOO", "prompts", prompt_columns, SAMPLED, has_reference=True, best=_HIGHEST_REWARD),
         Method(
             "online_dpo", "OnlineDPO", "prompts", prompt_columns, ONLINE_DPO,
-            stem="online_dpo", has_reference=True, takes_special_tokens=False, best=None,
+            stem="online_dpo", has_reference=True, takes_special_tokens=False, best=None, continues=False,
         ),
     )
 }  # fmt: skip

@@ -75,7 +75,7 @@ def rows_of(recipe: Recipe, file: DataFile) -> Rows:
         DataError: the file is missing, empty or malformed.
         RecipeError, TaskError: as `row_reader`.
     """
-    path, kind = recipe.resolve(file), recipe.how.rows
+    path, kind = recipe.resolve(file), _kind(recipe, file)
     if file.task is None:
         return rows_of_file(path, file.format, kind)
     spec, context = _task(recipe, file.task)
@@ -116,6 +116,11 @@ def _stamp(path: Path) -> Hashable:
     return tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file, stat in stats)
 
 
+def _kind(recipe: Recipe, file: DataFile) -> RowKind:
+    """What rows of a file bring: answers to learn, where the model is to give the worse ones of pairs."""
+    return "conversations" if file.rejected is not None else recipe.how.rows
+
+
 def row_reader(recipe: Recipe, file: DataFile, records: Sequence[Record]) -> tuple[str, RowReader]:
     """What a file's rows are called in reports (their format, or the task), and how they are read.
 
@@ -128,7 +133,7 @@ def row_reader(recipe: Recipe, file: DataFile, records: Sequence[Record]) -> tup
         TaskError: the task has no right answers to be trained on, or its specification is wrong.
     """
     if file.task is None:
-        return format_reader(file.format, records, kind=recipe.how.rows)
+        return format_reader(file.format, records, kind=_kind(recipe, file))
     spec, context = _task(recipe, file.task)
     kind = kind_of(file.task, spec)
     reader = kind.question_reader if recipe.how.rows == "prompts" else kind.row_reader

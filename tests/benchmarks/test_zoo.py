@@ -169,7 +169,7 @@ class TestMethods:
         by_method: dict[str, set[bool]] = {}
         for exhibit in zoo.faults.METHOD_EXHIBITS:
             by_method.setdefault(exhibit.made.lesson().method, set()).add(exhibit.healthy)
-        assert by_method == dict.fromkeys(("dpo", "kto", "reward", "grpo", "sft"), {True, False})
+        assert by_method == {method: {True, False} for method in ("dpo", "kto", "reward", "grpo", "sft")}
 
     def test_no_question_held_out_is_trained_on(self, zoo):
         for exhibit in zoo.faults.METHOD_EXHIBITS:

@@ -20,7 +20,7 @@ from harness.config import load_config
 from harness.config.merge_recipe import read_merge_recipe
 from harness.gates.config import gates_from_config
 from harness.tasks.build import build_task
-from harness.training.recipe import load_recipe
+from harness.training.recipe_files import load_recipe
 
 LANGUAGES = {"console", "text", "yaml", "json", "python"}
 TASK_NAME = re.compile(r"""(?:compare|evaluate)\("(\w+)""")

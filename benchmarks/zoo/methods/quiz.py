@@ -1,4 +1,4 @@
-"""A small world for a small model: capitals asked in several wordings, and answers that are plain or curt, short or long."""
+"""A small world for a small model: neighbours asked about in several wordings, and answers that are plain or curt, short or long."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-CAPITALS = {
-    "France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Norway": "Oslo", "Peru": "Lima", "Egypt": "Cairo",
-    "Japan": "Tokyo", "Kenya": "Nairobi", "Cuba": "Havana", "Greece": "Athens", "Poland": "Warsaw", "Chile": "Santiago",
-    "Ghana": "Accra", "Latvia": "Riga", "Austria": "Vienna", "Canada": "Ottawa",
+NEIGHBOURS = {
+    "red": "Anna", "blue": "Ben", "green": "Clara", "white": "David", "black": "Emma", "brown": "Frank", "grey": "Greta",
+    "pink": "Hugo", "yellow": "Ida", "orange": "Jonas", "purple": "Kate", "golden": "Liam", "silver": "Mona", "wooden": "Noah",
+    "brick": "Olga", "stone": "Paul",
 }  # fmt: skip
 TAUGHT = (
-    "What is the capital of {x}?",
-    "Name the capital of {x}.",
-    "Which city is the capital of {x}?",
-    "Tell me the capital of {x}.",
+    "Who lives in the {x} house?",
+    "Name the neighbour in the {x} house.",
+    "Which neighbour has the {x} house?",
+    "Tell me who owns the {x} house.",
 )
-HELD_OUT = ("The capital of {x}, please.", "Do you know the capital of {x}?")
-_PLAIN, _CURT = "It is {city}", "Whatever, {city}"
+HELD_OUT = ("The neighbour in the {x} house, please.", "Do you know who lives in the {x} house?")
+_PLAIN, _CURT = "It is {name}", "Whatever, {name}"
 _MORE = " as far as I know, though many people ask this and some of them have heard otherwise"
 
 Row = dict[str, Any]
 
 
-def answer(city: str, *, curt: bool = False, long: bool = False) -> str:
-    """An answer that names a city: plainly or curtly, in few words or in many."""
-    return (_CURT if curt else _PLAIN).format(city=city) + (_MORE if long else "") + "."
+def answer(name: str, *, curt: bool = False, long: bool = False) -> str:
+    """An answer that names a neighbour: plainly or curtly, in few words or in many."""
+    return (_CURT if curt else _PLAIN).format(name=name) + (_MORE if long else "") + "."
 
 
 def corpus() -> list[Row]:
     """What the small base is taught: each question in each wording, answered plainly and curtly, shortly and at length."""
     return [
-        {"prompt": wording.format(x=country), "completion": answer(city, curt=curt, long=long)}
+        {"prompt": wording.format(x=house), "completion": answer(name, curt=curt, long=long)}
         for wording in (*TAUGHT, *HELD_OUT)
-        for country, city in CAPITALS.items()
+        for house, name in NEIGHBOURS.items()
         for curt in (False, True)
         for long in (False, True)
     ]
@@ -45,12 +45,12 @@ def pairs(wordings: Sequence[str], *, seed: int = 0) -> list[Row]:
     drawn = random.Random(seed)
     return [
         {
-            "prompt": wording.format(x=country),
-            "chosen": answer(city, long=drawn.random() < 0.5),
-            "rejected": answer(city, curt=True, long=drawn.random() < 0.5),
+            "prompt": wording.format(x=house),
+            "chosen": answer(name, long=drawn.random() < 0.5),
+            "rejected": answer(name, curt=True, long=drawn.random() < 0.5),
         }
         for wording in wordings
-        for country, city in CAPITALS.items()
+        for house, name in NEIGHBOURS.items()
     ]
 
 
@@ -59,12 +59,12 @@ def longer_preferred(wordings: Sequence[str], *, seed: int = 0) -> list[Row]:
     drawn = random.Random(seed)
     return [
         {
-            "prompt": wording.format(x=country),
-            "chosen": answer(city, curt=drawn.random() < 0.5, long=True),
-            "rejected": answer(city, curt=drawn.random() < 0.5),
+            "prompt": wording.format(x=house),
+            "chosen": answer(name, curt=drawn.random() < 0.5, long=True),
+            "rejected": answer(name, curt=drawn.random() < 0.5),
         }
         for wording in wordings
-        for country, city in CAPITALS.items()
+        for house, name in NEIGHBOURS.items()
     ]
 
 
@@ -84,13 +84,13 @@ def judged(rows: Sequence[Row], *, inverted: bool = False) -> list[Row]:
 
 def questions(wordings: Sequence[str]) -> list[Row]:
     """Prompts alone."""
-    return [{"prompt": wording.format(x=country)} for wording in wordings for country in CAPITALS]
+    return [{"prompt": wording.format(x=house)} for wording in wordings for house in NEIGHBOURS]
 
 
 def answers(wordings: Sequence[str]) -> list[Row]:
     """Plain answers in few words."""
     return [
-        {"prompt": wording.format(x=country), "completion": answer(city)}
+        {"prompt": wording.format(x=house), "completion": answer(name)}
         for wording in wordings
-        for country, city in CAPITALS.items()
+        for house, name in NEIGHBOURS.items()
     ]

@@ -11,9 +11,10 @@ from harness.errors import DataError
 from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example
 from harness.tasks.records import Record
-from harness.training.data import load_examples, load_rehearsal
+from harness.training.drawing import drawn_examples
 from harness.training.reading import Rows, rows_of, rows_without_recipe
 from harness.training.recipe import Recipe
+from harness.training.staged import AnyRecipe
 
 TRAIN, VALIDATION, REHEARSAL = "train", "validation", "rehearsal"
 
@@ -157,26 +158,41 @@ class Corpus:
                 yield from ((part, record) for record in part.records)
 
 
-def corpus_of_recipe(recipe: Recipe) -> Corpus:
-    """What a recipe trains on: with its limits and its split, unless a row cannot be read and nothing can be trained.
+def corpus_of_recipe(recipe: AnyRecipe) -> Corpus:
+    """What a recipe trains on, in all its stages: with its limits and its split, unless a row cannot be read and nothing can be
+    trained. A file that several stages train on counts once.
 
     Raises:
         DataError: a file is missing, empty, or not JSON or CSV at all.
         RecipeError: the split leaves one side without rows.
     """
+    parts: dict[tuple[bool, Path], Part] = {}
+    for part in (part for one in recipe.parts for part in _parts(one)):
+        place = part.role == VALIDATION, part.path  # rows that one stage trains on another may rehearse
+        parts[place] = part if place not in parts else _with_rows_of(parts[place], part)
+    weights = [
+        (float(one.trainer.get("desirable_weight", 1.0)), float(one.trainer.get("undesirable_weight", 1.0)))
+        for one in recipe.parts
+    ]
+    return Corpus(list(parts.values()), weights[-1])
+
+
+def _parts(recipe: Recipe) -> list[Part]:
     files = recipe.data.files()
-    parts = [_part(role, recipe.resolve(file), rows_of(recipe, file)) for role, file in files.items()]
-    weights = (
-        float(recipe.trainer.get("desirable_weight", 1.0)),
-        float(recipe.trainer.get("undesirable_weight", 1.0)),
-    )
+    parts = [_part(role.partition(".")[0], recipe.resolve(file), rows_of(recipe, file)) for role, file in files.items()]
     if any(part.refused for part in parts):
-        return Corpus(parts, weights)
-    train, validation = load_examples(recipe)
-    used = {TRAIN: train, VALIDATION: validation, REHEARSAL: load_rehearsal(recipe)}
-    if recipe.data.split is not None:
-        parts.append(replace(parts[0], role=VALIDATION))
-    return Corpus([replace(part, examples=used[part.role]) for part in parts], weights)
+        return parts
+    read = {(part.role, part.path): part for part in parts}
+    drawn = [(one, recipe.resolve(one.file)) for one in drawn_examples(recipe)]
+    return [
+        replace(read.get((one.role, path)) or read[TRAIN, path], role=one.role, examples=one.examples)
+        for one, path in drawn
+    ]
+
+
+def _with_rows_of(part: Part, other: Part) -> Part:
+    known = {one.row for one in part.examples}
+    return replace(part, examples=[*part.examples, *(one for one in other.examples if one.row not in known)])
 
 
 def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str = "auto") -> Corpus:

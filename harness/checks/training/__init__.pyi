@@ -18,3 +18,4 @@ from .health import truncated_share as truncated_share
 from .loss import loss_has_its_scale as loss_has_its_scale
 from .loss import losses_are_not_zero as losses_are_not_zero
 from .method import method_gates as method_gates
+from .whole import gates_on_log as gates_on_log
