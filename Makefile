@@ -1,5 +1,5 @@
 # `make demo` is a first look, `make gate` the whole, `make test` this project's own. Each sets up .venv when it is missing or
-# out of date.
+# out of date. `make recipes` trains every recipe that ships, in an hour or several; stopped, it goes on where it was.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 GATE ?=
 DEMO := build/demo
 
-.PHONY: demo gate test lint docs build clean
+.PHONY: demo gate test recipes lint docs build clean
 
 # A project as `assay init` writes it: 245 tickets, a small adapter, few items. What is there is kept, and trained once.
 demo: $(INSTALLED)
@@ -19,6 +19,9 @@ gate: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/pytest tests/ -n 2
+
+recipes: $(INSTALLED)
+	$(BIN)/python -m benchmarks.recipes
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

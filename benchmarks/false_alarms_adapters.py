@@ -17,7 +17,7 @@ from harness.records import Sample, TrainingPoint
 from harness.session import Session
 from harness.tasks.base import TaskLike
 from harness.training import Recipe, TrainedAdapter, train
-from harness.training.recipe import find_recipe
+from harness.training.recipe_files import find_recipe
 
 ROOT = Path(__file__).parents[1]
 FORGETTING = Forgetting(knowledge="mini_knowledge", math="mini_math", text="general_text")

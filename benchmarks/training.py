@@ -25,7 +25,7 @@ from harness.models.quantization import bitsandbytes_config, disable_cpu_inferen
 from harness.tasks.formats import Example
 from harness.training import Recipe, load_recipe, train
 from harness.training.configs import max_length_tokens, peft_config, trainer_config
-from harness.training.data import load_examples
+from harness.training.drawing import load_examples
 
 ROOT = Path(__file__).parents[1]
 

@@ -24,8 +24,56 @@ def test_validation_loss_has_not_risen_past_its_minimum(training_points, margins
     gate(overfitting.validation_rise(*training_points).at_most(margins.eval_loss_rise))
 
 
+def test_preferences_hold_on_validation_rows(preference_history, overfitting_rules, gate):
+    accuracy = overfitting.held_out_accuracy(preference_history, overfitting_rules.preference_accuracy)
+    if accuracy is None:
+        pytest.skip(_not_evaluated(preference_history, "pairs"))
+    gate(accuracy)
+
+
+def test_preferences_are_as_right_in_validation_as_in_training(preference_history, overfitting_rules, gate):
+    gap = overfitting.accuracy_gap(preference_history, overfitting_rules.preference_gap)
+    if gap is None:
+        pytest.skip(_not_evaluated(preference_history, "pairs"))
+    gate(gap)
+
+
+def test_wanted_validation_answers_gain(preference_history, overfitting_rules, gate):
+    margin = overfitting.held_out_margin(preference_history)
+    if margin is None:
+        pytest.skip(_not_evaluated(preference_history, "answers that are wanted or not"))
+    gate(margin.at_least(overfitting_rules.held_out_margin))
+
+
+def test_validation_prompts_earn_more_too(preference_history, overfitting_rules, gate):
+    share = overfitting.held_out_reward(preference_history)
+    if share is None:
+        pytest.skip(
+            f"{_not_evaluated(preference_history, 'prompts')}, or no rise of the reward between two evaluations"
+        )
+    gate(share.at_least(overfitting_rules.held_out_reward))
+
+
+def test_held_out_pairs_are_told_apart(pair_preferences, overfitting_rules, gate):
+    gate(overfitting.implicit_accuracy(pair_preferences.held_out, overfitting_rules.preference_accuracy))
+
+
+def test_held_out_pairs_are_told_apart_as_training_pairs_are(pair_preferences, overfitting_rules, gate):
+    pairs = pair_preferences
+    gate(overfitting.implicit_accuracy_gap(pairs.trained, pairs.held_out, overfitting_rules.preference_gap))
+
+
 def test_held_out_rows_are_as_likely_as_training_rows(recall, overfitting_rules, gate):
     gate(overfitting.loss_gap_over_base(recall.trained, recall.held_out, overfitting_rules.loss_gap_over_base))
+
+
+def test_held_out_rows_have_the_loss_that_training_logged(recall, training_history, overfitting_rules, gate):
+    if training_history.summary is None:
+        pytest.skip(f"{training_history.source} does not say whether prompts were learnt too")
+    difference = overfitting.loss_as_logged(recall.held_out, training_history)
+    if difference is None:
+        pytest.skip(f"{training_history.source} has no validation loss of the kept weights")
+    gate(difference.at_most(overfitting_rules.loss_as_logged))
 
 
 def test_training_answers_are_not_recited(recall, overfitting_rules, gate):
@@ -74,3 +122,7 @@ def test_answers_do_not_resemble_each_other(row_answers, overfitting_rules, gate
 
 def test_answers_are_not_monotonous(row_answers, overfitting_rules, gate):
     gate(overfitting.compression(row_answers).at_most(overfitting_rules.compression_ratio))
+
+
+def _not_evaluated(history, what):
+    return f"{history.source} of {history.method.name} has no evaluation of {what}"

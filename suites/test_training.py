@@ -107,5 +107,26 @@ def test_what_its_method_logs_is_sound(preference_history, training_rules, gate,
             gate(rule)
 
 
+def test_preferred_answers_stay_likely(preference_history, training_rules, gate):
+    fall = training.chosen_fall(preference_history)
+    if fall is None:
+        pytest.skip(_missing(preference_history, "log-probabilities of preferred answers"))
+    gate(fall.at_most(training_rules.chosen_logps_fall))
+
+
+def test_rewards_are_not_paid_for_length(preference_history, training_rules, gate):
+    share = training.paid_for_length(preference_history)
+    if share is None:
+        pytest.skip(_missing(preference_history, "rewards and lengths of sampled answers"))
+    gate(share.at_most(training_rules.reward_by_length))
+
+
+def test_sampled_answers_keep_their_entropy(preference_history, training_rules, gate):
+    left = training.entropy_left(preference_history)
+    if left is None:
+        pytest.skip(_missing(preference_history, "entropies of sampled answers, or they were nearly certain before"))
+    gate(left.at_least(training_rules.entropy_left))
+
+
 def _missing(history, what):
     return f"{history.source} of {history.method.name} has too few {what}"

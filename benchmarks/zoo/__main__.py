@@ -1,7 +1,8 @@
 """The zoo: sabotaged adapters, each of which a named gate must catch, and healthy ones that none may reject.
 
-    python -m benchmarks.zoo [--release] [--only NAME] [--list]
+    python -m benchmarks.zoo [--release | --methods] [--only NAME] [--list]
 
+`--methods` shows adapters that were trained by DPO, KTO, GRPO and so on, on a small base of its own, rightly and wrongly.
 `--release` shows what ships of a healthy adapter in place of adapters: right, and wrong in a way that a gate of the release suite
 must catch. What cannot be made here (GGUF files without llama.cpp, ASSAY_LLAMA_CPP) is left out with the reason.
 
@@ -20,7 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.zoo.faults import EXHIBITS, RELEASE_EXHIBITS, Exhibit
+from benchmarks.zoo.faults import EXHIBITS, METHOD_EXHIBITS, RELEASE_EXHIBITS, Exhibit
 from benchmarks.zoo.shipments import UnavailableError
 from benchmarks.zoo.table import HEADER, left_out, listing, row, score, times
 from harness.errors import AssayError
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 where every fault was caught and no healthy adapter rejected, 1 where not, 2 on misuse.
     """
     parsed = _parse(arguments)
-    held = RELEASE_EXHIBITS if parsed.release else EXHIBITS
+    held = RELEASE_EXHIBITS if parsed.release else METHOD_EXHIBITS if parsed.methods else EXHIBITS
     shown = [one for one in held if not parsed.only or one.name in parsed.only]
     if parsed.list:
         print(listing(shown))
@@ -62,12 +63,12 @@ def _tour(shown: Sequence[Exhibit], output: Path) -> int:
         for exhibit in shown:
             started = time.monotonic()
             try:
-                adapter, project = keeper.adapter(exhibit), keeper.project(exhibit)
+                adapter, project = keeper.on_trial(exhibit), keeper.project(exhibit)
             except UnavailableError as error:
                 print(left_out(exhibit, error.problem), flush=True)
                 continue
             making_s = time.monotonic() - started
-            outcome = put_to_gates(exhibit, adapter, keeper.base, project, output)
+            outcome = put_to_gates(exhibit, adapter, keeper.base_of(exhibit), project, output)
             print(row(outcome, making_s), flush=True)
             outcomes.append(outcome)
     print(f"\n{times(outcomes)}\n\n{score(outcomes)}")
@@ -78,7 +79,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.zoo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [exhibit.name for exhibit in (*EXHIBITS, *RELEASE_EXHIBITS)]
+    names = [exhibit.name for exhibit in (*EXHIBITS, *RELEASE_EXHIBITS, *METHOD_EXHIBITS)]
+    parser.add_argument(
+        "--methods", action="store_true", help="what goes wrong by the method of a training, on a small base"
+    )
     parser.add_argument("--release", action="store_true", help="what ships, in place of adapters")
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help="may be given several times")
     parser.add_argument("--list", action="store_true", help="say what there is, and measure nothing")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.zoo import lessons, shipments, surgery
+from benchmarks.zoo.methods import lessons as methods
+from benchmarks.zoo.methods.lessons import Lesson
 from benchmarks.zoo.shipments import Spec, Workshop
 from benchmarks.zoo.surgery import Surgery
 from benchmarks.zoo.training import Schooling
@@ -76,6 +78,13 @@ class Shipped:
 
 
 @dataclass(frozen=True)
+class Schooled:
+    """Made by a recipe of a method, on a small base of its own."""
+
+    lesson: Callable[[], Lesson]
+
+
+@dataclass(frozen=True)
 class Exhibit:
     """One adapter of the zoo.
 
@@ -86,7 +95,7 @@ class Exhibit:
     """
 
     name: str
-    made: Taught | Damaged | WronglyMerged | Shipped
+    made: Taught | Damaged | WronglyMerged | Shipped | Schooled
     caught_by: tuple[str, ...] = ()
     spares: tuple[str, ...] = ()
     select: Sequence[str] = ALL
@@ -179,3 +188,25 @@ RELEASE_EXHIBITS = (
     _ships(shipments.eos_lost, "release/ending"),
 )
 """What ships, right and wrong, of the first healthy adapter: 8 and 12."""
+
+
+def _schooled(lesson: Callable[[], Lesson], *caught_by: str) -> Exhibit:
+    return Exhibit(lesson.__name__, Schooled(lesson), caught_by, select=TRAINING)
+
+
+METHOD_EXHIBITS = (
+    _schooled(methods.dpo),
+    _schooled(methods.swapped_pairs, "overfitting/held_out_accuracy/*", "overfitting/*implicit_accuracy*"),
+    _schooled(methods.dpo_100_times_the_rate, "training/chosen_logps_fall/*"),
+    _schooled(methods.kto),
+    _schooled(methods.kto_labels_inverted, "overfitting/held_out_margin/*", "overfitting/*implicit_accuracy*"),
+    _schooled(methods.reward_model),
+    _schooled(methods.reward_learnt_length, "overfitting/held_out_accuracy/*"),
+    _schooled(methods.grpo),
+    _schooled(methods.grpo_paid_by_length, "training/reward_by_length/*", "training/cut_completions/*"),
+    _schooled(methods.packed),
+    _schooled(methods.packing_leaks, "overfitting/loss_as_logged/*"),
+    _schooled(methods.answers_learnt),
+    _schooled(methods.mask_covers_everything, "overfitting/loss_as_logged/*"),
+)
+"""What goes wrong by the method of a training, on the small base: 7 and 6."""

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.zoo.faults import REFERENCE, Damaged, Exhibit, Shipped, Taught, WronglyMerged
+from benchmarks.zoo.faults import REFERENCE, Damaged, Exhibit, Schooled, Shipped, Taught, WronglyMerged
+from benchmarks.zoo.methods.schools import train_lesson, write_project
+from benchmarks.zoo.methods.small_base import ensure_small_base
 from benchmarks.zoo.refusing_base import ensure_refusing_base, save_merged
 from benchmarks.zoo.shipments import Workshop
 from benchmarks.zoo.stand_ins import write_eval_sets
@@ -34,12 +36,18 @@ class Keeper:
         self._workshops: dict[Surgery | None, Workshop] = {}
 
     @cached_property
+    def _small_base(self) -> Path:
+        return ensure_small_base(self._zoo)
+
+    @cached_property
     def base(self) -> Path:
         """The refusing base, trained and merged on first use."""
         return ensure_refusing_base(self._zoo)
 
     def project(self, exhibit: Exhibit) -> Path:
         """The zoo's assay.yaml, with what the exhibit was trained on and what is to be served of it, where that is known."""
+        if isinstance(exhibit.made, Schooled):
+            return write_project(self._zoo)
         write_eval_sets(self._zoo)
         config = parse_yaml(_PROJECT.read_text(encoding="utf-8"), _PROJECT.name, ConfigError)
         if isinstance(exhibit.made, Taught):
@@ -56,6 +64,16 @@ class Keeper:
         written = self._zoo / f"{exhibit.name}.yaml"
         write_atomic(written, yaml.safe_dump(config, sort_keys=False))
         return written
+
+    def base_of(self, exhibit: Exhibit) -> Path:
+        """The base that the exhibit is held against."""
+        return self._small_base if isinstance(exhibit.made, Schooled) else self.base
+
+    def on_trial(self, exhibit: Exhibit) -> str:
+        """What `--adapter` names: a directory, or a recipe of the exhibit's project, trained now if it has not been."""
+        if isinstance(exhibit.made, Schooled):
+            return train_lesson(exhibit.name, exhibit.made.lesson(), self._small_base, self._zoo)
+        return str(self.adapter(exhibit))
 
     def adapter(self, exhibit: Exhibit) -> Path:
         """The exhibit's adapter: from the cache, trained now, or damaged now."""

@@ -1,25 +1,16 @@
-"""One exhibit put to the gates: pytest in this process, its output kept in a file, its verdicts read back."""
+"""One exhibit put to the gates, and which of their verdicts were due."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-import pytest
-
+from benchmarks.gating import ask_gates
 from benchmarks.zoo.faults import Exhibit
-from harness.config.settings import DATA_DIR_VARIABLE
-from harness.errors import RunError
 from harness.records import Verdict
-from harness.runs import load_run
 
-ROOT = Path(__file__).parents[2]
 _FIRED = ("fail", "error")
 
 
@@ -52,34 +43,22 @@ class Outcome:
         return not self.wrongly and (self.exhibit.healthy or bool(self.catching))
 
 
-def put_to_gates(exhibit: Exhibit, adapter: Path, base: Path, project: Path, output: Path) -> Outcome:
+def put_to_gates(exhibit: Exhibit, adapter: Path | str, base: Path, project: Path, output: Path) -> Outcome:
     """Run the exhibit's tests.
 
     Args:
+        adapter: its directory, or a recipe of the project (`recipe:NAME`).
         project: the zoo's assay.yaml.
         output: directory for pytest's output and the run.
 
     Raises:
         RunError: no gate ran; the error names the file that tells why.
     """
-    reports = output / exhibit.name
-    told = output / f"{exhibit.name}.txt"
-    arguments = [
-        *_present(exhibit.select), f"--rootdir={ROOT}", f"--assay-config={project}", "--profile=zoo",
-        f"--model={base}", f"--adapter={adapter}", f"--reports-dir={reports}",
-        "--assay-keep-going", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest",
-    ]  # fmt: skip
+    options = ["--profile=zoo", f"--model={base}", f"--adapter={adapter}"]
     if exhibit.quantization != "none":
-        arguments.append(f"--quantization={exhibit.quantization}")
-    watch = _Stopwatch()
-    started = time.monotonic()
-    with told.open("w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream), _own_data():
-        pytest.main(arguments, plugins=[watch])
-    seconds = time.monotonic() - started
-    runs = sorted(reports.glob("[!.]*/verdicts.json"))
-    if not runs:
-        raise RunError(f"no gate was put to {exhibit.name}", f"{told} says why")
-    return judge(exhibit, load_run(runs[-1].parent).verdicts, seconds, watch.seconds)
+        options.append(f"--quantization={exhibit.quantization}")
+    said = ask_gates(exhibit.name, exhibit.select, project, options, output)
+    return judge(exhibit, said.verdicts, said.seconds, said.test_seconds)
 
 
 def judge(
@@ -107,35 +86,5 @@ def judge(
     )
 
 
-class _Stopwatch:
-    """A pytest plugin: wall time of each test, its fixtures with it."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seconds[report.nodeid] += report.duration
-
-
 def _matches(gate: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(gate, pattern) for pattern in patterns)
-
-
-def _present(select: Sequence[str]) -> list[str]:
-    """The selection without suites that this version does not have; paths from the root."""
-    return [
-        argument if argument.startswith("-") else str(ROOT / argument)
-        for argument in select
-        if argument.startswith("-") or (ROOT / argument.partition("::")[0]).is_file()
-    ]
-
-
-@contextlib.contextmanager
-def _own_data() -> Iterator[None]:
-    """Without the user's benchmarks: the zoo measures on what it comes with."""
-    kept = os.environ.pop(DATA_DIR_VARIABLE, None)
-    try:
-        yield
-    finally:
-        if kept is not None:
-            os.environ[DATA_DIR_VARIABLE] = kept

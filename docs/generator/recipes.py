@@ -35,9 +35,11 @@ _REFUSED = "Refused:\n"
 def page() -> str:
     """Keys, methods, and arguments."""
     document = sources.schema("--recipe")
-    properties = {key: _without_arguments(one) for key, one in document["properties"].items()}
+    defined = {
+        key: _without_arguments(one) if key in sources.ARGUMENTS else one for key, one in document["$defs"].items()
+    }
     return "\n".join(
-        [schema.page("Recipes", {**document, "properties": properties}, _HEAD), _METHODS, _methods(), _GONE, _gone(), _PEFT,
+        [schema.page("Recipes", {**document, "$defs": defined}, _HEAD), _METHODS, _methods(), _GONE, _gone(), _PEFT,
          _peft(), _REFUSED, _refused()]
     )  # fmt: skip
 

@@ -30,6 +30,7 @@ from harness.tasks.safety.sources import CONTINUATION_KIND, SAFETY_KIND
 from harness.training.arguments import UNTRAINABLE
 from harness.training.installed import declared_fields, peft_configs
 from harness.training.methods import GONE, METHODS, Method
+from harness.training.recipe_schema import ARGUMENTS as ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
 _FIXTURE = type(pytest.fixture(lambda: None))

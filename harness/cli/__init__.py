@@ -122,10 +122,11 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _cancel(pair: ModelPair) -> None:
+    from harness.training import Recipe
     from harness.training.provider import cancel
 
     assert pair.recipe is not None
-    if not pair.recipe.is_provided:
+    if not (isinstance(pair.recipe, Recipe) and pair.recipe.is_provided):
         raise ConfigError(f"recipe {pair.recipe.name!r} trains here", "--cancel is of method openai: press ^C here")
     job = cancel(pair.recipe, **pair.finder.tuning)
     _print_facts({"job": job.id, "status": job.status})
@@ -133,15 +134,16 @@ def _cancel(pair: ModelPair) -> None:
 
 def _show_rows(pair: ModelPair, count: int) -> None:
     from harness.models.loading import load_tokenizer
-    from harness.training import provider
+    from harness.training import Recipe, provider
     from harness.training.showing import shown_rows
 
     assert pair.recipe is not None
-    if pair.recipe.is_provided:
+    if isinstance(pair.recipe, Recipe) and pair.recipe.is_provided:
         print("\n".join(provider.shown_rows(pair.recipe, count)))
         return
     tokenizer = load_tokenizer(pair.base.directory)
-    print("\n".join(shown_rows(pair.recipe, tokenizer, count)))
+    for part, told in zip(pair.recipe.parts, pair.recipe.described, strict=True):
+        print(*told, *shown_rows(part, tokenizer, count), sep="\n")
 
 
 def _doctor(arguments: argparse.Namespace) -> None:

@@ -272,7 +272,7 @@ def _print_first_prompt(task: TaskLike, tokenizer: PreTrainedTokenizerBase | Non
 def _training(pair: ModelPair, tokenizer: PreTrainedTokenizerBase | None) -> str:
     """The rows that the recipe trains on, in tokens where they can be counted."""
     from harness.checks.data import corpus_of_recipe, token_lengths
-    from harness.training.configs import max_length_tokens
+    from harness.training.configs import longest_max_length
 
     assert pair.recipe is not None
     corpus = corpus_of_recipe(pair.recipe)
@@ -280,7 +280,7 @@ def _training(pair: ModelPair, tokenizer: PreTrainedTokenizerBase | None) -> str
     told = f"recipe {pair.recipe.name}: rows: {counts}"
     if tokenizer is None:
         return told
-    bound = max_length_tokens(pair.recipe)
+    bound = longest_max_length(pair.recipe)
     lengths = [row.tokens for row in token_lengths(corpus, tokenizer, bound).rows]
     limit = "" if bound is None else f" of {bound:,} (max_length)"
     return f"{told}; {sum(lengths):,} tokens, the longest row {max(lengths):,}{limit}"

@@ -28,7 +28,7 @@ def _schema(arguments: argparse.Namespace) -> None:
 
 
 def _document(recipe: bool) -> dict[str, Any]:
-    from harness.training.recipe import recipe_schema
+    from harness.training.recipe_schema import recipe_schema
 
     return recipe_schema() if recipe else config_schema()
 

@@ -118,7 +118,8 @@ class DataThresholds(Section):
     validation: Text | None = None
     """its validation file"""
     format: Text = AUTO
-    """of both files; `auto` finds it out"""
+    """of both files; `auto` finds out that of answers to learn. `pairs` (DPO, ORPO, reward models), `judged` (KTO) and
+    `prompts` (GRPO) are told by their columns"""
     max_length: Count | None = None
     """tokens after which its trainer cut rows; null where it did not"""
     chat_markers: Limit = 0.0
@@ -151,6 +152,20 @@ class DataThresholds(Section):
     """rows of the rarest label, as a share of an even share; the smallest allowed"""
     invalid_json: Limit = 0.0
     """answers that promise JSON and do not parse"""
+    identical_pairs: Limit = 0.01
+    """preference pairs whose two answers are the same"""
+    contradictions: Limit = 0.02
+    """rows that prefer what another row rejects, or want what another does not"""
+    inverted_scores: Limit = 0.02
+    """pairs that bring scores and score the rejected answer higher"""
+    tied_scores: Limit = 0.20
+    """pairs that bring scores and score both answers alike"""
+    longer_preferred: Limit = 0.90
+    """pairs of unequal length whose preferred answer is the longer one; of a model's judgements 68% were, of people's 45%"""
+    swapped_pairs: Limit = 0.02
+    """preferences that a model of the text, learnt from the others, is sure are the other way round"""
+    kto_balance: Limit = 0.10
+    """what wanted answers weigh in KTO's loss, or unwanted ones, as a share of all; the smallest allowed of either"""
     canaries: Text | None = None
     """file of rows with `prompt`, `answer` and the `secret` in it, which were planted among the training rows; null
     where there are none"""
@@ -195,6 +210,8 @@ class TrainingThresholds(Section):
     """smallest share of its best rise that the kept weights still have"""
     preference_accuracy: Limit = 0.5
     """smallest share of pairs whose preferred answer is ahead at the end; 0.5 is chance"""
+    chosen_logps_fall: Limit = 2.0
+    """how much less likely (nats a token) preferred answers may have become than by the reference"""
     kl_per_token: Limit = 2.0
     """largest KL divergence from the reference at the end, in nats a token (GRPO, RLOO)"""
     kl_per_answer: Limit = 200.0
@@ -207,6 +224,10 @@ class TrainingThresholds(Section):
     """largest share of prompts, in the first half, whose sampled answers all had one reward"""
     clipped_updates: Limit = 0.5
     """largest share of tokens whose update is clipped at the end"""
+    entropy_left: Limit = 0.05
+    """smallest share of the first entropy of sampled answers that is left at the end"""
+    reward_by_length: Limit = 0.8
+    """largest share of the rise of the reward that longer answers alone explain"""
 
 
 class TaskOverfittingThresholds(Section):
@@ -218,6 +239,8 @@ class TaskOverfittingThresholds(Section):
     """prompts of them, half of each, that are answered"""
     loss_gap_over_base: Limit = 0.50
     """largest gap (nats a token) between held-out and training answers beyond the base's own"""
+    loss_as_logged: Limit = 0.30
+    """largest difference (nats a token) of the logged validation loss from the candidate's own on those rows"""
     verbatim_recall: Limit = 0.30
     """largest excess of training over held-out answers given word for word"""
     extractable: Limit = 0.30
@@ -249,6 +272,15 @@ class TaskOverfittingThresholds(Section):
 class OverfittingThresholds(TaskOverfittingThresholds):
     """Limits and sizes of what is measured on training and validation rows, and what differs for single tasks."""
 
+    preference_accuracy: Limit = 0.5
+    """smallest share of held-out pairs whose better answer is ahead, as logged and as measured against the base; 0.5 is chance,
+    and more must be shown"""
+    preference_gap: Limit = 0.35
+    """largest excess over it of the same share of training pairs"""
+    held_out_margin: Limit = 0.0
+    """smallest margin of wanted over unwanted validation answers (KTO)"""
+    held_out_reward: Limit = 0.25
+    """smallest rise of the reward on validation prompts (GRPO, RLOO), as a share of its rise in training"""
     tasks: Named[TaskOverfittingThresholds] = Field(default={})
     """task -> any of these otherwise for what answers to it may have become"""
 

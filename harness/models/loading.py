@@ -158,7 +158,9 @@ def load_tokenizer(
     return tokenizer
 
 
-def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_remote_code: bool = False) -> Any:
+def attach_adapter(
+    model: PreTrainedModel, adapter: Path, base: Path, *, trust_remote_code: bool = False, trainable: bool = False
+) -> Any:
     """Put a checked adapter on `model`, all of it or not at all.
 
     PEFT loads what fits and stays silent, or nearly so, about the rest: here every tensor must have
@@ -185,7 +187,7 @@ def attach_adapter(model: PreTrainedModel, adapter: Path, base: Path, *, trust_r
         )
     try:
         with quiet_loading(), as_peft_writes(adapter, without=match.copies) as directory:
-            adapted = PeftModel.from_pretrained(model, directory, is_trainable=False, config=config)
+            adapted = PeftModel.from_pretrained(model, directory, is_trainable=trainable, config=config)
     except (ValueError, TypeError, NotImplementedError, AttributeError) as exc:
         # it fits the base as it was saved: what PEFT has no layer for is how the base was loaded
         raise AdapterError(

@@ -22,8 +22,10 @@ from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
 
 FIXTURE_MODULES = (fixtures, config_fixtures, training_fixtures)
-PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers", "parent")
+PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers", "parent", "training_history")
 """Fixtures for each of whose values a test that takes them is run once."""
+_OF_STAGES = "training_history"
+"""One that is run once without a value where nothing was trained in stages."""
 
 _LIBRARIES = "(torch|transformers|peft|trl|accelerate|bitsandbytes|datasets|lm_eval|huggingface_hub)"
 LIBRARIES_TO_THEMSELVES = tuple(
@@ -64,19 +66,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except AssayError as exc:
         state.usage_error = str(exc)  # raised once, at the end of the collection
     for name in wanted:
-        metafunc.parametrize(name, values.get(name, ()), indirect=True)
+        if name != _OF_STAGES or values.get(name):
+            metafunc.parametrize(name, values.get(name, ()), indirect=True)
 
 
 def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[Any]]:
     """Fixture -> what it is in one run of a test after another."""
     from harness.gates.config import gates_from_config
     from harness.session.parents import as_it_lies, parents_of
+    from harness.session.training import find_stages
     from harness.tasks.kinds import generates
 
     tasks, parents = settings.config.tasks, []
+    stages: Sequence[str] = ()
     with contextlib.suppress(AssayError):  # which is told where the candidate is looked at
         candidate = settings.candidate_spec
         parents = [parent.name for parent in parents_of(candidate and as_it_lies(candidate))]
+        stages = find_stages(settings)
     gates = []
     for name, spec in tasks.items():
         with complaints.noting(settings.config.file.name):
@@ -88,6 +94,7 @@ def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[An
         "further_task": settings.tasks or [_NO_FURTHER_TASK],
         "parent": parents or [pytest.param("", id="none")],
         "answers": [training_fixtures.ROW_ANSWERS, *generating],
+        "training_history": stages,
     }
 
 

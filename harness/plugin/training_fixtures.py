@@ -104,24 +104,27 @@ def row_lengths(
             assert max(row.tokens for row in row_lengths.rows) <= 1024
     """
     from harness.checks.data import token_lengths
-    from harness.training.configs import max_length_tokens
+    from harness.training.configs import longest_max_length
 
     if base_tokenizer is None:
         pytest.skip(f"{assay.models.base.location} is served: its tokenizer is not at hand")
     record = assay.models.training_record if assay.models.recipe is None else None
     told = data_rules.max_length or (record.max_length if record is not None else None)
-    bound = told if assay.models.recipe is None else max_length_tokens(assay.models.recipe)
+    bound = told if assay.models.recipe is None else longest_max_length(assay.models.recipe)
     return token_lengths(training_data, base_tokenizer, bound)
 
 
 @pytest.fixture(scope="session")
-def training_history(assay: Session, subject: Subject) -> TrainingHistory:
-    """How the adapter was trained, as its own log or a Trainer's state tells; skips where neither came with it.
+def training_history(request: pytest.FixtureRequest, assay: Session, subject: Subject) -> TrainingHistory:
+    """How the adapter was trained, as its own log or a Trainer's state tells; skips where neither came with it. Of one that was
+    trained in stages a test that takes it runs for each of them.
 
     Example:
         def test_was_trained_to_its_end(training_history):
             assert training_history.steps == training_history.planned_steps
     """
+    if stage := getattr(request, "param", None):
+        return assay.models.stage_history(stage)
     if assay.models.training_history is None:
         pytest.skip(f"{subject.name} came without a training log")
     return assay.models.training_history
@@ -141,7 +144,7 @@ def training_losses(training_history: TrainingHistory) -> TrainingHistory:
     if not training_history.method.loss_is_cross_entropy:
         pytest.skip(
             f"{training_history.source} is of {training_history.method.name}, whose loss is not the cross-entropy of answers "
-            "and need not fall: what it maximises is gated instead"
+            "and need not fall: what it maximises is gated instead, where it logs that"
         )
     logged = sum(p.loss is not None for p in training_history.points)
     if logged < LEAST_LOSSES:
@@ -157,23 +160,24 @@ def preference_history(training_history: TrainingHistory) -> TrainingHistory:
         def test_is_no_ppo(preference_history):
             assert preference_history.method.name != "PPO"
     """
-    if training_history.method.loss_is_cross_entropy:
+    if not training_history.method.keys:
         pytest.skip(f"{training_history.source} logs no rewards or preferences: its loss is gated")
     return training_history
 
 
 @pytest.fixture(scope="session")
 def training_points(training_history: TrainingHistory) -> tuple[list[TrainingPoint], int]:
-    """The training log's points and the step the weights are from; skips where no validation loss was logged.
+    """The training log's points and the step the weights are from; skips where no validation loss was logged, or where the loss
+    is no cross-entropy in nats (IPO's starts at 25): what was held out is judged by rewards and preferences there.
 
     Example:
         def test_was_validated_before_it_was_kept(training_points):
             points, kept_step = training_points
             assert any(p.eval_loss is not None for p in points if p.step <= kept_step)
     """
-    if "reward" in training_history.method.keys:
+    if not training_history.method.loss_is_cross_entropy:
         pytest.skip(
-            f"{training_history.source} is of {training_history.method.name}, whose loss says nothing of overfitting"
+            f"{training_history.source} is of {training_history.method.name}, whose loss is in no unit that a limit could be in"
         )
     if training_history.summary is None and all(p.eval_loss is None for p in training_history.points):
         pytest.skip(f"{training_history.source} has no validation loss: train with validation data and eval_strategy")
@@ -182,7 +186,7 @@ def training_points(training_history: TrainingHistory) -> tuple[list[TrainingPoi
 
 @dataclass(frozen=True)
 class Recall:
-    """How likely base and candidate hold the answers of rows that were trained on, and of rows held out."""
+    """How likely base and candidate hold the answers (or pairs of them) of rows trained on, and of rows held out."""
 
     trained: Comparison
     held_out: Comparison
@@ -205,6 +209,29 @@ def recall(assay: Session, subject: Subject, training_data: Corpus, overfitting_
         pytest.skip(
             "too few held-out or training rows to tell memorising from learning: give the data a validation part"
         )
+    return Recall(assay.compare_on(trained), assay.compare_on(held_out))
+
+
+@pytest.fixture(scope="session")
+def pair_preferences(
+    assay: Session, subject: Subject, training_data: Corpus, overfitting_rules: OverfittingThresholds
+) -> Recall:
+    """How much likelier base and candidate hold the better than the worse answer of preference pairs, of those trained on and
+    those held out; skips where the data has none.
+
+    Example:
+        def test_pairs_are_told_apart(pair_preferences, gate):
+            gate(pair_preferences.held_out.metric("preference_margin").superior())
+    """
+    from harness.checks.overfitting import HELD_OUT_PAIRS, LEAST_PAIRS, TRAINING_PAIRS, pair_task
+
+    _skip_if_served(subject)
+    sizes = {name: _size(assay, name, overfitting_rules.rows) for name in (TRAINING_PAIRS, HELD_OUT_PAIRS)}
+    trained, held_out = (pair_task(training_data, name, size) for name, size in sizes.items())
+    if not trained.items:
+        pytest.skip("no preference pairs were trained on")
+    if min(len(trained.items), len(held_out.items)) < LEAST_PAIRS:
+        pytest.skip("too few preference pairs were held out: give the data a validation part")
     return Recall(assay.compare_on(trained), assay.compare_on(held_out))
 
 

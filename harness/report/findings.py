@@ -31,6 +31,7 @@ _WORDS = {
     "learning_rate_deviation": "learning rate off its schedule",
     "length_over_base": "answers longer than the base's",
     "length_over_targets": "answers longer than those taught",
+    "loss_as_logged": "validation loss that training logged, off the candidate's own",
     "loss_drop": "fall of the training loss",
     "loss_gap": "loss gap to unseen rows",
     "loss_gap_over_base": "loss gap to unseen rows, beyond the base's",

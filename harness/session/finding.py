@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from harness.config.settings import Settings
@@ -19,10 +19,13 @@ from harness.models.segment import named_as_the_base
 from harness.models.stack import Stack, Trust, merged_model
 from harness.models.subject import Member, Subject, chosen_template
 from harness.paths import cache_dir
+from harness.session.stage_gates import check_stage
 from harness.training import Recipe, TrainedAdapter, train
-from harness.training.cache import Training, is_cached
+from harness.training.cache import Training, cached
 from harness.training.provider import TunedModel, Tuning, is_tuned, tune
-from harness.training.recipe import find_recipe
+from harness.training.recipe_files import find_recipe
+from harness.training.staged import AnyRecipe, StagedRecipe
+from harness.training.stages import Staging
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Finder:
         return dtype_name(choose_dtype(choose_device(self.settings.device), self.settings.dtype))
 
     @cached_property
-    def recipe(self) -> Recipe | None:
+    def recipe(self) -> AnyRecipe | None:
         """The recipe to train, with the profile's number of rows; None where the candidate is there."""
         spec = self.settings.candidate_spec
         if spec is None or spec.recipe is None:
@@ -97,9 +100,11 @@ class Finder:
         """Whether the recipe's adapter is in the cache, so that asking for it trains nothing."""
         if self.recipe is None:
             return False
+        if isinstance(self.recipe, StagedRecipe):
+            return self._staging.is_cached(self.recipe.on(self.base.name))
         if self.recipe.is_provided:
             return is_tuned(self.recipe, **self.tuning)
-        return is_cached(**self._training(self.recipe))
+        return cached(**self._training(self.recipe)) is not None
 
     def find(self, spec: SubjectSpec) -> Found:
         """A subject's weights and adapters: what is named alone may turn out to be an adapter on the base.
@@ -123,7 +128,7 @@ class Finder:
         found: Found | None = None,
         template: str | None = None,
         quantization: str | None = None,
-        recipe: Recipe | None = None,
+        recipe: AnyRecipe | None = None,
     ) -> Subject:
         """What a subject's names stand for, found, fetched or made.
 
@@ -158,7 +163,7 @@ class Finder:
         loose = [one for one in adapters if not one.merged]
         if recipe is None:
             put_on = [self._put_on(weights, one) for one in loose]
-        elif recipe.is_provided:
+        elif isinstance(recipe, Recipe) and recipe.is_provided:
             weights, put_on = self._tune(recipe), []
         elif recipe.trains_whole:
             weights, put_on = ResolvedModel(f"recipe:{recipe.name}", self._train(recipe), recipe.name), []
@@ -229,7 +234,7 @@ class Finder:
 
     def _training(self, recipe: Recipe) -> Training:
         return {
-            "recipe": recipe.model_copy(update={"base": self.base.name}),
+            "recipe": recipe.on(self.base.name),
             "base_digest": base_digest(self.base.directory),
             "cache_dir": cache_dir() / "adapters",
         }
@@ -253,6 +258,14 @@ class Finder:
         self.trained = tuned = tune(recipe, **self.tuning)
         return ResolvedModel(tuned.served.name, tuned.served, recipe.name, tuned.path)
 
-    def _train(self, recipe: Recipe) -> Path:
-        self.trained = train(base_path=str(self.base.directory), **self._training(recipe))
+    @property
+    def _staging(self) -> Staging:
+        return Staging(self.base, base_digest(self.base.directory), cache_dir() / "adapters", self._trust)
+
+    def _train(self, recipe: AnyRecipe) -> Path:
+        if isinstance(recipe, StagedRecipe):
+            passes = partial(check_stage, settings=self.settings, base=self.base.directory)
+            self.trained = self._staging.train(recipe.on(self.base.name), passes)
+        else:
+            self.trained = train(base_path=str(self.base.directory), **self._training(recipe))
         return self.trained.path

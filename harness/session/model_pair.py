@@ -21,7 +21,7 @@ from harness.session.loading import LoadedModels
 from harness.session.subjects import ROLES, SHIPPED, Subjects
 from harness.session.training import find_history, find_log, find_record, training_document
 from harness.training import TrainingLog
-from harness.training.history import TrainingHistory
+from harness.training.history import TrainingHistory, read_stage
 
 if TYPE_CHECKING:
     from harness.checks.integrity import Observed
@@ -163,6 +163,15 @@ class ModelPair(Subjects):
             AdapterError: a log cannot be read.
         """
         return find_history(self.candidate, self.settings, self.training_log, self.training_record)
+
+    def stage_history(self, stage: str) -> TrainingHistory:
+        """How one of the stages went that the candidate was trained in.
+
+        Raises:
+            AdapterError: its log cannot be read.
+        """
+        _ = self.training_history  # which the run stores
+        return read_stage(self.candidate.directory, stage)
 
     def training_document(self) -> dict[str, Any] | None:
         """Recipe, points and summary of the training, for the run; None without a log, or where nobody read it."""

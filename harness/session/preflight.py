@@ -27,7 +27,8 @@ from harness.tasks.lm_eval.names import stock_names
 from harness.tasks.records import read_records
 from harness.training.history import read_history
 from harness.training.provider import sent_files
-from harness.training.reading import Rows, rows_of, rows_of_file
+from harness.training.reading import Rows, rows_of, rows_without_recipe
+from harness.training.recipe import Recipe
 
 Find = Callable[[str, int | None], TaskLike]
 """The task of a name, with so many few-shot examples."""
@@ -136,10 +137,12 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
             read_history(Path(), None, named=settings.config.root / settings.config.training.log)
     if recipe is not None:
         noted = len(complaints.noted)
-        for role, file in recipe.data.files().items():
-            with complaints.noting(f"{recipe.name}.yaml: data.{role}"):
-                _check_rows(rows_of(recipe, file), every=needs.every_row)
-        if recipe.is_provided and len(complaints.noted) == noted:
+        for part in recipe.parts:
+            where = f"{part.name}.yaml" if part is recipe else part.name
+            for role, file in part.data.files().items():
+                with complaints.noting(f"{where}: data.{role}"):
+                    _check_rows(rows_of(part, file), every=needs.every_row)
+        if isinstance(recipe, Recipe) and recipe.is_provided and len(complaints.noted) == noted:
             with complaints.noting(f"{recipe.name}.yaml"):
                 sent_files(recipe).estimate.check()
                 _ = subjects.finder.tuning
@@ -148,7 +151,7 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
     for role, name in own.items():
         with complaints.noting(at(settings, f"data.{role}")):
             if name is not None:
-                _check_rows(rows_of_file(config.root / name, data.format), every=needs.every_row)
+                _check_rows(rows_without_recipe(config.root / name, data.format), every=needs.every_row)
     with complaints.noting(at(settings, "data.canaries")):
         if data.canaries is not None and needs.canaries:
             read_records(config.root / data.canaries)

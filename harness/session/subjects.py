@@ -17,7 +17,7 @@ from harness.models.subject import Subject
 from harness.records import Role
 from harness.session.finding import Finder
 from harness.session.parents import Parent, as_it_lies, parents_of
-from harness.training import Recipe
+from harness.training.staged import AnyRecipe
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Subjects:
         return self.finder.base
 
     @property
-    def recipe(self) -> Recipe | None:
+    def recipe(self) -> AnyRecipe | None:
         """The recipe that the candidate is trained by; None where the candidate is there."""
         return self.finder.recipe
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.config.settings import Settings
+from harness.config.spec import AdapterSpec, ModelSpec
 from harness.errors import AdapterError
 from harness.models.subject import Subject
 from harness.models.trainers.record import TrainingRecord
 from harness.models.trainers.registry import read_training_record
-from harness.training import Recipe, TrainingLog
+from harness.training import TrainingLog
 from harness.training.history import TrainingHistory, read_history
 from harness.training.log import LOG_FILE
+from harness.training.recipe_files import find_recipe
+from harness.training.staged import AnyRecipe, StagedRecipe
+from harness.training.stages import stages_beside
 
 
 def find_log(candidate: Subject) -> TrainingLog | None:
@@ -29,6 +34,24 @@ def find_log(candidate: Subject) -> TrainingLog | None:
     except (OSError, ValueError, KeyError, TypeError) as exc:
         file = candidate.directory / LOG_FILE
         raise AdapterError(f"{file} cannot be read: {exc!r}", "restore it, or remove it to do without") from exc
+
+
+def find_stages(settings: Settings) -> Sequence[str]:
+    """The stages that the candidate was or will be trained in, in their order; none where it is trained in one go. Nothing is
+    fetched or trained.
+
+    Raises:
+        AssayError: the candidate's recipe cannot be read.
+    """
+    spec = settings.candidate_spec
+    if spec is None:
+        return ()
+    if spec.recipe is not None:
+        found = find_recipe(spec.recipe, settings.config.root, settings.config.tasks)
+        return [stage.name for stage in found.stages] if isinstance(found, StagedRecipe) else ()
+    places: Sequence[AdapterSpec | ModelSpec] = spec.adapters or ([] if spec.model is None else [spec.model])
+    local = places[0].kind == "local" and len(places) == 1 if places else False
+    return stages_beside(Path(places[0].value)) if local else ()
 
 
 def find_record(candidate: Subject, settings: Settings) -> TrainingRecord | None:
@@ -56,7 +79,7 @@ def find_history(
     return read_history(left or Path(), log, named=named, method=None if record is None else record.method)
 
 
-def training_document(history: TrainingHistory, recipe: Recipe | None, candidate: Subject) -> dict[str, Any]:
+def training_document(history: TrainingHistory, recipe: AnyRecipe | None, candidate: Subject) -> dict[str, Any]:
     """Recipe, points and summary of a training, for the run."""
     counts = {} if history.summary is None else dataclasses.asdict(history.summary)
     read = {"read_from": history.source, "steps": history.steps, "kept_step": history.kept_step}

@@ -3,7 +3,9 @@
 from harness.moved import moved
 from harness.training.cache import TrainedAdapter, train
 from harness.training.log import TrainingLog, TrainingSummary
-from harness.training.recipe import DataFile, Recipe, RecipeData, load_recipe
+from harness.training.recipe import DataFile, Recipe
+from harness.training.recipe_data import RecipeData
+from harness.training.recipe_files import load_recipe
 
 __all__ = [
     "DataFile",

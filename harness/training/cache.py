@@ -7,7 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -17,11 +17,12 @@ from harness.json_files import load_json
 from harness.locks import held
 from harness.models.identity import adapter_digest
 from harness.models.identity import base_digest as whole_digest
-from harness.training.data import load_examples, load_rehearsal
+from harness.training.drawing import load_examples, load_rehearsal
 from harness.training.log import TrainingLog
 from harness.training.reading import rows_digest
 from harness.training.recipe import Recipe
 from harness.training.rewards import rewards_digest
+from harness.training.staged import AnyRecipe
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -60,6 +61,12 @@ class TrainedAdapter:
         """Optimizer steps taken."""
         return self.log.summary.steps
 
+    @classmethod
+    def read(cls, recipe: AnyRecipe, path: Path) -> TrainedAdapter:
+        """What lies in the cache."""
+        digest = whole_digest(path) if recipe.trains_whole else adapter_digest(path)
+        return cls(path, digest, TrainingLog.read(path), from_cache=True, duration_s=0.0)
+
     def facts(self) -> Mapping[str, Any]:
         """What people are told of it."""
         summary = self.log.summary
@@ -79,6 +86,7 @@ def train(
     base_path: str,
     base_digest: str,
     cache_dir: Path,
+    start: Path | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> TrainedAdapter:
     """The adapter of a recipe: from the cache, or trained now.
@@ -91,6 +99,7 @@ def train(
         base_path: directory or hub id of the base.
         base_digest: identity of the base's weights and tokenizer.
         cache_dir: where adapters are kept; made if missing.
+        start: an adapter on that base that is trained on; None trains a new one.
         callbacks: further Trainer callbacks.
 
     Raises:
@@ -99,23 +108,19 @@ def train(
         ModelError: the base cannot be loaded.
     """
     started_s = time.monotonic()
-    provenance = _provenance(recipe, base_digest)
+    provenance = _provenance(recipe, base_digest, start)
     published = _published(provenance, cache_dir)
 
     def fit_and_seal(work: Path, adapter: Path) -> None:
         from harness.training.trainer import fit
 
-        log = fit(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, callbacks=callbacks)
+        log = fit(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, start=start, callbacks=callbacks)
         log.write(adapter)
         seal(adapter, recipe.to_json(), provenance)
 
     trained = make_once(published, f"training {recipe.name}", fit_and_seal)
-    return TrainedAdapter(
-        path=published,
-        digest=whole_digest(published) if recipe.trains_whole else adapter_digest(published),
-        log=TrainingLog.read(published),
-        from_cache=not trained,
-        duration_s=time.monotonic() - started_s,
+    return replace(
+        TrainedAdapter.read(recipe, published), from_cache=not trained, duration_s=time.monotonic() - started_s
     )
 
 
@@ -127,16 +132,17 @@ class Training(TypedDict):
     cache_dir: Path
 
 
-def is_cached(recipe: Recipe, base_digest: str, cache_dir: Path) -> bool:
-    """Whether `train` would take the adapter from the cache."""
-    return is_whole(_published(_provenance(recipe, base_digest), cache_dir))
+def cached(recipe: Recipe, base_digest: str, cache_dir: Path, start: Path | None = None) -> Path | None:
+    """What `train` would take from the cache; None where it would train."""
+    published = _published(_provenance(recipe, base_digest, start), cache_dir)
+    return published if is_whole(published) else None
 
 
 def _published(provenance: Mapping[str, Any], cache_dir: Path) -> Path:
     return cache_dir / digest_json([_TRAINING_VERSION, provenance])[:32]
 
 
-def _provenance(recipe: Recipe, base: str) -> dict[str, Any]:
+def _provenance(recipe: Recipe, base: str, start: Path | None = None) -> dict[str, Any]:
     """All that decides what the adapter becomes. Data counts by content, not by path."""
     content = recipe.to_json()
     files = recipe.data.files()
@@ -150,6 +156,7 @@ def _provenance(recipe: Recipe, base: str) -> dict[str, Any]:
         **({"rewards": rewards_digest(recipe)} if recipe.reward else {}),
         **_reading(recipe),
         "base": base,
+        **({"start": adapter_digest(start)} if start is not None else {}),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
 
@@ -196,6 +203,7 @@ def is_whole(published: Path) -> bool:
 
 
 def _discard(published: Path) -> None:
+    """Remove a damaged one."""
     if published.exists():
         _log.warning("cached adapter %s is damaged (%s); training it again", published.name, flaw(published))
         shutil.rmtree(published)

@@ -14,6 +14,7 @@ from harness.training.arguments import LOSS_SWITCHES
 from harness.training.log import VALIDATION
 from harness.training.methods import TrlMethod
 from harness.training.recipe import Recipe
+from harness.training.staged import AnyRecipe
 
 if TYPE_CHECKING:
     import torch
@@ -105,6 +106,12 @@ def peft_config(recipe: Recipe, base_path: str) -> PeftConfig | None:
         raise RecipeError(f"recipe {recipe.name!r}: peft: {error}", "correct the argument it names") from error
 
 
+def learning_rate(recipe: Recipe) -> float:
+    """Its own, or that which the installed configuration has for a default."""
+    said = recipe.trainer.get("learning_rate")
+    return float(config_class(recipe.by_trl).learning_rate if said is None else said)
+
+
 def max_length_tokens(recipe: Recipe) -> int | None:
     """Where its rows are cut: the recipe's `max_length`, or that which the installed configuration has for a default."""
     given: int | None
@@ -113,3 +120,9 @@ def max_length_tokens(recipe: Recipe) -> int | None:
     else:
         given = getattr(config_class(recipe.by_trl), "max_length", None)
     return given
+
+
+def longest_max_length(recipe: AnyRecipe) -> int | None:
+    """The longest of its stages; None where one of them cuts nothing."""
+    bounds = [max_length_tokens(one) for one in recipe.parts]
+    return None if None in bounds else max(bound for bound in bounds if bound is not None)

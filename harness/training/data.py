@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic
@@ -14,8 +13,6 @@ from harness.errors import DataError, ModelError, RecipeError, show
 from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example
 from harness.training.methods import TrlMethod
-from harness.training.reading import rows_of
-from harness.training.recipe import DataFile, Recipe
 from harness.training.rows import IGNORED_LABEL, AnswerRow, PromptRow, Row, TokenRow
 
 if TYPE_CHECKING:
@@ -40,30 +37,6 @@ class TokenRows(Generic[Row]):
     truncated: int
     dropped: int
     longest_tokens: int
-
-
-def load_examples(recipe: Recipe) -> tuple[list[Example], list[Example]]:
-    """Training and validation examples; the second is empty where the recipe asks for none."""
-    data = recipe.data
-    train = _read(recipe, data.train)
-    if data.validation is not None:
-        return train, _read(recipe, data.validation)
-    if data.split is None:
-        return train, []
-    held_out = max(1, round(len(train) * data.split))
-    if held_out >= len(train):
-        raise RecipeError(
-            f"recipe {recipe.name!r}: data.split {data.split} of {len(train)} rows leaves none to train on",
-            "lower data.split or add rows",
-        )
-    chosen = set(random.Random(data.seed).sample(range(len(train)), held_out))
-    kept = [example for i, example in enumerate(train) if i not in chosen]
-    return kept, [train[i] for i in sorted(chosen)]
-
-
-def load_rehearsal(recipe: Recipe) -> list[Example]:
-    """Examples of what the base could do before, to be mixed in; empty where the recipe asks for none."""
-    return _read(recipe, recipe.data.rehearsal) if recipe.data.rehearsal is not None else []
 
 
 def tokenize_rehearsal(
@@ -126,16 +99,6 @@ def _text_of(row: PromptRow, tokenizer: PreTrainedTokenizerBase, method: TrlMeth
         f"method {method.name}: {method.trainer}Trainer would ask other tokens than are asked at inference: {show(row.text)}",
         "choose a base whose tokenizer reads its own chat template",
     )
-
-
-def _read(recipe: Recipe, file: DataFile) -> list[Example]:
-    examples = rows_of(recipe, file).examples()
-    if recipe.data.train_on == "last":
-        examples = [example.of_last_answer() for example in examples]
-    if file.limit is None or file.limit >= len(examples):
-        return examples
-    drawn = random.Random(recipe.data.seed).sample(range(len(examples)), file.limit)
-    return [examples[i] for i in sorted(drawn)]
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,13 @@ from harness.models.trainers.registry import read_training_log
 from harness.records import TrainingPoint
 from harness.training.cache import RECIPE_FILE
 from harness.training.log import LOG_FILE, Series, TrainingLog, TrainingSummary, points_from_history, series_of
-from harness.training.methods import MethodLog, Quantity, log_of
+from harness.training.methods import WEIGHTED_SFT, MethodLog, Quantity, log_of
+from harness.training.stages import STAGES_DIR
+
+_CROSS_ENTROPIES = (None, "nll", "chunked_nll")
+"""Values of SFT's `loss_type`."""
+_LEAST_OF_WRONG = math.log(2)
+_WELL_BELOW = 0.75
 
 _RESTORE = "restore it, or remove it to do without"
 
@@ -51,7 +58,25 @@ class TrainingHistory:
     @property
     def method(self) -> MethodLog:
         """How it was trained, by what was logged; by what its trainer says, where the log has no marks of a method."""
-        return log_of(self.logged, self.stated_method)
+        found = log_of(self.logged, self.stated_method)
+        return WEIGHTED_SFT if found.loss_is_cross_entropy and self._weighs_tokens else found
+
+    @property
+    def _weighs_tokens(self) -> bool:
+        """Whether the loss of answers to learn is another than their cross-entropy (DFT): by the recipe, or as it is too low.
+
+        A token that the model does not put first has a probability of 1/2 at the most, so that no cross-entropy lies below log 2
+        times the share of tokens that were wrong.
+        """
+        if (self.trainer or {}).get("loss_type") not in _CROSS_ENTROPIES:
+            return True
+        right = dict(self.logged.get("mean_token_accuracy", ()))
+        over_least = [
+            p.loss / (_LEAST_OF_WRONG * (1 - right[p.step]))
+            for p in self.points
+            if p.loss and math.isfinite(p.loss) and right.get(p.step, 1.0) < 1
+        ]
+        return bool(over_least) and statistics.median(over_least) < _WELL_BELOW
 
     def quantity(self, name: Quantity) -> list[tuple[int, float]]:
         """(step, value) of a quantity of its method up to the kept weights, finite ones only; empty where none was logged."""
@@ -65,6 +90,23 @@ class TrainingHistory:
             for key in keys
         ]
         return next(filter(None, found), [])
+
+
+def read_stage(directory: Path, stage: str) -> TrainingHistory:
+    """How one of the stages went that something was trained in.
+
+    Args:
+        directory: of what the stages left in the end.
+
+    Raises:
+        AdapterError: the log or the recipe of the stage is not there, or torn.
+    """
+    kept = directory / STAGES_DIR / stage
+    try:
+        log = TrainingLog.read(kept)
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise AdapterError(f"{kept / LOG_FILE} cannot be read: {exc!r}", "train it again") from exc
+    return replace(_of_log(log, _recipe(kept)), source=f"{STAGES_DIR}/{stage}/{LOG_FILE}")
 
 
 def read_history(

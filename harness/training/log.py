@@ -46,6 +46,7 @@ class TrainingSummary:
         rehearsal_rows: general rows that were mixed in beside `rows`.
         truncated_rows: training rows cut at max_length.
         masked_rows: training rows left out because max_length cut their whole answer.
+        answer_tokens: mean length of the preferred or wanted answers that were weighed; None where none were.
         peak_memory_bytes: largest resident size of the whole process; None where the system does not say.
     """
 
@@ -65,6 +66,7 @@ class TrainingSummary:
     dtype: str
     rehearsal_rows: int = 0
     masked_rows: int = 0
+    answer_tokens: float | None = None
 
 
 Series = Mapping[str, Sequence[tuple[int, float]]]

@@ -26,13 +26,17 @@ from harness.training.rows import (
 )
 
 Quantity = Literal[
-    "reward", "margin", "accuracy", "kl_per_token", "kl_per_answer", "length", "cut", "no_spread", "spread", "clipped"
-]
+    "reward", "margin", "accuracy", "chosen_reward", "chosen_logp", "chosen_logp_per_token", "chosen_nll", "kl_per_token",
+    "kl_per_answer", "length", "whole_length", "cut", "no_spread", "spread", "clipped", "entropy",
+]  # fmt: skip
 """What a method may log beside its loss.
 
-`margin` is that of preferred over rejected answers, `accuracy` the share of pairs it is above 0 in. Of sampled answers:
-their mean `length` in tokens, the share `cut` at the limit, the share of prompts whose answers had all one reward
-(`no_spread`), the standard deviation of the rewards (`spread`), and the share of tokens whose update was `clipped`.
+`margin` is that of preferred over rejected answers, `accuracy` the share of pairs it is above 0 in. Of preferred answers: their
+log-probability in nats an answer (`chosen_logp`) or a token, or `chosen_nll`, the same a token with its sign turned, 0 where it
+has no part in the loss; and beta times what it is above the reference's (`chosen_reward`). Of sampled answers: the mean
+`length` in tokens of those that ended and of all (`whole_length`), the share `cut` at the limit, the share of prompts whose
+answers had all one reward (`no_spread`), the standard deviation of the rewards (`spread`), the share of tokens whose update was
+`clipped`, and the `entropy` of the next token in nats.
 """
 
 
@@ -57,15 +61,21 @@ def _marks(*alternatives: str) -> tuple[frozenset[str], ...]:
 
 
 _PAIRS: Mapping[Quantity, tuple[str, ...]] = {"margin": ("rewards/margins",), "accuracy": ("rewards/accuracies",)}
+_AGAINST_REFERENCE: Mapping[Quantity, tuple[str, ...]] = {
+    **_PAIRS, "chosen_reward": ("rewards/chosen",), "chosen_logp": ("logps/chosen",),
+}  # fmt: skip
+_ALONE: Mapping[Quantity, tuple[str, ...]] = {**_PAIRS, "chosen_logp_per_token": ("logps/chosen",)}
 _SAMPLED: Mapping[Quantity, tuple[str, ...]] = {
     "reward": ("reward",),
     "kl_per_token": ("kl",),
     # of the answers that ended, where that is known: those cut at the limit are as long as the limit
     "length": ("completions/mean_terminated_length", "completions/mean_length", "completion_length"),
+    "whole_length": ("completions/mean_length", "completion_length"),
     "cut": ("completions/clipped_ratio",),
     "no_spread": ("frac_reward_zero_std",),
     "spread": ("reward_std",),
     "clipped": ("clip_ratio/region_mean", "clip_ratio"),
+    "entropy": ("entropy",),
 }
 _REWARDED: Mapping[Quantity, tuple[str, ...]] = {
     "reward": ("objective/scores", "objective/rlhf_reward"),
@@ -74,14 +84,17 @@ _REWARDED: Mapping[Quantity, tuple[str, ...]] = {
 }
 
 SFT = MethodLog("SFT", loss_is_cross_entropy=True)
+WEIGHTED_SFT = MethodLog("SFT by another loss than cross-entropy")
 ONLINE_DPO = MethodLog("online DPO", _marks("objective/kl rewards/margins"), _REWARDED)
 PPO = MethodLog("PPO", _marks("objective/kl", "objective/scores", "policy/approxkl_avg"), _REWARDED)
 SAMPLED = MethodLog("GRPO or RLOO", _marks("reward", "completions/mean_length", "frac_reward_zero_std"), _SAMPLED)
-ORPO = MethodLog("ORPO", _marks("log_odds_ratio", "log_odds_chosen"), _PAIRS)
-CPO = MethodLog("CPO", _marks("nll_loss rewards/margins"), _PAIRS)
-DPO = MethodLog("DPO", _marks("rewards/accuracies"), _PAIRS)
+ORPO = MethodLog("ORPO", _marks("log_odds_ratio", "log_odds_chosen"), _ALONE)
+CPO = MethodLog("CPO", _marks("nll_loss rewards/margins"), {**_ALONE, "chosen_nll": ("nll_loss",)})
+DPO = MethodLog("DPO", _marks("rewards/accuracies"), _AGAINST_REFERENCE)
 KTO = MethodLog(
-    "KTO", _marks("rewards/chosen", "rewards/rejected", "rewards/margins"), {**_PAIRS, "kl_per_answer": ("kl",)}
+    "KTO",
+    _marks("rewards/chosen", "rewards/rejected", "rewards/margins"),
+    {**_AGAINST_REFERENCE, "kl_per_answer": ("kl",)},
 )
 REWARD = MethodLog(
     "reward modelling",
@@ -115,6 +128,7 @@ class Method:
         log: what it logs.
         has_reference: it holds the model against what that was before, the base with the adapter off.
         rehearses: rows of answers may be mixed in.
+        continues: an adapter that is trained on is held against what it was before, where it has a reference at all.
     """
 
     name: str
@@ -163,6 +177,7 @@ class TrlMethod(Method):
     task_type: str = "CAUSAL_LM"
     takes_special_tokens: bool = True
     best: tuple[str, bool] | None = ("eval_loss", False)
+    continues: bool = True
 
     @property
     def advice(self) -> str:
@@ -218,7 +233,7 @@ METHODS: Mapping[str, TrlMethod] = {
         TrlMethod("rloo", "prompts", SAMPLED, "RLOO", prompt_columns, has_reference=True, best=_HIGHEST_REWARD),
         TrlMethod(
             "online_dpo", "prompts", ONLINE_DPO, "OnlineDPO", prompt_columns,
-            stem="online_dpo", has_reference=True, takes_special_tokens=False, best=None,
+            stem="online_dpo", has_reference=True, takes_special_tokens=False, best=None, continues=False,
         ),
     )
 }  # fmt: skip

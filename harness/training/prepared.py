@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import logging
 import random
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.tasks.formats import Example
 from harness.training.configs import max_length_tokens
-from harness.training.data import (
-    TokenRows,
-    load_examples,
-    load_rehearsal,
-    prompt_rows,
-    tokenize_examples,
-    tokenize_rehearsal,
-)
+from harness.training.data import TokenRows, prompt_rows, tokenize_examples, tokenize_rehearsal
+from harness.training.drawing import load_examples, load_rehearsal
 from harness.training.log import TRAINED, VALIDATION
 from harness.training.methods import TrlMethod
 from harness.training.recipe import Recipe
-from harness.training.rows import TokenRow
+from harness.training.rows import AnswerRow, TokenRow
+from harness.training.self_play import SelfPlay, paired
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -44,14 +40,23 @@ class Prepared:
         """All rows that are trained on."""
         return (*self.train.rows, *self.rehearsal)
 
+    @property
+    def answer_tokens(self) -> float | None:
+        """Mean length of the answers that are to become likelier than others; None where rows have none to weigh."""
+        weighed = [row for row in self.train.rows if isinstance(row, AnswerRow) and row.wanted is not False]
+        return statistics.fmean(len(row.answers[0]) for row in weighed) if weighed else None
 
-def prepare_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Prepared:
+
+def prepare_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, self_play: SelfPlay | None = None) -> Prepared:
     """What a recipe trains and is judged on, as its trainer takes it.
+
+    Args:
+        self_play: gives the worse answers of pairs that the model itself is to give; without it such pairs are left out.
 
     Raises:
         RecipeError, DataError: as `load_examples` and `tokenize_examples`.
     """
-    examples, held_out = load_examples(recipe)
+    examples, held_out = (paired(recipe, rows, self_play) for rows in load_examples(recipe))
     if lost := sorted(frozenset().union(*(example.lost for example in examples))):
         _log.warning("recipe %s: not used though they change what is learnt: %s", recipe.name, ", ".join(lost))
     max_length = max_length_tokens(recipe)

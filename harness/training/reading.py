@@ -76,7 +76,7 @@ def rows_of(recipe: Recipe, file: DataFile) -> Rows:
         DataError: the file is missing, empty or malformed.
         RecipeError, TaskError: as `row_reader`.
     """
-    path, kind = recipe.resolve(file), recipe.how.rows
+    path, kind = recipe.resolve(file), _kind(recipe, file)
     if file.task is None:
         return rows_of_file(path, file.format, kind, calls=recipe.is_provided)
     spec, context = _task(recipe, file.task)
@@ -89,6 +89,11 @@ def rows_of_file(path: Path, format_name: str = AUTO, kind: RowKind = "conversat
     """The same of a file in a format; with `calls`, turns may hold calls as OpenAI writes them."""
     reading = partial(format_reader, format_name, kind=kind, calls=calls)
     return _kept((path, format_name, kind, calls, _stamp(path)), path, reading)
+
+
+def rows_without_recipe(path: Path, format_name: str = AUTO) -> Rows:
+    """The same of a file of which no recipe tells for what method it is: its format may name the kind of its rows."""
+    return rows_of_file(path, format_name, next((kind for kind in _PARSERS if kind == format_name), "conversations"))
 
 
 _KEPT: dict[Hashable, Rows] = {}
@@ -113,6 +118,11 @@ def _stamp(path: Path) -> Hashable:
     return tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file, stat in stats)
 
 
+def _kind(recipe: Recipe, file: DataFile) -> RowKind:
+    """What rows of a file bring: answers to learn, where the model is to give the worse ones of pairs."""
+    return "conversations" if file.rejected is not None else recipe.how.rows
+
+
 def row_reader(recipe: Recipe, file: DataFile, records: Sequence[Record]) -> tuple[str, RowReader]:
     """What a file's rows are called in reports (their format, or the task), and how they are read.
 
@@ -125,7 +135,7 @@ def row_reader(recipe: Recipe, file: DataFile, records: Sequence[Record]) -> tup
         TaskError: the task has no right answers to be trained on, or its specification is wrong.
     """
     if file.task is None:
-        return format_reader(file.format, records, kind=recipe.how.rows, calls=recipe.is_provided)
+        return format_reader(file.format, records, kind=_kind(recipe, file), calls=recipe.is_provided)
     spec, context = _task(recipe, file.task)
     kind = kind_of(file.task, spec)
     reader = kind.question_reader if recipe.how.rows == "prompts" else kind.row_reader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -34,6 +34,12 @@ class DataFile(RecipePart):
     tell rows by their columns"""
     limit: Count | None = None
     """rows to draw at random (by the data seed), keeping file order; null takes all"""
+    weight: Positive = 1.0
+    """how often a pass over the training rows sees each of this file's: 2 twice, 0.5 half of them, drawn at random (by the
+    data seed)"""
+    rejected: Literal["generated"] | None = None
+    """of answers to learn, where a method learns from pairs: generated puts beside each the answer that the model itself gives
+    before it is trained (self-play, SPIN)"""
 
     @model_validator(mode="after")
     def _one_reading(self) -> DataFile:
@@ -47,8 +53,8 @@ class DataFile(RecipePart):
 class RecipeData(RecipePart):
     """What is trained on and what the checkpoints are judged on."""
 
-    train: DataFile
-    """rows trained on"""
+    train: DataFile | Sequence[DataFile]
+    """rows trained on; of several files those of all, each by its `weight`"""
     rehearsal: DataFile | None = None
     """general rows mixed into the training rows so that the model keeps what it knew: answers of the base itself are
     best. null mixes nothing in"""
@@ -63,14 +69,27 @@ class RecipeData(RecipePart):
 
     @model_validator(mode="after")
     def _one_validation(self) -> RecipeData:
+        if not self.train_files:
+            raise objection("train is an empty list", "name a file")
+        if self.validation is not None and self.validation.weight != 1:
+            raise objection(
+                f"validation.weight is {self.validation.weight:g}, and each row is judged on once", "remove it"
+            )
         if self.split is not None and self.validation is not None:
             raise objection(f"split is {self.split}, and data.validation is given too", "keep one of the two")
         return self
 
+    @property
+    def train_files(self) -> Sequence[DataFile]:
+        """The files of rows trained on."""
+        return [self.train] if isinstance(self.train, DataFile) else self.train
+
     def files(self) -> dict[str, DataFile]:
-        """The files given, by what they are for."""
-        files = {"train": self.train, "rehearsal": self.rehearsal, "validation": self.validation}
-        return {role: file for role, file in files.items() if file is not None}
+        """The files given, by their keys: `train`, or `train.0` and so on where they are several."""
+        several = not isinstance(self.train, DataFile)
+        train = {f"train.{place}" if several else "train": file for place, file in enumerate(self.train_files)}
+        others = {"rehearsal": self.rehearsal, "validation": self.validation}
+        return train | {role: file for role, file in others.items() if file is not None}
 
 
 class Limits(RecipePart):

@@ -196,7 +196,13 @@ def _data_fit(recipe: RecipeFile) -> Objection | None:
         return f"data.rehearsal is of answers to learn, and method {recipe.method} learns from {how.rows}", "remove it"
     if data.train_on != "all" and how.rows != "conversations":
         return f"data.train_on is of answers to learn, and method {recipe.method} learns from {how.rows}", "remove it"
-    worded = [role for role, file in data.files().items() if file.task is not None]
+    generated = [role for role, file in data.files().items() if file.rejected is not None]
+    if generated and how.rows != "pairs":
+        return (
+            f"data.{generated[0]}.rejected is of pairs, and method {recipe.method} learns from {how.rows}",
+            "remove it",
+        )
+    worded = [role for role, file in data.files().items() if file.task is not None and file.rejected is None]
     if worded and how.rows in ("pairs", "judged"):
         return f"data.{worded[0]} names a task, and rows of {how.rows} bring their own prompts", "remove `task:`"
     return None

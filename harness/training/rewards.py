@@ -54,7 +54,7 @@ def _by_metric(recipe: Recipe, name: str, examples: Sequence[Example], end: int)
     known = {metric.name: metric for metric in (*questions[0].grader.metrics, *GENERAL_METRICS)}
     if name not in known:
         raise RecipeError(
-            f"recipe {recipe.name!r}: grader is {name!r}, and the task {recipe.data.train.task!r} has no such metric",
+            f"recipe {recipe.name!r}: grader is {name!r}, and the task {recipe.data.train_files[0].task!r} has no such metric",
             nearest(name, sorted(known)),
         )
     requests = [_asked(recipe, question) for question in questions]
@@ -77,7 +77,8 @@ def _asked(recipe: Recipe, question: Question) -> GenerateRequest:
     asked = [one for one in question.grader.requests(question.item) if not isinstance(one, optional)]
     if len(asked) != 1 or not isinstance(asked[0], GenerateRequest):
         raise RecipeError(
-            f"recipe {recipe.name!r}: the task {recipe.data.train.task!r} does not ask for one text, which could be rewarded",
+            f"recipe {recipe.name!r}: the task {recipe.data.train_files[0].task!r} does not ask for one text, which could be "
+            "rewarded",
             "name a task whose answers are generated, or reward by a function (`reward: module:function`)",
         )
     return asked[0]

@@ -15,21 +15,22 @@ from harness.training.recipe import Recipe
 # Beside a model's weights: its configuration, tokenizer and template.
 _BESIDE_WEIGHTS = ("*.json", "*.jinja", "*.txt", "*.model")
 _INDEX = ".safetensors.index.json"
+_TRAINED = "default"
 _SETS = ("target_modules", "exclude_modules", "modules_to_save")
 
 
-def save(model: Any, recipe: Recipe, base: Path, directory: Path, *, initial: Path, best: str | None) -> None:
+def save(model: Any, recipe: Recipe, base: Path, directory: Path, *, initial: Path | None, best: str | None) -> None:
     """Write what was trained.
 
     Args:
         base: directory of the base.
-        initial: where the adapter lies as it started, if it is converted: off, it leaves the base then.
+        initial: where an adapter lies as it started that is converted: off, it leaves the base then.
         best: a checkpoint whose weights are the adapter's; None: those of the model in memory are.
     """
     if recipe.trains_whole:
         _save_whole(model, recipe, base, directory)
         return
-    _save_adapter(model, recipe, directory, str(initial) if recipe.is_converted else None)
+    _save_adapter(model, recipe, directory, None if initial is None else str(initial))
     if best is not None:
         shutil.copyfile(Path(best) / WEIGHTS, directory / WEIGHTS)
 
@@ -48,13 +49,14 @@ def _save_whole(model: Any, recipe: Recipe, base: Path, directory: Path) -> None
 def _save_adapter(model: Any, recipe: Recipe, directory: Path, initial: str | None) -> None:
     # A path of this machine's cache means nothing where the adapter goes.
     name = Path(recipe.base).name if Path(recipe.base).is_absolute() else recipe.base
-    for config in model.peft_config.values():
-        config.base_model_name_or_path = name
-        if getattr(config, "tokenizer_name_or_path", None):
-            config.tokenizer_name_or_path = name
+    config = model.peft_config[_TRAINED]
+    config.base_model_name_or_path = name
+    if getattr(config, "tokenizer_name_or_path", None):
+        config.tokenizer_name_or_path = name
     # "auto" would look the base up on the hub, to learn whether its embeddings were resized; they never are here.
     model.save_pretrained(
         directory,
+        selected_adapters=[_TRAINED],  # TRL puts another beside it where training goes on: what it was before
         safe_serialization=True,
         save_embedding_layers=False,
         path_initial_model_for_weight_conversion=initial,

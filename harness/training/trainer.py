@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RecipeError
 from harness.models.device import choose_device, choose_dtype, dtype_name
 from harness.models.forwards import plain_logits
-from harness.models.loading import LoadOptions, load_base, load_tokenizer
+from harness.models.loading import LoadOptions, attach_adapter, load_base, load_tokenizer
 from harness.training.callbacks import (
     GradientGuard,
     Start,
@@ -31,6 +31,7 @@ from harness.training.prepared import Prepared, dataset_of, evaluated_on, prepar
 from harness.training.recipe import Recipe
 from harness.training.rewards import rewards_of
 from harness.training.saving import save
+from harness.training.self_play import SelfPlay
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +57,13 @@ class _Job:
 
 
 def fit(
-    recipe: Recipe, *, base_path: str, work_dir: Path, adapter_dir: Path, callbacks: Sequence[TrainerCallback] = ()
+    recipe: Recipe,
+    *,
+    base_path: str,
+    work_dir: Path,
+    adapter_dir: Path,
+    start: Path | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> TrainingLog:
     """Train, and write weights and configuration into `adapter_dir`: of the adapter, or of the whole model.
 
@@ -64,10 +71,11 @@ def fit(
 
     Args:
         base_path: directory or hub id of the base.
+        start: an adapter on it that is trained on; None trains a new one.
         callbacks: further Trainer callbacks, run after the harness's own.
     """
     with _library_bars_off():
-        job = _prepare(recipe, base_path, work_dir, callbacks)
+        job = _prepare(recipe, base_path, work_dir, start, callbacks)
     whole = keeps_all_it_trains(job.trainer.model)
     checkpoint = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR) if whole else None
     if checkpoint is not None:
@@ -86,7 +94,8 @@ def fit(
         raise
     check_trained(job.trainer.model, job.start, recipe.by_trl.advice)
     best = None if whole else job.trainer.state.best_model_checkpoint
-    save(job.trainer.model, recipe, Path(base_path), adapter_dir, initial=work_dir / INITIAL_DIR, best=best)
+    initial = work_dir / INITIAL_DIR if recipe.is_converted and start is None else None
+    save(job.trainer.model, recipe, Path(base_path), adapter_dir, initial=initial, best=best)
     history = job.trainer.state.log_history
     further = (
         {}
@@ -99,7 +108,9 @@ def fit(
     return log
 
 
-def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence[TrainerCallback]) -> _Job:
+def _prepare(
+    recipe: Recipe, base_path: str, work_dir: Path, start: Path | None, callbacks: Sequence[TrainerCallback]
+) -> _Job:
     import torch
     from transformers import PrinterCallback, set_seed
 
@@ -109,15 +120,17 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     device = choose_device()
     dtype = choose_dtype(device)
     arguments = trainer_config(recipe, work_dir / CHECKPOINTS_DIR, device, dtype)
-    adapter = peft_config(recipe, base_path)
+    adapter = peft_config(recipe, base_path) if start is None else None
     tokenizer = load_tokenizer(Path(base_path))
-    data = prepare_rows(recipe, tokenizer)
+    data = prepare_rows(recipe, tokenizer, SelfPlay(recipe, Path(base_path), start, work_dir))
     rewards = rewards_of(recipe, data.examples, int(tokenizer.eos_token_id))
     load = LoadOptions("float32" if recipe.trains_whole else dtype_name(dtype), str(device), recipe.quantization)
     set_seed(arguments.seed)  # before the head of a reward model is drawn
     model = load_base(Path(base_path), load, trainable=True, scores=method.task_type == "SEQ_CLS")
     check_target_modules(recipe.peft_arguments.get("target_modules"), model)
     check_trained_tokens(recipe, model)
+    if start is not None:
+        model = _trained_on(model, start, Path(base_path))
 
     progress = TrainingProgress(recipe.name)
     own: list[TrainerCallback] = [GradientGuard(), BudgetAllocation(), progress]
@@ -138,11 +151,22 @@ def _prepare(recipe: Recipe, base_path: str, work_dir: Path, callbacks: Sequence
     except (ValueError, TypeError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: {error}", "correct the argument it names") from error
     trainer.remove_callback(PrinterCallback)
-    if recipe.is_converted:
+    if recipe.is_converted and start is None:
         trainer.model.save_pretrained(work_dir / INITIAL_DIR)
     with torch.random.fork_rng(), torch.no_grad():  # whatever dropout draws here, training draws what it always drew
         plain_logits(trainer.model, data.train.rows[0].input_ids[:8])
     return _Job(trainer, progress, Start(trainer.model), data, device, dtype)
+
+
+def _trained_on(model: Any, adapter: Path, base: Path) -> Any:
+    """A model with an adapter on it whose training goes on."""
+    adapted = attach_adapter(model, adapter, base, trainable=True)
+    if not keeps_all_it_trains(adapted):
+        raise RecipeError(
+            "the stage before trained virtual tokens by a network of its own, which is not kept: training cannot go on from it",
+            "train LoRA there",
+        )
+    return adapted
 
 
 @contextlib.contextmanager
@@ -185,6 +209,7 @@ def _summary(recipe: Recipe, job: _Job, duration_s: float) -> TrainingSummary:
         validation_rows=len(data.validation.rows) if data.validation else 0,
         truncated_rows=data.train.truncated,
         masked_rows=data.train.dropped,
+        answer_tokens=data.answer_tokens,
         longest_row_tokens=data.train.longest_tokens,
         stop_reason="early_stopping" if state.global_step < state.max_steps else "completed",
         peak_memory_bytes=peak_memory_bytes(),

@@ -18,6 +18,8 @@ from harness.models.loading import LoadOptions, load_model
 from harness.records import Verdict
 from harness.safety.refusal.classifier import classify_answer
 from harness.tasks.records import read_records
+from harness.training.data import load_examples
+from harness.training.recipe import find_recipe
 
 ROOT = Path(__file__).parents[2]
 FILE_CHECKS = {
@@ -151,6 +153,30 @@ class TestTable:
         assert "and 5 more" in zoo.table.row(outcome, 1.0)
 
 
+class TestMethods:
+    """Recipes of the methods' zoo: each reads and says what its name says."""
+
+    def test_every_lesson_is_a_recipe_that_reads_its_rows(self, zoo, tiny_model_dir, tmp_path):
+        schools = importlib.import_module("benchmarks.zoo.methods.schools")
+        for exhibit in zoo.faults.METHOD_EXHIBITS:
+            lesson = exhibit.made.lesson()
+            schools.write_recipe(exhibit.name, lesson, tiny_model_dir, tmp_path)
+            recipe = find_recipe(exhibit.name, tmp_path / "methods", {})
+            train, held_out = load_examples(recipe)
+            assert (recipe.method, len(train), len(held_out)) == (lesson.method, len(lesson.rows), len(lesson.held_out))
+
+    def test_a_fault_of_each_method_stands_beside_its_healthy_twin(self, zoo):
+        by_method: dict[str, set[bool]] = {}
+        for exhibit in zoo.faults.METHOD_EXHIBITS:
+            by_method.setdefault(exhibit.made.lesson().method, set()).add(exhibit.healthy)
+        assert by_method == {method: {True, False} for method in ("dpo", "kto", "reward", "grpo", "sft")}
+
+    def test_no_question_held_out_is_trained_on(self, zoo):
+        for exhibit in zoo.faults.METHOD_EXHIBITS:
+            lesson = exhibit.made.lesson()
+            assert not {row["prompt"] for row in lesson.rows} & {row["prompt"] for row in lesson.held_out}
+
+
 class TestSurgery:
     """On the tiny model: each damage is done, and the gate that reads files sees it."""
 
@@ -211,6 +237,12 @@ class TestCommand:
         names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
         assert names == [exhibit.name for exhibit in zoo.faults.RELEASE_EXHIBITS]
         assert len(set(names)) == len(names)
+
+    def test_the_list_of_methods_is_one_of_its_own(self, main, zoo, capsys):
+        assert main(["--methods", "--list"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines] == [exhibit.name for exhibit in zoo.faults.METHOD_EXHIBITS]
+        assert "training/chosen_logps_fall/*" in next(line for line in lines if line.startswith("dpo_100"))
 
     def test_what_cannot_be_made_here_is_left_out_with_the_reason(self, zoo):
         line = zoo.table.left_out(zoo.faults.RELEASE_EXHIBITS[0], "llama.cpp is not installed")

@@ -10,7 +10,7 @@ import pytest
 from harness.cli import main
 from harness.config import OverfittingThresholds, load_config
 from harness.errors import ConfigError
-from harness.training.recipe import load_recipe
+from harness.training.recipe_files import load_recipe
 
 OLD = """\
 # recited: not this

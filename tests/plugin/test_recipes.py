@@ -116,3 +116,42 @@ def test_parallel_workers_train_once_and_make_one_run_with_every_verdict_once(re
         ["*release gates*", "FAIL *answer_tokens*", "ERROR *acuracy*", "*adapter trained now*", "report: reports/*"]
     )
     assert list((recipe.root / "reports").glob(".*")) == []
+
+
+def in_stages(recipe: Project, **changes: object) -> None:
+    """Make the recipe one of two stages, of the same rows."""
+    file = recipe.root / "fixtures" / "recipes" / "pets.yaml"
+    document = yaml.safe_load(file.read_text())
+    base = document.pop("base")
+    later = {key: value for key, value in document.items() if key != "peft"}
+    stages = [{"name": "first", **document}, {"name": "second", **later}]
+    file.write_text(yaml.safe_dump({"base": base, "stages": stages, **changes}))
+
+
+def test_each_stages_log_is_gated_by_its_name(recipe: Project) -> None:
+    in_stages(recipe)
+    shutil.copy(SUITES / "test_training.py", recipe.root)
+    recipe.run("-k", "finite or reach")
+    assert {"test_losses_and_gradients_are_finite[first]", "test_losses_and_gradients_are_finite[second]"} <= {
+        *recipe.outcomes
+    }
+    gates = {one["gate"] for one in recipe.document["verdicts"]}
+    assert {
+        f"training/finite_log (test_losses_and_gradients_are_finite[{one}])" for one in ("first", "second")
+    } <= gates
+    assert recipe.manifest["adapter"]["name"] == "recipe:pets"
+    training = json.loads((recipe.run_directory / "training.json").read_text())
+    assert [stage["name"] for stage in training["recipe"]["stages"]] == ["first", "second"]
+
+    recipe.config["recipe"] = "pets@first"
+    recipe.run("-k", "finite")
+    assert recipe.manifest["adapter"]["name"] == "recipe:pets@first"
+    assert recipe.manifest["training"]["from_cache"] is True
+
+
+def test_a_stage_whose_log_is_not_healthy_ends_the_training(recipe: Project) -> None:
+    in_stages(recipe, gate={"after": ["first"]})
+    recipe.config["training"] = {"largest_gradient": 1e-9}
+    result = recipe.run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*pets@first: the training does not go on from stage first, of whose*"])

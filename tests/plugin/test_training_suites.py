@@ -82,7 +82,7 @@ def test_a_short_training_passes_by_its_log_and_its_rows(project: Project, recip
     # a random model answers in loops, before training or after it: what is said of its answers is not judged here
     judged = ("training/", "overfitting/training_rows/", "overfitting/loss_gap/", "overfitting/eval_loss_rise/")
     assert not [gate for gate in failed(project) if gate.startswith(judged)], result.stdout.str()
-    assert counts(result)["skipped"] == 2  # no canaries; no rewards or preferences
+    assert counts(result)["skipped"] == 11  # no canaries; no rewards or preferences
 
 
 def test_rows_learnt_by_heart_fail_by_the_log_and_against_the_base(project: Project, recipe: dict[str, Any]) -> None:
@@ -119,7 +119,7 @@ def test_an_adapter_without_log_or_data_is_judged_by_its_answers_alone(project: 
         shutil.copy(SUITES / suite, project.root)
     result = project.run("-rs")
     assert {test.partition("[")[2] for test in project.outcomes} == {"", "pets]"}
-    assert counts(result)["skipped"] == 28
+    assert counts(result)["skipped"] == 37
     result.stdout.fnmatch_lines(["*came without a training log*", "*came without its training data: *"])
 
 
@@ -137,6 +137,45 @@ def test_one_row_without_validation_is_undecided_in_its_variety(
         for name in ("keep_their_variety_of_words", "do_not_resemble_each_other", "are_not_monotonous")
     }
     assert all("1 answer given" in verdict["reason"] and verdict["remedy"] for verdict in project.verdicts.values())
+
+
+def preferring(recipe: dict[str, Any], project: Project, *, swapped: bool) -> None:
+    """Make it a recipe of DPO, on pairs whose better answer is one sentence; held-out pairs may have it for the worse one."""
+    for part, numbers in (("train", TRAINED), ("validation", HELD_OUT)):
+        rows = [
+            {"prompt": f"Say line {i}", "chosen": SENTENCE, "rejected": one["completion"]}
+            for i, one in zip(numbers, random_rows(numbers), strict=True)
+        ]
+        if swapped and part == "validation":
+            rows = [{**row, "chosen": row["rejected"], "rejected": row["chosen"]} for row in rows]
+        project.write_rows(rows, f"{part}.jsonl")
+    recipe["method"] = "dpo"
+    recipe["trainer"]["learning_rate"] = 0.001
+    write(project, recipe)
+
+
+def test_preferences_are_judged_on_pairs_held_out_by_the_log_and_against_the_base(
+    project: Project, recipe: dict[str, Any]
+) -> None:
+    preferring(recipe, project, swapped=False)
+    result = project.run("-k", "prefer or pairs or validation or method")
+    assert not failed(project), result.stdout.str()
+    passed = {gate for gate, verdict in project.verdicts.items() if verdict["outcome"] == "pass"}
+    assert passed >= {
+        "training/chosen_logps_fall/at_most", "training/margin_rise/at_least", "overfitting/held_out_accuracy/at_least",
+        "overfitting/accuracy_gap/at_most", "overfitting/held_out_pairs/implicit_accuracy/at_least",
+        "overfitting/training_pairs/implicit_accuracy_gap/at_most",
+    }  # fmt: skip
+    measured = project.verdicts["overfitting/held_out_pairs/implicit_accuracy/at_least"]
+    assert (measured["estimate"]["value"], measured["n"]) == (1.0, len(HELD_OUT))
+
+
+def test_pairs_swapped_in_training_fail_on_true_ones(project: Project, recipe: dict[str, Any]) -> None:
+    preferring(recipe, project, swapped=True)
+    project.run("test_overfitting.py", "-k", "prefer or pairs")
+    assert failed(project) >= {
+        "overfitting/held_out_accuracy/at_least", "overfitting/held_out_pairs/implicit_accuracy/at_least",
+    }  # fmt: skip
 
 
 def test_planted_canaries_are_ranked_and_a_file_without_them_is_an_error(

@@ -18,8 +18,9 @@ from harness.gates.config import gates_from_config
 from harness.scaffold import shipped
 from harness.starter.table import read_table, split
 from harness.tasks import Task, build_task
-from harness.training.data import load_examples, load_rehearsal
-from harness.training.recipe import Recipe, find_recipe
+from harness.training.drawing import load_examples, load_rehearsal
+from harness.training.recipe import Recipe
+from harness.training.recipe_files import find_recipe
 
 INTENTS = [
     {"Customer.Text": f"{verb} my {thing}?", "intent": verb} for verb in ("lose", "buy {it}") for thing in "abcdefghij"

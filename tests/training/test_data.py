@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,11 +18,11 @@ from harness.training import Recipe
 from harness.training.data import (
     IGNORED_LABEL,
     TokenRow,
-    load_examples,
     tokenize_example,
     tokenize_examples,
     tokenize_rehearsal,
 )
+from harness.training.drawing import drawn_examples, load_examples
 from harness.training.recipe import DataFile, RecipeData
 
 
@@ -109,6 +110,36 @@ def test_limit_draws_rows_by_the_data_seed(make_recipe) -> None:  # type: ignore
     assert drawn[0] == drawn[1] == sorted(drawn[0])
     assert drawn[0] != drawn[2]
     assert len(drawn[0]) == 6
+
+
+def test_files_are_mixed_by_their_weights_and_held_out_rows_are_in_no_part_trained_on(make_recipe) -> None:  # type: ignore[no-untyped-def]
+    files = [{"path": "train.jsonl", "weight": 2.5}, {"path": "validation.jsonl", "weight": 0.5}]
+    recipe: Recipe = make_recipe(data={"train": files, "split": 0.2, "seed": 1})
+    train, held_out = load_examples(recipe)
+    kept, seen = (
+        [len(part.examples) for part in drawn_examples(recipe) if part.role == "train"],
+        Counter(example.completion + example.prompt[-1].content for example in train),
+    )
+    assert (sum(kept), len(held_out)) == (16, 4)
+    assert sum(seen.values()) == 2 * kept[0] + round(kept[0] / 2) + round(kept[1] / 2)
+    assert not seen.keys() & {one.completion + one.prompt[-1].content for one in held_out}
+    assert [example.row for example in load_examples(recipe)[0]] == [example.row for example in train]
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"train": []}, "train is an empty list"),
+        ({"train": [{"path": "a.jsonl", "weight": 0}]}, "data.train.0.weight is 0"),
+        ({"train": [{"path": "a.jsonl", "wieght": 1}]}, "data.train.0: unknown key 'wieght'"),
+        ({"train": {"path": "a.jsonl"}, "validation": {"path": "a.jsonl", "weight": 2}}, "each row is judged on once"),
+        ({"train": {"path": "a.jsonl", "rejected": "generated"}}, "data.train.rejected is of pairs, and method sft"),
+    ],
+)
+def test_a_mixture_that_cannot_be_is_refused(make_recipe, data: dict[str, object], said: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(RecipeError) as error:
+        make_recipe(data=data)
+    assert said in str(error.value)
 
 
 def test_a_malformed_row_is_named(make_recipe) -> None:  # type: ignore[no-untyped-def]

@@ -153,7 +153,7 @@ def test_losses_of_dpo_pass_through(recipe_of: Any, tiny_model_dir: Path, tmp_pa
 
 
 def test_weighed_answers_are_tokenised_as_those_learnt(recipe_of: Any, tiny_model_dir: Path) -> None:
-    from harness.training.data import load_examples
+    from harness.training.drawing import load_examples
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
     [[pair]], [[learnt]] = (

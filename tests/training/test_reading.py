@@ -20,7 +20,8 @@ from harness.tasks import build_task, formats, items
 from harness.tasks.records import read_records
 from harness.training import reading
 from harness.training.cache import _provenance
-from harness.training.data import IGNORED_LABEL, load_examples, load_rehearsal, tokenize_example
+from harness.training.data import IGNORED_LABEL, tokenize_example
+from harness.training.drawing import load_examples, load_rehearsal
 from harness.training.reading import rows_digest
 from harness.training.recipe import DataFile, Recipe, RecipeData
 

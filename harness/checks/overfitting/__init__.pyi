@@ -1,3 +1,8 @@
+from .as_logged import loss_as_logged as loss_as_logged
+from .by_method import accuracy_gap as accuracy_gap
+from .by_method import held_out_accuracy as held_out_accuracy
+from .by_method import held_out_margin as held_out_margin
+from .by_method import held_out_reward as held_out_reward
 from .canaries import canary_task as canary_task
 from .collapse import compression as compression
 from .collapse import distinct_2 as distinct_2
@@ -12,6 +17,12 @@ from .memorising import extractable as extractable
 from .memorising import loss_gap_over_base as loss_gap_over_base
 from .memorising import recall_task as recall_task
 from .memorising import verbatim_recall as verbatim_recall
+from .preferences import HELD_OUT_PAIRS as HELD_OUT_PAIRS
+from .preferences import LEAST_PAIRS as LEAST_PAIRS
+from .preferences import TRAINING_PAIRS as TRAINING_PAIRS
+from .preferences import implicit_accuracy as implicit_accuracy
+from .preferences import implicit_accuracy_gap as implicit_accuracy_gap
+from .preferences import pair_task as pair_task
 from .sampling import answer_task as answer_task
 from .validation import validation_gap as validation_gap
 from .validation import validation_rise as validation_rise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from typing import TypeVar
 
 from harness.checks.data import Corpus
 from harness.checks.data.corpus import TRAIN, VALIDATION, Row
@@ -12,6 +13,8 @@ from harness.digests import digest_json
 from harness.tasks.base import Item
 from harness.tasks.references import TextGrader
 from harness.tasks.task import Task
+
+Drawn = TypeVar("Drawn")
 
 TRAINED, HELD_OUT = "training", "held-out"
 NEEDS_ROWS = "measure more rows (`overfitting:` in assay.yaml, or a larger profile)"
@@ -21,7 +24,11 @@ _ROLE = {TRAINED: TRAIN, HELD_OUT: VALIDATION}
 
 def sample_rows(corpus: Corpus, kind: str, size: int) -> list[Row]:
     """At most `size` rows trained on or held out, drawn at random and kept in their order."""
-    rows = corpus.of(_ROLE[kind])
+    return drawn(corpus.of(_ROLE[kind]), size)
+
+
+def drawn(rows: list[Drawn], size: int) -> list[Drawn]:
+    """At most `size` of them, drawn at random and kept in their order."""
     if len(rows) <= size:
         return rows
     return [rows[i] for i in sorted(random.Random(0).sample(range(len(rows)), size))]

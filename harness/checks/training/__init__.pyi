@@ -1,3 +1,6 @@
+from .chosen import chosen_fall as chosen_fall
+from .hacking import entropy_left as entropy_left
+from .hacking import paid_for_length as paid_for_length
 from .health import LEAST_LOSSES as LEAST_LOSSES
 from .health import kept_share as kept_share
 from .health import largest_gradient as largest_gradient
@@ -15,3 +18,4 @@ from .health import truncated_share as truncated_share
 from .loss import loss_has_its_scale as loss_has_its_scale
 from .loss import losses_are_not_zero as losses_are_not_zero
 from .method import method_gates as method_gates
+from .whole import gates_on_log as gates_on_log

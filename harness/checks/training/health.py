@@ -26,7 +26,9 @@ _LOSS_SCALING_SHARE = 0.05
 _LOSS_SCALING_INTERVAL = 2000  # of torch's GradScaler
 _LEARNT = 0.05  # of the first loss
 _VALUES = ("loss", "eval_loss", "train_eval_loss", "grad_norm")
-_ALSO_FINITE: tuple[Quantity, ...] = ("reward", "margin", "accuracy", "kl_per_token", "kl_per_answer")
+_ALSO_FINITE: tuple[Quantity, ...] = (
+    "reward", "margin", "accuracy", "chosen_reward", "chosen_logp", "chosen_logp_per_token", "kl_per_token", "kl_per_answer",
+)  # fmt: skip
 _HEALTHY_NORM = (0.05, 10.0)
 _USUAL_SHARE = (0.001, 0.05)
 _MEMORISED_LOSS = 0.3
@@ -159,14 +161,21 @@ def no_jump_is_high(history: TrainingHistory) -> Scalar:
 
 
 def largest_gradient(history: TrainingHistory) -> Scalar | None:
-    """Largest gradient norm before clipping; at most a limit. None where none was logged."""
+    """Largest gradient norm before clipping; at most a limit. None where none was logged.
+
+    Gradients are as long as their loss is high: where that is no cross-entropy, norms are divided by the first loss above 1
+    (IPO's is 25).
+    """
     norms = _gradient_norms(history)
     if not norms:
         return None
+    first = next((abs(p.loss) for p in history.points if p.loss is not None and math.isfinite(p.loss)), 1.0)
+    scale = 1.0 if history.method.loss_is_cross_entropy else max(1.0, first)
+    norms = {step: norm / scale for step, norm in norms.items()}
     step = max(norms, key=norms.__getitem__)
     middle, (low, high) = statistics.median(norms.values()), _HEALTHY_NORM
     clip = (history.trainer or {}).get("max_grad_norm")
-    clipped = sum(norm > clip for norm in norms.values()) / len(norms) if clip else 0.0
+    clipped = sum(norm * scale > clip for norm in norms.values()) / len(norms) if clip else 0.0
     unusual = f"the median norm {middle:.3g} is outside the usual {low:g} to {high:g}"
     often = f"{clipped:.0%} of the steps were clipped to max_grad_norm: the learning rate may be high"
     return Scalar(

@@ -5,20 +5,23 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from harness.checks.training.curves import noise
+from harness.checks.training.quantities import (
+    LEAST_VALUES,
+    NOISE_ERRORS,
+    first_mean,
+    last_mean,
+    quarter,
+    shown,
+    values_of,
+)
 from harness.config import TrainingThresholds
 from harness.gates import BoundRule, Scalar
 from harness.training.history import TrainingHistory
 from harness.training.methods import Quantity
 
-_LEAST = 5
-"""Logged values below which a quantity says nothing of how it went."""
-
-_PART = 4
-_NOISE_ERRORS = 3.0
 _SOLVED = 0.95  # of the best reward of a log
 _RAISE: Mapping[str, str] = {
     "reward": "check the reward functions on answers that you know to be good and bad, and that answers to one prompt differ "
@@ -61,18 +64,18 @@ def method_gates(history: TrainingHistory, rules: TrainingThresholds) -> Mapping
 
 def at_the_end(history: TrainingHistory, quantity: Quantity) -> Scalar | None:
     """A quantity of `_AT_THE_END` in the last quarter of the log; None where it was not logged often enough."""
-    values = _values(history, quantity)
+    values = values_of(history, quantity)
     if values is None:
         return None
     name, remedy = _AT_THE_END[quantity]
     is_accuracy = quantity == "accuracy"
     return Scalar(
         name,
-        _last(values),
+        last_mean(values),
         higher_is_better=is_accuracy,
-        error=noise(values) / math.sqrt(_size(values)) if is_accuracy else 0.0,
+        error=noise(values) / math.sqrt(quarter(values)) if is_accuracy else 0.0,
         remedy=remedy,
-        details=_shown(history, start=_first(values), largest=max(values)),
+        details=shown(history, start=first_mean(values), largest=max(values)),
     )
 
 
@@ -93,13 +96,13 @@ def gain(history: TrainingHistory) -> Scalar | None:
     if found is None:
         return None
     name, values = found
-    start, end = _first(values), _last(values)
+    start, end = first_mean(values), last_mean(values)
     return Scalar(
         f"{name}_rise",
         end - start,
-        error=noise(values) * math.sqrt(2 / _size(values)),
+        error=noise(values) * math.sqrt(2 / quarter(values)),
         remedy=f"the {name} did not rise: {_RAISE[name]}",
-        details=_shown(history, start=start, end=end),
+        details=shown(history, start=start, end=end),
     )
 
 
@@ -113,15 +116,15 @@ def kept_gain(history: TrainingHistory) -> Scalar | None:
     if found is None:
         return None
     name, values = found
-    size = _size(values)
+    size = quarter(values)
     means = [statistics.fmean(values[i : i + size]) for i in range(len(values) - size + 1)]
     peak, start, end = max(means), means[0], means[-1]
-    lost = max(0.0, peak - end - _NOISE_ERRORS * noise(values) * math.sqrt(2 / size))
+    lost = max(0.0, peak - end - NOISE_ERRORS * noise(values) * math.sqrt(2 / size))
     return Scalar(
         f"kept_{name}_rise",
         1 - lost / (peak - start) if lost and peak > start else 1.0,
         remedy=f"the {name} rose and fell again: keep an earlier checkpoint; lower the learning rate",
-        details=_shown(history, start=start, peak=peak, end=end),
+        details=shown(history, start=start, peak=peak, end=end),
     )
 
 
@@ -131,18 +134,18 @@ def stays_near_the_reference(history: TrainingHistory, rules: TrainingThresholds
     Some methods log it in nats a token, others in nats an answer, and each has a limit of its own. None where none was
     logged often enough (GRPO logs none with a `beta` of 0).
     """
-    by_token = _values(history, "kl_per_token")
-    values = by_token or _values(history, "kl_per_answer")
+    by_token = values_of(history, "kl_per_token")
+    values = by_token or values_of(history, "kl_per_answer")
     if values is None:
         return None
     return Scalar(
         "kl_per_token" if by_token else "kl_per_answer",
-        statistics.median(values[-_size(values) :]),
+        statistics.median(values[-quarter(values) :]),
         "nats",
         higher_is_better=False,
         remedy="the policy left its reference, and with it what the base can do: raise beta (or the KL coefficient), lower "
         "the learning rate, or keep an earlier checkpoint",
-        details=_shown(history, largest=max(values)),
+        details=shown(history, largest=max(values)),
     ).at_most(rules.kl_per_token if by_token else rules.kl_per_answer)
 
 
@@ -151,17 +154,17 @@ def completion_length_change(history: TrainingHistory) -> Scalar | None:
 
     Lengths are those of answers that ended by themselves, where the log has them. None where too few lengths were logged.
     """
-    values = _values(history, "length", above=0.0)
+    values = values_of(history, "length", above=0.0)
     if values is None:
         return None
-    start, end = _first(values), _last(values)
+    start, end = first_mean(values), last_mean(values)
     return Scalar(
         "completion_length_change",
         max(start / end, end / start),
         higher_is_better=False,
         remedy=f"sampled answers went from {start:.0f} to {end:.0f} tokens: look at some, for the reward may pay for length "
         "alone; reward whole and short answers alike, raise beta",
-        details=_shown(history, start=start, end=end),
+        details=shown(history, start=start, end=end),
     )
 
 
@@ -173,7 +176,7 @@ def without_spread(history: TrainingHistory) -> Scalar | None:
     None where neither was logged often enough.
     """
     shares = history.quantity("no_spread") or [(step, float(one == 0.0)) for step, one in history.quantity("spread")]
-    if len(shares) < _LEAST:
+    if len(shares) < LEAST_VALUES:
         return None
     rewards = dict(history.quantity("reward"))
     best = max(rewards.values(), default=0.0)
@@ -185,31 +188,10 @@ def without_spread(history: TrainingHistory) -> Scalar | None:
         higher_is_better=False,
         remedy="answers to one prompt were rewarded alike, so that there was nothing to learn: raise num_generations or the "
         "temperature, use graded rewards, choose prompts that are neither too easy nor too hard",
-        details=_shown(history, end=shares[-1][1], solved_steps=len(solved)),
+        details=shown(history, end=shares[-1][1], solved_steps=len(solved)),
     )
 
 
 def _maximised(history: TrainingHistory) -> tuple[str, list[float]] | None:
     names: tuple[Quantity, ...] = ("reward", "margin")
-    return next(((name, values) for name in names if (values := _values(history, name)) is not None), None)
-
-
-def _values(history: TrainingHistory, name: Quantity, *, above: float = -math.inf) -> list[float] | None:
-    values = [value for _, value in history.quantity(name) if value > above]
-    return values if len(values) >= _LEAST else None
-
-
-def _size(values: Sequence[float]) -> int:
-    return max(2, len(values) // _PART)
-
-
-def _first(values: Sequence[float]) -> float:
-    return statistics.fmean(values[: _size(values)])
-
-
-def _last(values: Sequence[float]) -> float:
-    return statistics.fmean(values[-_size(values) :])
-
-
-def _shown(history: TrainingHistory, **found: float) -> Mapping[str, Any]:
-    return {"method": history.method.name, "read_from": history.source, **found}
+    return next(((name, values) for name in names if (values := values_of(history, name)) is not None), None)

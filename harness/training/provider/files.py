@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,11 +10,10 @@ from typing import Any
 from harness.digests import digest_bytes
 from harness.errors import DataError, RecipeError
 from harness.paths import show_size
-from harness.tasks.formats import Example
-from harness.training.data import load_examples, load_rehearsal
+from harness.training.drawing import Drawn, weighed_examples
 from harness.training.provider.cost import Estimate, tokens_about
 from harness.training.provider.rows import sent_row
-from harness.training.recipe import DataFile, Recipe
+from harness.training.recipe import Recipe
 
 FEWEST_ROWS = 10
 _MOST_BYTES = 512 << 20
@@ -74,14 +72,11 @@ def sent_files(recipe: Recipe) -> SentFiles:
         DataError: a row is malformed, or not as the API takes it.
         RecipeError: there are fewer rows than the API takes, or they are more than the limits allow.
     """
-    data = recipe.data
     assert recipe.limits is not None
-    examples, held_out = load_examples(recipe)
-    rows = _rows(examples, data.train)
-    if data.rehearsal is not None:
-        rows += _rows(load_rehearsal(recipe), data.rehearsal)
-    train = SentFile(tuple(rows))
-    validation = SentFile(tuple(_rows(held_out, data.validation or data.train))) if held_out else None
+    drawn = weighed_examples(recipe)
+    train = SentFile(tuple(row for part in drawn if part.role != "validation" for row in _rows(part)))
+    held_out = [part for part in drawn if part.role == "validation"]
+    validation = SentFile(tuple(row for part in held_out for row in _rows(part))) if held_out else None
     if len(train.rows) < FEWEST_ROWS:
         raise RecipeError(
             f"recipe {recipe.name!r}: {len(train.rows)} rows to train on, and the API takes no fewer than {FEWEST_ROWS}",
@@ -98,11 +93,11 @@ def sent_files(recipe: Recipe) -> SentFiles:
     return SentFiles(train, validation, estimate)
 
 
-def _rows(examples: Sequence[Example], file: DataFile) -> list[SentRow]:
-    name = file.path.rpartition("/")[2]
+def _rows(part: Drawn) -> list[SentRow]:
+    name = part.file.path.rpartition("/")[2]
     made: list[SentRow] = []
     refused: list[DataError] = []
-    for example in examples:
+    for example in part.examples:
         source = f"{name} row {example.row}"
         try:
             row = sent_row(example)

@@ -1,0 +1,1 @@
+"""Every recipe that ships, trained on the embedded model and put to the gates."""

@@ -1,0 +1,123 @@
+"""One recipe, trained or taken from the cache, and put to the gates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks.gating import ROOT, ask_gates
+from benchmarks.recipes.kept import Measured
+from harness.config import find_config
+from harness.config.settings import make_settings
+from harness.digests import digest_json
+from harness.errors import RunError
+from harness.session.model_pair import ModelPair
+from harness.training import Recipe, TrainedAdapter, TrainingLog
+from harness.training.recipe import find_recipe
+from harness.training.rows import RowKind
+
+RECIPES = ROOT / "fixtures" / "recipes"
+_PROJECT = Path(__file__).with_name("project.yaml")
+_LIBRARIES = ("torch", "transformers", "peft", "trl")
+
+_LOG = ("suites/test_data.py", "suites/test_training.py")
+_MODEL = (*_LOG, "suites/test_integrity.py", "suites/test_overfitting.py", "suites/test_forgetting.py")
+_WITH_TASK = (*_MODEL, "suites/test_task.py")
+_SUITES: Mapping[RowKind, Sequence[str]] = {"conversations": _WITH_TASK, "pairs": _MODEL, "judged": _MODEL}
+
+
+def recipe_names() -> list[str]:
+    """Every recipe that ships."""
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def as_written(name: str) -> Recipe:
+    """The recipe of that name."""
+    return find_recipe(name, ROOT, find_config(_PROJECT, []).tasks)
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """What a recipe says, comments apart."""
+    return digest_json(recipe.to_json())
+
+
+def method_of(recipe: Recipe) -> str:
+    """What it trains by: the method, and the method of PEFT."""
+    if recipe.trains_whole:
+        return f"{recipe.method}, all weights"
+    flags = [name for name in ("use_dora", "use_rslora") if recipe.peft_arguments.get(name)]
+    kind = " ".join([recipe.peft_type, *flags, *([recipe.quantization] if recipe.quantization != "none" else [])])
+    return f"{recipe.method}, {kind}"
+
+
+def measure(name: str, output: Path) -> Measured:
+    """Train a recipe, or take it from the cache, and put it to the gates.
+
+    Args:
+        output: directory for the run and pytest's output.
+
+    Raises:
+        AssayError: it cannot be trained, or no gate ran.
+    """
+    project = _project(output)
+    recipe = as_written(name)
+    trained = _trained(name, project)
+    said = ask_gates(name, suites_of(recipe), project, ["--profile=recipes", f"--adapter=recipe:{name}"], output)
+    by_outcome: dict[str, list[str]] = {}
+    for verdict in said.verdicts:
+        by_outcome.setdefault(verdict.outcome, []).append(verdict.gate)
+    return Measured(
+        name=name,
+        method=method_of(recipe),
+        training_s=round(trained.log.summary.duration_s, 1),
+        steps=trained.log.summary.steps,
+        gates_s=round(said.seconds, 1),
+        passed=tuple(by_outcome.get("pass", ())),
+        failed=tuple(by_outcome.get("fail", ())),
+        undecided=tuple(by_outcome.get("inconclusive", ())),
+        unmeasured=tuple(by_outcome.get("error", ())),
+        held_out=held_out(recipe, trained.log),
+        digest=trained.digest,
+        recipe_digest=recipe_digest(recipe),
+        date=datetime.now(UTC).date().isoformat(),
+        versions={library: version(library) for library in _LIBRARIES},
+    )
+
+
+def suites_of(recipe: Recipe) -> Sequence[str]:
+    """What is asked of what it makes: a model of answers or calls also does its task; a reward model has its log alone."""
+    if recipe.how.task_type == "SEQ_CLS":
+        return _LOG
+    return _SUITES.get(recipe.how.rows, _WITH_TASK if recipe.grader else _MODEL)
+
+
+def held_out(recipe: Recipe, log: TrainingLog) -> dict[str, tuple[float, float]]:
+    """Figures of the evaluations, first and last of them: the loss, and what the method logs of preferences and rewards."""
+    losses = [p.eval_loss for p in log.points if p.eval_loss is not None]
+    found: dict[str, Sequence[float]] = {"loss": losses}
+    for quantity in ("accuracy", "margin", "reward"):
+        for key in recipe.how.log.keys.get(quantity, ()):
+            found[quantity] = [value for _, value in log.evaluated.get(key, ())]
+    return {name: (round(values[0], 4), round(values[-1], 4)) for name, values in found.items() if values}
+
+
+def _trained(name: str, project: Path) -> TrainedAdapter:
+    settings = make_settings(find_config(project, []), profile="recipes", adapter=f"recipe:{name}")
+    pair = ModelPair(settings)
+    _ = pair.candidate
+    if pair.finder.trained is None:
+        raise RunError(f"recipe {name} trained nothing", "name a recipe of fixtures/recipes")
+    return pair.finder.trained
+
+
+def _project(output: Path) -> Path:
+    """A project whose recipes and data are the repository's."""
+    output.mkdir(parents=True, exist_ok=True)
+    fixtures = output / "fixtures"
+    if not fixtures.exists():
+        fixtures.symlink_to(ROOT / "fixtures", target_is_directory=True)
+    config = output / "assay.yaml"
+    config.write_text(_PROJECT.read_text(encoding="utf-8"), encoding="utf-8")
+    return config
