@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
-
-from harness.records import TrainingPoint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from harness.config import DataThresholds, OverfittingThresholds
     from harness.gates import Comparison
     from harness.models.subject import Subject
+    from harness.records import TrainingPoint
     from harness.session import Session
     from harness.tasks.base import TaskLike
     from harness.training.history import TrainingHistory
@@ -267,7 +266,7 @@ def _whole_tasks(assay: Session, names: Iterable[str]) -> Iterator[TaskLike]:
     from harness.tasks.lm_eval import LmEvalTask
     from harness.tasks.lookup import find_task
 
-    whole = assay.settings.model_copy(update={"profile": Profile(name="whole")})
+    whole = replace(assay.settings, profile=Profile(name="whole"))
     for name in dict.fromkeys(names):
         task = assay.task(name)  # of a benchmark, the session's own object: its documents are read once
         yield task if isinstance(task, LmEvalTask) else find_task(name, whole)
