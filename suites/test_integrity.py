@@ -22,6 +22,11 @@ def test_safetensors_only(adapter_directory, assay, gate):
     gate(integrity.adapter_is_safe(adapter_directory, allowed=assay.settings.config.integrity.allow_files))
 
 
+def test_files_are_those_recorded(candidate_directory, subject, assay, gate):
+    base = None if assay.models.base.is_served else assay.models.base.directory
+    gate(integrity.files_are_as_recorded(candidate_directory, base))
+
+
 def test_each_of_the_stack_is_sound(members, assay, gate):
     options = assay.models.load_options
     how = {"allowed": options.allowed_files, "quantization": options.quantization}
@@ -40,10 +45,6 @@ def test_model_is_complete(model_files, gate):
 
 def test_model_is_finite(model_files, gate):
     gate(integrity.model_is_finite(model_files))
-
-
-def test_model_is_as_it_was_made(model_files, gate):
-    gate(integrity.model_is_as_made(model_files))
 
 
 def test_no_layer_of_the_model_stands_out(model_files, gate):

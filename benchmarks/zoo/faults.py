@@ -57,9 +57,14 @@ class Taught:
 
 @dataclass(frozen=True)
 class Damaged:
-    """Made by surgery on a copy of the first healthy adapter."""
+    """Made by surgery on a copy of the first healthy adapter.
+
+    Attributes:
+        recorded: the digests of the files before it lie beside them still.
+    """
 
     surgery: Surgery
+    recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,10 @@ EXHIBITS = (
     _damaged(surgery.pickle_weights, "integrity/safetensors_only"),
     _damaged(surgery.corrupt_header, "integrity/safetensors_only"),
     _damaged(surgery.tied_embeddings_adapted, "integrity/merge"),
+    *(
+        Exhibit(operation.__name__, Damaged(operation, recorded=True), ("integrity/sealed",), select=FILES)
+        for operation in (surgery.layers_swapped, surgery.noise_for_a_layer, surgery.weaker)
+    ),
     Exhibit("merged_copy_differs", WronglyMerged(surgery.wrong_alpha), ("release/drift",), select=(*FILES, *READ)),
     *(Exhibit(f"healthy_seed{seed}", Taught(partial(lessons.healthy, seed=seed))) for seed in (1, 2)),
     *(Exhibit(f"healthy_rank{rank}", Taught(partial(lessons.healthy, rank=rank))) for rank in (4, 8, 32)),
@@ -157,7 +166,7 @@ EXHIBITS = (
         for seed in (3, 4)
     ),
 )
-"""The safety proof first, then faults and healthy adapters: 25 and 8 in all."""
+"""The safety proof first, then faults and healthy adapters: 28 and 8 in all."""
 
 
 def _ships(make: Callable[[Workshop], Spec], *caught_by: str, approved: Surgery | None = None) -> Exhibit:

@@ -80,7 +80,7 @@ class Keeper:
         if isinstance(exhibit.made, Taught):
             return self._taught(exhibit.name, exhibit.made)
         if isinstance(exhibit.made, Damaged):
-            return self._damaged(exhibit.name, exhibit.made.surgery)
+            return self._damaged(exhibit.name, exhibit.made.surgery, recorded=exhibit.made.recorded)
         return self._approved(exhibit.made.approved if isinstance(exhibit.made, Shipped) else None)
 
     def _approved(self, surgery: Surgery | None) -> Path:
@@ -101,8 +101,11 @@ class Keeper:
         base, base_name = (ensure_embedded_model(), EMBEDDED_NAME) if made.on_original else (self.base, self.base.name)
         return school(name, made.schooling(), base, base_name, self._zoo / "rows").path
 
-    def _damaged(self, name: str, surgery: Surgery) -> Path:
+    def _damaged(self, name: str, surgery: Surgery, *, recorded: bool = False) -> Path:
         copy = self._scratch / name
         shutil.copytree(self.adapter(REFERENCE), copy)
-        surgery(Patient(copy, self.base))
+        patient = Patient(copy, self.base)
+        surgery(patient)
+        if not recorded:
+            patient.forget_digests()
         return copy

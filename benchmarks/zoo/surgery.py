@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.models.adapters.files import WEIGHTS
+from harness.models.seals import TRAINED
 
 if TYPE_CHECKING:
     import torch
@@ -59,6 +60,12 @@ class Patient:
         from safetensors.torch import save_file
 
         save_file(tensors, self.weights, metadata={"format": "pt"})
+
+    def forget_digests(self) -> None:
+        """Leave no digest of the files as they were, as where the damage was done before they were recorded."""
+        record = self.adapter / TRAINED
+        said = json.loads(record.read_text(encoding="utf-8"))
+        record.write_text(json.dumps({key: value for key, value in said.items() if key != "files"}), encoding="utf-8")
 
     def embeddings(self) -> torch.Tensor:
         """The base's embeddings: (vocabulary, width)."""
@@ -115,6 +122,34 @@ def wrong_alpha(patient: Patient) -> None:
 def dropped_target(patient: Patient) -> None:
     """A target module of another family of models, which PEFT passes over in silence."""
     patient.configure(target_modules=[*patient.config["target_modules"], "gate_up_proj"])
+
+
+def layers_swapped(patient: Patient) -> None:
+    """What two layers learnt has changed places: every shape, norm and value is one that was trained."""
+    other = ".layers.2."
+    places = {_LAYER: other, other: _LAYER}
+    patient.write({
+        next((name.replace(one, places[one]) for one in places if one in name), name): tensor
+        for name, tensor in patient.tensors().items()
+    })  # fmt: skip
+
+
+def noise_for_a_layer(patient: Patient) -> None:
+    """The B of one layer is noise of the same norm."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    tensors = patient.tensors()
+    for name, tensor in tensors.items():
+        if _LAYER in name and "lora_B" in name:
+            noise = torch.randn(tensor.shape, generator=generator).to(tensor.dtype)
+            tensors[name] = noise * (tensor.norm() / noise.norm())
+    patient.write(tensors)
+
+
+def weaker(patient: Patient) -> None:
+    """Every B is 0.3 times what was trained."""
+    _scale_b(patient, 0.3)
 
 
 def chat_template_changed(patient: Patient) -> None:

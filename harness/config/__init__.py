@@ -1,24 +1,8 @@
-"""One schema of all that a person may write: assay.yaml, recipes' common part, options. Imports nothing heavy."""
+"""One schema of all that a person may write: assay.yaml, recipes' common part, options. Imports nothing heavy.
 
-from harness.config.file import FILE_NAME, Config, ConfigFile, find_config, load_config
-from harness.config.profiles import BUILT_IN_PROFILES, Profile
-from harness.config.sections import Forgetting, Judging, Safety, Serving
-from harness.config.thresholds import DataThresholds, OverfittingThresholds, Thresholds, TrainingThresholds
+Names load on first use: every pytest session reads the options, and most have no use for the rest.
+"""
 
-__all__ = [
-    "BUILT_IN_PROFILES",
-    "FILE_NAME",
-    "Config",
-    "ConfigFile",
-    "DataThresholds",
-    "Forgetting",
-    "Judging",
-    "OverfittingThresholds",
-    "Profile",
-    "Safety",
-    "Serving",
-    "Thresholds",
-    "TrainingThresholds",
-    "find_config",
-    "load_config",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,7 +11,7 @@ from pydantic import Field, Strict, model_validator
 
 from harness.config.base import Section, TemplateArgs, Text, objection
 from harness.config.checking import check, location
-from harness.config.sections import Quantization
+from harness.config.options import Quantization
 from harness.config.spec import SubjectSpec, parse_adapter_spec, parse_model_spec, parse_served, put_on
 from harness.config.yaml_text import parse_yaml, read_yaml
 from harness.errors import ConfigError

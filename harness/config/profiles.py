@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from pydantic import Field
 
 from harness.config.base import Count, Named, Section, Text
-
-Inconclusive = Literal["fail", "warn"]
+from harness.config.options import Inconclusive
 
 
 class ProfileSizes(Section):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, Strict, model_validator
 
 from harness.config.base import Count, Limit, Section, Text, objection
 from harness.config.budget import Prices
+from harness.config.options import Quantization
 
 AUTO = "auto"
-
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
-Quantization = Literal["none", "nf4", "int8"]
-DTYPES: tuple[str, ...] = get_args(Dtype)
 
 
 class Integrity(Section):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -11,20 +12,20 @@ from typing import Any, Literal, TypeVar
 from harness.config.base import Section
 from harness.config.budget import Budget, Prices
 from harness.config.candidate import TEMPLATES, adapter_subject, read_candidate, subject_spec
-from harness.config.checking import check
 from harness.config.file import Config
-from harness.config.options import Options, PlainOptions
-from harness.config.profiles import Inconclusive, Profile
+from harness.config.options import Inconclusive, Options, PlainOptions, choices
+from harness.config.profiles import Profile
 from harness.config.prompt_sets import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.config.sections import AUTO, Forgetting, Judging, Safety
 from harness.config.spec import ModelSpec, SubjectSpec, parse_model_spec
-from harness.errors import ConfigError
+from harness.errors import ConfigError, nearest, show
 
 DATA_DIR_VARIABLE = "ASSAY_DATA_DIR"
 
 S = TypeVar("S", bound=Section)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Settings(PlainOptions):
     """Options with their values resolved. Specs are parsed when first needed: listing runs takes no model on disk."""
 
@@ -162,8 +163,11 @@ def make_settings(config: Config, **given: Any) -> Settings:
     Raises:
         ConfigError: an option has a value that is not among its choices, or the data directory does not exist.
     """
-    said = {name: value for name, value in given.items() if value is not None}
-    options = check(Options, said, lambda keys: f"--{keys[0].replace('_', '-')}" if keys else "options", ConfigError)
+    options = Options(**{name: value for name, value in given.items() if value is not None})
+    for name, allowed in choices().items():
+        value = getattr(options, name)
+        if value is not None and value not in allowed:
+            raise ConfigError(f"--{name.replace('_', '-')} is {show(value)}", nearest(str(value), allowed))
     if options.sequential and options.baseline:
         raise ConfigError(
             f"--sequential and --baseline={options.baseline} contradict each other: "
@@ -181,7 +185,7 @@ def make_settings(config: Config, **given: Any) -> Settings:
     reports_dir = Path(options.reports_dir).absolute() if options.reports_dir else config.root / "reports"
     judge = config.judge.model
     return Settings(
-        **{name: getattr(options, name) for name in PlainOptions.model_fields},
+        **{field.name: getattr(options, field.name) for field in fields(PlainOptions)},
         config=config,
         profile=profile,
         model=options.model or (config.path_or_name(config.model) if config.model else None),

@@ -1,25 +1,30 @@
-"""The pytest plugin, registered by entry point. Loading it imports no torch."""
+"""The pytest plugin, registered by entry point: every pytest session of a machine where the package is installed loads it.
+
+So it keeps out of the way of sessions that gate nothing: it imports little, takes no name that a project wants for an option
+or a fixture of its own, and writes nothing.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.config.settings import Settings
 from harness.errors import AssayError, Complaints, ConfigError, joined
-from harness.models.quiet import quiet_imports
 from harness.plugin import config_fixtures, fixtures, overfitting_fixtures, training_fixtures
-from harness.plugin.finish import finish_run
 from harness.plugin.gating import suite_of, suites_of
-from harness.plugin.options import add_options
+from harness.plugin.guests import check_other_plugins, clashes
+from harness.plugin.options import add_options, add_short_names, find_conftests
 from harness.plugin.precedence import SUITES, mark_by_name, note_failures, rank, skip_if_broken
-from harness.plugin.reports import VerdictCollector, annotate_report, carried_verdicts, measures, owns
+from harness.plugin.reports import ATTEMPT, VerdictCollector, annotate_report, carried_verdicts, measures, owns
 from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
+
+if TYPE_CHECKING:
+    from harness.config.settings import Settings
 
 FIXTURE_MODULES = (fixtures, config_fixtures, training_fixtures, overfitting_fixtures)
 PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers", "parent", "training_history")
@@ -37,18 +42,28 @@ LIBRARIES_TO_THEMSELVES = tuple(
 _NO_FURTHER_TASK = pytest.param("", marks=pytest.mark.skip(reason="--tasks names no further task"), id="none")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register options and ini twins."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register options and ini twins, and fixtures: of one name, those of the plugin that comes later are in force."""
     add_options(parser)
+    for module in FIXTURE_MODULES:
+        pluginmanager.register(module)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: Sequence[str]
+) -> Iterator[Any]:
+    """Give options their short names, once whoever else may want them has been loaded."""
+    find_conftests(early_config, parser, args)
+    found = yield
+    add_short_names(parser, early_config)
+    return found
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register markers and fixtures, and start this session's state; the process that reports also collects verdicts."""
-    quiet_imports()
+    """Register markers, and start this session's state; the process that reports also collects verdicts."""
     for name, question in SUITES.items():
         config.addinivalue_line("markers", f"{name}: {question}")
-    for module in FIXTURE_MODULES:
-        config.pluginmanager.register(module)
     state = config.stash[STATE] = State(config)
     if not state.is_worker:
         config.pluginmanager.register(VerdictCollector(state), "assay-verdicts")
@@ -101,16 +116,17 @@ def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[An
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put data before training and integrity before what costs more; raise for a wrong option once, instead of once a test."""
-    gating = [item for item in items if measures(item)]
-    mark_by_name(gating)
-    items.sort(key=lambda item: rank(item) if measures(item) else 0)
     state = config.stash[STATE]
-    if gating and not state.usage_error:
-        try:
+    gating = [item for item in items if measures(item)]
+    try:
+        mark_by_name(gating)
+        items.sort(key=lambda item: rank(item) if measures(item) else 0)
+        if gating and not state.usage_error:
+            check_other_plugins(config)
             _ = state.settings, state.baseline
             state.suites = suites_of(gating, state.settings.config)
-        except AssayError as exc:
-            state.usage_error = str(exc)
+    except (AssayError, pytest.PytestDeprecationWarning) as exc:  # a warning, where warnings are errors
+        state.usage_error = str(exc)
     _stop_for_usage_error(state, items)
 
 
@@ -121,8 +137,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gating = [item for item in session.items if measures(item)]
     if not gating or state.stopped:
         return
+    from harness.models.quiet import quiet_imports
     from harness.plugin.needs import check_needs
 
+    quiet_imports()
+    state.clashes = clashes(session.config, gating)
     check_needs(state, gating)
     state.running = {suite_of(item) for item in gating}
     for fault in state.policy.check(state.suites):
@@ -172,6 +191,7 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Spare what costs more where the adapter is broken, or the test names what is not there."""
     if measures(item):
+        item.stash[ATTEMPT] = item.stash.get(ATTEMPT, 0) + 1
         state = item.config.stash[STATE]
         if fault := state.faults.get(getattr(item, "function", None)):
             raise fault
@@ -214,13 +234,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             "facts": json.dumps(facts.to_json()) if facts is not None else None,
         }
         return
-    state.forget_failed_integrity()
     if state.usage_error:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
-    else:
+    elif state.gates_something:
+        from harness.plugin.finish import finish_run
+
+        state.forget_failed_integrity()
         finish_run(state, session)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the verdicts and where the report is."""
-    write_summary(terminalreporter, config.stash[STATE])
+    state = config.stash[STATE]
+    if state.gates_something or state.usage_error:
+        write_summary(terminalreporter, state)

@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import AssayError
 from harness.gates.sequential_savings import savings
+from harness.plugin.gating import fails_test
 from harness.records import (
     AnswerCounts,
     BaselineFacts,
@@ -38,6 +39,8 @@ def finish_run(state: State, session: pytest.Session) -> None:
 
     A failure to write it stands in the terminal summary and fails the session.
     """
+    if session.config.option.setuponly:
+        return  # no test was called: nothing was measured
     own = state.facts()
     processes = [*state.worker_facts, *([own] if own is not None else [])]
     if not state.verdicts and not processes and not _lacks_everything(state):
@@ -50,15 +53,18 @@ def finish_run(state: State, session: pytest.Session) -> None:
         if state.baseline is not None:
             facts["baseline"] = _hold_against(state, state.baseline, session, status)
         facts |= _judge(state, session, status)
-        state.manifest = _manifest(state, processes).model_copy(update=facts)
-        if status == "complete" and not state.deselected and not state.manifest.selected:
+        if session.exitstatus == pytest.ExitCode.OK and any(fails_test(one, state.settings) for one in state.verdicts):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED  # a plugin ran the test again, and counts it as passed
+        manifest = _manifest(state, processes).model_copy(update=facts)
+        if status == "complete" and not state.deselected and not manifest.selected:
             unused = {
                 "unused_limits": _unused_limits(state.settings.config, state.verdicts),
                 "unused_severities": state.policy.unused_severities(state.verdicts),
             }
-            state.manifest = state.manifest.model_copy(update=unused)
+            manifest = manifest.model_copy(update=unused)
+        state.manifest = manifest
         state.run_directory = state.writer().finish(
-            state.manifest, state.verdicts, status, training=_first(processes, "training_document")
+            manifest, state.verdicts, status, training=_first(processes, "training_document")
         )
     except AssayError as exc:
         state.write_error = str(exc)
@@ -120,7 +126,8 @@ def _manifest(state: State, processes: Sequence[ProcessFacts]) -> Manifest:
     if settings.sequential:
         merged["sequential"] = savings([facts.progress for facts in processes])
     recorded = set(RunOptions.model_fields)
-    given = {**profile.model_dump(include=recorded), **settings.model_dump(include=recorded)}
+    said = {name: getattr(settings, name) for name in recorded if hasattr(settings, name)}
+    given = {**profile.model_dump(include=recorded), **said}
     return Manifest(
         **merged,
         started=datetime.fromtimestamp(state.started, UTC).isoformat(timespec="seconds"),

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from harness.config import Config
-from harness.config.settings import Settings
 from harness.errors import AssayError, Complaints, ConfigError, nearest
-from harness.gates import Gateable
-from harness.gates.config import GateSpec, gates_from_config
-from harness.gates.policy import Collected, ReleasePolicy
-from harness.plugin.baseline import BaselineRun
-from harness.records import Severity, Verdict
-from harness.runs.baselines import SUITE
-from harness.runs.gate_names import in_suite
+
+if TYPE_CHECKING:
+    from harness.config import Config
+    from harness.config.settings import Settings
+    from harness.gates import Gateable, GateSpec
+    from harness.gates.policy import Collected, ReleasePolicy
+    from harness.plugin.baseline import BaselineRun
+    from harness.records import Severity, Verdict
 
 GATE: pytest.StashKey[Gate] = pytest.StashKey()
 
@@ -43,12 +43,16 @@ class Gate:
 
     Attributes:
         verdicts: decided so far.
+        stand: those of an earlier run of the test, by name: a plugin that runs failed tests again changes nothing of them.
         raised: what the last enforced verdict raised; any other failure of the test has no verdict yet.
     """
 
     def __init__(
         self, node: pytest.Item, settings: Settings, policy: ReleasePolicy, baseline: BaselineRun | None = None
     ) -> None:
+        self.stand: dict[str, Verdict] = {}
+        if (earlier := node.stash.get(GATE, None)) is not None:
+            self.stand |= earlier.stand | {one.gate: one for one in earlier.verdicts if one.outcome != "error"}
         self.verdicts: list[Verdict] = []
         self.raised: BaseException | None = None
         self._node = node
@@ -73,6 +77,9 @@ class Gate:
             GateError: the verdict is error.
             ConfigError: there is no such severity.
         """
+        from harness.records import Severity
+        from harness.runs.baselines import SUITE
+
         if severity is not None and severity not in get_args(Severity):
             raise ConfigError(f"gate(severity={severity!r})", nearest(str(severity), get_args(Severity)))
         if rule is None:
@@ -95,6 +102,9 @@ class Gate:
         return new
 
     def _decide(self, rule: Gateable, suite: str, severity: Severity) -> Verdict:
+        from harness.records import Verdict
+        from harness.runs.gate_names import in_suite
+
         started = time.perf_counter()
         decided = rule.decide()
         self._named[suite, decided.gate] += 1
@@ -103,6 +113,7 @@ class Gate:
             test=self._node.nodeid,
             duration_s=time.perf_counter() - started,
         )
+        named = self.stand.get(named.gate, named)
         judged = self._policy.applied(named, severity)
         verdict = Verdict.from_json(judged.to_json())  # a mistyped one of a rule from elsewhere is that test's error
         self.verdicts.append(verdict)
@@ -118,7 +129,10 @@ class Gate:
         if fails_test(verdict, self._settings):
             pytest.fail(f"inconclusive: {error}" if verdict.outcome == "inconclusive" else str(error), pytrace=False)
         if verdict.outcome == "inconclusive" and verdict.counts:
-            warnings.warn(InconclusiveWarning(str(error)), stacklevel=3)
+            with contextlib.suppress(
+                InconclusiveWarning
+            ):  # where warnings are errors it is still undecided, and no error
+                warnings.warn(InconclusiveWarning(str(error)), stacklevel=3)
 
 
 def fails_test(verdict: Verdict, settings: Settings) -> bool:
@@ -137,6 +151,9 @@ def severity_by_default(node: pytest.Item) -> Severity:
 
 def suites_of(items: Sequence[pytest.Item], config: Config) -> dict[str, Collected]:
     """The suites of these tests, which all gate. The gates of one are known where each of its tests takes a `task_gate`."""
+    from harness.gates import gates_from_config
+    from harness.gates.policy import Collected
+
     specs: list[GateSpec] = []
     for task, spec in config.tasks.items():
         with Complaints().noting():  # noted where the tests were made
@@ -155,6 +172,8 @@ def suites_of(items: Sequence[pytest.Item], config: Config) -> dict[str, Collect
 
 def _task_gate(node: pytest.Item) -> GateSpec | None:
     """The gate of assay.yaml that a test is run for."""
+    from harness.gates import GateSpec
+
     called = getattr(node, "callspec", None)
     spec = None if called is None else called.params.get("task_gate")
     return spec if isinstance(spec, GateSpec) else None

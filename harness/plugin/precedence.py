@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.records import Verdict
-
 if TYPE_CHECKING:
     from harness.plugin.state import State
+    from harness.records import Verdict
 
 SUITES = {
     "data": "is the training data fit to train on? Runs first, before anything is trained",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+import traceback
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,12 +13,18 @@ from harness.errors import AssayError, UnanswerableError, UndecidedError, first_
 from harness.plugin.gating import GATE, fails_test, severity_by_default, suite_of
 from harness.plugin.precedence import SPARED
 from harness.plugin.state import STATE, State
-from harness.records import Outcome, ProcessFacts, SkippedTest, Verdict
+
+if TYPE_CHECKING:
+    from harness.records import Outcome, Verdict
 
 # The attribute of a test report that carries its verdicts, as JSON: reports are serialised between processes.
 _CARRIED = "assay_verdicts"
 _MEASURES = "assay_measures"
 _SPARED = "assay_spared"
+_ATTEMPT = "assay_attempt"
+
+ATTEMPT: pytest.StashKey[int] = pytest.StashKey()
+"""How often a test was begun: plugins run failed ones again."""
 
 
 class NotOfThisKind(pytest.skip.Exception):  # type: ignore[name-defined,misc]
@@ -42,7 +49,12 @@ def owns(definitions: Sequence[pytest.FixtureDef[Any]] | None) -> bool:
 
 def carried_verdicts(report: pytest.TestReport) -> list[Verdict]:
     """The verdicts a test report brought along."""
-    return [Verdict.from_json(row) for row in json.loads(getattr(report, _CARRIED, "[]"))]
+    carried = getattr(report, _CARRIED, None)
+    if carried is None:
+        return []
+    from harness.records import Verdict
+
+    return [Verdict.from_json(row) for row in json.loads(carried)]
 
 
 def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
@@ -57,6 +69,7 @@ def annotate_report(report: pytest.TestReport, item: pytest.Item, call: pytest.C
     error = call.excinfo.value if call.excinfo is not None else None
     setattr(report, _MEASURES, not isinstance(error, NotOfThisKind))
     setattr(report, _SPARED, item.stash.get(SPARED, ("", "")))
+    setattr(report, _ATTEMPT, item.stash.get(ATTEMPT, 1))
     state = item.config.stash[STATE]
     settings = state.settings
     gate = item.stash.get(GATE, None)
@@ -104,10 +117,14 @@ def _fail_all_the_same(report: pytest.TestReport, verdict: Verdict) -> None:
 
 
 def _verdict_without_gate(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Verdict:
+    from harness.records import Verdict
+
     failed = report.when == "call" and isinstance(error, AssertionError | pytest.fail.Exception | None)
     outcome: Outcome = "fail" if failed else "error"
     if report.when == "call" and isinstance(error, UndecidedError):
         outcome = "inconclusive"
+    if error is not None and _timed_out(error):
+        outcome = "error"
     if isinstance(error, AssayError):
         reason = error.problem
     elif error is None:
@@ -127,6 +144,13 @@ def _verdict_without_gate(item: pytest.Item, report: pytest.TestReport, error: B
     )
 
 
+def _timed_out(error: BaseException) -> bool:
+    """Whether pytest-timeout stopped the test, which then says nothing of the candidate: it raises what a failed test raises."""
+    return any(
+        frame.f_globals.get("__name__") == "pytest_timeout" for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+
+
 def _why_skipped(report: pytest.TestReport) -> str:
     if hasattr(report, "wasxfail"):
         return f"xfailed: {report.wasxfail}"
@@ -138,18 +162,34 @@ class VerdictCollector:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._attempts: dict[str, int] = {}
+        self._decided: dict[str, Collection[str]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the verdicts off a report. xdist reports a crashed worker's test without any."""
-        self._state.verdicts.extend(carried_verdicts(report))
-        if report.failed and report.when not in ("setup", "call", "teardown"):
+        carried = carried_verdicts(report)
+        self._take(carried, report.nodeid, getattr(report, _ATTEMPT, 1))
+        if report.failed and report.when not in ("setup", "call", "teardown") and self._state.gates_something:
+            from harness.records import Verdict
+
             reason = f"the process that ran {report.nodeid} died"
             self._state.verdicts.append(Verdict(report.nodeid, "error", reason, test=report.nodeid))
-        told = any(verdict.outcome == "error" for verdict in carried_verdicts(report))
+        told = any(verdict.outcome == "error" for verdict in carried)
         if report.skipped and getattr(report, _MEASURES, False) and not told:
             spared_by, suite = getattr(report, _SPARED, ("", ""))
+            from harness.records import SkippedTest
+
             why = {name: said for name, said in (("spared_by", spared_by), ("suite", suite)) if said}
             self._state.skipped.append(SkippedTest(test=report.nodeid, reason=_why_skipped(report), **why))
+
+    def _take(self, carried: Sequence[Verdict], test: str, attempt: int) -> None:
+        """A decided gate stands, however often a plugin runs its test again; only what could not be measured is replaced."""
+        if attempt > self._attempts.get(test, 1):
+            self._state.verdicts = [one for one in self._state.verdicts if one.test != test or one.outcome != "error"]
+            self._decided[test] = {one.gate for one in self._state.verdicts if one.test == test}
+        self._attempts[test] = attempt
+        stand = self._decided.get(test, ())
+        self._state.verdicts.extend(one for one in carried if one.gate not in stand)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -169,4 +209,6 @@ class VerdictCollector:
         self._state.usage_error = found.get("usage_error") or self._state.usage_error
         self._state.deselected = max(self._state.deselected, found.get("deselected", 0))  # each collects all
         if found.get("facts") is not None:
+            from harness.records import ProcessFacts
+
             self._state.worker_facts.append(ProcessFacts.read(json.loads(found["facts"])))

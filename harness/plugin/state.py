@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.config.settings import Settings
 from harness.errors import AssayError, Complaints
 from harness.json_files import kept_json
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.notices import Notices
 from harness.plugin.options import read_settings
-from harness.records import Manifest, ProcessFacts, Sample, SkippedTest, Verdict
-from harness.runs.run import new_run_id
+from harness.runs.ids import new_run_id
 
 if TYPE_CHECKING:
+    from harness.config.settings import Settings
     from harness.gates.policy import Collected, ReleasePolicy
     from harness.plugin.baseline import BaselineRun
     from harness.plugin.progress import AnswerBar
+    from harness.records import Manifest, ProcessFacts, Sample, SkippedTest, Verdict
     from harness.runs import RunWriter
     from harness.session import Session
     from harness.tasks.base import TaskLike
@@ -44,11 +44,13 @@ class State:
         deselected: how many tests that gate were left out by -k, -m and the like.
         worker_facts: what the sessions in xdist workers found out, one entry a worker that measured.
         run_directory: where the finished run was written.
-        manifest: what was written of it there.
+        manifest: what was written of it there; None before.
         write_error: why it could not be.
         complaints: what is wrong with the configuration and what it names, noted during the collection.
         measured: tasks that the tests that are left will measure, by name and few-shot count; None where none gates.
         suites: those of which tests were collected; `running` those of the tests that are left.
+        workers_gate: whether the first xdist worker found tests that gate.
+        clashes: names that mean something else in this project than to the suites, in words.
         faults: test function -> what is wrong with the tasks and metrics that its source names.
         notices: shows what is logged.
         usage_error: the same and what is wrong with the options, until it is raised; no test runs then.
@@ -64,12 +66,14 @@ class State:
         self.deselected = 0
         self.worker_facts: list[ProcessFacts] = []
         self.run_directory: Path | None = None
-        self.manifest = Manifest()
+        self.manifest: Manifest | None = None
         self.write_error = ""
         self.complaints = Complaints()
         self.measured: Sequence[tuple[str, int | None]] | None = None
         self.suites: dict[str, Collected] = {}
         self.running: set[str] = set()
+        self.workers_gate = False
+        self.clashes: Sequence[str] = ()
         self.faults: dict[Any, AssayError] = {}
         self.notices = Notices(self.on_terminal)
         self.usage_error = ""
@@ -137,10 +141,16 @@ class State:
             return models.identities["candidate"].digest
         return ""
 
+    @property
+    def gates_something(self) -> bool:
+        """Whether anything in this session has to do with gates, here or in a worker."""
+        return bool(self.measured is not None or self.workers_gate or self.verdicts or self.deselected)
+
     def forecast(self) -> Iterator[str]:
         """What the run will do, in one line, and what is known already to go wrong; nothing of what cannot be told."""
         from harness.session.estimate import estimate
 
+        yield from self.clashes
         yield from (str(fault) for fault in self.faults.values())
         yield from self.policy.foreseen(self.suites, self.running)
         with contextlib.suppress(AssayError), warnings.catch_warnings(record=True) as told:
@@ -160,6 +170,7 @@ class State:
         """What the first worker noted; empty where it has not, or it was taken before."""
         noted: list[str] | None = kept_json(self._note("forecast"))
         self._note("forecast").unlink(missing_ok=True)
+        self.workers_gate |= noted is not None
         return noted or []
 
     def say(self, forecast: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from harness.plugin.state import State
+    from harness.records import Manifest
 
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow", "error": "red"}
 
@@ -41,20 +42,20 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
                 reporter.write_line(f"{'':<13}  remedy: {verdict.remedy}")
     if missed := describe_not_measured(state.skipped):
         reporter.write_line(f"not measured: {missed}", yellow=True)
-    if state.run_directory is not None:
-        if baseline := describe_baseline(state.manifest.baseline):
+    if (manifest := state.manifest) is not None and state.run_directory is not None:
+        if baseline := describe_baseline(manifest.baseline):
             reporter.write_line(f"baseline: {baseline}")
-        if unused := describe_unused_limits(state.manifest.unused_limits):
+        if unused := describe_unused_limits(manifest.unused_limits):
             reporter.write_line(f"limits: {unused}", yellow=True)
-        if unused := describe_unused_severities(state.manifest.unused_severities):
+        if unused := describe_unused_severities(manifest.unused_severities):
             reporter.write_line(f"severities: {unused}", yellow=True)
-        if idle := describe_idle_waivers(state.manifest.waivers, [verdict.gate for verdict in state.verdicts]):
+        if idle := describe_idle_waivers(manifest.waivers, [verdict.gate for verdict in state.verdicts]):
             reporter.write_line(printable(f"waivers: {idle}"), yellow=True)
-        if saved := describe_sequential(state.manifest.sequential):
+        if saved := describe_sequential(manifest.sequential):
             reporter.write_line(f"sequential: {saved}")
         if before := last_runs(state.run_directory):
             reporter.write_line(before)
-        reporter.write_line(_answers(state))
+        reporter.write_line(_answers(manifest))
         reporter.write_line(f"report: {_relative(state.run_directory / 'report.html')}")
     if state.usage_error:
         reporter.write_line(f"ERROR: {state.usage_error}", red=True)
@@ -62,8 +63,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
         reporter.write_line(f"the run could not be written: {state.write_error}", red=True, bold=True)
 
 
-def _answers(state: State) -> str:
-    manifest = state.manifest
+def _answers(manifest: Manifest) -> str:
     answers, training = manifest.answers, manifest.training
     text = f"answers: {answers.cached} from the cache, {answers.computed} computed"
     if training:

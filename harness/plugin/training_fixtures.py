@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-
-from harness.records import TrainingPoint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from harness.checks.data import Corpus, EvaluationItem, TokenLengths
     from harness.config import DataThresholds
     from harness.models.subject import Subject
+    from harness.records import TrainingPoint
     from harness.session import Session
     from harness.tasks.base import TaskLike
     from harness.training.history import TrainingHistory
@@ -186,7 +186,7 @@ def _whole_tasks(assay: Session, names: Iterable[str]) -> Iterator[TaskLike]:
     from harness.tasks.lm_eval import LmEvalTask
     from harness.tasks.lookup import find_task
 
-    whole = assay.settings.model_copy(update={"profile": Profile(name="whole")})
+    whole = replace(assay.settings, profile=Profile(name="whole"))
     for name in dict.fromkeys(names):
         task = assay.task(name)  # of a benchmark, the session's own object: its documents are read once
         yield task if isinstance(task, LmEvalTask) else find_task(name, whole)

@@ -1,16 +1,8 @@
-"""Runs: written by any number of processes, stored in one directory each, read back without a model."""
+"""Runs: written by any number of processes, stored in one directory each, read back without a model.
 
-from harness.records import RunOutcome, count_outcomes, overall_outcome
-from harness.runs.run import Run, list_runs, load_run, new_run_id
-from harness.runs.writer import RunWriter
+Names load on first use.
+"""
 
-__all__ = [
-    "Run",
-    "RunOutcome",
-    "RunWriter",
-    "count_outcomes",
-    "list_runs",
-    "load_run",
-    "new_run_id",
-    "overall_outcome",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

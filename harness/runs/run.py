@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import re
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RunError, show
 from harness.json_files import read_json_object
 from harness.records import VERDICTS_SCHEMA, Manifest, Role, RunOutcome, RunStatus, Sample, Verdict, overall_outcome
+from harness.runs.ids import is_run_id
 from harness.runs.samples import merge_parts, read_table, select, table_samples
 from harness.runs.upgrade import upgraded
 
@@ -30,7 +28,6 @@ VERDICTS = "verdicts.json"
 TRAINING = "training.json"
 PARTS = "parts"
 _REMAKE = "restore it or make the run again"
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -191,29 +188,6 @@ def _read_verdicts(path: Path) -> tuple[Verdict, ...]:
         except ValueError as error:
             raise RunError(f"{path} has a malformed verdict, verdicts[{nth}]: {error}", _REMAKE) from error
     return tuple(verdicts)
-
-
-def new_run_id() -> str:
-    """A run id that sorts by time: UTC to the second and six random hex digits, `20260131T094500Z-3fa9c1`."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-
-
-def is_run_id(text: str) -> bool:
-    """Whether a text can be the id of a run: a plain name of a directory."""
-    return _ID.fullmatch(text) is not None
-
-
-def check_run_id(run_id: str) -> str:
-    """`run_id` itself.
-
-    Raises:
-        RunError: it would not be a plain directory name.
-    """
-    if not is_run_id(run_id):
-        raise RunError(
-            f"run id {run_id!r} is not a plain name", "use letters, digits, '.', '_' and '-', at most 100 of them"
-        )
-    return run_id
 
 
 def partial_path(root: Path, run_id: str) -> Path:

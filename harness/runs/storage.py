@@ -13,8 +13,9 @@ from harness.digests import digest_bytes
 from harness.errors import RunError
 from harness.paths import cache_dir
 from harness.runs.codec import dump_json
+from harness.runs.ids import is_run_id
 from harness.runs.location import Location, write_atomically
-from harness.runs.run import MANIFEST, SAMPLES, TRAINING, VERDICTS, Run, in_order, is_run_id, list_runs, load_run
+from harness.runs.run import MANIFEST, SAMPLES, TRAINING, VERDICTS, Run, in_order, list_runs, load_run
 from harness.runs.secrets import without_secrets
 
 _log = logging.getLogger(__name__)

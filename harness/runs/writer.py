@@ -27,8 +27,9 @@ from harness.records import (
 from harness.runs.codec import dump_json
 from harness.runs.comparability import comparability_key
 from harness.runs.exporters import export_run
+from harness.runs.ids import check_run_id
 from harness.runs.location import write_atomically, write_error
-from harness.runs.run import MANIFEST, PARTS, SAMPLES, TRAINING, VERDICTS, check_run_id, load_run, partial_path
+from harness.runs.run import MANIFEST, PARTS, SAMPLES, TRAINING, VERDICTS, load_run, partial_path
 from harness.runs.samples import asked_of_candidate, encode_table, merge_parts, samples_table
 from harness.runs.secrets import without_secrets
 

@@ -17,6 +17,7 @@ from harness.json_files import load_json
 from harness.locks import held
 from harness.models.identity import adapter_digest
 from harness.models.identity import base_digest as whole_digest
+from harness.models.seals import TRAINED
 from harness.training.drawing import load_examples, load_rehearsal
 from harness.training.log import TrainingLog
 from harness.training.reading import rows_digest
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-PROVENANCE_FILE = "provenance.json"
 RECIPE_FILE = "recipe.json"
 _PROVENANCE_SCHEMA = 1
 _REQUIRED = frozenset({RECIPE_FILE})  # all else is sealed, by whatever names it has
@@ -213,16 +213,16 @@ def seal(directory: Path, recipe: Mapping[str, Any], provenance: Mapping[str, An
     """Write `recipe.json`, then `provenance.json` with the digest of every other file."""
     (directory / RECIPE_FILE).write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
     document = {"schema": _PROVENANCE_SCHEMA, **provenance, "files": _digests(directory)}
-    (directory / PROVENANCE_FILE).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    (directory / TRAINED).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def flaw(directory: Path) -> str | None:
     """What is wrong with a sealed adapter ("adapter_model.safetensors differs from its digest"), or None."""
     try:
-        sealed = load_json((directory / PROVENANCE_FILE).read_text(encoding="utf-8"))["files"]
+        sealed = load_json((directory / TRAINED).read_text(encoding="utf-8"))["files"]
         found = _digests(directory)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{PROVENANCE_FILE} cannot be read ({error})"
+        return f"{TRAINED} cannot be read ({error})"
     if missing := sorted((_REQUIRED | set(sealed)) - set(found)):
         return f"{missing[0]} is missing"
     changed = sorted(name for name, digest in found.items() if sealed.get(name) != digest)
@@ -233,5 +233,5 @@ def _digests(directory: Path) -> dict[str, str]:
     return {
         path.relative_to(directory).as_posix(): digest_file(path)
         for path in sorted(directory.rglob("*"))
-        if path.is_file() and path.name != PROVENANCE_FILE
+        if path.is_file() and path.name != TRAINED
     }

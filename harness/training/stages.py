@@ -17,8 +17,9 @@ from harness.json_files import read_json_object
 from harness.models.adapters.contents import CONFIG
 from harness.models.identity import adapter_digest
 from harness.models.resolve import ResolvedAdapter, ResolvedModel
+from harness.models.seals import TRAINED
 from harness.models.stack import Stack, Trust, merged_model
-from harness.training.cache import PROVENANCE_FILE, RECIPE_FILE, TrainedAdapter, cached, make_once, seal, train
+from harness.training.cache import RECIPE_FILE, TrainedAdapter, cached, make_once, seal, train
 from harness.training.log import LOG_FILE
 from harness.training.staged import Stage, StagedRecipe
 
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 STAGES_DIR = "stages"
 """Beside what was trained in stages: of each its recipe and its log."""
-_OF_ONE = (RECIPE_FILE, LOG_FILE, PROVENANCE_FILE, "README.md")
+_OF_ONE = (RECIPE_FILE, LOG_FILE, TRAINED, "README.md")
 
 Passes = Callable[[Stage, TrainedAdapter], None]
 """Raises where the training may not go on after a stage."""

@@ -126,7 +126,7 @@ def test_a_model_named_in_assay_yaml_starts_at_that_file(pytester: pytest.Pytest
     [
         (["--profile=nightly", "-n2"], "--profile=nightly is unknown*remedy: choose one of: demo, release, smoke"),
         (["--profile=nightly"], "--profile=nightly is unknown*remedy: choose one of: demo, release, smoke"),
-        (["--dtype=float8"], "*argument --dtype/--assay-dtype: invalid choice: 'float8'*bfloat16*"),
+        (["--dtype=float8"], "*argument --dtype: invalid choice: 'float8'*bfloat16*"),
         (
             ["-o", "assay_dtype=float8"],
             "--dtype is 'float8'*remedy: did you mean 'float32'? choose one of: auto, float32*",

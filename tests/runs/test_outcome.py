@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.records import WORST_FIRST, Outcome, Verdict
-from harness.runs import count_outcomes, overall_outcome
+from harness.records import WORST_FIRST, Outcome, Verdict, count_outcomes, overall_outcome
 
 
 def _verdicts(*outcomes: Outcome) -> list[Verdict]:

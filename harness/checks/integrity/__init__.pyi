@@ -18,12 +18,12 @@ from .model_change import model_changes_are_even as model_changes_are_even
 from .model_files import ModelFiles as ModelFiles
 from .model_files import model_is_complete as model_is_complete
 from .model_files import model_is_finite as model_is_finite
-from .model_record import model_is_as_made as model_is_as_made
 from .norms import norms_are_even as norms_are_even
 from .probe import Observed as Observed
 from .provenance import base_as_trained as base_as_trained
 from .provenance import precision_is_as_served as precision_is_as_served
 from .provenance import strength_as_trained as strength_as_trained
+from .sealed import files_are_as_recorded as files_are_as_recorded
 from .stack import combination_is_as_named as combination_is_as_named
 from .stack import member_is_sound as member_is_sound
 from .tensors import config_agrees_with_tensors as config_agrees_with_tensors

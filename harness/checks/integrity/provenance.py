@@ -11,8 +11,8 @@ from typing import Any
 from harness.gates import Check
 from harness.models.adapters.files import CONFIG, read_adapter_config, read_json
 from harness.models.identity import base_digest
+from harness.models.seals import TRAINED
 from harness.models.trainers.record import TrainingRecord
-from harness.training.cache import PROVENANCE_FILE
 
 # Recorded by the recipe or left at PEFT's default, which is all that a recipe's silence means.
 _STRENGTH = {
@@ -42,7 +42,7 @@ def strength_as_trained(adapter: Path, record: TrainingRecord | None = None) -> 
         AdapterError: a file beside the adapter cannot be read.
     """
     config, recipe = read_adapter_config(adapter), _provenance(adapter).get("recipe")
-    recorded, source = recipe.get("peft") if isinstance(recipe, Mapping) else None, PROVENANCE_FILE
+    recorded, source = recipe.get("peft") if isinstance(recipe, Mapping) else None, TRAINED
     if not isinstance(recorded, Mapping) and record is not None and record.strength:
         recorded, source = {key: config.get(key, default) for key, default in _STRENGTH.items()}, record.source
         recorded.update(record.strength)
@@ -165,7 +165,7 @@ def _said(config: Mapping[str, Any]) -> str:
 
 
 def _provenance(adapter: Path) -> Mapping[str, Any]:
-    file = adapter / PROVENANCE_FILE
+    file = adapter / TRAINED
     return read_json(file) if file.is_file() else {}
 
 

@@ -12,6 +12,7 @@ from harness.checks.integrity.files import adapter_is_finite, adapter_is_safe, a
 from harness.checks.integrity.lora import lora_pairs, scale_of
 from harness.checks.integrity.norms import squared_norm
 from harness.checks.integrity.provenance import base_as_trained, strength_as_trained
+from harness.checks.integrity.sealed import files_are_as_recorded
 from harness.checks.integrity.tensors import config_agrees_with_tensors, tensors_map_both_ways
 from harness.checks.integrity.tokenizer import tokenizer_is_the_bases
 from harness.gates import Check
@@ -38,6 +39,7 @@ def member_is_sound(
     adapter, base = member.directory, member.base.directory
     checks: Sequence[Check | None] = (
         adapter_is_safe(adapter, allowed=allowed),
+        files_are_as_recorded(adapter),
         tensors_map_both_ways(adapter, base, trust_remote_code=trust_remote_code),
         config_agrees_with_tensors(adapter, base, trust_remote_code=trust_remote_code),
         strength_as_trained(adapter),

@@ -15,10 +15,8 @@ from safetensors.torch import load_file, save_file
 
 from harness.checks import integrity
 from harness.checks.integrity.model_files import ModelFiles
-from harness.digests import digest_file
 from harness.errors import ModelError
 from harness.gates import Check
-from harness.models.identity import weights_digest
 from harness.models.loading import LoadOptions, load_model
 
 OPTIONS = LoadOptions("float32", "cpu")
@@ -26,7 +24,6 @@ WEIGHTS = "model.safetensors"
 MODEL_CHECKS: Sequence[Callable[[ModelFiles], Check]] = (
     integrity.model_is_complete,
     integrity.model_is_finite,
-    integrity.model_is_as_made,
     integrity.model_changes_are_even,
     integrity.model_keeps_the_tokens,
     integrity.model_keeps_the_template,
@@ -231,37 +228,3 @@ def test_an_eos_beyond_the_vocabulary_is_shown_as_its_id(tuned: ModelFiles) -> N
     (tuned.directory / "generation_config.json").write_text(json.dumps({"eos_token_id": 99999999}))
     check = integrity.model_ends_answers(tuned)
     assert not check.holds and "model.generate stops at 99999999 alone" in check.reason
-
-
-def recorded(model: ModelFiles, **changes: Any) -> None:
-    assert model.base is not None
-    record = model.directory / "assay-export.json"
-    made = {path.name: digest_file(path) for path in model.directory.iterdir() if path != record}
-    said = {"source": {"weights": weights_digest(model.base)}, "files": made, **changes}
-    record.write_text(json.dumps(said))
-
-
-def test_files_are_those_of_its_record(tuned: ModelFiles, tiny_adapter_dir: Path) -> None:
-    recorded(tuned)
-    assert failed(tuned) == {}
-    (tuned.directory / "README.md").write_text("what nobody computes with")
-    (tuned.directory / "chat_template.jinja").write_text("{{ messages }}")
-    assert "chat_template.jinja: changed since" in integrity.model_is_as_made(tuned).reason
-    (tuned.directory / "chat_template.jinja").unlink()
-    assert "chat_template.jinja: lost" in integrity.model_is_as_made(tuned).reason
-    recorded(tuned)
-    shutil.copy(tiny_adapter_dir / "adapter_model.safetensors", tuned.directory / "model-2.safetensors")
-    check = integrity.model_is_as_made(tuned)
-    assert not check.holds and "model-2.safetensors: not among" in check.reason and check.remedy
-
-
-@pytest.mark.parametrize("made", [{}, [], "x", {"../secret": "d"}])
-def test_a_record_that_tells_nothing_does_not_hold(tuned: ModelFiles, made: object) -> None:
-    recorded(tuned, files=made)
-    assert not integrity.model_is_as_made(tuned).holds
-
-
-def test_a_record_of_another_base_is_told(tuned: ModelFiles) -> None:
-    recorded(tuned, source={"weights": "another"})
-    check = integrity.model_is_as_made(tuned)
-    assert check.holds and "other weights than those of this base" in check.reason

@@ -1,0 +1,15 @@
+from .file import FILE_NAME as FILE_NAME
+from .file import Config as Config
+from .file import ConfigFile as ConfigFile
+from .file import find_config as find_config
+from .file import load_config as load_config
+from .profiles import BUILT_IN_PROFILES as BUILT_IN_PROFILES
+from .profiles import Profile as Profile
+from .sections import Forgetting as Forgetting
+from .sections import Judging as Judging
+from .sections import Safety as Safety
+from .sections import Serving as Serving
+from .thresholds import DataThresholds as DataThresholds
+from .thresholds import OverfittingThresholds as OverfittingThresholds
+from .thresholds import Thresholds as Thresholds
+from .thresholds import TrainingThresholds as TrainingThresholds
