@@ -54,6 +54,11 @@ class Option:
         return None if self.name in _ALIAS_ONLY else f"--{self.name}"
 
     @property
+    def names(self) -> list[str]:
+        """All names on the command line, the alias last."""
+        return [name for name in (self.short, self.alias) if name is not None]
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """How argparse is to take it."""
         if self.flag:

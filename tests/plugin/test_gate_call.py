@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,7 +11,7 @@ from harness.plugin.gating import Gate
 
 
 def test_a_check_that_does_not_apply_skips_its_test() -> None:
-    gate = Gate(*[cast(Any, None)] * 3)
+    gate = Gate(cast(Any, SimpleNamespace(stash=pytest.Stash())), *[cast(Any, None)] * 2)
     with pytest.raises(pytest.skip.Exception, match="does not apply"):
         gate(None)
     assert gate.verdicts == []
