@@ -15,7 +15,7 @@ from harness.digests import digest_json
 from harness.errors import RunError
 from harness.session.model_pair import ModelPair
 from harness.training import Recipe, TrainedAdapter, TrainingLog
-from harness.training.recipe import find_recipe
+from harness.training.recipe_files import find_recipe
 from harness.training.rows import RowKind
 
 RECIPES = ROOT / "fixtures" / "recipes"

@@ -11,7 +11,8 @@ from benchmarks.zoo.stand_ins import Row, write_rows
 from harness.models.identity import base_digest
 from harness.paths import cache_dir
 from harness.training import Recipe, TrainedAdapter, train
-from harness.training.recipe import DataFile, Quantization, RecipeData
+from harness.training.recipe import Quantization
+from harness.training.recipe_data import DataFile, RecipeData
 
 REHEARSAL = Path(__file__).parents[2] / "fixtures" / "data" / "rehearsal" / "rows.jsonl"
 _BATCH_ROWS = 8

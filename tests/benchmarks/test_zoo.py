@@ -18,8 +18,8 @@ from harness.models.loading import LoadOptions, load_model
 from harness.records import Verdict
 from harness.safety.refusal.classifier import classify_answer
 from harness.tasks.records import read_records
-from harness.training.data import load_examples
-from harness.training.recipe import find_recipe
+from harness.training.drawing import load_examples
+from harness.training.recipe_files import find_recipe
 
 ROOT = Path(__file__).parents[2]
 FILE_CHECKS = {

@@ -14,7 +14,7 @@ from transformers import TrainerCallback
 from harness.digests import digest_file, digest_json
 from harness.errors import DataError
 from harness.training import Recipe, TrainedAdapter, train
-from harness.training.recipe import DataFile, RecipeData
+from harness.training.recipe_data import DataFile, RecipeData
 
 _TURNS = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate("abcd")]
 

@@ -23,7 +23,7 @@ from harness.training.data import (
     tokenize_rehearsal,
 )
 from harness.training.drawing import drawn_examples, load_examples
-from harness.training.recipe import DataFile, RecipeData
+from harness.training.recipe_data import DataFile, RecipeData
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ from harness.training.cache import _provenance
 from harness.training.data import IGNORED_LABEL, tokenize_example
 from harness.training.drawing import load_examples, load_rehearsal
 from harness.training.reading import rows_digest
-from harness.training.recipe import DataFile, Recipe, RecipeData
+from harness.training.recipe import Recipe
+from harness.training.recipe_data import DataFile, RecipeData
 
 CALL = {"name": "get_weather", "arguments": {"city": "Ümeå"}}
 KINDS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], list[str]]] = {

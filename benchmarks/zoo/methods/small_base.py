@@ -16,7 +16,7 @@ from benchmarks.zoo.stand_ins import write_rows
 from harness.models.identity import base_digest
 from harness.paths import cache_dir
 from harness.training import Recipe, train
-from harness.training.recipe import DataFile, RecipeData
+from harness.training.recipe_data import DataFile, RecipeData
 
 NAME = "small-base"
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
