@@ -39,7 +39,7 @@ _CONVERSATIONS = {
 
 def files_are_whole(shipping: Shipping) -> Check:
     """The files are whole: of a model every parameter, of an adapter every tensor of its modules; no value is NaN. An adapter
-    ships on the weights it was approved on, from wherever they are loaded.
+    ships on the weights it was approved on, from wherever they are loaded, or merged into them.
     """
     try:
         fault = next((check for check in _of_files(shipping) if not check.holds), None)
@@ -64,7 +64,7 @@ def _of_files(shipping: Shipping) -> Iterator[Check]:
         yield adapter_is_safe(own, allowed=options.allowed_files)
         yield tensors_map_both_ways(own, weights, trust_remote_code=options.trust_remote_code)
         yield adapter_is_finite(own)
-        yield is_on_the_candidates_weights(shipping)
+    yield is_on_the_candidates_weights(shipping)
 
 
 def tokens_are_the_candidates(shipping: Shipping) -> Check:

@@ -16,6 +16,7 @@ from tiny import save_tiny_adapter
 from harness.checks import release
 from harness.config import Config
 from harness.config.settings import make_settings
+from harness.models.export import Source, Target, export
 from harness.session import Session
 
 Tensors = dict[str, torch.Tensor]
@@ -115,6 +116,31 @@ def test_other_weights_are_told_under_any_name(
 ) -> None:
     check = release.files_are_whole(shipping(rewrite(learner_dir, tmp_path / "copy", change)))
     assert not check.holds and "other weights than the candidate" in check.reason
+
+
+@pytest.mark.parametrize(
+    ("changed", "holds"),
+    [("", True), ("input_layernorm", False), ("down_proj", False), ("q_proj", True)],
+    ids=["nothing", "a norm", "a layer without the adapter", "a layer with it"],
+)
+def test_what_the_adapter_leaves_alone_is_the_bases_in_a_merged_model(
+    changed: str, holds: bool, shipping: Callable[..., release.Shipping], learner_dir: Path, tmp_path: Path
+) -> None:
+    """In any type; what the adapter changed is judged by how it acts."""
+    adapter = save_tiny_adapter(learner_dir, tmp_path / "queries", targets=["q_proj", "v_proj"], scale=0.1)
+
+    def change(tensors: Tensors) -> Tensors:
+        return {name: one + 0.02 if changed and changed in name else one for name, one in half(tensors).items()}
+
+    other = rewrite(learner_dir, tmp_path / "other", change)
+    merged = export(Source("candidate", other, adapter, {}), Target("merged"), tmp_path / "merged")
+    config = Config(root=tmp_path, tasks={"pets": TASK})
+    measured = Session(
+        make_settings(config, model=str(learner_dir), adapter=str(adapter), shipped=str(merged))
+    ).shipping
+    check = release.files_are_whole(measured)
+    assert check.holds == holds
+    assert holds or "merged into other weights" in check.reason
 
 
 def test_embeddings_that_lack_a_token_of_the_candidates_are_no_crash(
