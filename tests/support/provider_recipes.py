@@ -58,7 +58,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def make_served(tmp_path: Path) -> MakeServed:
-    """Write rows and a recipe of method openai; keywords replace its keys, `trainer` and `limits` are merged in."""
+    """Write rows and a recipe of method openai; keywords replace its keys, as `whole` does; `trainer` and `limits` add."""
 
     def make(
         sent: list[dict[str, Any]] | None = None,
@@ -67,6 +67,7 @@ def make_served(tmp_path: Path) -> MakeServed:
         url: str = "https://api.example.com/v1",
         trainer: dict[str, Any] | None = None,
         limits: dict[str, Any] | None = None,
+        whole: dict[str, Any] | None = None,
         **changes: Any,
     ) -> Recipe:
         lines = [json.dumps(row) + "\n" for row in (rows(count) if sent is None else sent)]
@@ -78,6 +79,7 @@ def make_served(tmp_path: Path) -> MakeServed:
             "trainer": {"n_epochs": 2, **(trainer or {})},
             "limits": {"tokens": 100_000, **(limits or {})},
             **changes,
+            **(whole or {}),
         }
         (tmp_path / "served.yaml").write_text(yaml.safe_dump(document))
         return load_recipe(tmp_path / "served.yaml", root=tmp_path)
