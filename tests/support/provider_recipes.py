@@ -42,7 +42,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key in the environment, and no waiting."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(job, "_LEAST_WAIT_S", 0.001)
-    monkeypatch.setattr(api, "PATIENCE", RetryPolicy(tries=4, first_wait_s=0.001, longest_wait_s=0.002))
+    for policy in ("FIRST", "PATIENCE"):
+        monkeypatch.setattr(api, policy, RetryPolicy(tries=4, first_wait_s=0.001, longest_wait_s=0.002))
 
 
 @pytest.fixture

@@ -43,6 +43,14 @@ def test_rows_are_shown_as_sent_with_what_they_cost_and_nobody_is_asked(
     )
 
 
+def test_check_tells_what_it_will_cost(
+    here: Path, make_served: MakeServed, serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_served(url=serve(Provider()).url)
+    assert main(["check", "--adapter=recipe:served.yaml"]) == 0
+    assert "recipe served: rows: 12 train; about 580 tokens in 2 epochs" in capsys.readouterr().out
+
+
 def test_what_costs_too_much_is_shown_and_refused(
     here: Path, make_served: MakeServed, capsys: pytest.CaptureFixture[str]
 ) -> None:
