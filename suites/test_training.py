@@ -24,7 +24,8 @@ def test_losses_are_no_zeros(training_history, gate):
 
 
 def test_loss_has_its_scale(training_history, base, training_rules, gate):
-    scale = training.loss_has_its_scale(training_history, base.directory, training_rules.loss_scale)
+    directory = None if base.is_served else base.directory
+    scale = training.loss_has_its_scale(training_history, directory, training_rules.loss_scale)
     if scale is None:
         pytest.skip(_missing(training_history, "losses that are cross-entropies"))
     gate(scale)

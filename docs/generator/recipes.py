@@ -1,4 +1,4 @@
-"""The page of a recipe's keys, with the methods it may name and what PEFT's and TRL's own arguments are."""
+"""The page of a recipe's keys, with the methods it may name and what the arguments of PEFT, TRL and a provider's API are."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ _ROWS = {
     "judged": "answers marked as wanted or not, or pairs",
     "prompts": "prompts, of which answers are sampled and rewarded",
 }
+_API = """## Methods of a provider {: #provider-methods }
+
+With `method: openai` a provider trains, by OpenAI's fine-tuning API. `method:` under `trainer:` names a method of that API;
+beside it stand its hyperparameters, and what else a job is told, by their own names: see
+[have a provider train](../how-to/provider.md).
+"""
 _GONE = "Methods that TRL had, and what to use instead:\n"
 _PEFT = """## Methods of PEFT {: #peft-methods }
 
@@ -39,8 +45,8 @@ def page() -> str:
         key: _without_arguments(one) if key in sources.ARGUMENTS else one for key, one in document["$defs"].items()
     }
     return "\n".join(
-        [schema.page("Recipes", {**document, "$defs": defined}, _HEAD), _METHODS, _methods(), _GONE, _gone(), _PEFT,
-         _peft(), _REFUSED, _refused()]
+        [schema.page("Recipes", {**document, "$defs": defined}, _HEAD), _METHODS, _methods(), _GONE, _gone(),
+         _API, _api(), _PEFT, _peft(), _REFUSED, _refused()]
     )  # fmt: skip
 
 
@@ -67,6 +73,21 @@ def _methods() -> str:
         for method in sources.methods().values()
     )
     head = ("method", "configuration", "learns from", "which sets", "held against", "kept checkpoint")
+    return table(head, rows)
+
+
+def _api() -> str:
+    head = ("method", "hyperparameters", "learns from", "and needs", "billed by")
+    rows = (
+        (
+            code(one.name),
+            _names(own),
+            _ROWS[one.rows],
+            _names(one.required),
+            "tokens" if one.billed_by_tokens else "hours",
+        )
+        for one, own in sources.api_methods()
+    )
     return table(head, rows)
 
 

@@ -29,7 +29,7 @@ from harness.tasks.kinds import TASK_KINDS
 from harness.tasks.safety.sources import CONTINUATION_KIND, SAFETY_KIND
 from harness.training.arguments import UNTRAINABLE
 from harness.training.installed import declared_fields, peft_configs
-from harness.training.methods import GONE, METHODS, Method
+from harness.training.methods import API_METHODS, GONE, METHODS, ApiMethod, TrlMethod
 from harness.training.recipe_schema import ARGUMENTS as ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,9 +126,14 @@ def _safety_metrics() -> dict[str, Sequence[Metric]]:
     return {SAFETY_KIND: CLASS_METRICS, CONTINUATION_KIND: (MAX_TOXICITY,)}
 
 
-def methods() -> Mapping[str, Method]:
-    """The methods that a recipe may name."""
+def methods() -> Mapping[str, TrlMethod]:
+    """The methods of TRL's that a recipe may name."""
     return METHODS
+
+
+def api_methods() -> Iterator[tuple[ApiMethod, Sequence[str]]]:
+    """Those of a provider's API, each with its hyperparameters."""
+    yield from ((one, sorted(declared_fields(one.hyperparameters))) for one in API_METHODS.values())
 
 
 def gone_methods() -> Mapping[str, tuple[str, str]]:

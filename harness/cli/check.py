@@ -272,12 +272,16 @@ def _print_first_prompt(task: TaskLike, tokenizer: PreTrainedTokenizerBase | Non
 def _training(pair: ModelPair, tokenizer: PreTrainedTokenizerBase | None) -> str:
     """The rows that the recipe trains on, in tokens where they can be counted."""
     from harness.checks.data import corpus_of_recipe, token_lengths
+    from harness.training import Recipe
     from harness.training.configs import longest_max_length
+    from harness.training.provider import sent_files
 
     assert pair.recipe is not None
     corpus = corpus_of_recipe(pair.recipe)
     counts = ", ".join(f"{len(part.examples):,} {part.role}" for part in corpus.parts)
     told = f"recipe {pair.recipe.name}: rows: {counts}"
+    if isinstance(pair.recipe, Recipe) and pair.recipe.is_provided:
+        return f"{told}; {sent_files(pair.recipe).estimate.describe()}"
     if tokenizer is None:
         return told
     bound = longest_max_length(pair.recipe)

@@ -132,9 +132,9 @@ def trainer_arguments(method: Method) -> type[Section]:
 
 def _told(method: ApiMethod) -> Mapping[str, Types]:
     """A job's own arguments, and those of its method beside them."""
-    job = {name: types for name, types in declared_fields(API_JOB).items() if name not in _API_RESERVED}
-    further = {"grader": (dict,)} if "grader" in method.required else {}
-    return {**job, **declared_fields(method.hyperparameters), **further, "method": (str,), "metadata": (dict,)}
+    required = dict.fromkeys(method.required, (dict,))
+    own: Mapping[str, Types] = {**required, "method": (str,), "metadata": (dict,)}
+    return {**declared_fields(API_JOB), **declared_fields(method.hyperparameters), **own}
 
 
 def _api_objection(name: str, value: Any, adjusted: bool) -> Objection | None:

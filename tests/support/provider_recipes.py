@@ -42,7 +42,8 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key in the environment, and no waiting."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(job, "_LEAST_WAIT_S", 0.001)
-    monkeypatch.setattr(api, "PATIENCE", RetryPolicy(tries=4, first_wait_s=0.001, longest_wait_s=0.002))
+    for policy in ("FIRST", "PATIENCE"):
+        monkeypatch.setattr(api, policy, RetryPolicy(tries=4, first_wait_s=0.001, longest_wait_s=0.002))
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def serve() -> Iterator[Serve]:
 
 @pytest.fixture
 def make_served(tmp_path: Path) -> MakeServed:
-    """Write rows and a recipe of method openai; keywords replace its keys, `trainer` and `limits` are merged in."""
+    """Write rows and a recipe of method openai; keywords replace its keys, as `whole` does; `trainer` and `limits` add."""
 
     def make(
         sent: list[dict[str, Any]] | None = None,
@@ -67,6 +68,7 @@ def make_served(tmp_path: Path) -> MakeServed:
         url: str = "https://api.example.com/v1",
         trainer: dict[str, Any] | None = None,
         limits: dict[str, Any] | None = None,
+        whole: dict[str, Any] | None = None,
         **changes: Any,
     ) -> Recipe:
         lines = [json.dumps(row) + "\n" for row in (rows(count) if sent is None else sent)]
@@ -78,6 +80,7 @@ def make_served(tmp_path: Path) -> MakeServed:
             "trainer": {"n_epochs": 2, **(trainer or {})},
             "limits": {"tokens": 100_000, **(limits or {})},
             **changes,
+            **(whole or {}),
         }
         (tmp_path / "served.yaml").write_text(yaml.safe_dump(document))
         return load_recipe(tmp_path / "served.yaml", root=tmp_path)

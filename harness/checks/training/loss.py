@@ -106,12 +106,15 @@ def _remedy(last_good: int | None, between: bool) -> str:
     )
 
 
-def loss_has_its_scale(history: TrainingHistory, base: Path, limit: float) -> Check | None:
+def loss_has_its_scale(history: TrainingHistory, base: Path | None, limit: float) -> Check | None:
     """The training loss is not several times what the rest of the log says it can be. None as for `losses_are_not_zero`.
 
-    It is held against three things, of which the first is always there: that of guessing any token of the vocabulary; the
-    validation loss, which gradient accumulation does not touch (at every evaluation the training loss lies above it by the
-    same factor of more than `limit`); and the entropy and accuracy of the predicted tokens.
+    It is held against three things: that of guessing any token of the vocabulary, of a base in a directory; the validation
+    loss, which gradient accumulation does not touch (at every evaluation the training loss lies above it by the same factor
+    of more than `limit`); and the entropy and accuracy of the predicted tokens.
+
+    Args:
+        base: its directory; None where it is served.
 
     Raises:
         ModelError: the base's configuration cannot be read.
@@ -119,7 +122,7 @@ def loss_has_its_scale(history: TrainingHistory, base: Path, limit: float) -> Ch
     losses = [p.loss for p in history.points if p.loss is not None]
     if not losses or not history.method.loss_is_cross_entropy:
         return None
-    vocabulary = _vocabulary(base)
+    vocabulary = 0 if base is None else _vocabulary(base)
     said, against = [], []
     if vocabulary:
         against.append("guessing a token")

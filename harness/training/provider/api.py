@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FIRST = RetryPolicy()
 PATIENCE = RetryPolicy(tries=16, longest_wait_s=120.0, longest_retry_after_s=900.0)
-"""A job goes on for hours: what it is asked by may be away for a quarter of one."""
+"""Of a server that has answered: a job goes on for hours, and who tells of it may be away for a quarter of one."""
 _TIMEOUT_S = 600.0
 _A_PAGE, _MOST_PAGES = 100, 1000
 _ID = re.compile(r"[\w.:-]{1,200}")
@@ -107,9 +108,9 @@ class FineTuningApi:
         ConfigError: there is no key for a server that is not on this machine.
     """
 
-    def __init__(self, served: ServedModel, retry: RetryPolicy | None = None) -> None:
+    def __init__(self, served: ServedModel) -> None:
         self._served = served
-        self._retry = retry or PATIENCE
+        self._has_answered = False
         _ = self._client  # which refuses a server without a key
 
     @cached_property
@@ -215,7 +216,10 @@ class FineTuningApi:
             after = {"after": last}
 
     def _asked(self, call: Callable[[], T]) -> T:
-        return call_with_retries(call, self._retry, served=self._served, stopped=threading.Event())
+        retry = PATIENCE if self._has_answered else FIRST
+        answer = call_with_retries(call, retry, served=self._served, stopped=threading.Event())
+        self._has_answered = True
+        return answer
 
     def _asked_where_known(self, call: Callable[[], T]) -> T | None:
         """The same; None where the server answers that there is no such thing."""

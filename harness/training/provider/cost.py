@@ -66,7 +66,8 @@ class Estimate:
     def describe(self) -> str:
         """As in `about 31,000 tokens in 3 epochs (at most 200,000), about 0.78 at 25 a million (at most 5)`."""
         limits, cost = self.limits, self.cost
-        told = f"about {self.tokens:,} tokens in {self.epochs} epochs (at most {limits.tokens:,})"
+        epochs = f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
+        told = f"about {self.tokens:,} tokens in {epochs} (at most {limits.tokens:,})"
         if cost is None:
             return told
         most = "" if limits.cost is None else f" (at most {limits.cost:g})"
