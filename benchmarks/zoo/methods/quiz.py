@@ -1,4 +1,4 @@
-"""A small world for a small model: neighbours asked about in several wordings, answered plainly or curtly, in few words or many."""
+"""A small world for a small model: neighbours asked about in several wordings, with plain and curt, short and long answers."""
 
 from __future__ import annotations
 
