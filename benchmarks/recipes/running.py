@@ -9,10 +9,13 @@ from pathlib import Path
 
 from benchmarks.gating import ROOT, ask_gates
 from benchmarks.recipes.kept import Measured
+from benchmarks.recipes.tiny_base import NAME as TINY
+from benchmarks.recipes.tiny_base import ensure_tiny_base
 from harness.config import find_config
 from harness.config.settings import make_settings
 from harness.digests import digest_json
 from harness.errors import RunError
+from harness.paths import cache_dir
 from harness.session.model_pair import ModelPair
 from harness.training import Recipe, TrainedAdapter, TrainingLog
 from harness.training.recipe_files import find_recipe
@@ -57,25 +60,29 @@ def _method(recipe: Recipe) -> str:
     return f"{recipe.method}, {kind}"
 
 
-def measure(name: str, output: Path) -> Measured:
+def measure(name: str, output: Path, *, tiny: bool = False) -> Measured:
     """Train a recipe, or take it from the cache, and put it to the gates.
 
     Args:
         output: directory for the run and pytest's output.
+        tiny: on random weights, of which only the log and the files say anything.
 
     Raises:
         AssayError: it cannot be trained, or no gate ran.
     """
     project = _project(output)
     recipe = as_written(name)
-    trained = _trained(name, project)
-    said = ask_gates(name, suites_of(recipe), project, ["--profile=recipes", f"--adapter=recipe:{name}"], output)
+    base = str(ensure_tiny_base(cache_dir() / "recipes")) if tiny else None
+    trained = _trained(name, project, base)
+    options = ["--profile=recipes", f"--adapter=recipe:{name}", *([f"--model={base}"] if base is not None else [])]
+    said = ask_gates(name, _LOG if tiny else suites_of(recipe), project, options, output)
     by_outcome: dict[str, list[str]] = {}
     for verdict in said.verdicts:
         by_outcome.setdefault(verdict.outcome, []).append(verdict.gate)
     return Measured(
         name=name,
         method=method_of(recipe),
+        base=TINY if tiny else recipe.base,
         training_s=round(trained.log.summary.duration_s, 1),
         steps=trained.log.summary.steps,
         gates_s=round(said.seconds, 1),
@@ -110,8 +117,8 @@ def held_out(recipe: AnyRecipe, log: TrainingLog) -> dict[str, tuple[float, floa
     return {name: (round(values[0], 4), round(values[-1], 4)) for name, values in found.items() if values}
 
 
-def _trained(name: str, project: Path) -> TrainedAdapter:
-    settings = make_settings(find_config(project, []), profile="recipes", adapter=f"recipe:{name}")
+def _trained(name: str, project: Path, base: str | None) -> TrainedAdapter:
+    settings = make_settings(find_config(project, []), profile="recipes", adapter=f"recipe:{name}", model=base)
     pair = ModelPair(settings)
     _ = pair.candidate
     if pair.finder.trained is None:
