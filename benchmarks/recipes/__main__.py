@@ -1,6 +1,6 @@
 """Every recipe that ships, trained on the embedded model and put to the gates.
 
-    python -m benchmarks.recipes [--only NAME] [--anew] [--page] [--output DIR]
+    python -m benchmarks.recipes [--only NAME] [--tiny] [--anew] [--page] [--output DIR]
 
 A recipe whose row is there and up to date is left alone, so that a run may be stopped and taken up again; adapters come from
 the user's cache where they are there. Each row is kept as soon as it is known (benchmarks/recipes/measured.json), and the page
@@ -35,17 +35,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     output = parsed.output or Path(tempfile.mkdtemp(prefix="assay-recipes-"))
     if wanted:
         print(f"runs and output of pytest: {output}", flush=True)
-    lost = [name for name in wanted if not _measured(name, output)]
+    lost = [name for name in wanted if not _measured(name, output, tiny=parsed.tiny)]
     PAGE.write_text(page(load()), encoding="utf-8")
     print(f"{PAGE}: {len(load())} of {len(recipe_names())} recipes")
     return 1 if lost else 0
 
 
-def _measured(name: str, output: Path) -> bool:
+def _measured(name: str, output: Path, *, tiny: bool) -> bool:
     import transformers  # noqa: F401  # its logger keeps the stderr of its import, which would be pytest's, closed later
 
     try:
-        row = measure(name, output)
+        row = measure(name, output, tiny=tiny)
     except AssayError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return False
@@ -70,6 +70,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", choices=recipe_names(), metavar="NAME", help="may be given several times"
     )
+    parser.add_argument("--tiny", action="store_true", help="on two random layers; only data and log are gated")
     parser.add_argument("--anew", action="store_true", help="also what has its row")
     parser.add_argument("--page", action="store_true", help="measure nothing, and write the page of the rows there are")
     parser.add_argument("--output", type=Path, help="where runs and output go (default: a new temporary directory)")

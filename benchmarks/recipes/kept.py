@@ -20,6 +20,7 @@ class Measured:
     Attributes:
         name: of the recipe.
         method: as the recipe names it, with the method of PEFT.
+        base: that it was trained on, and is held against.
         training_s: wall time of the training, however often it was interrupted.
         steps: optimizer steps taken.
         gates_s: wall time of the gates.
@@ -33,6 +34,7 @@ class Measured:
 
     name: str
     method: str
+    base: str
     training_s: float
     steps: int
     gates_s: float

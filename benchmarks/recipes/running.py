@@ -9,14 +9,18 @@ from pathlib import Path
 
 from benchmarks.gating import ROOT, ask_gates
 from benchmarks.recipes.kept import Measured
+from benchmarks.recipes.tiny_base import NAME as TINY
+from benchmarks.recipes.tiny_base import ensure_tiny_base
 from harness.config import find_config
 from harness.config.settings import make_settings
 from harness.digests import digest_json
 from harness.errors import RunError
+from harness.paths import cache_dir
 from harness.session.model_pair import ModelPair
 from harness.training import Recipe, TrainedAdapter, TrainingLog
 from harness.training.recipe_files import find_recipe
 from harness.training.rows import RowKind
+from harness.training.staged import AnyRecipe
 
 RECIPES = ROOT / "fixtures" / "recipes"
 _PROJECT = Path(__file__).with_name("project.yaml")
@@ -33,18 +37,22 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.yaml"))
 
 
-def as_written(name: str) -> Recipe:
+def as_written(name: str) -> AnyRecipe:
     """The recipe of that name."""
     return find_recipe(name, ROOT, find_config(_PROJECT, []).tasks)
 
 
-def recipe_digest(recipe: Recipe) -> str:
+def recipe_digest(recipe: AnyRecipe) -> str:
     """What a recipe says, comments apart."""
     return digest_json(recipe.to_json())
 
 
-def method_of(recipe: Recipe) -> str:
-    """What it trains by: the method, and the method of PEFT."""
+def method_of(recipe: AnyRecipe) -> str:
+    """What it trains by: the method, and the method of PEFT; of stages each's."""
+    return ", then ".join(_method(one) for one in recipe.parts)
+
+
+def _method(recipe: Recipe) -> str:
     if recipe.trains_whole:
         return f"{recipe.method}, all weights"
     flags = [name for name in ("use_dora", "use_rslora") if recipe.peft_arguments.get(name)]
@@ -52,25 +60,29 @@ def method_of(recipe: Recipe) -> str:
     return f"{recipe.method}, {kind}"
 
 
-def measure(name: str, output: Path) -> Measured:
+def measure(name: str, output: Path, *, tiny: bool = False) -> Measured:
     """Train a recipe, or take it from the cache, and put it to the gates.
 
     Args:
         output: directory for the run and pytest's output.
+        tiny: on random weights, of which only the log and the files say anything.
 
     Raises:
         AssayError: it cannot be trained, or no gate ran.
     """
     project = _project(output)
     recipe = as_written(name)
-    trained = _trained(name, project)
-    said = ask_gates(name, suites_of(recipe), project, ["--profile=recipes", f"--adapter=recipe:{name}"], output)
+    base = str(ensure_tiny_base(cache_dir() / "recipes")) if tiny else None
+    trained = _trained(name, project, base)
+    options = ["--profile=recipes", f"--adapter=recipe:{name}", *([f"--model={base}"] if base is not None else [])]
+    said = ask_gates(name, _LOG if tiny else suites_of(recipe), project, options, output)
     by_outcome: dict[str, list[str]] = {}
     for verdict in said.verdicts:
         by_outcome.setdefault(verdict.outcome, []).append(verdict.gate)
     return Measured(
         name=name,
         method=method_of(recipe),
+        base=TINY if tiny else recipe.base,
         training_s=round(trained.log.summary.duration_s, 1),
         steps=trained.log.summary.steps,
         gates_s=round(said.seconds, 1),
@@ -86,25 +98,27 @@ def measure(name: str, output: Path) -> Measured:
     )
 
 
-def suites_of(recipe: Recipe) -> Sequence[str]:
-    """What is asked of what it makes: a model of answers or calls also does its task; a reward model has its log alone."""
+def suites_of(recipe: AnyRecipe) -> Sequence[str]:
+    """What is asked of what it makes: a model of answers or calls also does its task; a reward model has its log alone. Of stages
+    the last one tells."""
+    recipe = recipe.parts[-1]
     if recipe.how.task_type == "SEQ_CLS":
         return _LOG
     return _SUITES.get(recipe.how.rows, _WITH_TASK if recipe.grader else _MODEL)
 
 
-def held_out(recipe: Recipe, log: TrainingLog) -> dict[str, tuple[float, float]]:
+def held_out(recipe: AnyRecipe, log: TrainingLog) -> dict[str, tuple[float, float]]:
     """Figures of the evaluations, first and last of them: the loss, and what the method logs of preferences and rewards."""
     losses = [p.eval_loss for p in log.points if p.eval_loss is not None]
     found: dict[str, Sequence[float]] = {"loss": losses}
     for quantity in ("accuracy", "margin", "reward"):
-        for key in recipe.how.log.keys.get(quantity, ()):
+        for key in recipe.parts[-1].how.log.keys.get(quantity, ()):
             found[quantity] = [value for _, value in log.evaluated.get(key, ())]
     return {name: (round(values[0], 4), round(values[-1], 4)) for name, values in found.items() if values}
 
 
-def _trained(name: str, project: Path) -> TrainedAdapter:
-    settings = make_settings(find_config(project, []), profile="recipes", adapter=f"recipe:{name}")
+def _trained(name: str, project: Path, base: str | None) -> TrainedAdapter:
+    settings = make_settings(find_config(project, []), profile="recipes", adapter=f"recipe:{name}", model=base)
     pair = ModelPair(settings)
     _ = pair.candidate
     if pair.finder.trained is None:

@@ -15,10 +15,10 @@ _HEAD = """# What became of each recipe
 
 `make recipes` trains every recipe of `fixtures/recipes/` on the embedded model (SmolLM2-135M), on CPUs, and puts what it makes to
 the gates that ship, at small sizes. A gate is *undecided* where so few items leave it open. Figures held out are of the first and
-the last evaluation of the training. Minutes are of training and of
-gates, on a machine of two cores that did other things too.
+the last evaluation of the training. Minutes are of training and of gates, on a machine of two cores that did other things too.
+A base called tiny is two random layers (`--tiny`), where minutes forbid more: there data and log are gated alone.
 """
-_COLUMNS = ("recipe", "method", "steps", "minutes", "held out", "passed", "undecided", "failed", "digest")
+_COLUMNS = ("recipe", "method", "base", "steps", "minutes", "held out", "passed", "undecided", "failed", "digest")
 _NOT_RUN = "not run yet"
 _CHANGED = "changed since"
 
@@ -32,11 +32,12 @@ def page(rows: Mapping[str, Measured]) -> str:
 def _row(name: str, row: Measured | None) -> str:
     recipe = as_written(name)
     if row is None:
-        return _line([f"`{name}`", method_of(recipe), _NOT_RUN, *[""] * (len(_COLUMNS) - 3)])
+        return _line([f"`{name}`", method_of(recipe), "", _NOT_RUN, *[""] * (len(_COLUMNS) - 4)])
     changed = "" if row.recipe_digest == recipe_digest(recipe) else f" ({_CHANGED})"
     return _line([
         f"`{name}`{changed}",
         row.method,
+        row.base,
         str(row.steps),
         f"{row.training_s / 60:.1f} + {row.gates_s / 60:.1f}",
         ", ".join(f"{key} {first:.2f} → {last:.2f}" for key, (first, last) in row.held_out.items()),

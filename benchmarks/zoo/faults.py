@@ -199,8 +199,11 @@ RELEASE_EXHIBITS = (
 """What ships, right and wrong, of the first healthy adapter: 8 and 12."""
 
 
-def _schooled(lesson: Callable[[], Lesson], *caught_by: str) -> Exhibit:
-    return Exhibit(lesson.__name__, Schooled(lesson), caught_by, select=TRAINING)
+def _schooled(lesson: Callable[[], Lesson], *caught_by: str, select: Sequence[str] = TRAINING) -> Exhibit:
+    return Exhibit(lesson.__name__, Schooled(lesson), caught_by, select=select)
+
+
+_STAGES = (*TRAINING, "suites/test_task.py")
 
 
 METHOD_EXHIBITS = (
@@ -217,5 +220,7 @@ METHOD_EXHIBITS = (
     _schooled(methods.packing_leaks, "overfitting/loss_as_logged/*"),
     _schooled(methods.answers_learnt),
     _schooled(methods.mask_covers_everything, "overfitting/loss_as_logged/*"),
+    _schooled(methods.two_stages, select=_STAGES),
+    _schooled(methods.second_stage_forgets_the_first, "task/neighbours/exact_match/*", select=_STAGES),
 )
-"""What goes wrong by the method of a training, on the small base: 7 and 6."""
+"""What goes wrong by the method of a training, on the small base: 8 and 7."""

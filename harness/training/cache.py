@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from harness.digests import digest_file, digest_json
 from harness.json_files import load_json
 from harness.locks import held
+from harness.models.device import choose_device
 from harness.models.identity import adapter_digest
 from harness.models.identity import base_digest as whole_digest
 from harness.models.seals import TRAINED
+from harness.training.dense import trains_dense
 from harness.training.drawing import load_examples, load_rehearsal
 from harness.training.log import TrainingLog
 from harness.training.reading import rows_digest
@@ -155,10 +157,18 @@ def _provenance(recipe: Recipe, base: str, start: Path | None = None) -> dict[st
         "data": {role: rows_digest(recipe, file) for role, file in files.items()},
         **({"rewards": rewards_digest(recipe)} if recipe.reward else {}),
         **_reading(recipe),
+        **_computed(recipe),
         "base": base,
         **({"start": adapter_digest(start)} if start is not None else {}),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
+
+
+def _computed(recipe: Recipe) -> dict[str, Any]:
+    """How packed weights are computed with, where not by the kernels they are packed for: gradients are rounded otherwise."""
+    if recipe.quantization == "none":
+        return {}
+    return {"computed": "dense"} if trains_dense(recipe, str(choose_device())) else {}
 
 
 def _reading(recipe: Recipe) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from harness.training.callbacks import (
     check_trained_tokens,
 )
 from harness.training.configs import peft_config, trainer_class, trainer_config
+from harness.training.dense import trains_dense
 from harness.training.log import TrainingLog, TrainingSummary, points_from_history, series_of
 from harness.training.prepared import Prepared, dataset_of, evaluated_on, prepare_rows
 from harness.training.recipe import Recipe
@@ -126,7 +127,10 @@ def _prepare(
     rewards = rewards_of(recipe, data.examples, int(tokenizer.eos_token_id))
     load = LoadOptions("float32" if recipe.trains_whole else dtype_name(dtype), str(device), recipe.quantization)
     set_seed(arguments.seed)  # before the head of a reward model is drawn
-    model = load_base(Path(base_path), load, trainable=True, scores=method.task_type == "SEQ_CLS")
+    dense = trains_dense(recipe, str(device))
+    if dense:
+        _log.info("recipe %s: %s weights are computed with dense on %s", recipe.name, recipe.quantization, device)
+    model = load_base(Path(base_path), load, trainable=not dense, scores=method.task_type == "SEQ_CLS")
     check_target_modules(recipe.peft_arguments.get("target_modules"), model)
     check_trained_tokens(recipe, model)
     if start is not None:

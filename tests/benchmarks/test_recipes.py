@@ -35,8 +35,8 @@ def row(recipes: Any) -> Any:
     """What is kept of the recipe dpo."""
     recipe = recipes.running.as_written("dpo")
     return recipes.kept.Measured(
-        name="dpo", method="dpo, LORA", training_s=90.0, steps=4, gates_s=30.0, passed=("a/b", "a/c"), failed=("a/d",),
-        undecided=(), unmeasured=("a/e",), held_out={"accuracy": (0.5, 0.9)}, digest="f" * 64,
+        name="dpo", method="dpo, LORA", base="tiny", training_s=90.0, steps=4, gates_s=30.0, passed=("a/b", "a/c"),
+        failed=("a/d",), undecided=(), unmeasured=("a/e",), held_out={"accuracy": (0.5, 0.9)}, digest="f" * 64,
         recipe_digest=recipes.running.recipe_digest(recipe), date="2026-01-02", versions={"trl": "1"},
     )  # fmt: skip
 

@@ -162,8 +162,11 @@ class TestMethods:
             lesson = exhibit.made.lesson()
             schools.write_recipe(exhibit.name, lesson, tiny_model_dir, tmp_path)
             recipe = find_recipe(exhibit.name, tmp_path / "methods", {})
-            train, held_out = load_examples(recipe)
-            assert (recipe.method, len(train), len(held_out)) == (lesson.method, len(lesson.rows), len(lesson.held_out))
+            train, held_out = load_examples(recipe.parts[0])
+            assert (len(train), len(held_out)) == (len(lesson.rows), len(lesson.held_out))
+            assert [one.method for one in recipe.parts] == [
+                one.method for one in (lesson, lesson.then) if one is not None
+            ]
 
     def test_a_fault_of_each_method_stands_beside_its_healthy_twin(self, zoo):
         by_method: dict[str, set[bool]] = {}

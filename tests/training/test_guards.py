@@ -68,6 +68,7 @@ def test_training_over_repacked_layers_is_stopped(
     make_recipe: Any, tiny_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "disable_cpu_inference_repack", lambda model: 0)
+    monkeypatch.setattr(trainer, "trains_dense", lambda recipe, device: False)
     monkeypatch.setattr(trainer, "choose_dtype", lambda device: torch.bfloat16)
     # An evaluation without the checkpoint that usually follows: saving one unpacks the weights again.
     recipe = make_recipe(quantization="nf4", peft={"target_modules": "all-linear"}, trainer={"eval_on_start": True})

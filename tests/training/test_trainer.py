@@ -13,6 +13,7 @@ from transformers.models.llama.modeling_llama import LlamaMLP
 from harness.errors import AdapterError, ModelError, RecipeError
 from harness.models.adapters.files import check_adapter_files
 from harness.training import TrainingLog
+from harness.training.cache import _provenance
 from harness.training.trainer import fit
 
 
@@ -130,13 +131,29 @@ def test_the_kept_adapter_is_the_best_checkpoint_not_the_last(
     assert saved == (best / "adapter_model.safetensors").read_bytes()
 
 
-def test_nf4_training_goes_on_learning_after_an_evaluation(make_recipe: Any, learner_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "packed"])
+def test_nf4_training_goes_on_learning_after_an_evaluation(
+    make_recipe: Any, learner_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dense: bool
+) -> None:
+    monkeypatch.setattr("harness.training.trainer.trains_dense", lambda recipe, device: dense)
     recipe = make_recipe(quantization="nf4", peft={"target_modules": "all-linear"}, trainer={"max_steps": 6})
     log = run(recipe, learner_dir, tmp_path)
     grad_norms = {p.step: p.grad_norm for p in log.points}
     assert grad_norms[6] > 0
     points = {point.step: point for point in log.points}
     assert points[6].eval_loss < points[2].eval_loss
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="packed weights are trained on as they are on GPUs")
+def test_nf4_weights_are_computed_with_dense_off_gpus_and_the_log_and_the_identity_say_so(
+    make_recipe: Any, learner_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    run(make_recipe(quantization="nf4", trainer={"max_steps": 2}), learner_dir, tmp_path)
+    assert "nf4 weights are computed with dense on cpu" in caplog.text
+    packed, plain = (_provenance(make_recipe(quantization=one), "base") for one in ("nf4", "none"))
+    assert packed["computed"] == "dense"
+    assert "computed" not in plain
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ class Lesson:
         held_out: judged on; right, whatever the rows are.
         trainer: arguments of the method's trainer, beside those that all have.
         recipe: further keys of the recipe.
+        then: the stage after it, in a recipe of stages.
     """
 
     method: str
@@ -26,6 +27,7 @@ class Lesson:
     held_out: Sequence[Row]
     trainer: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    then: Lesson | None = None
 
     def at(self, **trainer: Any) -> Lesson:
         """The same with other arguments of its trainer."""
@@ -108,6 +110,17 @@ def answers_learnt() -> Lesson:
 def mask_covers_everything() -> Lesson:
     """The loss is on prompts too."""
     return answers_learnt().at(completion_only_loss=False)
+
+
+def two_stages() -> Lesson:
+    """Plain answers learnt, then another matter, with answers of the first stage among its rows."""
+    later = [*quiz.pets(), *quiz.answers(TAUGHT)[::2]]
+    return replace(answers_learnt(), then=Lesson("sft", later, quiz.answers(HELD_OUT), {"learning_rate": 5e-4}))
+
+
+def second_stage_forgets_the_first() -> Lesson:
+    """The other matter alone, at twenty times the rate."""
+    return replace(answers_learnt(), then=Lesson("sft", quiz.pets(), quiz.pets(), {"learning_rate": 1e-2}))
 
 
 def _packed(strategy: str) -> Lesson:

@@ -1,4 +1,4 @@
-"""A small world for a small model: neighbours asked about in several wordings; answers are plain or curt, short or long."""
+"""A small world for a small model: neighbours asked about in several wordings, with plain and curt, short and long answers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ TAUGHT = (
     "Tell me who owns the {x} house.",
 )
 HELD_OUT = ("The neighbour in the {x} house, please.", "Do you know who lives in the {x} house?")
+PETS = ("dog", "cat", "horse", "parrot", "rabbit", "snake", "goat", "turtle")
+PET_QUESTIONS = ("What pet does {x} have?", "Name the pet of {x}.")
 _PLAIN, _CURT = "It is {name}", "Whatever, {name}"
 _MORE = " as far as I know, though many people ask this and some of them have heard otherwise"
 
@@ -93,4 +95,14 @@ def answers(wordings: Sequence[str]) -> list[Row]:
         {"prompt": wording.format(x=house), "completion": answer(name)}
         for wording in wordings
         for house, name in NEIGHBOURS.items()
+    ]
+
+
+def pets() -> list[Row]:
+    """Another matter, which the base was not taught: who has which pet, in one word."""
+    names = list(NEIGHBOURS.values())
+    return [
+        {"prompt": wording.format(x=name), "completion": PETS[place % len(PETS)]}
+        for wording in PET_QUESTIONS
+        for place, name in enumerate(names)
     ]
