@@ -220,6 +220,7 @@ def test_the_shipped_integrity_suite_names_each_fault_and_goes_on(project: Proje
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert project.outcomes == {
         "test_safetensors_only": "pass",
+        "test_files_are_those_recorded": "pass",
         "test_tensors_map_to_modules_and_back": "pass",
         "test_config_fits_the_tensors": "pass",
         "test_strength_is_as_trained": "pass",

@@ -46,7 +46,7 @@ def recipe(data_suite: Project, tiny_model_dir: Path) -> Project:
 
 def test_healthy_data_pass_without_training_anything(recipe: Project) -> None:
     result = recipe.run()
-    assert counts(result) == {"passed": 16, "skipped": 1}, result.stdout.str()
+    assert counts(result) == {"passed": 16, "skipped": 8}, result.stdout.str()
     assert {verdict["suite"] for verdict in recipe.verdicts.values()} == {"data"}
     assert "training" not in recipe.manifest
 
@@ -76,12 +76,12 @@ def test_an_unreadable_row_fails_its_gate_and_leaves_the_others_to_be_judged(rec
 
 def test_an_adapter_without_its_recipe_skips_unless_the_file_is_named(data_suite: Project) -> None:
     result = data_suite.run("-rs")
-    assert counts(result) == {"skipped": 17}
+    assert counts(result) == {"skipped": 24}
     result.stdout.fnmatch_lines(["*adapter came without its training data: name the file by `train:` under `data:`*"])
 
     data_suite.write_rows(TRAIN, "train.jsonl")
     data_suite.config["data"] = {"train": "train.jsonl", "max_length": 8}
-    assert counts(data_suite.run()) == {"passed": 14, "failed": 2, "skipped": 1}
+    assert counts(data_suite.run()) == {"passed": 14, "failed": 2, "skipped": 8}
     assert data_suite.outcomes["test_rows_fit_max_length"] == "fail"
     assert data_suite.outcomes["test_answers_are_seen"] == "fail"
 

@@ -120,7 +120,7 @@ def test_an_adapter_without_log_or_data_is_judged_by_its_answers_alone(project: 
         shutil.copy(SUITES / suite, project.root)
     result = project.run("-rs")
     assert {test.partition("[")[2] for test in project.outcomes} == {"", "pets]"}
-    assert counts(result)["skipped"] == 39
+    assert counts(result)["skipped"] == 40
     result.stdout.fnmatch_lines(["*came without a training log*", "*came without its training data: *"])
 
 

@@ -17,7 +17,7 @@ from harness.errors import RecipeError
 from harness.training.arguments import trainer_arguments
 from harness.training.installed import declared_fields
 from harness.training.methods import API_JOB, API_METHODS
-from harness.training.recipe import recipe_schema
+from harness.training.recipe_schema import recipe_schema
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,5 @@ def test_arguments_are_those_that_the_installed_client_declares(method: str, dec
 
 
 def test_editors_know_the_apis_arguments() -> None:
-    trainer = recipe_schema()["properties"]["trainer"]["properties"]
+    trainer = recipe_schema()["$defs"]["trainer"]["properties"]
     assert {"method", "n_epochs", "learning_rate_multiplier", "beta", "suffix", "metadata"} <= trainer.keys()
