@@ -26,8 +26,13 @@ RECIPES = ROOT / "fixtures" / "recipes"
 _PROJECT = Path(__file__).with_name("project.yaml")
 _LIBRARIES = ("torch", "transformers", "peft", "trl")
 
-_LOG = ("suites/test_data.py", "suites/test_training.py")
-_MODEL = (*_LOG, "suites/test_integrity.py", "suites/test_overfitting.py", "suites/test_forgetting.py")
+_DATA_AND_LOG = ("suites/test_data.py", "suites/test_training.py")
+_HELD_OUT = (
+    "preferences_hold_on_validation_rows", "preferences_are_as_right_in_validation_as_in_training",
+    "wanted_validation_answers_gain", "validation_prompts_earn_more_too",
+)  # fmt: skip
+_LOG = (*_DATA_AND_LOG, *(f"suites/test_overfitting.py::test_{name}" for name in _HELD_OUT))
+_MODEL = (*_DATA_AND_LOG, "suites/test_integrity.py", "suites/test_overfitting.py", "suites/test_forgetting.py")
 _WITH_TASK = (*_MODEL, "suites/test_task.py")
 _SUITES: Mapping[RowKind, Sequence[str]] = {"conversations": _WITH_TASK, "pairs": _MODEL, "judged": _MODEL}
 

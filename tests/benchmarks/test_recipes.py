@@ -77,7 +77,8 @@ class TestRunning:
         }
         assert "suites/test_task.py" in asked["dora"]
         assert "suites/test_task.py" not in asked["dpo"]
-        assert asked["reward"] == ("suites/test_data.py", "suites/test_training.py")
+        assert "suites/test_integrity.py" not in asked["reward"]
+        assert "suites/test_overfitting.py::test_preferences_hold_on_validation_rows" in asked["reward"]
 
     def test_figures_held_out_are_the_first_and_the_last(self, recipes):
         evaluated = {"rewards/accuracies": [(2, 0.5), (4, 0.75)], "rewards/margins": [(2, 0.0), (4, 1.0)]}
