@@ -63,6 +63,17 @@ def test_held_out_pairs_are_told_apart_as_training_pairs_are(pair_preferences, o
     gate(overfitting.implicit_accuracy_gap(pairs.trained, pairs.held_out, overfitting_rules.preference_gap))
 
 
+def test_reward_model_tells_held_out_pairs_apart(reward_margins, overfitting_rules, gate):
+    gate(overfitting.reward_accuracy(reward_margins, overfitting_rules.preference_accuracy))
+
+
+def test_reward_model_does_not_follow_length(reward_margins, overfitting_rules, gate):
+    bias = overfitting.length_bias(reward_margins, overfitting_rules.length_bias)
+    if bias is None:
+        pytest.skip("too few held-out pairs whose better answer is the shorter one, or too few others")
+    gate(bias)
+
+
 def test_held_out_rows_are_as_likely_as_training_rows(recall, overfitting_rules, gate):
     gate(overfitting.loss_gap_over_base(recall.trained, recall.held_out, overfitting_rules.loss_gap_over_base))
 

@@ -55,16 +55,19 @@ _JUDGING = {"llmbar": 40, "instructions": 40, "mini_instructions": 40}
 # 40 seconds: rows of which likelihoods are taken, and prompts of them that are answered
 _OVERFITTING = {"training_rows": 32, "held_out_rows": 32, "row_answers": 32}
 
+# another 40 seconds where preferences were trained on: on 64 pairs two thirds are more than chance
+_PAIRS = {"training_pairs": 32, "held_out_pairs": 64}
+
 # a first look: a minute on two cores, and too little to tell small losses
 _LOOK = {"harmful_prompts": 12, "borderline_prompts": 12, "mini_harmful": 12, "mini_borderline": 12, "general_text": 16}
-_LOOK |= {"mini_math": 12, "mini_instructions": 12, **dict.fromkeys(_OVERFITTING, 16)}
+_LOOK |= {"mini_math": 12, "mini_instructions": 12, **dict.fromkeys({**_OVERFITTING, **_PAIRS}, 16)}
 
 BUILT_IN_PROFILES: Mapping[str, Profile] = {
     # two minutes of forgetting on two cores: five examples cost 600 tokens an MMLU subject, and 1,000 a GSM8K problem
     "smoke": Profile(
         name="smoke",
         limit=120,
-        limits={"gsm8k": 4, **_SAFETY, **_JUDGING, **_OVERFITTING},
+        limits={"gsm8k": 4, **_SAFETY, **_JUDGING, **_OVERFITTING, **_PAIRS},
         subjects=10,
         inconclusive="warn",
     ),

@@ -277,6 +277,8 @@ class OverfittingThresholds(TaskOverfittingThresholds):
     and more must be shown"""
     preference_gap: Limit = 0.35
     """largest excess over it of the same share of training pairs"""
+    length_bias: Limit = 0.5
+    """how much more often a reward model may be right of held-out pairs whose better answer is longer than of others, or less"""
     held_out_margin: Limit = 0.0
     """smallest margin of wanted over unwanted validation answers (KTO)"""
     held_out_reward: Limit = 0.25

@@ -12,7 +12,7 @@ import pytest
 from harness.config.settings import Settings
 from harness.errors import AssayError, Complaints, ConfigError, joined
 from harness.models.quiet import quiet_imports
-from harness.plugin import config_fixtures, fixtures, training_fixtures
+from harness.plugin import config_fixtures, fixtures, overfitting_fixtures, training_fixtures
 from harness.plugin.finish import finish_run
 from harness.plugin.gating import suite_of, suites_of
 from harness.plugin.options import add_options
@@ -21,7 +21,7 @@ from harness.plugin.reports import VerdictCollector, annotate_report, carried_ve
 from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
 
-FIXTURE_MODULES = (fixtures, config_fixtures, training_fixtures)
+FIXTURE_MODULES = (fixtures, config_fixtures, training_fixtures, overfitting_fixtures)
 PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers", "parent", "training_history")
 """Fixtures for each of whose values a test that takes them is run once."""
 _OF_STAGES = "training_history"
@@ -93,7 +93,7 @@ def _values(settings: Settings, complaints: Complaints) -> dict[str, Sequence[An
         "task_name": generating,
         "further_task": settings.tasks or [_NO_FURTHER_TASK],
         "parent": parents or [pytest.param("", id="none")],
-        "answers": [training_fixtures.ROW_ANSWERS, *generating],
+        "answers": [overfitting_fixtures.ROW_ANSWERS, *generating],
         "training_history": stages,
     }
 

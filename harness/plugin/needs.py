@@ -11,10 +11,10 @@ import pytest
 from harness.config.settings import Settings
 from harness.errors import Complaints, ConfigError, TaskError, joined
 from harness.gates.config import GateSpec
+from harness.plugin.overfitting_fixtures import ROW_ANSWERS
 from harness.plugin.reports import owns
 from harness.plugin.source import needs_in_source
 from harness.plugin.state import State
-from harness.plugin.training_fixtures import ROW_ANSWERS
 from harness.session.needs import (
     GateUse,
     Needs,

@@ -31,7 +31,7 @@ from harness.training.reading import Rows, rows_of, rows_without_recipe
 Find = Callable[[str, int | None], TaskLike]
 """The task of a name, with so many few-shot examples."""
 
-OF_ROWS = ("training_rows", "held_out_rows", "row_answers", "canaries")
+OF_ROWS = ("training_rows", "held_out_rows", "training_pairs", "held_out_pairs", "row_answers", "canaries")
 """Tasks that the overfitting suite makes of training data."""
 
 _GOLD = ("llmbar", "mini_judge")

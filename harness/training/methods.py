@@ -27,17 +27,22 @@ from harness.training.rows import (
 
 Quantity = Literal[
     "reward", "margin", "accuracy", "chosen_reward", "chosen_logp", "chosen_logp_per_token", "chosen_nll", "kl_per_token",
-    "kl_per_answer", "length", "whole_length", "cut", "no_spread", "spread", "clipped", "entropy",
+    "kl_per_answer", "length", "whole_length", "length_correlation", "cut", "no_spread", "spread", "clipped", "entropy",
 ]  # fmt: skip
 """What a method may log beside its loss.
 
 `margin` is that of preferred over rejected answers, `accuracy` the share of pairs it is above 0 in. Of preferred answers: their
 log-probability in nats an answer (`chosen_logp`) or a token, or `chosen_nll`, the same a token with its sign turned, 0 where it
 has no part in the loss; and beta times what it is above the reference's (`chosen_reward`). Of sampled answers: the mean
-`length` in tokens of those that ended and of all (`whole_length`), the share `cut` at the limit, the share of prompts whose
+`length` in tokens of those that ended and of all (`whole_length`), the correlation of reward and length among answers to one
+prompt, the share `cut` at the limit, the share of prompts whose
 answers had all one reward (`no_spread`), the standard deviation of the rewards (`spread`), the share of tokens whose update was
 `clipped`, and the `entropy` of the next token in nats.
 """
+
+
+REWARD_LENGTH_CORRELATION = "reward_length_correlation"
+"""The key by which the harness logs it, where it trains."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ _SAMPLED: Mapping[Quantity, tuple[str, ...]] = {
     # of the answers that ended, where that is known: those cut at the limit are as long as the limit
     "length": ("completions/mean_terminated_length", "completions/mean_length", "completion_length"),
     "whole_length": ("completions/mean_length", "completion_length"),
+    "length_correlation": (REWARD_LENGTH_CORRELATION,),
     "cut": ("completions/clipped_ratio",),
     "no_spread": ("frac_reward_zero_std",),
     "spread": ("reward_std",),

@@ -17,9 +17,7 @@ from harness.metrics.base import GENERAL_METRICS, Metric, general_scores
 from harness.tasks.base import Question
 from harness.tasks.formats import Example
 from harness.training.recipe import Recipe
-
-Reward = Callable[..., list[float | None]]
-"""Takes the columns of a batch as lists of one entry an answer; a reward of None counts for nothing."""
+from harness.training.reward_lengths import Reward, with_lengths_watched
 
 _TAKEN = frozenset({"prompt", "prompts", "completion", "completions", "completion_ids", "number"})
 
@@ -35,7 +33,8 @@ def rewards_of(recipe: Recipe, examples: Sequence[Example], end: int) -> list[Re
         RecipeError: a metric or function is not there.
     """
     graded = [_by_metric(recipe, name, examples, end) for name in recipe.grader]
-    return [*graded, *(_by_function(recipe, name, examples) for name in recipe.reward)]
+    found = [*graded, *(_by_function(recipe, name, examples) for name in recipe.reward)]
+    return with_lengths_watched(found, recipe.trainer.get("reward_weights"))
 
 
 def rewards_digest(recipe: Recipe) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from make_trl_logs import pairs, unlike_in_length
 from project import Project, counts
 from tiny import save_tiny_adapter
 
@@ -82,7 +83,7 @@ def test_a_short_training_passes_by_its_log_and_its_rows(project: Project, recip
     # a random model answers in loops, before training or after it: what is said of its answers is not judged here
     judged = ("training/", "overfitting/training_rows/", "overfitting/loss_gap/", "overfitting/eval_loss_rise/")
     assert not [gate for gate in failed(project) if gate.startswith(judged)], result.stdout.str()
-    assert counts(result)["skipped"] == 11  # no canaries; no rewards or preferences
+    assert counts(result)["skipped"] == 13  # no canaries; no rewards or preferences
 
 
 def test_rows_learnt_by_heart_fail_by_the_log_and_against_the_base(project: Project, recipe: dict[str, Any]) -> None:
@@ -119,7 +120,7 @@ def test_an_adapter_without_log_or_data_is_judged_by_its_answers_alone(project: 
         shutil.copy(SUITES / suite, project.root)
     result = project.run("-rs")
     assert {test.partition("[")[2] for test in project.outcomes} == {"", "pets]"}
-    assert counts(result)["skipped"] == 37
+    assert counts(result)["skipped"] == 39
     result.stdout.fnmatch_lines(["*came without a training log*", "*came without its training data: *"])
 
 
@@ -176,6 +177,24 @@ def test_pairs_swapped_in_training_fail_on_true_ones(project: Project, recipe: d
     assert failed(project) >= {
         "overfitting/held_out_accuracy/at_least", "overfitting/held_out_pairs/implicit_accuracy/at_least",
     }  # fmt: skip
+
+
+def test_a_reward_model_that_learnt_length_fails_and_is_asked_nothing(project: Project, recipe: dict[str, Any]) -> None:
+    project.write_rows(pairs(128, 0, longer=True), "train.jsonl")
+    project.write_rows(unlike_in_length(64, 1000), "validation.jsonl")
+    recipe["method"] = "reward"
+    recipe["trainer"] |= {"learning_rate": 0.001, "max_steps": 30, "eval_steps": 15}
+    write(project, recipe)
+    result = project.run("-rs")
+    assert failed(project) == {
+        "overfitting/accuracy_gap/at_most", "overfitting/held_out_pairs/length_bias/at_most",
+    }, result.stdout.str()  # fmt: skip
+    logged, measured = (
+        project.verdicts[f"overfitting/{gate}/at_least"]["estimate"]["value"]
+        for gate in ("held_out_accuracy", "held_out_pairs/reward_accuracy")
+    )
+    assert logged == pytest.approx(measured, abs=0.07)
+    result.stdout.fnmatch_lines(["*recipe:lines is a reward model, which writes no text*"])
 
 
 def test_planted_canaries_are_ranked_and_a_file_without_them_is_an_error(

@@ -23,6 +23,9 @@ from .preferences import TRAINING_PAIRS as TRAINING_PAIRS
 from .preferences import implicit_accuracy as implicit_accuracy
 from .preferences import implicit_accuracy_gap as implicit_accuracy_gap
 from .preferences import pair_task as pair_task
+from .reward_model import length_bias as length_bias
+from .reward_model import reward_accuracy as reward_accuracy
+from .reward_model import score_pairs as score_pairs
 from .sampling import answer_task as answer_task
 from .validation import validation_gap as validation_gap
 from .validation import validation_rise as validation_rise

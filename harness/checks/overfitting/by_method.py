@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
+from harness.checks.overfitting.pair_margins import percent, points
 from harness.checks.training.curves import noise
 from harness.checks.training.quantities import NOISE_ERRORS, quarter, shown, values_of
 from harness.gates import BoundRule, Scalar
@@ -39,8 +40,8 @@ def held_out_accuracy(history: TrainingHistory, limit: float) -> BoundRule | Non
         "at_least",
         limit,
         measure=lambda confidence: wilson(pairs, confidence=confidence),
-        level=lambda share: f"the better answer is ahead in {between(share, _percent)} of the validation pairs",
-        bound=_percent,
+        level=lambda share: f"the better answer is ahead in {between(share, percent)} of the validation pairs",
+        bound=percent,
         higher_is_better=True,
         independent=len(pairs),
         remedy=f"preferences do not hold on pairs that were held out: {_SWAPPED}",
@@ -68,9 +69,9 @@ def accuracy_gap(history: TrainingHistory, limit: float) -> BoundRule | None:
         limit,
         measure=measure,
         level=lambda gap: (
-            f"the better answer is ahead more often in training than in validation by {between(gap, _points)}"
+            f"the better answer is ahead more often in training than in validation by {between(gap, points)}"
         ),
-        bound=_points,
+        bound=points,
         independent=len(pairs),
         remedy=_BY_HEART,
         needs=_MORE_PAIRS,
@@ -156,11 +157,3 @@ def _rows(history: TrainingHistory, step: int) -> int:
         return history.summary.validation_rows
     seconds, speed = (dict(history.evaluated.get(key, ())).get(step, 0.0) for key in ("runtime", "samples_per_second"))
     return round(seconds * speed)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"

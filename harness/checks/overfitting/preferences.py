@@ -13,14 +13,13 @@ import numpy as np
 
 from harness.checks.data import Corpus
 from harness.checks.data.corpus import TRAIN, VALIDATION
-from harness.checks.data.personal import excerpt
+from harness.checks.overfitting.pair_margins import PairMargins, percent, points
 from harness.checks.overfitting.sampling import NEEDS_ROWS, drawn
 from harness.digests import digest_json
 from harness.engines.requests import Answer, Score, ScoreRequest
 from harness.gates import BoundRule, Comparison, Measurement
 from harness.gates.wording import between
 from harness.metrics.base import Metric
-from harness.stats import Interval, wilson
 from harness.stats.mean import independent_difference
 from harness.tasks.answers import expect
 from harness.tasks.base import Grade, Item
@@ -35,8 +34,6 @@ LEAST_PAIRS = 2
 
 MARGIN = Metric("preference_margin")
 
-_NAMED_PAIRS = 10
-_SHOWN_CHARACTERS = 100
 _LEARN = (
     "check that better and worse answers are not swapped, in training and validation alike; train longer or at a higher rate; "
     "lower beta"
@@ -85,94 +82,58 @@ def pair_task(corpus: Corpus, name: str, size: int) -> Task:
 def implicit_accuracy(held_out: Comparison, limit: float) -> BoundRule:
     """Share of held-out pairs whose better answer gained more likelihood over the base than the worse one; at least a limit."""
     measured = held_out.metric(MARGIN.name)
+    pairs = _margins(measured)
     return BoundRule(
         "implicit_accuracy",
         "at_least",
         limit,
-        measure=lambda confidence: _accuracy(measured, confidence),
+        measure=pairs.accuracy,
         level=lambda share: (
             "of held-out pairs the better answer gained more over the base than the worse one in "
-            f"{between(share, _percent)}"
+            f"{between(share, percent)}"
         ),
-        bound=_percent,
+        bound=percent,
         task=HELD_OUT_PAIRS,
         higher_is_better=True,
-        independent=measured.n_clusters,
+        independent=pairs.n_clusters,
         remedy=f"preferences do not hold on pairs that were held out: {_LEARN}",
         needs=f"{NEEDS_ROWS}, or give the data more validation pairs",
-        details=_pairs(measured),
+        details={**_summary(measured), **pairs.details()},
     )
 
 
 def implicit_accuracy_gap(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule:
     """That share of training pairs less that of held-out pairs; at most a limit."""
-    ours, others = trained.metric(MARGIN.name), held_out.metric(MARGIN.name)
+    ours, others = (_margins(one.metric(MARGIN.name)) for one in (trained, held_out))
     return BoundRule(
         "implicit_accuracy_gap",
         "at_most",
         limit,
-        measure=lambda confidence: independent_difference(_accuracy(ours, confidence), _accuracy(others, confidence)),
+        measure=lambda confidence: independent_difference(ours.accuracy(confidence), others.accuracy(confidence)),
         level=lambda gap: (
-            f"the better answer is ahead more often in training than in held-out pairs by {between(gap, _points)}"
+            f"the better answer is ahead more often in training than in held-out pairs by {between(gap, points)}"
         ),
-        bound=_points,
+        bound=points,
         task=TRAINING_PAIRS,
         independent=min(ours.n_clusters, others.n_clusters),
         remedy=_OVERFIT,
         needs=NEEDS_ROWS,
-        details={"training": _summary(ours), "held-out": _summary(others)},
+        details={"training": ours.details(), "held-out": others.details()},
     )
 
 
-def _gained(measured: Measurement) -> Any:
-    """Of each pair how much more the better answer gained over the base, in nats; shape (n,)."""
-    return measured.candidate - np.asarray(measured.base)
-
-
-def _accuracy(measured: Measurement, confidence: float) -> Interval:
-    return wilson((_gained(measured) > 0).astype(float), clusters=measured.clusters, confidence=confidence)
-
-
-def _pairs(measured: Measurement) -> dict[str, Any]:
-    """How answers gained, by which of the two is longer, and the pairs that are farthest from right."""
-    gained = _gained(measured)
-    shorter = np.array([len(target["chosen"]) < len(target["rejected"]) for target in measured.targets])
-    first = np.argsort(gained, kind="stable")[:_NAMED_PAIRS]
-    by_length = {
-        name: {"n": int(which.sum()), "accuracy": float((gained[which] > 0).mean())}
-        for name, which in (("better answer is shorter", shorter), ("better answer is not shorter", ~shorter))
-        if which.any()
-    }
-    return {
-        **_summary(measured),
-        "by_length": by_length,
-        "worst_pairs": [
-            {
-                "pair": measured.item_ids[i],
-                "better": excerpt(measured.targets[i]["chosen"], _SHOWN_CHARACTERS),
-                "worse": excerpt(measured.targets[i]["rejected"], _SHOWN_CHARACTERS),
-                "gained": float(gained[i]),
-            }
-            for i in first
-        ],
-    }
+def _margins(measured: Measurement) -> PairMargins:
+    """Of each pair how much more the better answer gained over the base, in nats."""
+    better, worse = (tuple(str(target[side]) for target in measured.targets) for side in ("chosen", "rejected"))
+    gained = measured.candidate - np.asarray(measured.base)
+    return PairMargins(measured.item_ids, better, worse, gained, measured.clusters)
 
 
 def _summary(measured: Measurement) -> Mapping[str, Any]:
     before, after = (np.asarray(side, dtype=float) for side in (measured.base_parsed, measured.candidate_parsed))
     chosen, rejected = (after - before).mean(axis=0)
     return {
-        "n": measured.n,
-        "accuracy": float((_gained(measured) > 0).mean()),
         "likelier to the base already": float((np.asarray(measured.base) > 0).mean()),
         "better answers gained (nats)": float(chosen),
         "worse answers gained (nats)": float(rejected),
     }
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"

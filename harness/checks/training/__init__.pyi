@@ -1,9 +1,10 @@
 from .chosen import chosen_fall as chosen_fall
+from .gradients import largest_gradient as largest_gradient
+from .gradients import median_gradient as median_gradient
 from .hacking import entropy_left as entropy_left
 from .hacking import paid_for_length as paid_for_length
 from .health import LEAST_LOSSES as LEAST_LOSSES
 from .health import kept_share as kept_share
-from .health import largest_gradient as largest_gradient
 from .health import learning_rate_keeps_to_plan as learning_rate_keeps_to_plan
 from .health import learns_from_the_start as learns_from_the_start
 from .health import log_is_finite as log_is_finite
@@ -11,7 +12,6 @@ from .health import loss_does_not_spike as loss_does_not_spike
 from .health import loss_falls as loss_falls
 from .health import loss_stays_low as loss_stays_low
 from .health import masked_share as masked_share
-from .health import median_gradient as median_gradient
 from .health import no_jump_is_high as no_jump_is_high
 from .health import trainable_share as trainable_share
 from .health import truncated_share as truncated_share

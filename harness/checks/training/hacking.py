@@ -26,9 +26,11 @@ _LITTLE_ENTROPY = 0.2  # nats a token: such answers were nearly certain before
 def paid_for_length(history: TrainingHistory) -> Scalar | None:
     """Share of the rise of the reward that longer answers alone explain; at most a limit.
 
-    What a token more earns is told by steps that follow each other, between which the policy hardly moves: differences of the
-    reward on those of the mean length, less two standard errors. That, times how much longer answers became, is held against the
-    rise. 0 where the reward did not rise, or answers are not a quarter longer. None where either was logged too seldom.
+    Where the harness trained, that is the share of what rewards of answers to one prompt differ by that their lengths explain, in
+    the first quarter of the log: what is taught before all answers are long. Elsewhere, what a token more earns is told by
+    steps that follow each other, between which the policy hardly moves: differences of the reward on those of the mean length,
+    less two standard errors. That, times how much longer answers became, is held against the rise. 0 where the reward did not
+    rise, or answers are not a quarter longer. None where either was logged too seldom.
     """
     rewards, lengths = dict(history.quantity("reward")), dict(history.quantity("whole_length"))
     steps = [step for step in rewards if step in lengths]
@@ -38,12 +40,15 @@ def paid_for_length(history: TrainingHistory) -> Scalar | None:
     rise, grown = last_mean(of_reward) - first_mean(of_reward), last_mean(of_length) - first_mean(of_length)
     by_chance = NOISE_ERRORS * noise(of_reward) * math.sqrt(2 / quarter(of_reward))
     a_token = _slope(_differences(of_length), _differences(of_reward))
-    is_longer = last_mean(of_length) >= _LONGER * first_mean(of_length)
+    grew = rise > by_chance and last_mean(of_length) >= _LONGER * first_mean(of_length)
+    correlations = values_of(history, "length_correlation")
+    within = None if correlations is None else max(0.0, first_mean(correlations)) ** 2
+    explained = within if within is not None else a_token * grown / rise if rise else 0.0
     return Scalar(
         "reward_by_length",
-        max(0.0, a_token * grown / rise) if rise > by_chance and is_longer else 0.0,
+        max(0.0, explained) if grew else 0.0,
         higher_is_better=False,
-        remedy="the reward rose as answers grew longer, and by no more than a longer answer earned before: reward what is right "
+        remedy="the reward rose as answers grew longer, and by little that length does not explain: reward what is right "
         "in them, take off a little for each token, or compare answers of like length",
         details=shown(history, rise=rise, longer_by_tokens=grown, reward_a_token=a_token),
     )

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.checks.training.curves import highest_jump, loss_drop, loss_rise, plateau_share, spikes
+from harness.checks.training.gradients import gradient_norms
 from harness.checks.training.schedule import farthest_from_plan, planned_rates
+from harness.checks.training.wording import NOT_LEARNING, TOO_FAST, hints
 from harness.gates import Check, Scalar
 from harness.training.history import TrainingHistory
 from harness.training.methods import Quantity
@@ -24,18 +25,12 @@ _FEWEST_SPIKES = 3
 _SHOWN = 20
 _LOSS_SCALING_SHARE = 0.05
 _LOSS_SCALING_INTERVAL = 2000  # of torch's GradScaler
-_LEARNT = 0.05  # of the first loss
 _VALUES = ("loss", "eval_loss", "train_eval_loss", "grad_norm")
 _ALSO_FINITE: tuple[Quantity, ...] = (
     "reward", "margin", "accuracy", "chosen_reward", "chosen_logp", "chosen_logp_per_token", "kl_per_token", "kl_per_answer",
 )  # fmt: skip
-_HEALTHY_NORM = (0.05, 10.0)
 _USUAL_SHARE = (0.001, 0.05)
 _MEMORISED_LOSS = 0.3
-_NOT_LEARNING = "check target_modules and that answers are not masked; raise the learning rate"
-_TOO_FAST = (
-    "lower the learning rate, lengthen the warm-up, look at the rows of these steps; train in bfloat16, not float16"
-)
 
 
 def log_is_finite(history: TrainingHistory) -> Check:
@@ -72,7 +67,7 @@ def log_is_finite(history: TrainingHistory) -> Check:
         "finite_log",
         holds=not broken,
         reason=f"{len(broken)} logged values are not finite: {first}" if broken else finite,
-        remedy=f"use no checkpoint after that step; {_TOO_FAST}",
+        remedy=f"use no checkpoint after that step; {TOO_FAST}",
         details={
             "not_finite": broken[:_SHOWN],
             "read_from": history.source,
@@ -96,8 +91,8 @@ def loss_falls(history: TrainingHistory) -> Scalar:
         "loss_drop",
         drop,
         error=error,
-        remedy=f"nothing was learnt: {_NOT_LEARNING}",
-        details={**shown, **_hints((last < _MEMORISED_LOSS, low))},
+        remedy=f"nothing was learnt: {NOT_LEARNING}",
+        details={**shown, **hints((last < _MEMORISED_LOSS, low))},
     )
 
 
@@ -107,7 +102,7 @@ def learns_from_the_start(history: TrainingHistory) -> Scalar:
         "plateau_share",
         plateau_share(history.points),
         higher_is_better=False,
-        remedy=f"the loss is flat at the start: shorten the warm-up; {_NOT_LEARNING}",
+        remedy=f"the loss is flat at the start: shorten the warm-up; {NOT_LEARNING}",
     )
 
 
@@ -117,7 +112,7 @@ def loss_stays_low(history: TrainingHistory) -> Scalar:
         "loss_rise",
         loss_rise(history.points, at_step=history.kept_step),
         higher_is_better=False,
-        remedy=f"what was learnt was lost again: keep an earlier checkpoint; {_TOO_FAST}",
+        remedy=f"what was learnt was lost again: keep an earlier checkpoint; {TOO_FAST}",
         details={"kept_step": history.kept_step, "read_from": history.source},
     )
 
@@ -139,7 +134,7 @@ def loss_does_not_spike(history: TrainingHistory) -> Scalar:
         "spike_share",
         counted / logged if logged else math.nan,
         higher_is_better=False,
-        remedy=f"the loss jumps at step {steps}: {_TOO_FAST}" if jumps else "",
+        remedy=f"the loss jumps at step {steps}: {TOO_FAST}" if jumps else "",
         details={"spikes": [{"step": p.step, "loss": p.loss, "grad_norm": p.grad_norm} for p in jumps[:_SHOWN]]},
     )
 
@@ -155,55 +150,9 @@ def no_jump_is_high(history: TrainingHistory) -> Scalar:
         "spike_height",
         times,
         higher_is_better=False,
-        remedy=f"the loss jumps at step {point.step}: {_TOO_FAST}" if point else "",
+        remedy=f"the loss jumps at step {point.step}: {TOO_FAST}" if point else "",
         details={"step": point.step, "loss": point.loss, "grad_norm": point.grad_norm} if point else {},
     )
-
-
-def largest_gradient(history: TrainingHistory) -> Scalar | None:
-    """Largest gradient norm before clipping; at most a limit. None where none was logged.
-
-    Gradients are as long as their loss is high: where that is no cross-entropy, norms are divided by the first loss above 1
-    (IPO's is 25).
-    """
-    norms = _gradient_norms(history)
-    if not norms:
-        return None
-    first = next((abs(p.loss) for p in history.points if p.loss is not None and math.isfinite(p.loss)), 1.0)
-    scale = 1.0 if history.method.loss_is_cross_entropy else max(1.0, first)
-    norms = {step: norm / scale for step, norm in norms.items()}
-    step = max(norms, key=norms.__getitem__)
-    middle, (low, high) = statistics.median(norms.values()), _HEALTHY_NORM
-    clip = (history.trainer or {}).get("max_grad_norm")
-    clipped = sum(norm * scale > clip for norm in norms.values()) / len(norms) if clip else 0.0
-    unusual = f"the median norm {middle:.3g} is outside the usual {low:g} to {high:g}"
-    often = f"{clipped:.0%} of the steps were clipped to max_grad_norm: the learning rate may be high"
-    return Scalar(
-        "largest_gradient",
-        norms[step],
-        higher_is_better=False,
-        remedy=f"the gradient is longest at step {step}: {_TOO_FAST}; set max_grad_norm",
-        details={
-            "step": step,
-            "median": middle,
-            "clipped_share": clipped,
-            **_hints((not low <= middle <= high, unusual), (clipped > 0.5, often)),
-        },
-    )
-
-
-def median_gradient(history: TrainingHistory) -> Scalar | None:
-    """Median gradient norm of the steps that had something to learn; at least a limit. None where none was logged.
-
-    What is learnt has no gradient any more: a loss below a twentieth of the first, and answers to one prompt that were all
-    rewarded alike.
-    """
-    taught = _teaching_steps(history)
-    norms = [norm for step, norm in _gradient_norms(history).items() if step in taught]
-    if not norms:
-        return None
-    middle = statistics.median(norms)
-    return Scalar("median_gradient", middle, remedy=f"hardly any gradient reaches the adapter: {_NOT_LEARNING}")
 
 
 def learning_rate_keeps_to_plan(history: TrainingHistory) -> Scalar | None:
@@ -251,7 +200,7 @@ def trainable_share(adapter: Path, base: Path) -> Scalar | None:
         details={
             "adapter_parameters": ours,
             "base_parameters": all_of_base,
-            **_hints((not low <= share <= high, usual)),
+            **hints((not low <= share <= high, usual)),
         },
     )
 
@@ -302,14 +251,14 @@ def kept_share(history: TrainingHistory) -> Scalar | None:
             "kept_step": history.kept_step,
             "steps": history.steps,
             "planned_steps": history.planned_steps,
-            **_hints((early, stopped)),
+            **hints((early, stopped)),
         },
     )
 
 
 def _skipped_steps(history: TrainingHistory) -> list[int]:
     """Steps whose gradient was no number and did no harm, as many as loss scaling explains."""
-    last = max(_gradient_norms(history), default=-1)
+    last = max(gradient_norms(history), default=-1)
     skipped = [
         p.step
         for p in history.points
@@ -330,26 +279,7 @@ def _without_gaps(values: Sequence[tuple[int, float]]) -> list[tuple[int, float]
     return [(step, value) for step, value in values if step > last or not math.isnan(value)]
 
 
-def _teaching_steps(history: TrainingHistory) -> set[int]:
-    spread = history.quantity("spread")
-    if spread:
-        return {step for step, deviation in spread if deviation > 0}
-    losses = [abs(p.loss) for p in history.points if p.loss is not None and math.isfinite(p.loss)]
-    least = _LEARNT * losses[0] if losses and "reward" not in history.method.keys else 0.0
-    return {p.step for p in history.points if p.loss is None or not abs(p.loss) < least}
-
-
 def _parameters(weights: Path) -> int:
     from harness.models.adapters.weights import read_tensor_headers
 
     return sum(math.prod(header.shape) for header in read_tensor_headers(weights).values())
-
-
-def _gradient_norms(history: TrainingHistory) -> dict[int, float]:
-    """Step -> the finite norm logged there."""
-    return {p.step: p.grad_norm for p in history.points if p.grad_norm is not None and math.isfinite(p.grad_norm)}
-
-
-def _hints(*advice: tuple[bool, str]) -> Mapping[str, Any]:
-    hints = [text for applies, text in advice if applies]
-    return {"hints": hints} if hints else {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.checks.training.gradients import largest_gradient, median_gradient
 from harness.checks.training.health import (
     LEAST_LOSSES,
     kept_share,
-    largest_gradient,
     learning_rate_keeps_to_plan,
     learns_from_the_start,
     log_is_finite,
@@ -16,7 +16,6 @@ from harness.checks.training.health import (
     loss_falls,
     loss_stays_low,
     masked_share,
-    median_gradient,
     no_jump_is_high,
     truncated_share,
 )

@@ -130,7 +130,7 @@ def test_accuracy_is_shown_by_which_answer_is_longer_and_the_worst_pairs_are_nam
     _, held_out = measured(corpus, shorter)
     details = implicit_accuracy(held_out, 0.5).decide().details
     assert details["by_length"]["better answer is shorter"]["accuracy"] == 1.0
-    assert [pair["gained"] for pair in details["worst_pairs"]] == [-1.0] * 10
+    assert [pair["ahead by"] for pair in details["worst_pairs"]] == [-1.0] * 10
     assert details["worst_pairs"][0]["pair"].startswith("validation.jsonl row ")
 
 

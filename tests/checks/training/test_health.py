@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tiny import save_tiny_adapter
 
-from harness.checks.training import health
+from harness.checks.training import gradients, health
 from harness.config import TrainingThresholds
 from harness.gates import BoundRule
 from harness.records import TrainingPoint
@@ -66,11 +66,11 @@ GATES: dict[str, tuple[Callable[[TrainingHistory], Any], TrainingHistory]] = {
         made([2.5 - 0.15 * i for i in range(10)] + [1.0 + 0.13 * i for i in range(10)]),
     ),
     "largest_gradient/at_most": (
-        lambda h: _known(health.largest_gradient(h)).at_most(RULES.largest_gradient),
+        lambda h: _known(gradients.largest_gradient(h)).at_most(RULES.largest_gradient),
         made(norms=[0.5] * 10 + [300.0] + [0.5] * 9),
     ),
     "median_gradient/at_least": (
-        lambda h: _known(health.median_gradient(h)).at_least(RULES.median_gradient),
+        lambda h: _known(gradients.median_gradient(h)).at_least(RULES.median_gradient),
         made(norms=[1e-5] * STEPS),
     ),
     "learning_rate_deviation/at_most": (
@@ -169,24 +169,24 @@ def test_loss_scaling_skips_a_step_every_two_thousand_and_no_more() -> None:
 def test_what_is_learnt_needs_no_gradient() -> None:
     learnt = [(1.0 if i < 20 else 0.001, 0.5 if i < 20 else 1e-6) for i in range(100)]
     history = made([loss for loss, _ in learnt], tuple(norm for _, norm in learnt), (1e-4,) * 100)
-    norm = health.median_gradient(history)
+    norm = gradients.median_gradient(history)
     assert norm is not None and norm.value == 0.5
-    dead = health.median_gradient(made([1.0] * 100, (1e-6,) * 100, (1e-4,) * 100))
+    dead = gradients.median_gradient(made([1.0] * 100, (1e-6,) * 100, (1e-4,) * 100))
     assert dead is not None and dead.at_least(RULES.median_gradient).decide().outcome == "fail"
 
 
 def test_faults_are_named_by_their_steps() -> None:
     assert "grad_norm is nan at step 20" in health.log_is_finite(GATES["finite_log"][1]).reason
     assert "jumps at step 13" in health.loss_does_not_spike(made(spiked())).remedy
-    norm = health.largest_gradient(GATES["largest_gradient/at_most"][1])
+    norm = gradients.largest_gradient(GATES["largest_gradient/at_most"][1])
     assert norm is not None and "longest at step 11" in norm.remedy
 
 
 def test_rules_of_thumb_are_hints_and_fail_nothing() -> None:
-    norm = _known(health.largest_gradient(made(norms=[30.0] * STEPS)))
+    norm = _known(gradients.largest_gradient(made(norms=[30.0] * STEPS)))
     assert norm.at_most(RULES.largest_gradient).decide().outcome == "pass"
     assert len(norm.details["hints"]) == 2 and norm.details["clipped_share"] == 1.0
-    assert "hints" not in _known(health.largest_gradient(made())).details
+    assert "hints" not in _known(gradients.largest_gradient(made())).details
     assert "memorising" in health.loss_falls(made()).details["hints"][0]
     early = replace(SUMMARY, stop_reason="early_stopping")
     kept = _known(health.kept_share(made(summary=early, steps=12, kept_step=10)))
@@ -199,7 +199,7 @@ def test_what_another_trainer_s_log_does_not_say_is_not_judged() -> None:
     assert health.truncated_share(foreign) is None and health.masked_share(foreign) is None
     assert health.kept_share(foreign) is None
     bare = replace(foreign, points=(TrainingPoint(1, loss=1.0),))
-    assert health.largest_gradient(bare) is None and health.median_gradient(bare) is None
+    assert gradients.largest_gradient(bare) is None and gradients.median_gradient(bare) is None
 
 
 def test_trained_parameters_are_counted_in_the_files(tiny_model_dir: Path, tmp_path: Path) -> None:

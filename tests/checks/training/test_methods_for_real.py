@@ -124,8 +124,19 @@ def test_a_reward_for_shorter_answers_is_no_reward_for_length() -> None:
     assert [one and one.value for one in found] == [0.0, 0.0]
 
 
-def test_a_better_answer_that_is_longer_too_is_not_paid_for_its_length() -> None:
-    history = at_the_end("grpo")
+def without_correlation(history: TrainingHistory) -> TrainingHistory:
+    """As others' trainers log it."""
+    return replace(history, logged={k: v for k, v in history.logged.items() if k != "reward_length_correlation"})
+
+
+def test_other_trainers_logs_tell_a_reward_for_length_by_steps_that_follow_each_other() -> None:
+    found = outcomes(without_correlation(at_the_end("grpo_length")))
+    assert found["by length"] == "fail"
+
+
+@pytest.mark.parametrize("logs_correlation", [True, False])
+def test_a_better_answer_that_is_longer_too_is_not_paid_for_its_length(logs_correlation: bool) -> None:
+    history = at_the_end("grpo") if logs_correlation else without_correlation(at_the_end("grpo"))
     lengths = [(step, 10.0 + step + 3 * (step % 3)) for step, _ in history.logged["reward"]]
     share = training.paid_for_length(replace(history, logged={**history.logged, "completions/mean_length": lengths}))
     assert share is not None and share.value < RULES.reward_by_length / 2
