@@ -105,8 +105,10 @@ def measure(name: str, output: Path, *, tiny: bool = False) -> Measured:
 
 
 def suites_of(recipe: AnyRecipe) -> Sequence[str]:
-    """What is asked of what it makes: a model of answers or calls also does its task; a reward model is held to pairs alone. Of stages
-    the last one tells."""
+    """What is asked of what it makes; of stages the last one tells.
+
+    What learnt answers or calls also does its task, and a reward model is held to pairs alone.
+    """
     recipe = recipe.parts[-1]
     if recipe.how.task_type == "SEQ_CLS":
         return _REWARD
