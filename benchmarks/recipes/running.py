@@ -33,6 +33,7 @@ _HELD_OUT = (
 )  # fmt: skip
 _LOG = (*_DATA_AND_LOG, *(f"suites/test_overfitting.py::test_{name}" for name in _HELD_OUT))
 _MODEL = (*_DATA_AND_LOG, "suites/test_integrity.py", "suites/test_overfitting.py", "suites/test_forgetting.py")
+_REWARD = (*_DATA_AND_LOG, "suites/test_overfitting.py")
 _WITH_TASK = (*_MODEL, "suites/test_task.py")
 _SUITES: Mapping[RowKind, Sequence[str]] = {"conversations": _WITH_TASK, "pairs": _MODEL, "judged": _MODEL}
 
@@ -104,11 +105,13 @@ def measure(name: str, output: Path, *, tiny: bool = False) -> Measured:
 
 
 def suites_of(recipe: AnyRecipe) -> Sequence[str]:
-    """What is asked of what it makes: a model of answers or calls also does its task; a reward model has its log alone. Of stages
-    the last one tells."""
+    """What is asked of what it makes; of stages the last one tells.
+
+    What learnt answers or calls also does its task, and a reward model is held to pairs alone.
+    """
     recipe = recipe.parts[-1]
     if recipe.how.task_type == "SEQ_CLS":
-        return _LOG
+        return _REWARD
     return _SUITES.get(recipe.how.rows, _WITH_TASK if recipe.grader else _MODEL)
 
 

@@ -203,14 +203,6 @@ def _schooled(lesson: Callable[[], Lesson], *caught_by: str, select: Sequence[st
     return Exhibit(lesson.__name__, Schooled(lesson), caught_by, select=select)
 
 
-_OF_LOG = (
-    *(suite for suite in TRAINING if suite != "suites/test_overfitting.py"),
-    *(
-        f"suites/test_overfitting.py::test_{name}"
-        for name in ("preferences_hold_on_validation_rows", "preferences_are_as_right_in_validation_as_in_training")
-    ),
-)
-"""What is asked of a reward model, which writes no text."""
 _STAGES = (*TRAINING, "suites/test_task.py")
 
 
@@ -220,8 +212,8 @@ METHOD_EXHIBITS = (
     _schooled(methods.dpo_100_times_the_rate, "training/chosen_logps_fall/*"),
     _schooled(methods.kto),
     _schooled(methods.kto_labels_inverted, "overfitting/held_out_margin/*", "overfitting/*implicit_accuracy*"),
-    _schooled(methods.reward_model, select=_OF_LOG),
-    _schooled(methods.reward_learnt_length, "overfitting/held_out_accuracy/*", select=_OF_LOG),
+    _schooled(methods.reward_model),
+    _schooled(methods.reward_learnt_length, "overfitting/*reward_accuracy*", "overfitting/*length_bias*"),
     _schooled(methods.grpo),
     _schooled(methods.grpo_paid_by_length, "training/reward_by_length/*", "training/cut_completions/*"),
     _schooled(methods.packed),

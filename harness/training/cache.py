@@ -165,7 +165,7 @@ def _provenance(recipe: Recipe, base: str, start: Path | None = None) -> dict[st
 
 
 def _computed(recipe: Recipe) -> dict[str, Any]:
-    """How packed weights are computed with, where not by the kernels they are packed for: gradients are rounded otherwise."""
+    """How packed weights are computed with, where that is not by their own kernels: gradients are rounded otherwise."""
     if recipe.quantization == "none":
         return {}
     return {"computed": "dense"} if trains_dense(recipe, str(choose_device())) else {}

@@ -71,14 +71,14 @@ class TestKept:
 
 
 class TestRunning:
-    def test_what_learns_a_task_is_asked_it_and_a_reward_model_has_its_log_alone(self, recipes):
+    def test_what_learns_a_task_is_asked_it_and_a_reward_model_is_held_to_pairs_alone(self, recipes):
         asked = {
             name: recipes.running.suites_of(recipes.running.as_written(name)) for name in ("dora", "dpo", "reward")
         }
         assert "suites/test_task.py" in asked["dora"]
         assert "suites/test_task.py" not in asked["dpo"]
         assert "suites/test_integrity.py" not in asked["reward"]
-        assert "suites/test_overfitting.py::test_preferences_hold_on_validation_rows" in asked["reward"]
+        assert "suites/test_overfitting.py" in asked["reward"]
 
     def test_figures_held_out_are_the_first_and_the_last(self, recipes):
         evaluated = {"rewards/accuracies": [(2, 0.5), (4, 0.75)], "rewards/margins": [(2, 0.0), (4, 1.0)]}

@@ -71,7 +71,7 @@ def reward_learnt_length() -> Lesson:
 
 
 def grpo() -> Lesson:
-    """Plain answers rewarded."""
+    """Plain answers in few words rewarded."""
     return Lesson(
         "grpo",
         quiz.questions(TAUGHT),
@@ -83,7 +83,7 @@ def grpo() -> Lesson:
             "max_completion_length": 48,
             "beta": 0.02,
         },
-        {"reward": "benchmarks.zoo.methods.rewards:plain"},
+        {"reward": "benchmarks.zoo.methods.rewards:plain_and_short"},
     )
 
 

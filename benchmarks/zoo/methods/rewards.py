@@ -8,9 +8,13 @@ from typing import Any
 Turns = Sequence[Mapping[str, str]]
 
 
-def plain(completions: Sequence[Turns], **_: Any) -> list[float]:
-    """1 where an answer is put plainly."""
-    return [float(said[-1]["content"].startswith("It is")) for said in completions]
+_FEW = 4
+
+
+def plain_and_short(completions: Sequence[Turns], **_: Any) -> list[float]:
+    """1 where an answer is put plainly and in few words."""
+    said = [turns[-1]["content"] for turns in completions]
+    return [float(text.startswith("It is") and len(text.split()) <= _FEW) for text in said]
 
 
 def many_words(completions: Sequence[Turns], **_: Any) -> list[float]:
