@@ -118,7 +118,8 @@ class DataThresholds(Section):
     validation: Text | None = None
     """its validation file"""
     format: Text = AUTO
-    """of both files; `auto` finds it out"""
+    """of both files; `auto` finds out that of answers to learn. `pairs` (DPO, ORPO, reward models), `judged` (KTO) and
+    `prompts` (GRPO) are told by their columns"""
     max_length: Count | None = None
     """tokens after which its trainer cut rows; null where it did not"""
     chat_markers: Limit = 0.0
@@ -151,6 +152,22 @@ class DataThresholds(Section):
     """rows of the rarest label, as a share of an even share; the smallest allowed"""
     invalid_json: Limit = 0.0
     """answers that promise JSON and do not parse"""
+    identical_pairs: Limit = 0.01
+    """preference pairs whose two answers are the same"""
+    contradictions: Limit = 0.02
+    """rows that prefer what another row rejects, or want what another does not"""
+    inverted_scores: Limit = 0.02
+    """pairs that bring scores and score the rejected answer higher"""
+    tied_scores: Limit = 0.20
+    """pairs that bring scores and score both answers alike"""
+    longer_preferred: Limit = 0.90
+    """pairs of unequal length whose preferred answer is the longer one; of a model's judgements 68% were, of people's 45%"""
+    swapped_pairs: Limit = 0.02
+    """preferences that a model of the text, learnt from the others, is sure are the other way round"""
+    judged_pairs: Count | None = None
+    """how many pairs the judge reads, of which a fit one must prefer the chosen answer in half or more; null sends it none"""
+    kto_balance: Limit = 0.10
+    """what wanted answers weigh in KTO's loss, or unwanted ones, as a share of all; the smallest allowed of either"""
     canaries: Text | None = None
     """file of rows with `prompt`, `answer` and the `secret` in it, which were planted among the training rows; null
     where there are none"""

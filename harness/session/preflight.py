@@ -26,7 +26,7 @@ from harness.tasks.lm_eval import LmEvalTask
 from harness.tasks.lm_eval.names import stock_names
 from harness.tasks.records import read_records
 from harness.training.history import read_history
-from harness.training.reading import Rows, rows_of, rows_of_file
+from harness.training.reading import Rows, rows_of, rows_without_recipe
 
 Find = Callable[[str, int | None], TaskLike]
 """The task of a name, with so many few-shot examples."""
@@ -142,7 +142,7 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
     for role, name in own.items():
         with complaints.noting(at(settings, f"data.{role}")):
             if name is not None:
-                _check_rows(rows_of_file(config.root / name, data.format), every=needs.every_row)
+                _check_rows(rows_without_recipe(config.root / name, data.format), every=needs.every_row)
     with complaints.noting(at(settings, "data.canaries")):
         if data.canaries is not None and needs.canaries:
             read_records(config.root / data.canaries)

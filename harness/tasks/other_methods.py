@@ -39,8 +39,8 @@ def refuse_rows_of_other_methods(record: Record, marks: Collection[str] = ()) ->
     if answers := answers_to_choose_from(record):
         raise record.error(
             f"is a preference row, as for DPO or a reward model: it has {' and '.join(map(repr, answers))}",
-            "train by `method: dpo`, or another that learns from pairs; or keep the question and the better answer as prompt "
-            "and completion",
+            "train by `method: dpo`, or another that learns from pairs (`format: pairs` under `data:` for an adapter without "
+            "its recipe); or keep the question and the better answer as prompt and completion",
         )
     for name in WANTED:
         value = record.fields.get(name)
@@ -48,7 +48,8 @@ def refuse_rows_of_other_methods(record: Record, marks: Collection[str] = ()) ->
         if by_number or (_says_false(value) and not _is_said_elsewhere(record, name)):
             raise record.error(
                 f"is a row of KTO whose answer is not wanted: field {name!r} is {value!r}",
-                f"train by `method: kto`, or remove the rows marked false; rename the field where {name!r} means something else",
+                "train by `method: kto` (`format: judged` under `data:` for an adapter without its recipe), or remove the rows "
+                f"marked false; rename the field where {name!r} means something else",
             )
 
 

@@ -201,7 +201,13 @@ def _parted_texts(record: Record, rest: Mapping[str, Any], better: str, worse: s
     differ = next((i for i, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), min(map(len, texts)))
     start = max(texts[0].rfind(mark, 0, differ) for mark in (" ", "\n", "\t")) + 1
     prompt = texts[0][:start]
-    if not prompt.strip() or not all(text[start:].strip() for text in texts):
+    empty = next((name for name, text in zip((better, worse), texts, strict=True) if not text[start:].strip()), None)
+    if prompt.strip() and empty is not None:
+        raise record.error(
+            f"has no answer in {empty!r} beyond what {better!r} and {worse!r} have in common",
+            "fill it in or remove the row",
+        )
+    if not prompt.strip():
         raise record.error(
             f"has no prompt, and {better!r} and {worse!r} do not begin with one",
             "give the prompt in a field 'prompt'",

@@ -89,6 +89,11 @@ def rows_of_file(path: Path, format_name: str = AUTO, kind: RowKind = "conversat
     return _kept((path, format_name, kind, _stamp(path)), path, partial(format_reader, format_name, kind=kind))
 
 
+def rows_without_recipe(path: Path, format_name: str = AUTO) -> Rows:
+    """The same of a file of which no recipe tells for what method it is: its format may name the kind of its rows."""
+    return rows_of_file(path, format_name, next((kind for kind in _PARSERS if kind == format_name), "conversations"))
+
+
 _KEPT: dict[Hashable, Rows] = {}
 
 

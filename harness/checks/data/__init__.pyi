@@ -13,7 +13,11 @@ from .evaluation import EvaluationItem as EvaluationItem
 from .evaluation import evaluation_items as evaluation_items
 from .format import conversations_are_in_order as conversations_are_in_order
 from .format import rows_can_be_read as rows_can_be_read
+from .judged import JudgedPairs as JudgedPairs
+from .judged import judge_prefers_the_chosen as judge_prefers_the_chosen
+from .judged import pairs_to_judge as pairs_to_judge
 from .labels import labels_are_balanced as labels_are_balanced
+from .length_bias import length_bias as length_bias
 from .lengths import TokenLengths as TokenLengths
 from .lengths import answers_are_seen as answers_are_seen
 from .lengths import rows_can_be_rendered as rows_can_be_rendered
@@ -22,3 +26,11 @@ from .lengths import token_lengths as token_lengths
 from .markers import text_is_unrendered as text_is_unrendered
 from .personal import no_personal_data as no_personal_data
 from .personal import no_secrets as no_secrets
+from .preferences import answers_are_balanced as answers_are_balanced
+from .preferences import pairs_differ as pairs_differ
+from .preferences import preferences_agree as preferences_agree
+from .preferences import scores_agree as scores_agree
+from .swapped import LearntPreferences as LearntPreferences
+from .swapped import held_out_pairs_agree as held_out_pairs_agree
+from .swapped import learn_preferences as learn_preferences
+from .swapped import preferences_are_not_swapped as preferences_are_not_swapped

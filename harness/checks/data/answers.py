@@ -17,15 +17,20 @@ _FALSE_HITS = 0.005
 """Share of complete answers, at most, that are surmised to break off (`benchmarks/data_checks.py`)."""
 
 
-def answers_are_whole(corpus: Corpus, limit: float) -> Check:
+def answers_are_whole(corpus: Corpus, limit: float) -> Check | None:
     """At most a share `limit` of the answers breaks off: a model trained on those learns not to finish.
 
     An answer breaks off where a code fence, tool call, bracket or table row stays open, where its last clause or list item
     does, or where its last sentence lacks the mark that those before it have (`harness.checks.data.endings`). Of these
     last ones so many are not counted as may be among complete answers, with 95% confidence, unless none is allowed. Rows
     of rehearsal are left out: they are the base's own answers, cut at their length. Empty answers cannot be read at all,
-    which is for `rows_can_be_read`.
+    which is for `rows_can_be_read`. Of pairs the better answers are looked at.
+
+    Returns:
+        None where the rows are prompts, which are answered while training.
     """
+    if corpus.asked() and not corpus.of():
+        return None
     findings: list[Finding] = []
     total = 0
     for role in (TRAIN, VALIDATION):

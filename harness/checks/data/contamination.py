@@ -22,7 +22,7 @@ def evaluation_sets_are_not_trained_on(
     """
     if not items:
         return None
-    rows = corpus.of(TRAIN, REHEARSAL)
+    rows = corpus.asked(TRAIN, REHEARSAL)
     if not rows:
         return share_check("contamination", [], 0, limit, fault="", sound="", remedy="")
     matches = find_matches(rows, items, ngram=ngram)

@@ -85,17 +85,19 @@ def _minhashes(sets: Sequence[set[str]]) -> list[Any]:
 
 
 def rows_are_not_repeated(corpus: Corpus, limit: float) -> Check:
-    """At most a share `limit` of the training rows repeats an earlier one: same prompt and answer (see `exact_key`).
+    """At most a share `limit` of the training rows repeats an earlier one: same prompt and answers (see `exact_key`).
 
     The details count prompts that come back with another answer, for the rows then contradict each other or want variety.
     """
-    rows = corpus.of(TRAIN)
+    rows = corpus.asked(TRAIN)
     first: dict[tuple[str, ...], Row] = {}
     answers: dict[str, set[str]] = {}
     findings = []
     for row in rows:
-        key = tuple(exact_key(said) for turn in row.turns for said in (turn.reasoning, turn.content))
-        answers.setdefault(exact_key(row.question), set()).add(row.answer.strip())
+        said = (text for turn in row.turns for text in (turn.reasoning, turn.content))
+        key = (*map(exact_key, said), exact_key(row.refused), str(row.wanted))
+        if row.conversation.learnt:
+            answers.setdefault(exact_key(row.question), set()).add(row.answer.strip())
         if key in first:
             findings.append(Finding(row.location, f"the same as {first[key].location}", other=first[key].location))
         else:
@@ -116,9 +118,10 @@ def rows_differ(corpus: Corpus, limit: float, *, similarity: float) -> Check:
     """At most a share `limit` of the training rows has an earlier one nearly like it: prompts whose word triples are
     shared to `similarity` or more (Jaccard).
 
-    Rows made from templates are alike by design; what is common to many of them does not count (see `NearIndex`).
+    Rows made from templates are alike by design; what is common to many of them does not count (see `NearIndex`). Nor does a
+    prompt that comes back word for word in preference data, where it has several answers to be weighed.
     """
-    rows = corpus.of(TRAIN)
+    rows = _prompts_once(corpus.asked(TRAIN))
     index = NearIndex([row.question for row in rows], similarity)
     findings = []
     for number, row in enumerate(rows):
@@ -147,7 +150,7 @@ def held_out_rows_are_new(corpus: Corpus, tests: Sequence[EvaluationItem], limit
     """
     if not _holds_out(corpus, tests):
         return None
-    train, held_out = corpus.of(TRAIN, REHEARSAL), _held_out(corpus, tests)
+    train, held_out = corpus.asked(TRAIN, REHEARSAL), _held_out(corpus, tests)
     asked = {key: row.location for row in reversed(train) for key in _questions(row)}
     findings = [
         Finding(location, f"asked by {asked[key]}: {_shown(question)!r}", other=asked[key])
@@ -177,7 +180,7 @@ def held_out_rows_differ(
     """
     if not _holds_out(corpus, tests):
         return None
-    train = corpus.of(TRAIN, REHEARSAL)
+    train = corpus.asked(TRAIN, REHEARSAL)
     index = NearIndex([row.question for row in train], similarity)
     held_out = _held_out(corpus, tests)
     findings = []
@@ -198,6 +201,15 @@ def held_out_rows_differ(
     )
 
 
+def _prompts_once(rows: Sequence[Row]) -> list[Row]:
+    """The rows, of those that weigh answers one for each prompt."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        weighed = row.rejected is not None or row.wanted is not None
+        first.setdefault(exact_key(row.question) if weighed else row.location, row)
+    return list(first.values())
+
+
 def _questions(row: Row) -> list[str]:
     """What a row asks, as keys; none of them empty."""
     turns = [
@@ -212,7 +224,7 @@ def _holds_out(corpus: Corpus, tests: Sequence[EvaluationItem]) -> bool:
 
 def _held_out(corpus: Corpus, tests: Sequence[EvaluationItem]) -> list[tuple[str, str]]:
     """(location, question) of each validation row and test item."""
-    validation = [(row.location, row.question) for row in corpus.of(VALIDATION)]
+    validation = [(row.location, row.question) for row in corpus.asked(VALIDATION)]
     return [*validation, *((item.name, item.question) for item in tests)]
 
 

@@ -12,7 +12,7 @@ from harness.tasks.conversations import Conversation
 from harness.tasks.formats import Example
 from harness.tasks.records import Record
 from harness.training.data import load_examples, load_rehearsal
-from harness.training.reading import Rows, rows_of, rows_of_file
+from harness.training.reading import Rows, rows_of, rows_without_recipe
 from harness.training.recipe import Recipe
 
 TRAIN, VALIDATION, REHEARSAL = "train", "validation", "rehearsal"
@@ -24,10 +24,14 @@ class Row:
 
     Attributes:
         location: file and row, for messages.
+        rejected: of a preference pair the worse answer; the conversation ends in the better one.
+        wanted: whether the answer is to become likelier, where rows are marked so (KTO).
     """
 
     location: str
     conversation: Conversation
+    rejected: Message | None = None
+    wanted: bool | None = None
 
     @property
     def prompt(self) -> tuple[Message, ...]:
@@ -42,13 +46,18 @@ class Row:
     @property
     def taught(self) -> str:
         """All that the model is to write last: the answer, after its reasoning where it has some."""
-        last = self.conversation.answer
-        return f"{last.reasoning}\n{last.content}" if last.reasoning else last.content
+        return _whole(self.conversation.answer)
+
+    @property
+    def refused(self) -> str:
+        """The same of a pair's worse answer."""
+        return "" if self.rejected is None else _whole(self.rejected)
 
     @property
     def turns(self) -> tuple[Message, ...]:
-        """All that is trained on: what follows the last answer is not."""
-        return (*self.prompt, self.conversation.answer)
+        """All up to the last answer that is learnt: what follows it is not trained on. Of a prompt that is answered while
+        training, the prompt."""
+        return (*self.prompt, self.conversation.answer) if self.conversation.learnt else self.prompt
 
     @property
     def question(self) -> str:
@@ -57,16 +66,21 @@ class Row:
 
     @property
     def text(self) -> str:
-        """Everything that is trained on."""
+        """Everything that is trained on, of pairs with either answer."""
         tools = self.conversation.tools
-        said = [text for turn in self.turns for text in (turn.reasoning, turn.content) if text]
+        turns = self.turns if self.rejected is None else (*self.turns, self.rejected)
+        said = [text for turn in turns for text in (turn.reasoning, turn.content) if text]
         return "\n".join(said if tools is None else [tools, *said])
 
     def by_answer(self) -> Iterator[Row]:
         """For each answer that is learnt a row that ends with it."""
         for one in self.conversation.by_answer():
             turn = f", turn {len(one.turns)}" if len(self.conversation.learnt) > 1 else ""
-            yield Row(f"{self.location}{turn}", one)
+            yield replace(self, location=f"{self.location}{turn}", conversation=one)
+
+
+def _whole(answer: Message) -> str:
+    return f"{answer.reasoning}\n{answer.content}" if answer.reasoning else answer.content
 
 
 @dataclass(frozen=True)
@@ -90,10 +104,16 @@ class Part:
 
     @property
     def rows(self) -> list[Row]:
-        """The examples with their locations, of pairs that with the better answer. Prompts that are answered while training have
-        none, and answers that are not wanted (KTO) are not taught."""
-        taught = (one for one in self.examples if one.conversation.learnt and one.wanted is not False)
-        return [Row(self.location(one.row), one.conversation) for one in taught]
+        """The examples with their locations."""
+        return [
+            Row(
+                self.location(one.row),
+                one.conversation,
+                one.rejected.answer if one.rejected is not None else None,
+                one.wanted,
+            )
+            for one in self.examples
+        ]
 
     def location(self, row: int) -> str:
         """File and row, for messages."""
@@ -102,13 +122,27 @@ class Part:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The parts of a training."""
+    """The parts of a training.
+
+    Attributes:
+        kto_weights: of wanted and of unwanted answers in the loss.
+    """
 
     parts: Sequence[Part]
+    kto_weights: tuple[float, float] = (1.0, 1.0)
 
-    def of(self, *roles: str) -> list[Row]:
+    def asked(self, *roles: str) -> list[Row]:
         """The rows of these roles, in their order; of all where none is named."""
         return [row for part in self.parts if not roles or part.role in roles for row in part.rows]
+
+    def of(self, *roles: str) -> list[Row]:
+        """Those of them that teach an answer, of pairs the better one: not prompts that are answered while training, nor what
+        is not wanted (KTO)."""
+        return [row for row in self.asked(*roles) if row.conversation.learnt and row.wanted is not False]
+
+    def pairs(self, *roles: str) -> list[Row]:
+        """Those that have a worse answer beside the better one."""
+        return [row for row in self.asked(*roles) if row.rejected is not None]
 
     def answers(self, *roles: str) -> list[Row]:
         """The same, one for each answer that is learnt."""
@@ -132,23 +166,32 @@ def corpus_of_recipe(recipe: Recipe) -> Corpus:
     """
     files = recipe.data.files()
     parts = [_part(role, recipe.resolve(file), rows_of(recipe, file)) for role, file in files.items()]
+    weights = (
+        float(recipe.trainer.get("desirable_weight", 1.0)),
+        float(recipe.trainer.get("undesirable_weight", 1.0)),
+    )
     if any(part.refused for part in parts):
-        return Corpus(parts)
+        return Corpus(parts, weights)
     train, validation = load_examples(recipe)
     used = {TRAIN: train, VALIDATION: validation, REHEARSAL: load_rehearsal(recipe)}
     if recipe.data.split is not None:
         parts.append(replace(parts[0], role=VALIDATION))
-    return Corpus([replace(part, examples=used[part.role]) for part in parts])
+    return Corpus([replace(part, examples=used[part.role]) for part in parts], weights)
 
 
 def corpus_of_files(train: Path, validation: Path | None = None, *, layout: str = "auto") -> Corpus:
     """What an adapter without a recipe was trained on.
 
+    Args:
+        layout: a data format, or what a method that learns from no answers alone learns from: `pairs`, `judged`, `prompts`.
+
     Raises:
         DataError: a file is missing, empty, or not JSON or CSV at all.
     """
     files = {TRAIN: train, VALIDATION: validation}
-    return Corpus([_part(role, path, rows_of_file(path, layout)) for role, path in files.items() if path is not None])
+    return Corpus(
+        [_part(role, path, rows_without_recipe(path, layout)) for role, path in files.items() if path is not None]
+    )
 
 
 def _part(role: str, path: Path, rows: Rows) -> Part:

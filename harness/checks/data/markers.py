@@ -58,7 +58,7 @@ def text_is_unrendered(corpus: Corpus, tokenizer: PreTrainedTokenizerBase | None
     """
     own = _own_tokens(tokenizer) if tokenizer is not None else {}
     eos = str(tokenizer.eos_token) if tokenizer is not None else ""
-    rows = corpus.of()
+    rows = corpus.asked()
     findings = [
         Finding(row.location, f"{place} holds {redacted(marker)!r} ({family})", kind=family)
         for row in rows
@@ -86,10 +86,12 @@ def family_markers(text: str) -> Iterator[tuple[str, str]]:
 
 def _found(row: Row, own: Mapping[str, str], eos: str) -> Iterator[tuple[str, str, str]]:
     """(turn, marker, whose it is)."""
-    for number, turn in enumerate(row.turns, 1):
-        place = f"turn {number} of {len(row.turns)} ({turn.role})"
+    turns = [(f"turn {number} of {len(row.turns)} ({turn.role})", turn) for number, turn in enumerate(row.turns, 1)]
+    worse = [("the rejected answer", row.rejected)] if row.rejected is not None else []
+    ends = (turns[-1][0], "the rejected answer") if row.conversation.learnt else ()
+    for place, turn in (*turns, *worse):
         for text in (turn.reasoning, turn.content):
-            said = text.rstrip().removesuffix(eos) if number == len(row.turns) else text
+            said = text.rstrip().removesuffix(eos) if place in ends else text
             yield from ((place, token, whose) for token, whose in own.items() if token in said)
             yield from ((place, marker, family) for marker, family in family_markers(said))
 

@@ -61,7 +61,7 @@ _Find = Callable[[str], Iterable[tuple[str, str]]]
 def _check(
     name: str, corpus: Corpus, finders: Sequence[_Find], limit: float, accepted: Sequence[str], fault: str
 ) -> Check:
-    rows = corpus.of()
+    rows = corpus.asked()
     found: list[Finding] = []
     kinds: Counter[str] = Counter()
     let_be = 0
