@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+# What CI runners take for a command to them where it begins a line: GitHub's `::error::`, `##[group]` and `##vso[...]` of Azure,
+# `##teamcity[...]`.
+_COMMAND = re.compile(r"^([ \t]*)(::(?=[a-zA-Z])|##(?=(?:vso|teamcity)?\[))", re.MULTILINE)
 
 
 class AssayError(Exception):
@@ -75,12 +78,18 @@ def _found_at(origin: str, error: AssayError, instead_of: str) -> AssayError:
 
 
 def printable(text: str) -> str:
-    """`text` with every character that could hide, reorder or break what is shown made visible.
+    """`text` with every character that could hide, reorder or break what is shown made visible, and commands to CI runners
+    made words.
 
     Control characters and those that reorder text become their code points in brackets (`[U+001B]`), surrogates and
     noncharacters U+FFFD. Tabs and line feeds stay; a carriage return before a line feed goes.
     """
-    return _UNSHOWABLE.sub(_visible, text.replace("\r\n", "\n"))
+    return _COMMAND.sub(r"\1[\2]", _UNSHOWABLE.sub(_visible, text.replace("\r\n", "\n")))
+
+
+def on_one_line(text: str) -> str:
+    """The same on one line."""
+    return " ".join(printable(text).split())
 
 
 def _visible(match: re.Match[str]) -> str:

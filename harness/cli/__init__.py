@@ -50,7 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `assay runs | head`: who read has enough, and Python would complain once more on leaving
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as exc:  # of a path that a person named, or of a full disk: no fault of the program's
+        if exc.filename is None:
+            raise
+        print(f"assay: {_unreachable(exc)}", file=sys.stderr)
+        return 2
     return answer or 0
+
+
+def _unreachable(exc: OSError) -> AssayError:
+    return AssayError(f"{exc.filename}: {exc.strerror}", "give a path that can be used, on a disk that has room")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import RunError
+from harness.errors import ConfigError, RunError
 from harness.runs.baselines import DEFAULT_NAME, NamedRun, find_run, promote, waived
 from harness.runs.run import Run
 from harness.runs.storage import open_store
@@ -138,6 +138,11 @@ def _row(run: Run, names: list[str]) -> tuple[str, ...]:
 def _set(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
     store = open_store(settings.store)
+    if settings.store.startswith("memory:"):
+        raise ConfigError(
+            f"what is kept in the store {store.location} is gone when this command ends",
+            "give a directory, or a URL such as s3://bucket/releases",
+        )
     found = find_run(arguments.promoted, settings.reports_dir, store)
     baseline = promote(found.run, store, arguments.name, force=arguments.force)
     print(f"baseline {baseline.name}: run {baseline.run} ({baseline.adapter or 'no adapter named'}), {store.location}")

@@ -19,6 +19,7 @@ from harness.config.prompt_sets import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOUR
 from harness.config.sections import AUTO, Forgetting, Judging, Safety
 from harness.config.spec import ModelSpec, SubjectSpec, parse_model_spec
 from harness.errors import ConfigError, nearest, show
+from harness.paths import user_path
 
 DATA_DIR_VARIABLE = "ASSAY_DATA_DIR"
 
@@ -208,7 +209,11 @@ def make_settings(config: Config, **given: Any) -> Settings:
 def _template(given: str | None, config: Config) -> str | None:
     """An option's path starts where the user is, the file's beside the file."""
     named, root = (given, Path.cwd()) if given else (config.template, config.root)
-    return named if named in (None, *TEMPLATES) else str(root / Path(str(named)).expanduser())
+    return (
+        named
+        if named in (None, *TEMPLATES)
+        else str(root / user_path(str(named), "--template" if given else f"{config.file}: template"))
+    )
 
 
 def _reasoning(given: str | None, config: Config) -> tuple[str, str] | Literal["auto", "none"]:

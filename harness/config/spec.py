@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from harness.errors import ConfigError, show
+from harness.errors import ConfigError
+from harness.paths import user_path
 from harness.plugins import Registry
 
 EMBEDDED_NAME = "smollm2-135m"
@@ -235,12 +235,8 @@ class _Place(NamedTuple):
 
 
 def _directory_or_hub(text: str, option: str, also: str) -> _Place:
-    path = Path(text).expanduser()
-    try:
-        is_directory = path.is_dir()
-    except OSError as exc:  # longer than names can be
-        raise ConfigError(f"{option}={show(text)}: {exc.strerror}", f"use {also}a local directory or a hub id") from exc
-    if is_directory:
+    path = user_path(text, option)
+    if path.is_dir():
         return _Place("local", str(path.resolve()))
     if path.is_file():
         raise ConfigError(

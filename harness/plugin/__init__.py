@@ -20,6 +20,7 @@ from harness.plugin.guests import check_other_plugins, clashes
 from harness.plugin.options import add_options, add_short_names, find_conftests
 from harness.plugin.precedence import SUITES, mark_by_name, note_failures, rank, skip_if_broken
 from harness.plugin.reports import ATTEMPT, VerdictCollector, annotate_report, carried_verdicts, measures, owns
+from harness.plugin.signals import ended_in_order
 from harness.plugin.state import STATE, State
 from harness.plugin.terminal import write_summary
 
@@ -175,8 +176,9 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[Any]:
         return (yield)
     state.notices.start()
     try:
-        state.say(state.forecast())
-        return (yield)
+        with ended_in_order():
+            state.say(state.forecast())
+            return (yield)
     finally:
         state.notices.stop()
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from harness.errors import printable
+
 _LOGGER = logging.getLogger("harness")
 
 
@@ -27,7 +29,7 @@ class Notices(logging.Handler):
         """Print it, above a bar where there is one."""
         from tqdm import tqdm
 
-        text = record.getMessage()
+        text = printable(record.getMessage())
         if text not in self._told:
             self._told.add(text)
             with self._on_terminal():

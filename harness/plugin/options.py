@@ -131,6 +131,11 @@ def read_settings(config: pytest.Config) -> Settings:
     from harness.config import find_config
     from harness.config.settings import make_settings
 
+    for option in OPTIONS:
+        if config.getoption(option.dest) == "":
+            raise ConfigError(
+                f"--{option.name} is given without a value", "give it one, or leave it out; a variable may be unset"
+            )
     values = {option.dest.removeprefix("assay_"): _value(config, option.dest) for option in OPTIONS}
     named = [Path(str(argument).split("::")[0]).resolve() for argument in config.args]
     beside_tests = [*(path for path in named if path.is_dir()), *(path.parent for path in named)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import AssayError, Complaints
+from harness.errors import AssayError, Complaints, printable
 from harness.json_files import kept_json
 from harness.paths import cache_dir, write_atomic
 from harness.plugin.notices import Notices
@@ -177,7 +177,7 @@ class State:
         """Print it where it is seen."""
         with self.on_terminal():
             for told in forecast:
-                print(f"\n{told}", flush=True)
+                print(f"\n{printable(told)}", flush=True)
 
     def failed_integrity(self) -> str:
         """The first integrity gate that failed in any process of this run, as far as is known; empty where none did."""

@@ -35,7 +35,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
         for verdict in sorted(state.verdicts, key=lambda v: (-WORST_FIRST.index(v.bearing), v.outcome != v.bearing)):
             colour = _COLOURS[verdict.outcome] if verdict.counts else "yellow"
             reporter.write(f"{verdict.outcome.upper():<13}", **{colour: True})
-            reporter.write_line(printable(f"{verdict.gate}: {verdict.reason}"))
+            reporter.write_line(f"{verdict.gate}: {verdict.reason}")
             if told := standing(verdict):
                 reporter.write_line(f"{'':<13}  {one_line(told, 1000)}", yellow=True)
             if verdict.remedy and verdict.outcome in ("fail", "error"):

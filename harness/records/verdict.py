@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import show
+from harness.errors import on_one_line, show
 
 VERDICTS_SCHEMA = 2
 
@@ -136,6 +136,13 @@ class Verdict:
     name: str = ""
     severity: Severity = "supporting"
     waiver: Waiver | None = None
+
+    def __post_init__(self) -> None:
+        # names of tensors, slices, tasks and models are other people's words: a terminal or a CI log must not obey them
+        for field_name in ("gate", "name", "rule", "reason", "remedy"):
+            text = getattr(self, field_name)
+            if isinstance(text, str):
+                object.__setattr__(self, field_name, on_one_line(text))
 
     @property
     def waived(self) -> bool:

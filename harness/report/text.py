@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from harness.errors import on_one_line
 from harness.errors import printable as printable
 
 _MARKDOWN = re.compile(r"[&<>|`*\[\](){}#!~\\$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)")
@@ -31,7 +32,7 @@ def shorten(text: str, limit: int) -> str:
 
 def one_line(text: str, limit: int = 300) -> str:
     """`text` on one line of at most `limit` characters."""
-    line = " ".join(printable(text).split())
+    line = on_one_line(text)
     return line if len(line) <= limit else line[: limit - 1] + "\u2026"
 
 

@@ -123,7 +123,10 @@ def label_text(value: Any) -> str | None:
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """The labels, if an answer can tell them apart."""
     if len(labels) < 2:
-        raise TaskError(f"a classification task needs two labels or more, got {list(labels)}")
+        raise TaskError(
+            f"a classification task needs two labels or more, got {list(labels)}",
+            "add rows of the others, or name them all by `labels:`; what has one right answer a row is kind: generation",
+        )
     for plain, count in Counter(map(_plain, labels)).items():
         if count > 1 or not plain:
             remedy = "use labels that differ in more than case and punctuation at the ends"

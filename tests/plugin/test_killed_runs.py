@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from project import PASSES, TASK, UNDECIDED
+from project import PASSES, TASK, UNDECIDED, Project, gate_test
 from separate import DEADLINE_S, Death, answers_kept, start_pytest
 
 BATCH = 6
@@ -125,3 +125,12 @@ def test_killed_from_outside_at_whatever_it_is_doing_it_goes_on_from_what_was_ke
     run.until_done()
     assert run.answers == {"cached": kept, "computed": TOTAL - kept}
     assert run.verdicts == uninterrupted
+
+
+def test_told_to_end_it_keeps_what_was_measured_as_an_interrupted_run(project: Project) -> None:
+    told = "import os, signal\n\ndef test_told(compare, gate):\n    os.kill(os.getpid(), signal.SIGTERM)\n" + PASSES
+    project.write_tests(gate_test("before", PASSES), told, gate_test("after", PASSES))
+    result = project.run(subprocess=True)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert project.outcomes == {"test_before": "pass"}
+    assert project.manifest["status"] == "interrupted"

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from harness.config.spec import ServedModel
 from harness.errors import ConfigError, ModelError, nearest
 from harness.models.gguf import SUFFIX, gguf_files, read_gguf_header
+from harness.paths import user_path
 
 SCHEME = "gguf"
 _REMEDY = f"write FILE{SUFFIX}, or {SCHEME}:FILE{SUFFIX}+LORA{SUFFIX}*SCALE for one with a LoRA on it"
@@ -82,7 +83,7 @@ def with_loras(served: ServedModel, loras: Sequence[tuple[str, float]], option: 
     Raises:
         ConfigError: one is no LoRA in a GGUF file.
     """
-    added = [Lora(Path(path).expanduser().resolve(), scale) for path, scale in loras]
+    added = [Lora(user_path(path, option).resolve(), scale) for path, scale in loras]
     for lora in added:
         _check_file(lora.path, option, is_lora=True)
     model = GgufModel.of(served)
@@ -94,7 +95,7 @@ def _read(text: str, option: str) -> GgufModel:
     found = list(_FILE.finditer(files))
     if not found or "".join(one[0] for one in found) != files or found[0]["scale"] is not None or files.endswith("+"):
         raise ConfigError(f"{option}={text} names no GGUF file", _REMEDY)
-    path, *loras = (Path(one["path"]).expanduser().resolve() for one in found)
+    path, *loras = (user_path(one["path"], option).resolve() for one in found)
     scales = [_scale(one["scale"] or "1", text, option) for one in found[1:]]
     given = dict(parse_qsl(flags, keep_blank_values=True))
     for name in given:
@@ -105,7 +106,7 @@ def _read(text: str, option: str) -> GgufModel:
         path,
         tuple(map(Lora, loras, scales)),
         None if "context" not in given else _count(given["context"], text, option),
-        None if template is None else Path(template).expanduser().resolve(),
+        None if template is None else user_path(template, option).resolve(),
     )
 
 

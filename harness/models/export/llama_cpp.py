@@ -18,6 +18,7 @@ from harness.models.adapters.kind import read_peft_config
 from harness.models.architecture import auto_class, read_base_config
 from harness.models.export.source import Source
 from harness.models.export.target import CONVERTED
+from harness.paths import user_path
 
 VARIABLE = "ASSAY_LLAMA_CPP"
 _MODEL, _LORA, _QUANTIZE = "convert_hf_to_gguf.py", "convert_lora_to_gguf.py", "llama-quantize"
@@ -69,12 +70,12 @@ class LlamaCppTools:
                    "--outfile", str(file), "--outtype", "f32"], file)  # fmt: skip
 
     def _root(self) -> Path:
-        named = self.directory or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-        if named is None:
+        named = self.directory or os.environ.get(VARIABLE)
+        if not named:
             raise ConfigError(
                 "GGUF files are written by llama.cpp's converters, and nobody said where they are", _REMEDY
             )
-        return named.expanduser().resolve()
+        return user_path(named, VARIABLE).resolve()
 
     def _script(self, name: str) -> Path:
         script = self._root() / name

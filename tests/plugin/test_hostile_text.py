@@ -1,0 +1,66 @@
+"""Other people's words in a terminal and a CI log: shown, and not obeyed."""
+
+from __future__ import annotations
+
+import pytest
+from project import Project, counts
+
+from harness.errors import AssayError, on_one_line, printable
+from harness.records import Verdict
+
+FORGED = "\x1b[31mred\n::error::forged\u202e"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error file=a::b", "[::]error file=a::b"),
+        ("a\n  ::set-output name=x::y", "a\n  [::]set-output name=x::y"),
+        ("##vso[task.complete]", "[##]vso[task.complete]"),
+        ("##[error]x", "[##][error]x"),
+        ("##teamcity[x]", "[##]teamcity[x]"),
+        ("## A heading", "## A heading"),
+        ("test_a.py::test_b", "test_a.py::test_b"),
+        (":: alone", ":: alone"),
+    ],
+)
+def test_commands_to_runners_are_words(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_a_verdict_is_one_line_that_moves_no_cursor() -> None:
+    verdict = Verdict(f"integrity/{FORGED}", "fail", f"tensor {FORGED}", remedy=FORGED, rule=FORGED)
+    for text in (verdict.gate, verdict.reason, verdict.remedy, verdict.rule):
+        assert "\n" not in text and "\x1b" not in text and "\u202e" not in text and not text.startswith("::")
+    assert Verdict.from_json(verdict.to_json()) == verdict
+    assert on_one_line("a\n::error::b") == "a [::]error::b"
+
+
+def test_an_error_begins_no_line_with_a_command() -> None:
+    assert "\n::" not in str(AssayError(f"slice {FORGED}", FORGED))
+
+
+def test_slices_and_reasons_reach_the_terminal_as_words(project: Project) -> None:
+    project.write_rows(
+        [{"id": f"p{i}", "text": f"animal {i}", "pet": ("cat", "dog")[i % 2], "kind": FORGED} for i in range(4)]
+    )
+    project.config["tasks"]["pets"] = {**project.config["tasks"]["pets"], "tag_fields": ["kind"]}
+    project.write_tests(
+        f"FORGED = {FORGED!r}\n\ndef test_it(compare, gate):\n"
+        "    gate(compare('pets').where(kind=FORGED).metric('answer_tokens').at_most(4))\n"
+    )
+    result = project.run("-v")
+    assert counts(result) == {"passed": 1}
+    output = "\n".join([*result.outlines, *result.errlines])
+    assert "forged" in output
+    assert not [line for line in output.splitlines() if line.lstrip().startswith("::") or "\x1b[31mred" in line]
+
+
+@pytest.mark.parametrize("option", ["--baseline=", "--adapter=", "--assay-judge="])
+def test_an_option_without_a_value_is_no_option_left_out(project: Project, option: str) -> None:
+    project.write_tests("def test_it(compare, gate):\n    gate(compare('pets').metric('answer_tokens').at_most(4))\n")
+    result = project.run(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    name = option.strip("-=").removeprefix("assay-")
+    assert f"--{name} is given without a value" in "\n".join([*result.errlines, *result.outlines])
+    assert project.runs == []
