@@ -7,7 +7,7 @@ import multiprocessing.popen_forkserver
 import os
 import signal
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -43,6 +43,15 @@ def start_pytest(
     return process
 
 
+def start_assay(
+    root: Path, cache_dir: Path, arguments: Sequence[str], environment: Mapping[str, str]
+) -> ForkServerProcess:
+    """Start `assay` in `root`, with these variables too."""
+    process = forkserver().Process(target=_run_assay, args=(root, cache_dir, list(arguments), dict(environment)))
+    process.start()
+    return process
+
+
 def answers_kept(cache_dir: Path) -> int:
     """Answers in the cache that a run is writing, or has left behind."""
     path = cache_dir / "answers.sqlite"
@@ -67,6 +76,14 @@ def _run_pytest(root: Path, cache_dir: Path, arguments: list[str], death: Death 
     if death is not None:
         _die(death)
     raise SystemExit(int(pytest.main(arguments)))
+
+
+def _run_assay(root: Path, cache_dir: Path, arguments: list[str], environment: dict[str, str]) -> None:
+    from harness.cli import main
+
+    os.chdir(root)
+    os.environ.update(environment, ASSAY_CACHE_DIR=str(cache_dir))
+    raise SystemExit(main(arguments))
 
 
 def _die(death: Death) -> None:

@@ -17,6 +17,7 @@ from harness.engines.server.client import redact
 from harness.errors import EngineError, RecipeError
 from harness.json_files import kept_json
 from harness.paths import write_atomic
+from harness.training.installed import declared_fields
 from harness.training.provider.api import CANCELLED, ENDED_WITHOUT_MODEL, FAILED, PAUSED, SUCCEEDED, FineTuningApi, Job
 from harness.training.provider.files import SentFiles
 from harness.training.provider.progress import JobProgress
@@ -28,7 +29,6 @@ MARK = "assay_training"
 """The entry of a job's metadata by which it is found again: the digest of all that decides what it trains."""
 EVENTS_FILE, METRICS_FILE = "events.jsonl", "step_metrics.csv"
 _STATE_FILE = "job.json"
-_OF_THE_METHOD = ("seed", "suffix", "metadata")
 _LEAST_WAIT_S, _MOST_WAIT_S = 1.0, 30.0
 _A_WAIT = 0.02
 """The share of the time so far that is waited between two looks."""
@@ -57,13 +57,19 @@ class Order:
         Args:
             upload: training_file and validation_file, by their ids.
         """
-        trainer = dict(self.recipe.trainer)
-        method, further = self.recipe.api_method, {key: trainer.pop(key) for key in _OF_THE_METHOD if key in trainer}
-        trainer.pop("method", None)
-        required = {key: trainer.pop(key) for key in self.recipe.by_api.required}
-        own = {"hyperparameters": trainer, **required}
-        metadata = {**further.pop("metadata", {}), **self.metadata}
-        return {"model": model, **upload, "method": {"type": method, method: own}, **further, "metadata": metadata}
+        trainer, method = self.recipe.trainer, self.recipe.by_api
+        adjusted = declared_fields(method.hyperparameters)
+        own: dict[str, Any] = {"hyperparameters": {key: value for key, value in trainer.items() if key in adjusted}}
+        own |= {key: trainer[key] for key in method.required}
+        job = {key: value for key, value in trainer.items() if key not in (*adjusted, *method.required, "method")}
+        metadata = {**job.pop("metadata", {}), **self.metadata}
+        return {
+            **job,
+            **upload,
+            "model": model,
+            "method": {"type": method.name, method.name: own},
+            "metadata": metadata,
+        }
 
 
 def order_of(recipe: Recipe, files: SentFiles, server: str) -> Order:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
+import threading
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
 from faulty_server import Body, Status
 from provider_recipes import KEY, MakeServed, Serve, rows
 from provider_server import MODEL, Provider
+from separate import DEADLINE_S, start_assay
 
 from harness.cli import main
 from harness.config.spec import parse_model_spec
@@ -99,25 +100,27 @@ def test_a_call_that_was_killed_is_gone_on_with(
     here: Path, make_served: MakeServed, serve: Serve, moment: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Killed by the server that it asks, after that has done what was asked: it never hears of it."""
-    running: list[subprocess.Popen[bytes]] = []
+    victims: list[ForkServerProcess] = []
+    started = threading.Event()
 
     class Deadly(Provider):
         def __call__(self, path: str, body: Body) -> Body | bytes | Status:
             answer = super().__call__(path, body)
-            asked = path == moment and (bool(body) or moment.endswith("ftjob-1"))
-            if asked and running and running[0].poll() is None:
-                os.kill(running[0].pid, signal.SIGKILL)
-                running[0].wait()
+            started.wait(DEADLINE_S)
+            if path == moment and (body or moment.endswith("ftjob-1")) and victims:
+                victim = victims.pop()
+                victim.kill()
+                wait([victim.sentinel], DEADLINE_S)
             return answer
 
     provider = Deadly()
     server = serve(provider)
     make_served(url=server.url)
-    command = [sys.executable, "-c", "import sys; sys.stdin.read(1); from harness.cli import main; main(sys.argv[1:])"]
-    killed = subprocess.Popen([*command, "train", "served.yaml"], stdin=subprocess.PIPE, env={**os.environ})
-    running.append(killed)
-    killed.communicate(b"!")
-    assert killed.returncode == -signal.SIGKILL
+    killed = start_assay(here, here / "cache", ["train", "served.yaml"], {"OPENAI_API_KEY": KEY})
+    victims.append(killed)
+    started.set()
+    killed.join(DEADLINE_S)
+    assert killed.exitcode == -signal.SIGKILL
     assert main(["train", "served.yaml"]) == 0
     assert "ftjob-1@" in capsys.readouterr().out
     assert (len(provider.jobs), len(provider.files)) == (1, 1)
