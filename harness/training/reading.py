@@ -96,11 +96,6 @@ def rows_without_recipe(path: Path, format_name: str = AUTO) -> Rows:
     return rows_of_file(path, format_name, next((kind for kind in _PARSERS if kind == format_name), "conversations"))
 
 
-def rows_without_recipe(path: Path, format_name: str = AUTO) -> Rows:
-    """The same of a file of which no recipe tells for what method it is: its format may name the kind of its rows."""
-    return rows_of_file(path, format_name, next((kind for kind in _PARSERS if kind == format_name), "conversations"))
-
-
 _KEPT: dict[Hashable, Rows] = {}
 
 
