@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -94,6 +95,8 @@ def _from_transformers(directory: Path) -> Tokenizer | None:
 
 _SPECIALS = ("bos_token", "eos_token", "unk_token")
 _SHOWN = 3
+_CONTESTED_EACH = 4
+_MOST_CONTESTED = 50_000
 
 
 def tokenizer_is_the_bases(adapter: Path, base: Path) -> Check:
@@ -173,15 +176,54 @@ def _drift(own: SavedTokenizer, theirs: SavedTokenizer, padding: str | None) -> 
 
 
 def encoding_faults(own: Tokenizer, theirs: Tokenizer) -> list[str]:
-    """Same vocabulary, another encoding: merges, normalisation, or special tokens: around a text, and how they split one."""
+    """Same vocabulary, another encoding: merges, normalisation, or special tokens: around a text, and how they split one.
+
+    Where the rules by which the two split texts are not the same, the text of every token of the vocabulary is encoded too, which
+    shows a normaliser, and texts in which two merges want the same letters, which show their order.
+    """
     added = (token.content for token in own.get_added_tokens_decoder().values())
-    for text in (*TOKEN_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)):
-        before, now = own.encode(text).tokens, theirs.encode(text).tokens
+    texts = [*TOKEN_TEXTS, *(f"It ends {token} here.\n{token}\nNot here." for token in added)]
+    rules, others = _rules(own), _rules(theirs)
+    if rules != others:
+        texts += sorted({own.decode([number]) for number in own.get_vocab(with_added_tokens=False).values()})
+        texts += _contested(own, _merges(rules), _merges(others))
+    encoded = zip(texts, own.encode_batch(texts), theirs.encode_batch(texts), strict=True)
+    for text, before, now in ((text, one.tokens, other.tokens) for text, one, other in encoded):
         if before != now:
             at = next(i for i in itertools.count() if before[i : i + 1] != now[i : i + 1])
             shown = slice(at, at + _SHOWN)
             return [f"{text!r} becomes {now[shown]} where the base has {before[shown]} (token {at})"]
     return []
+
+
+def _rules(tokenizer: Tokenizer) -> Mapping[str, object]:
+    """Normaliser, pre-tokenizer, post-processor and model, as the installed library writes them."""
+    written: dict[str, object] = json.loads(tokenizer.to_str())
+    return {key: value for key, value in written.items() if key not in ("version", "truncation", "padding", "decoder")}
+
+
+def _merges(rules: Mapping[str, object]) -> Sequence[tuple[str, str]]:
+    """Of a byte-pair model what it joins, the first before all others; empty for other models."""
+    model = rules.get("model")
+    merges = model.get("merges") if isinstance(model, Mapping) else None
+    return [(left, right) for left, right in merges or ()]
+
+
+def _contested(tokenizer: Tokenizer, merges: Sequence[tuple[str, str]], others: Sequence[tuple[str, str]]) -> list[str]:
+    """Texts in which a merge that has another place in the other order and one beside it want the same token."""
+    moved = {one for one, other in zip(merges, others, strict=False) if one != other}
+    after: dict[str, list[str]] = {}
+    for left, right in merges:
+        after.setdefault(left, []).append(right)
+    ids = tokenizer.get_vocab(with_added_tokens=False)
+    found = []
+    for left, right in merges:
+        for last in after.get(right, ())[:_CONTESTED_EACH]:
+            if ((left, right) in moved or (right, last) in moved) and {left, right, last} <= ids.keys():
+                found.append(tokenizer.decode([ids[left], ids[right], ids[last]]))
+                if len(found) == _MOST_CONTESTED:
+                    return found
+    return found
 
 
 def _named(directory: Path, special: str) -> str | None:

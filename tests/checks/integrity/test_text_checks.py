@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from tiny import CHATML
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from harness.checks import integrity
+from harness.checks.integrity.tokenizer import encoding_faults
 from harness.gates import Check
 from harness.models.loading import load_tokenizer
 
@@ -260,3 +262,47 @@ class TestSpecialTokens:
         check = integrity.special_tokens_agree(base, load_tokenizer(base))
         assert not check.holds
         assert "'<|im_start|>' twice" in check.reason
+
+
+@pytest.fixture(scope="module")
+def plain() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        decoders.ByteLevel(),
+    )
+    words = [
+        "a farmer keeps sheep",
+        "the harbour sleeps",
+        "no ship leaves before seven",
+        "hammers and harvesters",
+    ] * 4
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(words, trainer)
+    return tokenizer
+
+
+class TestRules:
+    """Two tokenizers of one vocabulary that split by other rules."""
+
+    def test_written_anew_they_are_the_same(self, plain: Tokenizer) -> None:
+        assert encoding_faults(plain, Tokenizer.from_str(plain.to_str())) == []
+
+    def test_merges_in_another_order_show_in_the_words_they_make(self, plain: Tokenizer) -> None:
+        written = json.loads(plain.to_str())
+        merges = written["model"]["merges"]
+        merges[5:] = merges[5:][::-1]
+        fault = encoding_faults(plain, Tokenizer.from_str(json.dumps(written)))
+        assert fault and "where the base has" in fault[0]
+
+    def test_a_normaliser_shows_in_the_letters_it_changes(self, plain: Tokenizer) -> None:
+        other = Tokenizer.from_str(plain.to_str())
+        other.normalizer = normalizers.NFD()
+        assert encoding_faults(plain, other)
+
+    def test_what_is_written_otherwise_and_splits_alike_is_no_fault(self, plain: Tokenizer) -> None:
+        other = Tokenizer.from_str(plain.to_str())
+        other.normalizer = normalizers.Sequence([])
+        assert encoding_faults(plain, other) == []
