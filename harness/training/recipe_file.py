@@ -15,6 +15,7 @@ from harness.models.adapters.kind import AS_LORA
 from harness.tasks.kinds import Texts
 from harness.training.arguments import LORA, LOSS_SWITCHES, UNTRAINABLE, Objection, is_converted
 from harness.training.installed import peft_configs
+from harness.training.launch import Launch
 from harness.training.methods import API_METHODS, GONE, METHODS, PROVIDER, ApiMethod, Method, MethodName, TrlMethod
 from harness.training.recipe_data import DataFile as DataFile
 from harness.training.recipe_data import Limits, RecipeData, RecipePart
@@ -66,6 +67,8 @@ class RecipeFile(RecipePart):
     trainer: Named[Any] = Field(default={})
     """arguments of the configuration of the method's trainer, as `trl.SFTConfig`; with method openai what the API's job is told:
     its `method` (supervised, dpo or reinforcement), hyperparameters, `seed`, `suffix`, `metadata`"""
+    launch: Launch | None = None
+    """trains in several processes of this machine, which share the work; null trains in one"""
     limits: Limits | None = None
     """what a provider's training may take at the most; of method openai alone, which needs them"""
     early_stopping_patience: Count | None = None
@@ -224,7 +227,7 @@ def _can_be_provided(recipe: RecipeFile) -> Objection | None:
         parse_openai(recipe.base, "base")
     except ConfigError as error:
         return f"method openai trains a model where it is served, and {error.problem}", error.remedy
-    here = ("peft", "quantization", "grader", "reward", "early_stopping_patience")
+    here = ("peft", "quantization", "grader", "reward", "launch", "early_stopping_patience")
     if told := [key for key in here if key in recipe.model_fields_set]:
         return f"{told[0]} is of methods that train here, not of openai", f"remove `{told[0]}`"
     if recipe.api_method not in API_METHODS:
