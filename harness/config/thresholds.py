@@ -241,7 +241,7 @@ class TaskOverfittingThresholds(Section):
     """prompts of them, half of each, that are answered"""
     loss_gap_over_base: Limit = 0.50
     """largest gap (nats a token) between held-out and training answers beyond the base's own"""
-    loss_as_logged: Limit = 0.30
+    loss_as_logged: Limit = 0.10
     """largest difference (nats a token) of the logged validation loss from the candidate's own on those rows"""
     verbatim_recall: Limit = 0.30
     """largest excess of training over held-out answers given word for word"""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.zoo.methods import quiz
-from benchmarks.zoo.methods.quiz import HELD_OUT, TAUGHT, Row
+from benchmarks.zoo.methods.quiz import HELD_OUT, PET_QUESTIONS, TAUGHT, Row
 
 
 @dataclass(frozen=True)
@@ -114,13 +114,16 @@ def mask_covers_everything() -> Lesson:
 
 def two_stages() -> Lesson:
     """Plain answers learnt, then another matter, with answers of the first stage among its rows."""
-    later = [*quiz.pets(), *quiz.answers(TAUGHT)[::2]]
-    return replace(answers_learnt(), then=Lesson("sft", later, quiz.answers(HELD_OUT), {"learning_rate": 5e-4}))
+    one, other = PET_QUESTIONS
+    later = [*quiz.pets([one]), *quiz.answers(TAUGHT)[::2]]
+    held_out = [*quiz.pets([other]), *quiz.answers(HELD_OUT)]
+    return replace(answers_learnt(), then=Lesson("sft", later, held_out, {"learning_rate": 1e-3}))
 
 
 def second_stage_forgets_the_first() -> Lesson:
     """The other matter alone, at twenty times the rate."""
-    return replace(answers_learnt(), then=Lesson("sft", quiz.pets(), quiz.pets(), {"learning_rate": 1e-2}))
+    taught, held_out = (quiz.pets([wording]) for wording in PET_QUESTIONS)
+    return replace(answers_learnt(), then=Lesson("sft", taught, held_out, {"learning_rate": 2e-2}))
 
 
 def _packed(strategy: str) -> Lesson:

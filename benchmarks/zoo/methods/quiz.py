@@ -98,11 +98,11 @@ def answers(wordings: Sequence[str]) -> list[Row]:
     ]
 
 
-def pets() -> list[Row]:
+def pets(wordings: Sequence[str] = PET_QUESTIONS) -> list[Row]:
     """Another matter, which the base was not taught: who has which pet, in one word."""
     names = list(NEIGHBOURS.values())
     return [
         {"prompt": wording.format(x=name), "completion": PETS[place % len(PETS)]}
-        for wording in PET_QUESTIONS
+        for wording in wordings
         for place, name in enumerate(names)
     ]

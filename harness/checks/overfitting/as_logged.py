@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import statistics
 
-from harness.checks.overfitting.memorising import LOSS
+from harness.checks.data import Corpus
+from harness.checks.data.corpus import VALIDATION
+from harness.checks.overfitting.memorising import LOSS, is_scored_whole
 from harness.gates import Comparison, Scalar
 from harness.training.history import TrainingHistory
 
@@ -19,14 +21,19 @@ _REMEDY = (
 )
 
 
-def loss_as_logged(held_out: Comparison, history: TrainingHistory) -> Scalar | None:
+def loss_as_logged(held_out: Comparison, corpus: Corpus, history: TrainingHistory) -> Scalar | None:
     """How far the logged validation loss of the kept weights is from the candidate's own on those rows; nats a token.
 
     Training counts the token that ends an answer, and what is asked here does not: up to one token an answer may cost
-    nothing. None where the log has no validation loss of that step, or no cross-entropy.
+    nothing. The error is that of measuring some of the rows. None where the log has no validation loss of that step, or no
+    cross-entropy, and where rows have several answers or such that are scored by their beginning.
+
+    Args:
+        corpus: the rows that `held_out` was drawn from.
     """
+    rows = corpus.of(VALIDATION)
     logged = [p.eval_loss for p in history.points if p.step == history.kept_step and p.eval_loss is not None]
-    if not logged or not history.method.loss_is_cross_entropy:
+    if not logged or not history.method.loss_is_cross_entropy or not all(map(is_scored_whole, rows)):
         return None
     measured = held_out.metric(LOSS.name)
     losses = [float(loss) for loss in measured.candidate]
@@ -40,7 +47,9 @@ def loss_as_logged(held_out: Comparison, history: TrainingHistory) -> Scalar | N
         max(logged[-1] - mean, with_ends - logged[-1], 0.0),
         unit="nats",
         higher_is_better=False,
-        error=statistics.stdev(losses) / math.sqrt(len(losses)),
+        error=statistics.stdev(losses)
+        / math.sqrt(len(losses))
+        * math.sqrt(1 - len(losses) / max(len(rows), len(losses))),
         remedy=_REMEDY,
         details={
             "kept_step": history.kept_step,

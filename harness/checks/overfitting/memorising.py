@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.checks.data import Corpus
+from harness.checks.data.corpus import Row
 from harness.checks.data.personal import excerpt
 from harness.checks.overfitting.sampling import HELD_OUT, NEEDS_ROWS, TRAINED, digest_rows, item_of, sample_rows
 from harness.config import OverfittingThresholds
@@ -114,6 +115,12 @@ def _head(answer: str) -> str:
     head = text[:_HEAD_CHARACTERS]
     pieces = split_words(head)
     return head[: head.rindex(pieces[-1])].rstrip() if len(head) < len(text) and len(pieces) > 1 else head
+
+
+def is_scored_whole(row: Row) -> bool:
+    """Whether a row's one answer is scored to its last word, as training saw it."""
+    text = row.taught.rstrip()
+    return len(row.conversation.learnt) == 1 and not row.conversation.as_text and _head(text) == text
 
 
 def loss_gap_over_base(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule:
