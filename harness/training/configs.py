@@ -66,21 +66,24 @@ def trainer_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtyp
 
 def _launched(recipe: Recipe, launch: Launch, device: torch.device) -> dict[str, Any]:
     """What one of its processes is told: how it works with the others, and its part of a batch."""
-    defaults = config_class(recipe.by_trl)
-    rows, accumulation = share_of_batch(
-        recipe.name,
-        launch,
-        *(
-            recipe.trainer.get(name, getattr(defaults, name))
-            for name in ("per_device_train_batch_size", "gradient_accumulation_steps")
-        ),
-    )
+    rows, accumulation = share_of_step(recipe, launch)
     return {
         **launch.arguments(),
         **({"ddp_backend": "gloo"} if device.type == "cpu" else {}),
         "per_device_train_batch_size": rows,
         "gradient_accumulation_steps": accumulation,
     }
+
+
+def share_of_step(recipe: Recipe, launch: Launch) -> tuple[int, int]:
+    """Rows and accumulated batches of one process.
+
+    Raises:
+        RecipeError: as `share_of_batch`.
+    """
+    defaults, names = config_class(recipe.by_trl), ("per_device_train_batch_size", "gradient_accumulation_steps")
+    rows, accumulation = (recipe.trainer.get(name, getattr(defaults, name)) for name in names)
+    return share_of_batch(recipe.name, launch, rows, accumulation)
 
 
 def config_class(method: TrlMethod) -> Any:

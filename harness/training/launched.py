@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 from dataclasses import asdict, dataclass
@@ -21,9 +22,10 @@ from harness.errors import AssayError
 from harness.training.recipe import Recipe
 
 JOB_FILE = "job.json"
-FAILURE_FILE = "failure.json"
+_FAILURE_FILE = "failure-{}.json"
 _WORKER = "--worker"
 _SHUTDOWN_S = 10
+_REPORT = "see what it says above"
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,28 @@ class Failure:
     problem: str = ""
     remedy: str = ""
 
+    @property
+    def standing(self) -> int:
+        """What is told before what: errors raised on purpose; a process that was killed, but not by the agent, which ends those
+        that are left; what another raised, which may be that it lost the killed one; a code without a word."""
+        if self.remedy:
+            return 0
+        if self.exit_code < 0 and self.exit_code != -signal.SIGTERM:
+            return 1
+        return 2 if self.problem else 3
+
     def write(self, directory: Path) -> None:
-        """Store as `failure.json`, unless another process failed before this one."""
-        with (directory / FAILURE_FILE).open("x", encoding="utf-8") as stream:
-            json.dump(asdict(self), stream)
+        """Note it, unless its process told more of it itself."""
+        file = directory / _FAILURE_FILE.format(self.rank)
+        if self.standing == 1 or not file.is_file():
+            file.write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @classmethod
+    def first(cls, directory: Path) -> Failure | None:
+        """The one that says most of why all ended; None where none was noted."""
+        files = sorted(directory.glob(_FAILURE_FILE.format("*")), key=lambda file: file.stat().st_mtime_ns)
+        noted = [cls(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
+        return min(noted, key=lambda one: one.standing, default=None)
 
 
 def main(arguments: list[str]) -> int:
@@ -113,8 +133,8 @@ def _start(directory: Path) -> int:
     try:
         elastic_launch(config, sys.executable)("-m", "harness.training.launched", _WORKER, str(directory))
     except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        _note(Failure(rank, failure.exitcode), directory)
+        for rank, failure in error.failures.items():
+            Failure(rank, failure.exitcode).write(directory)
         return 1
     return 0
 
@@ -126,10 +146,10 @@ def _train(directory: Path) -> int:
     try:
         _fit(job, is_first=rank == 0)
     except AssayError as error:
-        _note(Failure(rank, problem=error.problem, remedy=error.remedy), directory)
+        Failure(rank, problem=error.problem, remedy=error.remedy or _REPORT).write(directory)
         os._exit(1)  # others may wait for this one in a collective, and so would an orderly end
     except BaseException as error:
-        _note(Failure(rank, problem=f"{type(error).__name__}: {error}"), directory)
+        Failure(rank, problem=f"{type(error).__name__}: {error}").write(directory)
         raise
     return 0
 
@@ -152,13 +172,6 @@ def _fit(job: Job, *, is_first: bool) -> None:
         log.write(job.adapter_dir)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def _note(failure: Failure, directory: Path) -> None:
-    try:
-        failure.write(directory)
-    except FileExistsError:  # that of the process which failed first counts
-        return
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness.errors import RecipeError
-from harness.json_files import load_json
+from harness.training.configs import share_of_step
 from harness.training.launch import Launch
-from harness.training.launched import FAILURE_FILE, Failure, Job
+from harness.training.launched import Failure, Job
 from harness.training.log import TrainingLog
 from harness.training.recipe import Recipe
 
@@ -32,6 +32,7 @@ def fit_launched(
         RecipeError: one of them failed or was killed, and with it the others ended; or DeepSpeed is not there, or would wait for
             a lock that nobody holds.
     """
+    share_of_step(recipe, launch)  # what cannot be divided is refused before anything is started
     if launch.deepspeed is not None:
         _check_deepspeed(recipe)
     with TemporaryDirectory(prefix="assay-launch-") as scratch:
@@ -69,8 +70,7 @@ def _end(started: subprocess.Popen[bytes]) -> None:
 
 
 def _told(recipe: Recipe, launch: Launch, directory: Path, code: int) -> RecipeError:
-    file = directory / FAILURE_FILE
-    failure = Failure(**load_json(file.read_text(encoding="utf-8"))) if file.is_file() else Failure(0, code)
+    failure = Failure.first(directory) or Failure(0, code)
     which = f"recipe {recipe.name!r}: process {failure.rank} of {launch.processes}"
     if failure.problem:
         return RecipeError(

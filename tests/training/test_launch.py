@@ -207,6 +207,18 @@ def test_an_exit_without_a_word_is_told_by_its_code(make_recipe: Callable[..., R
     assert "process 1 of 2 ended with code 3" in _told(recipe, recipe.launch, tmp_path, 1).problem
 
 
+def test_a_killed_process_is_told_before_what_others_raise_that_lost_it(tmp_path: Path) -> None:
+    Failure(0, problem="RuntimeError: connection closed by peer").write(tmp_path)
+    Failure(1, -signal.SIGKILL).write(tmp_path)
+    assert Failure.first(tmp_path) == Failure(1, -signal.SIGKILL)
+    Failure(0, -signal.SIGTERM).write(tmp_path)
+    assert Failure.first(tmp_path) == Failure(1, -signal.SIGKILL)
+    Failure(2, problem="the recipe is wrong", remedy="mend it").write(tmp_path)
+    found = Failure.first(tmp_path)
+    assert found is not None
+    assert found.remedy == "mend it"
+
+
 @pytest.mark.parametrize(
     ("launch", "trainer", "said"),
     [
