@@ -26,8 +26,9 @@ from harness.session.needs import (
     further_tasks,
     judged_tasks,
     measured_in,
+    refusal_tasks,
     safety_tasks,
-    tasks_read_along,
+    written_tasks,
 )
 from harness.session.preflight import check_files
 
@@ -75,7 +76,8 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
         others = [*forgetting_tasks(settings), *further_tasks(settings)]
         tasks += [replace(use, metrics=()) for use in others]  # their items are looked at, and not measured
     if "shipping" in fixtures and settings.shipped_spec is not None:
-        tasks += tasks_read_along(settings)
+        along = [*written_tasks(settings), *refusal_tasks(settings)]
+        tasks += [replace(use, metrics=()) for use in along]  # whose answers it is read along, and not measured
     return Needs(
         tasks=tasks,
         gates=gates,

@@ -23,7 +23,7 @@ from harness.paths import cache_dir
 from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
 from harness.session.display import Display, silent
 from harness.session.model_pair import ModelPair
-from harness.session.needs import tasks_read_along
+from harness.session.needs import refusal_tasks, written_tasks
 from harness.session.speeds import keep_speed, speed_key
 from harness.session.subjects import ROLES, SHIPPED
 from harness.tasks.base import Divisible, Foreseeable, Progress, TaskLike
@@ -169,8 +169,11 @@ class Session:
         from harness.checks.release import Shipping
 
         models = self.models
-        texts = [self.task(name) for name in dict.fromkeys(use.name for use in tasks_read_along(self.settings))]
-        return Shipping(models.subject(SHIPPED), models, [task for task in texts if isinstance(task, Foreseeable)])
+        written, prompts = (
+            [task for use in uses if isinstance(task := self.task(use.name), Foreseeable)]
+            for uses in (written_tasks(self.settings), refusal_tasks(self.settings))
+        )
+        return Shipping(models.subject(SHIPPED), models, written, prompts)
 
     def compare_on(self, task: TaskLike) -> gates.Comparison:
         """Base and candidate samples of a task that was made for this session, paired by item.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.config.settings import Settings
@@ -87,10 +87,9 @@ def refusal_tasks(settings: Settings) -> Iterator[TaskUse]:
     return _named_by(settings, "safety", {"harmful": ("complied",), "safe": ("refused",)})
 
 
-def tasks_read_along(settings: Settings) -> Iterator[TaskUse]:
-    """Tasks along whose answers what ships is read: those that are answered in text, and what refusals are measured on."""
-    generated = (use for use in configured_tasks(settings) if generates(settings.config.tasks[use.name]))
-    return (replace(use, metrics=()) for use in (*generated, *refusal_tasks(settings)))
+def written_tasks(settings: Settings) -> Iterator[TaskUse]:
+    """The tasks of the configuration file whose answers are texts that have to end."""
+    return (use for use in configured_tasks(settings) if generates(settings.config.tasks[use.name]))
 
 
 def judged_tasks(settings: Settings) -> Iterator[TaskUse]:

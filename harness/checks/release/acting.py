@@ -27,10 +27,10 @@ def acts_as_the_candidate(
     """What ships expects the tokens that the approved candidate expects, on the probe texts and along the candidate's answers.
 
     The divergence is judged as a share of what the candidate changes over the base: rounding is a small part of that, and a
-    conversion that lost something is not. It is judged over all positions, and along the answers to each task by itself: two
-    models that differ in what they refuse are alike on everything else. Where a part of the change is lost evenly, as by a
-    wrong scale, its strength tells it from rounding. A GGUF file tells its likeliest tokens at each position, so that its
-    divergence is a lower bound.
+    conversion that lost something is not. It is judged over the texts and the tasks, and along the answers to each task and
+    set of safety's prompts by itself: two models that differ in what they refuse are alike on everything else. Where a part of
+    the change is lost evenly, as by a wrong scale, its strength tells it from rounding. A GGUF file tells its likeliest tokens
+    at each position, so that its divergence is a lower bound.
 
     Args:
         most_share, most_flips, most_kl: see `Limits`.
@@ -41,14 +41,17 @@ def acts_as_the_candidate(
     except (AdapterError, ModelError) as exc:  # what cannot be loaded is not what was approved
         return Check("drift", holds=False, reason=f"{shipping.place}: {exc.problem}", remedy=exc.remedy)
     limits = Limits(most_share, most_flips, most_kl)
-    check = acts_as("drift", shipping.place, base, candidate, shipped, limits, like="the candidate", remedy=_REMEDY)
-    kept, parts = strength(base, candidate, shipped), _parts(shipping)
-    worst = max(parts, key=lambda name: parts[name]["share_of_effect"])
+    own = slice(None, shipping.own_positions)
+    said = base[own], candidate[own], shipped[own]
+    check = acts_as("drift", shipping.place, *said, limits=limits, like="the candidate", remedy=_REMEDY)
+    kept, parts = strength(*said), _parts(shipping)
+    beyond = [name for name, part in parts.items() if not part["share_of_effect"] <= most_share]
     wrong = None
     if not abs(kept - 1) <= 1 - least_strength:
         wrong = f"{shipping.place} makes {kept:.0%} of the candidate's change, where at least {least_strength:.0%} is asked for"
-    elif (share := parts[worst]["share_of_effect"]) > most_share:
-        kl = parts[worst]["kl_nats_per_token"]
+    elif beyond:
+        worst = max(beyond, key=lambda name: parts[name]["share_of_effect"])
+        kl, share = parts[worst]["kl_nats_per_token"], parts[worst]["share_of_effect"]
         wrong = (
             f"{shipping.place} acts differently from the candidate on {worst} (mean KL {kl:.2g} nats a token, {share:.1%} of "
             f"what the candidate changes; allowed are {most_share:.0%} of that)"
@@ -59,13 +62,14 @@ def acts_as_the_candidate(
 
 
 def _parts(shipping: Shipping) -> dict[str, dict[str, float]]:
-    """The divergence on the probe texts and along the answers to each task.
+    """The divergence on the probe texts and along the answers to each task and set of prompts.
 
-    Where the candidate changes less than elsewhere, what it changes everywhere is what the divergence is a share of: of nothing
+    Where the candidate changes less than in the mean of texts and tasks, that is what the divergence is a share of: of nothing
     the smallest rounding would be all.
     """
     base, candidate, shipped = shipping.expected
-    overall = mean_kl(candidate, base)
+    own = slice(None, shipping.own_positions)
+    overall = mean_kl(candidate[own], base[own])
     found, start = {}, 0
     for name, passages in shipping.passages.items():
         part = slice(start, start := start + sum(len(one.tail) for one in passages))

@@ -51,12 +51,16 @@ class Shipping:
 
     Args:
         tasks: whose answers are read, beside the probe texts.
+        prompts: the same of prompts that the candidate need not answer otherwise than its base.
     """
 
-    def __init__(self, subject: Subject, models: _Models, tasks: Sequence[Foreseeable]) -> None:
+    def __init__(
+        self, subject: Subject, models: _Models, tasks: Sequence[Foreseeable], prompts: Sequence[Foreseeable]
+    ) -> None:
         self.subject = subject
         self.models = models
         self._tasks = tasks
+        self._prompts = prompts
 
     @property
     def unread(self) -> str | None:
@@ -115,6 +119,12 @@ class Shipping:
         return {PROBE_PASSAGES: self._probes, **self._answers}
 
     @property
+    def own_positions(self) -> int:
+        """How many of the positions, the first of all, tell what the candidate changes: those of the texts and the tasks."""
+        parts = (self.passages[name] for name in (PROBE_PASSAGES, *(task.name for task in self._tasks)))
+        return sum(len(passage.tail) for part in parts for passage in part)
+
+    @property
     def _probes(self) -> Sequence[Passage]:
         """The probe texts, after their first token."""
         invocation = self.candidate.loaded.invocation
@@ -129,7 +139,7 @@ class Shipping:
         task is given as many positions, and in a task each answer, from its beginning: what a short one leaves is given to
         the others.
         """
-        answers = {task.name: self._answers_to(task) for task in self._tasks}
+        answers = {task.name: self._answers_to(task) for task in (*self._tasks, *self._prompts)}
         shares = shared_out([sum(len(one.tail) for one in each) for each in answers.values()], _MOST_POSITIONS)
         return {name: _cut(each, share) for (name, each), share in zip(answers.items(), shares, strict=True)}
 
