@@ -144,8 +144,9 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
                     _check_rows(rows_of(part, file), every=needs.every_row)
         if isinstance(recipe, Recipe) and recipe.is_provided and len(complaints.noted) == noted:
             with complaints.noting(f"{recipe.name}.yaml"):
-                sent_files(recipe).estimate.check()
-                _ = subjects.finder.tuning
+                sent = sent_files(recipe)
+                if not subjects.finder.is_trained:  # what is trained costs nothing more
+                    sent.estimate.check()
     config, data = settings.config, settings.config.data
     own = {"train": data.train, "validation": data.validation} if recipe is None and needs.training_data else {}
     for role, name in own.items():

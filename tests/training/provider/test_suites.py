@@ -73,6 +73,7 @@ def test_the_candidate_is_trained_asked_and_gated_and_suites_that_need_files_are
     kept = [file.read_bytes() for file in project.run_directory.rglob("*") if file.is_file()]
     assert kept and not any(KEY.encode() in content for content in kept)
     asked = len(server.seen)
+    write_recipe(project, server.url, limits={"tokens": 10})
     project.run("-k", "better").stdout.fnmatch_lines(["*adapter from the cache;*"])
     assert [seen.path for seen in server.seen[asked:] if "models" not in seen.path] == []
 
