@@ -26,7 +26,8 @@ def loss_as_logged(held_out: Comparison, corpus: Corpus, history: TrainingHistor
 
     Training counts the token that ends an answer, and what is asked here does not: up to one token an answer may cost
     nothing. The error is that of measuring some of the rows. None where the log has no validation loss of that step, or no
-    cross-entropy, of a stage, whose weights others moved on from, and where rows have several answers or such that are scored by their beginning.
+    cross-entropy; where it is of a stage, whose weights others moved on from; and where rows have several answers or such that
+    are scored by their beginning.
 
     Args:
         corpus: the rows that `held_out` was drawn from.
