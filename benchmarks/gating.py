@@ -53,15 +53,21 @@ def ask_gates(name: str, select: Sequence[str], project: Path, options: Sequence
         *_present(select), f"--rootdir={ROOT}", f"--assay-config={project}", *options, f"--reports-dir={reports}",
         "--assay-keep-going", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest",
     ]  # fmt: skip
+    before = _runs(reports)
     watch = _Stopwatch()
     started = time.monotonic()
     with told.open("w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream), _own_data():
         pytest.main(arguments, plugins=[watch])
     seconds = time.monotonic() - started
-    runs = sorted(reports.glob("[!.]*/verdicts.json"))
+    runs = sorted(_runs(reports) - before)
     if not runs:
-        raise RunError(f"no gate was put to {name}", f"{told} says why")
-    return Said(load_run(runs[-1].parent).verdicts, seconds, watch.seconds)
+        raise RunError(f"no gate was put to {name}", f"{told}, or what pytest wrote to stderr, says why")
+    return Said(load_run(runs[-1]).verdicts, seconds, watch.seconds)
+
+
+def _runs(reports: Path) -> set[Path]:
+    """Those that were finished."""
+    return {file.parent for file in reports.glob("[!.]*/verdicts.json")}
 
 
 class _Stopwatch:

@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import yaml
+
 from benchmarks.gating import ROOT, ask_gates
 from benchmarks.recipes.kept import Measured
 from benchmarks.recipes.tiny_base import NAME as TINY
 from benchmarks.recipes.tiny_base import ensure_tiny_base
 from harness.config import find_config
 from harness.config.settings import make_settings
+from harness.config.yaml_text import parse_yaml
 from harness.digests import digest_json
-from harness.errors import RunError
+from harness.errors import ConfigError, RunError
 from harness.paths import cache_dir
 from harness.session.model_pair import ModelPair
 from harness.training import Recipe, TrainedAdapter, TrainingLog
@@ -76,8 +79,8 @@ def measure(name: str, output: Path, *, tiny: bool = False) -> Measured:
     Raises:
         AssayError: it cannot be trained, or no gate ran.
     """
-    project = _project(output)
     recipe = as_written(name)
+    project = _project(output / name, with_task=suites_of(recipe) == _WITH_TASK)
     base = str(ensure_tiny_base(cache_dir() / "recipes")) if tiny else None
     trained = _trained(name, project, base)
     options = ["--profile=recipes", f"--adapter=recipe:{name}", *([f"--model={base}"] if base is not None else [])]
@@ -134,12 +137,13 @@ def _trained(name: str, project: Path, base: str | None) -> TrainedAdapter:
     return pair.finder.trained
 
 
-def _project(output: Path) -> Path:
-    """A project whose recipes and data are the repository's."""
+def _project(output: Path, *, with_task: bool) -> Path:
+    """A project whose recipes and data are the repository's; its task is for those alone that learn it."""
     output.mkdir(parents=True, exist_ok=True)
     fixtures = output / "fixtures"
     if not fixtures.exists():
         fixtures.symlink_to(ROOT / "fixtures", target_is_directory=True)
+    said = parse_yaml(_PROJECT.read_text(encoding="utf-8"), _PROJECT.name, ConfigError)
     config = output / "assay.yaml"
-    config.write_text(_PROJECT.read_text(encoding="utf-8"), encoding="utf-8")
+    config.write_text(yaml.safe_dump(said if with_task else {**said, "tasks": {}}, sort_keys=False), encoding="utf-8")
     return config

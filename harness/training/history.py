@@ -42,6 +42,7 @@ class TrainingHistory:
         logged: (step, value) pairs of what a Trainer logged at its steps, by its own keys; of our own log empty for SFT.
         evaluated: the same of its evaluations, by the keys without `eval_`.
         stated_method: what the trainer, or the recipe, calls its method, where it says so.
+        stage: which one this is, where it was trained in stages: the weights may have moved on since.
     """
 
     source: str
@@ -54,6 +55,7 @@ class TrainingHistory:
     logged: Series = field(default_factory=dict)
     evaluated: Series = field(default_factory=dict)
     stated_method: str | None = None
+    stage: str | None = None
 
     @property
     def method(self) -> MethodLog:
@@ -106,7 +108,7 @@ def read_stage(directory: Path, stage: str) -> TrainingHistory:
         log = TrainingLog.read(kept)
     except (OSError, ValueError, KeyError, TypeError) as exc:
         raise AdapterError(f"{kept / LOG_FILE} cannot be read: {exc!r}", "train it again") from exc
-    return replace(_of_log(log, _recipe(kept)), source=f"{STAGES_DIR}/{stage}/{LOG_FILE}")
+    return replace(_of_log(log, _recipe(kept)), source=f"{STAGES_DIR}/{stage}/{LOG_FILE}", stage=stage)
 
 
 def read_history(

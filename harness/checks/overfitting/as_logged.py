@@ -26,14 +26,17 @@ def loss_as_logged(held_out: Comparison, corpus: Corpus, history: TrainingHistor
 
     Training counts the token that ends an answer, and what is asked here does not: up to one token an answer may cost
     nothing. The error is that of measuring some of the rows. None where the log has no validation loss of that step, or no
-    cross-entropy, and where rows have several answers or such that are scored by their beginning.
+    cross-entropy; where it is of a stage, whose weights others moved on from; and where rows have several answers or such that
+    are scored by their beginning.
 
     Args:
         corpus: the rows that `held_out` was drawn from.
     """
     rows = corpus.of(VALIDATION)
     logged = [p.eval_loss for p in history.points if p.step == history.kept_step and p.eval_loss is not None]
-    if not logged or not history.method.loss_is_cross_entropy or not all(map(is_scored_whole, rows)):
+    if history.stage is not None or not logged or not history.method.loss_is_cross_entropy:
+        return None
+    if not all(map(is_scored_whole, rows)):
         return None
     measured = held_out.metric(LOSS.name)
     losses = [float(loss) for loss in measured.candidate]

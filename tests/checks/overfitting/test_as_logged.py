@@ -58,6 +58,7 @@ def test_where_the_kept_step_was_not_validated_or_the_loss_is_none_of_answers_no
     held_out: Comparison, data: Corpus
 ) -> None:
     assert loss_as_logged(held_out, data, history(None)) is None
+    assert loss_as_logged(held_out, data, history(1.0, stage="chat")) is None
     assert loss_as_logged(held_out, data, history(1.0, logged={"rewards/accuracies": [(1, 0.5)]})) is None
 
 
