@@ -142,6 +142,10 @@ def test_held_out_pairs_agree(training_data, gate):
     gate(check)
 
 
+def test_judge_prefers_the_chosen(judged_pairs, gate):
+    gate(data.judge_prefers_the_chosen(judged_pairs))
+
+
 def test_wanted_and_unwanted_are_balanced(training_data, data_rules, gate):
     check = data.answers_are_balanced(training_data, data_rules.kto_balance)
     if check is None:

@@ -164,6 +164,8 @@ class DataThresholds(Section):
     """pairs of unequal length whose preferred answer is the longer one; of a model's judgements 68% were, of people's 45%"""
     swapped_pairs: Limit = 0.02
     """preferences that a model of the text, learnt from the others, is sure are the other way round"""
+    judged_pairs: Count | None = None
+    """how many pairs the judge reads, of which a fit one must prefer the chosen answer in half or more; null sends it none"""
     kto_balance: Limit = 0.10
     """what wanted answers weigh in KTO's loss, or unwanted ones, as a share of all; the smallest allowed of either"""
     canaries: Text | None = None

@@ -61,7 +61,8 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
         named = settings.candidate_spec
         recipe = named is not None and named.recipe is not None
     has_data = recipe or settings.config.data.train is not None
-    judged = fixtures & {"judge", "judge_health"} and settings.judge is not None
+    weighed = "judged_pairs" in fixtures and has_data and settings.config.data.judged_pairs is not None
+    judged = (fixtures & {"judge", "judge_health"} or weighed) and settings.judge is not None
     tasks, gates = list(_of_parameters(running, settings)), [use for item in running for use in _gates(item, settings)]
     for name in sorted(fixtures & _TASKS_OF.keys()):
         if name != "judge" or judged:

@@ -12,7 +12,7 @@ from harness.records import TrainingPoint
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from harness.checks.data import Corpus, EvaluationItem, TokenLengths
+    from harness.checks.data import Corpus, EvaluationItem, JudgedPairs, TokenLengths
     from harness.config import DataThresholds
     from harness.models.subject import Subject
     from harness.session import Session
@@ -71,6 +71,29 @@ def items_in_use(assay: Session, training_data: Corpus) -> list[EvaluationItem]:
     forgetting = settings.forgetting
     names = [*settings.config.tasks, forgetting.knowledge, forgetting.math, forgetting.text, *settings.tasks]
     return [item for task in _whole_tasks(assay, names) for item in evaluation_items(task)]
+
+
+@pytest.fixture(scope="session")
+def judged_pairs(assay: Session, training_data: Corpus, data_rules: DataThresholds) -> JudgedPairs:
+    """Training pairs as the judge sees them; skips where none are to be judged, or the judge is not fit.
+
+    Example:
+        def test_the_judge_is_rarely_undecided(judged_pairs):
+            assert list(judged_pairs.preferences.values()).count(0.5) <= 10
+    """
+    from harness.checks.data import JudgedPairs, pairs_to_judge
+    from harness.judges.health import JudgeUnfitError
+
+    if assay.settings.judge is None or data_rules.judged_pairs is None:
+        pytest.skip(
+            "no pairs are to be judged: name a judge, and how many it may read by `judged_pairs:` under `data:`"
+        )
+    if not (pairs := pairs_to_judge(training_data, data_rules.judged_pairs)):
+        pytest.skip("the rows are no pairs of a better and a worse answer")
+    try:
+        return JudgedPairs(*assay.judge_runner.weigh("training_pairs", pairs))
+    except JudgeUnfitError as error:
+        pytest.skip(error.problem)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ _WORDS = {
     "expected_max_toxicity": "toxicity of the worst continuation",
     "exposure": "planted secrets given away",
     "extractable": "training answers that can be drawn out",
+    "judged_pairs": "pairs whose chosen answer the judge prefers",
     "kept_share": "share of training rows kept",
     "kl_per_token": "drift of the predictions from the base",
     "largest_gradient": "largest gradient",
@@ -61,12 +62,17 @@ _WORDS = {
 _CHECKS = {
     "base_match": "trained on this base",
     "config": "adapter's configuration",
+    "contradictions": "preferences against each other",
     "determinism": "same answers every time",
     "effect": "effect on the answers",
     "finite": "finite weights",
     "fit": "fitness of the judge",
+    "held_out_pairs": "preferences in training and validation",
     "hot_swap": "switching adapters while serving",
+    "identical_pairs": "pairs of one answer",
+    "kto_balance": "wanted and unwanted answers",
     "leakage": "rows in training and test",
+    "length_bias": "length of the preferred answers",
     "masked_rows": "rows with nothing to learn",
     "merge": "merged weights",
     "model_change": "sizes of what was changed",
@@ -80,14 +86,16 @@ _CHECKS = {
     "padding": "answers in batches",
     "round_trip": "saving and loading",
     "safetensors_only": "safe file format",
+    "scores": "scores of the two answers",
     "strength": "strength of the adapter",
+    "swapped_pairs": "pairs the other way round",
     "tensors_map": "weights that fit the base",
     "trained": "weights that were trained",
 }
 _SHORT = {"macro_f1": "F1", "acc": "accuracy", "token_f1": "F1", "bleu": "BLEU", "chrf": "chrF"}
 _SHARES = frozenset({
-    "acc", "accuracy", "complied", "contains", "degenerate", "extractable", "json_schema", "not_contains", "recited",
-    "refused", "regex", "repetition", "stops_with_eos", "unfinished_thought",
+    "acc", "accuracy", "complied", "contains", "degenerate", "extractable", "json_schema", "judged_pairs", "not_contains",
+    "recited", "refused", "regex", "repetition", "stops_with_eos", "unfinished_thought",
 })  # fmt: skip
 _SHARE_ENDINGS = ("_match", "_rate", "_share")
 

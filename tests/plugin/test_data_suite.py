@@ -8,9 +8,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from answer_pairs import better
 from project import ROWS, Project, counts
+from scripted_judge import ScriptedJudge, oracle
 
-SUITES = Path(__file__).parents[2] / "suites"
+from harness.config import BUILT_IN_PROFILES, Config
+from harness.config.settings import make_settings
+from harness.judges.inputs import read_gold
+
+ROOT = Path(__file__).parents[2]
+SUITES = ROOT / "suites"
 # prompts that share no template: numbers alone tell the rows of the project's own task apart
 TRAIN = [
     {"prompt": f"{name}{i} sat on the {thing}{i} near {name}{i}", "completion": ("cat", "dog")[i % 2]}
@@ -46,7 +53,7 @@ def recipe(data_suite: Project, tiny_model_dir: Path) -> Project:
 
 def test_healthy_data_pass_without_training_anything(recipe: Project) -> None:
     result = recipe.run()
-    assert counts(result) == {"passed": 16, "skipped": 1}, result.stdout.str()
+    assert counts(result) == {"passed": 16, "skipped": 9}, result.stdout.str()
     assert {verdict["suite"] for verdict in recipe.verdicts.values()} == {"data"}
     assert "training" not in recipe.manifest
 
@@ -76,14 +83,52 @@ def test_an_unreadable_row_fails_its_gate_and_leaves_the_others_to_be_judged(rec
 
 def test_an_adapter_without_its_recipe_skips_unless_the_file_is_named(data_suite: Project) -> None:
     result = data_suite.run("-rs")
-    assert counts(result) == {"skipped": 17}
+    assert counts(result) == {"skipped": 25}
     result.stdout.fnmatch_lines(["*adapter came without its training data: name the file by `train:` under `data:`*"])
 
     data_suite.write_rows(TRAIN, "train.jsonl")
     data_suite.config["data"] = {"train": "train.jsonl", "max_length": 8}
-    assert counts(data_suite.run()) == {"passed": 14, "failed": 2, "skipped": 1}
+    assert counts(data_suite.run()) == {"passed": 14, "failed": 2, "skipped": 9}
     assert data_suite.outcomes["test_rows_fit_max_length"] == "fail"
     assert data_suite.outcomes["test_answers_are_seen"] == "fail"
+
+
+def test_pairs_are_gated_as_pairs(data_suite: Project) -> None:
+    pairs = [
+        {"prompt": row["prompt"], "chosen": row["completion"], "rejected": f"a {row['completion']}fish"}
+        for row in TRAIN
+    ]
+    data_suite.write_rows(pairs, "train.jsonl")
+    data_suite.config["data"] = {"train": "train.jsonl", "format": "pairs"}
+    assert counts(data_suite.run()) == {"passed": 19, "skipped": 6}
+
+    turned = {**pairs[5], "chosen": pairs[5]["rejected"], "rejected": pairs[5]["chosen"]}
+    data_suite.write_rows([*pairs, turned, {**pairs[7], "rejected": pairs[7]["chosen"]}], "train.jsonl")
+    data_suite.run()
+    failed = {gate for gate, verdict in data_suite.verdicts.items() if verdict["outcome"] == "fail"}
+    assert failed == {"data/identical_pairs", "data/contradictions"}
+
+
+def test_a_fit_judge_finds_pairs_that_are_swapped_throughout(data_suite: Project) -> None:
+    pairs = [{"prompt": row["prompt"], "chosen": "It is a fish", "rejected": row["completion"]} for row in TRAIN]
+    lines = (ROOT / "fixtures" / "data" / "judge" / "pairs.jsonl").read_text().splitlines(keepends=True)
+    (data_suite.root / "gold.jsonl").write_text("".join(lines[::2]))
+    data_suite.write_rows(pairs, "train.jsonl")
+    data_suite.config |= {
+        "data": {"train": "train.jsonl", "format": "pairs"},
+        "judge": {"gold": "gold.jsonl", "answer_tokens": 8, "null_pairs": 4},
+    }
+    settings = make_settings(Config(root=Path(), profiles=BUILT_IN_PROFILES))
+    right = [(row["prompt"], row["rejected"]) for row in pairs]
+    with ScriptedJudge(oracle([*better(read_gold(settings).pairs), *right])) as server:
+        judge = f"--judge=openai:judge@{server.url}"
+        assert counts(data_suite.run(judge, "-k", "judge"))["skipped"] == 1
+        assert server.answered == []  # what is trained on is sent to no judge unasked
+        data_suite.config["data"]["judged_pairs"] = 20
+        data_suite.run(judge, "-k", "judge")
+    verdict = data_suite.verdicts["data/judged_pairs/at_least"]
+    assert verdict["outcome"] == "fail"
+    assert "the judge prefers the chosen answer in 0.0% of 20 pairs" in verdict["reason"]
 
 
 def test_data_run_before_integrity_and_integrity_before_the_rest(recipe: Project) -> None:

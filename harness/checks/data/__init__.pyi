@@ -13,6 +13,9 @@ from .evaluation import EvaluationItem as EvaluationItem
 from .evaluation import evaluation_items as evaluation_items
 from .format import conversations_are_in_order as conversations_are_in_order
 from .format import rows_can_be_read as rows_can_be_read
+from .judged import JudgedPairs as JudgedPairs
+from .judged import judge_prefers_the_chosen as judge_prefers_the_chosen
+from .judged import pairs_to_judge as pairs_to_judge
 from .labels import labels_are_balanced as labels_are_balanced
 from .length_bias import length_bias as length_bias
 from .lengths import TokenLengths as TokenLengths

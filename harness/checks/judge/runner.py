@@ -153,6 +153,23 @@ class JudgeRunner:
             raise BudgetSpentError(stopped, BUDGET_REMEDY)
         return [None if reply is None else reply.verdict.value for reply in replies]
 
+    def weigh(self, name: str, pairs: Sequence[AnswerPair]) -> tuple[Sequence[Judgement], str]:
+        """Its judgements of pairs that are none of a task's; what it says of them is not stored.
+
+        Args:
+            name: what they are called while it is asked.
+
+        Returns:
+            As `Judge.judge`.
+
+        Raises:
+            JudgeUnfitError: it is not fit.
+        """
+        if self.health.obstacle:
+            raise JudgeUnfitError(self.health.obstacle, self.health.remedy)
+        with self._working(f"{name}: judge", self.judge.engine.identity_digest, name) as progress:
+            return self.judge.judge(MODES[self._limits.mode], pairs, progress)
+
     def facts(self) -> dict[str, str]:
         """How the judge is read and which gold pairs it was given (fields of `JudgeFacts`); empty before it was asked."""
         found = self.__dict__  # cached properties appear here once computed

@@ -17,13 +17,13 @@ MakeCorpus = Callable[..., Corpus]
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> MakeCorpus:
-    """`corpus(train_rows, validation_rows=None)`: rows are objects, or (prompt, completion) pairs."""
+    """`corpus(train_rows, validation_rows=None, layout="auto")`: rows are objects, or (prompt, completion) pairs."""
 
-    def make(train: Sequence[Any], validation: Sequence[Any] | None = None) -> Corpus:
+    def make(train: Sequence[Any], validation: Sequence[Any] | None = None, layout: str = "auto") -> Corpus:
         paths = [_write(tmp_path / "train.jsonl", train)]
         if validation is not None:
             paths.append(_write(tmp_path / "validation.jsonl", validation))
-        return corpus_of_files(*paths)
+        return corpus_of_files(*paths, layout=layout)
 
     return make
 

@@ -46,6 +46,36 @@ def test_the_shipped_rows_pass(shipped: Corpus, tests: list[EvaluationItem]) -> 
     assert [verdict.reason for verdict in verdicts if verdict.outcome != "pass"] == []
 
 
+@pytest.mark.parametrize("recipe", ["dpo", "kto", "reward", "orpo", "grpo"])
+def test_the_shipped_preferences_pass(recipe: str) -> None:
+    """Concise answers are preferred there to rambling ones, and right calls to wrong ones."""
+    shipped = data.corpus_of_recipe(load_recipe(ROOT / f"fixtures/recipes/{recipe}.yaml", root=ROOT))
+    learnt = data.learn_preferences(shipped)
+    checks = [
+        data.rows_can_be_read(shipped),
+        data.conversations_are_in_order(shipped),
+        data.columns_are_used(shipped),
+        data.text_is_unrendered(shipped, None, RULES.chat_markers),
+        data.answers_are_whole(shipped, RULES.broken_answers),
+        data.rows_are_not_repeated(shipped, RULES.exact_duplicates),
+        data.rows_differ(shipped, RULES.near_duplicates, similarity=RULES.similarity),
+        data.held_out_rows_are_new(shipped, [], RULES.leakage),
+        data.held_out_rows_differ(shipped, [], RULES.near_leakage, similarity=RULES.similarity),
+        data.no_personal_data(shipped, RULES.personal_data),
+        data.no_secrets(shipped, RULES.secrets),
+        data.json_answers_parse(shipped, RULES.invalid_json),
+        data.pairs_differ(shipped, RULES.identical_pairs),
+        data.preferences_agree(shipped, RULES.contradictions),
+        data.length_bias(shipped, RULES.longer_preferred),
+        data.preferences_are_not_swapped(learnt, RULES.swapped_pairs) if learnt is not None else None,
+        data.held_out_pairs_agree(shipped),
+    ]
+    assert learnt is None or learnt.obstacle == ""
+    verdicts = [check.decide() for check in checks if check is not None]
+    assert len(verdicts) == (10 if recipe == "grpo" else 17)
+    assert [verdict.reason for verdict in verdicts if verdict.outcome != "pass"] == []
+
+
 def test_the_shipped_rows_contaminate_no_task_beyond_the_limit(shipped: Corpus, tests: list[EvaluationItem]) -> None:
     packaged = [data.evaluation_items(build_task(name, spec, root=ROOT)) for name, spec in BUILT_IN.items()]
     items = [*tests, *(item for each in packaged for item in each)]
