@@ -13,6 +13,7 @@ from harness.config.base import Section, objection
 from harness.errors import nearest
 from harness.models.adapters.kind import REFUSED, change_of_base
 from harness.training.installed import Types, accepts, compared_with, declared_fields, peft_configs, type_names
+from harness.training.launch import RESERVED as LAUNCH
 from harness.training.methods import Method
 
 Objection = tuple[str, str]
@@ -61,6 +62,7 @@ _TRAINER_RESERVED: Mapping[str, str] = {
         ("chat_template_path", "chat_template_kwargs", "eos_token", "pad_token"),
         "training must use the template and stop token that serving uses: the base's own",
     ),
+    **dict.fromkeys(LAUNCH, "how a training is distributed is said under `launch:`"),
     **dict.fromkeys(("model_init_kwargs", "use_cpu"), "the base is loaded by the harness on the device it finds"),
     **dict.fromkeys(("reward_model_path",), "what answers are rewarded by is named under `reward:` or `grader:`"),
     **dict.fromkeys(

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -85,7 +86,7 @@ def train(
         base_digest: identity of the base's weights and tokenizer.
         cache_dir: where adapters are kept; made if missing.
         start: an adapter on that base that is trained on; None trains a new one.
-        callbacks: further Trainer callbacks.
+        callbacks: further Trainer callbacks; where the recipe launches other processes they are not called.
 
     Raises:
         RecipeError: the recipe cannot be trained on this base.
@@ -171,13 +172,15 @@ def _train_and_publish(
     provenance: dict[str, Any],
     callbacks: Sequence[TrainerCallback],
 ) -> None:
+    from harness.training.launching import fit_launched
     from harness.training.trainer import fit
 
     work = published.with_name(f"{published.name}.work")
     adapter = work / "adapter"
     shutil.rmtree(adapter, ignore_errors=True)
     work.mkdir(exist_ok=True)
-    log = fit(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, start=start, callbacks=callbacks)
+    run = partial(fit, callbacks=callbacks) if recipe.launch is None else partial(fit_launched, launch=recipe.launch)
+    log = run(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, start=start)
     log.write(adapter)
     seal(adapter, recipe.to_json(), provenance)
     adapter.replace(published)

@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -19,6 +19,7 @@ from harness.training.log import VALIDATION
 from harness.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 _log = logging.getLogger(__name__)
@@ -27,11 +28,12 @@ LOG_INTERVAL_S = 30.0
 
 
 class TrainingProgress(TrainerCallback):  # type: ignore[misc]
-    """Shows step, loss and time left. Call `close()` when training ends however it ends."""
+    """Shows step, loss and time left, where it is `shown`. Call `close()` when training ends however it ends."""
 
-    def __init__(self, name: str, *, terminal: bool | None = None) -> None:
+    def __init__(self, name: str, *, terminal: bool | None = None, shown: bool = True) -> None:
         self._name = name
-        self._bar = _bar() if (sys.stderr.isatty() if terminal is None else terminal) else None
+        self._shown = shown
+        self._bar = _bar() if shown and (sys.stderr.isatty() if terminal is None else terminal) else None
         self._task: Any = None
         self._latest: dict[str, float] = {}
         self._started_s = self._logged_s = 0.0
@@ -45,6 +47,8 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._started_s = self._logged_s = time.monotonic()
         self._first_step = state.global_step
+        if not self._shown:
+            return
         if self._bar is None:
             _log.info("training %s: %d steps", self._name, state.max_steps)
             return
@@ -54,7 +58,7 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if self._bar is not None:
             self._bar.update(self._task, completed=state.global_step)
-        elif time.monotonic() - self._logged_s >= LOG_INTERVAL_S:
+        elif self._shown and time.monotonic() - self._logged_s >= LOG_INTERVAL_S:
             self._log_line(state)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -142,10 +146,15 @@ class GradientGuard(TrainerCallback):  # type: ignore[misc]
     Looks for parameters without a gradient, and for layers that bitsandbytes repacked for CPU inference during an
     evaluation (see `harness.models.quantization.disable_cpu_inference_repack`): past those the gradients are
     there, but wrong, and the loss goes on being logged.
+
+    Args:
+        elsewhere: gradients are kept elsewhere than with the parameters, as by DeepSpeed and FSDP: that something was learnt is
+            then seen in the end alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, elsewhere: bool = False) -> None:
         self._due = True
+        self._elsewhere = elsewhere
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._due = True
@@ -161,6 +170,8 @@ class GradientGuard(TrainerCallback):  # type: ignore[misc]
                 f"no gradient back ({_some(repacked)})",
                 "train with `quantization: none`, and report the bitsandbytes version: its guard here has stopped working",
             )
+        if self._elsewhere:
+            return
         trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
         silent = [name for name, parameter in trainable.items() if parameter.grad is None]
         if silent:
@@ -184,27 +195,29 @@ class Start:
     """What the trained parameters of a model were at the start, as far as it tells whether they were trained."""
 
     def __init__(self, model: nn.Module) -> None:
-        self.sums = _sums(model)
+        self.sums = _sums({name: one for name, one in model.named_parameters() if one.requires_grad})
         self.zero = [name for name, (_, size) in self.sums.items() if size == 0.0]
 
 
-def _sums(model: nn.Module) -> dict[str, tuple[float, float]]:
-    """Of each trained parameter the sum of its values, and of their sizes."""
-    trained = ((name, parameter.detach()) for name, parameter in model.named_parameters() if parameter.requires_grad)
-    return {name: (float(one.double().sum()), float(one.double().abs().sum())) for name, one in trained}
+def _sums(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[float, float]]:
+    """Of each tensor the sum of its values, and of their sizes."""
+    doubled = ((name, one.detach().double()) for name, one in tensors.items())
+    return {name: (float(one.sum()), float(one.abs().sum())) for name, one in doubled}
 
 
-def check_trained(model: nn.Module, start: Start, advice: str) -> None:
+def check_trained(model: nn.Module, start: Start, advice: str, state: Mapping[str, torch.Tensor] | None = None) -> None:
     """Something must have been learnt, and no parameter that starts at zero (LoRA's B matrices) may still be all zero: there it
     adds nothing.
 
     Args:
         advice: what else to do where nothing was learnt.
+        state: its parameters, where each of several processes has but a part of them.
 
     Raises:
         RecipeError: it is not so.
     """
-    end = _sums(model)
+    held = state or dict(model.named_parameters())
+    end = _sums({name: held[name] for name in start.sums})
     untouched = [name for name in start.zero if end[name][1] == 0.0]
     if untouched:
         raise RecipeError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RecipeError
 from harness.training.arguments import LOSS_SWITCHES
+from harness.training.launch import Launch, share_of_batch
 from harness.training.log import VALIDATION
 from harness.training.methods import Method
 from harness.training.recipe import Recipe
@@ -38,6 +39,8 @@ def trainer_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtyp
         arguments["bf16"] = device.type == "cuda" and str(dtype) == "torch.bfloat16"
     if device.type != "cuda":
         arguments["dataloader_pin_memory"] = False
+    if recipe.launch is not None:
+        arguments |= _launched(recipe, recipe.launch, device)
     if method.rows == "conversations":
         arguments = {key: value for key, value in arguments.items() if key not in LOSS_SWITCHES}
         if not arguments.get("packing"):
@@ -59,6 +62,28 @@ def trainer_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtyp
         return config_class(method)(**arguments)
     except (ValueError, TypeError, ImportError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: trainer: {error}", "correct the argument it names") from error
+
+
+def _launched(recipe: Recipe, launch: Launch, device: torch.device) -> dict[str, Any]:
+    """What one of its processes is told: how it works with the others, and its part of a batch."""
+    rows, accumulation = share_of_step(recipe, launch)
+    return {
+        **launch.arguments(),
+        **({"ddp_backend": "gloo"} if device.type == "cpu" else {}),
+        "per_device_train_batch_size": rows,
+        "gradient_accumulation_steps": accumulation,
+    }
+
+
+def share_of_step(recipe: Recipe, launch: Launch) -> tuple[int, int]:
+    """Rows and accumulated batches of one process.
+
+    Raises:
+        RecipeError: as `share_of_batch`.
+    """
+    defaults, names = config_class(recipe.how), ("per_device_train_batch_size", "gradient_accumulation_steps")
+    rows, accumulation = (recipe.trainer.get(name, getattr(defaults, name)) for name in names)
+    return share_of_batch(recipe.name, launch, rows, accumulation)
 
 
 def config_class(method: Method) -> Any:

@@ -69,6 +69,7 @@ class Recipe(RecipeFile):
             **{key: getattr(self, key) for key in ("base", "method", "quantization")},
             "peft": self.peft if isinstance(self.peft, str) else dict(self.peft),
             **rewards,
+            **({"launch": self.launch.model_dump(exclude_none=True)} if self.launch is not None else {}),
             "data": {**files, "split": self.data.split, "seed": self.data.seed, "train_on": self.data.train_on},
             "trainer": dict(self.trainer),
             "early_stopping_patience": self.early_stopping_patience,

@@ -15,6 +15,7 @@ from harness.tasks.formats import AUTO
 from harness.tasks.kinds import Texts
 from harness.training.arguments import LORA, LOSS_SWITCHES, UNTRAINABLE, Objection, is_converted
 from harness.training.installed import peft_configs
+from harness.training.launch import Launch
 from harness.training.methods import GONE, METHODS, Method, MethodName
 
 Quantization = Literal["none", "nf4"]
@@ -140,6 +141,8 @@ class RecipeFile(_RecipePart):
     assay.yaml too"""
     trainer: Named[Any] = Field(default={})
     """arguments of the configuration of the method's trainer, as `trl.SFTConfig`"""
+    launch: Launch | None = None
+    """trains in several processes of this machine, which share the work; null trains in one"""
     early_stopping_patience: Count | None = None
     """evaluations without a better one (a lower eval_loss, a higher eval_reward) before training stops; null never stops
     early"""

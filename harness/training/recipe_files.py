@@ -105,13 +105,16 @@ def _stage(
     if shared := next((key for key in OF_ALL_STAGES if key in document), None):
         raise RecipeError(f"{shared} is that of all stages", f"write `{shared}:` beside `stages:`")
     name = keys.name or (f"stage-{len(before) + 1}" if keys.recipe is None else Path(keys.recipe).stem)
-    shared_keys = {"base": said.base, "quantization": said.quantization}
+    shared_keys = {key: getattr(said, key) for key in OF_ALL_STAGES}
     called = f"{path.stem}@{name}"
     if keys.recipe is not None:
         recipe = _of_recipe(keys.recipe, document, called, beside).model_copy(update=shared_keys)
     else:
         inherited = {"peft": before[-1].recipe.peft} if before and "peft" not in document else {}
-        recipe = _checked({**inherited, **document, **shared_keys}, place, called, beside)
+        alone = _checked(
+            {**inherited, **document, "base": said.base, "quantization": said.quantization}, place, called, beside
+        )
+        recipe = alone.model_copy(update=shared_keys)
     if name in [stage.name for stage in before]:
         raise RecipeError(f"two stages are called {name!r}", "give one of them another `name:`")
     if not before:

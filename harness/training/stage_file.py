@@ -9,16 +9,17 @@ from pydantic import Field, field_validator
 
 from harness.config.base import Section, Text, objection
 from harness.tasks.kinds import Texts
+from harness.training.launch import Launch
 from harness.training.recipe_file import Quantization
 
 GoesOn = Literal["continued", "stacked", "merged"]
 
-OF_ALL_STAGES = ("base", "quantization")
+OF_ALL_STAGES = ("base", "quantization", "launch")
 """Keys of a recipe that its stages share."""
 
 
 class StageFile(Section):
-    """A stage: these keys, and those of a recipe but for `base` and `quantization`."""
+    """A stage: these keys, and those of a recipe but for `base`, `quantization` and `launch`."""
 
     null_is_absent: ClassVar[bool] = True
 
@@ -26,8 +27,8 @@ class StageFile(Section):
     """what the stage is called in logs, gates and `recipe:NAME@STAGE`; that of its recipe where it names one, else stage-1 and
     so on"""
     recipe: Text | None = None
-    """a recipe that says all the rest: its name in fixtures/recipes, or the path of a YAML file; its base and quantization give
-    way to those of the stages"""
+    """a recipe that says all the rest: its name in fixtures/recipes, or the path of a YAML file; its base, quantization and
+    launch give way to those of the stages"""
     goes_on: GoesOn | None = Field(default=None, alias="from")
     """how it goes on from the stage before: continued trains the same adapter on; stacked trains a new one on the model so far,
     and both ship as one adapter, their exact sum; merged trains a new one and ships a whole model. Left out: continued where
@@ -59,6 +60,8 @@ class StagedFile(Section):
     """model spec: a hub id, a local directory or smollm2-135m"""
     quantization: Quantization = "none"
     """of the base while training"""
+    launch: Launch | None = None
+    """trains in several processes of this machine, which share the work; null trains in one"""
     stages: Sequence[Text | Mapping[str, Any]]
     """trainings one after the other in place of one: each a recipe's name, or the keys of a stage"""
     gate: GateKeys = Field(default=GateKeys())

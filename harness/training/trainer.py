@@ -25,8 +25,10 @@ from harness.training.callbacks import (
     check_trained,
     check_trained_tokens,
 )
+from harness.training.checkpoints import CHECKPOINTS_DIR, keeps_all_it_trains, last_complete_checkpoint
 from harness.training.configs import peft_config, trainer_class, trainer_config
 from harness.training.dense import trains_dense
+from harness.training.distribution import check_distribution, loaded_whole, whole_state
 from harness.training.log import TrainingLog, TrainingSummary, points_from_history, series_of
 from harness.training.prepared import Prepared, dataset_of, evaluated_on, prepare_rows
 from harness.training.recipe import Recipe
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-CHECKPOINTS_DIR = "checkpoints"
 INITIAL_DIR = "initial"
 """Where an adapter is kept as it starts, that is converted by it in the end."""
 
@@ -93,10 +94,12 @@ def fit(
             "recipe %s: stopped at step %d; the next training %s", recipe.name, job.trainer.state.global_step, then
         )
         raise
-    check_trained(job.trainer.model, job.start, recipe.how.advice)
-    best = None if whole else job.trainer.state.best_model_checkpoint
-    initial = work_dir / INITIAL_DIR if recipe.is_converted and start is None else None
-    save(job.trainer.model, recipe, Path(base_path), adapter_dir, initial=initial, best=best)
+    state = whole_state(job.trainer)
+    if job.trainer.is_world_process_zero():
+        check_trained(job.trainer.model, job.start, recipe.how.advice, state)
+        best = None if whole else job.trainer.state.best_model_checkpoint
+        initial = work_dir / INITIAL_DIR if recipe.is_converted and start is None else None
+        save(job.trainer.model, recipe, Path(base_path), adapter_dir, initial=initial, best=best, state=state)
     history = job.trainer.state.log_history
     further = (
         {}
@@ -123,21 +126,29 @@ def _prepare(
     arguments = trainer_config(recipe, work_dir / CHECKPOINTS_DIR, device, dtype)
     adapter = peft_config(recipe, base_path) if start is None else None
     tokenizer = load_tokenizer(Path(base_path))
-    data = prepare_rows(recipe, tokenizer, SelfPlay(recipe, Path(base_path), start, work_dir))
+    with arguments.main_process_first(
+        local=False
+    ):  # which asks the model, where it is to answer, and the others find it kept
+        data = prepare_rows(recipe, tokenizer, SelfPlay(recipe, Path(base_path), start, work_dir))
     rewards = rewards_of(recipe, data.examples, int(tokenizer.eos_token_id))
     load = LoadOptions("float32" if recipe.trains_whole else dtype_name(dtype), str(device), recipe.quantization)
     set_seed(arguments.seed)  # before the head of a reward model is drawn
     dense = trains_dense(recipe, str(device))
     if dense:
         _log.info("recipe %s: %s weights are computed with dense on %s", recipe.name, recipe.quantization, device)
-    model = load_base(Path(base_path), load, trainable=not dense, scores=method.task_type == "SEQ_CLS")
+    with loaded_whole(arguments):
+        model = load_base(Path(base_path), load, trainable=not dense, scores=method.task_type == "SEQ_CLS")
     check_target_modules(recipe.peft_arguments.get("target_modules"), model)
     check_trained_tokens(recipe, model)
     if start is not None:
         model = _trained_on(model, start, Path(base_path))
 
-    progress = TrainingProgress(recipe.name)
-    own: list[TrainerCallback] = [GradientGuard(), BudgetAllocation(), progress]
+    progress = TrainingProgress(recipe.name, shown=arguments.process_index == 0)
+    own: list[TrainerCallback] = [
+        GradientGuard(elsewhere=recipe.launch is not None and recipe.launch.is_sharded),
+        BudgetAllocation(),
+        progress,
+    ]
     if recipe.early_stopping_patience is not None:
         own.append(EarlyStopping(recipe.early_stopping_patience))
     set_seed(arguments.seed)  # before the adapter's A matrices are drawn
@@ -154,9 +165,11 @@ def _prepare(
         )
     except (ValueError, TypeError) as error:
         raise RecipeError(f"recipe {recipe.name!r}: {error}", "correct the argument it names") from error
+    if recipe.launch is not None:
+        check_distribution(trainer.accelerator, recipe.launch)
     trainer.remove_callback(PrinterCallback)
     if recipe.is_converted and start is None:
-        trainer.model.save_pretrained(work_dir / INITIAL_DIR)
+        trainer.model.save_pretrained(work_dir / INITIAL_DIR, is_main_process=trainer.is_world_process_zero())
     with torch.random.fork_rng(), torch.no_grad():  # whatever dropout draws here, training draws what it always drew
         plain_logits(trainer.model, data.train.rows[0].input_ids[:8])
     return _Job(trainer, progress, Start(trainer.model), data, device, dtype)
@@ -194,7 +207,10 @@ def _library_bars_off() -> Iterator[None]:
 
 def _summary(recipe: Recipe, job: _Job, duration_s: float) -> TrainingSummary:
     state, data = job.trainer.state, job.data
-    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in job.trainer.model.parameters()]
+    sizes = [
+        (getattr(parameter, "ds_numel", parameter.numel()), parameter.requires_grad)
+        for parameter in job.trainer.model.parameters()
+    ]
     if not recipe.trains_whole:  # which knows the size of packed weights
         trainable, total = job.trainer.model.get_nb_trainable_parameters()
     else:
@@ -246,30 +262,6 @@ class _Stopwatch:
     def __exit__(self, *_: object) -> None:
         self.total_s = self._before_s + time.monotonic() - self._started_s
         self._file.write_text(f"{self.total_s:.3f}")
-
-
-def keeps_all_it_trains(model: Any) -> bool:
-    """Whether a checkpoint of a model holds all that is trained: of virtual tokens that a network gives (P-tuning, projected
-    prefixes) it holds the tokens alone, and neither can training go on from it nor can it be loaded while training."""
-    encoder = getattr(model, "prompt_encoder", None)
-    if encoder is None:
-        return True
-    trained = [name for name, parameter in encoder.named_parameters() if parameter.requires_grad]
-    return all(name.endswith("embedding.weight") for name in trained)
-
-
-# Trainer writes its state last; a checkpoint without it was cut off while being written.
-_REQUIRED = ("optimizer.pt", "scheduler.pt", "trainer_state.json")
-
-
-def last_complete_checkpoint(directory: Path) -> Path | None:
-    """The newest checkpoint that was written to its end, or None."""
-    complete = [
-        path
-        for path in directory.glob("checkpoint-*")
-        if any(path.glob("*model*.safetensors")) and all((path / name).is_file() for name in _REQUIRED)
-    ]
-    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 @contextlib.contextmanager
