@@ -49,7 +49,13 @@ def test_the_shipped_rows_pass(shipped: Corpus, tests: list[EvaluationItem]) -> 
 @pytest.mark.parametrize("recipe", ["dpo", "kto", "reward", "orpo", "grpo"])
 def test_the_shipped_preferences_pass(recipe: str) -> None:
     """Concise answers are preferred there to rambling ones, and right calls to wrong ones."""
-    shipped = data.corpus_of_recipe(load_recipe(ROOT / f"fixtures/recipes/{recipe}.yaml", root=ROOT))
+    [loaded] = load_recipe(ROOT / f"fixtures/recipes/{recipe}.yaml", root=ROOT).parts
+    assert loaded.data.validation is not None
+    held_out = loaded.data.validation.model_copy(
+        update={"limit": None}
+    )  # all that ships, and not those alone that it draws
+    data_of_all = loaded.data.model_copy(update={"validation": held_out})
+    shipped = data.corpus_of_recipe(loaded.model_copy(update={"data": data_of_all}))
     learnt = data.learn_preferences(shipped)
     checks = [
         data.rows_can_be_read(shipped),
