@@ -145,6 +145,12 @@ class Corpus:
         """Those that have a worse answer beside the better one."""
         return [row for row in self.asked(*roles) if row.rejected is not None]
 
+    @property
+    def only_prefers(self) -> bool:
+        """Whether no answer is taught to the letter: each is preferred to a worse one, or marked as wanted."""
+        taught = self.of(TRAIN)
+        return bool(taught) and all(row.rejected is not None or row.wanted is not None for row in taught)
+
     def answers(self, *roles: str) -> list[Row]:
         """The same, one for each answer that is learnt."""
         return [one for row in self.of(*roles) for one in row.by_answer()]

@@ -50,6 +50,12 @@ def test_rows_of_answers_have_no_preferences(corpus) -> None:
     assert checks == [None] * 7
 
 
+def test_rows_that_only_prefer_are_told_from_rows_that_teach(pairs, judged, corpus) -> None:
+    assert pairs([pair(n) for n in range(3)]).only_prefers
+    assert judged([marked(n, n % 2 == 0) for n in range(4)]).only_prefers
+    assert not corpus([("Question?", "answer")]).only_prefers
+
+
 def test_a_pair_of_one_answer_is_named_whatever_its_white_space(pairs) -> None:
     made = pairs([*(pair(n) for n in range(9)), pair(9, "the same\nthing", " the same thing")])
     check = data.pairs_differ(made, 0.01)
