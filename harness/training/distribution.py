@@ -25,13 +25,14 @@ def check_distribution(accelerator: Any, launch: Launch) -> None:
         RecipeError: it is so.
     """
     found = str(accelerator.distributed_type).rpartition(".")[2]
-    wanted = launch.way if launch.processes > 1 or launch.way != "MULTI" else _ALONE
+    wanted = launch.way
     if accelerator.num_processes != launch.processes:
         raise RecipeError(
             f"launch.processes is {launch.processes}, and {accelerator.num_processes} train together ({found})",
             "let the recipe start them: run it without accelerate launch or torchrun around it",
         )
-    if not (found == wanted or (wanted == "MULTI" and found.startswith("MULTI_"))):
+    together = found.startswith("MULTI_") or (found == _ALONE and launch.processes == 1)
+    if not (found == wanted or (wanted == "MULTI" and together)):
         said = {"FSDP": "launch.fsdp", "DEEPSPEED": "launch.deepspeed"}.get(wanted, "launch")
         raise RecipeError(
             f"{said} was asked for, and accelerate shares the work as {found} on {accelerator.device.type}",
