@@ -57,7 +57,9 @@ def ask_gates(name: str, select: Sequence[str], project: Path, options: Sequence
     watch = _Stopwatch()
     started = time.monotonic()
     with told.open("w", encoding="utf-8") as stream, contextlib.redirect_stdout(stream), _own_data():
-        pytest.main(arguments, plugins=[watch])
+        code = pytest.main(arguments, plugins=[watch])
+    if code == pytest.ExitCode.INTERRUPTED:  # what it measured until then says nothing of the rest
+        raise KeyboardInterrupt
     seconds = time.monotonic() - started
     runs = sorted(_runs(reports) - before)
     if not runs:
