@@ -112,7 +112,7 @@ def trained_head(patient: Patient) -> None:
 
     embeddings = patient.embeddings()
     noise = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(0)).to(embeddings.dtype)
-    head = embeddings + 0.2 * embeddings.float().std().to(embeddings.dtype) * noise
+    head = embeddings + 0.5 * embeddings.float().std().to(embeddings.dtype) * noise
     patient.write({**patient.tensors(), "base_model.model.lm_head.weight": head.contiguous()})
     patient.configure(modules_to_save=["lm_head"])
 
