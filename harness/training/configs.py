@@ -68,7 +68,7 @@ def _launched(recipe: Recipe, launch: Launch, device: torch.device) -> dict[str,
     """What one of its processes is told: how it works with the others, and its part of a batch."""
     rows, accumulation = share_of_step(recipe, launch)
     return {
-        **launch.arguments(),
+        **launch.arguments(is_cast=device.type == "cuda"),  # where `bf16` or `fp16` tells it to
         **({"ddp_backend": "gloo"} if device.type == "cpu" else {}),
         "per_device_train_batch_size": rows,
         "gradient_accumulation_steps": accumulation,

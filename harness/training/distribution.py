@@ -52,6 +52,14 @@ def whole_state(trainer: Any) -> Mapping[str, torch.Tensor] | None:
     return (state or {}) if trainer.accelerator.is_main_process else {}
 
 
+def trained_in_float32(model: Any) -> None:
+    """Have the adapter in float32 as one process has it: under ZeRO-3 TRL leaves it in the precision of the base (TRL issue
+    6089), whose steps are too coarse for what a step changes."""
+    cast = getattr(getattr(model, "base_model", None), "_cast_adapter_dtype", None)
+    if cast is not None:
+        cast(adapter_name=model.active_adapter, autocast_adapter_dtype=True)
+
+
 @contextlib.contextmanager
 def loaded_whole(arguments: Any) -> Iterator[None]:
     """While open, models are loaded whole, though ZeRO-3 will have them in parts: of parts nothing can be checked before the

@@ -91,7 +91,7 @@ def _check_deepspeed(recipe: Recipe) -> None:
     if importlib.util.find_spec("deepspeed") is None:
         raise RecipeError(
             f"recipe {recipe.name!r}: launch.deepspeed is given, and DeepSpeed is not installed",
-            "DS_BUILD_OPS=0 pip install --no-build-isolation 'adapter-assay[deepspeed]'",
+            "pip install setuptools wheel ninja, then DS_BUILD_OPS=0 pip install --no-build-isolation 'adapter-assay[deepspeed]'",
         )
     await_builds(BUILD_TIMEOUT_S)
 

@@ -28,7 +28,7 @@ from harness.training.callbacks import (
 from harness.training.checkpoints import CHECKPOINTS_DIR, keeps_all_it_trains, last_complete_checkpoint
 from harness.training.configs import peft_config, trainer_class, trainer_config
 from harness.training.dense import trains_dense
-from harness.training.distribution import check_distribution, loaded_whole, whole_state
+from harness.training.distribution import check_distribution, loaded_whole, trained_in_float32, whole_state
 from harness.training.log import TrainingLog, TrainingSummary, points_from_history, series_of
 from harness.training.prepared import Prepared, dataset_of, evaluated_on, prepare_rows
 from harness.training.recipe import Recipe
@@ -99,7 +99,8 @@ def fit(
         check_trained(job.trainer.model, job.start, recipe.by_trl.advice, state)
         best = None if whole else job.trainer.state.best_model_checkpoint
         initial = work_dir / INITIAL_DIR if recipe.is_converted and start is None else None
-        save(job.trainer.model, recipe, Path(base_path), adapter_dir, initial=initial, best=best, state=state)
+        with _library_bars_off():
+            save(job.trainer.model, recipe, Path(base_path), adapter_dir, initial=initial, best=best, state=state)
     history = job.trainer.state.log_history
     further = (
         {}
@@ -167,6 +168,8 @@ def _prepare(
         raise RecipeError(f"recipe {recipe.name!r}: {error}", "correct the argument it names") from error
     if recipe.launch is not None:
         check_distribution(trainer.accelerator, recipe.launch)
+        if dense or recipe.quantization == "none":  # on packed weights TRL has adapters in 16 bits, in one process too
+            trained_in_float32(trainer.model)
     trainer.remove_callback(PrinterCallback)
     if recipe.is_converted and start is None:
         trainer.model.save_pretrained(work_dir / INITIAL_DIR, is_main_process=trainer.is_world_process_zero())

@@ -17,23 +17,23 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 import yaml
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
 
 from harness.errors import RecipeError
 from harness.models.embedded import ensure_embedded_model
 from harness.training import Recipe, TrainedAdapter, load_recipe, train
-from harness.training.distribution import check_distribution
+from harness.training.distribution import check_distribution, trained_in_float32
 from harness.training.launch import Launch, share_of_batch
 from harness.training.launched import Failure, Job
 from harness.training.launching import _told, await_builds
 
 ONE, TWO = {"processes": 1}, {"processes": 2}
-WAYS = {
-    "DDP": TWO,
-    "ZeRO-2": {**TWO, "deepspeed": {"zero_optimization": {"stage": 2}}},
-    "ZeRO-3": {**TWO, "deepspeed": {"zero_optimization": {"stage": 3}}},
-}
+ZERO_3 = {**TWO, "deepspeed": {"zero_optimization": {"stage": 3}}}
+WAYS = {"DDP": TWO, "ZeRO-2": {**TWO, "deepspeed": {"zero_optimization": {"stage": 2}}}, "ZeRO-3": ZERO_3}
 NEEDS_DEEPSPEED = pytest.mark.skipif(
     importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is not installed (extra `deepspeed`)"
 )
@@ -162,7 +162,7 @@ def test_processes_end_with_the_one_that_started_them(
             "MULTI_CPU",
             "launch.fsdp was asked for, and accelerate shares the work as MULTI_CPU on cpu",
         ),
-        ({**TWO, "deepspeed": {}}, 2, "MULTI_CPU", "launch.deepspeed was asked for"),
+        (ZERO_3, 2, "MULTI_CPU", "launch.deepspeed was asked for"),
     ],
 )
 def test_a_start_that_is_silently_another_is_refused(
@@ -227,6 +227,8 @@ def test_a_killed_process_is_told_before_what_others_raise_that_lost_it(tmp_path
         ({}, {}, "launch.processes is missing"),
         ({**TWO, "fsdp": {}, "deepspeed": {}}, {}, "deepspeed and fsdp are given"),
         ({"process": 2}, {}, "launch: unknown key 'process'"),
+        ({**TWO, "deepspeed": {"zero_optimisation": {"stage": 3}}}, {}, "its keys are: zero_optimisation"),
+        ({**TWO, "deepspeed": {"zero_optimization": {}}}, {}, "deepspeed names no stage of ZeRO"),
         (TWO, {"deepspeed": "ds.json"}, "how a training is distributed is said under `launch:`"),
     ],
 )
@@ -236,6 +238,23 @@ def test_a_launch_that_cannot_be_is_refused(
     with pytest.raises(RecipeError) as error:
         make_recipe(launch=launch, trainer=trainer)
     assert said in str(error.value)
+
+
+def test_what_zero_3_trains_is_in_float32_though_the_base_is_not(tiny_model_dir: Path) -> None:
+    """As TRL has it there: in the precision of the base, which rounds away what a step changes."""
+    base = AutoModelForCausalLM.from_pretrained(tiny_model_dir, dtype=torch.bfloat16)
+    config = LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    model = get_peft_model(base, config, autocast_adapter_dtype=False)
+    trained_in_float32(model)
+    assert {one.dtype for one in model.parameters() if one.requires_grad} == {torch.float32}
+    assert {one.dtype for one in model.parameters() if not one.requires_grad} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("is_cast", [False, True])
+def test_zero_3_keeps_no_parameter_whole_beside_those_of_another_precision(is_cast: bool) -> None:
+    said = Launch(**ZERO_3).arguments(is_cast=is_cast)["deepspeed"]["zero_optimization"]
+    assert said["stage"] == 3
+    assert said.get("stage3_param_persistence_threshold") == (None if is_cast else 0)
 
 
 def test_all_stages_are_launched_as_the_recipe_says(tmp_path: Path) -> None:
