@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.digests import digest_json
-from harness.errors import AdapterError
+from harness.errors import AdapterError, Complaints, RecipeError
 from harness.json_files import read_json_object
 from harness.models.adapters.contents import CONFIG
 from harness.models.identity import adapter_digest
@@ -123,6 +123,8 @@ class Staging:
             AssayError: as `harness.training.train`; or what a stage left cannot be merged, or is not sound.
         """
         started_s, reached = time.monotonic(), self._start
+        if not self.is_cached(recipe):
+            self._check_ahead(recipe)
         trained: list[TrainedAdapter] = []
         for place, stage in enumerate(recipe.stages, 1):
             _log.info("recipe %s, %d of %d: %s", recipe.name, place, len(recipe.stages), stage.describe())
@@ -131,6 +133,17 @@ class Staging:
                 passes(stage, trained[-1])
             reached = reached.after(stage, trained[-1])
         return self._made(recipe, reached, trained, started_s)
+
+    def _check_ahead(self, recipe: StagedRecipe) -> None:
+        """Refuse what is wrong with a later stage before the first is trained."""
+        from harness.training.ahead import check_ahead
+
+        complaints = Complaints()
+        for stage in recipe.stages:
+            name = stage.recipe.name
+            with complaints.noting(name, instead_of=f"recipe {name!r}"):
+                check_ahead(stage.recipe, str(self.base.directory))
+        complaints.tell(RecipeError)
 
     @property
     def _start(self) -> Reached:

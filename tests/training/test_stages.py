@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from small_recipe import rows, write_jsonl
 from tiny import save_tiny_model
 
-from harness.errors import RecipeError
+from harness.errors import AssayError, RecipeError
 from harness.models.resolve import ResolvedModel
 from harness.training import TrainedAdapter
 from harness.training.history import read_stage
@@ -172,6 +172,26 @@ def test_a_gate_between_stages_stops_the_training(tmp_path: Path, tiny_model_dir
         how.train(recipe, refuse)
     assert how.is_cached(recipe.up_to("chat"))
     assert not how.is_cached(recipe)
+
+
+@pytest.mark.parametrize(
+    ("later", "said"),
+    [
+        ({"trainer": {**TRAINER, "optim": "adamm"}}, "adamm"),
+        ({"trainer": {**TRAINER, "loss_weights": [1.0, 0.2]}}, "loss_weights"),
+        ({"method": "grpo", "reward": "gone:f"}, "reward 'gone:f' names no function"),
+        ({"data": {"train": {"path": "gone.jsonl"}}}, "gone.jsonl"),
+        ({"data": {"train": {"path": "pairs.jsonl"}, "split": 0.99}}, "data.split 0.99"),
+    ],
+)
+def test_what_is_wrong_with_a_later_stage_is_told_before_the_first_is_trained(
+    tmp_path: Path, tiny_model_dir: Path, later: dict[str, Any], said: str
+) -> None:
+    recipe = staged(tmp_path, SFT, {**DPO, **later})
+    with pytest.raises(AssayError, match=said) as error:
+        staging(tiny_model_dir, tmp_path / "cache").train(recipe, passes)
+    assert error.value.problem.startswith("two@dpo: ")
+    assert not (tmp_path / "cache").exists()
 
 
 def test_the_model_itself_gives_the_worse_answers_of_self_play(
