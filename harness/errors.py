@@ -105,8 +105,9 @@ def show(value: object) -> str:
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """As in "did you mean 'accuracy'? "; empty where no known name looks like it."""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
+    folded = {one.casefold(): one for one in reversed(known)}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    return f"did you mean {folded[near[0]]!r}? " if near else ""
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

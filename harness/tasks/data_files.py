@@ -59,7 +59,7 @@ def kind_of_file(path: Path) -> str:
     raise DataError(
         f"{path}: unknown kind of data file {path.suffix!r}",
         f"use one of: {', '.join((*TEXTS, *TABLES))} (texts also packed: {', '.join(_PACKED)}), or a folder that "
-        "Dataset.save_to_disk wrote; save a spreadsheet as CSV in UTF-8",
+        'Dataset.save_to_disk wrote; save a spreadsheet as CSV in UTF-8, and plain texts as a line of {"text": ...} each',
     )
 
 
@@ -85,7 +85,9 @@ def files_of(path: Path) -> list[Path]:
         return _of_saved(path) if (path / "state.json").is_file() else _of_folder(path)
     shards = sorted(path.parent.glob(f"{glob.escape(path.name)}-[0-9]*-of-[0-9]*.*"))
     if not shards:
-        raise DataError(f"no such data file: {path}", "check the path; it is relative to the file that names it")
+        raise DataError(
+            f"no such data file: {path}", "check the path; a relative one starts at the directory of assay.yaml"
+        )
     return _whole(path, shards)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import NoneType
@@ -41,9 +42,20 @@ LOSS_SWITCHES = ("completion_only_loss", "assistant_only_loss")
 
 # TRL takes one text for a list of them here.
 _ONE_OR_SEVERAL = frozenset({"loss_type"})
+_NEEDS_ACTIVATIONS = (
+    "it starts by activations of the base on some rows, which are not gathered here: without them PEFT starts as any LoRA does, "
+    "and says nothing"
+)
 # Initialisations that PEFT takes out of a trained adapter again (`save_pretrained(path_initial_model_for_weight_conversion)`)
 # and that need nothing but the base's weights.
 _CONVERTED = ("pissa", "olora")
+
+_ABOVE_0 = frozenset({
+    "learning_rate", "num_train_epochs", "per_device_train_batch_size", "per_device_eval_batch_size",
+    "gradient_accumulation_steps", "max_length", "max_completion_length", "max_new_tokens", "num_generations", "temperature",
+    "eval_steps", "logging_steps",
+})  # fmt: skip
+"""Arguments that mean nothing below, and of which TRL or torch says so in the middle of a training, or never."""
 
 _TRAINER_RESERVED: Mapping[str, str] = {
     **dict.fromkeys(
@@ -104,6 +116,8 @@ def peft_objection(name: str, value: Any) -> str | None:
         )
     if name == "init_lora_weights" and is_converted(value):
         return None
+    if name == "eva_config" or (name == "init_lora_weights" and value == "eva"):
+        return _NEEDS_ACTIVATIONS
     return change_of_base(name, value) or _PEFT_RESERVED.get(name)
 
 
@@ -163,6 +177,8 @@ def _trl_arguments(method: TrlMethod) -> type[Section]:
             return _reserved(name, f"method {method.name} is {method.trainer} with {name} {wanted}")
         if name == "loss_type":
             return _unknown_loss(method, value)
+        if name in _ABOVE_0 and isinstance(value, int | float) and value <= 0:
+            return "", "give a number above 0"
         return _reserved(name, _TRAINER_RESERVED.get(name))
 
     return _arguments(f"trl.{method.config.name}", declared_fields(method.config), objecting)
@@ -170,8 +186,10 @@ def _trl_arguments(method: TrlMethod) -> type[Section]:
 
 def _unknown_loss(method: TrlMethod, value: Any) -> Objection | None:
     """What is wrong with a `loss_type`: TRL looks at it at the first step."""
-    known = compared_with(f"{method.home}_trainer", "loss_type")
+    known = compared_with(f"{method.home}_trainer", "loss_type") | compared_with(method.config.module, "loss_type")
     unknown = [one for one in (value if isinstance(value, list) else [value]) if one not in known]
+    if value == []:
+        return "", f"name one or several of: {', '.join(sorted(known))}"
     return ("", nearest(str(unknown[0]), sorted(known))) if known and unknown else None
 
 
@@ -197,6 +215,8 @@ def _fitting(
     def check_value(value: Any) -> Any:
         if not accepts(types, value):
             raise objection("", f"{owner} takes {type_names(types)}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise objection("", "give a finite number")
         if said := objecting(name, value):
             raise objection(*said)
         return value

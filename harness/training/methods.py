@@ -213,6 +213,8 @@ class TrlMethod(Method):
 
 _PREPARED: Replacements = {"_prepare_dataset": as_it_comes}
 _TOKENISED: Replacements = {"tokenize_row": as_it_comes}
+# as these two trainers set it themselves, with a warning that tells people to
+_ALL_COLUMNS = {"remove_unused_columns": False}
 _HIGHEST_REWARD = ("eval_reward", True)
 
 METHODS: Mapping[str, TrlMethod] = {
@@ -228,11 +230,11 @@ METHODS: Mapping[str, TrlMethod] = {
             "kto", "judged", KTO, "KTO", judged_columns,
             replaced={"_prepare_dataset": with_answers_to_others}, has_reference=True,
         ),
-        TrlMethod("orpo", "pairs", ORPO, "ORPO", labelled_pair_columns, replaced=_TOKENISED),
-        TrlMethod("cpo", "pairs", CPO, "CPO", labelled_pair_columns, replaced=_TOKENISED),
+        TrlMethod("orpo", "pairs", ORPO, "ORPO", labelled_pair_columns, arguments=_ALL_COLUMNS, replaced=_TOKENISED),
+        TrlMethod("cpo", "pairs", CPO, "CPO", labelled_pair_columns, arguments=_ALL_COLUMNS, replaced=_TOKENISED),
         TrlMethod(
             "simpo", "pairs", CPO, "CPO", labelled_pair_columns,
-            arguments={"loss_type": "simpo", "cpo_alpha": 0.0}, replaced=_TOKENISED,
+            arguments={"loss_type": "simpo", "cpo_alpha": 0.0, **_ALL_COLUMNS}, replaced=_TOKENISED,
         ),
         TrlMethod("reward", "pairs", REWARD, "Reward", whole_pair_columns, replaced=_PREPARED, task_type="SEQ_CLS"),
         TrlMethod("grpo", "prompts", SAMPLED, "GRPO", prompt_columns, has_reference=True, best=_HIGHEST_REWARD),

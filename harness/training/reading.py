@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.digests import digest_json
 from harness.errors import DataError, RecipeError, nearest
 from harness.tasks.data_files import data_digest, files_of
-from harness.tasks.formats import AUTO, TEXT, Example, detect_format, parse_text, parse_training_example
+from harness.tasks.formats import AUTO, DATA_FORMATS, TEXT, Example, detect_format, parse_text, parse_training_example
 from harness.tasks.function_calls import reading_calls
 from harness.tasks.kinds import NAMED_TASKS, Spec, TaskContext, kind_of
 from harness.tasks.other_methods import numbered_marks
@@ -155,6 +155,9 @@ def format_reader(
         format_name == AUTO and {name for name, value in records[0].fields.items() if filled(value)} == {TEXT}
     ):
         return TEXT, parse_text
+    if format_name != AUTO and format_name not in DATA_FORMATS:
+        known = [AUTO, TEXT, *DATA_FORMATS.names()]
+        raise DataError(f"{records[0].path}: there is no data format {format_name!r}", nearest(format_name, known))
     name = detect_format(records[0]) if format_name == AUTO else format_name
     return name, partial(parse_training_example, format_name=name, marks=numbered_marks(records))
 

@@ -25,6 +25,8 @@ Quantization = Literal["none", "nf4"]
 
 def _method(name: Any) -> Any:
     """A method that the installed TRL has."""
+    if not isinstance(name, str):  # which is told of as any value of the wrong type is
+        return name
     if name in GONE:
         last, instead = GONE[name]
         raise objection(

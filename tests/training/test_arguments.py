@@ -60,3 +60,8 @@ def test_an_integer_is_a_float_but_a_boolean_is_no_number() -> None:
     assert not accepts((int,), True)
     assert not accepts((int,), 1.5)
     assert accepts((str, NoneType), None)
+
+
+def test_a_loss_that_the_installed_version_renames_is_one_it_knows() -> None:
+    config = METHODS["sft"].config
+    assert "chunked_nll" in compared_with(config.module, "loss_type")

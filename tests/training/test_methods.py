@@ -179,6 +179,12 @@ def test_pairs_serve_where_answers_are_judged_one_by_one(recipe_of: Any, tiny_mo
     [
         ("ppo", {}, "has no ppo any more: TRL 1.12 was the last that had it.*use rloo or grpo"),
         ("dpo", {"trainer": {"loss_type": "sigmoyd"}}, r"loss_type is 'sigmoyd'.*did you mean 'sigmoid'"),
+        ("DPO", {}, "method is 'DPO'.*did you mean 'dpo'"),
+        (["sft", "dpo"], {}, r"method is \['sft', 'dpo'\]"),
+        ("dpo", {"trainer": {"loss_type": []}}, r"loss_type is \[\].*name one or several of: aot"),
+        ("sft", {"trainer": {"learning_rate": -1e-4}}, "learning_rate is -0.0001.*above 0"),
+        ("sft", {"trainer": {"per_device_train_batch_size": 0}}, "per_device_train_batch_size is 0"),
+        ("dpo", {"trainer": {"max_length": -1}}, "max_length is -1"),
         ("dpo", {"trainer": {"betta": 0.1}}, "unknown key 'betta'.*did you mean 'beta'"),
         ("orpo", {"trainer": {"loss_type": "sigmoid"}}, "unknown key 'loss_type'"),
         ("ipo", {"trainer": {"loss_type": "hinge"}}, "method ipo is DPO with loss_type ipo"),
@@ -191,13 +197,15 @@ def test_pairs_serve_where_answers_are_judged_one_by_one(recipe_of: Any, tiny_mo
         ("online_dpo", {"reward": "a:b", "data": {"train": {"path": "a"}, "split": 0.5}}, "does not evaluate"),
         ("dpo", {"peft": {"init_lora_weights": "pissa"}}, "holds the model against the base"),
         ("sft", {"peft": {"peft_type": "LORRA"}}, "peft.peft_type is 'LORRA'.*did you mean 'LORA'"),
+        ("sft", {"peft": {"peft_type": "lora"}}, "peft.peft_type is 'lora'.*did you mean 'LORA'"),
+        ("sft", {"peft": {"init_lora_weights": "eva"}}, "starts by activations of the base"),
         ("sft", {"peft": {"peft_type": "XLORA"}}, "what was trained is lost"),
         ("sft", {"peft": "none", "quantization": "nf4"}, "packs the base's weights"),
         ("sft", {"trainer": {"completion_only_loss": False, "assistant_only_loss": True}}, "say otherwise"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_refused_before_anything_is_loaded(
-    tmp_path: Path, method: str, changes: dict[str, Any], said: str
+    tmp_path: Path, method: Any, changes: dict[str, Any], said: str
 ) -> None:
     from harness.training import load_recipe
 

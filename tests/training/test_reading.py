@@ -14,7 +14,7 @@ from harness.checks.data import corpus_of_recipe
 from harness.checks.overfitting.sampling import item_of
 from harness.config.base import Section
 from harness.engines.rendering import prompt_tokens
-from harness.errors import AssayError, RecipeError, TaskError
+from harness.errors import AssayError, DataError, RecipeError, TaskError
 from harness.session.preflight import _check_rows
 from harness.tasks import build_task, formats, items
 from harness.tasks.records import read_records
@@ -22,7 +22,7 @@ from harness.training import reading
 from harness.training.cache import _provenance
 from harness.training.data import IGNORED_LABEL, tokenize_example
 from harness.training.drawing import load_examples, load_rehearsal
-from harness.training.reading import rows_digest
+from harness.training.reading import rows_digest, rows_of_file
 from harness.training.recipe import Recipe
 from harness.training.recipe_data import DataFile, RecipeData
 
@@ -142,6 +142,13 @@ def test_tasks_that_are_unknown_or_have_no_answers_are_refused_by_name(tmp_path:
     for name, kind in (("general_text", "plain_text"), ("mmlu", "lm_eval")):
         with pytest.raises(TaskError, match=f"task '{name}' of kind {kind} has no right answers"):
             load_examples(recipe(tmp_path, {}, task=name))
+
+
+def test_a_format_that_is_unknown_is_told_with_all_there_are(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    write(path, [{"instruction": "hi", "output": "ho"}])
+    with pytest.raises(DataError, match=r"train.jsonl: there is no data format 'alpca'\n.*'alpaca'.*: auto, text, "):
+        rows_of_file(path, "alpca").examples()
 
 
 def test_a_file_is_read_by_a_task_or_by_a_format(tmp_path: Path) -> None:

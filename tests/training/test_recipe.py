@@ -59,6 +59,8 @@ def test_exponent_without_a_dot_is_a_number_as_in_yaml_1_2(tmp_path: Path) -> No
         ("r: 8", "bias: all", ["bias", "servers that switch adapters"]),
         ("learning_rate", "learning_rat", ["trainer: unknown key 'learning_rat'", "did you mean 'learning_rate'"]),
         ("max_steps: 5", "max_steps: lots", ["trainer.max_steps is 'lots' (str)"]),
+        ("max_steps: 5", "max_grad_norm: .inf", ["trainer.max_grad_norm is inf (float)", "finite"]),
+        ("r: 8", "lora_dropout: .nan", ["peft.lora_dropout is nan (float)", "finite"]),
         ("max_steps: 5", "output_dir: x", ["output_dir", "checkpoints live in the adapter cache"]),
         ("limit: 10", "limit: 0", ["data.train.limit is 0", "at least 1"]),
         ("limit: 10", "rows: 10", ["data.train: unknown key 'rows'", "known keys: format, limit, path"]),
