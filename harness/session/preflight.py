@@ -29,6 +29,7 @@ from harness.training.history import read_history
 from harness.training.provider import sent_files
 from harness.training.reading import Rows, rows_of, rows_without_recipe
 from harness.training.recipe import Recipe
+from harness.training.rewards import rewards_digest
 
 Find = Callable[[str, int | None], TaskLike]
 """The task of a name, with so many few-shot examples."""
@@ -142,6 +143,8 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
             for role, file in part.data.files().items():
                 with complaints.noting(f"{where}: data.{role}"):
                     _check_rows(rows_of(part, file), every=needs.every_row)
+            with complaints.noting(where):
+                rewards_digest(part)
         if isinstance(recipe, Recipe) and recipe.is_provided and len(complaints.noted) == noted:
             with complaints.noting(f"{recipe.name}.yaml"):
                 sent = sent_files(recipe)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import EarlyStoppingCallback, TrainerCallback
 
-from harness.errors import RecipeError
+from harness.errors import RecipeError, some_of
 from harness.models.quantization import repacked_layers
 from harness.training.bars import LOG_INTERVAL_S, training_bar
 from harness.training.log import VALIDATION
@@ -84,6 +84,7 @@ class EarlyStopping(EarlyStoppingCallback):  # type: ignore[misc]
 
 
 _SHOWN = 5
+_MOST_NAMES = 20
 
 
 def check_target_modules(target_modules: Any, model: nn.Module) -> None:
@@ -105,6 +106,44 @@ def check_target_modules(target_modules: Any, model: nn.Module) -> None:
             f"peft.target_modules: {', '.join(map(repr, unmatched))} matches no module of the base",
             f"modules to choose from: {', '.join(_linear_module_names(model))}; or 'all-linear'",
         )
+
+
+_MODULES_BESIDE = ("exclude_modules", "modules_to_save", "feedforward_modules")
+_PATTERNS = ("rank_pattern", "alpha_pattern")
+
+
+def check_names(arguments: Mapping[str, Any], model: nn.Module) -> None:
+    """Every module and parameter that arguments of PEFT name must be one of the base's: PEFT passes over what it does not find.
+
+    Raises:
+        RecipeError: one is not.
+    """
+    check_target_modules(arguments.get("target_modules"), model)
+    modules = [name for name, _ in model.named_modules() if name]
+    parameters = [name for name, _ in model.named_parameters()]
+    named = {
+        **{key: (arguments.get(key), modules) for key in _MODULES_BESIDE},
+        **{key: (list(arguments.get(key) or ()), modules) for key in _PATTERNS},
+        "target_parameters": (arguments.get("target_parameters"), parameters),
+    }
+    for key, (given, known) in named.items():
+        if isinstance(given, list) and (unmatched := [one for one in given if not _is_name(one, known, key)]):
+            ends = sorted({_end(name) for name in known})
+            raise RecipeError(
+                f"peft.{key}: {', '.join(map(repr, unmatched))} matches nothing of the base",
+                f"names to choose from: {some_of(ends, _MOST_NAMES)}",
+            )
+
+
+def _end(name: str) -> str:
+    """The last parts of a name that are the same in every layer."""
+    return ".".join(part for part in name.split(".")[-2:] if not part.isdigit())
+
+
+def _is_name(name: str, known: Sequence[str], key: str) -> bool:
+    if key in _PATTERNS:  # as `peft.utils.other.get_pattern_key`
+        return any(re.match(rf"(.*\.)?({name})$", one) for one in known)
+    return any(f".{one}".endswith(f".{name}") for one in known)
 
 
 def check_trained_tokens(recipe: Recipe, model: Any) -> None:

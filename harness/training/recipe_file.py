@@ -186,6 +186,12 @@ def _rewards_fit(recipe: RecipeFile) -> Objection | None:
             f"method {recipe.method} rewards answers, and nothing says by what",
             "add `reward: module:function`, or `grader: METRIC` of a task that data.train names",
         )
+    weights, count = recipe.trainer.get("reward_weights"), len(recipe.grader) + len(recipe.reward)
+    if isinstance(weights, list) and len(weights) != count:
+        return (
+            f"trainer.reward_weights are {weights}, and there are {count} rewards",
+            "give one for each, the grader's first",
+        )
     without = [role for role, file in recipe.data.files().items() if file.task is None]
     if recipe.grader and without:
         return (

@@ -6,13 +6,14 @@ import contextlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from traceback import extract_tb
+from typing import Any, SupportsFloat
 
 from harness.digests import digest_file
 from harness.engines.requests import GenerateRequest, Generation, StopReason
-from harness.errors import RecipeError, first_line, nearest
+from harness.errors import RecipeError, first_line, nearest, show
 from harness.metrics.base import GENERAL_METRICS, Metric, general_scores
 from harness.tasks.base import Question
 from harness.tasks.formats import Example
@@ -110,11 +111,30 @@ def _by_function(recipe: Recipe, name: str, examples: Sequence[Example]) -> Rewa
             text if example.conversation.as_text else [{"role": "assistant", "content": text}]
             for example, text in zip(asked, completions, strict=True)
         ]
-        rewards: list[float | None] = function(**given)
-        return rewards
+        try:
+            rewards = function(**given)
+        except Exception as exc:  # a person's function may raise anything; nothing is hidden
+            place = extract_tb(exc.__traceback__)[-1]
+            raise RecipeError(
+                f"recipe {recipe.name!r}: reward {name!r} raised {type(exc).__name__}: {first_line(exc)} "
+                f"({place.filename}:{place.lineno})",
+                "correct the function; it is called as TRL does: def f(completions, **columns) -> list[float]",
+            ) from exc
+        return _one_each(recipe, name, rewards, len(completions))
 
     reward.__name__ = name.rpartition(":")[2]
     return reward
+
+
+def _one_each(recipe: Recipe, name: str, rewards: Any, answers: int) -> list[float | None]:
+    """What a function returned, if that is a number for each answer, or None where the answer is not for it to reward."""
+    found = list(rewards) if isinstance(rewards, Iterable) and not isinstance(rewards, str | bytes | Mapping) else []
+    if len(found) != answers or not all(one is None or isinstance(one, SupportsFloat) for one in found):
+        raise RecipeError(
+            f"recipe {recipe.name!r}: reward {name!r} returned {show(rewards)} for {answers} answers",
+            "return a list of one number an answer, or None for an answer that it does not reward",
+        )
+    return [None if one is None else float(one) for one in found]
 
 
 def _as_trl_has(example: Example) -> str | list[dict[str, str]]:

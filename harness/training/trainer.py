@@ -21,7 +21,7 @@ from harness.training.callbacks import (
     GradientGuard,
     Start,
     TrainingProgress,
-    check_target_modules,
+    check_names,
     check_trained,
     check_trained_tokens,
 )
@@ -139,7 +139,7 @@ def _prepare(
         _log.info("recipe %s: %s weights are computed with dense on %s", recipe.name, recipe.quantization, device)
     with loaded_whole(arguments):
         model = load_base(Path(base_path), load, trainable=not dense, scores=method.task_type == "SEQ_CLS")
-    check_target_modules(recipe.peft_arguments.get("target_modules"), model)
+    check_names(recipe.peft_arguments, model)
     check_trained_tokens(recipe, model)
     if start is not None:
         model = _trained_on(model, start, Path(base_path))

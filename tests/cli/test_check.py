@@ -68,6 +68,22 @@ def test_trouble_is_told_at_once_and_exits_2(
     assert "tasks.named: no such data file" in told and "'mine'" not in told
 
 
+def test_a_reward_that_is_not_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_model_dir: Path
+) -> None:
+    said = {
+        "base": str(tiny_model_dir),
+        "method": "grpo",
+        "reward": "gone:f",
+        "data": {"train": {"path": "pets.jsonl"}},
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(said))
+    project(tmp_path, monkeypatch, recipe="mine.yaml")
+    (tmp_path / "pets.jsonl").write_text(json.dumps({"prompt": "Cat or dog?"}) + "\n")
+    assert main(["check"]) == 2
+    assert "reward 'gone:f' names no function of a module that is there" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("heavy_libraries")
 def test_what_is_in_order_is_shown_with_its_first_prompt_and_sizes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_model_dir: Path

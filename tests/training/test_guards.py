@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, TrainerState
 from harness.errors import RecipeError
 from harness.models import loading
 from harness.training import trainer
-from harness.training.callbacks import GradientGuard, Start, check_target_modules, check_trained
+from harness.training.callbacks import GradientGuard, Start, check_names, check_target_modules, check_trained
 
 
 @pytest.fixture
@@ -34,6 +34,31 @@ def test_target_modules_matching_nothing_or_partly_nothing_are_named(tiny_model_
 @pytest.mark.parametrize("targets", [None, "all-linear", ["q_proj", "mlp.down_proj"], r".*layers\.0.*(q|v)_proj"])
 def test_target_modules_that_match_pass(tiny_model_dir: Path, targets: object) -> None:
     check_target_modules(targets, AutoModelForCausalLM.from_pretrained(tiny_model_dir))
+
+
+@pytest.mark.parametrize(
+    ("key", "given"),
+    [
+        ("target_parameters", ["mlp.down_proj.weight", "mlp.experts.weight"]),
+        ("exclude_modules", ["mlp.experts"]),
+        ("modules_to_save", ["experts.head"]),
+        ("feedforward_modules", ["down_proj", "experts"]),
+        ("rank_pattern", {"layers.0.*q_proj": 4, "experts": 8}),
+        ("alpha_pattern", {"experts": 8}),
+    ],
+)
+def test_whatever_else_is_named_must_be_there_too(tiny_model_dir: Path, key: str, given: Any) -> None:
+    """PEFT passes over a name that it does not find, and trains something else."""
+    model = AutoModelForCausalLM.from_pretrained(tiny_model_dir)
+    with pytest.raises(RecipeError, match=rf"peft.{key}: '[a-z.]*experts[a-z.]*' matches nothing") as error:
+        check_names({key: given}, model)
+    assert "mlp.down_proj" in error.value.remedy
+    there = (
+        {name: value for name, value in given.items() if "experts" not in name}
+        if isinstance(given, dict)
+        else ["down_proj"]
+    )
+    check_names({key: ["down_proj.weight"] if key == "target_parameters" else there, "target_modules": None}, model)
 
 
 def test_missing_gradients_stop_training_and_are_looked_at_again_after_an_evaluation(lora: PeftModel) -> None:

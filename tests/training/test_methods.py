@@ -192,6 +192,7 @@ def test_pairs_serve_where_answers_are_judged_one_by_one(recipe_of: Any, tiny_mo
         ("dpo", {"reward": "a:b"}, "reward is of methods that reward answers, not of dpo"),
         ("grpo", {}, "method grpo rewards answers, and nothing says by what"),
         ("grpo", {"grader": "exact_match"}, "grader is exact_match, and data.train names no task"),
+        ("rloo", {"reward": ["a:b", "a:c"], "trainer": {"reward_weights": [1.0]}}, r"reward_weights are \[1.0\].* 2 rewards"),
         ("dpo", {"data": {"train": {"path": "a", "task": "t"}}}, "rows of pairs bring their own prompts"),
         ("dpo", {"data": {"train": {"path": "a"}, "rehearsal": {"path": "b"}}}, "data.rehearsal is of answers to learn"),
         ("online_dpo", {"reward": "a:b", "data": {"train": {"path": "a"}, "split": 0.5}}, "does not evaluate"),
@@ -213,6 +214,30 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_loaded(
     (tmp_path / "r.yaml").write_text(json.dumps(document))
     with pytest.raises(RecipeError, match=rf"(?s){said}") as told:
         load_recipe(tmp_path / "r.yaml", root=tmp_path)
+    assert told.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return None", "returned None .NoneType. for 2 answers"),
+        ("return 0.5", "returned 0.5 .float. for 2 answers"),
+        ("return [0.5]", r"returned \[0.5\] .list. for 2 answers"),
+        ("return ['good', 'bad']", "for 2 answers"),
+        ("return [columns['gold'] for _ in completions]", r"raised KeyError: 'gold' \(.*odd_.*.py:2\)"),
+    ],
+)
+def test_a_reward_that_is_no_number_an_answer_is_told_by_name(
+    recipe_of: Any, tmp_path: Path, body: str, said: str
+) -> None:
+    from harness.training.drawing import load_examples
+    from harness.training.rewards import rewards_of
+
+    (tmp_path / f"odd_{tmp_path.name}.py").write_text(f"def odd(completions, **columns):\n    {body}\n")
+    recipe = recipe_of("grpo", reward=f"odd_{tmp_path.name}:odd")
+    [reward] = rewards_of(recipe, load_examples(recipe)[0], 0)
+    with pytest.raises(RecipeError, match=f"reward 'odd_.*:odd' {said}") as told:
+        reward(completions=["a", "b"], number=[0, 1], completion_ids=[[1], [2]])
     assert told.value.remedy
 
 
