@@ -30,7 +30,8 @@ def add_check_command(commands: Any) -> None:
     check = commands.add_parser(
         "check",
         help="read all that a run will need, show the first prompt of each task, and estimate the run",
-        epilog="loads no model; exits 0 when all is in order, 2 when something is wrong",
+        epilog="loads no model; exits 0 when all is in order, 2 when something is wrong; gates on training data, which "
+        "need no model either: pytest suites/test_data.py",
     )
     for option, meaning in (
         ("profile", "sizes and margins (default: that of assay.yaml, else smoke)"),

@@ -179,7 +179,10 @@ def test_a_gate_between_stages_stops_the_training(tmp_path: Path, tiny_model_dir
     [
         ({"trainer": {**TRAINER, "optim": "adamm"}}, "adamm"),
         ({"trainer": {**TRAINER, "loss_weights": [1.0, 0.2]}}, "loss_weights"),
-        ({"method": "grpo", "reward": "gone:f"}, "reward 'gone:f' names no function"),
+        (
+            {"method": "grpo", "reward": "gone:f", "trainer": {**TRAINER, "num_generations": 4}},
+            "reward 'gone:f' names no function",
+        ),
         ({"data": {"train": {"path": "gone.jsonl"}}}, "gone.jsonl"),
         ({"data": {"train": {"path": "pairs.jsonl"}, "split": 0.99}}, "data.split 0.99"),
     ],

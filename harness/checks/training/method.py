@@ -90,16 +90,19 @@ def _at_most(measured: Scalar | None, limit: float) -> BoundRule | None:
 def gain(history: TrainingHistory) -> Scalar | None:
     """Rise of what the method maximises, from the first to the last quarter of the log; at least a limit.
 
-    That is the reward, or the margin of preferred over rejected answers. None where neither was logged often enough.
+    That is the reward, or the margin of preferred over rejected answers: NaN where that margin is one number throughout, as of
+    weights that were never trained (a reward may be, where all was solved from the start). None where neither was logged often
+    enough.
     """
     found = _maximised(history)
     if found is None:
         return None
     name, values = found
     start, end = first_mean(values), last_mean(values)
+    never_moved = name == "margin" and len(set(values)) == 1
     return Scalar(
         f"{name}_rise",
-        end - start,
+        math.nan if never_moved else end - start,
         error=noise(values) * math.sqrt(2 / quarter(values)),
         remedy=f"the {name} did not rise: {_RAISE[name]}",
         details=shown(history, start=start, end=end),

@@ -152,6 +152,13 @@ def test_ppo_and_online_dpo_log_scores_and_divergences_of_whole_answers(kl: floa
     assert outcomes(online) == {"gain": "pass", "kept_gain": "pass", "kl": outcome}
 
 
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_a_margin_that_never_moves_is_no_rise(method: str) -> None:
+    """As of weights that nothing trained: KTO counts no pairs that would tell."""
+    still = {key: [0.0] * len(values) for key, values in columns(method).items() if key.startswith("rewards/")}
+    assert outcomes(history_of({**columns(method), **still}))["gain"] == "error"
+
+
 def test_few_values_decide_nothing() -> None:
     assert outcomes(history_of(columns("dpo", 4))) == {}
 
