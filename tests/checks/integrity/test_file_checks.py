@@ -248,6 +248,47 @@ class TestFormat:
         assert integrity.adapter_is_safe(adapter).details["files"] == ["linked"]
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"use_qlora_magic": True}, "use_qlora_magic to True"),
+        ({"lora_aplha": 64}, "lora_aplha to 64"),
+        ({"shared_with": ["q_proj"], "peft_version": "99.0.0"}, r"shared_with to \['q_proj'\]"),
+        ({"use_new": True, "peft_version": "99.0.0.dev0@1a2b"}, "use_new to True"),
+    ],
+)
+def test_a_key_that_peft_passes_over_is_named_with_its_remedy(adapter: Path, said: dict[str, Any], told: str) -> None:
+    configure(adapter, **said)
+    check = integrity.config_agrees_with_tensors(adapter)
+    assert not check.holds and re.search(told, check.reason) and "no such key" in check.reason
+    assert "PEFT that it was trained with" in check.remedy and "--model" not in check.remedy
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"use_new": False, "new_pattern": {}, "new_path": None}, ""),
+        (
+            {"new_group_size": 16, "new_mode": "exact", "use_new": False, "peft_version": "99.0.0"},
+            "new_group_size, new_mode",
+        ),
+        ({"lora_dtype": "bfloat16", "lorap_lr_ratio": 16.0, "lorap_emb_lr": 1e-6}, ""),
+    ],
+)
+def test_keys_that_do_nothing_are_let_be(adapter: Path, said: dict[str, Any], told: str) -> None:
+    configure(adapter, **said)
+    check = integrity.config_agrees_with_tensors(adapter)
+    assert check.holds and told in check.reason
+    assert ("newer PEFT" in check.reason) == bool(told)
+
+
+def test_a_key_that_has_two_values_is_an_error_that_names_both(adapter: Path) -> None:
+    path = adapter / "adapter_config.json"
+    path.write_text(path.read_text().replace("{", '{"lora_alpha": 999, ', 1))
+    with pytest.raises(AdapterError, match="gives lora_alpha twice: 999 and"):
+        integrity.config_agrees_with_tensors(adapter)
+
+
 def test_half_precision_values_at_the_end_of_their_range_are_named(adapter: Path) -> None:
     def clip(tensors: Tensors) -> None:
         tensors.update({name: tensor.to(torch.float16) for name, tensor in tensors.items()})
