@@ -17,6 +17,7 @@ from harness.digests import digest_file, digest_json
 from harness.errors import AdapterError
 from harness.locks import held
 from harness.models.device import choose_device
+from harness.models.generation_config import decoding_rules
 from harness.models.identity import adapter_digest
 from harness.models.identity import base_digest as whole_digest
 from harness.models.seals import TRAINED, seal_in
@@ -121,7 +122,7 @@ def train(
         run = partial(fit, callbacks=callbacks) if launch is None else partial(fit_launched, launch=launch)
         log = run(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, start=start)
         log.write(adapter)
-        seal(adapter, recipe.to_json(), provenance)
+        seal(adapter, recipe.to_json(), {**provenance, "decoding": decoding_rules(Path(base_path))})
 
     trained = make_once(published, f"training {recipe.name}", fit_and_seal)
     return replace(

@@ -468,11 +468,27 @@ class TestRecord:
         assert "trained on another base than 'twin'" in check.reason
         assert check.details["recorded_digest"] == base_digest(tiny_model_dir) != check.details["digest"]
 
+    def test_rules_of_decoding_that_came_to_the_base_since_are_named(self, adapter: Path, tmp_path: Path) -> None:
+        base = save_tiny_model(tmp_path / "base")
+        seal(adapter, {"name": "mine"}, {"base": base_digest(base), "decoding": {}})
+        assert integrity.base_as_trained(adapter, base, base_name="tiny").holds
+        path = base / "generation_config.json"
+        said = json.loads(path.read_text()) if path.is_file() else {}
+        path.write_text(json.dumps({**said, "temperature": 0.7}))
+        assert integrity.base_as_trained(adapter, base, base_name="tiny").holds
+        path.write_text(json.dumps({**said, "repetition_penalty": 1.3}))
+        check = integrity.base_as_trained(adapter, base, base_name="tiny")
+        assert (
+            not check.holds and "sets repetition_penalty to 1.3, and to 'nothing' when it was trained" in check.reason
+        )
+        assert "generation_config.json" in check.remedy and "--model" not in check.remedy
+
     def test_an_adapter_without_a_record_says_so_and_holds(self, adapter: Path, tiny_model_dir: Path) -> None:
         assert "no training record" in integrity.strength_as_trained(adapter).reason
         check = integrity.base_as_trained(adapter, tiny_model_dir, base_name="tiny")
         assert check.holds
         assert "no digest of its base was recorded" in check.reason
+        assert "another copy under the same name cannot be told apart" in check.reason
 
     @pytest.mark.parametrize(
         ("named", "warned"),

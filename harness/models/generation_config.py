@@ -1,0 +1,23 @@
+"""The rules beside a model's weights by which `generate`, and servers that read the same file, choose among its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.config.decoding import acting
+from harness.errors import ModelError
+from harness.json_files import read_json_object
+
+GENERATION_CONFIG = "generation_config.json"
+
+
+def decoding_rules(directory: Path) -> Mapping[str, Any]:
+    """What the file in a directory has that changes greedy answers; nothing where there is none.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    path = directory / GENERATION_CONFIG
+    return acting(read_json_object(path, ModelError, "restore the file from its source")) if path.is_file() else {}
