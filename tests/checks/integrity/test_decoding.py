@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import GenerationConfig
 
 from harness.checks.integrity import decoding_is_as_stated, served_directories
 from harness.config.checking import check as validated
@@ -21,14 +20,15 @@ from harness.models.subject import Subject
 
 # Keys of transformers' that leave greedy answers alone, or that are a task's own (how long they may be).
 LEFT_ALONE = {
-    "max_length", "max_new_tokens", "max_time", "early_stopping", "length_penalty", "diversity_penalty", "low_memory", "do_sample",
-    "use_cache", "cache_implementation", "cache_config", "max_cache_len", "temperature", "top_k", "top_p", "min_p", "top_h",
-    "typical_p", "epsilon_cutoff", "eta_cutoff", "renormalize_logits", "remove_invalid_values", "num_return_sequences",
-    "output_attentions", "output_hidden_states", "output_scores", "output_logits", "return_dict_in_generate", "pad_token_id",
-    "bos_token_id", "eos_token_id", "decoder_start_token_id", "is_assistant", "num_assistant_tokens",
-    "num_assistant_tokens_schedule", "assistant_confidence_threshold", "prompt_lookup_num_tokens", "max_matching_ngram_size",
-    "assistant_early_exit", "assistant_lookbehind", "target_lookbehind", "assistant_ensemble_weight", "speculation_type",
-    "use_mtp", "compile_config", "disable_compile", "continuous_batching_config", "prefill_chunk_size",
+    "max_length", "max_new_tokens", "max_time", "early_stopping", "length_penalty", "diversity_penalty", "low_memory",
+    "do_sample", "use_cache", "cache_implementation", "cache_config", "max_cache_len", "temperature", "top_k", "top_p",
+    "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff", "renormalize_logits", "remove_invalid_values",
+    "num_return_sequences", "output_attentions", "output_hidden_states", "output_scores", "output_logits",
+    "return_dict_in_generate", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id", "is_assistant",
+    "num_assistant_tokens", "num_assistant_tokens_schedule", "assistant_confidence_threshold", "prompt_lookup_num_tokens",
+    "max_matching_ngram_size", "assistant_early_exit", "assistant_lookbehind", "target_lookbehind",
+    "assistant_ensemble_weight", "speculation_type", "use_mtp", "compile_config", "disable_compile",
+    "continuous_batching_config", "prefill_chunk_size",
 }  # fmt: skip
 
 ACTING = [
@@ -70,6 +70,8 @@ def read(stated: dict[str, Any]) -> Decoding:
 
 
 def test_every_key_that_transformers_knows_is_told_to_act_or_not() -> None:
+    from transformers import GenerationConfig
+
     known = {key for key in vars(GenerationConfig()) if not key.startswith("_") and key != "transformers_version"}
     assert known - LEFT_ALONE == set(Decoding.model_fields)
     assert not LEFT_ALONE & set(Decoding.model_fields)
@@ -126,7 +128,7 @@ def test_several_rules_and_several_places_are_named(base: Path) -> None:
 
 def test_a_torn_file_is_an_error(base: Path) -> None:
     (base / "generation_config.json").write_text("{")
-    with pytest.raises(ModelError, match="generation_config.json"):
+    with pytest.raises(ModelError, match=r"generation_config\.json"):
         decoding_is_as_stated({"the base": base}, Decoding())
 
 
