@@ -9,8 +9,6 @@ from harness.checks import integrity
 
 pytestmark = pytest.mark.integrity
 
-NO_END = "check that the chat template ends each answer, that its EOS is trained on, and that max_length cuts no rows"
-
 
 @pytest.fixture(scope="session")
 def observed(assay, loaded_model):
@@ -172,5 +170,4 @@ def test_decoded_as_served(candidate_directory, subject, assay, gate):
 
 
 def test_answers_end_by_themselves(task_name, compare, margins_of, gate):
-    least = margins_of(task_name).stops_with_eos
-    gate(compare(task_name).metric("stops_with_eos").at_least(least, remedy=NO_END))
+    gate(integrity.answers_end(compare(task_name), margins_of(task_name).stops_with_eos))

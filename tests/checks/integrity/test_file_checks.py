@@ -418,6 +418,17 @@ class TestNorms:
         assert said in check.reason or f"nothing beside {dead}'s" in check.reason
         assert "compare with the last checkpoint" in check.remedy
 
+    @pytest.mark.parametrize("bit", [2.0**14, 2.0**64])
+    def test_a_flipped_bit_is_damage_and_no_learning_rate(self, adapter: Path, bit: float) -> None:
+        rewrite(adapter, lambda tensors: tensors[B].view(-1)[7:8].mul_(bit))
+        check = integrity.norms_are_even(adapter)
+        assert not check.holds and B in check.reason
+        assert "damaged" in check.remedy and "learning rate" not in check.remedy
+
+    def test_a_layer_beyond_what_training_could_do_is_damage(self, adapter: Path) -> None:
+        rewrite(adapter, lambda tensors: tensors[B].mul_(1e9))
+        assert "damaged" in integrity.norms_are_even(adapter).remedy
+
     def test_layers_and_kinds_that_are_strong_by_design_are_no_fault(self, adapter: Path) -> None:
         self.deepen(adapter)
         rewrite(adapter, lambda tensors: [t.mul_(50) for n, t in tensors.items() if "down_proj.lora_B" in n])
