@@ -12,14 +12,14 @@ from generator.markdown import code, table
 
 _HEAD = """# Integrity: causes and remedies
 
-What the [gates of the integrity suite](gates.md#integrity) and `baseline/same_base` find, each cause with its remedy, as a failed gate
-tells them. An ellipsis stands for what the run fills in; where a cause has none of its own, the gate's question stands for it.
+What the [gates of the integrity suite](gates.md#integrity) and `baseline/same_base` find, each cause with its remedy, as a failed
+gate tells them. An ellipsis stands for what the run fills in; a remedy for any cause stands beside the gate's question.
 
 """
 _UNREADABLE = """## What cannot be read {: #unreadable }
 
-Files that cannot be read, or that PEFT cannot put on the base, fail the gate that reads them first; every other gate that needs them
-is an error with the same words.
+Files that cannot be read, or that PEFT cannot put on the base, fail the gate that reads them first; every other gate that needs
+them is an error with the same words.
 
 """
 _UNFIT = """## Adapters that do not fit {: #unfit }

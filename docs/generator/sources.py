@@ -26,7 +26,8 @@ from harness.gates.kinds import needs
 from harness.judges.health import Health
 from harness.metrics.base import GENERAL_METRICS, Metric
 from harness.models import seals
-from harness.models.adapters import contents, files, kind, misfit, names, placing, weights
+from harness.models.adapters import contents, files, misfit, names, placing, weights
+from harness.models.adapters import kind as configured
 from harness.plugin.options import OPTIONS, Option
 from harness.tasks.build import build_task
 from harness.tasks.kinds import TASK_KINDS
@@ -60,7 +61,7 @@ READY_MADE: Mapping[str, ReadyMade] = {
 
 SAME_BASE, MISFITS = same_base, misfit
 DIAGNOSIS = ("Diagnosis",)
-READERS: Sequence[ModuleType] = (contents, files, weights, kind, placing, names, seals, json_files)
+READERS: Sequence[ModuleType] = (contents, files, weights, configured, placing, names, seals, json_files)
 """Modules that read what lies beside an adapter, and refuse it."""
 REFUSALS = ("AdapterError", "ModelError", "error")
 """What they build of a problem and a remedy."""
