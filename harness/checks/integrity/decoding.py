@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.config.decoding import UNMEASURED, Decoding
 from harness.gates import Check
-from harness.models.generation_config import GENERATION_CONFIG, decoding_rules
+from harness.models.generation_config import decoding_rules, rules_file
 from harness.models.subject import Subject
 
 _STATE = (
@@ -55,8 +55,8 @@ def decoding_is_as_stated(directories: Mapping[str, Path], stated: Decoding) -> 
         return Check(
             "decoding",
             holds=False,
-            reason=f"{GENERATION_CONFIG} of {place} sets {key} to {value!r}, which changes greedy answers, and `serving:` "
-            f"says nothing of it{more}",
+            reason=f"{rules_file(directories[place]).name} of {place} sets {key} to {value!r}, which changes greedy answers, "
+            f"and `serving:` says nothing of it{more}",
             remedy=_UNMEASURED if key in UNMEASURED else _STATE,
             details=details,
         )
@@ -66,7 +66,7 @@ def decoding_is_as_stated(directories: Mapping[str, Path], stated: Decoding) -> 
         "decoding",
         holds=True,
         reason=(f"answers are decoded by {rules}, as `serving:` states" if rules else "nothing changes greedy answers")
-        + (f"; its server must not read {', '.join(sorted(unread))} out of {GENERATION_CONFIG}" if unread else ""),
+        + (f"; its server must not read {', '.join(sorted(unread))} out of the model's files" if unread else ""),
         details=details,
     )
 

@@ -118,6 +118,15 @@ def test_what_is_not_measured_is_refused_by_name(base: Path, key: str, value: An
     assert decide(base, {key: value}, {key: idle}).holds
 
 
+def test_a_model_without_the_file_goes_by_its_config(base: Path) -> None:
+    (base / "config.json").write_text(
+        '{"model_type": "llama", "min_length": 0, "text_config": {"no_repeat_ngram_size": 3}}'
+    )
+    check = decoding_is_as_stated({"the base": base}, Decoding())
+    assert not check.holds and "config.json of the base sets no_repeat_ngram_size to 3" in check.reason
+    assert decide(base, {}).holds
+
+
 def test_several_rules_and_several_places_are_named(base: Path) -> None:
     adapter = base.parent
     (adapter / "generation_config.json").write_text('{"min_length": 5}')
