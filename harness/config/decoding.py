@@ -121,5 +121,5 @@ def acts(key: str, value: object) -> bool:
     if key in _TOKENS:
         return value not in ([], ())
     if key == _DECAY and isinstance(value, list | tuple) and len(value) == 2:
-        return value[1] != 1
+        return bool(value[1] != 1)
     return bool(value)

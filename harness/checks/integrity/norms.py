@@ -98,7 +98,7 @@ def _is_damaged(adapter: Path, pair: LoraPair, ratio: float) -> bool:
     if ratio > _BEYOND_TRAINING:
         return True
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
-        squares = [file.get_tensor(name).double().square() for name in {pair.a, pair.b} if name in file.keys()]  # noqa: SIM118
+        squares = [file.get_tensor(name).double().square() for name in {pair.a, pair.b}.intersection(file.keys())]
     return any(float(of_one.max()) > _ONE_VALUE * float(of_one.sum()) > 0 for of_one in squares if of_one.numel() > 2)
 
 
