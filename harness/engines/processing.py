@@ -6,8 +6,11 @@ The classes are those of transformers, in the order in which `generate` puts the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from harness.errors import EngineError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +26,9 @@ def processors_of(
         prompt: token ids.
         room: tokens that the answer may have.
         eos: tokens that end it.
+
+    Raises:
+        EngineError: a value is none that transformers takes, or names tokens that the model has not; of the returned as well.
     """
     import torch
     from transformers.generation import logits_process as rules
@@ -47,13 +53,26 @@ def processors_of(
         "suppress_tokens": lambda value: rules.SuppressTokensLogitsProcessor(value, device=device),
         "begin_suppress_tokens": lambda value: rules.SuppressTokensAtBeginLogitsProcessor(value, length, device=device),
     }
-    processors = rules.LogitsProcessorList(
-        make(listed(decoding[key])) for key, make in makers.items() if key in decoding
-    )
+    processors = rules.LogitsProcessorList()
+    for key in (key for key in makers if key in decoding):
+        with _named(decoding):
+            processors.append(makers[key](listed(decoding[key])))
 
     def process(answer: Sequence[int], logits: torch.Tensor) -> torch.Tensor:
         seen = torch.tensor([[*prompt, *answer]], device=device)
-        processed: torch.Tensor = processors(seen, logits[None].float())
+        with _named(decoding):
+            processed: torch.Tensor = processors(seen, logits[None].float())
         return processed[0]
 
     return process
+
+
+@contextlib.contextmanager
+def _named(decoding: Mapping[str, Any]) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, IndexError, TypeError) as exc:
+        raise EngineError(
+            f"serving.decoding ({', '.join(decoding)}) cannot be applied to this model: {first_line(exc)}",
+            "give token ids of its vocabulary, and values as a generation_config.json has them",
+        ) from exc

@@ -128,7 +128,7 @@ def test_every_integrity_gate_is_listed_with_its_causes_and_remedies(pages: dict
     } <= listed
     unfit = text.partition("{: #unfit }")[2].partition("{: #unreadable }")[0]
     assert unfit.count("\n| ") - 1 >= len(Cause)
-    for told in ("stands twice in the header", "tensors of integers", "byte-order mark", "twice:"):
+    for told in ("is not a readable safetensors file", "tensors of integers", "byte-order mark", "twice:"):
         assert told in text, told
 
 

@@ -79,8 +79,8 @@ def test_generation_equals_transformers_own(tiny_loaded, tiny_model_dir: Path):
 
 
 RULES = [
-    {"repetition_penalty": 1.5},
-    {"encoder_repetition_penalty": 3.0},
+    {"repetition_penalty": 100.0},
+    {"encoder_repetition_penalty": 0.01},
     {"no_repeat_ngram_size": 1},
     {"encoder_no_repeat_ngram_size": 1, "repetition_penalty": 1.2},
     {"bad_words_ids": [[token] for token in range(3, 400)]},
@@ -108,6 +108,11 @@ def test_rules_of_serving_choose_the_tokens_that_transformers_chooses(tiny_loade
         asked = {"max_new_tokens": 12, "do_sample": False, "pad_token_id": tokenizer.pad_token_id}
         out = model.generate(**ids, **asked, **rules)
         assert answer.text == tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+def test_a_rule_of_tokens_that_the_model_has_not_is_an_error_by_name(tiny_loaded):
+    with pytest.raises(EngineError, match=r"serving\.decoding \(bad_words_ids\) cannot be applied"):
+        answers(dataclasses.replace(tiny_loaded, decoding={"bad_words_ids": [[99_999]]}), generate_requests())
 
 
 def test_score_equals_a_plain_forward(tiny_loaded, tiny_model_dir: Path):
