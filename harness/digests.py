@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
+# A file this young may still change within one mtime tick (the "racy git" problem).
+_SETTLED_S = 2.0
 
 
 def digest_json(value: object) -> str:
@@ -27,3 +30,11 @@ def digest_file(path: Path) -> str:
         while chunk := stream.read(_CHUNK_BYTES):
             sha.update(chunk)
     return sha.hexdigest()
+
+
+def file_stamp(path: Path) -> tuple[int, int, int] | None:
+    """Size, mtime and inode of a file, by which what was read of it may be kept; None while it may change and keep them."""
+    status = path.stat()
+    if time.time() - status.st_mtime <= _SETTLED_S:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ def read_json_object(
 
 def parse_json(data: bytes, path: object, error: type[AssayError], remedy: str) -> Any:
     """The same of the bytes of a file."""
+    if data.startswith(_MARKS):
+        raise error(f"{path} begins with a byte-order mark, which readers of JSON refuse", _UNMARKED)
     try:
         return load_json(data.decode())
     except ValueError as exc:
@@ -99,5 +102,7 @@ def repeated_keys(path: Path) -> dict[str, tuple[Any, Any]]:
     return repeated
 
 
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UNMARKED = "an editor or PowerShell saved it so: save it as UTF-8 without the mark"
 _TOO_DEEP = f"it is nested more than {_DEEPEST} deep"
 _KINDS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value", type(None): "null"}

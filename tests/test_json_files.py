@@ -36,6 +36,14 @@ def test_what_is_no_object_is_told_with_the_callers_remedy(tmp_path: Path, data:
     assert caught.value.remedy == "restore it"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_has_a_remedy_of_its_own(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.json").write_bytes('{"a": 1}'.encode(encoding))
+    with pytest.raises(DataError, match="begins with a byte-order mark") as caught:
+        read_json_object(tmp_path / "a.json", DataError, "copy it again")
+    assert "without the mark" in caught.value.remedy and "copy" not in caught.value.remedy
+
+
 def test_a_directory_in_its_place_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
         read_json_object(tmp_path, DataError, "restore it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import inspect
 import io
 import json
 import sys
@@ -16,13 +17,17 @@ from typing import Any
 
 import pytest
 
-from harness import cli, plugin
+from harness import cli, json_files, plugin
 from harness.checks.judge.comparison import JudgeComparison
 from harness.errors import AssayError
+from harness.gates import same_base
 from harness.gates.kinds import KINDS as RULE_KINDS
 from harness.gates.kinds import needs
 from harness.judges.health import Health
 from harness.metrics.base import GENERAL_METRICS, Metric
+from harness.models import seals
+from harness.models.adapters import contents, files, misfit, names, placing, weights
+from harness.models.adapters import kind as configured
 from harness.plugin.options import OPTIONS, Option
 from harness.tasks.build import build_task
 from harness.tasks.kinds import TASK_KINDS
@@ -54,6 +59,13 @@ READY_MADE: Mapping[str, ReadyMade] = {
     ),
 }
 
+SAME_BASE, MISFITS = same_base, misfit
+DIAGNOSIS = ("Diagnosis",)
+READERS: Sequence[ModuleType] = (contents, files, weights, configured, placing, names, seals, json_files)
+"""Modules that read what lies beside an adapter, and refuse it."""
+REFUSALS = ("AdapterError", "ModelError", "error")
+"""What they build of a problem and a remedy."""
+
 # One row from which a task of each kind can be built, and how its fields are named.
 _SAMPLES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "tool_calls": (
@@ -73,6 +85,16 @@ _SAMPLES: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     ),
     "plain_text": ({"text": "some words"}, {"prompt": "{text}", "target_field": "text"}),
 }
+
+
+def decides(module: ModuleType) -> Any:
+    """The function that a module of the gates is about, which has its name."""
+    return getattr(module, module.__name__.rpartition(".")[2])
+
+
+def functions_of(module: ModuleType) -> Iterator[Any]:
+    """The functions that a module defines."""
+    yield from (one for one in vars(module).values() if inspect.isfunction(one) and one.__module__ == module.__name__)
 
 
 def options() -> Sequence[Option]:

@@ -29,8 +29,8 @@ TEMPLATES = ("base", "adapter")
 
 
 _ELSEWHERE = {
-    "generation": "answers are decoded greedily, whatever a generation_config.json says beside its EOS; how long they may be "
-    "and where they stop is the task's: `max_new_tokens:`, `stop:`",
+    "generation": "answers are decoded greedily, by the rules under `serving: decoding:`; how long they may be and where they "
+    "stop is the task's: `max_new_tokens:`, `stop:`",
     "engine": "a model's name says what runs it: a directory or a hub id this process, FILE.gguf llama.cpp, openai:NAME@URL "
     "a server",
 }

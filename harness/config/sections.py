@@ -9,6 +9,7 @@ from pydantic import Field, Strict, model_validator
 
 from harness.config.base import Count, Limit, Section, Text, objection
 from harness.config.budget import Prices
+from harness.config.decoding import Decoding
 from harness.config.options import Quantization
 
 AUTO = "auto"
@@ -33,6 +34,9 @@ class Serving(Section):
     """directory of the merged model that is to be served, and so ships (see `shipped:`); true where the server merges by
     itself, false where the adapter stays beside its base. Only what is served merged must act the same merged; null reports
     what a merge would do"""
+
+    decoding: Decoding = Field(default_factory=Decoding)
+    """rules that change greedy answers, as the server applies them; those of a generation_config.json must be stated"""
 
     @property
     def is_merged(self) -> bool | None:

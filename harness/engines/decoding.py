@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.engines.processing import processors_of
 from harness.engines.requests import GenerateRequest, Generation, StopReason
-from harness.engines.strategy import context_length
+from harness.engines.strategy import context_length, eos_ids
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,7 @@ class Row:
     Attributes:
         index: of the request, as the caller numbers them.
         room: tokens the answer may have.
+        process: what the rules of serving make of the logits of its next token; None where there are none.
     """
 
     index: int
@@ -32,23 +34,29 @@ class Row:
     room: int
     generator: torch.Generator | None
     tokens: list[int] = field(default_factory=list)
+    process: Callable[[Sequence[int], torch.Tensor], torch.Tensor] | None = None
 
 
-def new_row(index: int, request: GenerateRequest, prompt_length: int, loaded: LoadedModel) -> Row:
-    """The empty answer to a request whose prompt has so many tokens, capped where the context ends."""
+def new_row(index: int, request: GenerateRequest, prompt: Sequence[int], loaded: LoadedModel) -> Row:
+    """The empty answer to a request with that prompt, as token ids; capped where the context ends."""
     import torch
 
     generator = torch.Generator(loaded.device).manual_seed(request.seed) if request.temperature > 0 else None
-    room = min(request.max_new_tokens, context_length(loaded) - prompt_length)
-    return Row(index, request, prompt_length, room, generator)
+    room = min(request.max_new_tokens, context_length(loaded) - len(prompt))
+    rules = loaded.decoding
+    process = processors_of(rules, prompt, room, eos_ids(loaded), loaded.device) if rules else None
+    return Row(index, request, len(prompt), room, generator, process=process)
 
 
 def choose_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
     """The next token of every row: the most likely one, or a draw for rows that sample."""
     chosen = logits.argmax(dim=-1)
     for index, row in enumerate(rows):
+        own = logits[index] if row.process is None else row.process(row.tokens, logits[index])
         if row.generator is not None:
-            chosen[index] = _sample(logits[index], row)
+            chosen[index] = _sample(own, row)
+        elif row.process is not None:
+            chosen[index] = own.argmax()
     return chosen
 
 

@@ -133,7 +133,8 @@ class _Trial:
     def __init__(self, loaded: LoadedModel) -> None:
         from harness.models.quantization import has_packed_weights
 
-        self._loaded = replace(loaded, tokenizer=cast(Any, _Numerals(loaded.tokenizer.pad_token_id)))
+        numerals = cast(Any, _Numerals(loaded.tokenizer.pad_token_id))
+        self._loaded = replace(loaded, tokenizer=numerals, decoding={})
         vocabulary = loaded.in_memory().model.config.get_text_config().vocab_size
         prefix = _tokens(_PREFIX_TOKENS, 7, 3, vocabulary)
         tails = [_tokens(length, 11, 5 + number, vocabulary) for number, length in enumerate(_LENGTHS_TOKENS)]

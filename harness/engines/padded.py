@@ -91,7 +91,7 @@ class PaddedStrategy:
 
         started = time.perf_counter()
         device, tokenizer, eos = self._loaded.device, self._loaded.tokenizer, eos_ids(self._loaded)
-        rows = [new_row(i, request, len(prompt), self._loaded) for i, (request, prompt) in enumerate(asked)]
+        rows = [new_row(i, request, prompt, self._loaded) for i, (request, prompt) in enumerate(asked)]
         prompts = [list(prompt) for _, prompt in asked]
         batch = self._pad(prompts)
         while True:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.errors import AssayError, TaskError
+from harness.errors import AssayError, TaskError, some_of
 from harness.gates.comparison import Comparison, Evaluation
 from harness.gates.decision import Decision
 from harness.gates.evidence import Evidence
@@ -21,6 +21,14 @@ from harness.gates.scalar import Gateable
 from harness.gates.wording import Reason
 from harness.records import Sample, Verdict
 from harness.runs.comparability import in_words
+
+_DATA = "data"
+_SHOWN = 5
+_SAME_WAY = "set a baseline that was measured the same way"
+_WHO_EDITED = (
+    "find out who edited these rows since, and why: restore the data that the baseline answered, or, where the edit is meant, "
+    "measure the released adapter on it and set that run as the baseline"
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,8 @@ class AgainstBaseline:
         margin = self.rule.threshold if self.rule.kind == "non_inferior" else self.margin
         if self.differing:
             problem = f"the runs cannot be compared on {measured.task}: {in_words(self.differing)} differ"
-            verdict = self._error(margin, confidence, problem, "set a baseline that was measured the same way")
+            edited = _edited(self.baseline, self.candidate.samples) if _DATA in self.differing else ""
+            verdict = self._error(margin, confidence, f"{problem}{edited}", _WHO_EDITED if edited else _SAME_WAY)
         else:
             try:
                 task, samples = self.candidate.task, self.candidate.samples
@@ -102,3 +111,15 @@ def _is_of(candidate: Evaluation, measured: Evidence) -> bool:
     own = narrowed.metric(measured.metric.name)
     same = own.item_ids == measured.item_ids and own.candidate_parsed == measured.candidate_parsed
     return same and np.array_equal(own.candidate, measured.candidate, equal_nan=True)
+
+
+def _edited(before: Sequence[Sample], now: Sequence[Sample]) -> str:
+    """Which items are not what the baseline was asked, in words."""
+    then, today = ({s.item_id: (s.prompt, s.target) for s in samples} for samples in (before, now))
+    kinds = (
+        ("changed", [item for item in today if item in then and then[item] != today[item]]),
+        ("new", [item for item in today if item not in then]),
+        ("gone", [item for item in then if item not in today]),
+    )
+    told = [f"{len(items)} {what} ({some_of(items, _SHOWN)})" for what, items in kinds if items]
+    return f"; of {len(today)} items {', '.join(told) if told else 'all read as before'}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.digests import digest_bytes, digest_file, digest_json
+from harness.digests import digest_bytes, digest_file, digest_json, file_stamp
 from harness.errors import ModelError
 from harness.json_files import kept_json, read_json_object
 from harness.models.chat_templates import read_chat_templates
@@ -21,8 +20,6 @@ ENGINE_REVISION = 2
 
 _RESTORE = "restore the file from its source"
 _SMALL_BYTES = 8 << 20
-# A file this young may still change within one mtime tick (the "racy git" problem): not cached.
-_SETTLED_S = 2.0
 _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json",
     "special_tokens_map.json", "tokenizer_config.json", "vocab.txt", "spiece.model",
@@ -120,17 +117,15 @@ def chat_template_digest(directory: Path) -> str:
 
 def cached_file_digest(path: Path) -> str:
     """SHA-256 of a file; for large files remembered by (path, size, mtime, inode)."""
-    status = path.stat()
-    if status.st_size < _SMALL_BYTES:
+    stamp = file_stamp(path)
+    if stamp is None or path.stat().st_size < _SMALL_BYTES:
         return digest_file(path)
-    stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
     note = cache_dir() / "digests" / f"{digest_bytes(os.fsencode(path.resolve()))}.json"
     known = kept_json(note)
-    if isinstance(known, dict) and known.get("stamp") == stamp and isinstance(known.get("sha256"), str):
+    if isinstance(known, dict) and known.get("stamp") == [*stamp] and isinstance(known.get("sha256"), str):
         return str(known["sha256"])
     sha = digest_file(path)
-    if time.time() - status.st_mtime > _SETTLED_S:
-        write_atomic(note, json.dumps({"stamp": stamp, "sha256": sha}))
+    write_atomic(note, json.dumps({"stamp": stamp, "sha256": sha}))
     return sha
 
 

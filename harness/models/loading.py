@@ -43,6 +43,7 @@ class LoadOptions:
     Attributes:
         allowed_files: files beside an adapter that are no reason to refuse it, though they could run code.
         chat_template: text of a template in place of the model's own, and `template_args` what else it is given.
+        decoding: rules that greedy answers are decoded by, as `serving: decoding:` states them.
     """
 
     dtype: str
@@ -52,6 +53,7 @@ class LoadOptions:
     allowed_files: Sequence[str] = ()
     chat_template: str | Mapping[str, str] | None = None
     template_args: Mapping[str, Any] = field(default_factory=dict)
+    decoding: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class LoadedModel:
         plain: what the base answered before the adapter was put on it; None without an adapter.
         method: the adapter's.
         reserved_tokens: positions that virtual tokens take of every text's.
+        decoding: rules that its greedy answers are decoded by.
         hindrances: what an engine found when it tried its ways of computing on this model; see `fitting_strategy`.
     """
 
@@ -73,6 +76,7 @@ class LoadedModel:
     plain: PlainBase | None = None
     method: Method | None = None
     reserved_tokens: int = 0
+    decoding: Mapping[str, Any] = field(default_factory=dict)
     hindrances: dict[Hashable, str | None] = field(default_factory=dict)
 
     def in_memory(self) -> Weights:
@@ -114,7 +118,7 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
     model.eval().requires_grad_(False)
     device = torch.device(options.device)
     if adapter is None:
-        return LoadedModel(Held(Weights(model)), tokenizer, device)
+        return LoadedModel(Held(Weights(model)), tokenizer, device, decoding=options.decoding)
     method = method_of(read_peft_config(adapter))
     plain, biases = ask_plain_base(model, tokenizer, after=method.invocation), biases_of(model)
     peft_model = attach_adapter(model, adapter, base, trust_remote_code=options.trust_remote_code)
@@ -128,6 +132,7 @@ def load_model(base: Path, options: LoadOptions, *, adapter: Path | None = None)
         plain=plain,
         method=method,
         reserved_tokens=method.virtual_tokens,
+        decoding=options.decoding,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -36,23 +36,31 @@ class Seal:
     names_all: bool = True
     base_weights: str | None = None
 
-    def changed(self, directory: Path) -> Sequence[str]:
-        """The files that are there and are not those of the record."""
-        return [
-            name for name in sorted(self.digests) if self._file(directory, name) and not self._holds(directory, name)
-        ]
+    def changed(self, directory: Path, digest: Callable[[Path], str] = cached_file_digest) -> Sequence[str]:
+        """The files that are there and are not those of the record.
+
+        Args:
+            digest: SHA-256 of a file, remembered or read anew.
+        """
+        present = (name for name in sorted(self.digests) if self._file(directory, name))
+        return [name for name in present if not self._holds(directory, name, digest)]
 
     def lost(self, directory: Path) -> Sequence[str]:
         """The files of the record that are not there."""
         return [name for name in sorted(self.digests) if not self._file(directory, name)]
 
+    def added(self, directory: Path, pattern: str = "*.safetensors") -> Sequence[str]:
+        """The files of a pattern that the record does not name, and that are not the record itself."""
+        found = (path.relative_to(directory).as_posix() for path in sorted(directory.glob(pattern)) if path.is_file())
+        return [name for name in found if name not in self.digests and name != self.source]
+
     def _file(self, directory: Path, name: str) -> bool:
         path = PurePosixPath(name)
         return not path.is_absolute() and ".." not in path.parts and (directory / path).is_file()
 
-    def _holds(self, directory: Path, name: str) -> bool:
+    def _holds(self, directory: Path, name: str, digest: Callable[[Path], str]) -> bool:
         recorded, path = self.digests[name], directory / name
-        return recorded == (_git_digest(path) if len(recorded) == _GIT else cached_file_digest(path))
+        return recorded == (_git_digest(path) if len(recorded) == _GIT else digest(path))
 
 
 def seals_of(directory: Path) -> Sequence[Seal]:
@@ -64,12 +72,17 @@ def seals_of(directory: Path) -> Sequence[Seal]:
     Raises:
         AdapterError: a record of ours cannot be read, or names no files.
     """
-    made = [_of_ours(directory / name) for name in _MADE_HERE if (directory / name).is_file()]
+    made = [seal_in(directory / name) for name in _MADE_HERE if (directory / name).is_file()]
     fetched = Seal("the hub's record of the download", dict(_fetched(directory)), names_all=False)
     return [seal for seal in (*made, fetched) if seal is not None and seal.digests]
 
 
-def _of_ours(record: Path) -> Seal | None:
+def seal_in(record: Path) -> Seal | None:
+    """What a record of ours says; None of another tool's, which goes by the same name.
+
+    Raises:
+        AdapterError: it cannot be read, or names no files.
+    """
     said = read_json_object(record, AdapterError, _REMEDY)
     if record.name == TRAINED and "files" not in said:  # other tools call theirs so too
         return None

@@ -39,6 +39,10 @@ class Subject:
         chat_template: text of the template in place of the model's own, or of several by their names.
         template_args: further arguments of the template.
         system_prompt: put before conversations that bring none.
+        decoding: rules that its greedy answers are decoded by, as `serving: decoding:` states them.
+
+    Raises:
+        ConfigError: it is served, and there are such rules.
     """
 
     weights: ResolvedModel
@@ -51,7 +55,15 @@ class Subject:
     chat_template: str | Mapping[str, str] | None = None
     template_args: Mapping[str, Any] = field(default_factory=dict)
     system_prompt: str | None = None
+    decoding: Mapping[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        if self.decoding and self.is_served:
+            raise ConfigError(
+                f"serving.decoding states {', '.join(self.decoding)}, and {self.weights.location} decodes by itself",
+                "set these where it is served, and take them out of `serving:`",
+            )
 
     @property
     def name(self) -> str:
@@ -110,6 +122,8 @@ class Subject:
             parts["template_args"] = digest_json(dict(self.template_args))
         if self.system_prompt is not None:
             parts["system_prompt"] = digest_bytes(self.system_prompt.encode())
+        if self.decoding:
+            parts["decoding"] = digest_json(dict(self.decoding))
         return Identity(parts)
 
 

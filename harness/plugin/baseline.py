@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.config.settings import Settings
-from harness.records import BaselineFacts, Verdict
+from harness.records import BaselineFacts, ModelFacts, Verdict
 from harness.runs.baselines import SUITE, NamedRun, find_run, own
 from harness.runs.comparability import comparability_key, differing_parts
 from harness.runs.gate_names import comparable_names, gate_name, in_suite
@@ -68,6 +68,12 @@ class BaselineRun:
             new=tuple(sorted(mine - theirs)),
             missing=tuple(sorted(theirs - mine)),
         )
+
+    def same_base(self, measured: ModelFacts) -> Verdict:
+        """Whether this run stands on the base of the baseline."""
+        from harness.gates.same_base import same_base
+
+        return in_suite(same_base(measured, self.found.run.manifest.model, self.found.name), SUITE)
 
     def missing(self, gates: Iterable[str]) -> list[Verdict]:
         """A failed verdict for each gate that the baseline has and this run lacks, for `--strict`."""

@@ -18,6 +18,7 @@ from harness.records import (
     JudgeFacts,
     Machine,
     Manifest,
+    ModelFacts,
     ProcessFacts,
     RunOptions,
     RunStatus,
@@ -51,10 +52,12 @@ def finish_run(state: State, session: pytest.Session) -> None:
     try:
         facts: dict[str, Any] = {}
         if state.baseline is not None:
-            facts["baseline"] = _hold_against(state, state.baseline, session, status)
+            base = _first(processes, "model") or ModelFacts()
+            facts["baseline"] = _hold_against(state, state.baseline, session, status, base)
         facts |= _judge(state, session, status)
         if session.exitstatus == pytest.ExitCode.OK and any(fails_test(one, state.settings) for one in state.verdicts):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED  # a plugin ran the test again, and counts it as passed
+            # no test's own, or of one that a plugin ran again and counts as passed
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         manifest = _manifest(state, processes).model_copy(update=facts)
         if status == "complete" and not state.deselected and not manifest.selected:
             unused = {
@@ -71,11 +74,16 @@ def finish_run(state: State, session: pytest.Session) -> None:
         session.exitstatus = max(session.exitstatus, pytest.ExitCode.TESTS_FAILED)
 
 
-def _hold_against(state: State, baseline: BaselineRun, session: pytest.Session, status: RunStatus) -> BaselineFacts:
-    """What only one of the two runs has; under `--strict` a gate that this one lacks fails the session."""
+def _hold_against(
+    state: State, baseline: BaselineRun, session: pytest.Session, status: RunStatus, base: ModelFacts
+) -> BaselineFacts:
+    """Whether both stand on one base, and what only one of them has; under `--strict` a gate that this one lacks fails the
+    session."""
     facts = baseline.facts(state.verdicts)
     if status != "complete":
         return facts.model_copy(update={"missing": ()})  # it never got there
+    if state.verdicts and base.parts:
+        state.verdicts.append(state.policy.applied(baseline.same_base(base), "supporting"))
     if state.settings.strict and facts.missing:
         state.verdicts.extend(baseline.missing(facts.missing))
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -79,9 +79,10 @@ def in_words(parts: Mapping[str, tuple[str, str]]) -> str:
 
 def _shared(manifest: Manifest) -> dict[str, str]:
     parts, precision = manifest.model.parts, manifest.precision
+    stated = [parts["decoding"]] if "decoding" in parts else []  # a run before there was such a part has none
     return {
         "template": str(parts.get("chat_template", parts.get("template", "none"))),
-        "decoding": digest_json([parts.get("generation_config"), manifest.engine]),
+        "decoding": digest_json([parts.get("generation_config"), manifest.engine, *stated]),
         "precision": precision.dtype or str(parts.get("precision", "none")),
         "quantization": precision.quantization or "none",
     }

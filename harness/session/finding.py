@@ -187,6 +187,7 @@ class Finder:
             chat_template=chosen_template(template, adapter),
             template_args={**self.settings.config.template_args, **spec.template_args},
             system_prompt=self.settings.config.system_prompt,
+            decoding=self.settings.config.serving.decoding.acting,
             trust_remote_code=self.settings.trust_remote_code,
         )
 

@@ -58,6 +58,7 @@ class ModelPair(Subjects):
             allowed_files=self.settings.config.integrity.allow_files,
             chat_template=subject.chat_template,
             template_args=subject.template_args,
+            decoding=subject.decoding,
         )
 
     @property

@@ -71,6 +71,7 @@ class Subjects:
             self.finder.device,
             template_args=self.settings.config.template_args,
             system_prompt=self.settings.config.system_prompt,
+            decoding=self.settings.config.serving.decoding.acting,
             trust_remote_code=self.settings.trust_remote_code,
         )
         if self.chosen_template in (None, "base") or subject.is_served or subject.own_templates:

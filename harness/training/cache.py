@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from harness.digests import digest_file, digest_json
-from harness.json_files import load_json
+from harness.errors import AdapterError
 from harness.locks import held
 from harness.models.device import choose_device
+from harness.models.generation_config import decoding_rules
 from harness.models.identity import adapter_digest
 from harness.models.identity import base_digest as whole_digest
-from harness.models.seals import TRAINED
+from harness.models.seals import TRAINED, seal_in
 from harness.training.dense import trains_dense
 from harness.training.drawing import load_examples, load_rehearsal
 from harness.training.log import TrainingLog
@@ -35,7 +36,6 @@ _log = logging.getLogger(__name__)
 
 RECIPE_FILE = "recipe.json"
 _PROVENANCE_SCHEMA = 1
-_REQUIRED = frozenset({RECIPE_FILE})  # all else is sealed, by whatever names it has
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "bitsandbytes", "accelerate")
 # Raise it when a change of this package makes the same recipe train another adapter.
 _TRAINING_VERSION = 1
@@ -122,7 +122,7 @@ def train(
         run = partial(fit, callbacks=callbacks) if launch is None else partial(fit_launched, launch=launch)
         log = run(recipe, base_path=base_path, work_dir=work, adapter_dir=adapter, start=start)
         log.write(adapter)
-        seal(adapter, recipe.to_json(), provenance)
+        seal(adapter, recipe.to_json(), {**provenance, "decoding": decoding_rules(Path(base_path))})
 
     trained = make_once(published, f"training {recipe.name}", fit_and_seal)
     return replace(
@@ -231,16 +231,24 @@ def seal(directory: Path, recipe: Mapping[str, Any], provenance: Mapping[str, An
 
 
 def flaw(directory: Path) -> str | None:
-    """What is wrong with a sealed adapter ("adapter_model.safetensors differs from its digest"), or None."""
+    """What is wrong with a sealed adapter ("adapter_model.safetensors differs from its digest"), or None.
+
+    Asked strictly: every file is read anew, and none may have come to them.
+    """
     try:
-        sealed = load_json((directory / TRAINED).read_text(encoding="utf-8"))["files"]
-        found = _digests(directory)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return f"{TRAINED} cannot be read ({error})"
-    if missing := sorted((_REQUIRED | set(sealed)) - set(found)):
-        return f"{missing[0]} is missing"
-    changed = sorted(name for name, digest in found.items() if sealed.get(name) != digest)
-    return f"{changed[0]} differs from its digest" if changed else None
+        sealed = seal_in(directory / TRAINED)
+    except AdapterError as error:
+        return error.problem
+    if sealed is None or RECIPE_FILE not in sealed.digests:
+        return f"{TRAINED} names no {RECIPE_FILE}"
+    for names, what in (
+        (sealed.lost(directory), "is missing"),
+        (sealed.changed(directory, digest_file), "differs from its digest"),
+        (sealed.added(directory, "**/*"), "came later"),
+    ):
+        if names:
+            return f"{names[0]} {what}"
+    return None
 
 
 def _digests(directory: Path) -> dict[str, str]:

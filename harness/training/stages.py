@@ -15,6 +15,7 @@ from harness.digests import digest_json
 from harness.errors import AdapterError, Complaints, RecipeError
 from harness.json_files import read_json_object
 from harness.models.adapters.contents import CONFIG
+from harness.models.generation_config import decoding_rules
 from harness.models.identity import adapter_digest
 from harness.models.resolve import ResolvedAdapter, ResolvedModel
 from harness.models.seals import TRAINED
@@ -188,7 +189,8 @@ class Staging:
         content = recipe.to_json()
         alone = {"peft": recipe.parts[-1].peft} if len(reached.adapters) == 1 and not recipe.trains_whole else {}
         stages = [[stage.name, one.digest] for stage, one in zip(recipe.stages, trained, strict=True)]
-        seal(work, content, {"recipe": {**content, **alone}, "stages": stages, "base": self.base_digest})
+        base = {"base": self.base_digest, "decoding": decoding_rules(self.base.directory)}
+        seal(work, content, {"recipe": {**content, **alone}, "stages": stages, **base})
 
     def _outcome(self, recipe: StagedRecipe, reached: Reached) -> Path:
         """The directory of one adapter on the base, or of one model."""

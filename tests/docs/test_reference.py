@@ -13,6 +13,8 @@ from documents import ROOT
 from generator import fixtures, gates, literals, metrics, options, schema, sources
 from generator.pages import PAGES
 
+from harness.models.adapters.misfit import Cause
+
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
@@ -109,6 +111,25 @@ def test_every_gate_says_what_it_asks() -> None:
 def test_every_limit_of_a_gate_is_a_key_of_the_configuration(pages: dict[str, str]) -> None:
     anchors = set(re.findall(r"\{: #([\w-]+) \}", pages["reference/configuration.md"]))
     assert set(re.findall(r"configuration\.md#([\w-]+)", pages["reference/gates.md"])) <= anchors
+
+
+def test_every_integrity_gate_is_listed_with_its_causes_and_remedies(pages: dict[str, str]) -> None:
+    text = pages["reference/integrity.md"]
+    rows = [[cell.strip() for cell in row.split(" | ")] for row in text.splitlines() if row.startswith("| ")]
+    assert all(cause.strip("| ") and remedy.strip("| ") for *_, cause, remedy in rows)
+    listed = {name for first, *_ in rows for name in re.findall(r"`((?:integrity|baseline)/[^`]+)`", first)}
+    known = {f"integrity/{name}" for gate in gates.gates_of(sources.suites()["integrity"]) for name in gate.names}
+    assert listed == {*known, "baseline/same_base"}
+    assert {
+        "integrity/decoding",
+        "integrity/base_match",
+        "integrity/config",
+        "integrity/TASK/stops_with_eos/at_least",
+    } <= listed
+    unfit = text.partition("{: #unfit }")[2].partition("{: #unreadable }")[0]
+    assert unfit.count("\n| ") - 1 >= len(Cause)
+    for told in ("is not a readable safetensors file", "tensors of integers", "byte-order mark", "twice:"):
+        assert told in text, told
 
 
 RETRAIN = "train again"

@@ -78,6 +78,43 @@ def test_generation_equals_transformers_own(tiny_loaded, tiny_model_dir: Path):
         assert answer.text == expected
 
 
+RULES = [
+    {"repetition_penalty": 100.0},
+    {"encoder_repetition_penalty": 0.01},
+    {"no_repeat_ngram_size": 1},
+    {"encoder_no_repeat_ngram_size": 1, "repetition_penalty": 1.2},
+    {"bad_words_ids": [[token] for token in range(3, 400)]},
+    {"sequence_bias": [[[5], 30.0], [[5, 6], 90.0]]},
+    {"suppress_tokens": list(range(300))},
+    {"begin_suppress_tokens": list(range(500))},
+    {"forced_eos_token_id": 2},
+    {"min_new_tokens": 9, "sequence_bias": [[[2], 50.0]]},
+    {"min_length": 40, "sequence_bias": [[[2], 50.0]]},
+    {"exponential_decay_length_penalty": [3, 1.9], "sequence_bias": [[[2], 0.5]]},
+]
+
+
+@pytest.mark.parametrize("rules", RULES, ids=lambda rules: "-".join(rules))
+def test_rules_of_serving_choose_the_tokens_that_transformers_chooses(tiny_loaded, tiny_model_dir: Path, rules):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model_dir).eval()
+    plain = answers(tiny_loaded, generate_requests())
+    ruled = answers(dataclasses.replace(tiny_loaded, decoding=rules), generate_requests())
+    assert [answer.text for answer in ruled] != [answer.text for answer in plain]
+    for request, answer in zip(generate_requests(), ruled, strict=True):
+        ids = tokenizer.apply_chat_template(
+            request.prompt.as_messages(), add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        asked = {"max_new_tokens": 12, "do_sample": False, "pad_token_id": tokenizer.pad_token_id}
+        out = model.generate(**ids, **asked, **rules)
+        assert answer.text == tokenizer.decode(out[0, ids["input_ids"].shape[1] :], skip_special_tokens=True)
+
+
+def test_a_rule_of_tokens_that_the_model_has_not_is_an_error_by_name(tiny_loaded):
+    with pytest.raises(EngineError, match=r"serving\.decoding \(bad_words_ids\) cannot be applied"):
+        answers(dataclasses.replace(tiny_loaded, decoding={"bad_words_ids": [[99_999]]}), generate_requests())
+
+
 def test_score_equals_a_plain_forward(tiny_loaded, tiny_model_dir: Path):
     tokenizer = AutoTokenizer.from_pretrained(tiny_model_dir)
     model = AutoModelForCausalLM.from_pretrained(tiny_model_dir).eval()

@@ -96,3 +96,20 @@ def test_a_metric_of_biased_differences_and_one_never_measured_are_not_held() ->
 def test_a_number_and_a_fact_rest_on_no_samples() -> None:
     assert paired_rule(Scalar("gap", 0.1).at_most(0.5)) is None
     assert paired_rule(Check("safe", True, "fine")) is None
+
+
+def test_data_that_changed_under_a_baseline_asks_who_edited_the_rows() -> None:
+    rule = ALONE.metric("acc").at_least(0.5)
+    edited = [replace(one, target="another") if number == 3 else one for number, one in enumerate(RELEASED[1:])]
+    differing = {"data": ("d" * 64, "e" * 64), "prompts": ("p" * 64, "q" * 64)}
+    verdict = AgainstBaseline(rule, ALONE, edited, "main", differing, 0.02).decide()
+    changed = edited[3].item_id
+    assert verdict.outcome == "error" and f"1 changed ({changed})" in verdict.reason
+    assert f"1 new ({RELEASED[0].item_id})" in verdict.reason and "gone" not in verdict.reason
+    assert "who edited these rows" in verdict.remedy
+
+
+def test_another_prompt_alone_is_nobodys_edit_of_the_data() -> None:
+    differing = {"prompts": ("p" * 64, "q" * 64)}
+    verdict = AgainstBaseline(ALONE.metric("acc").at_least(0.5), ALONE, RELEASED, "main", differing, 0.02).decide()
+    assert verdict.outcome == "error" and "measured the same way" in verdict.remedy and "who" not in verdict.remedy

@@ -110,7 +110,7 @@ def test_a_template_moved_into_the_tokenizer_config_is_the_same_template(base):
 
 def test_a_large_file_is_hashed_once_and_again_when_replaced(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_SMALL_BYTES", 0)
-    monkeypatch.setattr(module, "_SETTLED_S", -1.0)
+    monkeypatch.setattr("harness.digests._SETTLED_S", -1.0)
     hashed = []
     real = module.digest_file
     monkeypatch.setattr(module, "digest_file", lambda path: hashed.append(path) or real(path))

@@ -20,6 +20,7 @@ from harness.runs.storage import Store
 # The random model answers four tokens to everything and never ends by itself: base and candidate are equal on both.
 BRIEF = '    gate(compare("pets").metric("answer_tokens").non_inferior(1))\n'
 ENDS = '    gate(compare("pets").metric("stops_with_eos").superior())\n'
+BASE = "baseline/same_base"
 SECOND = "baseline/pets/answer_tokens/non_inferior"
 
 
@@ -50,6 +51,7 @@ def test_an_adapter_that_is_as_good_as_the_released_one_passes_both_verdicts(pro
     assert {gate: v["outcome"] for gate, v in project.verdicts.items()} == {
         "pets/pets/answer_tokens/non_inferior": "pass",
         SECOND: "pass",
+        BASE: "pass",
     }
     second = project.verdicts[SECOND]
     assert (second["margin"], second["n"], second["suite"]) == (1.0, 10, "baseline")
@@ -102,7 +104,7 @@ def test_gates_that_ask_for_a_level_are_held_against_the_released_adapter_once(p
     project.run()
     release(project, {"stops_with_eos": 1.0})
     project.run("--baseline=main")
-    second = {gate: v for gate, v in project.verdicts.items() if v["against"] == "main"}
+    second = {gate: v for gate, v in project.verdicts.items() if v["against"] == "main" and gate != BASE}
     assert list(second) == [gate := "baseline/pets/stops_with_eos/non_inferior"]
     assert (second[gate]["outcome"], second[gate]["margin"]) == ("fail", 0.25)
     assert second[gate]["test"] == "test_pets.py::test_alone"
@@ -120,6 +122,28 @@ def test_runs_that_were_asked_otherwise_are_refused_with_the_parts_named(project
     assert reason.startswith("against main: the runs cannot be compared on pets: prompts, ")
     assert "precision (float32, there bfloat16) differ" in reason
     assert "data" not in reason
+
+
+def test_another_base_than_the_baselines_leaves_the_run_undecided_until_that_is_accepted_by_name(
+    project: Project, released: Path
+) -> None:
+    manifest = released / "manifest.json"
+    stored = json.loads(manifest.read_text())
+    stored["model"]["parts"]["weights"] = "0" * 64
+    manifest.write_text(json.dumps(stored))
+    result = project.run("--baseline=main", "--inconclusive=fail")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    verdict = project.verdicts[BASE]
+    assert (
+        verdict["outcome"] == "inconclusive"
+        and "weights differ" in verdict["reason"]
+        and "waivers:" in verdict["remedy"]
+    )
+    assert project.document["outcome"] == "inconclusive"
+    assert project.run("--baseline=main").ret == pytest.ExitCode.OK
+    project.config["waivers"] = [{"gate": BASE, "who": "Ada", "why": "the base moves with it", "until": "2999-01-01"}]
+    assert project.run("--baseline=main", "--inconclusive=fail").ret == pytest.ExitCode.OK
+    assert project.verdicts[BASE]["outcome"] == "inconclusive"
 
 
 @pytest.mark.parametrize("strict", [[], ["--strict"], ["--assay-strict"], ["--strict", "-n2"]])
@@ -148,7 +172,7 @@ def test_a_task_the_baseline_never_measured_is_new_and_not_an_error(project: Pro
     project.config["tasks"]["beasts"] = project.config["tasks"]["pets"]
     project.write_tests(gate_test("brief", BRIEF.replace("pets", "beasts")))
     assert project.run("--baseline=main").ret == pytest.ExitCode.OK
-    assert list(project.verdicts) == ["pets/beasts/answer_tokens/non_inferior"]
+    assert list(project.verdicts) == ["pets/beasts/answer_tokens/non_inferior", BASE]
     assert project.manifest["baseline"]["new"] == ["pets/beasts/answer_tokens/non_inferior"]
 
 

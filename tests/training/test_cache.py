@@ -59,7 +59,7 @@ def test_second_call_takes_the_cached_adapter_and_leaves_nothing_else_behind(
     }
     assert [p.name for p in cache.iterdir() if p.is_dir()] == [first.path.name]
     provenance = json.loads((first.path / "provenance.json").read_text())
-    assert provenance["base"] == "b"
+    assert (provenance["base"], provenance["decoding"]) == ("b", {})
     assert provenance["data"]["train"] == digest_file(tmp_path / "train.jsonl")
     assert "trl" in provenance["libraries"]
 

@@ -6,6 +6,9 @@ from .behaviour import survives_saving as survives_saving
 from .behaviour import switches_cleanly as switches_cleanly
 from .chat_template import chat_template_is_the_bases as chat_template_is_the_bases
 from .chat_template import special_tokens_agree as special_tokens_agree
+from .decoding import decoding_is_as_stated as decoding_is_as_stated
+from .decoding import served_directories as served_directories
+from .ending import answers_end as answers_end
 from .files import adapter_is_finite as adapter_is_finite
 from .files import adapter_is_safe as adapter_is_safe
 from .files import adapter_is_trained as adapter_is_trained

@@ -95,7 +95,7 @@ def adapter_is_trained(adapter: Path, base: Path | None = None, *, trust_remote_
     # a module of which AdaLoRA kept no rank has tensors without values
     names = sorted(name for name, header in headers.items() if not name.endswith("bias") and 0 not in header.shape)
     # indices may well be zero
-    names = [name for name in names if headers[name].dtype.startswith(("F", "BF"))]
+    names = [name for name in names if headers[name].is_float]
     with safe_open(adapter / WEIGHTS, framework="pt") as file:
         # in float32, for `any` does not know every float8
         zero = [name for name in names if not file.get_tensor(name).float().any()]

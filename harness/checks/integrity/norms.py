@@ -32,6 +32,13 @@ _MOST_WITHIN_A_KIND = 1e4
 _MOST_BETWEEN_KINDS = 1e3
 _DEAD = "this layer was lost or never trained: compare it with the last checkpoint, and save or train again"
 _NO_PAIRS = "its method has no pairs of matrices whose changes could be compared"
+# No optimiser takes a layer so far and leaves the others; a value whose exponent lost a bit is 2**8 to 2**128 times too large.
+_BEYOND_TRAINING = 1e6
+_ONE_VALUE = 0.5
+_DAMAGED = (
+    "the file was damaged after training, as by a flipped bit of an exponent: copy it again from where it was trained, and "
+    "compare its SHA-256 there; training again mends nothing"
+)
 _RUNAWAY = "this layer ran away: lower the learning rate or clip gradients (max_grad_norm), and train again"
 
 
@@ -79,9 +86,20 @@ def norms_are_even(adapter: Path, base: Path | None = None, *, trust_remote_code
             f"{len(far)} of {len(norms)} {what} stand out from their kind, most {pair.b}: its {size} is "
             f"{ratio:.2g} times the median"
         )
-        remedy = _DEAD if ratio < 1 else _RUNAWAY
+        remedy = _DEAD if ratio < 1 else _DAMAGED if _is_damaged(adapter, pair, ratio) else _RUNAWAY
     seen = f"the {size}s of {len(norms)} {what} are alike in size" if norms else _NO_PAIRS
     return Check("norms", holds=not fault, reason=fault or seen, remedy=remedy, details=details)
+
+
+def _is_damaged(adapter: Path, pair: LoraPair, ratio: float) -> bool:
+    """Whether a change is larger than training could make it, or one value of the pair's tensors outweighs all their others."""
+    from safetensors import safe_open
+
+    if ratio > _BEYOND_TRAINING:
+        return True
+    with safe_open(adapter / WEIGHTS, framework="pt") as file:
+        squares = [file.get_tensor(name).double().square() for name in {pair.a, pair.b}.intersection(file.keys())]
+    return any(float(of_one.max()) > _ONE_VALUE * float(of_one.sum()) > 0 for of_one in squares if of_one.numel() > 2)
 
 
 def change_norms(adapter: Path, base: Path | None = None, *, trust_remote_code: bool = False) -> dict[LoraPair, float]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.gates import Check
 from harness.models.adapters.files import CONFIG, read_adapter_config, read_json
+from harness.models.generation_config import GENERATION_CONFIG, decoding_rules
 from harness.models.identity import base_digest
 from harness.models.seals import TRAINED
 from harness.models.trainers.record import TrainingRecord
@@ -93,7 +94,8 @@ def base_as_trained(
     named, source = read_adapter_config(adapter).get("base_model_name_or_path"), CONFIG
     if record is not None and record.base and not named:
         named, source = record.base, record.source
-    recorded = _provenance(adapter).get("base")
+    provenance = _provenance(adapter)
+    recorded = provenance.get("base")
     details = {"base_model_name_or_path": named, "base": base_name, "recorded_digest": recorded}
     if recorded is None:
         trained_on = _BaseName.of(named) if isinstance(named, str) and named else None
@@ -115,11 +117,19 @@ def base_as_trained(
         return Check(
             "base_match",
             holds=True,
-            reason=f"no digest of its base was recorded; {source} names {named!r}, this is {base_name!r}"
-            + "".join(f": warning, {warning}" for warning in warnings),
+            reason=f"no digest of its base was recorded; {source} names {named!r}, this is {base_name!r}, and another copy under "
+            "the same name cannot be told apart" + "".join(f": warning, {warning}" for warning in warnings),
             details={**details, "names_differ": differ, "trained_on_bits": bits},
         )
     digest = base_digest(base)
+    if digest == recorded and (changed := _changed_rules(provenance.get("decoding"), base)):
+        return Check(
+            "base_match",
+            holds=False,
+            reason=f"{base_name!r} is the base it was trained on, but for its {GENERATION_CONFIG}: {changed}",
+            remedy=f"restore the {GENERATION_CONFIG} of the base, by which servers decode; or train it again on this base",
+            details={**details, "digest": digest},
+        )
     return Check(
         "base_match",
         holds=digest == recorded,
@@ -130,6 +140,15 @@ def base_as_trained(
         remedy=f"pass the base it was trained on with --model ({CONFIG} calls it {named!r}), or train it on this one",
         details={**details, "digest": digest},
     )
+
+
+def _changed_rules(recorded: object, base: Path) -> str:
+    """How the rules of decoding beside a base differ from those recorded, in words; empty where they do not, or none were."""
+    now = decoding_rules(base)
+    if not isinstance(recorded, Mapping) or recorded == now:
+        return ""
+    key = min(key for key in {*recorded, *now} if recorded.get(key) != now.get(key))
+    return f"it sets {key} to {now.get(key, 'nothing')!r}, and to {recorded.get(key, 'nothing')!r} when it was trained"
 
 
 def _there(adapter: Path, named: object) -> str:

@@ -40,7 +40,8 @@ def files_are_as_recorded(directory: Path, base: Path | None = None) -> Check:
         if fault := _fault(seal, directory):
             return Check("sealed", holds=False, reason=fault, remedy=_REMEDY, details={"record": seal.source})
     told = " and ".join(seal.source for seal in seals)
-    other = base is not None and any(one.base_weights not in (None, weights_digest(base)) for one in seals)
+    made_on = {seal.base_weights for seal in seals} - {None}
+    other = base is not None and made_on and made_on != {weights_digest(base)}
     return Check(
         "sealed",
         holds=True,
@@ -51,12 +52,10 @@ def files_are_as_recorded(directory: Path, base: Path | None = None) -> Check:
 
 
 def _fault(seal: Seal, directory: Path) -> str:
-    named = {path.name for path in map(PurePosixPath, seal.digests)}
-    added = sorted(path.name for path in directory.glob("*.safetensors") if path.name not in named)
     for names, what in (
         (seal.changed(directory), "changed since"),
         (seal.lost(directory), "lost"),
-        (added if seal.names_all else [], "not among those that were made"),
+        (seal.added(directory) if seal.names_all else [], "not among those that were made"),
     ):
         computed = [name for name in names if not any(PurePosixPath(name).match(pattern) for pattern in _NOTES)]
         if computed:

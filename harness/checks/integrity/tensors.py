@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from harness.checks.integrity.lora import LoraPair, configured_rank, lora_pairs,
 from harness.errors import AdapterError
 from harness.gates import Check
 from harness.models.adapters.files import CONFIG, WEIGHTS, read_adapter_config
+from harness.models.adapters.kind import unknown_keys
 from harness.models.adapters.names import PREFIX, canonical_names
 from harness.models.adapters.ranks import is_adalora
 from harness.models.adapters.tensors import match_tensors
@@ -51,6 +53,10 @@ _WITH_ALPHA = ("LORA", "ADALORA")
 _GUESSED_ALPHA = 8
 _NO_ALPHA = f"lora_alpha is missing: PEFT guesses {_GUESSED_ALPHA}, and what it was trained with is not known"
 _NAME_ALPHA = f"write the lora_alpha it was trained with into {CONFIG}: the training script or its log has it"
+_OTHER_PEFT = (
+    "measure and serve with the PEFT that it was trained with, correct the key where it is misspelt, or take it out where it "
+    "changes nothing: loaded so, the adapter acts without it"
+)
 _PATTERNS = ("rank_pattern", "alpha_pattern")
 # alpha/r as people set it (or alpha/sqrt(r), rank-stabilised); outside it is worth a look, and no more.
 _USUAL_SCALES = (0.25, 16.0)
@@ -69,11 +75,18 @@ def config_agrees_with_tensors(adapter: Path, base: Path | None = None, *, trust
     pairs = lora_pairs(adapter, base, trust_remote_code=trust_remote_code)
     wrong_types = _wrong_types(config)
     wrong_alphas = [] if wrong_types else _wrong_alphas(config)
-    faults = wrong_types or [*_misfits(config, pairs, adapter), *wrong_alphas]
+    unknown = unknown_keys(config)
+    ignored = [
+        f"it sets {key} to {value!r}, and PEFT {version('peft')} knows no such key"
+        for key, value in unknown.acting.items()
+    ]
+    misfits = wrong_types or [*_misfits(config, pairs, adapter), *wrong_alphas]
+    faults = [*misfits, *ignored]
     scales = [] if wrong_types or wrong_alphas else sorted({scale_of(config, p) for p in pairs})
     unusual = [s for s in scales if not _USUAL_SCALES[0] <= s <= _USUAL_SCALES[1]]
     details = {
         "faults": faults,
+        "unknown_keys": dict(unknown.acting),
         "ranks": sorted({pair.rank for pair in pairs}),
         "scales": scales,
         "unusual_scales": unusual,
@@ -82,6 +95,10 @@ def config_agrees_with_tensors(adapter: Path, base: Path | None = None, *, trust
     strength = ", ".join(f"{scale:g}" for scale in scales[:3]) or "unknown"
     note = f"; a strength of {unusual[0]:g} is out of the usual range" if unusual else ""
     found = f" (ranks {details['ranks']}, strength alpha/r {strength}){note}" if pairs else ""
+    if unknown.newer:
+        found += f"; of a newer PEFT it has {', '.join(unknown.newer)}, taken for what does nothing"
+    if ignored and not misfits:
+        return Check("config", holds=False, reason=f"{CONFIG}: {ignored[0]}{more}", remedy=_OTHER_PEFT, details=details)
     return Check(
         "config",
         holds=not faults,

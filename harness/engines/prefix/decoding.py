@@ -84,7 +84,7 @@ class DecodingPlan(ChunkedTree):
     def _prefilled(self, computed: Iterator[Computed]) -> Iterator[_Arrival]:
         for node in computed:
             for number in (number for row in node.node.rows for number in self.row_numbers[row]):
-                row = new_row(number, self._requests[number], len(self._prompts[number]), self._loaded)
+                row = new_row(number, self._requests[number], self._prompts[number], self._loaded)
                 yield _Arrival(row, node.chain, node.logits[0], node.node.stop)
 
 

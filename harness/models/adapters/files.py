@@ -32,6 +32,12 @@ _TRAINING_STATE = re.compile(
     r"|[^/]+\.distcp"
     r")"
 )
+# What methods of PEFT's keep beside trained values: where in a weight they act (SHiRA, VB-LoRA, UniLoRA), and its size (FRoD).
+_INDICES = re.compile(r"(?:indices|index|size)")
+_FLOATS = (
+    "trained values are no whole numbers: save it again from where it was trained, in float32, bfloat16 or float16; no serving "
+    "reads a quantised adapter"
+)
 _EMPTY = "the weights are empty, as DeepSpeed ZeRO-3 saves them before they are gathered"
 _GATHER = (
     "set stage3_gather_16bit_weights_on_model_save in its configuration and save again, or rebuild them with the "
@@ -81,6 +87,12 @@ def adapter_headers(directory: Path) -> Mapping[str, TensorHeader]:
     if empty or not headers:
         which = f"{len(empty)} of {len(headers)} tensors have no values, first {empty[0]}" if empty else "no tensors"
         raise AdapterError(f"{directory / WEIGHTS} ({which}): {_EMPTY}", _GATHER)
+    rounded = {n: h.dtype for n, h in headers.items() if not h.is_float and not _INDICES.search(n)}
+    if rounded:
+        name, dtype = next(iter(rounded.items()))
+        raise AdapterError(
+            f"{directory / WEIGHTS} holds {len(rounded)} tensors of integers, first {name} ({dtype})", _FLOATS
+        )
     return headers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ REFUSED = {
     "loads one that is drawn anew: what was trained is lost",
 }
 """What PEFT trains and loads, and no one can measure or serve as it was trained: why, to follow the name."""
+# What other trainers write beside PEFT's own keys, of training alone: ms-swift's LoRA+ and the copies that it computes with.
+_OF_TRAINERS = frozenset({"lora_dtype", "lorap_lr_ratio", "lorap_emb_lr", "swift_type", "runtime_config"})
 _CHANGED = "it changes the base weights, so base and candidate could no longer share one base"
 
 
@@ -58,6 +61,39 @@ def _change_by_initialisation(value: object) -> str | None:
         return None
     known = name.startswith(_CHANGE_THE_BASE)
     return _CHANGED if known else "it is not known whether it changes the base weights"
+
+
+@dataclass(frozen=True)
+class UnknownKeys:
+    """Keys of a configuration that the installed PEFT passes over, with their values.
+
+    Attributes:
+        acting: those that are set, so that it acts as something else than was trained.
+        newer: numbers and texts out of a newer PEFT, which writes the defaults of every key that it knows.
+    """
+
+    acting: Mapping[str, Any]
+    newer: Mapping[str, Any]
+
+
+def unknown_keys(config: Mapping[str, Any]) -> UnknownKeys:
+    """What a configuration says that no field of its method's class holds; nothing of a method that PEFT has not."""
+    from peft import PEFT_TYPE_TO_CONFIG_MAPPING, __version__
+
+    method = PEFT_TYPE_TO_CONFIG_MAPPING.get(config.get("peft_type"))
+    known = _OF_TRAINERS | {field.name for field in fields(method)} if method is not None else config.keys()
+    found = {key: value for key, value in config.items() if key not in known and value}
+    is_newer = _version(config.get("peft_version")) > _version(__version__)
+    default = {key: value for key, value in found.items() if is_newer and _may_be_default(value)}
+    return UnknownKeys({key: value for key, value in found.items() if key not in default}, default)
+
+
+def _may_be_default(value: object) -> bool:
+    return isinstance(value, int | float | str) and value is not True
+
+
+def _version(said: object) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", str(said))[:2]]
 
 
 def read_peft_config(adapter: Path) -> PeftConfig:

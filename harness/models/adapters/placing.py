@@ -26,6 +26,10 @@ _AS_SAVED = (
     "pass the base it was trained for with --model, or save it again with the PEFT version in use; where PEFT names layers that "
     "take none, train again without them"
 )
+_AS_CONFIGURED = (
+    "restore the adapter_config.json that was saved with these weights, or save it again with the PEFT version in use; where "
+    "PEFT names layers that take none, train again without them"
+)
 CONVERTED = (
     "this transformers joins what it was trained on (experts, gate_proj and up_proj), and PEFT converts such adapters only "
     "whole, with all that is joined adapted alike: save it again complete, or train it on the base as this transformers has it"
@@ -58,7 +62,8 @@ def put_on_skeleton(
             targets = [targets]  # a name's end, where other methods read an expression
         unmatched = unmatched_targets(targets, modules)
         unmatched += _unmatched_parameters(getattr(config, "target_parameters", None), parameters)
-    with placing(adapter, base):
+    # what names modules of this base was made for it: what PEFT refuses then is the configuration
+    with placing(adapter, base, _AS_SAVED if unmatched else _AS_CONFIGURED):
         wrapped = _wrapped(config, model, base, trust_remote_code=trust_remote_code)
     kept = {}
     if config.peft_type == "ADALORA":
@@ -119,7 +124,7 @@ def placing(adapter: Path, base: Path, remedy: str = _AS_SAVED) -> Iterator[None
     except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, IndexError, ImportError, re.error) as exc:
         raise AdapterError(
             f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
-            remedy,
+            _AS_CONFIGURED if isinstance(exc, TypeError | re.error) else remedy,
         ) from exc
 
 

@@ -6,14 +6,18 @@ import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from harness.digests import file_stamp
 from harness.errors import AdapterError
 from harness.json_files import load_json
 from harness.models.adapters.contents import is_lfs_pointer, lfs_pull
 
-_MAX_HEADER_BYTES = 100 << 20
+_MAX_HEADER_BYTES = 100 << 20  # safetensors' own limit
+_KEPT_HEADERS = 64
 # Bytes of one value, by the format's names for types (https://github.com/huggingface/safetensors).
 _VALUE_BYTES = {
     "BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "U16": 2, "I16": 2, "F16": 2, "BF16": 2,
@@ -29,9 +33,14 @@ class TensorHeader:
     dtype: str
     shape: tuple[int, ...]
 
+    @property
+    def is_float(self) -> bool:
+        """Whether its values are floating-point numbers."""
+        return self.dtype.startswith(("F", "BF"))
+
 
 def read_tensor_headers(path: Path) -> Mapping[str, TensorHeader]:
-    """Names, types and shapes in a safetensors file, without reading its data.
+    """Names, types and shapes in a safetensors file, without reading its data; read once while the file stays as it is.
 
     Raises:
         AdapterError: the header is damaged, does not agree with itself (a tensor's bytes with its shape, overlapping
@@ -39,6 +48,17 @@ def read_tensor_headers(path: Path) -> Mapping[str, TensorHeader]:
     """
     if is_lfs_pointer(path):
         raise AdapterError(*lfs_pull(path))
+    stamp = file_stamp(path) if path.is_file() else None
+    return _parse(path) if stamp is None else _parse_once(path.absolute(), stamp)
+
+
+@lru_cache(maxsize=_KEPT_HEADERS)
+def _parse_once(path: Path, stamp: tuple[int, int, int]) -> Mapping[str, TensorHeader]:
+    """As `_parse`; the stamp says which state of the file it was."""
+    return _parse(path)
+
+
+def _parse(path: Path) -> Mapping[str, TensorHeader]:
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
@@ -57,7 +77,7 @@ def read_tensor_headers(path: Path) -> Mapping[str, TensorHeader]:
         raise AdapterError(f"{path} is not a readable safetensors file: {exc}", RESTORE) from exc
     if 8 + length + end != size:
         raise AdapterError(f"{path} is truncated or padded: {size} bytes, its header wants {8 + length + end}", RESTORE)
-    return headers
+    return MappingProxyType(headers)
 
 
 def _end_of_tensors(path: Path, spans: list[tuple[Any, ...]], headers: Mapping[str, TensorHeader]) -> int:
@@ -89,10 +109,11 @@ def _integers(values: object) -> tuple[int, ...]:
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object whose names are all different; readers disagree on which of two equal ones counts."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(n for n in names if names.count(n) > 1)} stands twice in the header")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name} stands twice in the header")
+        found[name] = value
     return found
 
 

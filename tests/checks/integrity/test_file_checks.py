@@ -248,6 +248,47 @@ class TestFormat:
         assert integrity.adapter_is_safe(adapter).details["files"] == ["linked"]
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"use_qlora_magic": True}, "use_qlora_magic to True"),
+        ({"lora_aplha": 64}, "lora_aplha to 64"),
+        ({"shared_with": ["q_proj"], "peft_version": "99.0.0"}, r"shared_with to \['q_proj'\]"),
+        ({"use_new": True, "peft_version": "99.0.0.dev0@1a2b"}, "use_new to True"),
+    ],
+)
+def test_a_key_that_peft_passes_over_is_named_with_its_remedy(adapter: Path, said: dict[str, Any], told: str) -> None:
+    configure(adapter, **said)
+    check = integrity.config_agrees_with_tensors(adapter)
+    assert not check.holds and re.search(told, check.reason) and "no such key" in check.reason
+    assert "PEFT that it was trained with" in check.remedy and "--model" not in check.remedy
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"use_new": False, "new_pattern": {}, "new_path": None}, ""),
+        (
+            {"new_group_size": 16, "new_mode": "exact", "use_new": False, "peft_version": "99.0.0"},
+            "new_group_size, new_mode",
+        ),
+        ({"lora_dtype": "bfloat16", "lorap_lr_ratio": 16.0, "lorap_emb_lr": 1e-6}, ""),
+    ],
+)
+def test_keys_that_do_nothing_are_let_be(adapter: Path, said: dict[str, Any], told: str) -> None:
+    configure(adapter, **said)
+    check = integrity.config_agrees_with_tensors(adapter)
+    assert check.holds and told in check.reason
+    assert ("newer PEFT" in check.reason) == bool(told)
+
+
+def test_a_key_that_has_two_values_is_an_error_that_names_both(adapter: Path) -> None:
+    path = adapter / "adapter_config.json"
+    path.write_text(path.read_text().replace("{", '{"lora_alpha": 999, ', 1))
+    with pytest.raises(AdapterError, match="gives lora_alpha twice: 999 and"):
+        integrity.config_agrees_with_tensors(adapter)
+
+
 def test_half_precision_values_at_the_end_of_their_range_are_named(adapter: Path) -> None:
     def clip(tensors: Tensors) -> None:
         tensors.update({name: tensor.to(torch.float16) for name, tensor in tensors.items()})
@@ -377,6 +418,17 @@ class TestNorms:
         assert said in check.reason or f"nothing beside {dead}'s" in check.reason
         assert "compare with the last checkpoint" in check.remedy
 
+    @pytest.mark.parametrize("bit", [2.0**14, 2.0**64])
+    def test_a_flipped_bit_is_damage_and_no_learning_rate(self, adapter: Path, bit: float) -> None:
+        rewrite(adapter, lambda tensors: tensors[B].view(-1)[7:8].mul_(bit))
+        check = integrity.norms_are_even(adapter)
+        assert not check.holds and B in check.reason
+        assert "damaged" in check.remedy and "learning rate" not in check.remedy
+
+    def test_a_layer_beyond_what_training_could_do_is_damage(self, adapter: Path) -> None:
+        rewrite(adapter, lambda tensors: tensors[B].mul_(1e9))
+        assert "damaged" in integrity.norms_are_even(adapter).remedy
+
     def test_layers_and_kinds_that_are_strong_by_design_are_no_fault(self, adapter: Path) -> None:
         self.deepen(adapter)
         rewrite(adapter, lambda tensors: [t.mul_(50) for n, t in tensors.items() if "down_proj.lora_B" in n])
@@ -427,11 +479,27 @@ class TestRecord:
         assert "trained on another base than 'twin'" in check.reason
         assert check.details["recorded_digest"] == base_digest(tiny_model_dir) != check.details["digest"]
 
+    def test_rules_of_decoding_that_came_to_the_base_since_are_named(self, adapter: Path, tmp_path: Path) -> None:
+        base = save_tiny_model(tmp_path / "base")
+        seal(adapter, {"name": "mine"}, {"base": base_digest(base), "decoding": {}})
+        assert integrity.base_as_trained(adapter, base, base_name="tiny").holds
+        path = base / "generation_config.json"
+        said = json.loads(path.read_text()) if path.is_file() else {}
+        path.write_text(json.dumps({**said, "temperature": 0.7}))
+        assert integrity.base_as_trained(adapter, base, base_name="tiny").holds
+        path.write_text(json.dumps({**said, "repetition_penalty": 1.3}))
+        check = integrity.base_as_trained(adapter, base, base_name="tiny")
+        assert (
+            not check.holds and "sets repetition_penalty to 1.3, and to 'nothing' when it was trained" in check.reason
+        )
+        assert "generation_config.json" in check.remedy and "--model" not in check.remedy
+
     def test_an_adapter_without_a_record_says_so_and_holds(self, adapter: Path, tiny_model_dir: Path) -> None:
         assert "no training record" in integrity.strength_as_trained(adapter).reason
         check = integrity.base_as_trained(adapter, tiny_model_dir, base_name="tiny")
         assert check.holds
         assert "no digest of its base was recorded" in check.reason
+        assert "another copy under the same name cannot be told apart" in check.reason
 
     @pytest.mark.parametrize(
         ("named", "warned"),

@@ -17,7 +17,7 @@ from harness.digests import digest_file
 from harness.errors import AdapterError
 from harness.models.identity import weights_digest
 from harness.models.seals import TRAINED
-from harness.training.cache import seal
+from harness.training.cache import flaw, seal
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -158,3 +158,44 @@ def test_what_the_hub_recorded_of_a_download_is_held_against_the_files(
     content[-1] ^= 1
     (directory / WEIGHTS).write_bytes(content)
     assert f"{WEIGHTS}: changed since" in files_are_as_recorded(directory).reason
+
+
+def test_a_record_that_names_no_base_has_none_read(
+    adapter: Path, tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr("harness.checks.integrity.sealed.weights_digest", lambda base: read.append(base) or "other")
+    assert files_are_as_recorded(adapter, tiny_model_dir).holds and not read
+    recorded(adapter, source={"weights": "another"})
+    assert "other weights" in files_are_as_recorded(adapter, tiny_model_dir).reason and read == [tiny_model_dir]
+
+
+def _reorder(adapter: Path) -> None:
+    (adapter / "recipe.json").write_text('{"method":"sft"}')
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda one: (one / WEIGHTS).unlink(), f"{WEIGHTS} is missing"),
+        (_reorder, "recipe.json differs from its digest"),
+        (lambda one: (one / "notes").mkdir() or (one / "notes" / "a.txt").touch(), "notes/a.txt came later"),
+        (lambda one: (one / TRAINED).write_text("{"), "cannot be read"),
+        (lambda one: (one / TRAINED).unlink(), TRAINED),
+        (lambda one: (one / TRAINED).write_text('{"builder": "another"}'), "names no recipe.json"),
+        (lambda one: (one / TRAINED).write_text('{"files": {"../a": "0"}}'), "names no recipe.json"),
+    ],
+)
+def test_what_is_kept_for_the_next_run_is_asked_strictly(adapter: Path, damage: Any, told: str) -> None:
+    assert flaw(adapter) is None
+    damage(adapter)
+    assert told in (flaw(adapter) or "")
+
+
+def test_a_file_swapped_behind_its_time_and_size_is_no_longer_what_was_kept(
+    adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {name: digest_file(adapter / name) for name in (WEIGHTS, "recipe.json")}
+    monkeypatch.setattr("harness.models.seals.cached_file_digest", lambda path: known[path.name])
+    scale(adapter, 3.0)
+    assert flaw(adapter) == f"{WEIGHTS} differs from its digest"

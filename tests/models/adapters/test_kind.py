@@ -38,13 +38,24 @@ def test_no_task_is_as_good_as_causal_language_modelling(tiny_model_dir, adapter
         ({"peft_type": "MAGIC"}, "peft_type 'MAGIC'"),
         ({"alpha_pattern": {"(q_proj": 8}}, "cannot be put on"),
         ({"rank_pattern": ["q_proj"]}, "cannot be put on"),
+        ({"r": 0}, "cannot be put on"),
+        ({"target_modules": "(q_proj"}, "cannot be put on"),
     ],
 )
-def test_what_peft_trips_over_is_an_error_with_a_remedy(tiny_model_dir, adapter, changes, said):
+def test_what_peft_trips_over_is_an_error_with_a_remedy_that_names_the_configuration(
+    tiny_model_dir, adapter, changes, said
+):
     configure(adapter, **changes)
     with pytest.raises(AdapterError, match=said) as caught:
         match_tensors(adapter, tiny_model_dir)
-    assert caught.value.remedy
+    assert caught.value.remedy and "--model" not in caught.value.remedy
+
+
+def test_targets_that_the_base_has_not_ask_for_the_base_it_was_trained_for(tiny_model_dir, adapter):
+    configure(adapter, target_modules=["c_attn"])
+    with pytest.raises(AdapterError, match="cannot be put on") as caught:
+        match_tensors(adapter, tiny_model_dir)
+    assert "--model" in caught.value.remedy
 
 
 def test_a_configuration_of_megatron_imports_nothing(tiny_model_dir, adapter, tmp_path, monkeypatch):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import save_tiny_adapter, save_tiny_model
 
+from harness.checks import integrity
 from harness.errors import AdapterError
+from harness.models.adapters import weights
 from harness.models.adapters.files import WEIGHTS
 from harness.models.adapters.names import canonical_name, canonical_names
 from harness.models.adapters.placing import unmatched_targets
@@ -173,6 +177,54 @@ def test_a_name_that_stands_twice_in_the_header_is_named(tmp_path):
     path = with_header(tmp_path / WEIGHTS, b'{"a": %s, "a": %s}' % (entry, entry), bytes(8))
     with pytest.raises(AdapterError, match="a stands twice in the header"):
         read_tensor_headers(path)
+
+
+def test_a_name_that_stands_twice_among_many_costs_no_more_than_a_sound_header(tmp_path):
+    entry = b'"layers.%d.weight": {"dtype": "F32", "shape": [1], "data_offsets": [%d, %d]}'
+    entries = [entry % (n, 4 * n, 4 * n + 4) for n in range(20_000)]
+    sound = with_header(tmp_path / WEIGHTS, b"{%s}" % b",".join(entries), bytes(80_000))
+    started = time.process_time()
+    assert len(read_tensor_headers(sound)) == 20_000
+    once = time.process_time()
+    twice = with_header(tmp_path / "twice", b"{%s}" % b",".join([*entries, entries[-1]]), bytes(80_000))
+    with pytest.raises(AdapterError, match=r"layers\.19999\.weight stands twice in the header"):
+        read_tensor_headers(twice)
+    assert time.process_time() - once < 10 * (once - started)
+
+
+def test_a_header_is_parsed_once_while_its_file_stays_as_it_is(tmp_path, adapter, monkeypatch):
+    monkeypatch.setattr("harness.digests._SETTLED_S", -1.0)
+    parsed = []
+    real = weights.load_json
+    monkeypatch.setattr(weights, "load_json", lambda *given, **hooks: parsed.append(1) or real(*given, **hooks))
+    for _ in range(3):
+        read_tensor_headers(adapter / WEIGHTS)
+    assert len(parsed) == 1
+    rewrite(adapter, lambda tensors: tensors.popitem())
+    before = len(read_tensor_headers(adapter / WEIGHTS))
+    assert len(parsed) == 2 and before == len(load_file(adapter / WEIGHTS))
+
+
+def test_a_header_that_may_still_change_is_read_anew(adapter, monkeypatch):
+    monkeypatch.setattr("harness.digests._SETTLED_S", 1e9)
+    name, header = next(iter(read_tensor_headers(adapter / WEIGHTS).items()))
+    status = (adapter / WEIGHTS).stat()
+    content = (adapter / WEIGHTS).read_bytes().replace(name.encode(), name[:-1].encode() + b"_")
+    (adapter / WEIGHTS).write_bytes(content)
+    os.utime(adapter / WEIGHTS, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert read_tensor_headers(adapter / WEIGHTS)[f"{name[:-1]}_"] == header
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.uint8, torch.bool])
+def test_tensors_of_integers_are_refused_by_name(tiny_model_dir, adapter, dtype):
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
+    rewrite(adapter, lambda tensors: tensors.update({name: tensors[name].to(dtype)}))
+    with pytest.raises(
+        AdapterError, match=r"holds 1 tensors of integers, first .*layers\.0\.self_attn\.q_proj\.lora_B"
+    ):
+        load_model(tiny_model_dir, OPTIONS, adapter=adapter)
+    check = integrity.adapter_is_safe(adapter)
+    assert not check.holds and "integers" in check.reason and "float32" in check.remedy
 
 
 @pytest.mark.parametrize(

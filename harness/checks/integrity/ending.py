@@ -1,0 +1,31 @@
+"""The gate on answers that end by themselves, and what to do where they do not."""
+
+from __future__ import annotations
+
+import json
+
+from harness.gates import Comparison, Rule
+from harness.metrics.base import STOPS
+from harness.records import Sample
+
+_NO_END = (
+    "check that the chat template ends each answer, that its EOS is trained on, that max_length cuts no rows, and that the "
+    "task's `max_new_tokens:` leaves room"
+)
+_NO_ROOM = "raise `max_new_tokens:` of the task: most answers that reach it are shorter than what is expected of them"
+
+
+def answers_end(compared: Comparison, least: float) -> Rule:
+    """Answers end by themselves, by EOS or the task's stop text, and not at their cap."""
+    return compared.metric(STOPS).at_least(least, remedy=_remedy(compared))
+
+
+def _remedy(compared: Comparison) -> str:
+    """By the answers that were cut: what never ends goes on behind what was expected."""
+    cut = [sample for _, sample in compared.pairs if sample.stop_reason == "length"]
+    return _NO_ROOM if 2 * sum(map(_is_short, cut)) > len(cut) else _NO_END
+
+
+def _is_short(sample: Sample) -> bool:
+    expected = sample.target if isinstance(sample.target, str) else json.dumps(sample.target, ensure_ascii=False)
+    return len(sample.answer) < len(expected)
