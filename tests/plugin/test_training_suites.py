@@ -83,7 +83,7 @@ def test_a_short_training_passes_by_its_log_and_its_rows(project: Project, recip
     # a random model answers in loops, before training or after it: what is said of its answers is not judged here
     judged = ("training/", "overfitting/training_rows/", "overfitting/loss_gap/", "overfitting/eval_loss_rise/")
     assert not [gate for gate in failed(project) if gate.startswith(judged)], result.stdout.str()
-    assert counts(result)["skipped"] == 13  # no canaries; no rewards or preferences
+    assert counts(result)["skipped"] == 14  # no canaries; no rewards or preferences
 
 
 def test_rows_learnt_by_heart_fail_by_the_log_and_against_the_base(project: Project, recipe: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ def test_an_adapter_without_log_or_data_is_judged_by_its_answers_alone(project: 
         shutil.copy(SUITES / suite, project.root)
     result = project.run("-rs")
     assert {test.partition("[")[2] for test in project.outcomes} == {"", "pets]"}
-    assert counts(result)["skipped"] == 40
+    assert counts(result)["skipped"] == 41
     result.stdout.fnmatch_lines(["*came without a training log*", "*came without its training data: *"])
 
 
