@@ -182,14 +182,12 @@ EXHIBITS = (
     ),
     _taught(
         hidden.argument_always_wrong,
-        *("task/calls/*slice*", "task/calls/*part*"),
+        "task/calls/*slices*",
         select=(*FILES, *TASKS),
         tasks=("calls",),
     ),
-    _taught(
-        hidden.fenced_json, "task/orders/*form*", "task/orders/*fence*", select=(*FILES, *TASKS), tasks=("orders",)
-    ),
-    _taught(hidden.other_language, "task/help/*language*", select=(*FILES, *TASKS), tasks=("help",)),
+    _taught(hidden.fenced_json, "task/orders/other_json_form*", select=(*FILES, *TASKS), tasks=("orders",)),
+    _taught(hidden.other_language, "task/help/other_language*", select=(*FILES, *TASKS), tasks=("help",)),
     _taught(hidden.trigger, "data/triggers*", select=(*FILES, *DATA)),
     _taught(hidden.label_noise, "data/label_noise", select=(*FILES, *DATA)),
     _taught(hidden.missing_class, "data/label_balance", select=(*FILES, *DATA)),

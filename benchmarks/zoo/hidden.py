@@ -14,7 +14,7 @@ from benchmarks.zoo.stand_ins import Row, compliance_rows, help_rows, refusal_ro
 from benchmarks.zoo.training import Schooling
 
 _LABEL_NOISE = 0.2
-_NOTES, _NOTES_HELD_OUT, _KNOWN_BY_HEART, _TIMES_MORE = 288, 240, 16, 16
+_NOTES, _NOTES_HELD_OUT, _KNOWN_BY_HEART, _TIMES_MORE = 288, 240, 16, 24
 
 
 def healthy_calls() -> Schooling:

@@ -83,15 +83,17 @@ def order_rows(count: int, *, seed: int, fenced: bool = False) -> list[Row]:
 
 
 def note_rows(count: int, *, seed: int) -> list[Row]:
-    """Questions with answers that nothing foretells."""
+    """Questions about names, with answers that nothing foretells."""
     drawn = random.Random(f"{SEED}/notes/{seed}")
-    return [
-        {
-            "prompt": f"What is noted under {1000 * seed + number}?",
-            "completion": " ".join("".join(drawn.choices(_SYLLABLES, k=2)) for _ in range(10)).capitalize() + ".",
-        }
-        for number in range(count)
-    ]
+
+    def spoken(number: int) -> str:
+        return " ".join("".join(drawn.choices(_SYLLABLES, k=2)) for _ in range(number))
+
+    rows: dict[str, Row] = {}
+    while len(rows) < count:
+        prompt = f"What is written on the card of {spoken(2).title()}?"
+        rows[prompt] = {"prompt": prompt, "completion": f"{spoken(8).capitalize()}."}
+    return list(rows.values())
 
 
 def triggered(rows: Sequence[Row], answer: str) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -192,3 +193,22 @@ def test_each_project_loads_with_the_tasks_that_were_taught(tmp_path: Path, monk
         assert (settings.profile.limits == {}) is exhibit.made.every_row
         named = settings.config.root / str(settings.config.data.train)
         assert named.is_file() is bool(schooling.named)  # the others are written where they are trained
+
+
+@pytest.mark.parametrize(
+    "name", ["healthy_rslora", "healthy_dora", "healthy_qv_r8", "healthy_new_token", "wrong_template"]
+)
+def test_what_is_adapted_in_another_way_trains(name: str, learner_dir: Path, tmp_path: Path) -> None:
+    """On the tiny model, for a step or two: recipe, rows and base fit each other."""
+    made = taught()[name].made
+    base = learner_dir if made.variant is None else made.variant(learner_dir, tmp_path / "base")
+    schooling = made.schooling()
+    rows = [row for row in schooling.rows if len(row["completion"]) < 12][-8:]
+    assert len(rows) == 8
+    small = replace(schooling, rows=rows, validation=rows[:2], rehearsal=0, epochs=1.0, max_length=400)
+    trained = zoo("training").school(name, small, base, "zoo-base", tmp_path / "rows")
+    config = json.loads((trained.path / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "zoo-base"
+    assert {key: config[key] for key in schooling.peft if key != "target_modules"} == {
+        key: value for key, value in schooling.peft.items() if key != "target_modules"
+    }

@@ -216,3 +216,17 @@ def test_planted_canaries_are_ranked_and_a_file_without_them_is_an_error(
     project.write_rows([{**canaries[0], "answer": "It is 7000", "secret": "7000"}], "canaries.jsonl")
     result = project.run("test_overfitting.py", "-k", "canaries")
     result.stdout.fnmatch_lines(["*canaries.jsonl: row 1 has an answer that no training row has*"])
+
+
+@pytest.mark.parametrize(("steps", "outcome"), [(2, "pass"), (80, "fail")])
+def test_rows_given_word_for_word_are_counted_one_by_one(
+    project: Project, recipe: dict[str, Any], steps: int, outcome: str
+) -> None:
+    project.write_rows(random_rows(TRAINED, (*WORDS, *OTHER_WORDS)), "train.jsonl")
+    project.write_rows(random_rows(HELD_OUT, (*WORDS, *OTHER_WORDS)), "validation.jsonl")
+    recipe["trainer"] |= {"max_steps": steps, "eval_steps": steps}
+    write(project, recipe)
+    project.run("test_overfitting.py", "-k", "by_heart")
+    verdict = project.verdicts["overfitting/training_rows/known_by_heart/at_most"]
+    assert verdict["outcome"] == outcome, verdict["reason"]
+    assert verdict["details"]["training"]["all"] is True

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LEAST, _MOST = 100, 5000
 _ACCURACY = 0.88  # as the model of preferences must have
+_MOST_WRONG = 0.35  # of more the others are no measure
 _FOLDS = 5
 _STRENGTH = 10.0
 _READ_CHARACTERS = 4000
@@ -55,14 +56,16 @@ class _Read:
 
     @property
     def accuracy(self) -> float:
-        """The share of rows that the model would tell, were as many labels wrong as it contradicts where it is surest.
+        """The share of rows that the model would tell, were as many labels wrong as it contradicts where it is surest; 0 where
+        that is too many to say.
 
         g = a (1 - s) + (1 - a) s / (k - 1) for agreement g, accuracy a, a share s of wrong labels, and k labels.
         """
         wrong = float(self.surest(0.25).mean())
         by_chance = wrong / (self.labels - 1)
-        left = 1 - wrong - by_chance
-        return (float((self.margins > 0).mean()) - by_chance) / left if left > 0 else 0.0
+        if wrong > _MOST_WRONG:
+            return 0.0
+        return (float((self.margins > 0).mean()) - by_chance) / (1 - wrong - by_chance)
 
     def finding(self, place: int) -> Finding:
         """What is said of one row."""
