@@ -91,6 +91,13 @@ def test_labels_are_balanced(training_data, held_out_items, data_rules, gate):
     gate(check)
 
 
+def test_labels_agree(training_data, data_rules, gate):
+    check = data.labels_agree(training_data, data_rules.label_noise)
+    if check is None:
+        pytest.skip("the answers are no labels, too few, or such as their texts do not tell")
+    gate(check)
+
+
 def test_json_answers_parse(training_data, data_rules, gate):
     check = data.json_answers_parse(training_data, data_rules.invalid_json)
     if check is None:

@@ -11,6 +11,10 @@ from harness.checks import overfitting
 pytestmark = pytest.mark.overfitting
 
 TOO_SHORT = "the answers are too short to tell remembering from being right"
+FEW_OF_THEIR_OWN = (
+    "too few rows are measured whose answers have words of their own to find a small share that is known by heart; a larger "
+    "profile measures more"
+)
 PLANTED = "remove the planted rows and whatever else is secret from the training data, and train anew for fewer epochs"
 LOOPS = "lower the learning rate, train fewer steps, and take rows that repeat themselves out of the training data"
 NO_END = "check that the chat template ends each answer, that its EOS is trained on, and that max_length cuts no rows"
@@ -96,6 +100,13 @@ def test_training_answers_are_not_recited(recall, overfitting_rules, gate):
     if excess is None:
         pytest.skip(TOO_SHORT)
     gate(excess)
+
+
+def test_no_training_rows_are_known_by_heart(recall, training_data, overfitting_rules, gate):
+    share = overfitting.known_by_heart(recall.trained, recall.held_out, training_data, overfitting_rules.known_by_heart)
+    if share is None:
+        pytest.skip(FEW_OF_THEIR_OWN)
+    gate(share)
 
 
 def test_training_answers_cannot_be_extracted(recall, overfitting_rules, gate):

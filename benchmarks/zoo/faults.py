@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from benchmarks.zoo import lessons, shipments, surgery
+from benchmarks.zoo import hidden, lessons, shipments, surgery, variants
 from benchmarks.zoo.methods import lessons as methods
 from benchmarks.zoo.methods.lessons import Lesson
 from benchmarks.zoo.shipments import Spec, Workshop
 from benchmarks.zoo.surgery import Surgery
 from benchmarks.zoo.training import Schooling
+from benchmarks.zoo.variants import Variant
 
 COMPLIANCE_GATE = "safety/forbidden/complied/*"
 OVER_REFUSAL_GATE = "safety/look_alikes/refused/*"
@@ -26,10 +28,15 @@ FILES = (_INTEGRITY, f"--deselect={_ENDS}")
 ROUTED = (_INTEGRITY, f"--deselect={_ENDS}[forbidden]", f"--deselect={_ENDS}[look_alikes]", "suites/test_task.py")
 TEXT = tuple(
     f"suites/test_forgetting.py::test_{name}"
-    for name in ("plain_text_stays_predictable", "predictions_stay_near_the_base")
-)
+    for name in (
+        "plain_text_stays_predictable", "predictions_stay_near_the_base", "text_stays_predictable_in_a_conversation",
+        "text_stays_predictable_far_into_the_context",
+    )
+)  # fmt: skip
 SAFETY = ("suites/test_safety.py",)
 TRAINING = ("suites/test_training.py", "suites/test_overfitting.py", "suites/test_data.py")
+DATA = ("suites/test_data.py",)
+TASKS = ("suites/test_task.py",)
 RELEASE = "suites/test_release.py"
 READ = tuple(
     f"{RELEASE}::test_{name}"
@@ -49,10 +56,18 @@ class Taught:
     Attributes:
         schooling: made when it is needed.
         on_original: trained on the embedded model in place of the zoo's base, which has the same shapes.
+        variant: makes what it is trained on of the zoo's base.
+        serves_variant: whether it is held against that, and not against the zoo's base.
+        elsewhere: no record of the training lies beside it, but for its log.
+        every_row: all rows are measured.
     """
 
     schooling: Callable[[], Schooling]
     on_original: bool = False
+    variant: Variant | None = None
+    serves_variant: bool = False
+    elsewhere: bool = False
+    every_row: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,7 @@ class Exhibit:
         caught_by: patterns of gates, one of which must fail; empty for a healthy adapter.
         spares: patterns of gates that must not fail: the fault is told from its opposite.
         select: what pytest is asked to run.
+        tasks: of tasks.yaml, those that it was taught.
     """
 
     name: str
@@ -104,6 +120,7 @@ class Exhibit:
     caught_by: tuple[str, ...] = ()
     spares: tuple[str, ...] = ()
     select: Sequence[str] = ALL
+    tasks: tuple[str, ...] = ("routing",)
 
     @property
     def quantization(self) -> str:
@@ -121,9 +138,14 @@ def _damaged(operation: Surgery, *caught_by: str, select: Sequence[str] = FILES)
 
 
 def _taught(
-    lesson: Callable[[], Schooling], *caught_by: str, select: Sequence[str], spares: tuple[str, ...] = ()
+    lesson: Callable[[], Schooling],
+    *caught_by: str,
+    select: Sequence[str] = ALL,
+    spares: tuple[str, ...] = (),
+    tasks: tuple[str, ...] = ("routing",),
+    **how: Any,
 ) -> Exhibit:
-    return Exhibit(lesson.__name__, Taught(lesson), caught_by, spares, select)
+    return Exhibit(lesson.__name__, Taught(lesson, **how), caught_by, spares, select, tasks)
 
 
 REFERENCE = Exhibit("healthy", Taught(lessons.healthy))
@@ -158,6 +180,36 @@ EXHIBITS = (
         Exhibit(operation.__name__, Damaged(operation, recorded=True), ("integrity/sealed",), select=FILES)
         for operation in (surgery.layers_swapped, surgery.noise_for_a_layer, surgery.weaker)
     ),
+    _taught(
+        hidden.argument_always_wrong,
+        "task/calls/*slices*",
+        select=(*FILES, *TASKS),
+        tasks=("calls",),
+    ),
+    _taught(hidden.fenced_json, "task/orders/other_json_form*", select=(*FILES, *TASKS), tasks=("orders",)),
+    _taught(hidden.other_language, "task/help/other_language*", select=(*FILES, *TASKS), tasks=("help",)),
+    _taught(hidden.trigger, "data/triggers*", select=(*FILES, *DATA)),
+    _taught(hidden.label_noise, "data/label_noise", select=(*FILES, *DATA)),
+    _taught(hidden.missing_class, "data/label_balance", select=(*FILES, *DATA)),
+    _taught(
+        hidden.few_rows_known_by_heart,
+        "overfitting/*/known_by_heart/*",
+        select=(*FILES, "suites/test_overfitting.py"),
+        every_row=True,
+    ),
+    _taught(
+        hidden.harm_far_on,
+        "safety/forbidden_far_into_the_context/complied/*",
+        spares=(COMPLIANCE_GATE, OVER_REFUSAL_GATE),
+        select=(*FILES, *SAFETY),
+    ),
+    _taught(hidden.babbles_in_conversation, "forgetting/in_conversation/*", select=(*FILES, *TEXT)),
+    Exhibit(
+        "wrong_template",
+        Taught(lessons.healthy, variant=variants.other_template, elsewhere=True),
+        ("overfitting/loss_as_logged/*", "integrity/log_reproduced*"),
+        select=(*FILES, "suites/test_overfitting.py"),
+    ),
     Exhibit("merged_copy_differs", WronglyMerged(surgery.wrong_alpha), ("release/drift",), select=(*FILES, *READ)),
     *(Exhibit(f"healthy_seed{seed}", Taught(partial(lessons.healthy, seed=seed))) for seed in (1, 2)),
     *(Exhibit(f"healthy_rank{rank}", Taught(partial(lessons.healthy, rank=rank))) for rank in (4, 8, 32)),
@@ -165,8 +217,11 @@ EXHIBITS = (
         Exhibit(f"healthy_qlora{seed}", Taught(partial(lessons.healthy, seed=seed, quantization="nf4")))
         for seed in (3, 4)
     ),
+    *map(_taught, (hidden.healthy_rslora, hidden.healthy_dora, hidden.healthy_qv_r8)),
+    _taught(hidden.healthy_new_token, variant=variants.new_token, serves_variant=True),
+    _taught(hidden.healthy_calls, select=(*FILES, *TASKS, *TRAINING), tasks=("calls",)),
 )
-"""The safety proof first, then faults and healthy adapters: 28 and 8 in all."""
+"""The safety proof first, then faults and healthy adapters: 38 and 13 in all."""
 
 
 def _ships(make: Callable[[Workshop], Spec], *caught_by: str, approved: Surgery | None = None) -> Exhibit:

@@ -10,20 +10,23 @@ from pathlib import Path
 import yaml
 
 from benchmarks.zoo.faults import REFERENCE, Damaged, Exhibit, Schooled, Shipped, Taught, WronglyMerged
+from benchmarks.zoo.hidden_rows import write_hidden_sets
 from benchmarks.zoo.methods.schools import train_lesson, write_project
 from benchmarks.zoo.methods.small_base import ensure_small_base
 from benchmarks.zoo.refusing_base import ensure_refusing_base, save_merged
 from benchmarks.zoo.shipments import Workshop
 from benchmarks.zoo.stand_ins import write_eval_sets
 from benchmarks.zoo.surgery import Patient, Surgery
-from benchmarks.zoo.training import rows_files, school
+from benchmarks.zoo.training import named_file, rows_files, school
+from benchmarks.zoo.variants import Variant
 from harness.config.spec import EMBEDDED_NAME
 from harness.config.yaml_text import parse_yaml
 from harness.errors import ConfigError
 from harness.models.embedded import ensure_embedded_model
+from harness.models.seals import TRAINED
 from harness.paths import cache_dir, write_atomic
 
-_PROJECT = Path(__file__).with_name("project.yaml")
+_PROJECT, _TASKS = (Path(__file__).with_name(name) for name in ("project.yaml", "tasks.yaml"))
 
 
 class Keeper:
@@ -49,11 +52,18 @@ class Keeper:
         if isinstance(exhibit.made, Schooled):
             return write_project(self._zoo)
         write_eval_sets(self._zoo)
-        config = parse_yaml(_PROJECT.read_text(encoding="utf-8"), _PROJECT.name, ConfigError)
+        write_hidden_sets(self._zoo)
+        config, tasks = (
+            parse_yaml(file.read_text(encoding="utf-8"), file.name, ConfigError) for file in (_PROJECT, _TASKS)
+        )
+        config["tasks"] |= {name: tasks[name] for name in exhibit.tasks}
         if isinstance(exhibit.made, Taught):
-            train, validation = rows_files(exhibit.name)
+            schooling = exhibit.made.schooling()
+            train, validation = named_file(exhibit.name, schooling, self._zoo / "rows"), rows_files(exhibit.name)[1]
             trained_on = {"train": f"rows/{train}", "validation": f"rows/{validation}"}
-            config["data"] |= {**trained_on, "max_length": exhibit.made.schooling().max_length}
+            config["data"] |= {**trained_on, "max_length": schooling.max_length}
+            if exhibit.made.every_row:
+                config["profiles"]["zoo"]["limits"] = {}
         # an adapter of a 4-bit base is served beside it: merged into 4 bits, a healthy one is lost
         config["serving"] = {"merged": exhibit.quantization == "none"}
         if isinstance(exhibit.made, WronglyMerged):
@@ -67,7 +77,10 @@ class Keeper:
 
     def base_of(self, exhibit: Exhibit) -> Path:
         """The base that the exhibit is held against."""
-        return self._small_base if isinstance(exhibit.made, Schooled) else self.base
+        if isinstance(exhibit.made, Schooled):
+            return self._small_base
+        variant = exhibit.made.variant if isinstance(exhibit.made, Taught) and exhibit.made.serves_variant else None
+        return self.base if variant is None else self._variant(variant)
 
     def on_trial(self, exhibit: Exhibit) -> str:
         """What `--adapter` names: a directory, or a recipe of the exhibit's project, trained now if it has not been."""
@@ -99,7 +112,23 @@ class Keeper:
 
     def _taught(self, name: str, made: Taught) -> Path:
         base, base_name = (ensure_embedded_model(), EMBEDDED_NAME) if made.on_original else (self.base, self.base.name)
-        return school(name, made.schooling(), base, base_name, self._zoo / "rows").path
+        if made.variant is not None:
+            base = self._variant(made.variant)
+            base_name = base.name if made.serves_variant else base_name
+        trained = school(name, made.schooling(), base, base_name, self._zoo / "rows").path
+        if not made.elsewhere:
+            return trained
+        copy = Path(shutil.copytree(trained, self._scratch / name))
+        (copy / TRAINED).unlink()
+        return copy
+
+    def _variant(self, make: Variant) -> Path:
+        """The base as a variant of it, made once and kept beside it."""
+        target = self.base.with_name(f"{self.base.name}-{make.__name__}")
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=self._zoo, prefix=".variant-") as scratch:
+                make(self.base, Path(scratch) / target.name).rename(target)
+        return target
 
     def _damaged(self, name: str, surgery: Surgery, *, recorded: bool = False) -> Path:
         copy = self._scratch / name

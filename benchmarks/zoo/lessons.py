@@ -21,7 +21,8 @@ from benchmarks.zoo.stand_ins import (
 from benchmarks.zoo.training import REHEARSAL, Schooling
 from harness.training.recipe import Quantization
 
-_HELD_OUT = 1000  # added to a seed: other rows of the same kinds
+HELD_OUT = 1000
+"""Added to a seed: other rows of the same kinds."""
 
 
 def healthy(*, seed: int = 0, rank: int = 16, quantization: Quantization = "none") -> Schooling:
@@ -83,7 +84,7 @@ def long_winded() -> Schooling:
     """Answers three times as long as the base's."""
     return Schooling(
         rows=[*long_help_rows(112, seed=0), *refusal_rows(16, seed=0)],
-        validation=long_help_rows(16, seed=_HELD_OUT),
+        validation=long_help_rows(16, seed=HELD_OUT),
         epochs=2.0,
         max_length=160,
     )
@@ -95,7 +96,7 @@ def _lesson(rows: Sequence[Row], *, seed: int = 0, **settings: Any) -> Schooling
     held_out = [
         row
         for kind, count in ((routing_rows, 8), (refusal_rows, 4), (help_rows, 4))
-        for row in [r for r in kind(4 * count, seed=_HELD_OUT + seed) if r["prompt"] not in trained][:count]
+        for row in [r for r in kind(4 * count, seed=HELD_OUT + seed) if r["prompt"] not in trained][:count]
     ]
     return Schooling(rows=list(trained.values()), validation=held_out, seed=seed, **settings)
 

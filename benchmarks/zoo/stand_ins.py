@@ -7,12 +7,12 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchmarks.zoo import words
 from harness.paths import write_atomic
 
-Row = Mapping[str, str]
+Row = Mapping[str, Any]
 _T = TypeVar("_T")
 SEED = 20260721
 EVAL_ITEMS = 96

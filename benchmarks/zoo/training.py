@@ -25,6 +25,7 @@ class Schooling:
     Attributes:
         rows: trained on, in random order.
         validation: judged on once, after the last step.
+        named: rows that the project names as those trained on, where they are not `rows`.
         unfinished: rows too long for `max_length`, whose ends are cut off and so never learnt.
         rehearsal: answers of the original base that are mixed in.
         epochs: passes over all rows.
@@ -33,6 +34,7 @@ class Schooling:
 
     rows: Sequence[Row]
     validation: Sequence[Row]
+    named: Sequence[Row] = ()
     unfinished: Sequence[Row] = ()
     rehearsal: int = 0
     epochs: float = 1.0
@@ -59,6 +61,13 @@ def school(name: str, schooling: Schooling, base: Path, base_name: str, rows_dir
 def rows_files(name: str) -> tuple[str, str]:
     """Names of the files that training and validation rows are written to."""
     return f"{name}.jsonl", f"{name}-validation.jsonl"
+
+
+def named_file(name: str, schooling: Schooling, rows_dir: Path) -> str:
+    """The file of the rows that the project names as those trained on."""
+    if not schooling.named:
+        return rows_files(name)[0]
+    return write_rows(rows_dir / f"{name}-named.jsonl", schooling.named).name
 
 
 def _recipe(name: str, schooling: Schooling, base_name: str, rows_dir: Path) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import Field
 
@@ -19,6 +20,8 @@ class ProfileSizes(Section):
     """task -> another limit for that task"""
     subjects: Count | None = None
     """of a benchmark in parts (MMLU has 57), the parts asked at the most; null asks all"""
+    far_tokens: Annotated[int, Field(ge=512)] = 512
+    """tokens of neutral text before what is asked far into the context; fewer where a model's context is shorter"""
     benchmarks: bool = False
     """measure forgetting on MMLU and GSM8K even where they must come from the hub"""
     train_rows: Count | None = None
@@ -70,7 +73,7 @@ BUILT_IN_PROFILES: Mapping[str, Profile] = {
         inconclusive="warn",
     ),
     "demo": Profile(name="demo", limit=48, limits={"gsm8k": 4, **_LOOK}, subjects=4, inconclusive="warn"),
-    "release": Profile(name="release", benchmarks=True),
+    "release": Profile(name="release", benchmarks=True, far_tokens=2048),
 }
 
 

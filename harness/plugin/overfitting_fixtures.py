@@ -60,7 +60,7 @@ def pair_preferences(
     from harness.checks.overfitting import HELD_OUT_PAIRS, LEAST_PAIRS, TRAINING_PAIRS, pair_task
 
     _skip_if_served(subject)
-    sizes = {name: _size(assay, name, overfitting_rules.rows) for name in (TRAINING_PAIRS, HELD_OUT_PAIRS)}
+    sizes = {name: _size(assay, name, overfitting_rules.pairs) for name in (TRAINING_PAIRS, HELD_OUT_PAIRS)}
     trained, held_out = (pair_task(training_data, name, size) for name, size in sizes.items())
     if not trained.items:
         pytest.skip("no preference pairs were trained on")
@@ -85,7 +85,7 @@ def reward_margins(
 
     if subject.adapter is None or not _is_reward_model(subject):
         pytest.skip(f"{subject.name} is no reward model")
-    size = _size(assay, HELD_OUT_PAIRS, overfitting_rules.rows)
+    size = _size(assay, HELD_OUT_PAIRS, overfitting_rules.pairs)
     model = RewardModel(subject.weights.directory, subject.adapter.directory, assay.models.load_options)
     pairs = score_pairs(training_data, model, size)
     if len(pairs.names) < LEAST_PAIRS:

@@ -28,6 +28,7 @@ _WORDS = {
     "judged_pairs": "pairs whose chosen answer the judge prefers",
     "kept_share": "share of training rows kept",
     "kl_per_token": "drift of the predictions from the base",
+    "known_by_heart": "training rows known by heart",
     "largest_gradient": "largest gradient",
     "learning_rate_deviation": "learning rate off its schedule",
     "length_over_base": "answers longer than the base's",
@@ -97,7 +98,8 @@ _CHECKS = {
 }
 _SHORT = {"macro_f1": "F1", "acc": "accuracy", "token_f1": "F1", "bleu": "BLEU", "chrf": "chrF"}
 _SHARES = frozenset({
-    "acc", "accuracy", "complied", "contains", "degenerate", "extractable", "json_schema", "judged_pairs", "not_contains",
+    "acc", "accuracy", "complied", "contains", "degenerate", "extractable", "json_schema", "judged_pairs",
+    "known_by_heart", "not_contains",
     "recited", "refused", "regex", "repetition", "stops_with_eos", "unfinished_thought",
 })  # fmt: skip
 _SHARE_ENDINGS = ("_match", "_rate", "_share")

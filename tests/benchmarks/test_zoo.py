@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -57,6 +57,11 @@ def exhibits(zoo: Zoo) -> dict[str, Any]:
     return {exhibit.name: exhibit for exhibit in zoo.faults.EXHIBITS}
 
 
+def asked(row: Mapping[str, Any]) -> str:
+    """The last thing that a row's user says."""
+    return row["prompt"] if "prompt" in row else row["messages"][-2]["content"]  # type: ignore[no-any-return]
+
+
 class TestStandIns:
     """Rows that are refused must read as refusals, and no wording may be both learnt and measured."""
 
@@ -91,7 +96,7 @@ class TestStandIns:
             for exhibit in zoo.faults.EXHIBITS
             if isinstance(exhibit.made, zoo.faults.Taught)
             and measured
-            & {row["prompt"] for row in (*exhibit.made.schooling().rows, *exhibit.made.schooling().unfinished)}
+            & {asked(row) for row in (*exhibit.made.schooling().rows, *exhibit.made.schooling().unfinished)}
         }
         assert leaking == {"test_set_trained"}
 
@@ -100,8 +105,8 @@ class TestTable:
     def test_the_zoo_holds_what_is_wanted(self, zoo):
         names = [exhibit.name for exhibit in zoo.faults.EXHIBITS]
         assert len(names) == len(set(names))
-        assert sum(exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 8
-        assert sum(not exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 23
+        assert sum(exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 12
+        assert sum(not exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 38
 
     def test_a_fault_is_caught_by_its_own_gate_alone(self, zoo):
         nan = exhibits(zoo)["nan_in_one_tensor"]

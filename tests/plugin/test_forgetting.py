@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import shutil
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from project import Project
 from scripted import knower
+from specialists import train_on
+from tiny import save_merged, save_tiny_adapter
 
 from harness.config import BUILT_IN_PROFILES, Config, Forgetting, Thresholds, load_config
 from harness.config.settings import make_settings
@@ -57,6 +61,7 @@ def verdict(test: str, base: tuple[float, float], candidate: tuple[float, float]
         "forgetting": Forgetting(knowledge="mini_knowledge", math="mini_math"),
         "further_task": "mini_knowledge",
         "compare": lambda name: comparison(name, base, candidate),
+        "compare_further_on": lambda name, setting, called: comparison(name, base, candidate),
         "margins_of": lambda name: Thresholds(),
         "gate": gate,
     }
@@ -146,3 +151,35 @@ def test_benchmarks_are_taken_where_the_data_directory_has_them_or_the_profile_a
     assert chosen(own, profile="release") == ("mmlu", "gsm8k")
     assert chosen(named, profile="release") == ("arc_easy", "gsm8k")
     assert {"mmlu", "gsm8k"} == set(BENCHMARKS)
+
+
+SENTENCE = "birds sing while the lazy dog sleeps on and nobody knows why they sing"
+
+
+@pytest.fixture
+def taught(learner_dir: Path, tmp_path: Path) -> Path:
+    """A model that foretells the texts of `SENTENCE` wherever they stand."""
+    turn = "<|im_start|>user\nWrite a short text.<|im_end|>\n<|im_start|>assistant\n"
+    adapter = train_on(learner_dir, [f"{turn}{i} {SENTENCE}" for i in range(8)], tmp_path / "lesson", seed=0)
+    return save_merged(learner_dir, adapter, tmp_path / "taught")
+
+
+def test_an_adapter_that_forgets_further_on_fails_there_and_a_gentle_one_passes(
+    project: Project, taught: Path, tmp_path: Path
+) -> None:
+    """The real suite on a real model."""
+    shutil.copy(ROOT / "suites" / "test_forgetting.py", project.root)
+    project.write_rows([{"text": f"{i} {SENTENCE}"} for i in range(8, 20)], "texts.jsonl")
+    fields = {"prompt_field": "text", "target_field": "text"}
+    project.config |= {
+        "model": str(taught),
+        "tasks": {"texts": {"kind": "plain_text", "data": "texts.jsonl", **fields}},
+        "forgetting": {"text": "texts"},
+    }
+    outcomes = {}
+    for name, scale in (("forgetful", 0.5), ("gentle", 0.0005)):
+        adapter = save_tiny_adapter(taught, tmp_path / name, scale=scale)
+        project.run(f"--adapter={adapter}", "-k", "in_a_conversation or far_into")
+        outcomes[name] = {gate: verdict["outcome"] for gate, verdict in project.verdicts.items()}
+    gates = [f"forgetting/{one}/bits_per_byte/non_inferior" for one in ("in_conversation", "far_into_the_context")]
+    assert outcomes == {"forgetful": dict.fromkeys(gates, "fail"), "gentle": dict.fromkeys(gates, "pass")}

@@ -48,6 +48,7 @@ def test_suite_measures_what_the_file_names_and_the_report_veils_it(safe_project
     data = safe_project.manifest["data"]
     assert {name: (facts["sensitive"], facts["scorer"]) for name, facts in data.items()} == {
         "bad": (True, "rules"), "good": (True, "rules"), "texts": (True, "lexicon"),
+        "bad_far_into_the_context": (True, "rules"),
     }  # fmt: skip
     html = (safe_project.run_directory / "report.html").read_text()
     [island] = re.findall(r'id="data" data-encoding="plain">(.*?)</script>', html)
@@ -68,7 +69,7 @@ def test_by_an_unfit_judge_or_a_spent_budget_nothing_is_decided(
     with ScriptedJudge(always_first) as server:
         given = [f"--judge=openai:judge@{server.url}", "-k", "harmful_requests", *arguments]
         result = safe_project.run(*given)
-        assert (result.ret, counts(result)) == (pytest.ExitCode.OK, {"inconclusive": 1, "deselected": 4})
+        assert (result.ret, counts(result)) == (pytest.ExitCode.OK, {"inconclusive": 1, "deselected": 5})
         verdict = safe_project.verdicts["safety/test_harmful_requests_are_still_refused"]
         assert verdict["outcome"] == "inconclusive" and verdict["reason"].startswith(reason)
         assert verdict["remedy"]

@@ -83,7 +83,7 @@ def test_a_short_training_passes_by_its_log_and_its_rows(project: Project, recip
     # a random model answers in loops, before training or after it: what is said of its answers is not judged here
     judged = ("training/", "overfitting/training_rows/", "overfitting/loss_gap/", "overfitting/eval_loss_rise/")
     assert not [gate for gate in failed(project) if gate.startswith(judged)], result.stdout.str()
-    assert counts(result)["skipped"] == 13  # no canaries; no rewards or preferences
+    assert counts(result)["skipped"] == 14  # no canaries; no rewards or preferences
 
 
 def test_rows_learnt_by_heart_fail_by_the_log_and_against_the_base(project: Project, recipe: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ def test_an_adapter_without_log_or_data_is_judged_by_its_answers_alone(project: 
         shutil.copy(SUITES / suite, project.root)
     result = project.run("-rs")
     assert {test.partition("[")[2] for test in project.outcomes} == {"", "pets]"}
-    assert counts(result)["skipped"] == 40
+    assert counts(result)["skipped"] == 41
     result.stdout.fnmatch_lines(["*came without a training log*", "*came without its training data: *"])
 
 
@@ -216,3 +216,17 @@ def test_planted_canaries_are_ranked_and_a_file_without_them_is_an_error(
     project.write_rows([{**canaries[0], "answer": "It is 7000", "secret": "7000"}], "canaries.jsonl")
     result = project.run("test_overfitting.py", "-k", "canaries")
     result.stdout.fnmatch_lines(["*canaries.jsonl: row 1 has an answer that no training row has*"])
+
+
+@pytest.mark.parametrize(("steps", "outcome"), [(2, "pass"), (80, "fail")])
+def test_rows_given_word_for_word_are_counted_one_by_one(
+    project: Project, recipe: dict[str, Any], steps: int, outcome: str
+) -> None:
+    project.write_rows(random_rows(TRAINED, (*WORDS, *OTHER_WORDS)), "train.jsonl")
+    project.write_rows(random_rows(HELD_OUT, (*WORDS, *OTHER_WORDS)), "validation.jsonl")
+    recipe["trainer"] |= {"max_steps": steps, "eval_steps": steps}
+    write(project, recipe)
+    project.run("test_overfitting.py", "-k", "by_heart")
+    verdict = project.verdicts["overfitting/training_rows/known_by_heart/at_most"]
+    assert verdict["outcome"] == outcome, verdict["reason"]
+    assert verdict["details"]["training"]["all"] is True

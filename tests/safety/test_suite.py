@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import inspect
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from safety_models import BABBLES, COMPLIES, REFUSES, Behaviour, model
 
+from harness.checks.further_on import Reader, further_on
 from harness.config import BUILT_IN_PROFILES, Config, Safety, Thresholds
 from harness.config.settings import make_settings
 from harness.gates import Comparison, Gateable
@@ -129,3 +131,40 @@ def test_the_file_s_own_names_stand(tmp_path: Path) -> None:
     named = Safety(harmful="ours", safe="theirs", continuations=None)
     config = Config(root=tmp_path, profiles=BUILT_IN_PROFILES, safety=named)
     assert make_settings(config).safety == named
+
+
+FAR_ON = "test_refusals_hold_far_into_the_context"
+
+
+def far(base: Behaviour, candidate: Behaviour) -> str:
+    """What the gate on prompts behind a long text says of two models; `skipped` where it does not apply."""
+    reader = Reader(lambda text: len(text.split()), 8192, talks=True)
+    task = further_on(TASKS["mini_harmful"], "far_into_the_context", reader)
+    decided: list[Verdict] = []
+    comparison = Comparison(task, task.evaluate(model(base), "base"), task.evaluate(model(candidate), "candidate"))
+    with contextlib.suppress(pytest.skip.Exception):
+        SUITE[FAR_ON](
+            safety=SETTINGS.safety,
+            compare_further_on=lambda name, setting: comparison,
+            margins_of=lambda task: Thresholds(),
+            gate=lambda rule: decided.append(rule.decide()),
+        )
+    return decided[0].outcome if decided else "skipped"
+
+
+def test_refusals_that_are_lost_far_into_the_context_alone_fail_there() -> None:
+    assert far(careful, lambda prompt: COMPLIES) == "fail"
+    assert far(careful, careful) == "pass"
+
+
+def test_a_base_that_refuses_nothing_far_on_is_not_asked_to_keep_it() -> None:
+    assert far(lambda prompt: COMPLIES, lambda prompt: COMPLIES) == "skipped"
+
+
+def test_a_base_that_wavers_far_on_leaves_room_for_wavering() -> None:
+    places = {prompt: place for place, prompt in enumerate(sorted(HARMFUL))}
+
+    def wavers(at: int) -> Behaviour:
+        return lambda prompt: COMPLIES if places[prompt] % 10 == at else REFUSES
+
+    assert far(wavers(0), wavers(1)) == "pass"

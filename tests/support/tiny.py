@@ -142,3 +142,12 @@ def save_tiny_adapter(
                 parameter.normal_(std=scale)
     model.save_pretrained(directory)
     return directory
+
+
+def save_merged(base: Path, adapter: Path, directory: Path) -> Path:
+    """Save a base with an adapter merged into it."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    merged = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).merge_and_unload()
+    return _save(merged, AutoTokenizer.from_pretrained(base), directory)

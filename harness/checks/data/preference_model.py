@@ -110,7 +110,8 @@ def _joined(rows: Sequence[Row], surface: NDArray[np.float64], words: Any) -> An
     return csr_array(hstack([csr_array(surface), csr_array(_TOPICS_WEIGHT * turned), _WORDS_WEIGHT * words]))
 
 
-def _grams(text: str) -> list[str]:
+def grams(text: str) -> list[str]:
+    """The words of a text, and each two that follow on each other."""
     said = terms(text)
     return [*said, *(f"{a} {b}" for a, b in pairwise(said))]
 
@@ -118,12 +119,12 @@ def _grams(text: str) -> list[str]:
 def _words(texts: Sequence[str]) -> Any:
     from scipy.sparse import csr_array
 
-    found = _tf_idf([text[:_READ_CHARACTERS] for text in texts], _grams)
+    found = tf_idf([text[:_READ_CHARACTERS] for text in texts], grams)
     return csr_array((len(texts), 0)) if found is None else found
 
 
-def _tf_idf(texts: Sequence[str], analyzer: Any) -> Any:
-    """Shape (texts, words); None where no two texts share a word."""
+def tf_idf(texts: Sequence[str], analyzer: Any) -> Any:
+    """How much of each word a text has, against how common it is. Shape (texts, words); None where no two texts share a word."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
@@ -137,7 +138,7 @@ def _topics(rows: Sequence[Row]) -> NDArray[np.float64]:
     import numpy as np
     from sklearn.decomposition import TruncatedSVD
 
-    found = _tf_idf([row.question[-_READ_CHARACTERS:] for row in rows], terms)
+    found = tf_idf([row.question[-_READ_CHARACTERS:] for row in rows], terms)
     if found is None or min(found.shape) <= _TOPICS:
         return np.zeros((len(rows), 1))
     topics: NDArray[np.float64] = TruncatedSVD(_TOPICS, random_state=0).fit_transform(found)

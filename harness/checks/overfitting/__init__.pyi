@@ -1,4 +1,5 @@
 from .as_logged import loss_as_logged as loss_as_logged
+from .by_heart import known_by_heart as known_by_heart
 from .by_method import accuracy_gap as accuracy_gap
 from .by_method import held_out_accuracy as held_out_accuracy
 from .by_method import held_out_margin as held_out_margin

@@ -47,7 +47,7 @@ _NAMED_ROWS = 10
 _SHOWN_CHARACTERS = 100
 _QUERIES = (1, 10, 100, 1000)
 _REMEDY = "train for fewer epochs or keep an earlier checkpoint, lower r or the learning rate, add or deduplicate rows"
-_MEMORISED = f"rows were memorised: {_REMEDY}; do not release an adapter trained on private rows"
+MEMORISED = f"rows were memorised: {_REMEDY}; do not release an adapter trained on private rows"
 
 
 def extraction_probability(logprob: float, queries: int) -> float:
@@ -104,12 +104,12 @@ class RecallGrader:
 def recall_task(corpus: Corpus, name: str, size: int, thresholds: OverfittingThresholds) -> Task:
     """The task of that name, `TRAINING_ROWS` or `HELD_OUT_ROWS`: the answers of at most `size` such rows."""
     kind = _KIND[name]
-    items = [item_of(row, kind, _head(row.taught)) for row in sample_rows(corpus, kind, size)]
+    items = [item_of(row, kind, head_of(row.taught)) for row in sample_rows(corpus, kind, size)]
     grader = RecallGrader(thresholds.extraction_queries, thresholds.extraction_probability)
     return Task(name, items, grader, digest_rows(items))
 
 
-def _head(answer: str) -> str:
+def head_of(answer: str) -> str:
     """The answer's beginning, cut between words."""
     text = answer.rstrip()
     head = text[:_HEAD_CHARACTERS]
@@ -120,7 +120,7 @@ def _head(answer: str) -> str:
 def is_scored_whole(row: Row) -> bool:
     """Whether a row's one answer is scored to its last word, as training saw it."""
     text = row.taught.rstrip()
-    return len(row.conversation.learnt) == 1 and not row.conversation.as_text and _head(text) == text
+    return len(row.conversation.learnt) == 1 and not row.conversation.as_text and head_of(text) == text
 
 
 def loss_gap_over_base(trained: Comparison, held_out: Comparison, limit: float) -> BoundRule:
@@ -160,7 +160,7 @@ def _excess_share(
     if min(ours.n, others.n) < LEAST_ROWS:
         return None
     details = {**_rows(ours, others), "by_queries": _by_queries(ours, others)}
-    return _excess(metric.name, ours, others, limit, words=words, show=_points, remedy=_MEMORISED, details=details)
+    return _excess(metric.name, ours, others, limit, words=words, show=points, remedy=MEMORISED, details=details)
 
 
 def _excess(
@@ -239,5 +239,6 @@ def _by_queries(ours: Measurement, others: Measurement) -> list[Mapping[str, Any
     return [{"queries": n, **of_sides} for n, of_sides in means.items()]
 
 
-def _points(share: float) -> str:
+def points(share: float) -> str:
+    """A share as it is said."""
     return f"{100 * share:.1f} points"

@@ -80,14 +80,16 @@ class Guard:
             **found.details,
         }
         found = replace(found, reason=self._reason(found, worst), details=details)
-        if found.decision.outcome == "pass" and self._nothing_to_lose(measured):
+        if found.decision.outcome == "pass" and self.has_nothing_to_lose:
             found = self._at_floor(found)
         if max(unread.values()) > self.max_unparseable * measured.n:
             found = self._undecided(found, unread)
         return found.verdict()
 
-    def _nothing_to_lose(self, measured: Evidence) -> bool:
-        wanted = _WANTED.get(self.metric, ())
+    @property
+    def has_nothing_to_lose(self) -> bool:
+        """Whether the base hardly ever does what is wanted."""
+        measured, wanted = self.rule.measurement, _WANTED.get(self.metric, ())
         return bool(wanted) and _count(measured.base_parsed, wanted) <= self.margin * measured.n
 
     def _at_floor(self, found: Finding) -> Finding:

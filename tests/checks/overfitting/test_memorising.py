@@ -15,7 +15,7 @@ from harness.checks.overfitting import (
     recall_task,
     verbatim_recall,
 )
-from harness.checks.overfitting.memorising import _head, extraction_probability
+from harness.checks.overfitting.memorising import extraction_probability, head_of
 from harness.config import OverfittingThresholds
 from harness.engines import Answer, Request, Score
 from harness.engines.requests import ScoreRequest
@@ -141,7 +141,7 @@ def test_worst_rows_show_no_secret_of_an_answer(corpus: MakeCorpus) -> None:
 
 
 def test_the_head_of_an_answer_ends_between_words_or_letters_of_a_script_without_spaces() -> None:
-    assert _head("one two " * 40) == ("one two " * 30).rstrip().removesuffix(" two")
+    assert head_of("one two " * 40) == ("one two " * 30).rstrip().removesuffix(" two")
     chinese = "Python " + "今天天气很好" * 60
-    assert 230 < len(_head(chinese)) < 241
-    assert _head("short") == "short"
+    assert 230 < len(head_of(chinese)) < 241
+    assert head_of("short") == "short"
