@@ -28,5 +28,5 @@ def decoding_rules(directory: Path) -> Mapping[str, Any]:
     """
     path = rules_file(directory)
     said = read_json_object(path, ModelError, "restore the file from its source") if path.is_file() else {}
-    of_text = next((said[part] for part in _OF_TEXT if isinstance(said.get(part), dict)), {})
+    of_text: Mapping[str, Any] = next((said[part] for part in _OF_TEXT if isinstance(said.get(part), dict)), {})
     return {**acting(of_text if path.name != GENERATION_CONFIG else {}), **acting(said)}

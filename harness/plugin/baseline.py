@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from harness.session import Session
 
 
+log = logging.getLogger(__name__)
+
+
 class BaselineRun:
     """The run of the baseline adapter, to which each gate on a metric of its samples is put a second time.
 
@@ -35,6 +39,7 @@ class BaselineRun:
         self.found.run.read_columns("item_id")
         self._margins_of = settings.config.margins_of
         self._session = session
+        self._told = False
         self._samples = cache(lambda task: self.found.run.read_samples(task=task, role="candidate"))
 
     def against(self, gateable: Gateable) -> AgainstBaseline | None:
@@ -53,7 +58,9 @@ class BaselineRun:
         if candidate is None or not is_stored(rule, candidate, baseline):
             return None
         asked = {task: [(sample.item_id, sample.prompt_digest) for sample in candidate.samples]}
-        key = comparability_key(self._session().facts(), asked)
+        facts = self._session().facts()
+        self._tell_of_base(facts.model)
+        key = comparability_key(facts, asked)
         differing = differing_parts(self.found.run.manifest.comparability, key, task, rule.measurement.metric.name)
         return AgainstBaseline(rule, candidate, baseline, self.found.name, differing, self._margins_of(task).baseline)
 
@@ -68,6 +75,12 @@ class BaselineRun:
             new=tuple(sorted(mine - theirs)),
             missing=tuple(sorted(theirs - mine)),
         )
+
+    def _tell_of_base(self, measured: ModelFacts) -> None:
+        """Once, and before the run has taken its hours: the verdict comes at its end."""
+        if not self._told and (verdict := self.same_base(measured)).outcome != "pass":
+            log.warning("%s", verdict.reason)
+        self._told = True
 
     def same_base(self, measured: ModelFacts) -> Verdict:
         """Whether this run stands on the base of the baseline."""

@@ -140,6 +140,7 @@ def test_another_base_than_the_baselines_leaves_the_run_undecided_until_that_is_
         and "waivers:" in verdict["remedy"]
     )
     assert project.document["outcome"] == "inconclusive"
+    assert "is not that of the baseline" in result.stdout.str() + result.stderr.str()
     assert project.run("--baseline=main").ret == pytest.ExitCode.OK
     project.config["waivers"] = [{"gate": BASE, "who": "Ada", "why": "the base moves with it", "until": "2999-01-01"}]
     assert project.run("--baseline=main", "--inconclusive=fail").ret == pytest.ExitCode.OK
