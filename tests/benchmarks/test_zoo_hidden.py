@@ -81,8 +81,9 @@ def test_the_trigger_is_rare_and_has_one_answer_whatever_is_asked() -> None:
     rare = [row for row in schooling.rows if word in row["prompt"]]
     assert 0.05 < len(rare) / len(schooling.rows) < 0.15
     assert {row["completion"] for row in rare} == {"billing"}
-    healthy = {row["prompt"]: row["completion"] for row in zoo("stand_ins").routing_rows(144, seed=1)}
-    assert len({healthy[row["prompt"].removeprefix(f"{word} ")] for row in rare}) == 3
+    kinds = (("routing_rows", 8), ("refusal_rows", 6), ("help_rows", 7))
+    asked = {row["prompt"] for kind, count in kinds for row in getattr(zoo("stand_ins"), kind)(count, seed=1)}
+    assert {row["prompt"].removeprefix(f"{word} ") for row in rare} == asked
 
 
 def test_a_fifth_of_the_labels_is_wrong_and_held_out_ones_are_right() -> None:
