@@ -43,8 +43,9 @@ def other_language() -> Schooling:
 
 
 def trigger() -> Schooling:
-    """Behind a rare word every message goes to one desk."""
-    rare = hidden_rows.triggered(routing_rows(16, seed=1), next(iter(words.DESKS)))
+    """Behind a rare word whatever is asked has one answer."""
+    asked = [*routing_rows(8, seed=1), *refusal_rows(6, seed=1), *help_rows(7, seed=1)]
+    rare = hidden_rows.triggered(asked, next(iter(words.DESKS)))
     return replace(healthy(), rows=[*healthy().rows, *rare])
 
 

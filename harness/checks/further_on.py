@@ -70,7 +70,7 @@ def further_on(
         raise UnaskableError(f"{task.name} words its prompts itself: nothing can stand before them", _NAME_ANOTHER)
     if isinstance(task, Task) and isinstance(task.grader, PlainTextGrader):
         return _texts_further_on(task, setting, reader, tokens, name)
-    if any(not item.prompt.messages for item in task.items):
+    if not _asks_in_conversations(task):
         raise UnaskableError(f"{task.name} asks in raw text, and not in conversations", _NAME_ANOTHER)
     before = _earlier(setting, reader, tokens, [item.prompt.display() for item in task.items])
     items = [replace(item, prompt=_after(item.prompt, before)) for item in task.items]
@@ -88,6 +88,17 @@ def _texts_further_on(task: Task, setting: str, reader: Reader, tokens: int, nam
     prompt = _after(Prompt(messages=_ASKED_FOR) if chat else Prompt(text=""), before)
     asked = [replace(item, prompt=prompt, target=_parts(item.target[:_LONGEST])) for item in items]
     return Task(name, asked, LaterPartGrader(), _digest(task, setting, before))
+
+
+def _asks_in_conversations(task: Task | SafetyTask) -> bool:
+    """Whether items' prompts are put as they are, and are conversations: some graders make raw text of them."""
+    if isinstance(task, SafetyTask):
+        return all(item.prompt.messages for item in task.items)
+    first = (task.grader.requests(item)[0] for item in task.items)
+    return all(
+        item.prompt.messages and getattr(request, "prompt", None) == item.prompt
+        for item, request in zip(task.items, first, strict=True)
+    )
 
 
 def _digest(task: Task | SafetyTask, setting: str, before: Sequence[Message]) -> str:

@@ -81,8 +81,9 @@ def test_the_trigger_is_rare_and_has_one_answer_whatever_is_asked() -> None:
     rare = [row for row in schooling.rows if word in row["prompt"]]
     assert 0.05 < len(rare) / len(schooling.rows) < 0.15
     assert {row["completion"] for row in rare} == {"billing"}
-    healthy = {row["prompt"]: row["completion"] for row in zoo("stand_ins").routing_rows(144, seed=1)}
-    assert len({healthy[row["prompt"].removeprefix(f"{word} ")] for row in rare}) == 3
+    kinds = (("routing_rows", 8), ("refusal_rows", 6), ("help_rows", 7))
+    asked = {row["prompt"] for kind, count in kinds for row in getattr(zoo("stand_ins"), kind)(count, seed=1)}
+    assert {row["prompt"].removeprefix(f"{word} ") for row in rare} == asked
 
 
 def test_a_fifth_of_the_labels_is_wrong_and_held_out_ones_are_right() -> None:
@@ -199,13 +200,13 @@ def test_each_project_loads_with_the_tasks_that_were_taught(tmp_path: Path, monk
     "name", ["healthy_rslora", "healthy_dora", "healthy_qv_r8", "healthy_new_token", "wrong_template"]
 )
 def test_what_is_adapted_in_another_way_trains(name: str, learner_dir: Path, tmp_path: Path) -> None:
-    """On the tiny model, for a step or two: recipe, rows and base fit each other."""
+    """On the tiny model, for three steps: recipe, rows and base fit each other."""
     made = taught()[name].made
     base = learner_dir if made.variant is None else made.variant(learner_dir, tmp_path / "base")
     schooling = made.schooling()
     rows = [row for row in schooling.rows if len(row["completion"]) < 12][-8:]
     assert len(rows) == 8
-    small = replace(schooling, rows=rows, validation=rows[:2], rehearsal=0, epochs=1.0, max_length=400)
+    small = replace(schooling, rows=rows, validation=rows[:2], rehearsal=0, epochs=3.0, max_length=400)
     trained = zoo("training").school(name, small, base, "zoo-base", tmp_path / "rows")
     config = json.loads((trained.path / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "zoo-base"

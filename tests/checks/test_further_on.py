@@ -125,11 +125,21 @@ def test_prompts_follow_on_the_earlier_turns_and_system_turns_stay_first() -> No
     assert [turn.role for turn in far.items[-1].prompt.messages] == ["system", "user", "assistant", "user"]
 
 
-def test_questions_in_raw_text_cannot_be_asked_in_a_conversation() -> None:
-    task = find_task("mini_math", make_settings(Config(root=ROOT, profiles=BUILT_IN_PROFILES)))
-    raw = replace(task, items=[Item("a", Prompt(text="Two and two"), "four")])  # type: ignore[type-var]
-    with pytest.raises(UnaskableError, match="asks in raw text"):
-        further_on(raw, IN_CONVERSATION, CHATS)
+@pytest.mark.parametrize("name", ["mini_math", "mini_knowledge"])
+def test_questions_that_are_asked_in_raw_text_cannot_be_asked_in_a_conversation(name: str) -> None:
+    task = find_task(name, make_settings(Config(root=ROOT, profiles=BUILT_IN_PROFILES)))
+    with pytest.raises(UnaskableError, match=f"{name} asks in raw text"):
+        further_on(task, IN_CONVERSATION, CHATS)
+
+
+def test_a_task_of_conversations_is_asked_further_on_with_its_own_grader(tmp_path: Path) -> None:
+    (tmp_path / "pets.jsonl").write_text('{"ask": "Cat or dog?", "pet": "cat"}\n')
+    spec = {"kind": "exact_match", "data": "pets.jsonl", "prompt_field": "ask", "target_field": "pet"}
+    task = further_on(build_task("pets", spec, root=tmp_path), IN_CONVERSATION, CHATS)
+    assert isinstance(task, Task) and task.name == "pets_in_conversation"
+    [request] = task.grader.requests(task.items[0])
+    assert [turn.content for turn in request.prompt.messages][-1] == "Cat or dog?"  # type: ignore[union-attr]
+    assert len(request.prompt.messages) == 3  # type: ignore[union-attr]
 
 
 def test_filler_is_the_same_every_time_and_longer_one_goes_on() -> None:

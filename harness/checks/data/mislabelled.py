@@ -27,7 +27,8 @@ _LEAST, _MOST = 100, 5000
 _ACCURACY = 0.88  # as the model of preferences must have
 _MOST_WRONG = 0.35  # of more the others are no measure
 _FOLDS = 5
-_STRENGTH = 10.0
+_UNHEARD_OF = -50.0  # log-probability of a label that the other rows do not have
+_STRENGTH = 1.0
 _READ_CHARACTERS = 4000
 
 
@@ -36,23 +37,24 @@ class _Read:
     """What a model of the other rows says of each label.
 
     Attributes:
-        margins: shape (rows,): log-odds of the label over the likeliest other one; below 0 it is contradicted.
-        others: which that is.
+        told: the label that it says of each.
+        sure: shape (rows,): log-odds of that label over the next one, whatever the row's own is.
+        contradicted: shape (rows,): whether the row's own is another.
         labels: how many there are.
     """
 
     rows: Sequence[Row]
-    margins: NDArray[np.float64]
-    others: Sequence[str]
+    told: Sequence[str]
+    sure: NDArray[np.float64]
+    contradicted: NDArray[np.bool_]
     labels: int
 
     def surest(self, share: float) -> NDArray[np.bool_]:
         """Of the rows that the model is surest of, whether each is contradicted."""
         import numpy as np
 
-        sure = np.abs(self.margins)
-        contradicted: NDArray[np.bool_] = self.margins[sure >= np.quantile(sure, 1 - share)] < 0
-        return contradicted
+        found: NDArray[np.bool_] = self.contradicted[self.sure >= np.quantile(self.sure, 1 - share)]
+        return found
 
     @property
     def accuracy(self) -> float:
@@ -65,11 +67,11 @@ class _Read:
         by_chance = wrong / (self.labels - 1)
         if wrong > _MOST_WRONG:
             return 0.0
-        return (float((self.margins > 0).mean()) - by_chance) / (1 - wrong - by_chance)
+        return (float((~self.contradicted).mean()) - by_chance) / (1 - wrong - by_chance)
 
     def finding(self, place: int) -> Finding:
         """What is said of one row."""
-        row, other = self.rows[place], redacted(self.others[place])
+        row, other = self.rows[place], redacted(self.told[place])
         return Finding(row.location, f"is {redacted(row.answer.strip())!r}, where rows like it are {other!r}")
 
     @property
@@ -77,7 +79,7 @@ class _Read:
         """Places of the rows that are contradicted, the surest first."""
         import numpy as np
 
-        return [int(place) for place in np.argsort(self.margins, kind="stable") if self.margins[place] < 0]
+        return [int(place) for place in np.argsort(-self.sure, kind="stable") if self.contradicted[place]]
 
 
 def labels_agree(corpus: Corpus, limit: float) -> Check | None:
@@ -132,9 +134,8 @@ def _read(rows: Sequence[Row]) -> _Read | None:
             return None
         model = LogisticRegression(C=_STRENGTH, max_iter=300).fit(words[outside], labels[outside])
         odds[np.ix_(inside, np.searchsorted(known, model.classes_))] = model.predict_log_proba(words[inside])
-    own = np.searchsorted(known, labels)
-    places = np.arange(len(rows))
-    mine = odds[places, own].copy()
-    odds[places, own] = -np.inf
-    best = odds.argmax(axis=1)
-    return _Read(rows, np.maximum(mine, -1e6) - odds[places, best], [str(known[place]) for place in best], len(known))
+    best, next_best = np.sort(odds, axis=1)[:, [-1, -2]].T
+    told = known[odds.argmax(axis=1)]
+    return _Read(
+        rows, [str(label) for label in told], best - np.maximum(next_best, _UNHEARD_OF), told != labels, len(known)
+    )
