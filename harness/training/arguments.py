@@ -37,6 +37,12 @@ UNTRAINABLE: Mapping[str, str] = {
 }
 """Methods of PEFT's by which nothing can be trained here, and why, to follow the name."""
 
+KEPT_IN_A_CACHE = frozenset({"PREFIX_TUNING", "CARTRIDGE"})
+"""Methods of PEFT's whose virtual tokens are keys and values of a cache, which a forward that is computed twice does without."""
+
+CHECKPOINTING = ("activation_checkpointing", "gradient_checkpointing")
+"""The argument that has a forward computed twice, and its older name; TRL's default is to do so."""
+
 LOSS_SWITCHES = ("completion_only_loss", "assistant_only_loss")
 """Arguments by which TRL chooses what it labels, which is done before rows reach it."""
 
@@ -119,6 +125,17 @@ def peft_objection(name: str, value: Any) -> str | None:
     if name == "eva_config" or (name == "init_lora_weights" and value == "eva"):
         return _NEEDS_ACTIVATIONS
     return change_of_base(name, value) or _PEFT_RESERVED.get(name)
+
+
+def checkpointing_objection(peft_type: str, trainer: Mapping[str, Any]) -> Objection | None:
+    """What is wrong with arguments of a trainer that have a forward computed twice, beside this method of PEFT's."""
+    named = [name for name in CHECKPOINTING if trainer.get(name)]
+    if not named or peft_type not in KEPT_IN_A_CACHE:
+        return None
+    return (
+        f"trainer.{named[0]} is true, and {peft_type} acts by a cache that checkpointing does without",
+        f"remove `{named[0]}`, and lower per_device_train_batch_size where memory is short",
+    )
 
 
 @cache

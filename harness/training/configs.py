@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RecipeError
-from harness.training.arguments import LOSS_SWITCHES
+from harness.training.arguments import CHECKPOINTING, KEPT_IN_A_CACHE, LOSS_SWITCHES
 from harness.training.launch import Launch, share_of_batch
 from harness.training.log import VALIDATION
 from harness.training.methods import TrlMethod
@@ -39,6 +39,8 @@ def trainer_config(recipe: Recipe, checkpoints: Path, device: torch.device, dtyp
         arguments["bf16"] = device.type == "cuda" and str(dtype) == "torch.bfloat16"
     if device.type != "cuda":
         arguments["dataloader_pin_memory"] = False
+    if recipe.peft_type in KEPT_IN_A_CACHE:
+        arguments |= dict.fromkeys(CHECKPOINTING, False)
     if recipe.launch is not None:
         arguments |= _launched(recipe, recipe.launch, device)
     if method.rows == "conversations":

@@ -13,7 +13,14 @@ from harness.config.spec import parse_openai
 from harness.errors import ConfigError, nearest
 from harness.models.adapters.kind import AS_LORA
 from harness.tasks.kinds import Texts
-from harness.training.arguments import LORA, LOSS_SWITCHES, UNTRAINABLE, Objection, is_converted
+from harness.training.arguments import (
+    LORA,
+    LOSS_SWITCHES,
+    UNTRAINABLE,
+    Objection,
+    checkpointing_objection,
+    is_converted,
+)
 from harness.training.installed import peft_configs
 from harness.training.launch import Launch
 from harness.training.methods import API_METHODS, GONE, METHODS, PROVIDER, ApiMethod, Method, MethodName, TrlMethod
@@ -266,6 +273,10 @@ def _loss_fits(recipe: RecipeFile) -> Objection | None:
     return None
 
 
+def _checkpointing_fits(recipe: RecipeFile) -> Objection | None:
+    return checkpointing_objection(recipe.peft_type, recipe.trainer)
+
+
 def _validation_fits(recipe: RecipeFile) -> Objection | None:
     strategy = recipe.trainer.get("eval_strategy")
     if recipe.has_validation:
@@ -278,6 +289,7 @@ def _validation_fits(recipe: RecipeFile) -> Objection | None:
 
 
 _AGREEMENTS = (
-    _is_trained_here, _peft_can_train, _base_fits, _rewards_fit, _data_fit, _evaluation_fits, _loss_fits, _validation_fits,
+    _is_trained_here, _peft_can_train, _base_fits, _rewards_fit, _data_fit, _evaluation_fits, _loss_fits, _checkpointing_fits,
+    _validation_fits,
 )  # fmt: skip
 _PROVIDED_AGREEMENTS = (_can_be_provided, _spending_is_bounded, _data_fit)

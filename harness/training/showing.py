@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BEGIN, END = "[[", "]]"
+GENERATED = "what the model itself answers, before it is trained"
 _ANSWERS = {True: "wanted", False: "not wanted", None: "better"}
 
 
@@ -27,6 +28,8 @@ def shown_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, count: int) -
     for number, row in enumerate(rows[:count], 1):
         yield f"row {number} of {len(rows)}, {row.tokens} tokens"
         yield from _shown(row, tokenizer)
+        if recipe.how.rows == "pairs" and isinstance(row, TokenRow):
+            yield f"worse: {GENERATED}"
 
 
 def _shown(row: TokenRow | AnswerRow | PromptRow, tokenizer: PreTrainedTokenizerBase) -> Iterator[str]:

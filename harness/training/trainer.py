@@ -7,6 +7,7 @@ import gc
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -76,7 +77,7 @@ def fit(
         start: an adapter on it that is trained on; None trains a new one.
         callbacks: further Trainer callbacks, run after the harness's own.
     """
-    with _library_bars_off():
+    with _quiet_libraries():
         job = _prepare(recipe, base_path, work_dir, start, callbacks)
     whole = keeps_all_it_trains(job.trainer.model)
     checkpoint = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR) if whole else None
@@ -85,7 +86,7 @@ def fit(
     clock = _Stopwatch(work_dir / "duration_s.txt")
     job.trainer.args.load_best_model_at_end &= whole
     try:
-        with contextlib.closing(job.progress), clock, labelled_positions_only():
+        with _quiet_libraries(), contextlib.closing(job.progress), clock, labelled_positions_only():
             job.trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except KeyboardInterrupt:
         last = last_complete_checkpoint(work_dir / CHECKPOINTS_DIR) if whole else None
@@ -99,7 +100,7 @@ def fit(
         check_trained(job.trainer.model, job.start, recipe.by_trl.advice, state)
         best = None if whole else job.trainer.state.best_model_checkpoint
         initial = work_dir / INITIAL_DIR if recipe.is_converted and start is None else None
-        with _library_bars_off():
+        with _quiet_libraries():
             save(job.trainer.model, recipe, Path(base_path), adapter_dir, initial=initial, best=best, state=state)
     history = job.trainer.state.log_history
     further = (
@@ -190,8 +191,9 @@ def _trained_on(model: Any, adapter: Path, base: Path) -> Any:
 
 
 @contextlib.contextmanager
-def _library_bars_off() -> Iterator[None]:
-    """The libraries draw a bar for each small thing they do, on a terminal or not; training has one of its own."""
+def _quiet_libraries() -> Iterator[None]:
+    """The libraries draw a bar for each small thing they do, on a terminal or not, and tell whoever listens what others of them
+    will be called; training has a bar of its own."""
     import datasets
     from transformers.utils import logging as transformers_logging
 
@@ -200,7 +202,9 @@ def _library_bars_off() -> Iterator[None]:
     datasets.disable_progress_bars()
     transformers_logging.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         if datasets_shown:
             datasets.enable_progress_bars()

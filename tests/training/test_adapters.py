@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 from harness.errors import RecipeError
 from harness.models.loading import LoadOptions, load_model
 from harness.training import Recipe, train
+from harness.training.configs import trainer_config
 from harness.training.trainer import fit
 
 OPTIONS = LoadOptions("float32", "cpu")
@@ -122,3 +123,15 @@ def test_all_weights_are_trained_into_a_model_like_the_base(
     assert float((after - before).abs().max()) > 1e-3
     again = train(recipe, base_path=str(learner_dir), base_digest="b", cache_dir=tmp_path / "cache")
     assert (again.from_cache, again.digest) == (True, made.digest)
+
+
+def test_a_prefix_is_not_trained_with_forwards_that_leave_out_its_cache(
+    make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    """As TRL would by default."""
+    peft = {"peft_type": "PREFIX_TUNING", "num_virtual_tokens": 3}
+    recipe = make_recipe(peft=peft).model_copy(update={"trainer": {}})
+    told = trainer_config(recipe, tmp_path, torch.device("cpu"), torch.float32)
+    assert not told.activation_checkpointing
+    plain = recipe.model_copy(update={"peft": {"r": 2}})
+    assert trainer_config(plain, tmp_path, torch.device("cpu"), torch.float32).activation_checkpointing

@@ -42,7 +42,9 @@ ALL_WAYS = [
     for name, launch in WAYS.items()
 ]
 AS_CLOSE = 1e-3
-GENTLE = {"learning_rate": 0.001}  # ZeRO-3 trains the adapter in the precision of the base, whose steps are coarse
+GENTLE = {
+    "learning_rate": 0.001
+}  # where started processes compute in bfloat16, what larger steps round otherwise adds up
 
 
 def trained(recipe: Recipe, base: Path, cache: Path) -> TrainedAdapter:

@@ -200,6 +200,7 @@ def test_pairs_serve_where_answers_are_judged_one_by_one(recipe_of: Any, tiny_mo
         ("sft", {"peft": {"peft_type": "LORRA"}}, "peft.peft_type is 'LORRA'.*did you mean 'LORA'"),
         ("sft", {"peft": {"peft_type": "lora"}}, "peft.peft_type is 'lora'.*did you mean 'LORA'"),
         ("sft", {"peft": {"init_lora_weights": "eva"}}, "starts by activations of the base"),
+        ("sft", {"peft": {"peft_type": "PREFIX_TUNING"}, "trainer": {"gradient_checkpointing": True}}, "does without"),
         ("sft", {"peft": {"peft_type": "XLORA"}}, "what was trained is lost"),
         ("sft", {"peft": "none", "quantization": "nf4"}, "packs the base's weights"),
         ("sft", {"trainer": {"completion_only_loss": False, "assistant_only_loss": True}}, "say otherwise"),
@@ -223,7 +224,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_loaded(
         ("return None", "returned None .NoneType. for 2 answers"),
         ("return 0.5", "returned 0.5 .float. for 2 answers"),
         ("return [0.5]", r"returned \[0.5\] .list. for 2 answers"),
-        ("return ['good', 'bad']", "for 2 answers"),
+        ("return ['good', 'bad']", "returned .*for 2 answers"),
         ("return [columns['gold'] for _ in completions]", r"raised KeyError: 'gold' \(.*odd_.*.py:2\)"),
     ],
 )

@@ -12,7 +12,7 @@ from small_recipe import MakeRecipe
 from transformers import AutoTokenizer, TrainerCallback
 
 from harness.training import Recipe
-from harness.training.showing import shown_rows
+from harness.training.showing import GENERATED, shown_rows
 from harness.training.trainer import fit
 
 STEPS = {"max_steps": 1, "eval_strategy": "no", "eval_steps": None}
@@ -127,3 +127,13 @@ def test_rows_are_shown_as_the_model_reads_them(
     recipe = make_recipe(method=method, data={"train": {"path": "rows.jsonl"}}, trainer=STEPS, **more)
     text = "\n".join(shown_rows(recipe, AutoTokenizer.from_pretrained(tiny_model_dir), 3))
     assert [part for part in shown if part not in text] == []
+
+
+def test_of_self_play_it_is_shown_that_the_worse_answer_is_yet_to_come(
+    make_recipe: MakeRecipe, tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"prompt": "2+2?", "completion": "4"}))
+    recipe = make_recipe(method="dpo", data={"train": {"path": "rows.jsonl", "rejected": "generated"}}, trainer=STEPS)
+    shown = list(shown_rows(recipe, AutoTokenizer.from_pretrained(tiny_model_dir), 1))
+    assert "[[4<|im_end|>]]" in shown[-2]
+    assert shown[-1] == f"worse: {GENERATED}"
