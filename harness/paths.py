@@ -77,9 +77,7 @@ def read_file(path: Path, error: type[AssayError], remedy: str, *, most_bytes: i
             longer.
     """
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            raise error(f"{path} cannot be read: it is no file, but a pipe or a device", remedy)
+        refuse_endless(path, error, remedy)
         with path.open("rb") as stream:
             data = stream.read(most_bytes + 1)
     except FileNotFoundError as exc:
@@ -89,6 +87,18 @@ def read_file(path: Path, error: type[AssayError], remedy: str, *, most_bytes: i
     if len(data) > most_bytes:
         raise error(f"{path} is longer than {show_size(most_bytes)}, and is not read", remedy)
     return data
+
+
+def refuse_endless(path: Path, error: type[AssayError], remedy: str) -> None:
+    """Refuse what has no end, or may never give its first byte.
+
+    Raises:
+        AssayError: of the type `error`; it is a pipe, a socket or a device.
+        OSError: there is none.
+    """
+    kind = path.stat().st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise error(f"{path} cannot be read: it is no file, but a pipe or a device", remedy)
 
 
 def read_text_file(
@@ -161,10 +171,10 @@ def parse_size(text: str, name: str) -> int:
     """
     found = _FORM.fullmatch(text.strip())
     power = "BKMGT".index((found[2] or "G").upper()) if found else 0
-    size = math.floor(float(found[1]) * 1024**power) if found else 0
-    if size <= 0:
+    size = float(found[1]) * 1024**power if found else 0
+    if not 1 <= size < math.inf:
         raise ConfigError(f"{name}={text} is not a size", "write a number of GiB (4, 0.5), or one with a unit: 500MiB")
-    return size
+    return math.floor(size)
 
 
 def show_size(size_bytes: int) -> str:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, WithJsonSchema, create_model
 from harness.config.base import Section, objection
 from harness.errors import nearest
 from harness.models.adapters.kind import REFUSED, change_of_base
+from harness.training.bounds import out_of_bounds
 from harness.training.installed import Types, accepts, compared_with, declared_fields, peft_configs, type_names
 from harness.training.launch import RESERVED as LAUNCH
 from harness.training.methods import API_JOB, ApiMethod, Method, TrlMethod
@@ -199,6 +200,8 @@ def _fitting(
             raise objection("", f"{owner} takes {type_names(types)}")
         if said := objecting(name, value):
             raise objection(*said)
+        if (instead := out_of_bounds(name, value)) is not None:
+            raise objection("", instead)
         return value
 
     return check_value

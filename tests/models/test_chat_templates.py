@@ -64,7 +64,7 @@ def tokenizer() -> PreTrainedTokenizerBase:
 
 LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
 TREE = "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(100) }}"
-WRAPS = "{{ ('a ' * 20000000) | wordwrap(1) }}"
+PRINTS = "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}"
 CALLS_ITSELF = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"
 NESTS = "{% set all = namespace(x=[]) %}{% for i in range(9999) %}{% set all.x = [all.x] %}{% endfor %}{{ all.x }}"
 
@@ -74,21 +74,23 @@ NESTS = "{% set all = namespace(x=[]) %}{% for i in range(9999) %}{% set all.x =
     [
         (LOOPS, "takes more than 0.2 s"),
         (TREE, "takes more than 0.2 s"),
-        (WRAPS, "takes more than 0.2 s"),
+        (PRINTS, "takes more than 0.2 s"),
         ("{{ 'a' * 10000000000000 }}", "asks for more than 1.0 GiB"),
         ("{{ '%0*d' % (10000000000000, 1) }}", "asks for more than 1.0 GiB"),
         ("{{ messages[0]['content'].ljust(10000000000000) }}", "asks for more than 1.0 GiB"),
         (CALLS_ITSELF, "calls itself"),
         (NESTS, "calls itself"),
         ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "calls itself"),
-        ("{{ 'a' * 20000000 }}", "writes 20,000,000 characters"),
+        ("{{ 'a' * 70000 }}", "writes 70,000 characters"),
     ],
 )
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts a process's memory")
 def test_a_template_that_would_not_end_is_refused(
     tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch, template: str, told: str
 ) -> None:
-    monkeypatch.setattr(chat_templates, "_LONGEST_S", 0.2)
+    if "takes" in told:
+        monkeypatch.setattr(chat_templates, "_LONGEST_S", 0.2)
+    monkeypatch.setattr(chat_templates, "_MOST_CHARACTERS", 1 << 16)
     with pytest.raises(ModelError, match=told) as refused:
         render_turns(tokenizer, [{"role": "user", "content": "Hello."}], template=template)
     assert "saved beside the adapter" in refused.value.problem
