@@ -222,6 +222,6 @@ def test_what_unpacks_to_more_than_the_limit_is_refused(
 def test_a_file_that_fits_in_no_memory_is_refused_unread(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with path.open("wb") as file:
-        file.truncate(1 << 44)  # without a block on the disk
-    with pytest.raises(DataError, match=r"holds 16\.0 TiB, and .* of memory are free"):
+        file.truncate(1 << 43)  # without a block on the disk
+    with pytest.raises(DataError, match=r"holds 8\.0 TiB, and .* of memory are free"):
         read_records(path)

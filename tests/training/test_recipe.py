@@ -61,7 +61,7 @@ def test_exponent_without_a_dot_is_a_number_as_in_yaml_1_2(tmp_path: Path) -> No
         ("max_steps: 5", "max_steps: lots", ["trainer.max_steps is 'lots' (str)"]),
         ("r: 8", "r: 1000000000000", ["peft.r is 1000000000000", "give at most 65,536"]),
         ("r: 8", "r: 0", ["peft.r is 0", "above 0"]),
-        ("r: 8", "lora_alpha: .nan", ["peft.lora_alpha is nan", "give a number"]),
+        ("max_steps: 5", "weight_decay: .nan", ["trainer.weight_decay is nan", "give a number"]),
         ("r: 8", "lora_alpha: -16", ["peft.lora_alpha is -16", "0 or more"]),
         ("max_steps: 5", "max_length: -5", ["trainer.max_length is -5", "above 0"]),
         ("max_steps: 5", "per_device_train_batch_size: 0", ["per_device_train_batch_size is 0", "above 0"]),
