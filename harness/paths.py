@@ -69,6 +69,19 @@ def usable_directory(path: Path, what: str, remedy: str, error: type[AssayError]
     return path
 
 
+def refuse_unusable(path: Path, what: str, remedy: str, error: type[AssayError] = ConfigError) -> None:
+    """The same, found out without making anything.
+
+    Raises:
+        AssayError: as of `usable_directory`.
+    """
+    nearest = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    if not nearest.is_dir():
+        raise error(f"{path} cannot be {what}: {nearest} is no directory", remedy)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise error(f"{path} cannot be {what}: {nearest} may not be written to", remedy)
+
+
 def read_file(path: Path, error: type[AssayError], remedy: str, *, most_bytes: int) -> bytes:
     """The bytes of a file.
 

@@ -16,7 +16,7 @@ import pytest
 
 from harness.errors import AssayError, Complaints, ConfigError, printable
 from harness.json_files import kept_json
-from harness.paths import CACHE_VARIABLE, cache_dir, usable_directory, write_atomic
+from harness.paths import CACHE_VARIABLE, cache_dir, refuse_unusable, write_atomic
 from harness.plugin.notices import Notices
 from harness.plugin.options import read_settings
 from harness.runs.ids import new_run_id
@@ -235,7 +235,7 @@ class State:
         Raises:
             AssayError: the reports directory, or the cache, cannot be used.
         """
-        usable_directory(self.settings.reports_dir, "the reports directory", "name another by --reports-dir")
+        refuse_unusable(self.settings.reports_dir, "the reports directory", "name another by --reports-dir")
         with self._opening():
             pass
 

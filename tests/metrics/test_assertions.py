@@ -142,7 +142,7 @@ def test_a_digest_without_assertions_is_as_ever(tmp_path: Path) -> None:
     assert task(tmp_path, ["rougeL"]).digest == "a9fcdc2e522947714180ff68b38dcdbfce7886125a9ce1b1acf94c7d5c9aaf6b"
 
 
-@pytest.mark.parametrize("pattern", [r"(a+)+$", r"^(\w+\s?)*$", r"(.*a){25}!"])
+@pytest.mark.parametrize("pattern", [r"(a|aa)+$", r"(a|a?)+$", r"(a|aa|aaa)+$"])
 def test_an_expression_that_is_never_done_is_told(monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
     monkeypatch.setattr(assertions, "_LONGEST_S", 0.05)
     with pytest.raises(TaskError, match=r"takes more than 0\.05 s on an answer of 201 characters"):
