@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
@@ -61,6 +64,30 @@ def computing_within(longest_s: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, rest_s)
         signal.signal(signal.SIGVTALRM, before)
+
+
+@contextmanager
+def in_memory(more_bytes: int) -> Iterator[None]:
+    """Raises `MemoryError` where what is inside asks for so many bytes more than the process has now. For what can ask for any
+    amount in one step, which no signal stops.
+
+    It is a limit on the process, so only the main thread sets it, and only where the system counts (Linux): elsewhere it is
+    not bounded.
+    """
+    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    import resource
+
+    before, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_bytes().split()[0])
+    most = pages * os.sysconf("SC_PAGE_SIZE") + more_bytes
+    set_before = [limit for limit in (before, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min([most, *set_before]), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, hard))
 
 
 class _OverrunError(BaseException):

@@ -69,6 +69,19 @@ def usable_directory(path: Path, what: str, remedy: str, error: type[AssayError]
     return path
 
 
+def refuse_unusable(path: Path, what: str, remedy: str, error: type[AssayError] = ConfigError) -> None:
+    """The same, found out without making anything.
+
+    Raises:
+        AssayError: as of `usable_directory`.
+    """
+    nearest = next(one for one in (path, *path.parents) if os.path.lexists(one))
+    if not nearest.is_dir():
+        raise error(f"{path} cannot be {what}: {nearest} is no directory", remedy)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise error(f"{path} cannot be {what}: {nearest} may not be written to", remedy)
+
+
 def read_file(path: Path, error: type[AssayError], remedy: str, *, most_bytes: int) -> bytes:
     """The bytes of a file.
 
@@ -77,9 +90,7 @@ def read_file(path: Path, error: type[AssayError], remedy: str, *, most_bytes: i
             longer.
     """
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
-            raise error(f"{path} cannot be read: it is no file, but a pipe or a device", remedy)
+        refuse_endless(path, error, remedy)
         with path.open("rb") as stream:
             data = stream.read(most_bytes + 1)
     except FileNotFoundError as exc:
@@ -89,6 +100,18 @@ def read_file(path: Path, error: type[AssayError], remedy: str, *, most_bytes: i
     if len(data) > most_bytes:
         raise error(f"{path} is longer than {show_size(most_bytes)}, and is not read", remedy)
     return data
+
+
+def refuse_endless(path: Path, error: type[AssayError], remedy: str) -> None:
+    """Refuse what has no end, or may never give its first byte.
+
+    Raises:
+        AssayError: of the type `error`; it is a pipe, a socket or a device.
+        OSError: there is none.
+    """
+    kind = path.stat().st_mode
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise error(f"{path} cannot be read: it is no file, but a pipe or a device", remedy)
 
 
 def read_text_file(
@@ -161,10 +184,10 @@ def parse_size(text: str, name: str) -> int:
     """
     found = _FORM.fullmatch(text.strip())
     power = "BKMGT".index((found[2] or "G").upper()) if found else 0
-    size = math.floor(float(found[1]) * 1024**power) if found else 0
-    if size <= 0:
+    size = float(found[1]) * 1024**power if found else 0
+    if not 1 <= size < math.inf:
         raise ConfigError(f"{name}={text} is not a size", "write a number of GiB (4, 0.5), or one with a unit: 500MiB")
-    return size
+    return math.floor(size)
 
 
 def show_size(size_bytes: int) -> str:

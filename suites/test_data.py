@@ -9,6 +9,16 @@ from harness.checks import data
 
 pytestmark = pytest.mark.data
 
+PROMPTS_ONLY = "the rows are prompts, which are answered while training"
+NOTHING_HELD_OUT = "nothing is held out: the data have no validation part, and assay.yaml no task of its own"
+NO_LABELS = "the answers are no labels"
+NO_PAIRS = "the rows are no pairs of a better and a worse answer"
+NO_PREFERENCES = "the rows say nothing of which answers are preferred"
+NO_SCORES = "the rows bring no scores of a better and a worse answer"
+NO_LENGTHS = "the rows say nothing of which answers are preferred, or all answers are of one length"
+FEW_PAIRS = "too few pairs of a better and a worse answer are held out, or trained on"
+UNMARKED = "no rows are marked as wanted or not"
+
 
 def test_rows_can_be_read(training_data, gate):
     gate(data.rows_can_be_read(training_data))
@@ -31,10 +41,7 @@ def test_rows_can_be_rendered(row_lengths, gate):
 
 
 def test_answers_are_whole(training_data, data_rules, gate):
-    check = data.answers_are_whole(training_data, data_rules.broken_answers)
-    if check is None:
-        pytest.skip("the rows are prompts, which are answered while training")
-    gate(check)
+    gate(data.answers_are_whole(training_data, data_rules.broken_answers), otherwise=PROMPTS_ONLY)
 
 
 def test_rows_are_not_repeated(training_data, data_rules, gate):
@@ -46,26 +53,23 @@ def test_rows_differ(training_data, data_rules, gate):
 
 
 def test_held_out_rows_are_new(training_data, held_out_items, data_rules, gate):
-    check = data.held_out_rows_are_new(training_data, held_out_items, data_rules.leakage)
-    if check is None:
-        pytest.skip("nothing is held out: the data have no validation part, and assay.yaml no task of its own")
-    gate(check)
+    gate(data.held_out_rows_are_new(training_data, held_out_items, data_rules.leakage), otherwise=NOTHING_HELD_OUT)
 
 
 def test_held_out_rows_differ(training_data, held_out_items, data_rules, gate):
     similarity = data_rules.similarity
-    check = data.held_out_rows_differ(training_data, held_out_items, data_rules.near_leakage, similarity=similarity)
-    if check is None:
-        pytest.skip("nothing is held out: the data have no validation part, and assay.yaml no task of its own")
-    gate(check)
+    gate(
+        data.held_out_rows_differ(training_data, held_out_items, data_rules.near_leakage, similarity=similarity),
+        otherwise=NOTHING_HELD_OUT,
+    )
 
 
 def test_evaluation_sets_are_not_trained_on(training_data, items_in_use, data_rules, gate):
     limit = data_rules.contamination
-    check = data.evaluation_sets_are_not_trained_on(training_data, items_in_use, limit, ngram=data_rules.ngram)
-    if check is None:
-        pytest.skip("no evaluation set is in use")
-    gate(check)
+    gate(
+        data.evaluation_sets_are_not_trained_on(training_data, items_in_use, limit, ngram=data_rules.ngram),
+        otherwise="no evaluation set is in use",
+    )
 
 
 def test_rows_fit_max_length(row_lengths, data_rules, gate):
@@ -85,10 +89,7 @@ def test_no_secrets(training_data, data_rules, gate):
 
 
 def test_labels_are_balanced(training_data, held_out_items, data_rules, gate):
-    check = data.labels_are_balanced(training_data, held_out_items, data_rules.label_balance)
-    if check is None:
-        pytest.skip("the answers are no labels")
-    gate(check)
+    gate(data.labels_are_balanced(training_data, held_out_items, data_rules.label_balance), otherwise=NO_LABELS)
 
 
 def test_labels_agree(training_data, data_rules, gate):
@@ -99,54 +100,36 @@ def test_labels_agree(training_data, data_rules, gate):
 
 
 def test_json_answers_parse(training_data, data_rules, gate):
-    check = data.json_answers_parse(training_data, data_rules.invalid_json)
-    if check is None:
-        pytest.skip("no answers promise JSON")
-    gate(check)
+    gate(data.json_answers_parse(training_data, data_rules.invalid_json), otherwise="no answers promise JSON")
 
 
 def test_pairs_differ(training_data, data_rules, gate):
-    check = data.pairs_differ(training_data, data_rules.identical_pairs)
-    if check is None:
-        pytest.skip("the rows are no pairs of a better and a worse answer")
-    gate(check)
+    gate(data.pairs_differ(training_data, data_rules.identical_pairs), otherwise=NO_PAIRS)
 
 
 def test_preferences_agree(training_data, data_rules, gate):
-    check = data.preferences_agree(training_data, data_rules.contradictions)
-    if check is None:
-        pytest.skip("the rows say nothing of which answers are preferred")
-    gate(check)
+    gate(data.preferences_agree(training_data, data_rules.contradictions), otherwise=NO_PREFERENCES)
 
 
 def test_scores_agree(training_data, data_rules, gate):
-    check = data.scores_agree(training_data, data_rules.inverted_scores, data_rules.tied_scores)
-    if check is None:
-        pytest.skip("the rows bring no scores of a better and a worse answer")
-    gate(check)
+    gate(data.scores_agree(training_data, data_rules.inverted_scores, data_rules.tied_scores), otherwise=NO_SCORES)
 
 
 def test_length_does_not_tell(training_data, data_rules, gate):
-    check = data.length_bias(training_data, data_rules.longer_preferred)
-    if check is None:
-        pytest.skip("the rows say nothing of which answers are preferred, or all answers are of one length")
-    gate(check)
+    gate(data.length_bias(training_data, data_rules.longer_preferred), otherwise=NO_LENGTHS)
 
 
 def test_preferences_are_not_swapped(training_data, data_rules, gate):
     learnt = data.learn_preferences(training_data)
     if learnt is None:
-        pytest.skip("the rows say nothing of which answers are preferred")
+        pytest.skip(NO_PREFERENCES)
     if learnt.obstacle:
         pytest.skip(learnt.obstacle)
     gate(data.preferences_are_not_swapped(learnt, data_rules.swapped_pairs))
 
 
 def test_held_out_pairs_agree(training_data, gate):
-    check = data.held_out_pairs_agree(training_data)
-    if check is None:
-        pytest.skip("too few pairs of a better and a worse answer are held out, or trained on")
-    gate(check)
+    gate(data.held_out_pairs_agree(training_data), otherwise=FEW_PAIRS)
 
 
 def test_judge_prefers_the_chosen(judged_pairs, gate):
@@ -154,7 +137,4 @@ def test_judge_prefers_the_chosen(judged_pairs, gate):
 
 
 def test_wanted_and_unwanted_are_balanced(training_data, data_rules, gate):
-    check = data.answers_are_balanced(training_data, data_rules.kto_balance)
-    if check is None:
-        pytest.skip("no rows are marked as wanted or not")
-    gate(check)
+    gate(data.answers_are_balanced(training_data, data_rules.kto_balance), otherwise=UNMARKED)

@@ -10,6 +10,7 @@ from harness.checks import overfitting
 
 pytestmark = pytest.mark.overfitting
 
+FEW_LENGTHS = "too few held-out pairs whose better answer is the shorter one, or too few others"
 TOO_SHORT = "the answers are too short to tell remembering from being right"
 FEW_OF_THEIR_OWN = (
     "too few rows are measured whose answers have words of their own to find a small share that is known by heart; a larger "
@@ -29,33 +30,33 @@ def test_validation_loss_has_not_risen_past_its_minimum(training_points, margins
 
 
 def test_preferences_hold_on_validation_rows(preference_history, overfitting_rules, gate):
-    accuracy = overfitting.held_out_accuracy(preference_history, overfitting_rules.preference_accuracy)
-    if accuracy is None:
-        pytest.skip(_not_evaluated(preference_history, "pairs"))
-    gate(accuracy)
+    gate(
+        overfitting.held_out_accuracy(preference_history, overfitting_rules.preference_accuracy),
+        otherwise=_not_evaluated(preference_history, "pairs"),
+    )
 
 
 def test_preferences_are_as_right_in_validation_as_in_training(preference_history, overfitting_rules, gate):
-    gap = overfitting.accuracy_gap(preference_history, overfitting_rules.preference_gap)
-    if gap is None:
-        pytest.skip(_not_evaluated(preference_history, "pairs"))
-    gate(gap)
+    gate(
+        overfitting.accuracy_gap(preference_history, overfitting_rules.preference_gap),
+        otherwise=_not_evaluated(preference_history, "pairs"),
+    )
 
 
 def test_wanted_validation_answers_gain(preference_history, overfitting_rules, gate):
     margin = overfitting.held_out_margin(preference_history)
-    if margin is None:
-        pytest.skip(_not_evaluated(preference_history, "answers that are wanted or not"))
-    gate(margin.at_least(overfitting_rules.held_out_margin))
+    gate(
+        margin and margin.at_least(overfitting_rules.held_out_margin),
+        otherwise=_not_evaluated(preference_history, "answers that are wanted or not"),
+    )
 
 
 def test_validation_prompts_earn_more_too(preference_history, overfitting_rules, gate):
     share = overfitting.held_out_reward(preference_history)
-    if share is None:
-        pytest.skip(
-            f"{_not_evaluated(preference_history, 'prompts')}, or no rise of the reward between two evaluations"
-        )
-    gate(share.at_least(overfitting_rules.held_out_reward))
+    gate(
+        share and share.at_least(overfitting_rules.held_out_reward),
+        otherwise=f"{_not_evaluated(preference_history, 'prompts')}, or no rise of the reward between two evaluations",
+    )
 
 
 def test_held_out_pairs_are_told_apart(pair_preferences, overfitting_rules, gate):
@@ -72,10 +73,7 @@ def test_reward_model_tells_held_out_pairs_apart(reward_margins, overfitting_rul
 
 
 def test_reward_model_does_not_follow_length(reward_margins, overfitting_rules, gate):
-    bias = overfitting.length_bias(reward_margins, overfitting_rules.length_bias)
-    if bias is None:
-        pytest.skip("too few held-out pairs whose better answer is the shorter one, or too few others")
-    gate(bias)
+    gate(overfitting.length_bias(reward_margins, overfitting_rules.length_bias), otherwise=FEW_LENGTHS)
 
 
 def test_held_out_rows_are_as_likely_as_training_rows(recall, overfitting_rules, gate):
@@ -88,18 +86,17 @@ def test_held_out_rows_have_the_loss_that_training_logged(
     if training_history.summary is None:
         pytest.skip(f"{training_history.source} does not say whether prompts were learnt too")
     difference = overfitting.loss_as_logged(recall.held_out, training_data, training_history)
-    if difference is None:
-        pytest.skip(
-            f"{training_history.source} has no validation loss of the kept weights that is of whole single answers"
-        )
-    gate(difference.at_most(overfitting_rules.loss_as_logged))
+    gate(
+        difference and difference.at_most(overfitting_rules.loss_as_logged),
+        otherwise=f"{training_history.source} has no validation loss of the kept weights that is of whole single answers",
+    )
 
 
 def test_training_answers_are_not_recited(recall, overfitting_rules, gate):
-    excess = overfitting.verbatim_recall(recall.trained, recall.held_out, overfitting_rules.verbatim_recall)
-    if excess is None:
-        pytest.skip(TOO_SHORT)
-    gate(excess)
+    gate(
+        overfitting.verbatim_recall(recall.trained, recall.held_out, overfitting_rules.verbatim_recall),
+        otherwise=TOO_SHORT,
+    )
 
 
 def test_no_training_rows_are_known_by_heart(recall, training_data, overfitting_rules, gate):
@@ -110,10 +107,7 @@ def test_no_training_rows_are_known_by_heart(recall, training_data, overfitting_
 
 
 def test_training_answers_cannot_be_extracted(recall, overfitting_rules, gate):
-    excess = overfitting.extractable(recall.trained, recall.held_out, overfitting_rules.extractable)
-    if excess is None:
-        pytest.skip(TOO_SHORT)
-    gate(excess)
+    gate(overfitting.extractable(recall.trained, recall.held_out, overfitting_rules.extractable), otherwise=TOO_SHORT)
 
 
 def test_canaries_are_not_exposed(canaries, overfitting_rules, gate):

@@ -9,26 +9,30 @@ from harness.checks import training
 
 pytestmark = pytest.mark.training
 
+PLANLESS = "no recipe says how the learning rate was to run, or its schedule follows the loss"
+ENTROPIES = "entropies of sampled answers, or they were nearly certain before"
+GRADIENTS = "gradient norms of steps that had something to learn"
+
 
 def test_losses_and_gradients_are_finite(training_history, gate):
     if not training_history.points and not training_history.logged:
-        pytest.skip(f"{training_history.source} has no losses and no gradient norms")
+        pytest.skip(_no(training_history, "losses and no gradient norms"))
     gate(training.log_is_finite(training_history))
 
 
 def test_losses_are_no_zeros(training_history, gate):
-    losses = training.losses_are_not_zero(training_history)
-    if losses is None:
-        pytest.skip(_missing(training_history, "losses that are cross-entropies"))
-    gate(losses)
+    gate(
+        training.losses_are_not_zero(training_history),
+        otherwise=_missing(training_history, "losses that are cross-entropies"),
+    )
 
 
 def test_loss_has_its_scale(training_history, base, training_rules, gate):
     directory = None if base.is_served else base.directory
-    scale = training.loss_has_its_scale(training_history, directory, training_rules.loss_scale)
-    if scale is None:
-        pytest.skip(_missing(training_history, "losses that are cross-entropies"))
-    gate(scale)
+    gate(
+        training.loss_has_its_scale(training_history, directory, training_rules.loss_scale),
+        otherwise=_missing(training_history, "losses that are cross-entropies"),
+    )
 
 
 def test_loss_falls(training_losses, training_rules, gate):
@@ -53,81 +57,74 @@ def test_no_loss_jumps_high(training_losses, training_rules, gate):
 
 def test_gradients_do_not_explode(training_history, training_rules, gate):
     norm = training.largest_gradient(training_history)
-    if norm is None:
-        pytest.skip(f"{training_history.source} has no gradient norms")
-    gate(norm.at_most(training_rules.largest_gradient))
+    gate(norm and norm.at_most(training_rules.largest_gradient), otherwise=_no(training_history, "gradient norms"))
 
 
 def test_gradients_reach_the_adapter(training_history, training_rules, gate):
     norm = training.median_gradient(training_history)
-    if norm is None:
-        pytest.skip(f"{training_history.source} has no gradient norms of steps that had something to learn")
-    gate(norm.at_least(training_rules.median_gradient))
+    gate(norm and norm.at_least(training_rules.median_gradient), otherwise=_no(training_history, GRADIENTS))
 
 
 def test_learning_rate_keeps_to_its_plan(training_history, training_rules, gate):
     deviation = training.learning_rate_keeps_to_plan(training_history)
-    if deviation is None:
-        pytest.skip("no recipe says how the learning rate was to run, or its schedule follows the loss")
-    gate(deviation.at_most(training_rules.learning_rate_deviation))
+    gate(deviation and deviation.at_most(training_rules.learning_rate_deviation), otherwise=PLANLESS)
 
 
 def test_adapter_is_small(adapter_directory, base, training_rules, gate):
     share = training.trainable_share(adapter_directory, base.directory)
-    if share is None:
-        pytest.skip(f"{base.name} has no safetensors files to count parameters in")
-    gate(share.at_most(training_rules.trainable_share))
+    gate(
+        share and share.at_most(training_rules.trainable_share),
+        otherwise=f"{base.name} has no safetensors files to count",
+    )
 
 
 def test_rows_were_not_cut(training_history, training_rules, gate):
     share = training.truncated_share(training_history)
-    if share is None:
-        pytest.skip(f"{training_history.source} does not count rows")
-    gate(share.at_most(training_rules.truncated_share))
+    gate(share and share.at_most(training_rules.truncated_share), otherwise=_no(training_history, "counts of rows"))
 
 
 def test_answers_were_trained_on(training_history, training_rules, gate):
     share = training.masked_share(training_history)
-    if share is None:
-        pytest.skip(f"{training_history.source} does not count rows")
-    gate(share.at_most(training_rules.masked_share))
+    gate(share and share.at_most(training_rules.masked_share), otherwise=_no(training_history, "counts of rows"))
 
 
 def test_kept_weights_were_trained_long_enough(training_history, training_rules, gate):
     share = training.kept_share(training_history)
-    if share is None:
-        pytest.skip(f"{training_history.source} does not say how many steps were planned")
-    gate(share.at_least(training_rules.kept_share))
+    gate(
+        share and share.at_least(training_rules.kept_share), otherwise=_no(training_history, "number of planned steps")
+    )
 
 
 def test_what_its_method_logs_is_sound(preference_history, training_rules, gate, subtests):
     for quantity, rule in training.method_gates(preference_history, training_rules).items():
         with subtests.test(quantity):
-            if rule is None:
-                pytest.skip(_missing(preference_history, f"values of the {quantity}"))
-            gate(rule)
+            gate(rule, otherwise=_missing(preference_history, f"values of the {quantity}"))
 
 
 def test_preferred_answers_stay_likely(preference_history, training_rules, gate):
     fall = training.chosen_fall(preference_history)
-    if fall is None:
-        pytest.skip(_missing(preference_history, "log-probabilities of preferred answers"))
-    gate(fall.at_most(training_rules.chosen_logps_fall))
+    gate(
+        fall and fall.at_most(training_rules.chosen_logps_fall),
+        otherwise=_missing(preference_history, "log-probabilities of preferred answers"),
+    )
 
 
 def test_rewards_are_not_paid_for_length(preference_history, training_rules, gate):
     share = training.paid_for_length(preference_history)
-    if share is None:
-        pytest.skip(_missing(preference_history, "rewards and lengths of sampled answers"))
-    gate(share.at_most(training_rules.reward_by_length))
+    gate(
+        share and share.at_most(training_rules.reward_by_length),
+        otherwise=_missing(preference_history, "rewards and lengths of sampled answers"),
+    )
 
 
 def test_sampled_answers_keep_their_entropy(preference_history, training_rules, gate):
     left = training.entropy_left(preference_history)
-    if left is None:
-        pytest.skip(_missing(preference_history, "entropies of sampled answers, or they were nearly certain before"))
-    gate(left.at_least(training_rules.entropy_left))
+    gate(left and left.at_least(training_rules.entropy_left), otherwise=_missing(preference_history, ENTROPIES))
 
 
 def _missing(history, what):
     return f"{history.source} of {history.method.name} has too few {what}"
+
+
+def _no(history, what):
+    return f"{history.source} has no {what}"

@@ -138,6 +138,21 @@ def test_a_wrong_option_value_is_found_before_any_test(project: Project, argumen
     check_refused(project, project.run(*arguments), *said)
 
 
+def test_where_no_run_can_be_written_nothing_is_measured(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project.root / "taken").write_text("a file")
+    for where in ("taken", "taken/runs"):
+        check_refused(project, project.run(f"--reports-dir={where}"), f"{where} cannot be the reports directory")
+    (project.root / "cache" / "runs.lock").mkdir(parents=True)
+    monkeypatch.setenv("ASSAY_CACHE_DIR", str(project.root / "cache"))
+    check_refused(project, project.run(), "runs.lock cannot be locked", "ASSAY_CACHE_DIR")
+
+
+def test_what_ships_is_no_path(project: Project) -> None:
+    (project.root / "loop").symlink_to("loop")
+    project.write_tests("def test_ships(shipping, gate):\n    pass\n")
+    check_refused(project, project.run("--shipped=loop"), "--shipped='loop'", "no path that can be used")
+
+
 def test_a_device_that_is_not_there(project: Project) -> None:
     check_told(project, project.run("--device=abacus"), "--device=abacus cannot be used", "use auto, cpu, cuda")
 
@@ -187,6 +202,8 @@ def test_bad_data(project: Project, data: str | None, said: list[str]) -> None:
         ({**TASK, "max_tokens": 4}, ["unknown key 'max_tokens'", "max_new_tokens"]),
         ({k: v for k, v in TASK.items() if k != "data"}, ["tasks.pets: data is missing"]),
         (None, ["task 'pets': kind is missing"]),
+        ({**TASK, "max_new_tokens": 10**12}, ["max_new_tokens is 1000000000000", "of at most 1,000,000"]),
+        ({**TASK, "max_new_tokens": True}, ["max_new_tokens is True"]),
     ],
 )
 def test_a_wrong_task(project: Project, task: object, said: list[str]) -> None:

@@ -18,7 +18,7 @@ from harness.cli.completion import add_completion_command
 from harness.cli.export import add_export_command
 from harness.cli.init import add_init_command
 from harness.cli.merge import add_merge_command
-from harness.cli.runs import add_run_commands
+from harness.cli.runs import add_run_commands, positive
 from harness.cli.schema import add_schema_commands
 from harness.cli.serve import add_serve_command
 from harness.errors import AssayError, ConfigError
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--output", type=Path, help="copy the adapter, or the whole model, to this directory")
     train.add_argument(
         "--show",
-        type=int,
+        type=positive,
         metavar="ROWS",
         help="train nothing; show so many training rows as they are read, or sent",
     )

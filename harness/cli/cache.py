@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.engines.cache.upkeep import Holding
 
 _DAY_S = 24 * 3600
+_MOST_DAYS = 36_500
 _DIGEST_SHOWN = 12
 _NO_CACHE = "{path}: there is no answer cache yet"
 _REPAIR = "`assay cache verify --repair` keeps what is sound and drops the rest; the next run computes what is missing"
@@ -36,7 +37,7 @@ def add_cache_command(commands: Any) -> None:
     prune.add_argument(
         "--to", metavar="SIZE", help="drop those unused for longest until it is this small: 500MiB, 2GiB"
     )
-    prune.add_argument("--unused-for", metavar="DAYS", type=float, help="drop those not used for so long")
+    prune.add_argument("--unused-for", metavar="DAYS", type=_days, help="drop those not used for so long")
     prune.add_argument(
         "--model", metavar="DIGEST", help="drop those of a model, by the digest in stats or its beginning"
     )
@@ -47,6 +48,13 @@ def add_cache_command(commands: Any) -> None:
     )
     verify.add_argument("--repair", action="store_true", help="keep what is sound and drop the rest")
     verify.set_defaults(run=_verify)
+
+
+def _days(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text:.20} is no number of days: give one from 0 to {_MOST_DAYS:,}")
+    return number
 
 
 def _stats(arguments: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STORE_HELP = "where baselines are kept: a directory or a URL like s3://... (default: `store:` of assay.yaml, else {})"
 _LAST = 10
+_MOST = 1_000_000_000
 _COMPARE_EPILOG = "exits 0 without a regression, 1 with one, 2 where the runs cannot be found or compared"
 
 
@@ -81,8 +82,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
 def positive(text: str) -> int:
     """A number from 1 of the command line."""
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 1 on")
+    if not 1 <= number <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text:.20} is not a number from 1 to {_MOST:,}")
     return number
 
 

@@ -19,12 +19,19 @@ def add_serve_command(commands: Any) -> None:
     """Add `serve` to the commands of `assay`."""
     serve = commands.add_parser("serve", help="show the runs in a browser: list, filter, compare", epilog=_EPILOG)
     serve.add_argument("reports_dir", metavar="DIR", nargs="?", help="the runs (default: reports/)")
-    serve.add_argument("--port", type=int, default=_PORT, help=f"default: {_PORT}; 0 takes any free one")
+    serve.add_argument("--port", type=_port, default=_PORT, help=f"default: {_PORT}; 0 takes any free one")
     serve.add_argument(
         "--allow-promote", action="store_true", help="whoever opens the address printed may promote runs"
     )
     serve.add_argument("--store", help=STORE_HELP.format("with the runs"))
     serve.set_defaults(run=_serve)
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text:.20} is no port: they go from 0 to {(1 << 16) - 1}")
+    return number
 
 
 def _serve(arguments: argparse.Namespace) -> None:

@@ -108,7 +108,9 @@ def _entries(given: Any) -> Any:
 
 
 Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Tokens = Annotated[int, Field(ge=1, le=1_000_000)]
+"""Of one answer: no model writes as many."""
 Text = Annotated[str, Field(min_length=1)]
 Named = Annotated[Mapping[str, T], BeforeValidator(_entries)]
 """Entries under names that a person chose."""

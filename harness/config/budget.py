@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 
@@ -59,7 +60,7 @@ class Budget:
             ConfigError: it is neither, or an amount without prices.
         """
         found = _FORM.fullmatch(text.strip())
-        if found is None or not float(found[1]) > 0:
+        if found is None or not 0 < float(found[1]) < math.inf:
             raise ConfigError(f"--judge-budget={text} is no budget", "give a number of tokens, or dollars: 5USD")
         if found[2] is None:
             return cls(float(found[1]))

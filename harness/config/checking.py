@@ -157,8 +157,12 @@ def in_words(part: Mapping[str, Any]) -> str:
         return ", or ".join(in_words(one) for one in part["anyOf"])
     if choices := _choices(part):
         return f"one of: {', '.join(map(str, choices))}"
-    limits = [f"{words} {part[bound]:g}" for bound, words in _BOUNDS.items() if bound in part]
+    limits = [f"{words} {_number(part[bound])}" for bound, words in _BOUNDS.items() if bound in part]
     return " ".join([_KINDS.get(part.get("type", ""), "another value"), " and ".join(limits)]).strip()
+
+
+def _number(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
 
 
 def _choices(part: Mapping[str, Any]) -> list[Any]:

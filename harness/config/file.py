@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict, model_validator
 
-from harness.config.base import Count, Named, Section, TemplateArgs, Text
+from harness.config.base import Named, Section, TemplateArgs, Text, Tokens
 from harness.config.candidate import Candidate, beside
 from harness.config.checking import check, location
 from harness.config.policy import WaiverEntry, check_waivers
@@ -41,7 +41,7 @@ class ConfigFile(Section):
     """put before every conversation that brings no system prompt, to base and candidate alike"""
     reasoning: Text = AUTO
     """how thoughts are told from answers, as `--reasoning` takes it: auto, none, or what stands around them, OPEN,CLOSE"""
-    reasoning_tokens: Count = 2048
+    reasoning_tokens: Tokens = 2048
     """tokens that a thought may take, beside those of the answer"""
     recipe: Text | None = None
     """trained when no candidate is named: NAME of fixtures/recipes/NAME.yaml, or the path of a recipe"""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict, model_validator
 
-from harness.config.base import Count, Limit, Section, Text, objection
+from harness.config.base import Count, Limit, Section, Text, Tokens, objection
 from harness.config.budget import Prices
 from harness.config.decoding import Decoding
 from harness.config.options import Quantization
@@ -105,9 +105,9 @@ class Judging(Section):
     gold: Text = AUTO
     """pairs of which the better answer is known; `auto` is `llmbar` where the data directory has it, else
     `mini_judge`. Or a file of rows with instruction, output_1, output_2 and label (1, 2 or tie)"""
-    answer_tokens: Count = 256
+    answer_tokens: Tokens = 256
     """longest answer to an open instruction"""
-    reply_tokens: Count = 512
+    reply_tokens: Tokens = 512
     """longest reply of the judge, where it writes"""
     concurrency: Count = 8
     """requests to a server under way at once"""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.engines.requests import Message, Prompt, ScoreRequest
-from harness.errors import EngineError, ModelError
+from harness.errors import AssayError, EngineError, ModelError, first_line
+from harness.models.chat_templates import render_turns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -59,18 +60,22 @@ def render_chat(
     turns = [_turn(message, template) for message in messages]
 
     def render(offered: list[dict[str, Any]] | None) -> str:
-        return str(
-            tokenizer.apply_chat_template(turns, tools=offered, add_generation_prompt=open_ended, tokenize=False)
-        )
+        return render_turns(tokenizer, turns, tools=offered, open_ended=open_ended)
 
     try:
         text = render(schemas)
         ignored = schemas is not None and text == render(None)
-    except jinja2.TemplateError as exc:
-        roles = ", ".join(m.role for m in messages)
-        raise ModelError(
-            f"the chat template refuses roles ({roles}): {exc}", "change the system prompt or the turns"
-        ) from exc
+    except AssayError:
+        raise
+    except Exception as exc:  # a template is a program of someone else's: it may raise anything
+        faults = jinja2.TemplateSyntaxError | jinja2.exceptions.SecurityError
+        if isinstance(exc, jinja2.TemplateError) and not isinstance(exc, faults):
+            roles = ", ".join(m.role for m in messages)
+            raise ModelError(
+                f"the chat template refuses roles ({roles}): {exc}", "change the system prompt or the turns"
+            ) from exc
+        problem = f"the chat template cannot be used: {type(exc).__name__}: {first_line(exc)}"
+        raise ModelError(problem, "correct it, or name another one: --template=FILE") from exc
     if ignored:
         raise ModelError(
             "field 'tools' would be lost: the base's chat template renders no tools",

@@ -14,6 +14,8 @@ from harness.json_files import load_json, read_json
 from harness.metrics.base import Metric
 from harness.paths import user_path
 
+_LONGEST_S = 5.0
+
 Holds = Callable[[Generation], bool]
 
 
@@ -99,10 +101,30 @@ def _regex(pattern: str) -> Holds:
     import regex
 
     try:
-        compiled = regex.compile(pattern)
+        regex.compile(pattern)
     except regex.error as error:
         raise ValueError(f"correct the regular expression: {error}") from None
-    return lambda answer: compiled.search(answer.text.strip()) is not None
+    return lambda answer: search(pattern, answer.text.strip(), "regex") is not None
+
+
+def search(pattern: str, answer: str, named: str) -> Any:
+    """The first match of a person's regular expression in an answer; None where there is none.
+
+    Args:
+        named: the key that gives the expression.
+
+    Raises:
+        TaskError: it takes longer than anyone would wait.
+    """
+    import regex
+
+    try:
+        return regex.search(pattern, answer, timeout=_LONGEST_S)
+    except TimeoutError:
+        raise TaskError(
+            f"{named} {pattern!r} takes more than {_LONGEST_S:g} s on an answer of {len(answer):,} characters",
+            "write it without quantifiers within quantifiers: (a+)+ tries every way to divide a text",
+        ) from None
 
 
 def _schema(value: Any, root: Path) -> Mapping[str, Any]:

@@ -1,16 +1,25 @@
-"""The chat templates beside a tokenizer, wherever it keeps them."""
+"""The chat templates beside a tokenizer, wherever it keeps them, and what they make of turns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.errors import AdapterError
+from harness.bounded import computing_within, in_memory
+from harness.errors import AdapterError, AssayError, ModelError
 from harness.models.adapters.files import read_json
-from harness.paths import read_text_file
+from harness.paths import read_text_file, show_size
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _DEFAULT, _WITH_TOOLS = "default", "tool_use"
+_LONGEST_S = 5.0
+_MOST_BYTES = 1 << 30
+_MOST_CHARACTERS = 1 << 24
+"""More than any model reads; a template writes little beside the turns."""
 
 
 def read_chat_templates(directory: Path) -> dict[str, str]:
@@ -40,6 +49,60 @@ def read_chat_templates(directory: Path) -> dict[str, str]:
 def template_for(templates: Mapping[str, str], *, tools: bool) -> str | None:
     """The template that transformers takes for a conversation (`get_chat_template`); None where there is none."""
     return templates.get(_WITH_TOOLS if tools and _WITH_TOOLS in templates else _DEFAULT)
+
+
+def render_turns(
+    tokenizer: PreTrainedTokenizerBase,
+    turns: Sequence[Mapping[str, Any]],
+    *,
+    template: str | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    open_ended: bool = False,
+) -> str:
+    """What a chat template makes of turns. It is a program of someone else's, so it is bounded in time and memory.
+
+    Args:
+        template: in place of the tokenizer's own.
+        open_ended: ends in the opening of an answer.
+
+    Raises:
+        ModelError: it does not end, or asks for or writes more than any conversation takes.
+        Exception: whatever a template raises by itself.
+    """
+    try:
+        with computing_within(_LONGEST_S), in_memory(_MOST_BYTES):
+            rendered = tokenizer.apply_chat_template(
+                [dict(turn) for turn in turns],
+                **({"chat_template": template} if template is not None else {}),
+                tools=None if tools is None else [dict(tool) for tool in tools],
+                add_generation_prompt=open_ended,
+                tokenize=False,
+            )
+    except TimeoutError:
+        told = f"takes more than {_LONGEST_S:g} s for a conversation"
+    except MemoryError:
+        told = f"asks for more than {show_size(_MOST_BYTES)} of memory for a conversation"
+    except RecursionError:
+        told = "calls itself without end"
+    else:
+        text = str(rendered)
+        if len(text) <= _MOST_CHARACTERS + 2 * sum(len(str(turn)) for turn in turns):
+            return text
+        told = f"writes {len(text):,} characters for a conversation"
+    raise ModelError(
+        f"the chat template {_origin(tokenizer, template)} {told}: it is refused",
+        "correct the template, or name another one: --template=FILE (`template:` in assay.yaml)",
+    )
+
+
+def _origin(tokenizer: PreTrainedTokenizerBase, template: str | None) -> str:
+    """Where a template is from, for people."""
+    directory = Path(tokenizer.name_or_path)
+    with contextlib.suppress(AssayError):
+        found = read_chat_templates(directory)
+        if template is None and tokenizer.chat_template in (found, found.get(_DEFAULT)):
+            return f"in {directory}"
+    return "that was saved beside the adapter, or chosen in place of the base's,"
 
 
 def _read(path: Path) -> str:

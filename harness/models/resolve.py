@@ -13,9 +13,12 @@ from harness.models.adapters.files import read_adapter_config
 from harness.models.embedded import embedded_directory, ensure_embedded_model
 from harness.models.trainers.registry import as_peft, refusal
 from harness.models.weight_files import weight_map
+from harness.paths import show_size
 
-# Never a pickle: what the hub may hand us of a repository.
 _RESTORE = "restore the file from its source"
+_TEXTS = frozenset({".json", ".jinja", ".txt", ".model", ".yaml", ".md"})
+_MOST_TEXT_BYTES = 1 << 29
+# Never a pickle: what the hub may hand us of a repository.
 _SAFE_FILES = [
     "*.safetensors",
     "*.safetensors.index.json",
@@ -162,6 +165,8 @@ def _refuse_lfs_pointers(directory: Path, error: type[AssayError]) -> None:
     for path in stored:
         if not path.is_file():
             raise error(f"{path} is a link to a file that is not there, or no file", _RESTORE)
+        if path.suffix in _TEXTS and (size := path.stat().st_size) > _MOST_TEXT_BYTES:
+            raise error(f"{path} holds {show_size(size)}, which no model's configuration or tokenizer does", _RESTORE)
         if is_lfs_pointer(path):
             raise error(*lfs_pull(path))
 

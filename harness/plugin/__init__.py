@@ -144,6 +144,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     quiet_imports()
     state.clashes = clashes(session.config, gating)
     check_needs(state, gating)
+    if not (session.config.option.collectonly or state.complaints.noted):
+        with state.complaints.noting():
+            state.check_places()
     state.running = {suite_of(item) for item in gating}
     for fault in state.policy.check(state.suites):
         with state.complaints.noting(state.settings.config.file.name):

@@ -69,7 +69,7 @@ def finish_run(state: State, session: pytest.Session) -> None:
         state.run_directory = state.writer().finish(
             manifest, state.verdicts, status, training=_first(processes, "training_document")
         )
-    except AssayError as exc:
+    except (AssayError, OSError) as exc:
         state.write_error = str(exc)
         session.exitstatus = max(session.exitstatus, pytest.ExitCode.TESTS_FAILED)
 

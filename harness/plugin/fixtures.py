@@ -221,7 +221,8 @@ def compare_shipped(assay: Session, shipped: Subject) -> Callable[..., Compariso
 def gate(request: pytest.FixtureRequest) -> Gate:
     """`gate(rule, severity=None)`: decide it, record the verdict, and fail the test where it does not pass.
 
-    `severity="critical"` blocks, `"supporting"` blocks unless waived, `"advisory"` is told and never blocks.
+    `severity="critical"` blocks, `"supporting"` blocks unless waived, `"advisory"` is told and never blocks. A rule that is
+    None, as of a check that does not apply, skips the test: `otherwise=` says why.
 
     Example:
         def test_answers_stay_short(compare, gate):

@@ -62,10 +62,17 @@ class Gate:
         self._reported = 0
         self._named: Counter[tuple[str, str]] = Counter()
 
-    def __call__(self, rule: Gateable | None, *, severity: Severity | None = None) -> Verdict:
+    def __call__(
+        self,
+        rule: Gateable | None,
+        *,
+        severity: Severity | None = None,
+        otherwise: str = "the check does not apply to these data",
+    ) -> Verdict:
         """Decide, record and enforce. None, which a check is that does not apply, skips the test.
 
         Args:
+            otherwise: why the test is skipped where the rule is None.
             severity: `critical` blocks, `supporting` blocks unless waived, `advisory` is told and never blocks; what
                 `severities:` of assay.yaml says of the gate comes before.
 
@@ -83,7 +90,7 @@ class Gate:
         if severity is not None and severity not in get_args(Severity):
             raise ConfigError(f"gate(severity={severity!r})", nearest(str(severity), get_args(Severity)))
         if rule is None:
-            pytest.skip("the check does not apply to these data")
+            pytest.skip(otherwise)
         first = self._decide(rule, suite_of(self._node), severity or severity_by_default(self._node))
         against = self._baseline.against(rule) if self._baseline is not None and first.outcome != "error" else None
         second = [] if against is None else [self._decide(against, SUITE, first.severity)]

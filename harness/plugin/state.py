@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import AssayError, Complaints, printable
+from harness.errors import AssayError, Complaints, ConfigError, printable
 from harness.json_files import kept_json
-from harness.paths import cache_dir, write_atomic
+from harness.paths import CACHE_VARIABLE, cache_dir, refuse_unusable, write_atomic
 from harness.plugin.notices import Notices
 from harness.plugin.options import read_settings
 from harness.runs.ids import new_run_id
@@ -221,14 +221,35 @@ class State:
 
     def writer(self) -> RunWriter:
         """The run's writer; whichever process comes first makes the directory."""
-        from harness.locks import held
         from harness.runs import RunWriter
         from harness.runs.run import partial_path
 
         root = self.settings.reports_dir
-        with held(cache_dir() / "runs.lock", "opening its run"):
+        with self._opening():
             begun = partial_path(root, self.run_id).is_dir()
             return (RunWriter.open if begun else RunWriter.create)(root, self.run_id)
+
+    def check_places(self) -> None:
+        """Find out before anything is measured that its run could not be written.
+
+        Raises:
+            AssayError: the reports directory, or the cache, cannot be used.
+        """
+        refuse_unusable(self.settings.reports_dir, "the reports directory", "name another by --reports-dir")
+        with self._opening():
+            pass
+
+    @contextlib.contextmanager
+    def _opening(self) -> Iterator[None]:
+        from harness.locks import held
+
+        lock = cache_dir() / "runs.lock"
+        try:
+            with held(lock, "opening its run"):
+                yield
+        except OSError as exc:
+            problem = f"{lock} cannot be locked: {exc.strerror or exc}"
+            raise ConfigError(problem, f"remove it, or set {CACHE_VARIABLE} to another directory") from exc
 
     @contextlib.contextmanager
     def _progress(self, label: str) -> Iterator[AnswerBar]:

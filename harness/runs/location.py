@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError, first_line
-from harness.paths import show_size, write_atomic
+from harness.paths import refuse_endless, show_size, write_atomic
 from harness.runs.secrets import without_secrets
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -62,6 +62,7 @@ class Location:
         with self._explained(f"read ({name})"):
             try:
                 if not self.is_remote:
+                    refuse_endless(self.local / name, RunError, "restore the file, or remove it")
                     return (self.local / name).read_bytes()
                 files, path = self._file_system
                 return bytes(files.cat_file(f"{path}/{name}"))

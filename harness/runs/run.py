@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RunError, show
 from harness.json_files import read_json_object
 from harness.records import VERDICTS_SCHEMA, Manifest, Role, RunOutcome, RunStatus, Sample, Verdict, overall_outcome
+from harness.runs.codec import number
 from harness.runs.ids import is_run_id
 from harness.runs.samples import merge_parts, read_table, select, table_samples
 from harness.runs.upgrade import upgraded
@@ -104,7 +105,7 @@ def load_run(path: Path, *, partial: bool = False) -> Run:
         manifest=manifest,
         document=document,
         verdicts=verdicts,
-        training=_read_object(path / TRAINING) if (path / TRAINING).exists() else None,
+        training=_read_training(path / TRAINING) if (path / TRAINING).exists() else None,
     )
 
 
@@ -167,6 +168,29 @@ def _status(path: Path, status: object) -> RunStatus:
         case "running" if is_partial(path):
             return status
     raise RunError(f"{path / MANIFEST} has the status {status!r}", "a finished run is 'complete' or 'interrupted'")
+
+
+def _read_training(path: Path) -> dict[str, Any]:
+    """A training log whose points and best step are numbers: curves are drawn by them."""
+    document = _read_object(path)
+    points, summary = document.get("points") or [], document.get("summary")
+    if not isinstance(points, list):
+        raise RunError(f"{path}: points is {show(points)}, not a list", _REMAKE)
+    for nth, point in enumerate(points):
+        if not isinstance(point, dict) or point.get("step") is None:
+            raise RunError(f"{path}: points[{nth}] is {show(point)}, no point of a curve", _REMAKE)
+        for name, value in point.items():
+            _check_number(value, f"{path}: points[{nth}].{name}")
+    if isinstance(summary, dict):
+        _check_number(summary.get("best_step"), f"{path}: summary.best_step")
+    return document
+
+
+def _check_number(value: object, named: str) -> None:
+    try:
+        number(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RunError(f"{named} is {show(value)}, not a number", _REMAKE) from error
 
 
 def _read_verdicts(path: Path) -> tuple[Verdict, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 
 from harness.digests import digest_bytes
 from harness.errors import RunError
+from harness.json_files import load_json
 from harness.paths import cache_dir
 from harness.runs.codec import dump_json
 from harness.runs.ids import is_run_id
@@ -129,7 +129,7 @@ class Store:
         if data is None:
             return None
         try:
-            document = json.loads(data)
+            document = load_json(data)
             if document.pop("schema") != BASELINE_SCHEMA:
                 raise ValueError("another version of adapter-assay wrote it")
             if not is_run_id(document["run"]):

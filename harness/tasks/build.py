@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
 
-from harness.config.base import Count
+from harness.config.base import Tokens
 from harness.engines.requests import Prompt
 from harness.errors import TaskError
 from harness.metrics.base import Metric
@@ -49,7 +49,7 @@ G = TypeVar("G", bound=TargetGrader)
 class GeneratingKeys(ItemKeys):
     """How an answer is generated."""
 
-    max_new_tokens: Count | None = None
+    max_new_tokens: Tokens | None = None
     """cap on the answer's tokens"""
     stop: Texts = ()
     """texts that end the answer"""

@@ -15,6 +15,7 @@ from harness.config.base import Text, objection
 from harness.digests import digest_json
 from harness.engines.requests import Answer
 from harness.errors import TaskError, show
+from harness.metrics.assertions import search
 from harness.metrics.base import Metric
 from harness.metrics.classification import macro_f1, macro_precision, macro_recall
 from harness.metrics.words import SPACED, canonical
@@ -96,7 +97,7 @@ class ClassificationGrader(Generates):
         if self.read_label == "first_line":
             answer = answer.strip().partition("\n")[0]
         if self.label_pattern is not None:
-            found = regex.search(self.label_pattern, answer)
+            found = search(self.label_pattern, answer, "label_pattern")
             answer = (found[1] if found.re.groups else found[0]) or "" if found else ""
         return {_plain(label): label for label in self.labels}.get(_plain(answer))
 

@@ -19,6 +19,7 @@ from typing import IO
 from harness.digests import digest_file, digest_json
 from harness.errors import DataError
 from harness.json_files import read_json_object
+from harness.paths import show_size
 
 MAX_BYTES = 1 << 30
 """Most bytes that a packed file may hold."""
@@ -33,6 +34,8 @@ _AS_JSON_LINES = (
 )
 _SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})")
 _CHUNK_BYTES = 1 << 20
+_READ_TAKES = 3
+"""Times the size of a file: its bytes, its text, and its rows."""
 _GZIP, _ZSTD, _LFS = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"version https://git-lfs"
 _MARKS = (  # UTF-32 first: its mark begins as that of UTF-16 does
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -180,11 +183,26 @@ def _unpacked(path: Path) -> bytes:
                     return _bounded(path, stream.read)
             if head == _ZSTD:
                 return _bounded(path, _zstd(raw).read)
+            _refuse_beyond_memory(path)
             return raw.read()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path}: cannot be unpacked: {error}", "pack it again: it is cut short or damaged") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _refuse_beyond_memory(path: Path) -> None:
+    size = path.stat().st_size
+    if size <= MAX_BYTES:
+        return
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    if size * _READ_TAKES > free:
+        raise DataError(
+            f"{path}: holds {show_size(size)}, and {show_size(free)} of memory are free: rows are read whole",
+            "give fewer rows, or name a file of some of them",
+        )
 
 
 def _zstd(raw: IO[bytes]) -> IO[bytes]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.models.device import choose_device, choose_dtype
 from harness.training.configs import peft_config, share_of_step, trainer_config
-from harness.training.drawing import load_examples, load_rehearsal
+from harness.training.drawing import of_role, weighed_examples
 from harness.training.recipe import Recipe
 from harness.training.rewards import rewards_of
 
@@ -29,6 +29,5 @@ def check_ahead(recipe: Recipe, base_path: str) -> None:
     alone = recipe.model_copy(update={"launch": None})  # a configuration of several processes waits for the others
     trainer_config(alone, Path("checkpoints"), device, choose_dtype(device))
     peft_config(recipe, base_path)
-    train, validation = load_examples(recipe)
-    load_rehearsal(recipe)
-    rewards_of(recipe, [*train, *validation], _ANY_TOKEN)
+    drawn = weighed_examples(recipe)
+    rewards_of(recipe, [*of_role(drawn, "train"), *of_role(drawn, "validation")], _ANY_TOKEN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import NoneType
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, WithJsonSchema, create_model
 from harness.config.base import Section, objection
 from harness.errors import nearest
 from harness.models.adapters.kind import REFUSED, change_of_base
+from harness.training.bounds import out_of_bounds
 from harness.training.installed import Types, accepts, compared_with, declared_fields, peft_configs, type_names
 from harness.training.launch import RESERVED as LAUNCH
 from harness.training.methods import API_JOB, ApiMethod, Method, TrlMethod
@@ -55,13 +55,6 @@ _NEEDS_ACTIVATIONS = (
 # Initialisations that PEFT takes out of a trained adapter again (`save_pretrained(path_initial_model_for_weight_conversion)`)
 # and that need nothing but the base's weights.
 _CONVERTED = ("pissa", "olora")
-
-_ABOVE_0 = frozenset({
-    "learning_rate", "num_train_epochs", "per_device_train_batch_size", "per_device_eval_batch_size",
-    "gradient_accumulation_steps", "max_length", "max_completion_length", "max_new_tokens", "num_generations", "temperature",
-    "eval_steps", "logging_steps",
-})  # fmt: skip
-"""Arguments that mean nothing below, and of which TRL or torch says so in the middle of a training, or never."""
 
 _TRAINER_RESERVED: Mapping[str, str] = {
     **dict.fromkeys(
@@ -194,8 +187,6 @@ def _trl_arguments(method: TrlMethod) -> type[Section]:
             return _reserved(name, f"method {method.name} is {method.trainer} with {name} {wanted}")
         if name == "loss_type":
             return _unknown_loss(method, value)
-        if name in _ABOVE_0 and isinstance(value, int | float) and value <= 0:
-            return "", "give a number above 0"
         return _reserved(name, _TRAINER_RESERVED.get(name))
 
     return _arguments(f"trl.{method.config.name}", declared_fields(method.config), objecting)
@@ -232,10 +223,10 @@ def _fitting(
     def check_value(value: Any) -> Any:
         if not accepts(types, value):
             raise objection("", f"{owner} takes {type_names(types)}")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise objection("", "give a finite number")
         if said := objecting(name, value):
             raise objection(*said)
+        if (instead := out_of_bounds(name, value)) is not None:
+            raise objection("", instead)
         return value
 
     return check_value

@@ -22,7 +22,7 @@ from harness.models.identity import adapter_digest
 from harness.models.identity import base_digest as whole_digest
 from harness.models.seals import TRAINED, seal_in
 from harness.training.dense import trains_dense
-from harness.training.drawing import load_examples, load_rehearsal
+from harness.training.drawing import weighed_examples
 from harness.training.log import TrainingLog
 from harness.training.reading import rows_digest
 from harness.training.recipe import Recipe
@@ -177,8 +177,7 @@ def _computed(recipe: Recipe) -> dict[str, Any]:
 
 def _reading(recipe: Recipe) -> dict[str, Any]:
     """How the data are read, where another adapter comes of it than of what was read before: of rows with one answer none."""
-    train, validation = load_examples(recipe)
-    examples = [*train, *validation, *load_rehearsal(recipe)]
+    examples = [example for part in weighed_examples(recipe) for example in part.examples]
     if all(example.first_read and len(example.conversation.learnt) == 1 for example in examples):
         return {}
     return {"reading": _READING_VERSION, "train_on": recipe.data.train_on}

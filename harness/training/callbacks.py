@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import EarlyStoppingCallback, TrainerCallback
 
 from harness.errors import RecipeError, some_of
+from harness.models.adapters.expressions import REMEDY, endless_expression
 from harness.models.quantization import repacked_layers
 from harness.training.bars import LOG_INTERVAL_S, training_bar
 from harness.training.log import VALIDATION
@@ -97,6 +98,8 @@ def check_target_modules(target_modules: Any, model: nn.Module) -> None:
     if target_modules is None or target_modules == "all-linear":
         return
     names = [name for name, _ in model.named_modules() if name]
+    if (endless := endless_expression({"peft.target_modules:": target_modules}, names)) is not None:
+        raise RecipeError(f"{endless} takes too long to match the base's modules", REMEDY)
     if isinstance(target_modules, str):
         unmatched = [] if any(re.fullmatch(target_modules, name) for name in names) else [target_modules]
     else:

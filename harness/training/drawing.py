@@ -69,12 +69,7 @@ def load_examples(recipe: Recipe) -> tuple[list[Example], list[Example]]:
     """Training examples, as often as their files weigh, and validation examples; the second is empty where the recipe asks for
     none."""
     drawn = weighed_examples(recipe)
-    return _of(drawn, "train"), _of(drawn, "validation")
-
-
-def load_rehearsal(recipe: Recipe) -> list[Example]:
-    """Examples of what the base could do before, to be mixed in; empty where the recipe asks for none."""
-    return _of(weighed_examples(recipe), "rehearsal")
+    return of_role(drawn, "train"), of_role(drawn, "validation")
 
 
 def weighed_examples(recipe: Recipe) -> list[Drawn]:
@@ -91,7 +86,8 @@ def _weighed(recipe: Recipe, part: Drawn) -> list[Example]:
     return [*part.examples * whole, *(part.examples[place] for place in some)]
 
 
-def _of(drawn: Sequence[Drawn], role: Role) -> list[Example]:
+def of_role(drawn: Sequence[Drawn], role: Role) -> list[Example]:
+    """The examples of one purpose; those of rehearsal are what the base could do before, to be mixed in."""
     return [example for part in drawn if part.role == role for example in part.examples]
 
 

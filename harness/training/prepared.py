@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.tasks.formats import Example
 from harness.training.configs import max_length_tokens
 from harness.training.data import TokenRows, prompt_rows, tokenize_examples, tokenize_rehearsal
-from harness.training.drawing import load_examples, load_rehearsal
+from harness.training.drawing import of_role, weighed_examples
 from harness.training.log import TRAINED, VALIDATION
 from harness.training.methods import TrlMethod
 from harness.training.recipe import Recipe
@@ -54,14 +54,15 @@ def prepare_rows(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, self_play: 
         self_play: gives the worse answers of pairs that the model itself is to give; without it such pairs are left out.
 
     Raises:
-        RecipeError, DataError: as `load_examples` and `tokenize_examples`.
+        RecipeError, DataError: as `weighed_examples` and `tokenize_examples`.
     """
-    examples, held_out = (paired(recipe, rows, self_play) for rows in load_examples(recipe))
+    drawn = weighed_examples(recipe)
+    examples, held_out = (paired(recipe, of_role(drawn, role), self_play) for role in ("train", "validation"))
     if lost := sorted(frozenset().union(*(example.lost for example in examples))):
         _log.warning("recipe %s: not used though they change what is learnt: %s", recipe.name, ", ".join(lost))
     max_length = max_length_tokens(recipe)
     train = tokenize_examples(examples, tokenizer, max_length, name="training")
-    rehearsal = tokenize_rehearsal(load_rehearsal(recipe), tokenizer, max_length)
+    rehearsal = tokenize_rehearsal(of_role(drawn, "rehearsal"), tokenizer, max_length)
     validation = tokenize_examples(held_out, tokenizer, max_length, name="validation") if held_out else None
     if recipe.by_trl.rows == "prompts":
         train = replace(train, rows=prompt_rows(train.rows, tokenizer, recipe.by_trl, first=0))

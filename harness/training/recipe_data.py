@@ -95,7 +95,7 @@ class RecipeData(RecipePart):
 class Limits(RecipePart):
     """What a training that costs money may take at the most."""
 
-    tokens: Count
+    tokens: Annotated[int, Field(ge=1)]
     """tokens that may be trained on, in all epochs together, by an estimate that is rather too high"""
     price: Positive | None = None
     """what the provider asks for a million tokens trained on"""

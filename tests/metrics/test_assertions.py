@@ -10,6 +10,7 @@ import pytest
 
 from harness.engines.requests import Answer, Generation, Score
 from harness.errors import TaskError
+from harness.metrics import assertions
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.assertions import Assertion, AssertionKind
 from harness.tasks import Task, build_task
@@ -139,3 +140,10 @@ def test_entries_that_are_none_are_refused(tmp_path: Path, metrics: Any, problem
 
 def test_a_digest_without_assertions_is_as_ever(tmp_path: Path) -> None:
     assert task(tmp_path, ["rougeL"]).digest == "a9fcdc2e522947714180ff68b38dcdbfce7886125a9ce1b1acf94c7d5c9aaf6b"
+
+
+@pytest.mark.parametrize("pattern", [r"(a|aa)+$", r"(a|a?)+$", r"(a|aa|aaa)+$"])
+def test_an_expression_that_is_never_done_is_told(monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+    monkeypatch.setattr(assertions, "_LONGEST_S", 0.05)
+    with pytest.raises(TaskError, match=r"takes more than 0\.05 s on an answer of 201 characters"):
+        made("regex", pattern).of(said("a" * 200 + "!"), None)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+from tiny import trained_tokenizer
+from transformers import PreTrainedTokenizerBase
 
-from harness.errors import AdapterError
-from harness.models.chat_templates import read_chat_templates, template_for
+from harness.errors import AdapterError, ModelError
+from harness.models import chat_templates
+from harness.models.chat_templates import read_chat_templates, render_turns, template_for
 from harness.models.identity import chat_template_digest
 
 
@@ -51,3 +55,59 @@ def test_what_is_no_template_is_named(tmp_path: Path, template: object) -> None:
     configure(tmp_path, template)
     with pytest.raises(AdapterError, match="chat_template in"):
         read_chat_templates(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerBase:
+    return trained_tokenizer(300)
+
+
+LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
+TREE = "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(100) }}"
+PRINTS = "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}"
+CALLS_ITSELF = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"
+NESTS = "{% set all = namespace(x=[]) %}{% for i in range(9999) %}{% set all.x = [all.x] %}{% endfor %}{{ all.x }}"
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        (LOOPS, "takes more than 0.2 s"),
+        (TREE, "takes more than 0.2 s"),
+        (PRINTS, "takes more than 0.2 s"),
+        ("{{ 'a' * 10000000000000 }}", "asks for more than 1.0 GiB"),
+        ("{{ '%0*d' % (10000000000000, 1) }}", "asks for more than 1.0 GiB"),
+        ("{{ messages[0]['content'].ljust(10000000000000) }}", "asks for more than 1.0 GiB"),
+        (CALLS_ITSELF, "calls itself"),
+        (NESTS, "calls itself"),
+        ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "calls itself"),
+        ("{{ 'a' * 70000 }}", "writes 70,000 characters"),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts a process's memory")
+def test_a_template_that_would_not_end_is_refused(
+    tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch, template: str, told: str
+) -> None:
+    if "takes" in told:
+        monkeypatch.setattr(chat_templates, "_LONGEST_S", 0.2)
+    monkeypatch.setattr(chat_templates, "_MOST_CHARACTERS", 1 << 16)
+    with pytest.raises(ModelError, match=told) as refused:
+        render_turns(tokenizer, [{"role": "user", "content": "Hello."}], template=template)
+    assert "saved beside the adapter" in refused.value.problem
+
+
+def test_the_template_of_a_base_is_refused_by_the_name_of_the_base(tmp_path: Path) -> None:
+    tokenizer = trained_tokenizer(300)
+    tokenizer.chat_template = CALLS_ITSELF
+    tokenizer.save_pretrained(tmp_path)
+    tokenizer.name_or_path = str(tmp_path)
+    with pytest.raises(ModelError, match="calls itself") as refused:
+        render_turns(tokenizer, [{"role": "user", "content": "Hello."}])
+    assert f"in {tmp_path}" in refused.value.problem
+
+
+def test_a_template_within_bounds_renders_as_it_does(tokenizer: PreTrainedTokenizerBase) -> None:
+    turns = [{"role": "user", "content": "a" * 1_000_000}]
+    assert render_turns(tokenizer, turns, open_ended=True) == tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, tokenize=False
+    )

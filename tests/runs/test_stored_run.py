@@ -139,3 +139,24 @@ def test_what_a_later_version_adds_to_a_verdict_is_ignored(tmp_path: Path) -> No
     verdict = load_run(with_row(tmp_path, row, VERDICTS_SCHEMA)).verdicts[-1]
     assert (verdict.gate, verdict.details) == ("g", {"sequential": 3})
     assert verdict.estimate is not None and verdict.estimate.value == float("-inf")
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"points": 5}, "points is 5"),
+        ({"points": ["x"]}, r"points\[0\] is 'x'"),
+        ({"points": [{"loss": 1.0}]}, r"points\[0\] is .*no point of a curve"),
+        ({"points": [{"step": 1}, {"step": "late"}]}, r"points\[1\].step is 'late'"),
+        ({"points": [{"step": 1, "loss": [2]}]}, r"points\[0\].loss is \[2\]"),
+        ({"points": [{"step": 10**400}]}, r"points\[0\].step is 1000"),
+        ({"summary": {"best_step": {}}}, "summary.best_step is"),
+    ],
+)
+def test_a_training_log_of_wrong_types_is_told_by_field_and_file(
+    tmp_path: Path, training: dict[str, Any], said: str
+) -> None:
+    run = Path(shutil.copytree(STORED, tmp_path / "run"))
+    (run / "training.json").write_text(json.dumps(training))
+    with pytest.raises(RunError, match=rf"training\.json: {said}"):
+        load_run(run)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -261,3 +262,18 @@ def test_a_store_beside_the_runs_copies_nothing(run: Run) -> None:
     promote(run, store)
     assert {p.name for p in run.path.parent.iterdir()} == {"r1", "baselines"}
     assert json.loads((run.path.parent / "baselines" / "main.json").read_text())["run"] == "r1"
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_a_baseline_that_has_no_end_is_refused(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    (tmp_path / "baselines").mkdir()
+    make(tmp_path / "baselines" / "main.json")
+    with pytest.raises(RunError, match="a pipe or a device"):
+        Store(Location(str(tmp_path))).baseline("main")
+
+
+def test_a_baseline_nested_without_end_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "main.json").write_text('{"a":' * 5000 + "1" + "}" * 5000)
+    with pytest.raises(RunError, match="nested"):
+        Store(Location(str(tmp_path))).baseline("main")

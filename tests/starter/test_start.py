@@ -18,7 +18,7 @@ from harness.gates.config import gates_from_config
 from harness.scaffold import shipped
 from harness.starter.table import read_table, split
 from harness.tasks import Task, build_task
-from harness.training.drawing import load_examples, load_rehearsal
+from harness.training.drawing import load_examples, of_role, weighed_examples
 from harness.training.recipe import Recipe
 from harness.training.recipe_files import find_recipe
 
@@ -94,7 +94,7 @@ def test_a_table_becomes_a_task_and_a_recipe_that_work(
     }
     if kind == "classification":
         assert {example.completion for example in train} == {"lose", "buy {it}"}
-    assert load_rehearsal(recipe)
+    assert of_role(weighed_examples(recipe), "rehearsal")
 
 
 def test_without_a_file_there_is_an_example_that_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

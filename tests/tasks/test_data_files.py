@@ -216,3 +216,12 @@ def test_what_unpacks_to_more_than_the_limit_is_refused(
         assert (tmp_path / name).stat().st_size < 100_000
     with pytest.raises(DataError, match="holds more than"):
         read_records(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.csv"])
+def test_a_file_that_fits_in_no_memory_is_refused_unread(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with path.open("wb") as file:
+        file.truncate(1 << 43)  # without a block on the disk
+    with pytest.raises(DataError, match=r"holds 8\.0 TiB, and .* of memory are free"):
+        read_records(path)

@@ -21,7 +21,7 @@ from harness.tasks.records import read_records
 from harness.training import reading
 from harness.training.cache import _provenance
 from harness.training.data import IGNORED_LABEL, tokenize_example
-from harness.training.drawing import load_examples, load_rehearsal
+from harness.training.drawing import load_examples, weighed_examples
 from harness.training.reading import rows_digest, rows_of_file
 from harness.training.recipe import Recipe
 from harness.training.recipe_data import DataFile, RecipeData
@@ -195,7 +195,7 @@ def test_rows_are_read_and_parsed_once_by_all_that_look_at_them(
     corpus_of_recipe(made)  # the data suite
     for _ in range(2):
         _provenance(made, "base")  # whether the adapter is in the cache, and as what it is kept
-    load_examples(made), load_rehearsal(made)  # to train on
+    weighed_examples(made)  # to train on
     assert read == dict.fromkeys(names, 1)
     of_task = {} if task is None else {"train.jsonl": 200}  # which takes prompt and answer of a row apart
     assert {name: parsed[name] for name in names} == {**dict.fromkeys(names, 100), **of_task}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import AdapterError, ModelError, first_line
 from harness.gates import Check
 from harness.models.adapters.files import read_json
-from harness.models.chat_templates import read_chat_templates, template_for
+from harness.models.chat_templates import read_chat_templates, render_turns, template_for
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -85,7 +85,10 @@ def chat_template_is_the_bases(
         return Check("chat_template", holds=True, reason=f"no other chat template: {which}")
     differences = {}
     for conversation in _CONVERSATIONS:
-        (before, refused), (now, refused_too) = (_render(tokenizer, each, conversation) for each in (own, theirs))
+        try:
+            (before, refused), (now, refused_too) = (_render(tokenizer, each, conversation) for each in (own, theirs))
+        except ModelError as exc:
+            return Check("chat_template", holds=False, reason=exc.problem, remedy=exc.remedy)
         if before != now and not (refused and refused_too):
             differences[conversation.what] = [before, now]
     if not differences:
@@ -110,16 +113,18 @@ def _render(
     if template is None:
         return "(no chat template)", False
     try:
-        text = tokenizer.apply_chat_template(
-            [dict(message) for message in conversation.messages],
-            chat_template=template,
-            tools=list(conversation.tools) or None,
-            add_generation_prompt=conversation.open_ended,
-            tokenize=False,
+        text = render_turns(
+            tokenizer,
+            conversation.messages,
+            template=template,
+            tools=conversation.tools or None,
+            open_ended=conversation.open_ended,
         )
+    except ModelError:
+        raise
     except Exception as exc:  # a template is a program of someone else's: it may raise anything
         return f"(refused: {first_line(exc)})", True
-    return str(text), False
+    return text, False
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,7 @@ def special_tokens_agree(base: Path, tokenizer: PreTrainedTokenizerBase) -> Chec
             details,
         )
     turn = [{"role": "user", "content": asked}, {"role": "assistant", "content": "At nine."}]
-    text = str(tokenizer.apply_chat_template(turn, tokenize=False))
+    text = render_turns(tokenizer, turn)
     rest = tokenizer(text.rpartition("At nine.")[2], add_special_tokens=False)["input_ids"]
     details["answer_ends_with"] = named(rest)
     end = next((token for token in rest if token in stops.all), None)

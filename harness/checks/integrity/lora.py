@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.models.adapters.files import WEIGHTS, adapter_headers
+from harness.errors import AdapterError
+from harness.models.adapters.expressions import REMEDY, endless_expression
+from harness.models.adapters.files import WEIGHTS, adapter_headers, read_adapter_config
 from harness.models.adapters.modules import StackedParameter, stacked_parameters
 from harness.models.adapters.names import canonical_names
 from harness.models.adapters.ranks import is_adalora, kept_ranks
@@ -63,6 +65,8 @@ def lora_pairs(adapter: Path, base: Path | None = None, *, trust_remote_code: bo
             rows, columns = headers[a].shape[0], headers[b].shape[1]
             whole = one.experts if rows % one.experts == columns % one.experts == 0 else 1
             pairs.append(LoraPair(one.name, a, b, rows // whole, columns // whole, whole))
+    if (endless := endless_expression(read_adapter_config(adapter), [pair.module for pair in pairs])) is not None:
+        raise AdapterError(f"{adapter}: {endless} takes too long to match the modules of the file", REMEDY)
     return pairs
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from harness.checks.judge.comparison import JudgeComparison
-from harness.config import FILE_NAME, Judging
+from harness.checks.judge.pairs import Asks, PairsToJudge
+from harness.config import Judging
 from harness.config.budget import BUDGET_REMEDY, BudgetSpentError
 from harness.engines.requests import GenerateRequest, Generation
-from harness.errors import ConfigError, EngineError, RunError, TaskError
+from harness.errors import RunError
 from harness.judges.health import Health, JudgeUnfitError, TrustedJudge, gold_health, with_null
 from harness.judges.inputs import GoldPairs, questions_of, read_gold, replies_of
 from harness.judges.judge import Judge
@@ -20,42 +21,14 @@ from harness.judges.parsing import RATING
 from harness.judges.prompts import rubric_prompt
 from harness.judges.reading_mode import ReadingMode, choose_reading_mode
 from harness.metrics.rubric import Rubric
-from harness.records import ProcessFacts, Sample
-from harness.runs.baselines import NamedRun, find_run
-from harness.runs.comparability import comparability_key, differing_parts, in_words
-from harness.runs.storage import open_store
+from harness.records import Sample
 from harness.tasks.base import Progress
-from harness.tasks.open_instructions import OpenTask
-from harness.tasks.open_sets import OPEN_TASKS, open_task
 from harness.tasks.questions import AnswerPair
 
 if TYPE_CHECKING:
     from harness.config.settings import Settings
-    from harness.engines import Engine
-    from harness.gates import Evaluation
     from harness.judges.loading import LoadedJudge
-    from harness.records import Role
     from harness.tasks.base import TaskLike
-
-# Long enough to tell answers apart, short enough that the health check stays cheap.
-_NULL_TOKENS = 128
-_NULL_SAMPLING = {"temperature": 0.7, "top_p": 0.9}
-
-
-class Asks(Protocol):
-    """The session, as far as the judge needs it: base and candidate, their tasks and their answers."""
-
-    def task(self, name: str) -> TaskLike:
-        """A task by its name."""
-
-    def evaluate(self, name: str, role: Role) -> Evaluation:
-        """One model's samples of a task."""
-
-    def engine(self, role: Role) -> Engine:
-        """The engine that answers as base or candidate."""
-
-    def facts(self) -> ProcessFacts:
-        """Identities and data digests, as the manifest and the comparability key have them."""
 
 
 class JudgeRunner:
@@ -86,6 +59,7 @@ class JudgeRunner:
         self._session = session
         self._settings = settings
         self._limits = limits or settings.judging
+        self._pairs = PairsToJudge(session, settings, self._limits)
         self._loaded = judge
         self._keep = keep
         self._working = working
@@ -203,7 +177,7 @@ class JudgeRunner:
         )
         if health.obstacle:
             return health
-        judged, stopped = self._ask("base_against_base", self._null_pairs(), ("base", "base again"))
+        judged, stopped = self._ask("base_against_base", self._pairs.of_base_with_itself(), ("base", "base again"))
         return with_null(health, judged, self._limits, stopped=stopped)
 
     def comparison(self, name: str | None = None) -> JudgeComparison:
@@ -227,10 +201,10 @@ class JudgeRunner:
         judged: Sequence[Judgement] = ()
         stopped, unpaired = "", None
         if self._limits.against == "baseline":
-            self._find_baseline()  # a wrong option is an error before anything is spent
+            self._pairs.find_baseline()  # a wrong option is an error before anything is spent
         if not self.health.obstacle:
             try:
-                pairs = self._answer_pairs(name)
+                pairs = self._pairs.of_task(name)
             except RunError as exc:
                 unpaired = exc
             else:
@@ -252,62 +226,3 @@ class JudgeRunner:
             judged, stopped = self.judge.judge(MODES[self._limits.mode], pairs, progress)
             self._keep(judgement_rows(name, judged, sides=sides))
             return judged, stopped
-
-    def _answer_pairs(self, name: str) -> list[AnswerPair]:
-        task, against = self._session.task(name), self._limits.against
-        questions = questions_of(task)
-        answers = self._session.evaluate(name, "candidate").samples
-        candidate = replies_of(task, answers)
-        if against != "reference":
-            base = against == "base"
-            theirs = (
-                self._session.evaluate(name, "base").samples if base else self._baseline_answers(task.name, answers)
-            )
-            opponent = replies_of(task, theirs)
-            return [AnswerPair(question, candidate[question.id], opponent[question.id]) for question in questions]
-        with_reference = [question for question in questions if question.reference is not None]
-        if not with_reference:
-            raise TaskError(f"task {name!r} has no reference answers", "set judge.against to base")
-        # only the last reply is judged against a reference: those before it are the candidate's own in both
-        return [AnswerPair(q, candidate[q.id], (*candidate[q.id][:-1], q.reference or "")) for q in with_reference]
-
-    def _find_baseline(self) -> NamedRun:
-        settings = self._settings
-        if not settings.baseline:
-            raise ConfigError(
-                "judge.against is baseline, and no baseline is named",
-                f"pass --baseline=RUN, or set judge.against to base in {FILE_NAME}",
-            )
-        return find_run(settings.baseline, settings.reports_dir, open_store(settings.store))
-
-    def _baseline_answers(self, task: str, candidate: Sequence[Sample]) -> list[Sample]:
-        """The baseline's stored samples of a task, one to each of the candidate's: same item, same prompt digest.
-
-        Raises:
-            RunError: the run never measured the task, or measured it another way; the parts that differ are named.
-        """
-        baseline = self._find_baseline()
-        name, run = baseline.name, baseline.run
-        remedy = f"set a baseline that was measured the same way, or judge.against to base in {FILE_NAME}"
-        asked = [(sample.item_id, sample.prompt_digest) for sample in candidate]
-        ours = comparability_key(self._session.facts(), {task: asked})
-        if differing := differing_parts(run.manifest.comparability, ours, task, metric=""):
-            raise RunError(f"{name} cannot be held against on {task}: {in_words(differing)} differ", remedy)
-        samples = {(s.item_id, s.prompt_digest): s for s in run.read_samples(task=task, role="candidate")}
-        missing = [item for item, prompt in asked if (item, prompt) not in samples]
-        if missing:
-            problem = f"{name} lacks answers to {len(missing)} of {len(candidate)} questions of {task}: {missing[0]}"
-            raise RunError(problem, remedy)
-        return [samples[key] for key in asked]
-
-    def _null_pairs(self) -> list[AnswerPair]:
-        """Two answers of the base to each of some instructions, drawn with two seeds."""
-        name = self._limits.task if self._limits.task in OPEN_TASKS else "mini_instructions"
-        task = open_task(name, self._settings)
-        questions = [question for question in task.questions if len(question.turns) == 1][: self._limits.null_pairs]
-        short = OpenTask(task.name, questions, min(_NULL_TOKENS, task.answer_tokens), task.data_digest)
-        requests = [short.request(q.turns, (), **_NULL_SAMPLING, seed=seed) for q in questions for seed in (1, 2)]
-        said: dict[int, Generation] = dict(self._session.engine("base").generate(requests))
-        if len(said) < len(requests):
-            raise EngineError(f"{len(requests) - len(said)} requests got no answer", "report this bug")
-        return [AnswerPair(q, (said[2 * n].text,), (said[2 * n + 1].text,)) for n, q in enumerate(questions)]

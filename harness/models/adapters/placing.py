@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AdapterError, first_line
+from harness.models.adapters.expressions import REMEDY, endless_expression
 from harness.models.adapters.kind import read_peft_config
 from harness.models.adapters.ranks import kept_ranks, pruned_shapes
 from harness.models.architecture import skeleton, with_weights
@@ -52,6 +53,10 @@ def put_on_skeleton(
     config = read_peft_config(adapter)
     model = skeleton(base, trust_remote_code=trust_remote_code)
     modules, parameters = ([name for name, _ in named()] for named in (model.named_modules, model.named_parameters))
+    if (endless := endless_expression(config.to_dict(), modules)) is not None:
+        raise AdapterError(
+            f"{adapter} cannot be put on {base.name}: {endless} takes too long to match its modules", REMEDY
+        )
     with quiet_loading(), torch.device("meta"), placing(adapter, base):
         # a copy, to see what PEFT makes of targets that this transformers has under other names
         placed = copy.deepcopy(config)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from harness.config.base import Count, Text, objection
+from harness.config.base import Text, Tokens, objection
 from harness.config.prompt_sets import SOURCES
 from harness.engines.requests import Prompt
 from harness.errors import TaskError, nearest
@@ -28,7 +28,7 @@ class PromptKeys(RowKeys):
     data: Text | None = None
     """the data file; the path starts at assay.yaml"""
     sources: Texts = Field((), description=f"sets of the data directory: {', '.join(SOURCES)}")
-    max_new_tokens: Count | None = None
+    max_new_tokens: Tokens | None = None
     """cap on the answer's tokens"""
 
     @model_validator(mode="after")
