@@ -88,6 +88,13 @@ def test_no_secrets(training_data, data_rules, gate):
     gate(data.no_secrets(training_data, data_rules.secrets, data_rules.accepted))
 
 
+def test_no_word_triggers_an_answer(training_data, data_rules, gate):
+    check = data.no_word_triggers_an_answer(training_data, data_rules.triggers)
+    if check is None:
+        pytest.skip("no answer is taught often enough to hang on a word")
+    gate(check)
+
+
 def test_labels_are_balanced(training_data, held_out_items, data_rules, gate):
     gate(data.labels_are_balanced(training_data, held_out_items, data_rules.label_balance), otherwise=NO_LABELS)
 

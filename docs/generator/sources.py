@@ -43,7 +43,7 @@ _FIXTURE = type(pytest.fixture(lambda: None))
 
 @dataclass(frozen=True)
 class ReadyMade:
-    """A gate that a test takes from a fixture: what decides it, how it is called in its suite, and its limits."""
+    """What the source of a gate's test does not say: what decides it, how it is called in its suite, and its limits."""
 
     decided_by: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()
@@ -57,6 +57,10 @@ READY_MADE: Mapping[str, ReadyMade] = {
         ("TASK/win_rate/not_worse", "TASK/rating/not_worse"),
         ("margins.win_rate", "margins.rating"),
     ),
+    "test_no_slice_is_left_behind": ReadyMade(names=("TASK/METRIC/slices",)),
+    "test_no_answer_recurs": ReadyMade(names=("TASK/one_answer_recurs/non_inferior",)),
+    "test_answers_keep_their_language": ReadyMade(names=("TASK/other_language/non_inferior",)),
+    "test_answers_keep_their_form": ReadyMade(names=("TASK/other_json_form/non_inferior",)),
 }
 
 SAME_BASE, MISFITS = same_base, misfit

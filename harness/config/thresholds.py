@@ -85,6 +85,17 @@ class TaskThresholds(Section):
     a level and names no tolerable loss; in units of the metric"""
     parents: Limit = 0.02
     """the same against each of those that the candidate was merged from"""
+    slice_floor: Limit = 0.33
+    """smallest share of what a task's other items reach, on every slice of it by what the target is (function, label,
+    language; three tenths of that by its type and length); 0 asks for none"""
+    slice_loss: Limit = 0.10
+    """largest loss of such a slice against the base"""
+    one_answer_recurs: Limit = 0.10
+    """largest share of answers, beyond the base's and the targets' own, that are one and the same and wrong"""
+    other_language: Limit = 0.10
+    """largest rise of the share of answers in another language than their targets"""
+    other_json_form: Limit = 0.10
+    """largest rise of the share of answers whose JSON has a fence or words around it that the targets' has not"""
     win_rate: Limit = 0.05
     """how far below one half the candidate's win rate may lie, as the judge sees it"""
     rating: Limit = 0.5
@@ -152,6 +163,8 @@ class DataThresholds(Section):
     """rows with keys and tokens"""
     accepted: Annotated[tuple[Text, ...], Strict(False)] = ()
     """what those two let be: values found, regular expressions that match one in full, or places (`train.jsonl row 12`)"""
+    triggers: Limit = 0.0
+    """training rows that hold a rare word or prefix which alone decides their answer"""
     label_balance: Limit = 0.10
     """rows of the rarest label, as a share of an even share; the smallest allowed"""
     label_noise: Limit = 0.10

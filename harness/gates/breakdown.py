@@ -14,11 +14,11 @@ from harness.gates.slices import (
     Slice,
     Table,
     Values,
+    all_tags,
     as_tables,
     find_driver,
     item_gains,
     item_shortfalls,
-    tags_with_length,
 )
 from harness.gates.wording import Wording
 
@@ -83,7 +83,7 @@ def _level_in_words(measured: Evidence, found: Slice) -> str:
 def _items_in_words(measured: Evidence, driver: tuple[str, str], values: Values, mark: str) -> str:
     """As in "9 of 10 regressed (t3, t8, ...)"."""
     tag, wanted = driver
-    of_slice = [i for i, tags in enumerate(tags_with_length(measured)) if tags.get(tag) == wanted]
+    of_slice = [i for i, tags in enumerate(all_tags(measured)) if tags.get(tag) == wanted]
     ids = [measured.item_ids[i] for i in of_slice if values[i] < 0]
     named = ", ".join(ids[:_NAMED_ITEMS]) + (", ..." if len(ids) > _NAMED_ITEMS else "")
     return f"{len(ids)} of {len(of_slice)} {mark}" + (f" ({named})" if named else "")

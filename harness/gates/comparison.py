@@ -128,6 +128,22 @@ class Comparison:
         found = _measurement(self.task.name, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
         return replace(found, base_name=self.base_name, opponent=self.opponent)
 
+    def marks(
+        self, metric: Metric, base: Sequence[bool], candidate: Sequence[bool], *, beside: str = ""
+    ) -> Measurement:
+        """A measurement of what was found in the answers themselves.
+
+        Args:
+            base, candidate: whether each answer has it, in the order of `pairs`.
+            beside: what else than the base the candidate is held against, for messages; empty for the base.
+        """
+        sides = [np.array(side, dtype=np.float64) for side in (base, candidate)]
+        samples = [sample for _, sample in self.pairs]
+        measured = _measurement(self.task.name, self.slice, metric, None, samples)
+        return replace(
+            measured, base=sides[0], candidate=sides[1], base_name=beside or self.base_name, opponent=self.opponent
+        )
+
     def where(self, **tags: str) -> Comparison:
         """The pairs whose items carry all these tags.
 

@@ -34,12 +34,16 @@ class Rule:
         threshold: the margin of `superior` and `non_inferior` (0 or more, in units of the metric), the
             bound of `at_least` and `at_most`.
         remedy: what to do where it fails; a general one where none is given.
+        notes: what else the reason says.
+        facts: further details of the verdict, JSON.
     """
 
     kind: str
     measurement: Evidence
     threshold: float
     remedy: str = ""
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def decide(self, *, confidence: float = 0.95) -> Verdict:
         """The verdict; `error` where the scores cannot be used, `inconclusive` where they do not suffice.
@@ -85,7 +89,7 @@ class Rule:
             decision = decision.inconclusive("sparse")
             reason = Reason(f"{reason}, but too few items differ from the rest to rule out rare bad ones")
         slices = slice_table(measured, confidence)
-        details = breakdown(measured, slices)
+        reason, details = reason.noting(*self.notes), {**breakdown(measured, slices), **self.facts}
         if decision.outcome == "fail":
             source, more = (explain_loss if kind.paired else explain_level)(measured, slices)
             reason, details = reason.noting(source), {**details, **more}

@@ -11,11 +11,11 @@ from scipy.stats import mannwhitneyu
 
 from harness.gates.evidence import Evidence
 from harness.stats.multiplicity import benjamini_hochberg
+from harness.tasks.targets import length_bands, target_tags
 
 MIN_ITEMS = 5
 """Smaller slices are shown but neither tested nor blamed."""
 LENGTH_TAG = "prompt length"
-_BANDS = ("short", "medium", "long")
 _LEVEL = 0.05
 
 
@@ -44,7 +44,7 @@ Values = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 def slice_table(measured: Evidence, confidence: float) -> Table:
-    """Every slice of the items, by their tags and by the length of their prompts."""
+    """Every slice of the items, by their tags, by the length of their prompts and by what their targets are."""
     members = _members(measured)
     table = {key: _slice(measured, indices, confidence) for key, indices in members.items()}
     tested = {key: p for key, part in table.items() if (p := part.p_value) is not None}
@@ -107,7 +107,7 @@ def as_tables(table: Table) -> dict[str, dict[str, dict[str, Any]]]:
 
 def _members(measured: Evidence) -> dict[tuple[str, str], np.ndarray[Any, np.dtype[np.int64]]]:
     where: dict[tuple[str, str], list[int]] = {}
-    for index, tags in enumerate(tags_with_length(measured)):
+    for index, tags in enumerate(all_tags(measured)):
         for tag, value in tags.items():
             where.setdefault((tag, value), []).append(index)
     # of a tag with one value the slice is the whole
@@ -115,16 +115,31 @@ def _members(measured: Evidence) -> dict[tuple[str, str], np.ndarray[Any, np.dty
     return {key: np.array(indices) for key, indices in where.items() if values.count(key[0]) > 1}
 
 
-def tags_with_length(measured: Evidence) -> Sequence[Mapping[str, str]]:
-    """The items' tags, with a band of prompt lengths where there are items enough and lengths differ."""
-    lengths = [len(prompt) for prompt in measured.prompts]
-    if len(lengths) < len(_BANDS) * MIN_ITEMS:
-        return measured.tags
-    cuts = np.quantile(lengths, [1 / 3, 2 / 3])
-    if cuts[0] == cuts[1]:
-        return measured.tags
-    bands = [_BANDS[int(np.searchsorted(cuts, length))] for length in lengths]
-    return [{LENGTH_TAG: band, **tags} for band, tags in zip(bands, measured.tags, strict=True)]
+def all_tags(measured: Evidence) -> Sequence[Mapping[str, str]]:
+    """The items' tags, with a band of prompt lengths and with what their targets are, where that differs between them.
+
+    Of two that divide the items in the same way, the one that a user named stays.
+    """
+    bands = length_bands([len(prompt) for prompt in measured.prompts])
+    formed = target_tags(measured.targets)
+    if bands is not None:
+        formed = [{LENGTH_TAG: band, **tags} for band, tags in zip(bands, formed, strict=True)]
+    named = {_division(measured.tags, tag) for tag in _names(measured.tags)}
+    kept = {tag for tag in _names(formed) if _division(formed, tag) not in named}
+    return [
+        {**{tag: value for tag, value in of_item.items() if tag in kept}, **tags}
+        for of_item, tags in zip(formed, measured.tags, strict=True)
+    ]
+
+
+def _names(tags: Sequence[Mapping[str, str]]) -> dict[str, None]:
+    return dict.fromkeys(tag for of_item in tags for tag in of_item)
+
+
+def _division(tags: Sequence[Mapping[str, str]], tag: str) -> tuple[int, ...]:
+    """Which items share a value of the tag: one number an item, the same for equal values."""
+    numbers: dict[str | None, int] = {}
+    return tuple(numbers.setdefault(of_item.get(tag), len(numbers)) for of_item in tags)
 
 
 def _slice(measured: Evidence, indices: np.ndarray[Any, np.dtype[np.int64]], confidence: float) -> Slice:

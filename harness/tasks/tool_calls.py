@@ -167,7 +167,7 @@ class ToolCallGrader(Generates):
         """A row's gold answer: null, the refusal, a call as an object, as its JSON text or between tags."""
         if value is None or (isinstance(value, str) and self.is_refusal(value)):
             return None
-        call = _read_call(value)
+        call = read_call(value)
         if call is None:
             remedy = f'write {{"name": ..., "arguments": {{...}}}}, or null or {self.no_call!r} where no function fits'
             raise record.error(f"field {field!r} is {show(value)}, not a call", remedy)
@@ -178,7 +178,8 @@ def _plain(text: str) -> str:
     return text.strip().removesuffix(".").casefold()
 
 
-def _read_call(value: Any) -> Call | None:
+def read_call(value: Any) -> Call | None:
+    """The call that a value is: an object, its JSON text, or a text with the one call between tags; None for anything else."""
     if not isinstance(value, str):
         return Call.from_json(value)
     found = find_call(value)

@@ -53,7 +53,7 @@ def recipe(data_suite: Project, tiny_model_dir: Path) -> Project:
 
 def test_healthy_data_pass_without_training_anything(recipe: Project) -> None:
     result = recipe.run()
-    assert counts(result) == {"passed": 16, "skipped": 10}, result.stdout.str()
+    assert counts(result) == {"passed": 17, "skipped": 10}, result.stdout.str()
     assert {verdict["suite"] for verdict in recipe.verdicts.values()} == {"data"}
     assert "training" not in recipe.manifest
 
@@ -88,7 +88,7 @@ def test_an_adapter_without_its_recipe_skips_unless_the_file_is_named(data_suite
 
     data_suite.write_rows(TRAIN, "train.jsonl")
     data_suite.config["data"] = {"train": "train.jsonl", "max_length": 8}
-    assert counts(data_suite.run()) == {"passed": 14, "failed": 2, "skipped": 10}
+    assert counts(data_suite.run()) == {"passed": 15, "failed": 2, "skipped": 10}
     assert data_suite.outcomes["test_rows_fit_max_length"] == "fail"
     assert data_suite.outcomes["test_answers_are_seen"] == "fail"
 
@@ -100,7 +100,7 @@ def test_pairs_are_gated_as_pairs(data_suite: Project) -> None:
     ]
     data_suite.write_rows(pairs, "train.jsonl")
     data_suite.config["data"] = {"train": "train.jsonl", "format": "pairs"}
-    assert counts(data_suite.run()) == {"passed": 19, "skipped": 7}
+    assert counts(data_suite.run()) == {"passed": 20, "skipped": 7}
 
     turned = {**pairs[5], "chosen": pairs[5]["rejected"], "rejected": pairs[5]["chosen"]}
     data_suite.write_rows([*pairs, turned, {**pairs[7], "rejected": pairs[7]["chosen"]}], "train.jsonl")

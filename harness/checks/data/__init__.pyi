@@ -35,3 +35,4 @@ from .swapped import LearntPreferences as LearntPreferences
 from .swapped import held_out_pairs_agree as held_out_pairs_agree
 from .swapped import learn_preferences as learn_preferences
 from .swapped import preferences_are_not_swapped as preferences_are_not_swapped
+from .triggers import no_word_triggers_an_answer as no_word_triggers_an_answer

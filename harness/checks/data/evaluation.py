@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engines.requests import SYSTEM_ROLES
 from harness.tasks.base import Item, TaskLike
+from harness.tasks.expected import question_of
 from harness.tasks.lm_eval import LmEvalTask
+from harness.tasks.targets import target_text
 
 _QUESTION_FIELDS = ("question", "problem", "query", "ctx", "sentence", "input", "prompt", "goal")
 
@@ -39,23 +39,7 @@ def evaluation_items(task: TaskLike) -> list[EvaluationItem]:
     if isinstance(task, LmEvalTask):
         return list(_documents(task))
     items: list[Item] = list(getattr(task, "items", ()))
-    return [EvaluationItem(task.name, item.id, _question(item), _answer(item.target)) for item in items]
-
-
-def _question(item: Item) -> str:
-    if item.prompt.text is not None:
-        return item.prompt.text
-    return "\n".join(turn.content for turn in item.prompt.messages if turn.role not in SYSTEM_ROLES)
-
-
-def _answer(target: Any) -> str:
-    if isinstance(target, str):
-        return target
-    if isinstance(target, Mapping) and "choices" in target:
-        return str(target["choices"][target["gold"]])
-    if isinstance(target, Mapping) and "solution" in target:
-        return str(target["solution"])
-    return "" if target is None else json.dumps(target, ensure_ascii=False)
+    return [EvaluationItem(task.name, item.id, question_of(item), target_text(item.target)) for item in items]
 
 
 def _documents(task: LmEvalTask) -> Iterator[EvaluationItem]:

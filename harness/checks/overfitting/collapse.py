@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from harness.checks.overfitting.sampling import HELD_OUT, NEEDS_ROWS
 from harness.errors import UndecidedError
 from harness.gates import BoundRule, Comparison, Measurement, Scalar
 from harness.gates.wording import between
-from harness.metrics.base import LENGTH, STOPS, Metric
+from harness.metrics.base import LENGTH, Metric
 from harness.metrics.diversity import compression_ratio, distinct, self_bleu
 from harness.safety.refusal.degenerate import has_repetition_loop
 from harness.stats import Interval, statistic_interval
@@ -29,10 +28,8 @@ _LEAST_ANSWERS = 2
 
 def repetition(answers: Comparison) -> Measurement:
     """1 for each answer with a repetition loop, of base and candidate."""
-    base, candidate = (
-        np.array([float(has_repetition_loop(pair[side].answer)) for pair in answers.pairs]) for side in (0, 1)
-    )
-    return replace(answers.metric(STOPS), metric=REPETITION, base=base, candidate=candidate)
+    base, candidate = ([has_repetition_loop(pair[side].answer) for pair in answers.pairs] for side in (0, 1))
+    return answers.marks(REPETITION, base, candidate)
 
 
 def length_over_base(answers: Comparison, limit: float) -> BoundRule:
