@@ -26,13 +26,16 @@ def finding_rule(
     *,
     remedy: str,
     beside: str = "",
-) -> Rule:
+) -> Rule | None:
     """The share of answers with a finding rises by less than `limit` over the base.
 
     Args:
         base, candidate: what is wrong with each answer, in the order of the pairs; empty where nothing is.
         beside: what else than the base's answers the first of these are, for messages.
         remedy: what to do where it does.
+
+    Returns:
+        None where nothing is wrong with any answer of the candidate, and they are too few to bound a share by the limit.
     """
     metric = Metric(name, kind="binary", higher_is_better=False)
     measured = answers.marks(metric, [bool(one) for one in base], [bool(one) for one in candidate], beside=beside)
@@ -45,7 +48,7 @@ def finding_rule(
         side: dict(Counter(filter(None, found)).most_common())
         for side, found in (("base", base), ("candidate", candidate))
     }
-    return Rule(
+    rule = Rule(
         "non_inferior",
         measured,
         limit,
@@ -53,6 +56,7 @@ def finding_rule(
         notes=(_in_words(candidate),) if any(candidate) else (),
         facts={"findings_by_kind": kinds, "findings": examples[:_KEPT]},
     )
+    return None if not any(candidate) and rule.decide().outcome == "inconclusive" else rule
 
 
 def _in_words(found: Sequence[str]) -> str:

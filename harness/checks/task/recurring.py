@@ -16,7 +16,7 @@ from harness.tasks.expected import ExpectedTexts
 _SHOWN = 60
 
 
-def no_answer_recurs(answers: Comparison, limit: float) -> Rule:
+def no_answer_recurs(answers: Comparison, limit: float) -> Rule | None:
     """No single answer is given to items that want another in a share of all that is larger, by the limit or more, than the
     share in which the base gives it too, or the share of items for which it is right, whichever is larger.
 
@@ -28,7 +28,7 @@ def no_answer_recurs(answers: Comparison, limit: float) -> Rule:
     own, before = _Graded.of(answers.task, candidate, wanted), _Graded.of(answers.task, base, wanted)
     wrongly, rightly, asked_for = Counter(own.wrong), Counter(own.right), Counter(wanted)
     chosen = max(
-        (key for key in wrongly if key is not None),
+        (key for key, count in wrongly.items() if key is not None and count > 1),
         key=lambda key: wrongly[key] - max(rightly[key], asked_for[key]),
         default=None,
     )

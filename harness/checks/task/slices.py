@@ -56,7 +56,8 @@ def no_slice_is_left_behind(
         loss: largest tolerable loss, in units of the metric.
 
     Returns:
-        None where the targets are all of one kind, or the metric has no score between 0 and 1 for each item.
+        None where the targets are all of one kind, no kind has enough items for a slice to be told from chance at 95% confidence,
+        or the metric has no score between 0 and 1 for each item.
     """
     whole = answers.whole if isinstance(answers, SequentialComparison) else answers
     measured = whole.metric(whole.task.main_metric)

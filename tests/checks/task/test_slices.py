@@ -117,6 +117,13 @@ def test_a_task_whose_targets_are_alike_is_not_asked(asked: Asked) -> None:
     assert no_slice_is_left_behind(asked(rows, lambda one: "the one", lambda one: "x"), 0.33, 0.1) is None
 
 
+def test_slices_none_of_which_could_be_told_from_chance_are_not_asked(asked: Asked) -> None:
+    labels = ["red", "green", "blue", "grey", "pink", "teal"]
+    right = {f"Which is {i}?": labels[i % 6] for i in range(18)}
+    given = asked(list(right.items()), lambda one: "red", lambda one: "", "classification")
+    assert no_slice_is_left_behind(given, 0.33, 0.1) is None
+
+
 def test_only_tests_that_can_reject_are_paid_for() -> None:
     assert tarone([0.001, 0.3, 0.4, 0.9], 0.05) == 0.05
     assert tarone([0.001, 0.002, 0.003, 0.9], 0.05) == pytest.approx(0.05 / 3)
