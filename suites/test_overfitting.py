@@ -6,7 +6,7 @@ are those of `overfitting:` in assay.yaml; the first two limits stand in `margin
 
 import pytest
 
-from harness.checks import overfitting
+from harness.checks import integrity, overfitting
 
 pytestmark = pytest.mark.overfitting
 
@@ -18,7 +18,6 @@ FEW_OF_THEIR_OWN = (
 )
 PLANTED = "remove the planted rows and whatever else is secret from the training data, and train anew for fewer epochs"
 LOOPS = "lower the learning rate, train fewer steps, and take rows that repeat themselves out of the training data"
-NO_END = "check that the chat template ends each answer, that its EOS is trained on, and that max_length cuts no rows"
 
 
 def test_validation_loss_stays_near_training_loss(training_points, margins, gate):
@@ -121,7 +120,7 @@ def test_answers_do_not_go_round(answers, overfitting_rules_of, gate):
 
 def test_answers_still_end(answers, overfitting_rules_of, gate):
     limit = overfitting_rules_of(answers.task.name).stops_with_eos
-    gate(answers.metric("stops_with_eos").non_inferior(limit, remedy=NO_END))
+    gate(answers.metric("stops_with_eos").non_inferior(limit, remedy=integrity.cut_remedy(answers)))
 
 
 def test_answers_are_not_longer_than_the_base_s(answers, overfitting_rules_of, gate):

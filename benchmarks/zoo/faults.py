@@ -207,7 +207,7 @@ EXHIBITS = (
     Exhibit(
         "wrong_template",
         Taught(lessons.healthy, variant=variants.other_template, elsewhere=True),
-        ("overfitting/loss_as_logged/*", "integrity/log_reproduced*"),
+        ("overfitting/loss_as_logged/*",),
         select=(*FILES, "suites/test_overfitting.py"),
     ),
     Exhibit("merged_copy_differs", WronglyMerged(surgery.wrong_alpha), ("release/drift",), select=(*FILES, *READ)),

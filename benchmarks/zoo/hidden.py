@@ -108,7 +108,7 @@ def healthy_qv_r8() -> Schooling:
 
 
 def healthy_new_token() -> Schooling:
-    """With a token that was added to the base, whose embeddings were resized and saved; its row is trained."""
+    """With a token that was added to the base, whose embeddings were resized and saved."""
     taught = healthy()
     return replace(taught, rows=[*taught.rows, *hidden_rows.marked(routing_rows(12, seed=1))])
 
