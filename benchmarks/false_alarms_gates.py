@@ -114,9 +114,14 @@ def left_out() -> list[str]:
 def _put(suite: str, fixtures: Mapping[str, Any]) -> list[Gateable]:
     """What the tests of a suite put to `gate`, of those that need nothing else."""
     put: list[Gateable] = []
+
+    def gate(rule: Gateable | None, **_: str) -> None:
+        if rule is not None:
+            put.append(rule)
+
     for test in _tests(suite).values():
         if _wanted(test) <= fixtures.keys():
-            test(gate=put.append, **{fixture: fixtures[fixture] for fixture in _wanted(test)})
+            test(gate=gate, **{fixture: fixtures[fixture] for fixture in _wanted(test)})
     return put
 
 

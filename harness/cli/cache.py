@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sqlite3
 import sys
 import time
@@ -94,7 +93,7 @@ def _prune(arguments: argparse.Namespace) -> None:
         if arguments.model is not None:
             dropped += drop_model(connection, _find_model(arguments.model, holdings(connection)))
         if arguments.unused_for is not None:
-            dropped += drop_unused(connection, _days_ago(arguments.unused_for))
+            dropped += drop_unused(connection, time.time() - arguments.unused_for * _DAY_S)
         if to_bytes is not None or not asked:
             dropped += drop_oldest(connection, to_bytes or answers_limit_bytes())
         shrink(connection)
@@ -161,12 +160,6 @@ def _find_model(digest: str, held: Sequence[Holding]) -> str:
     there = ", ".join(sorted(holding.model[:_DIGEST_SHOWN] for holding in held)) or "none"
     problem = f"--model={digest} is the beginning of {len(found) or 'no'} model's digest"
     raise ConfigError(problem, f"the models of the cache are {there}")
-
-
-def _days_ago(days: float) -> float:
-    if not (math.isfinite(days) and days >= 0):
-        raise ConfigError(f"--unused-for={days} is no number of days", "write one of 0 or more")
-    return time.time() - days * _DAY_S
 
 
 def _table(held: Sequence[Holding]) -> str:
