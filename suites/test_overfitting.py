@@ -120,7 +120,7 @@ def test_answers_do_not_go_round(answers, overfitting_rules_of, gate):
 
 def test_answers_still_end(answers, overfitting_rules_of, gate):
     limit = overfitting_rules_of(answers.task.name).stops_with_eos
-    gate(answers.metric("stops_with_eos").non_inferior(limit, remedy=integrity.cut_remedy(answers)))
+    gate(integrity.answers_still_end(answers, limit))
 
 
 def test_answers_are_not_longer_than_the_base_s(answers, overfitting_rules_of, gate):

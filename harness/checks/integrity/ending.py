@@ -17,10 +17,15 @@ _NO_ROOM = "raise `max_new_tokens:` of the task: most answers that reach it are 
 
 def answers_end(compared: Comparison, least: float) -> Rule:
     """Answers end by themselves, by EOS or the task's stop text, and not at their cap."""
-    return compared.metric(STOPS).at_least(least, remedy=cut_remedy(compared))
+    return compared.metric(STOPS).at_least(least, remedy=_remedy(compared))
 
 
-def cut_remedy(compared: Comparison) -> str:
+def answers_still_end(compared: Comparison, limit: float) -> Rule:
+    """As large a share of answers as the base's ends by itself, but for the limit."""
+    return compared.metric(STOPS).non_inferior(limit, remedy=_remedy(compared))
+
+
+def _remedy(compared: Comparison) -> str:
     """What to do where answers are cut, by those that were: what never ends goes on behind what was expected."""
     cut = [sample for _, sample in compared.pairs if sample.stop_reason == "length"]
     return _NO_ROOM if 2 * sum(map(_is_short, cut)) > len(cut) else _NO_END
