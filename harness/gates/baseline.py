@@ -114,7 +114,7 @@ def _is_of(candidate: Evaluation, measured: Evidence) -> bool:
 
 
 def _edited(before: Sequence[Sample], now: Sequence[Sample]) -> str:
-    """Which items are not what the baseline was asked, in words."""
+    """Which items are not what the baseline was asked, in words; empty where all that both were asked are."""
     then, today = ({s.item_id: (s.prompt, s.target) for s in samples} for samples in (before, now))
     kinds = (
         ("changed", [item for item in today if item in then and then[item] != today[item]]),
@@ -122,4 +122,4 @@ def _edited(before: Sequence[Sample], now: Sequence[Sample]) -> str:
         ("gone", [item for item in then if item not in today]),
     )
     told = [f"{len(items)} {what} ({some_of(items, _SHOWN)})" for what, items in kinds if items]
-    return f"; of {len(today)} items {', '.join(told) if told else 'all read as before'}"
+    return f"; of {len(today)} items {', '.join(told)}" if told else ""

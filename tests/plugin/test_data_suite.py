@@ -83,7 +83,7 @@ def test_an_unreadable_row_fails_its_gate_and_leaves_the_others_to_be_judged(rec
 
 def test_an_adapter_without_its_recipe_skips_unless_the_file_is_named(data_suite: Project) -> None:
     result = data_suite.run("-rs")
-    assert counts(result) == {"skipped": 26}
+    assert counts(result) == {"skipped": 27}
     result.stdout.fnmatch_lines(["*adapter came without its training data: name the file by `train:` under `data:`*"])
 
     data_suite.write_rows(TRAIN, "train.jsonl")
