@@ -87,7 +87,9 @@ def test_a_port_that_is_taken_and_a_directory_that_is_not_there_are_misuse(
 ) -> None:
     assert main(["serve", str(root), "--port", str(serving().server_port)]) == 2
     assert "give another port" in capsys.readouterr().err
-    assert main(["serve", str(root), "--port", "99999"]) == 2
+    with pytest.raises(SystemExit) as stopped:
+        main(["serve", str(root), "--port", "99999"])
+    assert stopped.value.code == 2
     assert main(["serve", str(root / "none")]) == 2
     assert "is no directory" in capsys.readouterr().err
 
