@@ -87,7 +87,7 @@ def test_all_complaints_about_a_task_are_told_at_once_each_with_its_remedy(root:
     ):
         assert words in said
     assert said.count("remedy: ") == 4
-    assert "at least 1, or null; limit: at most so many items" in said
+    assert "or null; limit: at most so many items" in said
 
 
 def test_system_prompt_of_the_row_wins(root: Path) -> None:
