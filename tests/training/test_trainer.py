@@ -162,7 +162,7 @@ def test_nf4_weights_are_computed_with_dense_off_gpus_and_the_log_and_the_identi
         ({"peft": {"target_modules": ["q_proj", "nonesuch"]}}, "'nonesuch' matches no module"),
         ({"peft": {"target_modules": ["lm_head"]}}, "lm_head"),
         ({"trainer": {"optim": "nonesuch"}}, "nonesuch"),
-        ({"trainer": {"learning_rate": 0.0}}, "start at zero are all zero"),
+        ({"trainer": {"learning_rate": 1e-60}}, "start at zero are all zero"),
         ({"trainer": {"max_length": 4}}, "16 of 16 training rows are longer than max_length 4"),
     ],
 )
