@@ -131,7 +131,7 @@ def test_a_wrong_word_about_serving_or_files_is_told(tmp_path: Path, added: str,
         (
             "smoke: {limit: 5}",
             "smoke: {size: 5}",
-            ["profiles.smoke: unknown key 'size'", "known keys: benchmarks, inconclusive, limit"],
+            ["profiles.smoke: unknown key 'size'", "known keys: benchmarks, far_tokens, inconclusive"],
         ),
         ("smoke: {limit: 5}", "smoke: {subjects: 0}", ["profiles.smoke.subjects is 0", "at least 1"]),
         ("smoke: {limit: 5}", "smoke: {limits: {a: -1}}", ["profiles.smoke.limits.a is -1", "at least 1"]),

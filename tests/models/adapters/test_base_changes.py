@@ -58,7 +58,9 @@ def test_initialisations_that_leave_the_base_alone_load_with_the_base_intact(tin
     loaded = load_model(tiny_model_dir, OPTIONS, adapter=adapter)
     with torch.no_grad(), loaded.adapter(on=False) as off:
         assert torch.equal(off(ids).logits, load_model(tiny_model_dir, OPTIONS).in_memory().model(ids).logits)
-    assert peft_objection("init_lora_weights", init) is None
+    assert (peft_objection("init_lora_weights", init) is None) == (
+        init != "eva"
+    )  # which needs rows of its own to start by
 
 
 def test_micas_minor_components_leave_the_base_alone():
