@@ -51,6 +51,8 @@ def test_everything_of_the_plugin_is_in_a_run(site: Path, pytester: pytest.Pytes
         "task/mentions/all_words/more_than": "fail",
         "task/mentions/brevity/superior": "pass",
         "task/faq/exact_match/at_least": "fail",
+        "task/faq/one_answer_recurs/non_inferior": "fail",
+        "task/mentions/one_answer_recurs/non_inferior": "fail",
         "task/calm/expected_max_toxicity/at_most": "pass",
     }, result.outlines
     broken = made.verdicts["task/mentions/all_words/more_than"]
