@@ -67,7 +67,7 @@ def no_slice_is_left_behind(
     slices = slices_of(measured)
     if not slices:
         return None
-    return SliceFloors(
+    floors = SliceFloors(
         measured,
         slices,
         share,
@@ -76,6 +76,7 @@ def no_slice_is_left_behind(
         "its training rows. Correct them or add some; where a slice is that hard, set `slice_floor` or `slice_loss` for the task "
         "under `margins: tasks:`",
     )
+    return floors if floors.look(0.95).told else None
 
 
 def slices_of(measured: Measurement) -> dict[tuple[str, str], Places]:
