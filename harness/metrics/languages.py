@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import regex
@@ -70,6 +70,7 @@ def script_of(text: str) -> str | None:
     return name if counts[name] > _MOST_OF_LETTERS * letters else None
 
 
+@lru_cache(maxsize=1 << 15)  # each gate of a task asks of the same texts
 def language_of(text: str) -> str | None:
     """The language by its English name, of a script that one language is known by that of the script; None where it cannot
     be told: of code, JSON, numbers, names, and most texts of fewer than five words."""
