@@ -10,8 +10,8 @@ from pydantic import Field, Strict, model_validator
 from harness.config.base import Section, objection
 
 Penalty = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-AtLeastNothing = Annotated[int, Field(ge=0)]
-Tokens = Annotated[tuple[AtLeastNothing, ...], Strict(False)]
+NonNegative = Annotated[int, Field(ge=0)]
+TokenIds = Annotated[tuple[NonNegative, ...], Strict(False)]
 
 # Of 1 these do nothing.
 _FACTORS = frozenset({
@@ -43,27 +43,27 @@ class Decoding(Section):
     """divides the likelihood of tokens that prompt or answer hold already"""
     encoder_repetition_penalty: Penalty | None = None
     """multiplies that of the prompt's tokens"""
-    no_repeat_ngram_size: AtLeastNothing | None = None
+    no_repeat_ngram_size: NonNegative | None = None
     """no run of so many tokens comes twice in prompt and answer"""
-    encoder_no_repeat_ngram_size: AtLeastNothing | None = None
+    encoder_no_repeat_ngram_size: NonNegative | None = None
     """no run of so many tokens of the prompt comes in the answer"""
-    bad_words_ids: Annotated[tuple[Tokens, ...], Strict(False)] | None = None
+    bad_words_ids: Annotated[tuple[TokenIds, ...], Strict(False)] | None = None
     """sequences of token ids that no answer holds"""
-    sequence_bias: Annotated[tuple[Annotated[tuple[Tokens, float], Strict(False)], ...], Strict(False)] | None = None
+    sequence_bias: Annotated[tuple[Annotated[tuple[TokenIds, float], Strict(False)], ...], Strict(False)] | None = None
     """pairs of token ids and what is added to the log-likelihood of the last, behind the others"""
-    suppress_tokens: Tokens | None = None
+    suppress_tokens: TokenIds | None = None
     """tokens that no answer holds"""
-    begin_suppress_tokens: Tokens | None = None
+    begin_suppress_tokens: TokenIds | None = None
     """tokens that no answer begins with"""
-    forced_bos_token_id: AtLeastNothing | Annotated[tuple[()], Strict(False)] | None = None
+    forced_bos_token_id: NonNegative | Annotated[tuple[()], Strict(False)] | None = None
     """token that follows a prompt of one token"""
-    forced_eos_token_id: AtLeastNothing | Tokens | None = None
+    forced_eos_token_id: NonNegative | TokenIds | None = None
     """token that an answer ends with where it reaches its longest"""
-    min_length: AtLeastNothing | None = None
+    min_length: NonNegative | None = None
     """tokens of prompt and answer before which none ends"""
-    min_new_tokens: AtLeastNothing | None = None
+    min_new_tokens: NonNegative | None = None
     """tokens of an answer before which it does not end"""
-    exponential_decay_length_penalty: Annotated[tuple[AtLeastNothing, Penalty], Strict(False)] | None = None
+    exponential_decay_length_penalty: Annotated[tuple[NonNegative, Penalty], Strict(False)] | None = None
     """tokens of an answer from which its end becomes likelier, and by what factor a token"""
     num_beams: int | None = None
     """1: answers are measured without beams, and another value is refused"""
