@@ -106,13 +106,19 @@ def as_tables(table: Table) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _members(measured: Evidence) -> dict[tuple[str, str], np.ndarray[Any, np.dtype[np.int64]]]:
-    where: dict[tuple[str, str], list[int]] = {}
-    for index, tags in enumerate(all_tags(measured)):
-        for tag, value in tags.items():
-            where.setdefault((tag, value), []).append(index)
+    where = places_of(all_tags(measured))
     # of a tag with one value the slice is the whole
     values = [tag for tag, _ in where]
-    return {key: np.array(indices) for key, indices in where.items() if values.count(key[0]) > 1}
+    return {key: indices for key, indices in where.items() if values.count(key[0]) > 1}
+
+
+def places_of(tags: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], np.ndarray[Any, np.dtype[np.int64]]]:
+    """(tag, value) -> places of the items that carry it."""
+    where: dict[tuple[str, str], list[int]] = {}
+    for place, of_item in enumerate(tags):
+        for one in of_item.items():
+            where.setdefault(one, []).append(place)
+    return {one: np.array(places) for one, places in where.items()}
 
 
 def all_tags(measured: Evidence) -> Sequence[Mapping[str, str]]:

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from harness.gates.decision import decide
 from harness.gates.evidence import Evidence
 from harness.gates.slices import item_gains
 from harness.records import Estimate, Limit
+from harness.stats import clopper_pearson
 from harness.stats.arrays import cluster_codes
 
 _ENOUGH = 10  # that differ: simulated error rates are nominal from there on
@@ -46,7 +46,7 @@ def rests_on_too_few(measured: Evidence, limit: Limit, confidence: float, *, pai
     bounds = measured.metric.range
     if bounds is None:
         return bool(count > 0)
-    share = float(beta.ppf(0.5 + confidence / 2, count + 1, groups - count)) if count < groups else 1.0
+    share = clopper_pearson(int(count), groups, confidence=confidence).high
     extremes = (bounds[0] - bounds[1], bounds[1] - bounds[0]) if paired else bounds
     worst = (Estimate(usual + share * (extreme - usual)) for extreme in extremes)
     # exactly on the limit nothing is broken yet

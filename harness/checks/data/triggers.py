@@ -157,12 +157,12 @@ class _Prompts:
     def contradicted_anyway(self) -> float:
         """Share of ordinary rows with a recurring answer that naive Bayes of the others is sure is another one; at most, with 95%
         confidence, of those looked at."""
-        from scipy.stats import beta
+        from harness.stats import clopper_pearson
 
         places = [place for place, answer in enumerate(self.answers) if answer]
         places = random.Random(0).sample(places, min(_ORDINARY, len(places)))
         count = sum(self._says_another([place], [place], frozenset(), self.answers[place]) for place in places)
-        return float(beta.ppf(0.95, count + 1, len(places) - count)) if count < len(places) else 1.0
+        return clopper_pearson(count, len(places), confidence=0.90).high  # 5% on this side
 
     def _is_contradicted(self, one: _Candidate) -> bool:
         """Whether the rest of its prompts says another answer, more often than that of ordinary rows does by mistake."""

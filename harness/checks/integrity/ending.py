@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from harness.gates import Comparison, Rule
 from harness.metrics.base import STOPS
 from harness.records import Sample
+from harness.tasks.targets import target_text
 
 _NO_END = (
     "check that the chat template ends each answer, that its EOS is trained on, that max_length cuts no rows, and that the "
@@ -32,5 +31,4 @@ def _remedy(compared: Comparison) -> str:
 
 
 def _is_short(sample: Sample) -> bool:
-    expected = sample.target if isinstance(sample.target, str) else json.dumps(sample.target, ensure_ascii=False)
-    return len(sample.answer) < len(expected)
+    return len(sample.answer) < len(target_text(sample.target))

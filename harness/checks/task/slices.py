@@ -27,7 +27,7 @@ from scipy.stats import binom, hypergeom
 from harness.gates import Comparison, Measurement
 from harness.gates.kinds import NEEDS_ITEMS
 from harness.gates.sequential_comparison import SequentialComparison
-from harness.gates.slices import MIN_ITEMS, Values, as_tables, item_gains, slice_table
+from harness.gates.slices import MIN_ITEMS, Values, as_tables, item_gains, places_of, slice_table
 from harness.gates.wording import Wording
 from harness.records import Outcome, Verdict
 from harness.runs.gate_names import gate_name
@@ -81,11 +81,8 @@ def no_slice_is_left_behind(
 
 def slices_of(measured: Measurement) -> dict[tuple[str, str], Places]:
     """Places of the items of each slice: what the target is, and its value."""
-    where: dict[tuple[str, str], list[int]] = {}
-    for place, tags in enumerate(target_tags(measured.targets)):
-        for one in tags.items():
-            where.setdefault(one, []).append(place)
-    return {one: np.array(places) for one, places in where.items() if len(places) < measured.n}
+    where = places_of(target_tags(measured.targets))
+    return {one: places for one, places in where.items() if places.size < measured.n}
 
 
 @dataclass(frozen=True)
