@@ -60,7 +60,11 @@ def _has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        # oneDNN calls it supported on any AVX-512, and emulates it there, five times slower than float32
+        emulated = torch.cpu._is_avx512_supported() and not (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        )
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and not emulated
     # MPS emulates it slowly on the older chips and answers for none of them: float32 is safe on all.
     return False
 
