@@ -16,6 +16,7 @@ from harness.models.adapters.expressions import REMEDY, endless_expression
 from harness.models.quantization import repacked_layers
 from harness.training.bars import LOG_INTERVAL_S, training_bar
 from harness.training.log import VALIDATION
+from harness.training.methods import SFT, MethodLog, Quantity
 from harness.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -25,11 +26,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class TrainingProgress(TrainerCallback):  # type: ignore[misc]
-    """Shows step, loss and time left, where it is `shown`. Call `close()` when training ends however it ends."""
+_LOSSES = {"loss": "loss", "eval_loss": "eval_loss", f"eval_{VALIDATION}_loss": "eval_loss"}
+_FOLLOWED: Sequence[Quantity] = ("reward", "accuracy")
 
-    def __init__(self, name: str, *, terminal: bool | None = None, shown: bool = True) -> None:
+
+class TrainingProgress(TrainerCallback):  # type: ignore[misc]
+    """Shows step, time left, loss and what else a method is followed by. Call `close()` when training ends however it ends.
+
+    Args:
+        method: what the log of the training means.
+        shown: whether anything is shown.
+    """
+
+    def __init__(self, name: str, method: MethodLog = SFT, *, terminal: bool | None = None, shown: bool = True) -> None:
         self._name = name
+        followed = {key: quantity for quantity in _FOLLOWED for key in method.keys.get(quantity, ())}
+        self._figures_shown = {**_LOSSES, **followed}
         self._shown = shown
         self._bar = training_bar() if shown and (sys.stderr.isatty() if terminal is None else terminal) else None
         self._task: Any = None
@@ -60,8 +72,7 @@ class TrainingProgress(TrainerCallback):  # type: ignore[misc]
             self._log_line(state)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        shown = {"loss": "loss", "eval_loss": "eval_loss", f"eval_{VALIDATION}_loss": "eval_loss"}
-        self._latest |= {name: float(logs[key]) for key, name in shown.items() if logs and key in logs}
+        self._latest |= {name: float(logs[key]) for key, name in self._figures_shown.items() if logs and key in logs}
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, figures=self._figures())
 

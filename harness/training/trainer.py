@@ -145,7 +145,7 @@ def _prepare(
     if start is not None:
         model = _trained_on(model, start, Path(base_path))
 
-    progress = TrainingProgress(recipe.name, shown=arguments.process_index == 0)
+    progress = TrainingProgress(recipe.name, method.log, shown=arguments.process_index == 0)
     own: list[TrainerCallback] = [
         GradientGuard(elsewhere=recipe.launch is not None and recipe.launch.is_sharded),
         BudgetAllocation(),
