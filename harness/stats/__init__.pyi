@@ -3,6 +3,7 @@ from .bootstrap import Replicates as Replicates
 from .bootstrap import replicate as replicate
 from .bootstrap import statistic_interval as statistic_interval
 from .clusters import effective_sample_size as effective_sample_size
+from .exact import beyond_chance as beyond_chance
 from .exact import clopper_pearson as clopper_pearson
 from .interval import Interval as Interval
 from .interval import minimum_detectable_effect as minimum_detectable_effect

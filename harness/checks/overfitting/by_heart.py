@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from harness.checks.overfitting.sampling import NEEDS_ROWS
 from harness.gates import BoundRule, Comparison, Measurement
 from harness.gates.wording import between
 from harness.metrics.words import shingles, words
-from harness.stats import Interval, clopper_pearson
+from harness.stats import Interval, beyond_chance, clopper_pearson
 from harness.stats.mean import independent_difference
 
 _WORDS_IN_A_RUN = 3
@@ -57,8 +57,8 @@ class _Counted:
 def known_by_heart(trained: Comparison, held_out: Comparison, corpus: Corpus, limit: float) -> BoundRule | None:
     """Share of training rows whose answers are given word for word by greedy decoding, beyond that of held-out rows.
 
-    Where all rows were measured, their share is what it is; of a sample of them it may be as large as Clopper and Pearson's bound
-    says. How many would be given without being remembered, held-out rows bound in the same way.
+    Where all rows were measured, what is not known is how many of them would be given without being remembered, which held-out
+    rows bound by Fisher's exact test. Of a sample of them the share may also be as large as Clopper and Pearson's bound says.
 
     None where too few rows were measured to find so small a share, and none of them is known by heart.
     """
@@ -68,8 +68,11 @@ def known_by_heart(trained: Comparison, held_out: Comparison, corpus: Corpus, li
     is_whole = len(trained.pairs) >= len(corpus.of(TRAIN))
 
     def share(confidence: float) -> Interval:
-        found = ours.share(confidence)
-        return independent_difference(replace(found, high=found.value) if is_whole else found, others.share(confidence))
+        if is_whole:
+            return beyond_chance(
+                len(ours.known), len(ours.rows), len(others.known), len(others.rows), confidence=confidence
+            )
+        return independent_difference(ours.share(confidence), others.share(confidence))
 
     if not ours.rows or (not ours.known and not is_whole and ours.share(0.95).high > limit):
         return None
