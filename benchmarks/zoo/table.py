@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.zoo.faults import Exhibit
+from benchmarks.zoo.exhibits import Exhibit
 from benchmarks.zoo.running import Outcome
 
 _COLUMNS = (
