@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from inspect import cleandoc
 from typing import Any
 
 from benchmarks.zoo.methods.lessons import Lesson
@@ -106,6 +108,51 @@ class Exhibit:
         return self.made.schooling().quantization if isinstance(self.made, Taught) else "none"
 
     @property
+    def about(self) -> str:
+        """What it is, in the words of what makes it."""
+        made = self.made
+        match made:
+            case Taught():
+                base = (
+                    "the embedded model itself" if made.on_original else None if made.serves_variant else made.variant
+                )
+                return _told(made.schooling) + _aside("Trained on", base)
+            case Damaged():
+                return _told(made.surgery) + (" The project states them." if made.stated else "")
+            case WronglyMerged():
+                return _aside("Merged to be served of a copy", made.surgery).strip()
+            case HeldAgainst():
+                return "Healthy; a release stands before it." + _aside("That was measured on", made.released_on)
+            case Shipped():
+                return _told(made.make) + _aside("Of an adapter that was approved with", made.approved)
+            case Schooled():
+                return _told(made.lesson)
+
+    @property
+    def due(self) -> str:
+        """The gates that must catch it, and those that must not."""
+        if self.healthy:
+            return "none: healthy"
+        spared = f"; not {', '.join(self.spares)}" if self.spares else ""
+        return f"{' or '.join(self.caught_by)}{spared}"
+
+    @property
     def healthy(self) -> bool:
         """Whether no gate may reject it."""
         return not self.caught_by
+
+
+def _told(make: Callable[..., Any]) -> str:
+    """The first line of what makes it, with what that is given."""
+    given = make.keywords if isinstance(make, partial) else {}
+    doc = cleandoc((make.func if isinstance(make, partial) else make).__doc__ or "").partition("\n")[0]
+    how = ", ".join(f"{name} {value}" for name, value in given.items())
+    return f"{doc.removesuffix('.')} ({how})." if how else doc
+
+
+def _aside(word: str, what: Callable[..., Any] | str | None) -> str:
+    """A further sentence; none of nothing."""
+    if what is None:
+        return ""
+    told = what if isinstance(what, str) else _told(what)
+    return f" {word}: {told[:1].lower()}{told[1:].removesuffix('.')}."
