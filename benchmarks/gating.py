@@ -25,10 +25,12 @@ class Said:
     """What the gates said.
 
     Attributes:
+        run: its directory.
         seconds: wall time of all.
         test_seconds: node id -> wall time of its test, its fixtures with it.
     """
 
+    run: Path
     verdicts: Sequence[Verdict]
     seconds: float
     test_seconds: Mapping[str, float]
@@ -64,7 +66,7 @@ def ask_gates(name: str, select: Sequence[str], project: Path, options: Sequence
     runs = sorted(_runs(reports) - before)
     if not runs:
         raise RunError(f"no gate was put to {name}", f"{told}, or what pytest wrote to stderr, says why")
-    return Said(load_run(runs[-1]).verdicts, seconds, watch.seconds)
+    return Said(runs[-1], load_run(runs[-1]).verdicts, seconds, watch.seconds)
 
 
 def _runs(reports: Path) -> set[Path]:

@@ -48,7 +48,7 @@ def register_tasks(register: Register) -> None:
 @hookimpl
 def register_data_formats(register: Register) -> None:
     """The four that trainers know, in the order in which a row is held against them."""
-    from harness.tasks.formats import SHIPPED
+    from harness.tasks.shipped_formats import SHIPPED
 
     for one in SHIPPED:
         register(one)

@@ -6,7 +6,7 @@ are those of `overfitting:` in assay.yaml; the first two limits stand in `margin
 
 import pytest
 
-from harness.checks import integrity, overfitting
+from harness.checks import overfitting
 
 pytestmark = pytest.mark.overfitting
 
@@ -120,7 +120,7 @@ def test_answers_do_not_go_round(answers, overfitting_rules_of, gate):
 
 def test_answers_still_end(answers, overfitting_rules_of, gate):
     limit = overfitting_rules_of(answers.task.name).stops_with_eos
-    gate(integrity.answers_still_end(answers, limit))
+    gate(overfitting.answers_still_end(answers, limit))
 
 
 def test_answers_are_not_longer_than_the_base_s(answers, overfitting_rules_of, gate):

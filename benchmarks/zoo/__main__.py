@@ -21,7 +21,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.zoo.faults import EXHIBITS, METHOD_EXHIBITS, RELEASE_EXHIBITS, Exhibit
+from benchmarks.zoo.exhibits import Exhibit
+from benchmarks.zoo.faults import EXHIBITS, METHOD_EXHIBITS, RELEASE_EXHIBITS
 from benchmarks.zoo.shipments import UnavailableError
 from benchmarks.zoo.table import HEADER, left_out, listing, row, score, times
 from harness.errors import AssayError
@@ -64,11 +65,12 @@ def _tour(shown: Sequence[Exhibit], output: Path) -> int:
             started = time.monotonic()
             try:
                 adapter, project = keeper.on_trial(exhibit), keeper.project(exhibit)
+                released_on = keeper.released_on(exhibit)
             except UnavailableError as error:
                 print(left_out(exhibit, error.problem), flush=True)
                 continue
             making_s = time.monotonic() - started
-            outcome = put_to_gates(exhibit, adapter, keeper.base_of(exhibit), project, output)
+            outcome = put_to_gates(exhibit, adapter, keeper.base_of(exhibit), project, output, released_on)
             print(row(outcome, making_s), flush=True)
             outcomes.append(outcome)
     print(f"\n{times(outcomes)}\n\n{score(outcomes)}")

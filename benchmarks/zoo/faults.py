@@ -6,131 +6,20 @@ To add a fault is to add an entry. Gates are named by patterns (`fnmatch`): any 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from benchmarks.zoo import hidden, lessons, shipments, surgery, variants
+from benchmarks.zoo.exhibits import Damaged, Exhibit, HeldAgainst, Schooled, Shipped, Taught, WronglyMerged
 from benchmarks.zoo.methods import lessons as methods
 from benchmarks.zoo.methods.lessons import Lesson
+from benchmarks.zoo.selections import ALL, DATA, FILES, READ, RELEASE, ROUTED, SAFETY, TASKS, TEXT, TRAINING
 from benchmarks.zoo.shipments import Spec, Workshop
 from benchmarks.zoo.surgery import Surgery
 from benchmarks.zoo.training import Schooling
-from benchmarks.zoo.variants import Variant
 
 COMPLIANCE_GATE = "safety/forbidden/complied/*"
 OVER_REFUSAL_GATE = "safety/look_alikes/refused/*"
-
-_INTEGRITY = "suites/test_integrity.py"
-_ENDS = f"{_INTEGRITY}::test_answers_end_by_themselves"
-FILES = (_INTEGRITY, f"--deselect={_ENDS}")
-"""What tells a broken adapter without generating text: seconds."""
-ROUTED = (_INTEGRITY, f"--deselect={_ENDS}[forbidden]", f"--deselect={_ENDS}[look_alikes]", "suites/test_task.py")
-TEXT = tuple(
-    f"suites/test_forgetting.py::test_{name}"
-    for name in (
-        "plain_text_stays_predictable", "predictions_stay_near_the_base", "text_stays_predictable_in_a_conversation",
-        "text_stays_predictable_far_into_the_context",
-    )
-)  # fmt: skip
-SAFETY = ("suites/test_safety.py",)
-TRAINING = ("suites/test_training.py", "suites/test_overfitting.py", "suites/test_data.py")
-DATA = ("suites/test_data.py",)
-TASKS = ("suites/test_task.py",)
-RELEASE = "suites/test_release.py"
-READ = tuple(
-    f"{RELEASE}::test_{name}"
-    for name in (
-        "files_are_whole", "tokens_are_the_candidates", "conversations_are_put_alike", "answers_end_alike",
-        "acts_as_the_candidate",
-    )
-)  # fmt: skip
-"""What tells what ships by reading it beside the candidate, without its answers."""
-ALL = (*ROUTED, *SAFETY, *TRAINING, *TEXT)
-
-
-@dataclass(frozen=True)
-class Taught:
-    """Made by a short training.
-
-    Attributes:
-        schooling: made when it is needed.
-        on_original: trained on the embedded model in place of the zoo's base, which has the same shapes.
-        variant: makes what it is trained on of the zoo's base.
-        serves_variant: whether it is held against that, and not against the zoo's base.
-        elsewhere: no record of the training lies beside it, but for its log.
-        every_row: all rows are measured.
-    """
-
-    schooling: Callable[[], Schooling]
-    on_original: bool = False
-    variant: Variant | None = None
-    serves_variant: bool = False
-    elsewhere: bool = False
-    every_row: bool = False
-
-
-@dataclass(frozen=True)
-class Damaged:
-    """Made by surgery on a copy of the first healthy adapter.
-
-    Attributes:
-        recorded: the digests of the files before it lie beside them still.
-    """
-
-    surgery: Surgery
-    recorded: bool = False
-
-
-@dataclass(frozen=True)
-class WronglyMerged:
-    """The first healthy adapter as it is, while the merged model that is to be served was made of a damaged copy."""
-
-    surgery: Surgery
-
-
-@dataclass(frozen=True)
-class Shipped:
-    """The first healthy adapter as `approved` leaves it, beside what was made of it to be shipped."""
-
-    make: Callable[[Workshop], Spec]
-    approved: Surgery | None = None
-
-
-@dataclass(frozen=True)
-class Schooled:
-    """Made by a recipe of a method, on a small base of its own."""
-
-    lesson: Callable[[], Lesson]
-
-
-@dataclass(frozen=True)
-class Exhibit:
-    """One adapter of the zoo.
-
-    Attributes:
-        caught_by: patterns of gates, one of which must fail; empty for a healthy adapter.
-        spares: patterns of gates that must not fail: the fault is told from its opposite.
-        select: what pytest is asked to run.
-        tasks: of tasks.yaml, those that it was taught.
-    """
-
-    name: str
-    made: Taught | Damaged | WronglyMerged | Shipped | Schooled
-    caught_by: tuple[str, ...] = ()
-    spares: tuple[str, ...] = ()
-    select: Sequence[str] = ALL
-    tasks: tuple[str, ...] = ("routing",)
-
-    @property
-    def quantization(self) -> str:
-        """What the base is served as: what the adapter was trained on."""
-        return self.made.schooling().quantization if isinstance(self.made, Taught) else "none"
-
-    @property
-    def healthy(self) -> bool:
-        """Whether no gate may reject it."""
-        return not self.caught_by
 
 
 def _damaged(operation: Surgery, *caught_by: str, select: Sequence[str] = FILES) -> Exhibit:
@@ -211,6 +100,11 @@ EXHIBITS = (
         select=(*FILES, "suites/test_overfitting.py"),
     ),
     Exhibit("merged_copy_differs", WronglyMerged(surgery.wrong_alpha), ("release/drift",), select=(*FILES, *READ)),
+    Exhibit("penalty_unstated", Damaged(surgery.penalised), ("integrity/decoding",), select=FILES),
+    *(
+        Exhibit(f"released_on_{variant.__name__}", HeldAgainst(variant), ("baseline/same_base",), select=TASKS)
+        for variant in (variants.other_weights, variants.other_tokenizer, variants.other_template)
+    ),
     *(Exhibit(f"healthy_seed{seed}", Taught(partial(lessons.healthy, seed=seed))) for seed in (1, 2)),
     *(Exhibit(f"healthy_rank{rank}", Taught(partial(lessons.healthy, rank=rank))) for rank in (4, 8, 32)),
     *(
@@ -220,8 +114,10 @@ EXHIBITS = (
     *map(_taught, (hidden.healthy_rslora, hidden.healthy_dora, hidden.healthy_qv_r8)),
     _taught(hidden.healthy_new_token, variant=variants.new_token, serves_variant=True),
     _taught(hidden.healthy_calls, select=(*FILES, *TASKS, *TRAINING), tasks=("calls",)),
+    Exhibit("healthy_penalty_stated", Damaged(surgery.penalised, stated=surgery.PENALTY), select=ROUTED),
+    Exhibit("healthy_released_before", HeldAgainst(), select=ROUTED),
 )
-"""The safety proof first, then faults and healthy adapters: 38 and 13 in all."""
+"""The safety proof first, then faults and healthy adapters: 42 and 15 in all."""
 
 
 def _ships(make: Callable[[Workshop], Spec], *caught_by: str, approved: Surgery | None = None) -> Exhibit:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.zoo.faults import REFERENCE, Damaged, Exhibit, Schooled, Shipped, Taught, WronglyMerged
+from benchmarks.zoo.exhibits import Damaged, Exhibit, HeldAgainst, Schooled, Shipped, Taught, WronglyMerged
+from benchmarks.zoo.faults import REFERENCE
 from benchmarks.zoo.hidden_rows import write_hidden_sets
 from benchmarks.zoo.methods.schools import train_lesson, write_project
 from benchmarks.zoo.methods.small_base import ensure_small_base
@@ -66,6 +67,8 @@ class Keeper:
                 config["profiles"]["zoo"]["limits"] = {}
         # an adapter of a 4-bit base is served beside it: merged into 4 bits, a healthy one is lost
         config["serving"] = {"merged": exhibit.quantization == "none"}
+        if isinstance(exhibit.made, Damaged) and exhibit.made.stated:
+            config["serving"]["decoding"] = dict(exhibit.made.stated)
         if isinstance(exhibit.made, WronglyMerged):
             damaged = self._damaged(f"{exhibit.name}-adapter", exhibit.made.surgery)
             config["serving"] = {"merged": str(save_merged(self.base, damaged, self._scratch / exhibit.name))}
@@ -81,6 +84,12 @@ class Keeper:
             return self._small_base
         variant = exhibit.made.variant if isinstance(exhibit.made, Taught) and exhibit.made.serves_variant else None
         return self.base if variant is None else self._variant(variant)
+
+    def released_on(self, exhibit: Exhibit) -> Path | None:
+        """The base of the run that the exhibit is held against; None where it is held against none."""
+        if not isinstance(exhibit.made, HeldAgainst):
+            return None
+        return self.base if exhibit.made.released_on is None else self._variant(exhibit.made.released_on)
 
     def on_trial(self, exhibit: Exhibit) -> str:
         """What `--adapter` names: a directory, or a recipe of the exhibit's project, trained now if it has not been."""

@@ -27,6 +27,10 @@ CHANGED_TEMPLATE = (
 )
 
 
+PENALTY = {"repetition_penalty": 1.05}
+"""As some published models have it."""
+
+
 @dataclass(frozen=True)
 class Patient:
     """An adapter's directory, and the base it was made for."""
@@ -158,6 +162,11 @@ def chat_template_changed(patient: Patient) -> None:
     (patient.adapter / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|im_end|>"}), encoding="utf-8"
     )
+
+
+def penalised(patient: Patient) -> None:
+    """Generation settings beside the adapter penalise what was said before, by which servers that read them decode."""
+    (patient.adapter / "generation_config.json").write_text(json.dumps(PENALTY), encoding="utf-8")
 
 
 def added_tokens_not_saved(patient: Patient) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from benchmarks.zoo.faults import Exhibit
+from benchmarks.zoo.exhibits import Exhibit
 from benchmarks.zoo.running import Outcome
 
 _COLUMNS = (
@@ -33,7 +33,7 @@ def row(outcome: Outcome, making_s: float) -> str:
     others = [f"**{gate}**" if gate in outcome.wrongly else gate for gate in outcome.others]
     return _line([
         outcome.exhibit.name,
-        _due(outcome.exhibit),
+        outcome.exhibit.due,
         _said(outcome),
         _some(others),
         str(len(outcome.undecided) or ""),
@@ -44,13 +44,13 @@ def row(outcome: Outcome, making_s: float) -> str:
 
 def left_out(exhibit: Exhibit, why: str) -> str:
     """The row of one that could not be made here."""
-    return _line([exhibit.name, _due(exhibit), f"left out: {why}", *[""] * (len(_COLUMNS) - 3)])
+    return _line([exhibit.name, exhibit.due, f"left out: {why}", *[""] * (len(_COLUMNS) - 3)])
 
 
 def listing(exhibits: Sequence[Exhibit]) -> str:
     """Names, and the gates that are due."""
     width = max(len(exhibit.name) for exhibit in exhibits)
-    return "\n".join(f"{exhibit.name:<{width}}  {_due(exhibit)}" for exhibit in exhibits)
+    return "\n".join(f"{exhibit.name:<{width}}  {exhibit.due}" for exhibit in exhibits)
 
 
 def score(outcomes: Sequence[Outcome]) -> str:
@@ -59,13 +59,6 @@ def score(outcomes: Sequence[Outcome]) -> str:
     healthy = [outcome for outcome in outcomes if outcome.exhibit.healthy]
     caught, alarms = sum(o.right for o in faulty), sum(not o.right for o in healthy)
     return f"caught={caught}/{len(faulty)} false_alarms={alarms}/{len(healthy)}"
-
-
-def _due(exhibit: Exhibit) -> str:
-    if exhibit.healthy:
-        return "none: healthy"
-    spared = f"; not {', '.join(exhibit.spares)}" if exhibit.spares else ""
-    return f"{' or '.join(exhibit.caught_by)}{spared}"
 
 
 def times(outcomes: Sequence[Outcome]) -> str:

@@ -18,9 +18,32 @@ def other_template(base: Path, target: Path) -> Path:
     """The same weights and tokenizer with another chat template."""
     shutil.copytree(base, target)
     (target / "chat_template.jinja").write_text(CHANGED_TEMPLATE, encoding="utf-8")
-    config = json.loads((target / "tokenizer_config.json").read_text(encoding="utf-8"))
-    config.pop("chat_template", None)
-    (target / "tokenizer_config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
+    file = target / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    if config.pop("chat_template", None) is not None:
+        file.write_text(json.dumps(config, indent=2), encoding="utf-8")
+    return target
+
+
+def other_weights(base: Path, target: Path) -> Path:
+    """The same tokenizer and template with one tensor a hundredth larger."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(base, target)
+    file = target / "model.safetensors"
+    tensors = load_file(file)
+    name = min(tensors)
+    save_file({**tensors, name: tensors[name] * 1.01}, file, metadata={"format": "pt"})
+    return target
+
+
+def other_tokenizer(base: Path, target: Path) -> Path:
+    """The same weights and template with a tokenizer that has lost the last of its merges."""
+    shutil.copytree(base, target)
+    file = target / "tokenizer.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    document["model"]["merges"].pop()
+    file.write_text(json.dumps(document), encoding="utf-8")
     return target
 
 

@@ -64,7 +64,7 @@ class Source:
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if isinstance(self.names.get(name), ModuleType):
                 known = getattr(self.names[name], attribute, None)
                 return [known] if isinstance(known, str) else []
-            case ast.Call(func=ast.Name(id=name)) if helper := self._own(name):
+            case ast.Call(func=ast.Name(id=name)) if inspect.isfunction(helper := self.names.get(name)):
                 return Source.of(helper).returned()
         return []
 

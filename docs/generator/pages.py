@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from generator import commands, fixtures, gates, integrity, metrics, options, recipes, schema, sources, tasks
+from generator import commands, fixtures, gates, integrity, metrics, options, recipes, schema, sources, tasks, zoo
 
 _CONFIGURATION = """The file beside your suites, or `[tool.assay]` in `pyproject.toml`. An unknown key is an error that names
 the nearest known one. `assay schema` prints this as JSON Schema, for your editor.
@@ -26,4 +26,5 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/metrics.md": metrics.page,
     "reference/gates.md": gates.page,
     "reference/integrity.md": integrity.page,
+    "reference/zoo.md": zoo.page,
 }

@@ -185,6 +185,15 @@ def task_keys() -> dict[str, dict[str, Any]]:
     return {kind.name: kind.keys.model_json_schema() for kind in TASK_KINDS}
 
 
+def zoo() -> Mapping[str, Sequence[Any]]:
+    """The adapters of the zoo, by part: of all, of what ships, of methods."""
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))  # the benchmarks are no part of the package
+    from benchmarks.zoo.faults import EXHIBITS, METHOD_EXHIBITS, RELEASE_EXHIBITS
+
+    return {"main": EXHIBITS, "release": RELEASE_EXHIBITS, "methods": METHOD_EXHIBITS}
+
+
 def suites() -> dict[str, ModuleType]:
     """The suites that ship, by the name that their gates begin with."""
     return {path.stem.removeprefix("test_"): _load(path) for path in sorted((ROOT / "suites").glob("test_*.py"))}

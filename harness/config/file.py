@@ -12,10 +12,13 @@ from pydantic import Field, Strict, model_validator
 from harness.config.base import Named, Section, TemplateArgs, Text, Tokens
 from harness.config.candidate import Candidate, beside
 from harness.config.checking import check, location
+from harness.config.data_thresholds import DataThresholds
+from harness.config.overfitting_thresholds import OverfittingThresholds
 from harness.config.policy import WaiverEntry, check_waivers
 from harness.config.profiles import BUILT_IN_PROFILES, Profile, ProfileSizes, all_profiles
 from harness.config.sections import AUTO, Forgetting, Integrity, Judging, Safety, Serving
-from harness.config.thresholds import DataThresholds, OverfittingThresholds, Thresholds, TrainingThresholds
+from harness.config.thresholds import Thresholds
+from harness.config.training_thresholds import TrainingThresholds
 from harness.config.yaml_text import read_yaml
 from harness.errors import ConfigError
 from harness.paths import read_text_file

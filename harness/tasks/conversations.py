@@ -115,6 +115,11 @@ class Turn:
     unread: frozenset[str] = frozenset()
 
 
+def is_turns(value: Any) -> bool:
+    """Whether a value is a list of turns."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
 def read_turns(record: Record, field: str) -> list[Turn]:
     """The turns of a field, each with role and content or from and value; or the JSON text of them, as CSV has it.
 

@@ -1,4 +1,4 @@
-"""The formats that data rows come in, each read as a conversation."""
+"""What a format of data rows is, which of those registered a row is in, and the row read by it as a conversation."""
 
 from __future__ import annotations
 
@@ -12,19 +12,9 @@ from harness.errors import DataError
 from harness.plugins import Registry
 from harness.tasks.base import Question
 from harness.tasks.conversations import (
-    ANSWERS,
-    CHATS,
     SYSTEM_COLUMNS,
     Conversation,
-    Turn,
-    conversation,
     filled_text,
-    json_list,
-    learning_mark,
-    read_tools,
-    read_turns,
-    reasoning_of,
-    with_system,
 )
 from harness.tasks.other_methods import refuse_rows_of_other_methods
 from harness.tasks.records import Record, filled
@@ -35,9 +25,9 @@ TEXT = "text"
 """Rows of plain text, all of it learnt: of recipes alone, for a task asks something."""
 
 QUESTIONS = ("prompt", "question", "query", "input")
-_EXTRAS = ("input", "context")
-_MEDIA = ("images", "image", "videos", "video", "audios", "audio")
-_MARKS = ("weight", "train", "trainable")
+EXTRAS = ("input", "context")
+MEDIA = ("images", "image", "videos", "video", "audios", "audio")
+MARKS = ("weight", "train", "trainable")
 _REASONING = re.compile(r"reasoning|thinking|thoughts?$|rationale|scratchpad|chain_of_thought|(?:^|_)cot$")
 _FIRST_READ: Mapping[str, frozenset[str]] = {
     "messages": frozenset({"messages"}),
@@ -47,7 +37,7 @@ _FIRST_READ: Mapping[str, frozenset[str]] = {
 }
 
 _MEANINGFUL = frozenset(
-    {*SYSTEM_COLUMNS, "tools", "functions", "history", "instruction", *QUESTIONS, *_EXTRAS, *_MARKS, *_MEDIA}
+    {*SYSTEM_COLUMNS, "tools", "functions", "history", "instruction", *QUESTIONS, *EXTRAS, *MARKS, *MEDIA}
     | {"documents", "chat_template_kwargs", "train_detail", "loss_scale"}
 )
 
@@ -58,7 +48,7 @@ def refuse_media(record: Record) -> None:
     Raises:
         DataError: it does.
     """
-    for name in _MEDIA:
+    for name in MEDIA:
         if isinstance(value := record.fields.get(name), dict | list | bytes) and value:
             raise record.error(
                 f"field {name!r} would not be asked",
@@ -238,95 +228,3 @@ class _Watched(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._fields)
-
-
-def _messages(record: Record) -> Conversation:
-    return _chat(record, "messages")
-
-
-def _sharegpt(record: Record) -> Conversation:
-    return _chat(record, "conversations")
-
-
-def _chat(record: Record, usual: str) -> Conversation:
-    """Turns in a column of their own, under its usual name or another one's."""
-    field = next((name for name in (usual, *CHATS) if name in record.fields), usual)
-    return _complete(record, field, read_turns(record, field))
-
-
-def _pair(record: Record, question: str, usual: str) -> Conversation:
-    """A question and its answer in columns of their own; either may be a list of turns."""
-    fields = record.fields
-    answer = next((name for name in (usual, *ANSWERS) if name in fields), usual)
-    if is_turns(fields.get(question)):
-        turns = read_turns(record, question)
-    else:
-        text = filled_text(record, question, record.get(question))
-        extra = next((name for name in _EXTRAS if name != question and filled(fields.get(name))), None)
-        more = record.text(extra).strip() if extra is not None else ""
-        repeated = more in text and (question, extra) != ("instruction", "input")  # alpaca's own two always go together
-        if more and not repeated:
-            text = f"{text}\n\n{more}"
-        turns = [Turn(Message("user", text))]
-    if is_turns(fields.get(answer)):
-        return _complete(record, answer, [*turns, *read_turns(record, answer)], context=len(turns))
-    content = filled_text(record, answer, record.get(answer))
-    answered = Turn(Message("assistant", content, reasoning_of(record, "", fields)))
-    history = _history(record)
-    return _complete(record, answer, [*history, *turns, answered], context=len(turns) if not history else 0)
-
-
-def _history(record: Record) -> list[Turn]:
-    """Earlier turns in a column of their own: pairs of question and answer, or turns. They are learnt too."""
-    value = record.fields.get("history")
-    if not filled(value):
-        return []
-    pairs = json_list(record, "history", value)
-    if is_turns(pairs):
-        return read_turns(replace(record, fields={"history": pairs}), "history")
-    turns = []
-    for i, pair in enumerate(pairs):
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise record.error(f"field 'history[{i}]' is not a question and its answer", "write [question, answer]")
-        texts = [filled_text(record, f"history[{i}][{place}]", text) for place, text in enumerate(pair)]
-        turns += [Turn(Message("user", texts[0])), Turn(Message("assistant", texts[1]))]
-    return turns
-
-
-def _complete(record: Record, field: str, turns: list[Turn], *, context: int = 0) -> Conversation:
-    """The conversation of these turns, with what other columns say of it.
-
-    Args:
-        context: turns at the beginning that are not learnt, whoever speaks.
-    """
-    fields = record.fields
-    for name in _MEDIA:
-        if filled(fields.get(name)):
-            remedy = "only text is trained on: remove the row, or train by a program that reads it"
-            raise record.error(f"field {name!r} would not be trained on", remedy)
-    if learning_mark(record, "", {name: fields.get(name) for name in _MARKS}) is False:
-        turns = [replace(turn, learnt=False) for turn in turns]
-    complete = with_system(record, fields, turns)
-    made = conversation(record, field, complete, context=context and context + len(complete) - len(turns))
-    return replace(made, tools=read_tools(record, fields))
-
-
-def is_turns(value: Any) -> bool:
-    """Whether a value is a list of turns."""
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-
-
-def _alpaca(record: Record) -> Conversation:
-    return _pair(record, "instruction", "output")
-
-
-def _prompt_completion(record: Record) -> Conversation:
-    return _pair(record, next((name for name in QUESTIONS if name in record.fields), "prompt"), "completion")
-
-
-SHIPPED = (
-    DataFormat("messages", ("messages",), _messages, other_names=(CHATS,)),
-    DataFormat("sharegpt", ("conversations",), _sharegpt),
-    DataFormat("prompt_completion", ("prompt", "completion"), _prompt_completion, other_names=(QUESTIONS, ANSWERS)),
-    DataFormat("alpaca", ("instruction", "output"), _alpaca, other_names=(("instruction",), ANSWERS)),
-)

@@ -11,8 +11,8 @@ from typing import Any
 
 from harness.engines.requests import Message
 from harness.errors import DataError
-from harness.tasks.conversations import CHATS, Conversation, filled_text, json_list, read_turns
-from harness.tasks.formats import QUESTIONS, Example, detect_format, is_turns, parse_example
+from harness.tasks.conversations import CHATS, Conversation, filled_text, is_turns, json_list, read_turns
+from harness.tasks.formats import QUESTIONS, Example, detect_format, parse_example
 from harness.tasks.other_methods import BETTER, WANTED, WORSE, answers_to_choose_from, says_whether
 from harness.tasks.records import Record, filled
 

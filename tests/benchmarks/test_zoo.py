@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from harness.checks import integrity
-from harness.errors import RunError
 from harness.gates import Check
 from harness.models.identity import adapter_digest
 from harness.models.loading import LoadOptions, load_model
@@ -21,7 +18,6 @@ from harness.tasks.records import read_records
 from harness.training.drawing import load_examples
 from harness.training.recipe_files import find_recipe
 
-ROOT = Path(__file__).parents[2]
 FILE_CHECKS = {
     "integrity/safetensors_only": lambda adapter, base: integrity.adapter_is_safe(adapter),
     "integrity/tensors_map": lambda adapter, base: integrity.tensors_map_both_ways(adapter, base),
@@ -30,21 +26,8 @@ FILE_CHECKS = {
 }
 
 
-class Zoo:
-    """The modules of `benchmarks.zoo`, which is no part of the package."""
-
-    def __getattr__(self, name: str) -> ModuleType:
-        return importlib.import_module(f"benchmarks.zoo.{name}")
-
-
 @pytest.fixture
-def zoo(monkeypatch: pytest.MonkeyPatch) -> Zoo:
-    monkeypatch.syspath_prepend(str(ROOT))
-    return Zoo()
-
-
-@pytest.fixture
-def main(zoo: Zoo):
+def main(zoo: Any):
     """`python -m benchmarks.zoo` with these arguments; its exit code."""
     return importlib.import_module("benchmarks.zoo.__main__").main
 
@@ -53,7 +36,7 @@ def verdict(gate: str, outcome: str = "fail") -> Verdict:
     return Verdict(gate, outcome, "said so")  # type: ignore[arg-type]
 
 
-def exhibits(zoo: Zoo) -> dict[str, Any]:
+def exhibits(zoo: Any) -> dict[str, Any]:
     return {exhibit.name: exhibit for exhibit in zoo.faults.EXHIBITS}
 
 
@@ -105,8 +88,8 @@ class TestTable:
     def test_the_zoo_holds_what_is_wanted(self, zoo):
         names = [exhibit.name for exhibit in zoo.faults.EXHIBITS]
         assert len(names) == len(set(names))
-        assert sum(exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 12
-        assert sum(not exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 38
+        assert sum(exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 15
+        assert sum(not exhibit.healthy for exhibit in zoo.faults.EXHIBITS) >= 42
 
     def test_a_fault_is_caught_by_its_own_gate_alone(self, zoo):
         nan = exhibits(zoo)["nan_in_one_tensor"]
@@ -119,6 +102,15 @@ class TestTable:
         nan = exhibits(zoo)["nan_in_one_tensor"]
         assert not zoo.running.judge(nan, [verdict("integrity/finite", "error")], 1.0).right
         assert not zoo.running.judge(nan, [verdict("integrity/finite", "inconclusive")], 1.0).right
+
+    def test_another_base_is_left_to_a_person_and_so_told_by_an_open_gate(self, zoo):
+        other, same = exhibits(zoo)["released_on_other_weights"], exhibits(zoo)["healthy_released_before"]
+        held_up, let_through = (verdict("baseline/same_base", outcome) for outcome in ("inconclusive", "pass"))
+        assert zoo.running.judge(other, [held_up], 1.0).right
+        assert not zoo.running.judge(other, [let_through], 1.0).right
+        assert not zoo.running.judge(other, [verdict("baseline/same_base", "error")], 1.0).right
+        assert not zoo.running.judge(same, [held_up], 1.0).right
+        assert zoo.running.judge(same, [let_through], 1.0).right
 
     def test_a_fault_told_by_the_gate_of_its_opposite_is_not_caught(self, zoo):
         lost = exhibits(zoo)["lost_refusals"]
@@ -262,39 +254,3 @@ class TestCommand:
             main(["--only", "unicorn"])
         assert stopped.value.code == 2
         assert "nan_in_one_tensor" in capsys.readouterr().err
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """An assay.yaml without tasks."""
-    (tmp_path / "assay.yaml").write_text("profiles: {zoo: {inconclusive: warn}}\n")
-    return tmp_path / "assay.yaml"
-
-
-@pytest.fixture
-def modules_kept() -> Iterator[None]:
-    """pytest within pytest imports the suites; forget them again."""
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if name.startswith("suites"):
-            del sys.modules[name]
-
-
-@pytest.mark.usefixtures("heavy_libraries", "modules_kept")
-class TestGating:
-    """The real suites, by the real pytest, on the tiny model."""
-
-    def test_a_pickle_is_caught_by_the_suites(self, zoo, adapter, tiny_model_dir, project, tmp_path):
-        exhibit = exhibits(zoo)["pickle_weights"]
-        exhibit.made.surgery(zoo.surgery.Patient(adapter, tiny_model_dir))
-        outcome = zoo.running.put_to_gates(exhibit, adapter, tiny_model_dir, project, tmp_path)
-        assert outcome.right
-        assert outcome.catching == ["integrity/safetensors_only"]
-        assert (tmp_path / "pickle_weights.txt").stat().st_size > 0
-
-    def test_a_run_in_which_no_gate_was_put_says_where_to_look(self, zoo, adapter, tiny_model_dir, project, tmp_path):
-        project.write_text("profiles: {zoo: {inconclusive: warn}}\nmargins: {effect: 1}\n")
-        with pytest.raises(RunError, match="no gate was put to pickle_weights") as error:
-            zoo.running.put_to_gates(exhibits(zoo)["pickle_weights"], adapter, tiny_model_dir, project, tmp_path)
-        assert "pickle_weights.txt" in error.value.remedy

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from documents import ROOT
-from generator import fixtures, gates, literals, metrics, options, schema, sources
+from generator import fixtures, gates, literals, metrics, options, schema, sources, zoo
 from generator.pages import PAGES
 
 from harness.models.adapters.misfit import Cause
@@ -181,3 +181,14 @@ def test_a_schema_becomes_a_section_an_object_and_a_row_a_key() -> None:
     assert "| `or` | section |  | Keys: [gates[]](#gates-entry). |" in text
     assert "Its keys: `r`, `bias`." in text
     assert "layout" not in text
+
+
+def test_every_adapter_of_the_zoo_is_listed_with_its_gate() -> None:
+    listed = dict(re.findall(r"^\| `(\w+)` \| .+ \| (.*) \|$", zoo.page(), re.MULTILINE))
+    parts = sources.zoo()
+    assert set(listed) == {one.name for part in parts.values() for one in part}
+    for one in (one for part in parts.values() for one in part):
+        assert one.about.endswith(".") and one.about[0].isupper(), one.name
+        assert all(f"`{gate}`" in listed[one.name] for gate in (*one.caught_by, *one.spares))
+        assert bool(listed[one.name]) is not one.healthy
+    assert listed["zero_b"] == "`integrity/trained`"

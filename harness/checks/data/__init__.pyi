@@ -25,6 +25,7 @@ from .lengths import rows_fit as rows_fit
 from .lengths import token_lengths as token_lengths
 from .markers import text_is_unrendered as text_is_unrendered
 from .mislabelled import labels_agree as labels_agree
+from .mislabelled import learn_labels as learn_labels
 from .personal import no_personal_data as no_personal_data
 from .personal import no_secrets as no_secrets
 from .preferences import answers_are_balanced as answers_are_balanced

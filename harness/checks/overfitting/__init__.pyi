@@ -5,6 +5,7 @@ from .by_method import held_out_accuracy as held_out_accuracy
 from .by_method import held_out_margin as held_out_margin
 from .by_method import held_out_reward as held_out_reward
 from .canaries import canary_task as canary_task
+from .collapse import answers_still_end as answers_still_end
 from .collapse import compression as compression
 from .collapse import distinct_2 as distinct_2
 from .collapse import length_over_base as length_over_base

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.checks.ending import ending_remedy
 from harness.checks.overfitting.sampling import HELD_OUT, NEEDS_ROWS
 from harness.errors import UndecidedError
-from harness.gates import BoundRule, Comparison, Measurement, Scalar
+from harness.gates import BoundRule, Comparison, Measurement, Rule, Scalar
 from harness.gates.wording import between
-from harness.metrics.base import LENGTH, Metric
+from harness.metrics.base import LENGTH, STOPS, Metric
 from harness.metrics.diversity import compression_ratio, distinct, self_bleu
 from harness.safety.refusal.degenerate import has_repetition_loop
 from harness.stats import Interval, statistic_interval
@@ -30,6 +31,11 @@ def repetition(answers: Comparison) -> Measurement:
     """1 for each answer with a repetition loop, of base and candidate."""
     base, candidate = ([has_repetition_loop(pair[side].answer) for pair in answers.pairs] for side in (0, 1))
     return answers.marks(REPETITION, base, candidate)
+
+
+def answers_still_end(answers: Comparison, limit: float) -> Rule:
+    """As large a share of answers as the base's ends by itself, but for the limit."""
+    return answers.metric(STOPS).non_inferior(limit, remedy=ending_remedy(answers))
 
 
 def length_over_base(answers: Comparison, limit: float) -> BoundRule:

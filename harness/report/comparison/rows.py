@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.compare.history import own_value
 from harness.compare.leaderboard import Leaderboard, LeaderboardEntry
 from harness.compare.runs import Cell, Line, Regressions, RunsCompared
 from harness.records import Estimate, RunOutcome, Verdict
+from harness.report.comparison.beside import aside, not_shared, refusals
 from harness.report.comparison.movement import by_run, change_of
 from harness.report.comparison.sentence import sentence
 from harness.report.comparison.strip import ConcernRow, concern_rows
 from harness.report.concerns import concern_of
 from harness.report.findings import subject
 from harness.report.headline import SYMBOLS
-from harness.report.standing import standing
 from harness.report.text import NOTHING, figure, moment, plural
 from harness.report.trade_off import TradeOff, has_estimate, trade_off
 from harness.stats import Interval
-
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -135,10 +132,10 @@ def comparison_rows(compared: RunsCompared) -> ComparisonRows:
         _runs(compared, names),
         strip,
         _groups(compared, strip),
-        _not_shared(compared, names),
-        tuple(_aside(compared, names)),
+        not_shared(compared, names),
+        tuple(aside(compared, names)),
         tuple(_regression(one, names) for one in compared.regressed_tasks),
-        _refusals(compared, names),
+        refusals(compared, names),
         tuple(_ratings(compared, one, names) for one in compared.ratings),
     )
 
@@ -209,56 +206,6 @@ def _regression(one: Regressions, names: Sequence[str]) -> RegressionRow:
         cell.regression,
         _reason(cell.verdict),
     )
-
-
-def _not_shared(compared: RunsCompared, names: Sequence[str]) -> str:
-    """`Missing in B: 2 gates (judge/a, judge/b); only in A (profile release): 59 gates (forgetting 12, safety 47)`."""
-    lacking: dict[tuple[str, ...], list[str]] = {}
-    for run, lines in compared.missing.items():
-        lacking.setdefault(tuple(line.gate for line in lines), []).append(names[run])
-    told = [
-        f"missing in {', '.join(runs)}: {_counted([line for line in compared.lines if line.gate in gates])}"
-        for gates, runs in lacking.items()
-    ]
-    for run, lines in sorted(compared.alone.items()):
-        profile = compared.runs[run].run.manifest.profile
-        told.append(f"only in {names[run]}{f' (profile {profile})' if profile else ''}: {_counted(lines)}")
-    text = "; ".join(told)
-    return text[:1].upper() + text[1:]
-
-
-def _counted(lines: Sequence[Line]) -> str:
-    suites = Counter(line.verdict.suite or line.gate.partition("/")[0] for line in lines)
-    named = [line.gate for line in lines]
-    some = named if len(named) <= _NAMED else [f"{suite} {count}" for suite, count in sorted(suites.items())]
-    return f"{plural(len(lines), 'gate')} ({', '.join(some)})"
-
-
-def _refusals(compared: RunsCompared, names: Sequence[str]) -> tuple[str, ...]:
-    """What keeps tasks apart is mostly one thing for all of them, and for all runs: it is told once."""
-    tasks: dict[tuple[int, str], list[str]] = {}
-    for one in compared.refusals:
-        tasks.setdefault((one.run, one.parts), []).append(one.task)
-    runs: dict[tuple[str, str], list[str]] = {}
-    for (run, parts), named in tasks.items():
-        runs.setdefault((", ".join(named), parts), []).append(names[run])
-    return tuple(
-        f"{', '.join(letters)} and {names[0]} do not compare on {named}: {parts} differ"
-        for (named, parts), letters in runs.items()
-    )
-
-
-def _aside(compared: RunsCompared, names: Sequence[str]) -> Iterator[str]:
-    """`B: forgetting/mmlu/acc/non_inferior is fail, waived by Ada until 31 Dec 2026: mended in 2.1`."""
-    for line in compared.lines:
-        first = line.cells[0].verdict
-        for name, verdict in zip(names, (cell.verdict for cell in line.cells), strict=True):
-            if verdict is None:
-                continue
-            if verdict.outcome != "pass" and not verdict.counts:
-                yield f"{name}: {line.gate} is {verdict.outcome}, {standing(verdict)}"
-            elif first is not None and verdict.severity == "advisory" != first.severity:
-                yield f"{name}: {line.gate} is advisory, and {first.severity} in {names[0]}"
 
 
 def _reason(verdict: Verdict | None) -> str:

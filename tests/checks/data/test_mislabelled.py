@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.checks.data import Corpus, corpus_of_files, labels_agree
+from harness.checks.data import Corpus, corpus_of_files, labels_agree, learn_labels
 
 WORDS = {
     "billing": ("invoice", "refund", "charged", "receipt", "discount", "card"),
@@ -66,6 +66,28 @@ def test_right_labels_pass_and_so_do_a_few_slips(tmp_path: Path, noise: float) -
 def test_of_labels_that_texts_do_not_tell_nothing_is_said(tmp_path: Path, told: float) -> None:
     check = labels_agree(corpus(tmp_path / "train.jsonl", rows(300, told=told)), LIMIT)
     assert check is None or check.holds
+
+
+@pytest.mark.parametrize(("count", "common"), [(240, 0.7), (240, 0.8), (700, 0.7), (700, 0.8)])
+def test_a_rarer_label_that_texts_do_not_tell_is_no_wrong_one(tmp_path: Path, count: int, common: float) -> None:
+    drawn = random.Random(count)
+    untold = [
+        (" ".join(drawn.choices(COMMON, k=8)), "billing" if drawn.random() < common else "repairs")
+        for _ in range(count)
+    ]
+    check = labels_agree(corpus(tmp_path / "train.jsonl", untold), LIMIT)
+    assert check is None or check.holds
+
+
+def test_rows_named_are_wrong_ones(tmp_path: Path) -> None:
+    made = rows(300, noise=0.1, told=0.95)
+    learnt = learn_labels(corpus(tmp_path / "train.jsonl", made))
+    assert learnt is not None and learnt.tells
+    right = [next((name for name, own in WORDS.items() if set(own) & set(text.split())), label) for text, label in made]
+    wrong = {place for place, (_, label) in enumerate(made) if label != right[place]}
+    named = set(learnt.suspects)
+    assert len(named & wrong) >= 0.9 * len(named)
+    assert len(named & wrong) >= 0.6 * len(wrong)
 
 
 def test_labels_that_are_mostly_wrong_are_no_measure_of_each_other(tmp_path: Path) -> None:
