@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from harness.bounded import computing_within
+from harness.bounded import computed
 
 REMEDY = (
     "name the modules one by one, or without quantifiers within quantifiers: (a+)+ tries every way to divide a name"
@@ -22,19 +24,27 @@ def endless_expression(config: Mapping[str, Any], names: Collection[str]) -> str
     """What of a PEFT configuration takes so long to be tried on these names that nobody would wait for it: "target_modules
     '(a+)+b'"; None where all is done in time. What is no expression is PEFT's to refuse.
     """
-    tried = ""
-    try:
-        with computing_within(_LONGEST_S):
-            for key, text in _expressions(config):
-                tried = f"{key} {text!r:.80}"
-                for form in _FORMS:
-                    with contextlib.suppress(re.error, OverflowError, RecursionError):
-                        expression = re.compile(form.format(text))
-                        for name in names:
-                            expression.match(name)
-    except TimeoutError:
-        return tried
+    until_s = _spent_s() + _LONGEST_S
+    for key, text in _expressions(config):
+        try:
+            computed(partial(_try, text, names), longest_s=max(until_s - _spent_s(), 0.01))
+        except TimeoutError:
+            return f"{key} {text!r:.80}"
     return None
+
+
+def _spent_s() -> float:
+    """Processor time of this process and of the copies of it that computed for it."""
+    times = os.times()
+    return times.user + times.children_user
+
+
+def _try(text: str, names: Collection[str]) -> None:
+    for form in _FORMS:
+        with contextlib.suppress(re.error, OverflowError, RecursionError):
+            expression = re.compile(form.format(text))
+            for name in names:
+                expression.match(name)
 
 
 def _expressions(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
