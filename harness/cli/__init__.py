@@ -21,7 +21,7 @@ from harness.cli.merge import add_merge_command
 from harness.cli.runs import add_run_commands, positive
 from harness.cli.schema import add_schema_commands
 from harness.cli.serve import add_serve_command
-from harness.errors import AssayError, ConfigError
+from harness.errors import AssayError, ConfigError, empty_value
 from harness.models.quiet import quiet_imports
 
 if TYPE_CHECKING:
@@ -36,10 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 1 when a command found what it looks for (a regression, damage), 2 when the command could not
         be carried out, 130 when interrupted.
     """
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = _parser().parse_args(given)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     quiet_imports()
     try:
+        _refuse_empty(given)
         answer: int | None = arguments.run(arguments)
     except AssayError as exc:
         print(f"assay: {exc}", file=sys.stderr)
@@ -56,6 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"assay: {_unreachable(exc)}", file=sys.stderr)
         return 2
     return answer or 0
+
+
+def _refuse_empty(given: Sequence[str]) -> None:
+    """Read as nothing, an empty value would be the default; read as a path, the directory that one is in."""
+    for before, argument in zip(["", *given], given, strict=False):
+        if argument == "" or (argument.startswith("--") and argument.find("=") == len(argument) - 1):
+            name = argument[:-1] or (before if before.startswith("-") else "an argument")
+            raise empty_value(name)
 
 
 def _unreachable(exc: OSError) -> AssayError:
