@@ -68,7 +68,9 @@ def _answers(manifest: Manifest) -> str:
     text = f"answers: {answers.cached} from the cache, {answers.computed} computed"
     if training:
         text += f"; adapter {'from the cache' if training.from_cache else 'trained now'}"
-    return f"{text}; peak memory {manifest.peak_memory_gib} GiB; {manifest.duration_s} s"
+    if manifest.peak_memory_gib is not None:
+        text += f"; peak memory {manifest.peak_memory_gib} GiB"
+    return f"{text}; {manifest.duration_s} s"
 
 
 def _relative(path: Path) -> str:

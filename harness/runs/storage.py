@@ -13,14 +13,13 @@ from harness.errors import RunError
 from harness.json_files import load_json
 from harness.paths import cache_dir
 from harness.runs.codec import dump_json
-from harness.runs.ids import is_run_id
+from harness.runs.ids import BASELINES, is_run_id
 from harness.runs.location import Location, write_atomically
 from harness.runs.run import MANIFEST, SAMPLES, TRAINING, VERDICTS, Run, in_order, list_runs, load_run
 from harness.runs.secrets import without_secrets
 
 _log = logging.getLogger(__name__)
 
-BASELINES = "baselines"
 BASELINE_SCHEMA = 1
 _NEEDED = (VERDICTS, SAMPLES, TRAINING)
 _REPORTS = ("report.html", "summary.md", "junit.xml")
