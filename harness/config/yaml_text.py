@@ -154,7 +154,8 @@ def _refuse_bombs(root: yaml.Node) -> None:
     measured: dict[int, tuple[int, int]] = {}
 
     def measure(node: yaml.Node) -> tuple[int, int]:
-        """How many values it makes, a long text as so many, and how deep they lie. What an alias means stands before it, so is measured by then."""
+        """How many values it makes, a long text counted as several, and how deep they lie. What an alias means stands before
+        it, so is measured by then."""
         if id(node) not in measured:
             measured[id(node)] = _MOST_NODES, 0  # of a node within itself
             parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
