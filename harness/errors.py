@@ -14,6 +14,9 @@ _UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069
 _COMMAND = re.compile(r"((?m:^)[ \t]*)(::)(?=[a-zA-Z])|()(##)(?=(?:vso|teamcity)?\[)", re.IGNORECASE)
 
 
+_MOST_NAMES, _SHOWN_NAMES = 5000, 40
+
+
 class AssayError(Exception):
     """Base of every error this package raises on purpose.
 
@@ -105,6 +108,8 @@ def show(value: object) -> str:
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """As in "did you mean 'accuracy'? "; empty where no known name looks like it."""
+    if len(known) > _MOST_NAMES:  # each is held against it letter by letter
+        return ""
     folded = {one.casefold(): one for one in reversed(known)}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     return f"did you mean {folded[near[0]]!r}? " if near else ""
@@ -124,6 +129,12 @@ def some_of(names: Sequence[str], most: int) -> str:
 def empty_value(name: str) -> ConfigError:
     """Of an option that is given and has no value: a variable that is not set leaves it so."""
     return ConfigError(f"{name} is given without a value", "give it one, or leave it out; a variable may be unset")
+
+
+def these(names: Sequence[str]) -> str:
+    """What there is, quoted, for a message: all of it, or as much as anyone reads."""
+    shown, more = [f"{name!r:.60}" for name in names[:_SHOWN_NAMES]], len(names) - _SHOWN_NAMES
+    return (", ".join(shown) or "none") + (f" and {more} more" if more > 0 else "")
 
 
 def first_line(exc: BaseException) -> str:

@@ -132,7 +132,7 @@ def read_settings(config: pytest.Config) -> Settings:
     from harness.config.settings import make_settings
 
     for option in OPTIONS:
-        if config.getoption(option.dest) == "":
+        if config.getoption(option.dest) in ("", []):  # argparse makes a list of nothing of `--`
             raise empty_value(f"--{option.name}")
     values = {option.dest.removeprefix("assay_"): _value(config, option.dest) for option in OPTIONS}
     named = [Path(str(argument).split("::")[0]).resolve() for argument in config.args]

@@ -67,7 +67,7 @@ def test_a_key_of_the_ini_file_without_a_value_is_none_left_out(project: Project
     assert "assay_baseline in " in "\n".join([*result.errlines, *result.outlines])
 
 
-@pytest.mark.parametrize("option", ["--baseline=", "--adapter=", "--assay-judge="])
+@pytest.mark.parametrize("option", ["--baseline=", "--adapter=", "--assay-judge=", "--baseline=--"])
 def test_an_option_without_a_value_is_no_option_left_out(project: Project, option: str) -> None:
     project.write_tests("def test_it(compare, gate):\n    gate(compare('pets').metric('answer_tokens').at_most(4))\n")
     result = project.run(option)
