@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.cli.annotate import add_annotate_command
+from harness.cli.arguments import path_argument
 from harness.cli.cache import add_cache_command
 from harness.cli.check import add_check_command, print_configuration
 from harness.cli.completion import add_completion_command
@@ -37,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         be carried out, 130 when interrupted.
     """
     given = sys.argv[1:] if argv is None else argv
-    arguments = _parser().parse_args(given)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     quiet_imports()
     try:
+        arguments = _parser().parse_args(given)
         _refuse_empty(given)
         answer: int | None = arguments.run(arguments)
     except AssayError as exc:
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("recipe", help="name in fixtures/recipes, or path of a YAML file")
     train.add_argument("--model", help="another base than the recipe's")
     train.add_argument("--profile", help="take this profile's number of training rows")
-    train.add_argument("--output", type=Path, help="copy the adapter, or the whole model, to this directory")
+    train.add_argument("--output", type=path_argument, help="copy the adapter, or the whole model, to this directory")
     train.add_argument(
         "--show",
         type=positive,
@@ -104,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     report = commands.add_parser("report", help="write a stored run's report.html, summary.md and junit.xml again")
-    report.add_argument("run_directory", metavar="RUN", type=Path, help="a directory in reports/")
+    report.add_argument("run_directory", metavar="RUN", type=path_argument, help="a directory in reports/")
     report.set_defaults(run=_report)
 
     add_export_command(commands)
