@@ -33,6 +33,7 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     def tell(text: str, **markup: bool) -> None:
         reporter.write_line(printable(text), **markup)
 
+    reporter.ensure_newline()
     if state.verdicts:
         reporter.section("release gates", sep="=")
         for verdict in sorted(state.verdicts, key=lambda v: (-WORST_FIRST.index(v.bearing), v.outcome != v.bearing)):
