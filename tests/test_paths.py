@@ -57,6 +57,11 @@ def test_what_no_path_can_be_is_one_error_of_every_command(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_runs_are_written_behind_no_url() -> None:
+    with pytest.raises(ConfigError, match="--reports-dir=s3://bucket/runs is a URL"):
+        _setting("reports_dir")("s3://bucket/runs")
+
+
 def test_the_home_of_a_person_is_found_in_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)

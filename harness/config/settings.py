@@ -183,8 +183,7 @@ def make_settings(config: Config, **given: Any) -> Settings:
         )
     profile = config.get_profile(options.profile or config.profile or "smoke")
     recipe = profile.recipe or config.recipe
-    given_dir = options.reports_dir and user_path(options.reports_dir, "--reports-dir").absolute()
-    reports_dir = given_dir or config.root / "reports"
+    reports_dir = _reports_dir(options.reports_dir) if options.reports_dir else config.root / "reports"
     judge = config.judge.model
     return Settings(
         **{field.name: getattr(options, field.name) for field in fields(PlainOptions)},
@@ -228,6 +227,13 @@ def _reasoning(given: str | None, config: Config) -> tuple[str, str] | Literal["
             f"{source} is {named!r}", "write auto, none, or what opens and what closes a thought: '<think>,</think>'"
         )
     return opening, closing
+
+
+def _reports_dir(given: str) -> Path:
+    if "://" in given:
+        remedy = "give a directory: runs are written on this disk, and kept behind a URL by --baseline-store"
+        raise ConfigError(f"--reports-dir={given} is a URL", remedy)
+    return user_path(given, "--reports-dir").absolute()
 
 
 def _store(given: str | None, config: Config) -> str | None:
