@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_SLACK_S = 60.0  # beyond the computing of a child: for copying this process, and on a machine that is busy
 
 
 def within(longest_s: float, work: Callable[[], T]) -> T:
@@ -40,15 +45,83 @@ def within(longest_s: float, work: Callable[[], T]) -> T:
     return done[0]
 
 
-@contextmanager
-def computing_within(longest_s: float) -> Iterator[None]:
-    """Raises `TimeoutError` where what is inside takes more than so many seconds of processor time. For what computes without
-    waiting: loops of a template, an expression that tries every way to match.
+def computed(work: Callable[[], T], *, longest_s: float, more_bytes: int | None = None) -> T:
+    """What the work gives, or raises. For what computes without waiting: loops of a template, an expression that tries every
+    way to match.
 
-    It is stopped by a signal, which only the main thread gets, and not on every system: elsewhere it is not bounded. Other
-    work on the machine makes it no slower, for only this process is counted.
+    The main thread does it itself, and is stopped by a signal. Elsewhere nothing stops a thread, so it is done in a copy of
+    this process, which can be killed: what the work changes is lost there, and what it gives or raises is pickled. Only
+    processor time counts: other work on the machine makes nothing late.
+
+    Args:
+        longest_s: of processor time.
+        more_bytes: how much more memory than the process has now it may ask for; it can be any amount in one step, which no
+            signal stops. Only Linux counts it; elsewhere it is not bounded.
+
+    Raises:
+        TimeoutError: it takes longer. A system that has neither such signals nor copies of processes does not bound it.
+        MemoryError: it asks for more.
     """
-    if not hasattr(signal, "SIGVTALRM") or threading.current_thread() is not threading.main_thread():
+    if not hasattr(os, "fork") or threading.current_thread() is threading.main_thread():
+        return _computed_here(work, longest_s, more_bytes)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    child = os.fork()
+    if child == 0:
+        _answer(sender, work, longest_s, more_bytes)
+    sender.close()
+    try:
+        # the one thread of a copy is its main one, so it stops itself; unless it waits for a lock that another thread had
+        if not receiver.poll(longest_s + _SLACK_S):
+            raise TimeoutError(_late(longest_s))
+        given, raised = pickle.loads(receiver.recv_bytes())
+    except EOFError:
+        raise MemoryError("the process that computed it ended without a word") from None
+    finally:
+        receiver.close()
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    if raised is not None:
+        raise raised
+    return given  # type: ignore[no-any-return]
+
+
+def _answer(sender: Connection, work: Callable[[], Any], longest_s: float, more_bytes: int | None) -> None:
+    """In the copy of the process: send what the work gives or raises, and end."""
+    try:
+        try:
+            said = pickle.dumps((_computed_here(work, longest_s, more_bytes), None))
+        except BaseException as error:
+            said = pickle.dumps((None, _portable(error)))
+        sender.send_bytes(said)
+    finally:
+        os._exit(0)  # nothing of the process that this is a copy of is to be ended in it
+
+
+def _portable(error: BaseException) -> BaseException:
+    """The error, where it can be sent; else one that says the same."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _computed_here(work: Callable[[], T], longest_s: float, more_bytes: int | None) -> T:
+    with _computing_within(longest_s):
+        if more_bytes is None:
+            return work()
+        with _in_memory(more_bytes):
+            return work()
+
+
+def _late(longest_s: float) -> str:
+    return f"not done within {longest_s:g} s of computing"
+
+
+@contextmanager
+def _computing_within(longest_s: float) -> Iterator[None]:
+    """In the main thread, which alone gets signals."""
+    if not hasattr(signal, "SIGVTALRM"):
         yield
         return
 
@@ -60,21 +133,16 @@ def computing_within(longest_s: float) -> Iterator[None]:
     try:
         yield
     except _OverrunError:
-        raise TimeoutError(f"not done within {longest_s:g} s of computing") from None
+        raise TimeoutError(_late(longest_s)) from None
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, rest_s)
         signal.signal(signal.SIGVTALRM, before)
 
 
 @contextmanager
-def in_memory(more_bytes: int) -> Iterator[None]:
-    """Raises `MemoryError` where what is inside asks for so many bytes more than the process has now. For what can ask for any
-    amount in one step, which no signal stops.
-
-    It is a limit on the process, so only the main thread sets it, and only where the system counts (Linux): elsewhere it is
-    not bounded.
-    """
-    if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
+def _in_memory(more_bytes: int) -> Iterator[None]:
+    """It is a limit on the process, so only the main thread sets it."""
+    if sys.platform != "linux":
         yield
         return
     import resource

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-# What CI runners take for a command to them where it begins a line: GitHub's `::error::`, `##[group]` and `##vso[...]` of Azure,
-# `##teamcity[...]`.
-_COMMAND = re.compile(r"^([ \t]*)(::(?=[a-zA-Z])|##(?=(?:vso|teamcity)?\[))", re.MULTILINE)
+# What CI runners take for a command to them: GitHub's `::error::` where it begins a line; `##[group]` and `##vso[...]` of Azure,
+# and `##teamcity[...]`, wherever they stand in it.
+_COMMAND = re.compile(r"((?m:^)[ \t]*)(::)(?=[a-zA-Z])|()(##)(?=(?:vso|teamcity)?\[)", re.IGNORECASE)
+
+
+_MOST_NAMES, _SHOWN_NAMES = 5000, 40
 
 
 class AssayError(Exception):
@@ -84,7 +87,7 @@ def printable(text: str) -> str:
     Control characters and those that reorder text become their code points in brackets (`[U+001B]`), surrogates and
     noncharacters U+FFFD. Tabs and line feeds stay; a carriage return before a line feed goes.
     """
-    return _COMMAND.sub(r"\1[\2]", _UNSHOWABLE.sub(_visible, text.replace("\r\n", "\n")))
+    return _COMMAND.sub(r"\1[\2\4]", _UNSHOWABLE.sub(_visible, text.replace("\r\n", "\n")))
 
 
 def on_one_line(text: str) -> str:
@@ -105,6 +108,8 @@ def show(value: object) -> str:
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:
     """As in "did you mean 'accuracy'? "; empty where no known name looks like it."""
+    if len(known) > _MOST_NAMES:  # each is held against it letter by letter
+        return ""
     folded = {one.casefold(): one for one in reversed(known)}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     return f"did you mean {folded[near[0]]!r}? " if near else ""
@@ -119,6 +124,17 @@ def some_of(names: Sequence[str], most: int) -> str:
     """The first of some names, and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def empty_value(name: str) -> ConfigError:
+    """Of an option that is given and has no value: a variable that is not set leaves it so."""
+    return ConfigError(f"{name} is given without a value", "give it one, or leave it out; a variable may be unset")
+
+
+def these(names: Sequence[str]) -> str:
+    """What there is, quoted, for a message: all of it, or as much as anyone reads."""
+    shown, more = [f"{name!r:.60}" for name in names[:_SHOWN_NAMES]], len(names) - _SHOWN_NAMES
+    return (", ".join(shown) or "none") + (f" and {more} more" if more > 0 else "")
 
 
 def first_line(exc: BaseException) -> str:

@@ -41,6 +41,10 @@ def user_path(text: str | Path, named: str, error: type[AssayError] = ConfigErro
         AssayError: of the type `error`; no path can be so, or what it leads through may not be looked into.
     """
     try:
+        str(text).encode()
+    except UnicodeEncodeError as exc:
+        raise error(f"{named}={show(str(text))} is no path that can be used: it is not UTF-8", "rename it") from exc
+    try:
         path = Path(text).expanduser()
     except RuntimeError as exc:  # ~nobody
         raise error(f"{named}={show(str(text))}: {exc}", "write the path in full") from exc

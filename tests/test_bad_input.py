@@ -184,6 +184,18 @@ def broken_rows(line: int) -> str:
             '{"pet": "cat", "id": 1, "txt": "x"}\n{"pet": "dog", "id": 2, "text": "x"}\n',
             ["pets.jsonl: row 1 has no field 'text'", "'pet', 'id', 'txt'"],
         ),
+        (
+            json.dumps({f"c{i}": 1 for i in range(6000)}),
+            ["prompt names the field 'text', which no row of", "'c39' and 5960 more"],
+        ),
+        (
+            '{"text": "a", "pet": "cat", "id": 1}\n{"text": "a \\ud800", "pet": "dog", "id": 2}\n',
+            ["pets.jsonl: row 2 field 'text' has half a surrogate pair", "write the whole character"],
+        ),
+        (
+            '{"text": "a", "pet": "cat", "id": 1}\n{"text": "b", "pet": "dog", "id": "\\udfff"}\n',
+            ["pets.jsonl: row 2 field 'id' has half a surrogate pair", "write the whole character"],
+        ),
         ('{"text": "a", "id": "1"}\n', ["target_field names the field 'pet', which no row of", "the rows' fields are"]),
     ],
 )

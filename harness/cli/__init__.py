@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.cli.annotate import add_annotate_command
+from harness.cli.arguments import path_argument
 from harness.cli.cache import add_cache_command
 from harness.cli.check import add_check_command, print_configuration
 from harness.cli.completion import add_completion_command
@@ -21,7 +22,7 @@ from harness.cli.merge import add_merge_command
 from harness.cli.runs import add_run_commands, positive
 from harness.cli.schema import add_schema_commands
 from harness.cli.serve import add_serve_command
-from harness.errors import AssayError, ConfigError
+from harness.errors import AssayError, ConfigError, empty_value
 from harness.models.quiet import quiet_imports
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 1 when a command found what it looks for (a regression, damage), 2 when the command could not
         be carried out, 130 when interrupted.
     """
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     quiet_imports()
     try:
+        arguments = _parser().parse_args(given)
+        _refuse_empty(given)
         answer: int | None = arguments.run(arguments)
     except AssayError as exc:
         print(f"assay: {exc}", file=sys.stderr)
@@ -58,6 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return answer or 0
 
 
+def _refuse_empty(given: Sequence[str]) -> None:
+    """Read as nothing, an empty value would be the default; read as a path, the directory that one is in."""
+    for before, argument in zip(["", *given], given, strict=False):
+        if argument == "" or (argument.startswith("--") and argument.find("=") == len(argument) - 1):
+            name = argument[:-1] or (before if before.startswith("-") else "an argument")
+            raise empty_value(name)
+
+
 def _unreachable(exc: OSError) -> AssayError:
     return AssayError(f"{exc.filename}: {exc.strerror}", "give a path that can be used, on a disk that has room")
 
@@ -73,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("recipe", help="name in fixtures/recipes, or path of a YAML file")
     train.add_argument("--model", help="another base than the recipe's")
     train.add_argument("--profile", help="take this profile's number of training rows")
-    train.add_argument("--output", type=Path, help="copy the adapter, or the whole model, to this directory")
+    train.add_argument("--output", type=path_argument, help="copy the adapter, or the whole model, to this directory")
     train.add_argument(
         "--show",
         type=positive,
@@ -94,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=_doctor)
 
     report = commands.add_parser("report", help="write a stored run's report.html, summary.md and junit.xml again")
-    report.add_argument("run_directory", metavar="RUN", type=Path, help="a directory in reports/")
+    report.add_argument("run_directory", metavar="RUN", type=path_argument, help="a directory in reports/")
     report.set_defaults(run=_report)
 
     add_export_command(commands)

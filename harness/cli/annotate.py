@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.arguments import path_argument
 from harness.cli.runs import add_places, settings_of
 from harness.errors import ConfigError, RunError
 from harness.paths import cache_dir
@@ -28,12 +29,14 @@ def add_annotate_command(commands: Any) -> None:
     annotate.add_argument("--limit", type=int, metavar="N", help="pairs to draw (default: all)")
     annotate.add_argument("--seed", type=int, help="another draw and order (default: 0)")
     annotate.add_argument(
-        "--answers", type=Path, nargs="+", metavar="FILE", help="read filled-in pages instead of writing one"
+        "--answers", type=path_argument, nargs="+", metavar="FILE", help="read filled-in pages instead of writing one"
     )
-    annotate.add_argument("--export-gold", type=Path, metavar="FILE", help="with --answers: pairs for `judge.gold`")
+    annotate.add_argument(
+        "--export-gold", type=path_argument, metavar="FILE", help="with --answers: pairs for `judge.gold`"
+    )
     annotate.add_argument(
         "--output",
-        type=Path,
+        type=path_argument,
         metavar="FILE",
         help="the page (default: annotate-RUN.html), or what was read (in the run)",
     )

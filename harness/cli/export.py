@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from harness.cli.arguments import path_argument
+
 
 def add_export_command(commands: Any) -> None:
     """Add `export` to the commands of `assay`."""
@@ -18,10 +20,13 @@ def add_export_command(commands: Any) -> None:
         "--to", required=True, metavar="FORM",
         help="merged, nf4, int8, torchao-int8, torchao-int4, torchao-float8, gguf:TYPE (F16, Q8_0, Q4_K_M, ...) or gguf-lora",
     )  # fmt: skip
-    export.add_argument("--output", required=True, type=Path, metavar="DIR", help="directory to make")
+    export.add_argument("--output", required=True, type=path_argument, metavar="DIR", help="directory to make")
     export.add_argument("--model", help="the base of an adapter, as for pytest")
     export.add_argument(
-        "--llama-cpp", type=Path, metavar="DIR", help="for GGUF: a checkout of llama.cpp (or ASSAY_LLAMA_CPP names it)"
+        "--llama-cpp",
+        type=path_argument,
+        metavar="DIR",
+        help="for GGUF: a checkout of llama.cpp (or ASSAY_LLAMA_CPP names it)",
     )
     export.add_argument(
         "--converter-python", metavar="PYTHON", help="for GGUF: run its converters in this environment instead"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.cli.arguments import path_argument
 from harness.config.spec import EMBEDDED_NAME
 from harness.errors import ConfigError
 
@@ -20,10 +21,12 @@ def add_init_command(commands: Any) -> None:
         help="write a project to start from: a task with gates, a recipe, suites/ and a CI workflow",
         epilog="without a file it takes a small example, which runs as it is",
     )
-    init.add_argument("directory", nargs="?", type=Path, default=Path(), help="default: here")
+    init.add_argument("directory", nargs="?", type=path_argument, default=Path(), help="default: here")
     tables = init.add_mutually_exclusive_group()
     for option in ("--from-csv", "--from-jsonl"):
-        tables.add_argument(option, dest="table", type=Path, metavar="FILE", help="rows to train on and to hold out")
+        tables.add_argument(
+            option, dest="table", type=path_argument, metavar="FILE", help="rows to train on and to hold out"
+        )
     tables.add_argument(
         "--full", action="store_true", help="write all that ships instead: a commented assay.yaml, fixtures/"
     )

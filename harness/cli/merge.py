@@ -6,15 +6,17 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from harness.cli.arguments import path_argument
+
 
 def add_merge_command(commands: Any) -> None:
     """Add `merge` to the commands of `assay`."""
     merge = commands.add_parser("merge", help="make one model, or one adapter, of several by a recipe")
     merge.add_argument(
-        "recipe", type=Path, metavar="RECIPE.yaml",
+        "recipe", type=path_argument, metavar="RECIPE.yaml",
         help="adapters and their weights, for PEFT; or a configuration of mergekit's (merge_method)",
     )  # fmt: skip
-    merge.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="directory to make")
+    merge.add_argument("-o", "--output", required=True, type=path_argument, metavar="DIR", help="directory to make")
     merge.add_argument("--model", help="the base of the adapters where the recipe names none, as for pytest")
     merge.set_defaults(run=_merge)
 

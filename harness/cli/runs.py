@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import ConfigError, RunError
+from harness.cli.arguments import path_argument
+from harness.errors import RunError
 from harness.runs.baselines import DEFAULT_NAME, NamedRun, find_run, promote, waived
 from harness.runs.run import Run
 from harness.runs.storage import open_store
@@ -57,7 +58,9 @@ def add_run_commands(commands: Any) -> None:
         "runs", metavar="RUN", nargs="+", help="baseline name, run id, path or URL; the reference first"
     )
     compare.add_argument("--gates", action="store_true", help="show every gate that the runs share, not only concerns")
-    compare.add_argument("--html", type=Path, metavar="FILE", help="write the comparison as one HTML file as well")
+    compare.add_argument(
+        "--html", type=path_argument, metavar="FILE", help="write the comparison as one HTML file as well"
+    )
     compare.set_defaults(run=_compare)
 
     for action in (promoted, shown, listed, removed, compare):
@@ -138,12 +141,7 @@ def _row(run: Run, names: list[str]) -> tuple[str, ...]:
 
 def _set(arguments: argparse.Namespace) -> None:
     settings = settings_of(arguments)
-    store = open_store(settings.store)
-    if settings.store.startswith("memory:"):
-        raise ConfigError(
-            f"what is kept in the store {store.location} is gone when this command ends",
-            "give a directory, or a URL such as s3://bucket/releases",
-        )
+    store = open_store(settings.store, to_write=True)
     found = find_run(arguments.promoted, settings.reports_dir, store)
     baseline = promote(found.run, store, arguments.name, force=arguments.force)
     print(f"baseline {baseline.name}: run {baseline.run} ({baseline.adapter or 'no adapter named'}), {store.location}")

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.cli.arguments import path_argument
 from harness.errors import ConfigError
 
 
@@ -16,7 +17,7 @@ def add_schema_commands(commands: Any) -> None:
     schema.set_defaults(run=_schema)
 
     migrate = commands.add_parser("migrate", help="spell the keys of an assay.yaml as they are called now")
-    migrate.add_argument("file", metavar="FILE", type=Path, help="rewritten in place; comments stay")
+    migrate.add_argument("file", metavar="FILE", type=path_argument, help="rewritten in place; comments stay")
     migrate.set_defaults(run=_migrate)
 
     for command in (schema, migrate):

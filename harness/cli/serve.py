@@ -45,7 +45,12 @@ def _serve(arguments: argparse.Namespace) -> None:
     if not root.is_dir():
         raise RunError(f"{root} is no directory", "give the directory that holds the runs: `assay serve DIR`")
     token = new_token() if arguments.allow_promote else None
-    app = App(RunIndex(root), open_store(settings.store), partial(compared_by, settings.config), token)
+    app = App(
+        RunIndex(root),
+        open_store(settings.store, to_write=token is not None),
+        partial(compared_by, settings.config),
+        token,
+    )
     server = RunServer(app, arguments.port)
     print(f"runs of {root}: {server.url}", flush=True)
     server.serve_until_interrupted()

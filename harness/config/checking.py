@@ -15,6 +15,11 @@ from harness.errors import AssayError, did_you_mean, joined, show
 S = TypeVar("S", bound=Section)
 Location = Callable[[Sequence[str]], str]
 _LISTED_KEYS = 40
+_MOST_COMPLAINTS, _MOST_ERRORS = (
+    30,
+    300,
+)  # told of one file, and looked at: a file of something else is wrong in every line
+_MOST_SEEN = 200
 
 
 def check(model: type[S], given: Any, located: Location, error: type[AssayError]) -> S:
@@ -34,10 +39,13 @@ def check(model: type[S], given: Any, located: Location, error: type[AssayError]
         return section
     except ValidationError as exc:
         schema = model.model_json_schema()
-        complaints = [_complaint(schema, one, located) for one in _meant(exc.errors(include_url=False), given)]
+        meant = _meant(exc.errors(include_url=False)[:_MOST_ERRORS], given)
+        complaints = [error(*_complaint(schema, one, located)) for one in meant[:_MOST_COMPLAINTS]]
+        if exc.error_count() > _MOST_ERRORS or len(meant) > _MOST_COMPLAINTS:
+            complaints.append(error(f"{located([])}: more is wrong than is told", "correct these first"))
     finally:
         noted_renamings.reset(noting)
-    raise joined([error(*one) for one in complaints], error)
+    raise joined(complaints, error)
 
 
 def _meant(errors: Sequence[ErrorDetails], given: Any) -> Sequence[ErrorDetails]:
@@ -122,26 +130,26 @@ def resolve(
 
 def _complaint(schema: Mapping[str, Any], error: ErrorDetails, located: Location) -> tuple[str, str]:
     """Problem and remedy in words."""
-    keys = [str(key) for key in error["loc"]]
+    keys = [str(key)[:_MOST_SEEN] for key in error["loc"]]
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     match kind:
         case "objection" if isinstance(value, dict | Section):
             return f"{located(keys)}: {context['problem']}", context["remedy"]
         case "objection" if context["problem"]:
-            return f"{located(keys)} is {value!r}: {context['problem']}", context["remedy"]
+            return f"{located(keys)} is {_seen(value)}: {context['problem']}", context["remedy"]
         case "objection":
             return f"{located(keys)} is {show(value)}", context["remedy"]
         case "extra_forbidden" | "invalid_key":
             known = schema_at(schema, keys[:-1]).get("properties", {})
             names = [name for name, one in known.items() if RENAMED_TO not in one]
-            return f"{located(keys[:-1])}: unknown key {error['loc'][-1]!r}", _known_keys(keys[-1], names)
+            return f"{located(keys[:-1])}: unknown key {_seen(error['loc'][-1])}", _known_keys(keys[-1], names)
         case "missing":
             return f"{located(keys)} is missing", f"add `{keys[-1]}:`"
         case "model_type" | "dict_type" | "mapping_type":
             return f"{located(keys)} is a {type(value).__name__}, not a mapping", "write `key: value` lines under it"
         case "string_type" if keys[-1] == "[key]":
             return f"{located(keys[:-2])} has the key {show(value)}", "put the key in quotes"
-    seen = show(value) if kind.endswith("_type") else repr(value)
+    seen = show(value) if kind.endswith("_type") else _seen(value)
     wanted = schema_at(schema, keys)
     meaning = f"; {keys[-1]}: {' '.join(wanted['description'].split())}" if "description" in wanted else ""
     words = in_words(wanted)
@@ -149,6 +157,11 @@ def _complaint(schema: Mapping[str, Any], error: ErrorDetails, located: Location
         return f"{located(keys)} is {seen}", f"give {words}{meaning}"
     choices = [choice for one in [wanted, *wanted.get("anyOf", [])] for choice in _choices(one)]
     return f"{located(keys)} is {seen}", f"{did_you_mean(str(value), choices)}choose {words}{meaning}"
+
+
+def _seen(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _MOST_SEEN else f"{text[: _MOST_SEEN - 3]}..."
 
 
 def in_words(part: Mapping[str, Any]) -> str:

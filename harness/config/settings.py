@@ -183,7 +183,7 @@ def make_settings(config: Config, **given: Any) -> Settings:
         )
     profile = config.get_profile(options.profile or config.profile or "smoke")
     recipe = profile.recipe or config.recipe
-    reports_dir = Path(options.reports_dir).absolute() if options.reports_dir else config.root / "reports"
+    reports_dir = _reports_dir(options.reports_dir) if options.reports_dir else config.root / "reports"
     judge = config.judge.model
     return Settings(
         **{field.name: getattr(options, field.name) for field in fields(PlainOptions)},
@@ -229,20 +229,29 @@ def _reasoning(given: str | None, config: Config) -> tuple[str, str] | Literal["
     return opening, closing
 
 
+def _reports_dir(given: str) -> Path:
+    if "://" in given:
+        remedy = "give a directory: runs are written on this disk, and kept behind a URL by --baseline-store"
+        raise ConfigError(f"--reports-dir={given} is a URL", remedy)
+    return user_path(given, "--reports-dir").absolute()
+
+
 def _store(given: str | None, config: Config) -> str | None:
     """An option's path starts where the user is, the file's beside the file."""
     store, root = (given, Path.cwd()) if given else (config.store, config.root)
-    return store if store is None or "://" in store else str(root / store)
+    if store is None or "://" in store:
+        return store
+    return str(root / user_path(store, "--baseline-store" if given else f"{config.file}: store"))
 
 
 def _data_dir(given: str | None, config: Config) -> Path | None:
     """The first of option, configuration file and environment that names one."""
     named = (
         ("--data-dir", given),
-        ("data_dir", config.data_dir and config.root / config.data_dir),
+        ("data_dir", config.data_dir and config.root / user_path(config.data_dir, f"{config.file}: data_dir")),
         (DATA_DIR_VARIABLE, os.environ.get(DATA_DIR_VARIABLE)),
     )
-    source, path = next(((source, Path(path)) for source, path in named if path), ("", None))
+    source, path = next(((source, user_path(path, source)) for source, path in named if path), ("", None))
     if path is not None and not path.is_dir():
         raise ConfigError(
             f"{source}={path}: no such directory", "give the directory that holds mmlu/, gsm8k/ and the like"

@@ -13,8 +13,11 @@ from harness.errors import AssayError, show
 from harness.paths import MOST_TEXT_BYTES, read_text_file
 
 _MOST_NODES = 1_000_000
+_CHARACTERS_OF_A_NODE = 16  # a document without aliases, however long it may be, has less than the most
 _DEEPEST = 100
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+_LONGEST_NUMBER = 100
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class _BoundedLoader(yaml.SafeLoader):
@@ -44,6 +47,9 @@ class _BoundedLoader(yaml.SafeLoader):
         return super().construct_scalar(node)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node.tag in _NUMBERS and len(node.value) > _LONGEST_NUMBER:  # in base 60 it takes minutes to read one
+            problem = f"this is no number: it has {len(node.value):,} characters"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         try:
             return super().construct_object(node, deep)
         except (TypeError, ValueError, OverflowError, LookupError, AttributeError) as error:  # of its constructors
@@ -148,12 +154,17 @@ def _refuse_bombs(root: yaml.Node) -> None:
     measured: dict[int, tuple[int, int]] = {}
 
     def measure(node: yaml.Node) -> tuple[int, int]:
-        """How many values it makes, and how deep they lie. What an alias means stands before it, so is measured by then."""
+        """How many values it makes, a long text counted as several, and how deep they lie. What an alias means stands before
+        it, so is measured by then."""
         if id(node) not in measured:
             measured[id(node)] = _MOST_NODES, 0  # of a node within itself
             parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
             own = [] if isinstance(node, yaml.ScalarNode) else [measure(part) for part in parts]
-            measured[id(node)] = 1 + sum(size for size, _ in own), 1 + max((depth for _, depth in own), default=0)
+            text = len(node.value) // _CHARACTERS_OF_A_NODE if isinstance(node, yaml.ScalarNode) else 0
+            measured[id(node)] = (
+                1 + text + sum(size for size, _ in own),
+                1 + max((depth for _, depth in own), default=0),
+            )
         size, depth = measured[id(node)]
         if size >= _MOST_NODES or depth > _DEEPEST:
             meant = f"make more than {_MOST_NODES:,} values of it" if size >= _MOST_NODES else "nest it too deep"

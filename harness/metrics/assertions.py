@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from harness.bounded import computed
 from harness.engines.requests import Generation
-from harness.errors import TaskError, show
+from harness.errors import TaskError, first_line, show
 from harness.json_files import load_json, read_json
 from harness.metrics.base import Metric
 from harness.paths import user_path
+from harness.patterns import refused, search
 
 _LONGEST_S = 5.0
 
@@ -98,33 +101,9 @@ def _pattern(value: Any, root: Path) -> str:
 
 
 def _regex(pattern: str) -> Holds:
-    import regex
-
-    try:
-        regex.compile(pattern)
-    except regex.error as error:
-        raise ValueError(f"correct the regular expression: {error}") from None
-    return lambda answer: search(pattern, answer.text.strip(), "regex") is not None
-
-
-def search(pattern: str, answer: str, named: str) -> Any:
-    """The first match of a person's regular expression in an answer; None where there is none.
-
-    Args:
-        named: the key that gives the expression.
-
-    Raises:
-        TaskError: it takes longer than anyone would wait.
-    """
-    import regex
-
-    try:
-        return regex.search(pattern, answer, timeout=_LONGEST_S)
-    except TimeoutError:
-        raise TaskError(
-            f"{named} {pattern!r} takes more than {_LONGEST_S:g} s on an answer of {len(answer):,} characters",
-            "write it without quantifiers within quantifiers: (a+)+ tries every way to divide a text",
-        ) from None
+    if (problem := refused(pattern)) is not None:
+        raise ValueError(f"correct the regular expression: {problem}")
+    return lambda answer: search(pattern, answer.text.strip(), "regex", TaskError) is not None
 
 
 def _schema(value: Any, root: Path) -> Mapping[str, Any]:
@@ -153,6 +132,8 @@ def _json_schema(schema: Mapping[str, Any]) -> Holds:
         jsonschema = import_module("jsonschema")
     except ImportError:
         raise ValueError("install what checks it: `pip install jsonschema`") from None
+    if not isinstance(schema.get("$schema", ""), str):
+        raise ValueError("correct the schema: $schema is not of type 'string'")
     made = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
         made.check_schema(schema)
@@ -165,7 +146,18 @@ def _json_schema(schema: Mapping[str, Any]) -> Holds:
             value = load_json(answer.text, parse_constant=_refuse)
         except ValueError:  # models write anything
             return False
-        return bool(validator.is_valid(value))
+        try:
+            return bool(computed(partial(validator.is_valid, value), longest_s=_LONGEST_S))
+        except OverflowError:  # a number of the answer that is larger than any
+            return False
+        except TimeoutError:
+            told = f"takes more than {_LONGEST_S:g} s"
+        except Exception as error:  # what it refers to is not there, or is itself
+            told = f"cannot be held: {type(error).__name__}: {first_line(error)}"
+        raise TaskError(
+            f"json_schema {told} against an answer of {len(answer.text):,} characters",
+            "correct what it refers to (`$ref`), and write a `pattern` without quantifiers within quantifiers",
+        )
 
     return holds
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.bounded import computing_within, in_memory
+from harness.bounded import computed
 from harness.errors import AdapterError, AssayError, ModelError
 from harness.models.adapters.files import read_json
 from harness.paths import read_text_file, show_size
@@ -69,15 +69,20 @@ def render_turns(
         ModelError: it does not end, or asks for or writes more than any conversation takes.
         Exception: whatever a template raises by itself.
     """
-    try:
-        with computing_within(_LONGEST_S), in_memory(_MOST_BYTES):
-            rendered = tokenizer.apply_chat_template(
+
+    def render() -> str:
+        return str(
+            tokenizer.apply_chat_template(
                 [dict(turn) for turn in turns],
                 **({"chat_template": template} if template is not None else {}),
                 tools=None if tools is None else [dict(tool) for tool in tools],
                 add_generation_prompt=open_ended,
                 tokenize=False,
             )
+        )
+
+    try:
+        text = computed(render, longest_s=_LONGEST_S, more_bytes=_MOST_BYTES)
     except TimeoutError:
         told = f"takes more than {_LONGEST_S:g} s for a conversation"
     except MemoryError:
@@ -85,7 +90,6 @@ def render_turns(
     except RecursionError:
         told = "calls itself without end"
     else:
-        text = str(rendered)
         if len(text) <= _MOST_CHARACTERS + 2 * sum(len(str(turn)) for turn in turns):
             return text
         told = f"writes {len(text):,} characters for a conversation"

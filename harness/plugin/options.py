@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.config.options import Options, PlainOptions, choices
-from harness.errors import ConfigError
+from harness.errors import ConfigError, empty_value
 
 if TYPE_CHECKING:
     from harness.config.settings import Settings
@@ -132,10 +132,8 @@ def read_settings(config: pytest.Config) -> Settings:
     from harness.config.settings import make_settings
 
     for option in OPTIONS:
-        if config.getoption(option.dest) == "":
-            raise ConfigError(
-                f"--{option.name} is given without a value", "give it one, or leave it out; a variable may be unset"
-            )
+        if config.getoption(option.dest) in ("", []):  # argparse makes a list of nothing of `--`
+            raise empty_value(f"--{option.name}")
     values = {option.dest.removeprefix("assay_"): _value(config, option.dest) for option in OPTIONS}
     named = [Path(str(argument).split("::")[0]).resolve() for argument in config.args]
     beside_tests = [*(path for path in named if path.is_dir()), *(path.parent for path in named)]
@@ -146,6 +144,9 @@ def read_settings(config: pytest.Config) -> Settings:
 
 def _value(config: pytest.Config, dest: str) -> Any:
     try:
-        return config.getoption(dest) or config.getini(dest) or None
+        configured = config.getini(dest)
     except pytest.UsageError as exc:  # of a flag in the ini file
         raise ConfigError(f"{dest}: {exc}", "choose true or false") from exc
+    if isinstance(configured, str) and not configured.strip():
+        raise empty_value(f"{dest} in {config.inipath}")
+    return config.getoption(dest) or configured or None

@@ -244,12 +244,13 @@ class State:
         from harness.locks import held
 
         lock = cache_dir() / "runs.lock"
-        try:
-            with held(lock, "opening its run"):
-                yield
-        except OSError as exc:
-            problem = f"{lock} cannot be locked: {exc.strerror or exc}"
-            raise ConfigError(problem, f"remove it, or set {CACHE_VARIABLE} to another directory") from exc
+        with contextlib.ExitStack() as holding:
+            try:
+                holding.enter_context(held(lock, "opening its run"))
+            except OSError as exc:
+                problem = f"{lock} cannot be locked: {exc.strerror or exc}"
+                raise ConfigError(problem, f"remove it, or set {CACHE_VARIABLE} to another directory") from exc
+            yield
 
     @contextlib.contextmanager
     def _progress(self, label: str) -> Iterator[AnswerBar]:

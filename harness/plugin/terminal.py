@@ -30,37 +30,41 @@ def write_summary(reporter: pytest.TerminalReporter, state: State) -> None:
     from harness.report.standing import describe_idle_waivers, standing
     from harness.report.text import one_line
 
+    def tell(text: str, **markup: bool) -> None:
+        reporter.write_line(printable(text), **markup)
+
+    reporter.ensure_newline()
     if state.verdicts:
         reporter.section("release gates", sep="=")
         for verdict in sorted(state.verdicts, key=lambda v: (-WORST_FIRST.index(v.bearing), v.outcome != v.bearing)):
             colour = _COLOURS[verdict.outcome] if verdict.counts else "yellow"
             reporter.write(f"{verdict.outcome.upper():<13}", **{colour: True})
-            reporter.write_line(f"{verdict.gate}: {verdict.reason}")
+            tell(f"{verdict.gate}: {verdict.reason}")
             if told := standing(verdict):
-                reporter.write_line(f"{'':<13}  {one_line(told, 1000)}", yellow=True)
+                tell(f"{'':<13}  {one_line(told, 1000)}", yellow=True)
             if verdict.remedy and verdict.outcome in ("fail", "error"):
-                reporter.write_line(f"{'':<13}  remedy: {verdict.remedy}")
+                tell(f"{'':<13}  remedy: {verdict.remedy}")
     if missed := describe_not_measured(state.skipped):
-        reporter.write_line(f"not measured: {missed}", yellow=True)
+        tell(f"not measured: {missed}", yellow=True)
     if (manifest := state.manifest) is not None and state.run_directory is not None:
         if baseline := describe_baseline(manifest.baseline):
-            reporter.write_line(f"baseline: {baseline}")
+            tell(f"baseline: {baseline}")
         if unused := describe_unused_limits(manifest.unused_limits):
-            reporter.write_line(f"limits: {unused}", yellow=True)
+            tell(f"limits: {unused}", yellow=True)
         if unused := describe_unused_severities(manifest.unused_severities):
-            reporter.write_line(f"severities: {unused}", yellow=True)
+            tell(f"severities: {unused}", yellow=True)
         if idle := describe_idle_waivers(manifest.waivers, [verdict.gate for verdict in state.verdicts]):
-            reporter.write_line(printable(f"waivers: {idle}"), yellow=True)
+            tell(f"waivers: {idle}", yellow=True)
         if saved := describe_sequential(manifest.sequential):
-            reporter.write_line(f"sequential: {saved}")
+            tell(f"sequential: {saved}")
         if before := last_runs(state.run_directory):
-            reporter.write_line(before)
-        reporter.write_line(_answers(manifest))
-        reporter.write_line(f"report: {_relative(state.run_directory / 'report.html')}")
+            tell(before)
+        tell(_answers(manifest))
+        tell(f"report: {_relative(state.run_directory / 'report.html')}")
     if state.usage_error:
-        reporter.write_line(f"ERROR: {state.usage_error}", red=True)
+        tell(f"ERROR: {state.usage_error}", red=True)
     if state.write_error:
-        reporter.write_line(f"the run could not be written: {state.write_error}", red=True, bold=True)
+        tell(f"the run could not be written: {state.write_error}", red=True, bold=True)
 
 
 def _answers(manifest: Manifest) -> str:
@@ -68,7 +72,9 @@ def _answers(manifest: Manifest) -> str:
     text = f"answers: {answers.cached} from the cache, {answers.computed} computed"
     if training:
         text += f"; adapter {'from the cache' if training.from_cache else 'trained now'}"
-    return f"{text}; peak memory {manifest.peak_memory_gib} GiB; {manifest.duration_s} s"
+    if manifest.peak_memory_gib is not None:
+        text += f"; peak memory {manifest.peak_memory_gib} GiB"
+    return f"{text}; {manifest.duration_s} s"
 
 
 def _relative(path: Path) -> str:

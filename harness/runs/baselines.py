@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from harness.errors import RunError, some_of
+from harness.paths import user_path
 from harness.records import Verdict
 from harness.runs.gate_names import comparable_names
 from harness.runs.location import Location, is_url
@@ -57,8 +58,9 @@ def _find(text: str, reports_dir: Path, store: Store) -> NamedRun:
             run = kept.run(text)
             if run is not None:
                 return NamedRun(run, run.id)
-    if Path(text).is_dir() or os.sep in text or text.startswith("."):
-        run = load_run(Path(text.removeprefix("file://")))
+    path = user_path(text.removeprefix("file://"), "the run", RunError)
+    if path.is_dir() or os.sep in text or text.startswith("."):
+        run = load_run(path)
         return NamedRun(run, run.id)
     known = ", ".join(baseline.name for baseline in store.baselines()) or "none"
     raise RunError(

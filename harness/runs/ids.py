@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from harness.errors import RunError
 
+BASELINES = "baselines"
+"""The directory beside the runs that keeps the names of some."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -17,8 +19,8 @@ def new_run_id() -> str:
 
 
 def is_run_id(text: str) -> bool:
-    """Whether a text can be the id of a run: a plain name of a directory."""
-    return _ID.fullmatch(text) is not None
+    """Whether a text can be the id of a run: a plain name of a directory, and not of that of the baselines."""
+    return _ID.fullmatch(text) is not None and text.lower() != BASELINES
 
 
 def check_run_id(run_id: str) -> str:

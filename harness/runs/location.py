@@ -15,6 +15,7 @@ from harness.errors import RunError, first_line
 from harness.paths import refuse_endless, show_size, write_atomic
 from harness.runs.secrets import without_secrets
 
+_IN_THIS_PROCESS = {"memory", "data", "reference"}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -35,6 +36,12 @@ class Location:
     def is_remote(self) -> bool:
         """Behind a URL."""
         return is_url(self.text)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether what is written there is there when this process has ended; a URL may chain several file systems."""
+        schemes = {part.partition(":")[0] for part in self.text.lower().split("::")}
+        return not (self.is_remote and schemes & _IN_THIS_PROCESS)
 
     @property
     def local(self) -> Path:
@@ -102,9 +109,9 @@ class Location:
             raise RunError(
                 f"{self} needs the package {package}, which is not installed", f"run `pip install {package}`"
             ) from error
-        except ValueError as error:
+        except Exception as error:  # each file system has exceptions of its own, and may look for the place at once
             raise RunError(
-                f"{self} is no place to keep runs: {first_line(error)}",
+                f"{self} is no place to keep runs: {without_secrets(first_line(error))}",
                 "give a directory, or a URL like s3://BUCKET/DIR",
             ) from error
         return files, path.rstrip("/")

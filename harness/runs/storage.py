@@ -9,18 +9,17 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from harness.digests import digest_bytes
-from harness.errors import RunError
+from harness.errors import RunError, show
 from harness.json_files import load_json
 from harness.paths import cache_dir
 from harness.runs.codec import dump_json
-from harness.runs.ids import is_run_id
+from harness.runs.ids import BASELINES, is_run_id
 from harness.runs.location import Location, write_atomically
 from harness.runs.run import MANIFEST, SAMPLES, TRAINING, VERDICTS, Run, in_order, list_runs, load_run
 from harness.runs.secrets import without_secrets
 
 _log = logging.getLogger(__name__)
 
-BASELINES = "baselines"
 BASELINE_SCHEMA = 1
 _NEEDED = (VERDICTS, SAMPLES, TRAINING)
 _REPORTS = ("report.html", "summary.md", "junit.xml")
@@ -132,6 +131,9 @@ class Store:
             document = load_json(data)
             if document.pop("schema") != BASELINE_SCHEMA:
                 raise ValueError("another version of adapter-assay wrote it")
+            for key, value in document.items():
+                if not isinstance(value, str | None if key == "forced" else str):
+                    raise ValueError(f"{key} is {show(value)}")
             if not is_run_id(document["run"]):
                 raise ValueError(f"{document['run']!r} is no run's id")
             return Baseline(**{**document, "name": name})  # a file may call itself anything, and shells see the name
@@ -202,6 +204,21 @@ def fetch_run(location: Location, files: tuple[str, ...] = _NEEDED) -> Run | Non
     return load_run(copy)
 
 
-def open_store(text: str) -> Store:
-    """The store at a URL or a path."""
-    return Store(Location(text))
+def open_store(text: str, *, to_write: bool = False) -> Store:
+    """The store at a URL or a path.
+
+    Args:
+        to_write: something is to be kept there.
+
+    Raises:
+        RunError: it is no place, or what is to be kept there would be gone with this process.
+    """
+    location = Location(text)
+    if location.is_remote and not all(part.strip("/") for part in text.split("://", 1)):
+        raise RunError(f"{location} is no place to keep runs", "give a directory, or a URL like s3://BUCKET/DIR")
+    if to_write and not location.lasts:
+        raise RunError(
+            f"what is kept in the store {location} is gone when this command ends",
+            "give a directory, or a URL such as s3://bucket/releases",
+        )
+    return Store(location)

@@ -11,9 +11,8 @@ from harness.records import RunOutcome
 from harness.report.concerns import concerns
 from harness.report.sentence import sentence
 from harness.report.text import NOTHING, one_line
-from harness.runs.ids import is_run_id
+from harness.runs.ids import BASELINES, is_run_id
 from harness.runs.run import MANIFEST, SAMPLES, VERDICTS, Run, load_run
-from harness.runs.storage import BASELINES
 
 _LONGEST = 300
 

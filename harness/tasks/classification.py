@@ -15,10 +15,10 @@ from harness.config.base import Text, objection
 from harness.digests import digest_json
 from harness.engines.requests import Answer
 from harness.errors import TaskError, show
-from harness.metrics.assertions import search
 from harness.metrics.base import Metric
 from harness.metrics.classification import macro_f1, macro_precision, macro_recall
 from harness.metrics.words import SPACED, canonical
+from harness.patterns import refused, search
 from harness.tasks.answers import Generates, generated_text
 from harness.tasks.base import Grade, Item
 from harness.tasks.build import AnswerKeys, Source, item_kind
@@ -45,12 +45,8 @@ class ClassificationKeys(AnswerKeys):
         if (self.label_pattern is None) == (self.read_label == "regex"):
             problem = f"read_label is {self.read_label}, and label_pattern is {self.label_pattern!r}"
             raise objection(problem, "give read_label: regex and a label_pattern, or neither")
-        try:
-            regex.compile(self.label_pattern or "")
-        except regex.error as error:
-            raise objection(
-                f"label_pattern is {self.label_pattern!r}: {error}", "correct the regular expression"
-            ) from None
+        if (said := refused(self.label_pattern or "")) is not None:
+            raise objection(f"label_pattern is {self.label_pattern!r:.80}: {said}", "correct the regular expression")
         return self
 
 
@@ -97,7 +93,7 @@ class ClassificationGrader(Generates):
         if self.read_label == "first_line":
             answer = answer.strip().partition("\n")[0]
         if self.label_pattern is not None:
-            found = search(self.label_pattern, answer, "label_pattern")
+            found = search(self.label_pattern, answer, "label_pattern", TaskError)
             answer = (found[1] if found.re.groups else found[0]) or "" if found else ""
         return {_plain(label): label for label in self.labels}.get(_plain(answer))
 

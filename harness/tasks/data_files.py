@@ -19,7 +19,7 @@ from typing import IO
 from harness.digests import digest_file, digest_json
 from harness.errors import DataError
 from harness.json_files import read_json_object
-from harness.paths import show_size
+from harness.paths import refuse_endless, show_size
 
 MAX_BYTES = 1 << 30
 """Most bytes that a packed file may hold."""
@@ -86,6 +86,8 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     if path.is_dir():
         return _of_saved(path) if (path / "state.json").is_file() else _of_folder(path)
+    with contextlib.suppress(OSError):
+        refuse_endless(path, DataError, "write the rows into a file, and name that")
     shards = sorted(path.parent.glob(f"{glob.escape(path.name)}-[0-9]*-of-[0-9]*.*"))
     if not shards:
         raise DataError(

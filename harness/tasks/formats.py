@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.engines.requests import Message
-from harness.errors import DataError
+from harness.errors import DataError, some_of
 from harness.plugins import Registry
 from harness.tasks.base import Question
 from harness.tasks.conversations import (
@@ -28,6 +28,7 @@ QUESTIONS = ("prompt", "question", "query", "input")
 EXTRAS = ("input", "context")
 MEDIA = ("images", "image", "videos", "video", "audios", "audio")
 MARKS = ("weight", "train", "trainable")
+_SHOWN_FIELDS = 40
 _REASONING = re.compile(r"reasoning|thinking|thoughts?$|rationale|scratchpad|chain_of_thought|(?:^|_)cot$")
 _FIRST_READ: Mapping[str, frozenset[str]] = {
     "messages": frozenset({"messages"}),
@@ -154,9 +155,9 @@ def detect_format(record: Record) -> str:
     if found is not None:
         return found.name
     refuse_rows_of_other_methods(record)
-    seen = ", ".join(record.fields)
     raise record.error(
-        f"fits no format: its fields are {seen}", f"rename the fields to one of these ({known_formats()})"
+        f"fits no format: its fields are {some_of(list(record.fields), _SHOWN_FIELDS)}",
+        f"rename the fields to one of these ({known_formats()})",
     )
 
 

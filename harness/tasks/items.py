@@ -12,7 +12,7 @@ from pydantic import field_validator, model_validator
 
 from harness.config.base import Text, objection
 from harness.engines.requests import SYSTEM_ROLES, Message, Prompt
-from harness.errors import TaskError, did_you_mean, joined, nearest, show
+from harness.errors import TaskError, did_you_mean, joined, nearest, show, these
 from harness.tasks.base import Item
 from harness.tasks.formats import AUTO, DATA_FORMATS, detect_format, parse_example, refuse_media
 from harness.tasks.kinds import TaskKeys, Texts
@@ -185,7 +185,7 @@ def _require_fields(task: str, keys: RowKeys, records: Sequence[Record]) -> None
             [
                 TaskError(
                     f"task {task!r}: {key} names the field {field!r}, which no row of {path} has",
-                    f"{did_you_mean(field, there)}the rows' fields are: {', '.join(map(repr, there)) or 'none'}",
+                    f"{did_you_mean(field, there)}the rows' fields are: {these(there)}",
                 )
                 for key, field in lacking
             ],

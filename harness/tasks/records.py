@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from harness.errors import DataError, show
+from harness.errors import DataError, show, these
 from harness.json_files import load_json
 from harness.tasks.data_files import MAX_BYTES, TABLES, files_of, kind_of_file, read_text
 from harness.tasks.tables import read_table
@@ -34,12 +34,13 @@ class Record:
         """The value of a field.
 
         Raises:
-            DataError: the row has no such field; the message lists those it has.
+            DataError: the row has no such field, and the message lists those it has; or a text in it is no Unicode.
         """
         if field not in self.fields:
-            seen = ", ".join(repr(name) for name in self.fields) or "none"
-            raise self.error(f"has no field {field!r}", f"the row's fields are: {seen}")
-        return self.fields[field]
+            raise self.error(f"has no field {field!r}", f"the row's fields are: {these(list(self.fields))}")
+        value = self.fields[field]
+        self._refuse_halves(field, value)
+        return value
 
     def text(self, field: str) -> str:
         """The value of a field that must be text.
@@ -53,11 +54,23 @@ class Record:
         """A value of this row that must be text; `field` says where it stands.
 
         Raises:
-            DataError: it is of another type, or half a surrogate pair, which no tokenizer can encode.
+            DataError: it is of another type, or no Unicode.
         """
         if not isinstance(value, str):
             remedy = "give one text" if isinstance(value, list | dict) else "write it as a JSON string"
             raise self.error(f"field {field!r} is {show(value)}, not text", remedy)
+        self._refuse_halves(field, value)
+        return value
+
+    def _refuse_halves(self, field: str, value: Any) -> None:
+        """JSON can write half a surrogate pair, which no tokenizer can encode and no run can store."""
+        if isinstance(value, Mapping):
+            value = [*value.keys(), *value.values()]
+        if isinstance(value, list | tuple):
+            for one in value:
+                self._refuse_halves(field, one)
+        if not isinstance(value, str):
+            return
         try:
             value.encode()
         except UnicodeEncodeError as error:
@@ -65,7 +78,6 @@ class Record:
                 f"field {field!r} has half a surrogate pair, {value[error.start]!r}, at character {error.start + 1}"
             )
             raise self.error(problem, "write the whole character, or remove it") from None
-        return value
 
     def error(self, problem: str, remedy: str = "") -> DataError:
         """An error that names the file and this row."""

@@ -41,6 +41,21 @@ def check_refused(capsys: pytest.CaptureFixture[str], *said: str) -> None:
         assert words in error
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (["doctor", "--model=", "--adapter=x"], "--model"),
+        (["check", "--adapter", ""], "--adapter"),
+        (["train", ""], "an argument"),
+        (["report", ""], "an argument"),
+        (["baseline", "set", "run", "--name="], "--name"),
+    ],
+)
+def test_an_empty_value_is_none_left_out(given: list[str], name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(given) == 2
+    check_refused(capsys, f"{name} is given without a value", "a variable may be unset")
+
+
 def test_doctor_shows_the_machine(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     shown = capsys.readouterr().out

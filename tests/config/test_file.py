@@ -249,3 +249,13 @@ def test_a_profiles_recipe_wins_over_the_files_and_an_adapter_over_both(tmp_path
 def test_a_limit_without_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"margins\.benchmarks is inf"):
         load(tmp_path, "margins: {benchmarks: .inf}")
+
+
+def test_of_a_file_that_is_wrong_throughout_only_so_much_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as told:
+        load(tmp_path, "\n".join(f"k{i}: 1" for i in range(5000)))
+    assert str(told.value).count("unknown key") == 30
+    assert "more is wrong than is told" in str(told.value)
+    with pytest.raises(ConfigError) as told:
+        load(tmp_path, f"profile: {'x' * 100_000}\nmargins: {{loss_gap: '{'y' * 100_000}'}}")
+    assert len(str(told.value)) < 3000

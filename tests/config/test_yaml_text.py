@@ -23,6 +23,10 @@ def growing(each: str) -> str:
 BOMBS = {
     "aliases": (growing("[%s]"), "line 7, column 4: its aliases make more than 1,000,000 values"),
     "merges": (growing("{<<: [%s]}"), "line 7, column .*: its aliases make more than 1,000,000 values"),
+    "a text": (
+        f"a: &a '{'x' * 500_000}'\nb: [{','.join(['*a'] * 100)}]",
+        "line 2, column 4: its aliases make more than 1,000,000 values",
+    ),
     "a part of itself": ("a: &a [*a]", "line 1, column 4: its aliases"),
     "aliases in a row": (
         "\n".join(["a0: &a0 []", *(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 300))]),
@@ -49,7 +53,8 @@ def test_a_bomb_is_refused(text: str, told: str, parse: Parse) -> None:
     "value",
     [
         "!!int abc", "!!int ''", "!!float abc", "!!float ''", "!!bool abc", "!!timestamp abc", "!!binary x", "!!set [1]",
-        "!!omap {a: 1}", "!!pairs x", "!!python/object:os.system x", "0x_", "9" * 5000, "{[b]: c}", r'"\0"', r'"\ud800"',
+        "!!omap {a: 1}", "!!pairs x", "!!python/object:os.system x", "0x_", "9" * 5000, ":".join(["59"] * 9999),
+        "!!float " + "9" * 5000, "{[b]: c}", r'"\0"', r'"\ud800"',
     ],
 )  # fmt: skip
 def test_a_value_that_its_tag_cannot_be_is_told_with_its_line(value: str, parse: Parse) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness import patterns
 from harness.engines.requests import Answer, Generation, Score
 from harness.errors import TaskError
 from harness.metrics import assertions
@@ -81,6 +82,8 @@ def test_json_is_held_against_a_schema_written_or_in_a_file(tmp_path: Path, answ
         ("latency", 0, "give a number of seconds above 0"),
         ("json_schema", "nowhere.json", "or the path of a file that holds one"),
         ("json_schema", {"$ref": "https://example.org/x.json"}, "nothing is fetched while grading"),
+        ("json_schema", {"$schema": 3}, "not of type 'string'"),
+        ("regex", "(" * 5000 + ")" * 5000, "it is nested too deep"),
     ],
 )
 def test_an_argument_that_is_none_is_refused_with_what_would_do(name: str, argument: Any, remedy: str) -> None:
@@ -142,8 +145,27 @@ def test_a_digest_without_assertions_is_as_ever(tmp_path: Path) -> None:
     assert task(tmp_path, ["rougeL"]).digest == "a9fcdc2e522947714180ff68b38dcdbfce7886125a9ce1b1acf94c7d5c9aaf6b"
 
 
-@pytest.mark.parametrize("pattern", [r"(a|aa)+$", r"(a|a?)+$", r"(a|aa|aaa)+$"])
-def test_an_expression_that_is_never_done_is_told(monkeypatch: pytest.MonkeyPatch, pattern: str) -> None:
+def test_an_expression_that_is_never_done_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "_LONGEST_S", 0.05)
+    with pytest.raises(TaskError, match=r"regex .* takes more than 0\.05 s on a text of 201 characters"):
+        made("regex", "(a|aa)+$").of(said("a" * 200 + "!"), None)
+
+
+def test_a_schema_that_is_never_done_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assertions, "_LONGEST_S", 0.05)
-    with pytest.raises(TaskError, match=r"takes more than 0\.05 s on an answer of 201 characters"):
-        made("regex", pattern).of(said("a" * 200 + "!"), None)
+    with pytest.raises(TaskError, match=r"json_schema takes more than 0\.05 s against an answer of 43 characters"):
+        made("json_schema", {"pattern": "^(a+)+$"}).of(said(f'"{"a" * 40}!"'), None)
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [({"$ref": "#"}, "RecursionError"), ({"$ref": "#/nowhere"}, "'/nowhere' does not exist")],
+)
+def test_a_schema_that_refers_to_nothing_is_told(schema: dict[str, str], told: str) -> None:
+    with pytest.raises(TaskError, match=f"json_schema cannot be held: .*{told}"):
+        made("json_schema", schema).of(said("1"), None)
+
+
+def test_a_number_larger_than_any_is_not_as_the_schema_says() -> None:
+    assert made("json_schema", {"multipleOf": 0.1}).of(said("1" + "0" * 400), None) == 0
+    assert made("json_schema", {"multipleOf": 0.1}).of(said("1e400"), None) == 0

@@ -19,6 +19,9 @@ FORGED = "\x1b[31mred\n::error::forged\u202e"
         ("##vso[task.complete]", "[##]vso[task.complete]"),
         ("##[error]x", "[##][error]x"),
         ("##teamcity[x]", "[##]teamcity[x]"),
+        ("tensor x ##VSO[task.setvariable variable=a]b", "tensor x [##]VSO[task.setvariable variable=a]b"),
+        ("slice a ##[add-mask]b", "slice a [##][add-mask]b"),
+        ("a ::error::b", "a ::error::b"),
         ("## A heading", "## A heading"),
         ("test_a.py::test_b", "test_a.py::test_b"),
         (":: alone", ":: alone"),
@@ -56,7 +59,26 @@ def test_slices_and_reasons_reach_the_terminal_as_words(project: Project) -> Non
     assert not [line for line in output.splitlines() if line.lstrip().startswith("::") or "\x1b[31mred" in line]
 
 
-@pytest.mark.parametrize("option", ["--baseline=", "--adapter=", "--assay-judge="])
+def test_a_place_of_reports_is_told_as_words(project: Project) -> None:
+    project.write_tests("def test_b(compare, gate):\n    gate(compare('pets').metric('answer_tokens').at_most(4))\n")
+    result = project.run("--reports-dir=\x1b[31mred\n::error::forged")
+    output = "\n".join([*result.outlines, *result.errlines])
+    summary = output[output.index("release gates") :]
+    assert "\nPASS         pets/pets/answer_tokens" in summary
+    assert "\nreport: " in summary
+    assert not [line for line in summary.splitlines() if line.lstrip().startswith("::")]
+    assert "\x1b[31mred" not in summary
+
+
+def test_a_key_of_the_ini_file_without_a_value_is_none_left_out(project: Project) -> None:
+    project.write_tests("def test_it(compare, gate):\n    gate(compare('pets').metric('answer_tokens').at_most(4))\n")
+    (project.root / "pytest.ini").write_text("[pytest]\nassay_baseline =\n")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "assay_baseline in " in "\n".join([*result.errlines, *result.outlines])
+
+
+@pytest.mark.parametrize("option", ["--baseline=", "--adapter=", "--assay-judge=", "--baseline=--"])
 def test_an_option_without_a_value_is_no_option_left_out(project: Project, option: str) -> None:
     project.write_tests("def test_it(compare, gate):\n    gate(compare('pets').metric('answer_tokens').at_most(4))\n")
     result = project.run(option)

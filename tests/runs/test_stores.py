@@ -18,7 +18,7 @@ from harness.records import Waiver
 from harness.runs import Run
 from harness.runs.baselines import find_run, promote, waived
 from harness.runs.location import Location
-from harness.runs.storage import Store, fetch_run
+from harness.runs.storage import Store, fetch_run, open_store
 
 
 @pytest.fixture
@@ -227,6 +227,30 @@ def test_a_baseline_is_called_as_its_file_whatever_that_says_and_stray_files_are
         store.baseline("main")
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("run", ["r1"]), ("run", "baselines"), ("set", 3), ("adapter", {"a": 1}), ("forced", True)]
+)
+def test_a_baseline_with_a_value_of_another_type_is_one_error(store: Store, run: Run, key: str, value: object) -> None:
+    promote(run, store)
+    document = json.loads(store.location.read("baselines/main.json") or b"")
+    store.location.write("baselines/main.json", json.dumps({**document, key: value}).encode())
+    with pytest.raises(RunError, match=r"the baseline main in .* cannot be read"):
+        store.baseline("main")
+
+
+@pytest.mark.parametrize("url", ["memory://x", "MEMORY://x", "simplecache::memory://x", "dir::memory://x", "data://x"])
+def test_a_store_that_ends_with_the_process_keeps_nothing(url: str) -> None:
+    assert open_store(url).location.text == url  # what others keep there may be read
+    with pytest.raises(RunError, match="is gone when this command ends"):
+        open_store(url, to_write=True)
+
+
+@pytest.mark.parametrize("url", ["s3://", "s3:///", "://x"])
+def test_a_url_of_nowhere_is_no_store(url: str) -> None:
+    with pytest.raises(RunError, match="is no place to keep runs"):
+        open_store(url)
+
+
 @pytest.mark.parametrize("name", ["", "a b", "../main", "-x", "é", "x" * 65])
 def test_a_name_that_is_no_plain_name_is_refused(store: Store, run: Run, name: str) -> None:
     with pytest.raises(RunError, match="is no name for a baseline"):
@@ -240,6 +264,8 @@ def test_a_name_that_is_no_plain_name_is_refused(store: Store, run: Run, name: s
         ("s3://bucket/x", "needs the package s3fs.*\n.*pip install s3fs"),
         ("gs://bucket/x", "needs the package gcsfs.*\n.*pip install gcsfs"),
         ("nope://bucket/x", "nope://bucket/x/baselines is no place to keep runs: Protocol not known: nope"),
+        ("reference://bucket/x", "is no place to keep runs: .*missing 1 required"),
+        ("zip://x.zip::memory://nowhere", "is no place to keep runs"),
         ("s3://ann:letmein@bucket/x", r"s3://\*\*\*@bucket/x/baselines needs"),
     ],
 )

@@ -107,7 +107,7 @@ def test_a_run_id_cannot_be_taken_twice_or_leave_the_root(tmp_path: Path) -> Non
     RunWriter.open(tmp_path, "r").finish(Manifest(), [], "complete")
     with pytest.raises(RunError, match="exists already"):
         RunWriter.create(tmp_path, "r")
-    for bad in ("../x", "", ".hidden", "a/b"):
+    for bad in ("../x", "", ".hidden", "a/b", "baselines", "Baselines"):
         with pytest.raises(RunError, match="plain name"):
             RunWriter.create(tmp_path, bad)
     with pytest.raises(RunError, match="no run 'nope'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,6 +194,14 @@ def test_folders_that_hold_no_one_set_of_rows_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=wanted):
         read_records(made(tmp_path, shelf))
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv", "rows.parquet", "rows.jsonl.gz"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_what_has_no_end_is_no_data_file(tmp_path: Path, name: str, make: Callable[[Path], None]) -> None:
+    make(tmp_path / name)
+    with pytest.raises(DataError, match=r"it is no file, but a pipe or a device\n.*write the rows into a file"):
+        read_records(tmp_path / name)
 
 
 @pytest.mark.parametrize("name", ["packed.jsonl.gz", "few.parquet", "repeated.parquet"])

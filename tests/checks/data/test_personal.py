@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import patterns
 from harness.checks import data
 from harness.checks.data.personal import mask, redacted
+from harness.errors import ConfigError
 
 # each in two halves, so that no scanner of this repository takes it for a real one
 AWS = "AKIA" + "QYLPMN5HHHFPZAM2"
@@ -92,6 +94,13 @@ def test_what_is_listed_is_accepted_and_nothing_else(corpus, accepted):
     assert "train.jsonl row 3" in verdict.reason
     assert "row 2" not in verdict.reason
     assert "`accepted:` of `data:`" in verdict.remedy
+
+
+def test_a_pattern_of_what_is_accepted_that_is_never_done_is_told_by_its_key(corpus, monkeypatch):
+    monkeypatch.setattr(patterns, "_LONGEST_S", 0.05)
+    rows = corpus([("Who is it?", f"It is {'a' * 60}@fastmail.com.")])
+    with pytest.raises(ConfigError, match=r"data\.accepted: '\(a\|aa\)\+\$' takes more than 0\.05 s"):
+        data.no_personal_data(rows, 0.0, ["(a|aa)+$"])
 
 
 @pytest.mark.parametrize("text", ["It is {}.", "Use {}, please.", "({})", "{}"])
