@@ -1,0 +1,296 @@
+"""Tries a way of computing on a few tokens, and holds it against the model's own plain forwards.
+
+What is no softmax over all keys before (caps, sinks, biases, recurrent state), a cache that cannot lose rows, cannot be
+continued or is not handed out, padding that is not masked: each raises, or differs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Any, cast
+
+from harness.engines.prefix.caches import handed_out
+from harness.engines.requests import GenerateRequest, Generation, Prompt
+from harness.engines.strategy import BatchJob, BatchLimits, Strategy, TokenPair
+from harness.engines.windows import shortened_windows, windows_in
+from harness.errors import first_line
+from harness.models.forwards import is_out_of_memory, plain_logits
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.models.loading import LoadedModel
+
+# Two texts share 32 tokens, a third the first 16 of these. What follows is unequal, so that batches are padded.
+_SHARED_TOKENS = (16, 16)
+_LENGTHS_TOKENS = (7, 3, 5)
+_ANSWERS_TOKENS = (5, 2, 4)  # unequal, so that an answer leaves the batch before the others, and another takes its place
+_WINDOW_TOKENS = 20  # some texts end before, some behind
+# Mean difference over all of a vocabulary, of the middle token and of any, that rounding in float32 never makes.
+_EXACT = (1e-3, 1e-2)
+# As often as its own drift: of right ways up to one was seen, of wrong ones three at the least.
+_DRIFTS = 2.5
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    """How far log-probabilities may be from those of plain forwards, in nats, over a vocabulary on average.
+
+    Attributes:
+        middle: the median over tokens.
+        most: any token.
+    """
+
+    middle: float
+    most: float
+
+    def broken_by(self, distances: Sequence[float]) -> str | None:
+        """What is further than that, or None."""
+        middle, most = statistics.median(distances), max(distances)
+        if middle <= self.middle and most <= self.most:
+            return None
+        return (
+            f"log-probabilities are {middle:.3f} from those of a plain forward, {most:.3f} at the most, where rounding "
+            f"explains {self.middle:.3f} and {self.most:.3f}"
+        )
+
+
+class Trial:
+    """Three requests of each kind, put to a model with its adapter off and on.
+
+    Raises:
+        AdapterError, ModelError: of its methods, where the model has no plain forward, with its adapter or without.
+    """
+
+    def __init__(self, loaded: LoadedModel) -> None:
+        numerals = cast(Any, _Numerals(loaded.tokenizer.pad_token_id))
+        self._loaded = replace(loaded, tokenizer=numerals, decoding={})
+        vocabulary = loaded.in_memory().model.config.get_text_config().vocab_size
+        first, second = (_tokens(length, 7, 3 + number, vocabulary) for number, length in enumerate(_SHARED_TOKENS))
+        tails = [_tokens(length, 11, 5 + number, vocabulary) for number, length in enumerate(_LENGTHS_TOKENS)]
+        contexts = ([*first, *second], [*first, *second], first)
+        self._pairs: list[TokenPair] = list(zip(contexts, tails, strict=True))
+        self._prompts = [[*context, *tail] for context, tail in self._pairs]
+        self._plain: dict[tuple[bool, bool], _Plain] = {}  # by adapter and short windows
+
+    def hindrance(
+        self, build: Callable[[LoadedModel, BatchLimits], Strategy], *, beyond_windows: bool = False
+    ) -> str | None:
+        """Why a way does not fit, or None.
+
+        Args:
+            beyond_windows: the model has windows that end before its context does: they end within the trial's texts.
+        """
+        import torch
+
+        with torch.inference_mode():
+            for on in (False, True) if self._loaded.has_adapter else (False,):
+                loaded = self._loaded if on else replace(self._loaded, reserved_tokens=0)
+                with self._loaded.adapter(on=on) as model:
+                    plain = self._plain.setdefault((on, False), _Plain(model))
+                    plain.log_probs(*self._pairs[0])  # an adapter that cannot compute fails here
+                    try:
+                        with self._short(model, plain) if beyond_windows else contextlib.nullcontext():
+                            plain = self._plain.setdefault((on, beyond_windows), _Plain(model))
+                            found = self._differing(build(loaded, BatchLimits(rows=2)), plain)
+                    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as exc:
+                        if is_out_of_memory(exc):
+                            raise
+                        found = first_line(exc)
+                if found is not None:
+                    return found
+        return None
+
+    @contextlib.contextmanager
+    def _short(self, model: Any, plain: _Plain) -> Iterator[None]:
+        """Short windows, of which it is known that the model's attention and its cache mind them.
+
+        Raises:
+            RuntimeError: they do not.
+        """
+        with shortened_windows(model, _WINDOW_TOKENS) as are_cut:
+            cut = _distances(_Plain(model).log_probs(*self._pairs[0]), plain.log_probs(*self._pairs[0]))
+            cache = handed_out(model(input_ids=_row(model, self._prompts[0]), use_cache=True)).content
+            if max(windows_in(cache), default=0) > _WINDOW_TOKENS or (are_cut and float(cut.max()) < _EXACT[1]):
+                raise RuntimeError("its attention windows cannot be shortened, to be tried on few tokens")
+            yield
+
+    def _differing(self, strategy: Strategy, plain: _Plain) -> str | None:
+        """How answers differ from those of plain forwards, or None."""
+        distances: list[float] = []
+        recorder = _Recorder(plain.model)
+        for number, score in [*_run(recorder, strategy.plan_scores(self._pairs))]:
+            context, tail = self._pairs[number]
+            wanted = plain.log_probs(context, tail)
+            distances += recorder.distances(wanted)
+            if not recorder.may_have_said(score.logprob, wanted, tail) and not recorder.may_have_said(
+                score.logprob, wanted, tail, rounding=plain.own_bounds(self._prompts).middle
+            ):
+                said = sum(float(row[token]) for row, token in zip(wanted, tail, strict=True))
+                return f"a log-likelihood of {score.logprob:.3f} where a plain forward has {said:.3f}"
+        asked = [GenerateRequest(Prompt(text="-"), max_new_tokens=length) for length in _ANSWERS_TOKENS]
+        recorder = _Recorder(plain.model)
+        for number, answer in [*_run(recorder, strategy.plan_generations(asked, self._prompts))]:
+            distances += recorder.distances(plain.log_probs(self._prompts[number], _Numerals.read(answer)))
+        if _Bounds(*_EXACT).broken_by(distances) is None:
+            return None
+        return plain.own_bounds(self._prompts).broken_by(distances)
+
+
+class _Plain:
+    """A model's own forwards of whole texts, each computed once.
+
+    Attributes:
+        model: with its adapter and its windows as they are to be while this computes.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._known: dict[tuple[tuple[int, ...], int], torch.Tensor] = {}
+        self._bounds: _Bounds | None = None
+
+    def log_probs(self, context: Sequence[int], tail: Sequence[int]) -> torch.Tensor:
+        """Of the tail's tokens, of shape (tail, vocabulary)."""
+        text = (*context, *tail)[:-1]
+        if (text, len(tail)) not in self._known:
+            self._known[text, len(tail)] = _log_softmax(plain_logits(self.model, text)[len(text) - len(tail) :])
+        return self._known[text, len(tail)]
+
+    def own_bounds(self, texts: Sequence[Sequence[int]]) -> _Bounds:
+        """By how far the forwards of some texts move where the embeddings they begin with are rounded otherwise.
+
+        Not by how far padding moves them: on many machines that is nothing, where another order of the same sums is something.
+        """
+        if self._bounds is None:
+            again, moved = self._distances(texts, contextlib.nullcontext), self._distances(texts, self._rounded_otherwise)
+            exact = _Bounds(*_EXACT)
+            # what differs each time is no rounding
+            drifts = _DRIFTS if exact.broken_by(again) is None else 0.0
+            middle, most = drifts * statistics.median(moved), drifts * max(moved)
+            self._bounds = _Bounds(max(middle, exact.middle), max(most, exact.most))
+        return self._bounds
+
+    def _distances(
+        self, texts: Sequence[Sequence[int]], change: Callable[[], contextlib.AbstractContextManager[None]]
+    ) -> list[float]:
+        """How far the texts' tokens are from what they were before a change."""
+        found: list[float] = []
+        for text in texts:
+            before = _log_softmax(plain_logits(self.model, text))
+            with change():
+                found += _distances(_log_softmax(plain_logits(self.model, text)), before).tolist()
+        return found
+
+    @contextlib.contextmanager
+    def _rounded_otherwise(self) -> Iterator[None]:
+        """Every number of a token's embedding is up to half a unit in the last place off, meanwhile."""
+        import torch
+
+        def move(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
+            generator = torch.Generator().manual_seed(0)
+            units = (torch.rand(output.shape, generator=generator) * 2 - 1).to(output.device)
+            return (output.double() * (1 + units * torch.finfo(output.dtype).eps / 2)).to(output.dtype)
+
+        hook = self.model.get_input_embeddings().register_forward_hook(move)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+
+class _Recorder:
+    """A model that remembers the distributions it gave: which of them is whose does not matter, each must be there."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._logits: list[torch.Tensor] = []
+
+    def __call__(self, **arguments: Any) -> Any:
+        output = self._model(**arguments)
+        self._logits.append(output.logits.flatten(0, -2).clone())  # which may yet be written over
+        return output
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    @cached_property
+    def _log_probs(self) -> torch.Tensor:
+        """Of shape (distributions, vocabulary)."""
+        import torch
+
+        return _log_softmax(torch.cat(self._logits))
+
+    def distances(self, wanted: torch.Tensor) -> list[float]:
+        """How far the nearest is from each of those wanted.
+
+        Args:
+            wanted: shape (tokens, vocabulary).
+        """
+        return [float(_distances(self._log_probs, row).min()) for row in wanted]
+
+    def may_have_said(
+        self, logprob: float, wanted: torch.Tensor, tokens: Sequence[int], *, rounding: float = 0.0
+    ) -> bool:
+        """Whether a log-likelihood of tokens was read off distributions as near to those wanted as there are.
+
+        Args:
+            rounding: what a token's log-probability may be off.
+        """
+        lowest = highest = 0.0
+        for row, token in zip(wanted, tokens, strict=True):
+            far = _distances(self._log_probs, row)
+            near = self._log_probs[far <= 2 * far.min() + _EXACT[0], token]
+            lowest, highest = lowest + float(near.min()), highest + float(near.max())
+        if math.isnan(lowest):
+            return math.isnan(logprob)
+        room = _TOLERANCE * (abs(lowest) + 2.5) + rounding * len(tokens)
+        return lowest - room <= logprob <= highest + room
+
+
+@dataclass(frozen=True)
+class _Numerals:
+    """Stands in for a tokenizer, so that an answer's text is its token ids."""
+
+    pad_token_id: int
+    eos_token_id: None = None
+
+    def decode(self, tokens: Sequence[int], *, skip_special_tokens: bool) -> str:
+        return " ".join(map(str, tokens))
+
+    @staticmethod
+    def read(answer: Generation) -> list[int]:
+        return [int(token) for token in answer.text.split()]
+
+
+def _tokens(count: int, step: int, first: int, vocabulary: int) -> list[int]:
+    return [(step * i + first) % vocabulary for i in range(count)]
+
+
+def _row(model: Any, tokens: Sequence[int]) -> torch.Tensor:
+    import torch
+
+    return torch.tensor([list(tokens)], device=model.device)
+
+
+def _run(model: Any, jobs: Sequence[BatchJob[Any]]) -> Iterator[tuple[int, Any]]:
+    return chain.from_iterable(job.run(model) for job in jobs)
+
+
+def _log_softmax(logits: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return torch.log_softmax(logits.float(), dim=-1)
+
+
+def _distances(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Mean absolute differences over the last dimension; a damaged model's NaN is what its plain forward gives, too."""
+    same = (found == wanted) | (found.isnan() & wanted.isnan())
+    apart = (found - wanted).abs().masked_fill(same, 0.0)
+    return apart.nan_to_num(nan=math.inf, posinf=math.inf).mean(dim=-1)
