@@ -133,9 +133,10 @@ def _known_hindrance(loaded: LoadedModel, way: _Way, window: int | None) -> str 
         return f"an adapter of {loaded.method.peft_type} acts by the whole text: {loaded.method.by_whole_text}"
     if window is None:
         return None
+    found = f"its attention has windows of {window} tokens"
     if loaded.reserved_tokens and not way.one_by_one:
-        return f"its attention has windows of {window} tokens, in which padding would come between virtual tokens and text"
-    return f"its attention has windows of {window} tokens" if way.windows == "none" else None
+        return f"{found}, in which padding would come between virtual tokens and text"
+    return found if way.windows == "none" else None
 
 
 def _tried(loaded: LoadedModel, trial: Trial, way: _Way, window: int | None) -> str | None:

@@ -75,6 +75,11 @@ class LocalBackend:
         self._limits = limits or BatchLimits()
         self._first_way = first_way
 
+    @property
+    def way(self) -> str:
+        """The way of computing that was found to fit; empty before one was looked for."""
+        return self._strategy.way if "_strategy" in self.__dict__ else ""
+
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
         """Batches of one kind of request each."""
         jobs = [

@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
-from harness.engines.prefix.caches import handed_out
+from harness.engines.caches import handed_out
 from harness.engines.requests import GenerateRequest, Generation, Prompt
 from harness.engines.strategy import BatchJob, BatchLimits, Strategy, TokenPair
 from harness.engines.windows import shortened_windows, windows_in
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Two texts share 32 tokens, a third the first 16 of these. What follows is unequal, so that batches are padded.
 _SHARED_TOKENS = (16, 16)
 _LENGTHS_TOKENS = (7, 3, 5)
-_ANSWERS_TOKENS = (5, 2, 4)  # unequal, so that an answer leaves the batch before the others, and another takes its place
+_ANSWERS_TOKENS = (5, 2, 4)  # unequal, so that an answer leaves its batch early, and another takes its place
 _WINDOW_TOKENS = 20  # some texts end before, some behind
 # Mean difference over all of a vocabulary, of the middle token and of any, that rounding in float32 never makes.
 _EXACT = (1e-3, 1e-2)
@@ -169,10 +169,9 @@ class _Plain:
         Not by how far padding moves them: on many machines that is nothing, where another order of the same sums is something.
         """
         if self._bounds is None:
-            again, moved = self._distances(texts, contextlib.nullcontext), self._distances(texts, self._rounded_otherwise)
-            exact = _Bounds(*_EXACT)
+            exact, moved = _Bounds(*_EXACT), self._distances(texts, self._rounded_otherwise)
             # what differs each time is no rounding
-            drifts = _DRIFTS if exact.broken_by(again) is None else 0.0
+            drifts = _DRIFTS if exact.broken_by(self._distances(texts, contextlib.nullcontext)) is None else 0.0
             middle, most = drifts * statistics.median(moved), drifts * max(moved)
             self._bounds = _Bounds(max(middle, exact.middle), max(most, exact.most))
         return self._bounds

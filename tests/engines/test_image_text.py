@@ -47,9 +47,7 @@ def loaded(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Lo
 def test_texts_alone_are_answered_as_transformers_answers_them(loaded: LoadedModel, way: str) -> None:
     asked = [GenerateRequest(Prompt.chat(text), max_new_tokens=6) for text in TEXTS]
     scored = [ScoreRequest(Prompt.chat(text), "no, never") for text in TEXTS]
-    backend = LocalBackend(
-        lambda: loaded, adapter=False, limits=BatchLimits(tokens=16_384, rows=8), first_way=way
-    )
+    backend = LocalBackend(lambda: loaded, adapter=False, limits=BatchLimits(tokens=16_384, rows=8), first_way=way)
     answers = {index: answer for batch in backend.plan([*asked, *scored]) for index, answer in batch.run()}
     end = loaded.tokenizer("no, never", add_special_tokens=False, return_tensors="pt")["input_ids"]
     for index, request in enumerate(asked):

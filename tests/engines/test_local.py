@@ -225,9 +225,7 @@ def test_scores_and_generations_are_never_in_one_batch(tiny_loaded):
 def test_the_base_is_not_asked_how_far_it_is_from_itself(tiny_loaded: LoadedModel) -> None:
     found, forwards = [], []
     for on in (False, True):
-        [batch] = LocalBackend(lambda: tiny_loaded, adapter=on, first_way=WAY).plan(
-            [DivergenceRequest("A text.")]
-        )
+        [batch] = LocalBackend(lambda: tiny_loaded, adapter=on, first_way=WAY).plan([DivergenceRequest("A text.")])
         asked: list[object] = []
         hook = (
             tiny_loaded.in_memory()

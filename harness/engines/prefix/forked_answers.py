@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.engines.caches import ModelCache, Part, handed_out, joined
 from harness.engines.decoding import Row
-from harness.engines.prefix.caches import ModelCache, Part, handed_out, joined
 from harness.engines.prefix.computing import Arrival
 from harness.engines.prefix.forked_forward import CacheRow
 

@@ -8,10 +8,10 @@ not seen by what came before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.engines.prefix.caches import ModelCache, handed_out
+from harness.engines.caches import ModelCache, handed_out
 from harness.engines.prefix.computing import Computed, Wanted
 from harness.engines.prefix.tree import Chunk, Node
 
@@ -29,7 +29,7 @@ _PADDING_SHARE = 0.1
 class CacheRow:
     """A row of a cache: what is kept of one sequence. Row 0 of an empty one stands before all text."""
 
-    cache: ModelCache = ModelCache()
+    cache: ModelCache = field(default_factory=ModelCache)
     row: int = 0
 
 

@@ -38,6 +38,7 @@ _FORKED_ENTERING = 0.25
 class PrefixStrategy(ABC):
     """See `harness.engines.strategy.Strategy`. One object serves one setting of the adapter."""
 
+    way: str
     least_saved_tokens = 0
     """By a shared beginning, so that it is computed by itself."""
 
@@ -48,9 +49,7 @@ class PrefixStrategy(ABC):
 
     def plan_scores(self, pairs: Sequence[TokenPair]) -> list[BatchJob[Score]]:
         """Chunks of the tree of all pairs."""
-        plan = ScoringPlan(
-            pairs, max_tokens=_CHUNK_TOKENS, max_rows=_CHUNK_PAIRS, least_saved=self.least_saved_tokens
-        )
+        plan = ScoringPlan(pairs, max_tokens=_CHUNK_TOKENS, max_rows=_CHUNK_PAIRS, least_saved=self.least_saved_tokens)
         return [BatchJob(plan.numbers_of(chunk), partial(self._score, plan, chunk)) for chunk in plan.chunks]
 
     def plan_generations(
@@ -58,9 +57,7 @@ class PrefixStrategy(ABC):
     ) -> list[BatchJob[Generation]]:
         """Chunks of the tree of all prompts."""
         most = self._limits.rows * _CHUNK_PROMPTS_PER_SLOT
-        plan = DecodingPlan(
-            self._loaded, requests, prompts, max_rows=most, least_saved=self.least_saved_tokens
-        )
+        plan = DecodingPlan(self._loaded, requests, prompts, max_rows=most, least_saved=self.least_saved_tokens)
         return [BatchJob(plan.numbers_of(chunk), partial(self._decode, plan, chunk)) for chunk in plan.chunks]
 
     def shrink(self) -> bool:
@@ -86,6 +83,8 @@ class PrefixStrategy(ABC):
 class PackedStrategy(PrefixStrategy):
     """Prefixes are kept once, and read by an attention of our own (see `harness.engines.prefix.attention`)."""
 
+    way = "packed attention"
+
     @cached_property
     def _decoder(self) -> Decoder[Any]:
         forward = PackedForward(self._loaded.device, pack_tokens=self._forward_tokens)
@@ -98,6 +97,7 @@ class ForkedStrategy(PrefixStrategy):
     The model's own attention reads it, whatever that is: windows, caps, sinks, biases by position, recurrent states.
     """
 
+    way = "forked caches"
     least_saved_tokens = _FORKED_LEAST_SAVED_TOKENS
 
     @cached_property
