@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,8 @@ from harness.tasks.lm_eval.lm import EngineLM
 # "auto" is left out: it takes the largest size that fits, after five forwards of 64 rows, which a CPU does not hold.
 _SCORING_BATCH_SIZES: tuple[int, ...] = (1, 4, 8, 16)
 _GENERATING_BATCH_SIZES: tuple[int, ...] = (4, 8, 16)
+Clock = Callable[[], float]
+CLOCKS: Mapping[str, Clock] = {"wall": time.perf_counter, "process": time.process_time}
 _PROBE_REQUESTS = 64
 _PROBE_PROMPTS = 16
 _PROBE_NEW_TOKENS = 24
@@ -87,12 +89,14 @@ class Peer:
         return found
 
 
-def take_turns(loaded: LoadedModel, workload: Workload, contestants: Mapping[str, Contestant]) -> dict[str, Measured]:
+def take_turns(
+    loaded: LoadedModel, workload: Workload, contestants: Mapping[str, Contestant], clock: Clock
+) -> dict[str, Measured]:
     """Each contestant at each part, one after the other, so that a busy machine slows all; sums over the parts."""
     found: dict[str, list[Measured]] = {name: [] for name in contestants}
     for instances in workload.parts:
         for name, contestant in contestants.items():
-            found[name].append(measure(loaded, contestant, workload.kind, instances))
+            found[name].append(measure(loaded, contestant, workload.kind, instances, clock))
     return {
         name: Measured(
             sum(part.seconds for part in parts),
@@ -103,22 +107,24 @@ def take_turns(loaded: LoadedModel, workload: Workload, contestants: Mapping[str
     }
 
 
-def measure(loaded: LoadedModel, contestant: Contestant, kind: str, instances: Sequence[Instance]) -> Measured:
+def measure(
+    loaded: LoadedModel, contestant: Contestant, kind: str, instances: Sequence[Instance], clock: Clock
+) -> Measured:
     """Time a contestant at some requests."""
     with _counted_tokens(loaded) as count:
-        started = time.perf_counter()
+        started = clock()
         answers = contestant.answer(kind, instances)
-        seconds = time.perf_counter() - started
+        seconds = clock() - started
     return Measured(seconds, sum(count), answers)
 
 
-def best_batch_size(loaded: LoadedModel, workload: Workload) -> int:
+def best_batch_size(loaded: LoadedModel, workload: Workload, clock: Clock) -> int:
     """The batch size at which lm-eval's model is fastest at some requests of the first part; answers are cut short."""
     if workload.kind == "loglikelihood":
         sizes, some = _SCORING_BATCH_SIZES, list(workload.parts[0][:_PROBE_REQUESTS])
     else:
         sizes, some = _GENERATING_BATCH_SIZES, [_cut_short(i) for i in workload.parts[0][:_PROBE_PROMPTS]]
-    seconds = {size: measure(loaded, Peer(loaded, size), workload.kind, some).seconds for size in sizes}
+    seconds = {size: measure(loaded, Peer(loaded, size), workload.kind, some, clock).seconds for size in sizes}
     return min(sizes, key=seconds.__getitem__)
 
 

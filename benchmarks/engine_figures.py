@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from lm_eval.api.instance import Instance
 
 from benchmarks import engine_workloads as workloads
 from benchmarks.engine_contestants import (
+    Clock,
     Contestant,
     Measured,
     Peer,
@@ -47,6 +47,8 @@ class Bench:
         scale: share of the full number of items.
         scratch: a directory for answer caches.
         report: takes a figure's name and value.
+        subjects: of MMLU.
+        batch_size: the peer's; None looks for its best.
     """
 
     loaded: LoadedModel
@@ -54,7 +56,10 @@ class Bench:
     data_dir: Path
     scale: float
     scratch: Path
-    report: Callable[[str, float | int], None]
+    report: Callable[[str, float | int | str], None]
+    subjects: int
+    clock: Clock
+    batch_size: int | None
     _batch_sizes: dict[str, int] = field(default_factory=dict)
 
     def fresh_cache(self) -> Path:
@@ -64,14 +69,14 @@ class Bench:
     def peer_batch_size(self, name: str, workload: Workload) -> int:
         """The peer's best batch size at a workload, found once."""
         if name not in self._batch_sizes:
-            self._batch_sizes[name] = best_batch_size(self.loaded, workload)
+            self._batch_sizes[name] = self.batch_size or best_batch_size(self.loaded, workload, self.clock)
             self.report(f"{name}_peer_batch_size", self._batch_sizes[name])
         return self._batch_sizes[name]
 
 
 def mmlu(bench: Bench) -> None:
     """Five-shot multiple choice; at full scale also what all of MMLU would take, by seconds a token."""
-    workload = workloads.mmlu(bench.data_dir, scale=bench.scale)
+    workload = workloads.mmlu(bench.data_dir, scale=bench.scale, subjects=bench.subjects)
     ours, peer = _race(bench, "mmlu", workload)
     _report_differences(bench, "mmlu", workload, ours, peer)
     if bench.scale >= 1:
@@ -105,7 +110,7 @@ def dense(bench: Bench) -> None:
     """Useful tokens a second, against a bare loop of full forwards that projects one position on the vocabulary."""
     workload = workloads.mmlu(bench.data_dir, scale=bench.scale, subjects=4)
     contestants: dict[str, Contestant] = {"ours": _ours(bench), "bare": _BareLoop(bench.loaded)}
-    found = take_turns(bench.loaded, workload, contestants)
+    found = take_turns(bench.loaded, workload, contestants, bench.clock)
     rates = {name: measured.tokens / measured.seconds for name, measured in found.items()}
     bench.report("bare_loop_tokens_per_s", rates["bare"])
     bench.report("ours_useful_tokens_per_s", rates["ours"])
@@ -116,12 +121,14 @@ def cache(bench: Bench) -> None:
     """A second run from the cache, and what cache and bookkeeping cost the first."""
     [instances] = workloads.mmlu(bench.data_dir, scale=bench.scale, subjects=1).parts
     place = bench.fresh_cache()
-    clocked = _ClockedBackend(warm_backend(bench.loaded))
-    first = measure(bench.loaded, Through(clocked, place), "loglikelihood", instances)
+    clocked = _ClockedBackend(warm_backend(bench.loaded), bench.clock)
+    first = measure(bench.loaded, Through(clocked, place), "loglikelihood", instances, bench.clock)
     bench.report("first_run_s", first.seconds)
     bench.report("bookkeeping_share", 1 - clocked.computing_s / first.seconds)
     # A model asked for would raise.
-    second = measure(bench.loaded, Through(LocalBackend(_no_model, adapter=False), place), "loglikelihood", instances)
+    second = measure(
+        bench.loaded, Through(LocalBackend(_no_model, adapter=False), place), "loglikelihood", instances, bench.clock
+    )
     bench.report("second_run_s", second.seconds)
     bench.report("second_run_speedup", first.seconds / second.seconds)
     bench.report("second_run_equal_answers", sum(a == b for a, b in zip(first.answers, second.answers, strict=True)))
@@ -165,8 +172,9 @@ class _BareLoop:
 class _ClockedBackend:
     """A backend that adds up the time it computes; what is left of a run is planning, keys and cache."""
 
-    def __init__(self, backend: LocalBackend) -> None:
+    def __init__(self, backend: LocalBackend, clock: Clock) -> None:
         self.computing_s = 0.0
+        self._clock = clock
         self._backend = backend
 
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
@@ -174,9 +182,9 @@ class _ClockedBackend:
         return [Batch(batch.indices, partial(self._run, batch)) for batch in self._backend.plan(requests)]
 
     def _run(self, batch: Batch) -> Iterator[tuple[int, Answer]]:
-        started = time.perf_counter()
+        started = self._clock()
         answers = list(batch.run())
-        self.computing_s += time.perf_counter() - started
+        self.computing_s += self._clock() - started
         yield from answers
 
 
@@ -187,7 +195,7 @@ def _ours(bench: Bench) -> Contestant:
 def _race(bench: Bench, name: str, workload: Workload) -> tuple[Measured, Measured]:
     """Both engines at a workload: ours, then the peer's."""
     peer = Peer(bench.loaded, bench.peer_batch_size(name, workload))
-    found = take_turns(bench.loaded, workload, {"ours": _ours(bench), "peer": peer})
+    found = take_turns(bench.loaded, workload, {"ours": _ours(bench), "peer": peer}, bench.clock)
     for label, measured in found.items():
         bench.report(f"{name}_{label}_s", measured.seconds)
         bench.report(f"{name}_{label}_tokens", measured.tokens)

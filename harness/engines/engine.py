@@ -74,6 +74,11 @@ class Engine:
         self._cache = cache
         self._asking = asking
 
+    @property
+    def way(self) -> str:
+        """How its backend computes, if that has several ways and has computed; else empty."""
+        return str(getattr(self._backend, "way", ""))
+
     def generate(self, requests: Sequence[GenerateRequest]) -> Iterator[tuple[int, Generation]]:
         """Completions, as (index, answer), each index once, in no promised order."""
         for index, answer in self.answer(requests):

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.engines.engine import Batch
-from harness.engines.fitting import fitting_strategy
+from harness.engines.fitting import WayName, fitting_strategy
 from harness.engines.rendering import prompt_tokens, rolling_windows, score_tokens
 from harness.engines.requests import (
     Answer,
@@ -57,7 +57,7 @@ class LocalBackend:
     Args:
         load: called when the first answer is computed.
         reference: the base that divergences are from, adapter off; None takes the loaded model itself.
-        share_prefixes: False computes every request by itself, as for a model that sharing does not fit.
+        first_way: the fastest way of computing that is tried (see `harness.engines.fitting`).
     """
 
     def __init__(
@@ -67,13 +67,18 @@ class LocalBackend:
         adapter: bool,
         reference: Callable[[], LoadedModel] | None = None,
         limits: BatchLimits | None = None,
-        share_prefixes: bool = True,
+        first_way: WayName = "packed",
     ) -> None:
         self._load = load
         self._adapter = adapter
         self._reference = reference or load
         self._limits = limits or BatchLimits()
-        self._share_prefixes = share_prefixes
+        self._first_way = first_way
+
+    @property
+    def way(self) -> str:
+        """The way of computing that was found to fit; empty before one was looked for."""
+        return self._strategy.way if "_strategy" in self.__dict__ else ""
 
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
         """Batches of one kind of request each."""
@@ -166,7 +171,7 @@ class LocalBackend:
 
     @cached_property
     def _strategy(self) -> Strategy:
-        return fitting_strategy(self._loaded, self._limits, share_prefixes=self._share_prefixes)
+        return fitting_strategy(self._loaded, self._limits, first=self._first_way)
 
     def _divergences(self, asked: Mapping[int, Sequence[TokenPair]]) -> Answers:
         try:

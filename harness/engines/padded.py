@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness.engines.caches import handed_out
 from harness.engines.decoding import choose_tokens, finished_answer, new_row
 from harness.engines.requests import GenerateRequest, Generation, Score
 from harness.engines.strategy import A, BatchJob, BatchLimits, TokenPair, eos_ids
@@ -29,6 +30,7 @@ class PaddedStrategy:
         self._limits = limits
         self._use_cache = use_cache
         self._rows = limits.rows
+        self.way = "one by one" if limits.rows == 1 else "padded batches" if use_cache else "padded batches, no cache"
 
     def plan_scores(self, pairs: Sequence[TokenPair]) -> list[BatchJob[Score]]:
         """Batches of pairs of like length."""
@@ -119,23 +121,16 @@ class PaddedStrategy:
 
 
 def _next_step(batch: Mapping[str, Any], output: Any, chosen: torch.Tensor, keep: torch.Tensor) -> dict[str, Any]:
-    """A model's arguments for the next token of the rows at `keep`, from those and the output of the last step.
-
-    A pure state-space model hands its cache out, and takes it, by a name of its own; that has no columns to mask.
-    """
+    """A model's arguments for the next token of the rows at `keep`, from those and the output of the last step."""
     import torch
 
-    cache = getattr(output, "past_key_values", None)
-    state = getattr(output, "cache_params", None) if cache is None else cache
-    if state is None:
-        raise RuntimeError("it hands out no cache")
+    cache = handed_out(output)
     if len(keep) < len(chosen):
-        state.reorder_cache(keep)  # beam search's: recurrent layers have no `batch_select_indices`
+        cache.keep(keep)
     following = {"input_ids": chosen[keep, None], "position_ids": batch["position_ids"][keep, -1:] + 1}
-    if cache is None:
-        return {**following, "cache_params": state}
-    mask = torch.nn.functional.pad(batch["attention_mask"][keep], (0, 1), value=1)
-    return {**following, "attention_mask": mask, "past_key_values": cache}
+    if cache.has_columns:
+        following["attention_mask"] = torch.nn.functional.pad(batch["attention_mask"][keep], (0, 1), value=1)
+    return following | cache.as_arguments()
 
 
 def plan_batches(lengths: Sequence[int], *, token_budget: int, max_rows: int) -> list[list[int]]:

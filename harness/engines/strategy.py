@@ -1,4 +1,4 @@
-"""What the two strategies of computing in process have in common: padded batches, and shared prefixes."""
+"""What the strategies of computing in process have in common: padded batches, and shared prefixes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,13 @@ class BatchJob(Generic[A]):
 
 
 class Strategy(Protocol):
-    """How answers are computed in process."""
+    """How answers are computed in process.
+
+    Attributes:
+        way: its name, for the report.
+    """
+
+    way: str
 
     def plan_scores(self, pairs: Sequence[TokenPair]) -> list[BatchJob[Score]]:
         """Jobs that together score every pair once."""

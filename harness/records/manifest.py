@@ -95,11 +95,12 @@ class JudgeFacts(ModelFacts):
 
 
 class Precision(ManifestPart):
-    """How base and candidate were computed."""
+    """How base and candidate were computed; `ways` of the engine, where answers were, and not from the cache."""
 
     dtype: str = ""
     quantization: str = ""
     device: str = ""
+    ways: tuple[str, ...] = ()
 
 
 class TrainingFacts(ManifestPart):

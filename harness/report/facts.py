@@ -222,7 +222,7 @@ def _training(training: TrainingFacts) -> str:
 
 
 def _precision(precision: Precision) -> str:
-    named = (precision.dtype, precision.quantization, precision.device)
+    named = (precision.dtype, precision.quantization, precision.device, *precision.ways)
     return ", ".join(one for one in named if one not in ("", "none"))
 
 

@@ -201,6 +201,7 @@ class ModelPair(Subjects):
                 dtype=self.finder.dtype,
                 quantization=as_computed(self.finder.quantization, self.finder.device),
                 device=self.finder.device,
+                ways=tuple(sorted({way for engine in self.engines.values() if (way := engine.way)})),
             )
         if (trained := self.finder.trained) is not None:
             facts["training"] = TrainingFacts(

@@ -14,10 +14,10 @@ from tiny import trained_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from harness.engines import Answer, GenerateRequest, Prompt, Request, ScoreRequest
-from harness.engines.fitting import fitting_strategy
+from harness.engines.fitting import WayName, fitting_strategy
 from harness.engines.local import LocalBackend
 from harness.engines.padded import PaddedStrategy
-from harness.engines.prefix import PrefixStrategy
+from harness.engines.prefix import ForkedStrategy, PackedStrategy
 from harness.engines.rendering import prompt_tokens, score_tokens
 from harness.engines.strategy import BatchLimits
 from harness.errors import AdapterError, EngineError, ModelError
@@ -46,13 +46,13 @@ class Family:
     """A model type, tiny.
 
     Attributes:
-        shares: its prompts' common beginnings are computed once.
+        way: the fastest that it is computed in.
         without: layers that PEFT, or the model's own code, takes no LoRA on.
     """
 
     name: str
     shape: Mapping[str, Any] = field(default_factory=dict)
-    shares: bool = True
+    way: WayName = "packed"
     without: str | None = None
 
 
@@ -70,38 +70,58 @@ FAMILIES = [
     Family("deepseek_v3", {**EXPERTS, **LATENT}),
     Family("phimoe", EXPERTS, without="router"),
     Family("llama4_text", {**EXPERTS, **WIDE_HEADS, "intermediate_size_mlp": 64}, without="router"),
-    # Attention that is more than softmax over all keys before, or does not go through transformers' interface.
-    Family("gemma2", WIDE_HEADS, shares=False), Family("gpt_oss", {**EXPERTS, **WIDE_HEADS}, shares=False),
-    Family("gpt_neo", {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]}, shares=False),
-    Family("gptj", {"rotary_dim": 4}, shares=False), Family("codegen", {"rotary_dim": 4}, shares=False),
-    Family("bloom", shares=False), Family("falcon", shares=False), Family("diffllama", shares=False),
-    Family("doge", shares=False),
-    Family("mpt", {"d_model": 32, "n_heads": 4, "n_layers": 2, "expansion_ratio": 2, "max_seq_len": 512}, shares=False),
-    Family("xglm", {"d_model": 32, "ffn_dim": 64, "num_layers": 2, "attention_heads": 4}, shares=False),
-    # Recurrent layers: a cache of another kind, or none that is handed out, or padding that is not masked.
-    Family("mamba", {"state_size": 8}, shares=False, without="out_proj"),
-    Family("falcon_mamba", {"state_size": 8}, shares=False, without="out_proj"),
+    # Attention that is more than softmax over all keys before, does not go through transformers' interface, or is none.
+    Family("gemma2", WIDE_HEADS, way="forked"), Family("gpt_oss", {**EXPERTS, **WIDE_HEADS}, way="forked"),
+    Family("gpt_neo", {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]}, way="forked"),
+    Family("gptj", {"rotary_dim": 4}, way="forked"), Family("codegen", {"rotary_dim": 4}, way="forked"),
+    Family("bloom", way="forked"), Family("falcon", way="forked"), Family("diffllama", way="forked"),
+    Family("doge", way="forked"),
+    Family("mpt", {"d_model": 32, "n_heads": 4, "n_layers": 2, "expansion_ratio": 2, "max_seq_len": 512}, way="forked"),
+    Family("xglm", {"d_model": 32, "ffn_dim": 64, "num_layers": 2, "attention_heads": 4}, way="forked"),
+    # Recurrent layers; some cannot go on from a cache by more than a token, hand none out, or do not mask padding.
+    Family("mamba", {"state_size": 8}, way="padded", without="out_proj"),
+    Family("falcon_mamba", {"state_size": 8}, way="padded", without="out_proj"),
     Family(
-        "mamba2", {"num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 2, "chunk_size": 16}, shares=False,
+        "mamba2", {"num_heads": 8, "head_dim": 8, "state_size": 8, "n_groups": 2, "chunk_size": 16}, way="forked",
         without="out_proj",
     ),
     Family(
         "jamba", {**EXPERTS, "attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_state": 8, "mamba_dt_rank": 4},
-        shares=False,
+        way="padded",
     ),
-    Family("bamba", {**MAMBA2, "attn_layer_indices": [1]}, shares=False),
+    Family("bamba", {**MAMBA2, "attn_layer_indices": [1]}, way="forked"),
     Family(
         "granitemoehybrid", {**EXPERTS, **MAMBA2, "layer_types": ["mamba", "attention"], "shared_intermediate_size": 64},
-        shares=False,
+        way="forked",
     ),
-    Family("minimax", {**EXPERTS, "layer_types": ["linear_attention", "full_attention"], "block_size": 16}, shares=False),
-    Family("lfm2", {"layer_types": ["conv", "full_attention"], "block_ff_dim": 64}, shares=False),
-    Family("recurrent_gemma", {"lru_width": 32, "num_hidden_layers": 3, "attention_window_size": 512}, shares=False),
-    Family("rwkv", {"attention_hidden_size": 32, "context_length": 512}, shares=False),
+    Family("minimax", {**EXPERTS, "layer_types": ["linear_attention", "full_attention"], "block_size": 16}, way="padded"),
+    Family("lfm2", {"layer_types": ["conv", "full_attention"], "block_ff_dim": 64}, way="forked"),
+    Family(
+        "qwen3_next",
+        {**EXPERTS, **WIDE_HEADS, "layer_types": ["linear_attention", "full_attention"], "linear_num_value_heads": 4,
+         "linear_num_key_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8},
+        way="forked",
+    ),
+    Family("recurrent_gemma", {"lru_width": 32, "num_hidden_layers": 3, "attention_window_size": 512}, way="padded"),
+    Family("rwkv", {"attention_hidden_size": 32, "context_length": 512}, way="padded"),
+    # Windows that end within the prompts.
+    *(
+        Family(name, {**WIDE_HEADS, **experts, **windows}, way="forked")
+        for name, experts, windows in (
+            ("mistral", {}, {"sliding_window": 16}), ("gemma2", {}, {"sliding_window": 16}),
+            ("gemma3_text", {}, {"sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"]}),
+            ("cohere2", {}, {"sliding_window": 16, "layer_types": ["sliding_attention", "full_attention"]}),
+            ("gpt_oss", EXPERTS, {"sliding_window": 16}),
+            ("qwen2", {}, {"sliding_window": 16, "use_sliding_window": True, "max_window_layers": 0}),
+        )
+    ),
 ]  # fmt: skip
+STRATEGIES: dict[WayName, type] = {"packed": PackedStrategy, "forked": ForkedStrategy, "padded": PaddedStrategy}
 FOX = "The quick brown fox jumps over the lazy dog. "
-QUESTIONS = [f"{FOX * 2}Who?", f"{FOX * 2}Which birds sing?", "hi"]  # two that share, and lengths that are padded
-LENGTHS = (6, 4, 2)  # a short answer leaves its batch early
+# Three that share, two of these more, and lengths that are padded.
+QUESTIONS = [f"{FOX * 2}Who jumps, and who?", f"{FOX * 2}Which birds sing?", f"{FOX}Who jumps, and who?", "hi"]
+LENGTHS = (6, 4, 5, 2)  # a short answer leaves its batch early, and another takes its place
+LIMITS = BatchLimits(rows=3)
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +147,8 @@ def build(family: Family, tokenizer: PreTrainedTokenizerBase, *, without: str | 
     )
 
 
-def backend(loaded: LoadedModel, *, adapter: bool) -> LocalBackend:
-    return LocalBackend(lambda: loaded, adapter=adapter)
+def backend(loaded: LoadedModel, *, adapter: bool, way: WayName = "packed") -> LocalBackend:
+    return LocalBackend(lambda: loaded, adapter=adapter, first_way=way, limits=LIMITS)
 
 
 def answers(engine: LocalBackend, requests: list[Request]) -> list[Answer]:
@@ -136,20 +156,27 @@ def answers(engine: LocalBackend, requests: list[Request]) -> list[Answer]:
     return [found[index] for index in range(len(requests))]
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_scores_and_answers_are_those_of_transformers(family: Family, tokenizer: PreTrainedTokenizerBase):
+def named(family: Family) -> str:
+    return f"{family.name}-windows" if family.shape.get("sliding_window") else family.name
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=named)
+def test_scores_and_answers_are_those_of_transformers_each_way(family: Family, tokenizer: PreTrainedTokenizerBase):
     loaded = build(family, tokenizer, without=family.without)
     scores = [ScoreRequest(Prompt(text=text), tail) for text in QUESTIONS for tail in (" yes", " no and never")]
     asked = [GenerateRequest(Prompt(text=text), max_new_tokens=n) for text, n in zip(QUESTIONS, LENGTHS, strict=True)]
+    assert isinstance(backend(loaded, adapter=True)._strategy, STRATEGIES[family.way])
     told = {}
     for on in (False, True):
-        engine = backend(loaded, adapter=on)
-        found = answers(engine, [*scores, *asked])
-        assert isinstance(engine._strategy, PrefixStrategy if family.shares else PaddedStrategy)
         with torch.inference_mode(), loaded.adapter(on=on) as model:
-            told[on] = [score.logprob for score in found[: len(scores)]]
-            assert told[on] == pytest.approx(plain_scores(model, tokenizer, scores), rel=2e-6, abs=1e-5)
-            assert [answer.text for answer in found[len(scores) :]] == generated(model, tokenizer, asked)
+            told[on] = plain_scores(model, tokenizer, scores)
+            texts = generated(model, tokenizer, asked)
+        for way in list(STRATEGIES)[list(STRATEGIES).index(family.way) :]:
+            engine = backend(loaded, adapter=on, way=way)
+            found = answers(engine, [*scores, *asked])
+            assert isinstance(engine._strategy, STRATEGIES[way])
+            assert [score.logprob for score in found[: len(scores)]] == pytest.approx(told[on], rel=2e-6, abs=1e-5), way
+            assert [answer.text for answer in found[len(scores) :]] == texts, way
     assert any(abs(base - candidate) > 1e-2 for base, candidate in zip(told[False], told[True], strict=True))
 
 
@@ -202,5 +229,5 @@ def test_a_forward_that_no_way_agrees_with_is_refused_with_what_can_be_done(
     model.get_output_embeddings().register_forward_hook(lambda module, inputs, output: torch.rand_like(output) * 9)
     loaded = LoadedModel(Held(Weights(model)), tokenizer, torch.device("cpu"))
     with pytest.raises(EngineError, match="no way of computing agrees") as caught:
-        fitting_strategy(loaded, BatchLimits(), share_prefixes=True)
+        fitting_strategy(loaded, BatchLimits())
     assert remedy in caught.value.remedy

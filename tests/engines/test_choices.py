@@ -19,16 +19,16 @@ CHOICES = ("1", "2", "tie, for neither is better")
 REQUESTS = [ChoiceRequest(Prompt.chat(f"Which of the two is better, number {n}?"), CHOICES) for n in range(70)]
 
 
-def engine(directory: Path, loaded: LoadedModel, *, share: bool) -> Engine:
-    backend = LocalBackend(lambda: loaded, adapter=False, share_prefixes=share)
+def engine(directory: Path, loaded: LoadedModel, *, way: str) -> Engine:
+    backend = LocalBackend(lambda: loaded, adapter=False, first_way=way)
     return Engine("m" * 64, backend, AnswerCache(directory / "answers.sqlite"))
 
 
-@pytest.mark.parametrize("share", [True, False], ids=["shared", "padded"])
+@pytest.mark.parametrize("way", ["packed", "forked", "padded"])
 def test_choices_are_as_likely_as_scored_one_by_one_and_come_back_from_the_cache(
-    tiny_loaded: LoadedModel, tmp_path: Path, share: bool
+    tiny_loaded: LoadedModel, tmp_path: Path, way: str
 ) -> None:
-    one = engine(tmp_path, tiny_loaded, share=share)
+    one = engine(tmp_path, tiny_loaded, way=way)
     found = dict(one.answer(REQUESTS))
     assert sorted(found) == list(range(70))
     asked = REQUESTS[::23]
@@ -40,7 +40,7 @@ def test_choices_are_as_likely_as_scored_one_by_one_and_come_back_from_the_cache
         assert answer.logprobs == pytest.approx([s.logprob for s in expected], abs=1e-4)
         assert answer.prompt_tokens == expected[0].prompt_tokens
         assert answer.completion_tokens == sum(s.completion_tokens for s in expected)
-    again = dict(engine(tmp_path, tiny_loaded, share=share).answer(REQUESTS))
+    again = dict(engine(tmp_path, tiny_loaded, way=way).answer(REQUESTS))
     assert again == found and all(answer.cached for answer in again.values())
 
 

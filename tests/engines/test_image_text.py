@@ -43,13 +43,11 @@ def loaded(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Lo
     return load_model(directory, LoadOptions("float32", "cpu"))
 
 
-@pytest.mark.parametrize("shared", [True, False])
-def test_texts_alone_are_answered_as_transformers_answers_them(loaded: LoadedModel, shared: bool) -> None:
+@pytest.mark.parametrize("way", ["packed", "forked", "padded"])
+def test_texts_alone_are_answered_as_transformers_answers_them(loaded: LoadedModel, way: str) -> None:
     asked = [GenerateRequest(Prompt.chat(text), max_new_tokens=6) for text in TEXTS]
     scored = [ScoreRequest(Prompt.chat(text), "no, never") for text in TEXTS]
-    backend = LocalBackend(
-        lambda: loaded, adapter=False, limits=BatchLimits(tokens=16_384, rows=8), share_prefixes=shared
-    )
+    backend = LocalBackend(lambda: loaded, adapter=False, limits=BatchLimits(tokens=16_384, rows=8), first_way=way)
     answers = {index: answer for batch in backend.plan([*asked, *scored]) for index, answer in batch.run()}
     end = loaded.tokenizer("no, never", add_special_tokens=False, return_tensors="pt")["input_ids"]
     for index, request in enumerate(asked):

@@ -26,17 +26,17 @@ def generate_requests(max_new_tokens: int = 12) -> list[GenerateRequest]:
     return [GenerateRequest(Prompt.chat(text), max_new_tokens=max_new_tokens) for text in PROMPTS]
 
 
-@pytest.fixture(params=[True, False], ids=["shared", "padded"], autouse=True)
-def share_prefixes(request) -> bool:
-    """Every test runs over both ways of computing."""
-    global SHARE
-    SHARE = request.param
-    return SHARE
+@pytest.fixture(params=["packed", "forked", "padded"], autouse=True)
+def way(request) -> str:
+    """Every test runs over all ways of computing."""
+    global WAY
+    WAY = request.param
+    return WAY
 
 
 def answers(loaded: LoadedModel, requests, *, adapter: bool = False, rows: int = 32, tokens: int = 16_384):
     limits = BatchLimits(tokens=tokens, rows=rows)
-    backend = LocalBackend(lambda: loaded, adapter=adapter, limits=limits, share_prefixes=SHARE)
+    backend = LocalBackend(lambda: loaded, adapter=adapter, limits=limits, first_way=WAY)
     found = {}
     for batch in backend.plan(requests):
         for index, answer in batch.run():
@@ -178,7 +178,7 @@ def no_machine(*args, **kwargs):
 
 def planned(loaded: LoadedModel):
     """The first of the batches of a model that is whole while its way of computing is tried."""
-    return LocalBackend(lambda: loaded, adapter=False, share_prefixes=SHARE).plan(generate_requests())[0]
+    return LocalBackend(lambda: loaded, adapter=False, first_way=WAY).plan(generate_requests())[0]
 
 
 def test_out_of_memory_on_one_request_names_its_size(tiny_loaded, monkeypatch):
@@ -225,9 +225,7 @@ def test_scores_and_generations_are_never_in_one_batch(tiny_loaded):
 def test_the_base_is_not_asked_how_far_it_is_from_itself(tiny_loaded: LoadedModel) -> None:
     found, forwards = [], []
     for on in (False, True):
-        [batch] = LocalBackend(lambda: tiny_loaded, adapter=on, share_prefixes=SHARE).plan(
-            [DivergenceRequest("A text.")]
-        )
+        [batch] = LocalBackend(lambda: tiny_loaded, adapter=on, first_way=WAY).plan([DivergenceRequest("A text.")])
         asked: list[object] = []
         hook = (
             tiny_loaded.in_memory()

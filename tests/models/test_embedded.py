@@ -7,6 +7,7 @@ import pytest
 from tiny_gguf import write_tiny_gguf
 
 from harness.engines import GenerateRequest, Prompt
+from harness.engines.fitting import WayName
 from harness.engines.local import LocalBackend
 from harness.errors import ModelError
 from harness.models import embedded
@@ -54,7 +55,7 @@ def test_a_conversion_parses_the_file_once(learner_dir: Path, tmp_path: Path) ->
 
 
 @pytest.mark.real_model
-def test_the_embedded_model_answers_the_same_with_and_without_shared_prefixes():
+def test_the_embedded_model_answers_the_same_every_way():
     directory: Path = embedded.ensure_embedded_model()
     loaded = load_model(directory, LoadOptions(dtype="float32", device="cpu"))
     requests = [
@@ -62,9 +63,10 @@ def test_the_embedded_model_answers_the_same_with_and_without_shared_prefixes():
         for country in ("France", "Japan", "Italy")
     ]
     texts = []
-    for share in (True, False):
-        backend = LocalBackend(lambda: loaded, adapter=False, share_prefixes=share)
+    ways: tuple[WayName, ...] = ("packed", "forked", "padded")
+    for way in ways:
+        backend = LocalBackend(lambda: loaded, adapter=False, first_way=way)
         answers = dict(a for batch in backend.plan(requests) for a in batch.run())
         texts.append([answers[i].text for i in range(3)])
-    assert texts[0] == texts[1]
+    assert texts[0] == texts[1] == texts[2]
     assert "Paris" in texts[0][0]

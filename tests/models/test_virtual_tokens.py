@@ -127,7 +127,7 @@ def test_a_base_with_windows_reads_them_as_peft_has_it(tmp_path: Path) -> None:
     trained_tokenizer(300).save_pretrained(tmp_path / "base")
     adapter = save_adapter("PROMPT_TUNING", tmp_path / "base", tmp_path / "adapter")
     loaded = load_model(tmp_path / "base", OPTIONS, adapter=adapter)
-    strategy = fitting_strategy(loaded, BatchLimits(), share_prefixes=True)
+    strategy = fitting_strategy(loaded, BatchLimits())
     assert isinstance(strategy, PaddedStrategy)
     pairs = [([*range(40, 60)], [33, 34]), ([41, 51, 61], [35])]
     with torch.inference_mode(), loaded.adapter(on=True) as model:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.engines.prefix.forward import Computed, PrefixForward
+from harness.engines.prefix.computing import Computed, Forward
 from harness.engines.prefix.tree import Chunk, ChunkedTree, Node
 from harness.engines.requests import Score
 from harness.engines.strategy import TokenPair
@@ -28,13 +28,13 @@ class ScoringPlan(ChunkedTree):
     are equal, such as the four letters of a multiple-choice question, are one sequence.
     """
 
-    def __init__(self, pairs: Sequence[TokenPair], *, max_tokens: int, max_rows: int) -> None:
+    def __init__(self, pairs: Sequence[TokenPair], *, max_tokens: int, max_rows: int, least_saved: int = 0) -> None:
         sequences = ((*context, *tail)[:-1] for context, tail in pairs)
         first = [len(context) - 1 for context, _ in pairs]
-        super().__init__(sequences, first, max_tokens=max_tokens, max_rows=max_rows)
+        super().__init__(sequences, first, max_tokens=max_tokens, max_rows=max_rows, least_saved=least_saved)
         self.pairs = pairs
 
-    def run(self, model: Any, forward: PrefixForward, chunk: Chunk) -> Iterator[tuple[int, Score]]:
+    def run(self, model: Any, forward: Forward[Any], chunk: Chunk) -> Iterator[tuple[int, Score]]:
         """Score a chunk's pairs, yielding (number of the pair, score)."""
         started = time.perf_counter()
         targets = self._targets(chunk)
@@ -72,7 +72,7 @@ class ScoringPlan(ChunkedTree):
         return targets
 
 
-def _read_off(computed: Computed, targets: dict[int, list[_Target]]) -> Iterator[tuple[int, float, bool]]:
+def _read_off(computed: Computed[Any], targets: dict[int, list[_Target]]) -> Iterator[tuple[int, float, bool]]:
     import torch
 
     if not targets:

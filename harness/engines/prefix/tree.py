@@ -73,24 +73,31 @@ class ChunkedTree:
     Args:
         first_wanted: for each sequence, the first position whose logits are wanted.
         max_tokens: of a chunk, and `max_rows`, where a single subtree is not larger itself.
+        least_saved: tokens that a node must save to be one.
     """
 
     def __init__(
-        self, sequences: Iterable[Sequence[int]], first_wanted: Sequence[int], *, max_tokens: int, max_rows: int
+        self,
+        sequences: Iterable[Sequence[int]],
+        first_wanted: Sequence[int],
+        *,
+        max_tokens: int,
+        max_rows: int,
+        least_saved: int = 0,
     ) -> None:
         numbers: dict[tuple[int, ...], list[int]] = {}
         for number, sequence in enumerate(sequences):
             numbers.setdefault(tuple(sequence), []).append(number)
         self.row_numbers = list(numbers.values())
         first = [min(first_wanted[number] for number in equal) for equal in self.row_numbers]
-        self.chunks = list(_chunks(_build_tree(list(numbers), first), (), max_tokens, max_rows))
+        self.chunks = list(_chunks(_build_tree(list(numbers), first, least_saved), (), max_tokens, max_rows))
 
     def numbers_of(self, chunk: Chunk) -> list[int]:
         """The sequences of a chunk."""
         return [number for row in chunk.rows for number in self.row_numbers[row]]
 
 
-def _build_tree(sequences: Sequence[Sequence[int]], first_wanted: Sequence[int]) -> list[Node]:
+def _build_tree(sequences: Sequence[Sequence[int]], first_wanted: Sequence[int], least_saved: int) -> list[Node]:
     """The trie of the sequences, as its roots.
 
     Args:
@@ -102,7 +109,7 @@ def _build_tree(sequences: Sequence[Sequence[int]], first_wanted: Sequence[int])
     order = sorted(range(len(sequences)), key=lambda i: tuple(sequences[i]))
     ordered = [sequences[i] for i in order]
     common = [_common_length(a, b) for a, b in pairwise(ordered)]
-    return _Builder(ordered, order, common, [first_wanted[i] for i in order]).nodes(0, len(order), 0)
+    return _Builder(ordered, order, common, [first_wanted[i] for i in order], least_saved).nodes(0, len(order), 0)
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ class _Builder:
     names: Sequence[int]
     common: Sequence[int]
     first_wanted: Sequence[int]
+    least_saved: int
 
     def nodes(self, low: int, high: int, depth: int) -> list[Node]:
         """Nodes for the sequences low..high, which agree up to `depth`."""
@@ -122,7 +130,7 @@ class _Builder:
         saved = (shared - depth) * (high - low - 1)
         heavy = saved >= _HEAVY_SAVED_TOKENS
         end = min(shared, *self.first_wanted[low:high]) if heavy else shared
-        if end - depth < _MIN_SHARED_TOKENS:
+        if end - depth < _MIN_SHARED_TOKENS or (end - depth) * (high - low - 1) < self.least_saved:
             return self._split(low, high, shared, depth)
         node = Node(self.sequences[low][depth:end], depth, high - low, heavy)
         if len(self.sequences[low]) == end:  # the shortest sorts first; it is unique, so it is the only one

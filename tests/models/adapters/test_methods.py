@@ -103,7 +103,7 @@ def test_a_method_acts_as_peft_has_it_act(case: PeftCase, learner_dir: Path, tmp
     peft = Peft(case, learner_dir, adapter)
     pairs = [(prompt[:-2], prompt[-2:]) for prompt in _PROMPTS]
     requests = [GenerateRequest(Prompt(text="-"), max_new_tokens=_NEW_TOKENS) for _ in _PROMPTS]
-    strategy = fitting_strategy(loaded, BatchLimits(), share_prefixes=True)
+    strategy = fitting_strategy(loaded, BatchLimits())
     assert isinstance(strategy, PrefixStrategy) == case.shares_prefixes
     with torch.inference_mode(), loaded.adapter(on=True) as model:
         scores = {n: s.logprob for job in strategy.plan_scores(pairs) for n, s in job.run(model)}

@@ -1,61 +1,34 @@
-"""Forwards over packs of tree nodes, every shared prefix read and none computed twice."""
+"""Forwards over packs of tree nodes: every shared prefix is read where it lies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.engines.prefix.attention import Block, Pack, Read, prefix_attention, segments, starts_of
+from harness.engines.prefix.computing import Computed, Wanted
 from harness.engines.prefix.tree import Chunk, Node
 
 if TYPE_CHECKING:
     import torch
 
-# A forward this long keeps two cores busy; a longer one gains nothing and holds more memory.
-PACK_TOKENS = 2048
 # Rows of vocabulary-sized logits alive at once: 512 x 150,000 floats are 300 MB.
 _PACK_LOGITS = 512
 
 Chain = tuple[Block, ...]
 """The blocks before a node, outermost first."""
 
-Wanted = Callable[[Node], Sequence[int]]
-"""Positions of a node's tokens (counted in the whole sequence) whose logits are wanted."""
 
+class PackedForward:
+    """See `harness.engines.prefix.computing.Forward`."""
 
-@dataclass(frozen=True)
-class Computed:
-    """A node after its forward.
-
-    Attributes:
-        logits: shape (wanted positions, vocabulary), in the order they were wanted.
-        chain: the blocks of all tokens up to the node's end; empty where nothing reads them.
-    """
-
-    node: Node
-    logits: torch.Tensor
-    chain: Chain
-
-
-class PrefixForward:
-    """Computes chunks for one model, keeping the heavy nodes on the way to the last chunk.
-
-    One of these serves one setting of the adapter: a kept block must never cross from base to candidate.
-    """
-
-    def __init__(self, device: torch.device, *, pack_tokens: int = PACK_TOKENS) -> None:
+    def __init__(self, device: torch.device, *, pack_tokens: int) -> None:
         self._device = device
         self._pack_tokens = pack_tokens
         self._path: dict[Node, Block] = {}
 
-    def run(self, model: Any, chunk: Chunk, wanted: Wanted, *, keep_leaves: bool = False) -> Iterator[Computed]:
-        """Compute a chunk's nodes.
-
-        Args:
-            model: with the adapter set as this object's first call had it.
-            keep_leaves: give every node its chain, not only nodes with children.
-        """
+    def run(self, model: Any, chunk: Chunk, wanted: Wanted, *, keep_leaves: bool = False) -> Iterator[Computed[Chain]]:
+        """See `Forward`."""
         chain = self._path_blocks(model, chunk.path)
         yield from self._below(model, [(node, chain) for node in chunk.nodes], wanted, keep_leaves)
 
@@ -72,7 +45,7 @@ class PrefixForward:
 
     def _below(
         self, model: Any, nodes: Sequence[tuple[Node, Chain]], wanted: Wanted, keep_leaves: bool
-    ) -> Iterator[Computed]:
+    ) -> Iterator[Computed[Chain]]:
         """Pack by pack; the children of a pack before the next pack, so that few blocks live at once."""
         for members in self._packs(nodes, wanted):
             keep = keep_leaves or any(node.children for node, _ in members)
