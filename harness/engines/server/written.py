@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.engines.requests import Prompt
-from harness.engines.server.client import MalformedAnswerError, Reply, as_logprob, complete, read_body
+from harness.engines.server.client import MalformedAnswerError, Reply, as_logprob, complete
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -93,16 +93,10 @@ def _beside_the_api(client: OpenAI, path: str, body: dict[str, Any]) -> dict[str
 
     root = str(client.base_url).rstrip("/").removesuffix("/v1")
     try:
-        response = client.with_options(base_url=root).post(f"/{path}", cast_to=_raw_response(), body=body)
-        return read_body(response)
-    except (openai.OpenAIError, MalformedAnswerError):
+        found = client.post(f"{root}/{path}", cast_to=object, body=body)
+    except (openai.OpenAIError, ValueError):
         return {}
-
-
-def _raw_response() -> Any:
-    import httpx
-
-    return httpx.Response
+    return found if isinstance(found, dict) else {}
 
 
 def _read(reply: Reply, *, chat: bool) -> Written:

@@ -1,0 +1,213 @@
+"""A served candidate beside the one that was measured: a right one passes, and each fault is failed by its own gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import ROWS, TASK
+from served_tiny import BASE, CANDIDATE, FaultyServer, TinyServer, in_bfloat16, in_fp8, load
+from tiny import save_tiny_adapter
+
+from harness.checks import serving
+from harness.config import Config, Serving
+from harness.config.settings import make_settings
+from harness.config.spec import ServedModel
+from harness.engines.server import RetryPolicy
+from harness.gates import Gateable
+from harness.records import Verdict
+from harness.session import Session
+
+GATES: Mapping[str, Callable[[serving.Parity], Gateable | None]] = {
+    "effect": lambda parity: serving.effect(parity, 0.75),
+    "strength": lambda parity: serving.strength_is_the_candidates(parity, 0.85),
+    "template": serving.template,
+    "decoding": lambda parity: serving.decoding(parity, 0.10),
+    "quantisation": lambda parity: serving.quantisation(parity, 4.0),
+    "isolation": lambda parity: serving.isolation(parity, 0.85, 0.75),
+    "stability": lambda parity: serving.stability(parity, 4.0, 0.10),
+}
+HEADINGS = (
+    "{% for message in messages %}{{ '### ' + message['role'] + '\n' + message['content'] + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '### assistant\n' }}{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def adapters(learner_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The approved one, and one of another training."""
+    root = tmp_path_factory.mktemp("adapters")
+    return {
+        name: save_tiny_adapter(learner_dir, root / name, scale=0.1, seed=seed)
+        for name, seed in (("approved", 1), ("other", 9))
+    }
+
+
+@pytest.fixture(scope="module")
+def session(
+    learner_dir: Path, adapters: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Session]:
+    """What is measured here: base and candidate in float32, their answers to ten prompts and those of safety."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "pets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    config = Config(root=root, tasks={"pets": TASK})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ASSAY_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield Session(make_settings(config, model=str(learner_dir), adapter=str(adapters["approved"]), dtype="float32"))
+
+
+@pytest.fixture(scope="module")
+def shop(learner_dir: Path, adapters: dict[str, Path], session: Session) -> Callable[..., TinyServer]:
+    """Makes servers of the approved candidate, or of what its adapter was made into."""
+    base, candidate = load(learner_dir), load(learner_dir, adapters["approved"])
+    tokenizer = session.texts.candidate.loaded.tokenizer
+
+    def make(adapter: str | None = "approved", *, scale: float = 1.0, change: Any = None, **how: Any) -> TinyServer:
+        served = candidate
+        if adapter is None:
+            served = base
+        elif adapter != "approved" or scale != 1 or change is not None:
+            served = load(learner_dir, adapters[adapter], scale=scale, change=change or (lambda weights: weights))
+        return TinyServer({BASE: base, CANDIDATE: served}, tokenizer, **how)
+
+    return make
+
+
+def verdicts(
+    session: Session, server: TinyServer, *names: str, stated: Serving | None = None
+) -> dict[str, Verdict | None]:
+    """What gates say of a server; None of those that are skipped."""
+    with FaultyServer(server) as http:
+        parity = serving.Parity(
+            ServedModel(CANDIDATE, http.url),
+            ServedModel(BASE, http.url),
+            session.texts,
+            stated or Serving(),
+            session.models.load_options,
+            retry=RetryPolicy(tries=2, first_wait_s=0.01),
+        )
+        found = {name: GATES[name](parity) for name in names or GATES}
+        decided = {name: None if gate is None else gate.decide() for name, gate in found.items()}
+        assert len(parity.line.probes) <= 64
+    return decided
+
+
+def outcomes(*asked: Any, **how: Any) -> dict[str, str]:
+    return {name: verdict.outcome if verdict else "skipped" for name, verdict in verdicts(*asked, **how).items()}
+
+
+@pytest.mark.parametrize("change", [None, in_bfloat16])
+def test_the_candidate_itself_passes_every_gate(session: Session, shop: Any, change: Any) -> None:
+    found = verdicts(session, shop(change=change))
+    assert {name: verdict.outcome for name, verdict in found.items() if verdict} == dict.fromkeys(GATES, "pass")
+    strength = found["strength"]
+    assert strength is not None and strength.estimate is not None
+    assert strength.estimate.value == pytest.approx(1, abs=0.02)
+    assert strength.estimate.low is not None and strength.estimate.low <= 1 <= strength.estimate.ends[1]
+
+
+FAULTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "no adapter": ("effect", {"adapter": None}),
+    "another adapter": ("effect", {"adapter": "other"}),
+    "alpha / r of an rsLoRA": ("strength", {"scale": 0.5}),
+    "alpha / sqrt(r) of a LoRA": ("strength", {"scale": 2.0}),
+    "three tenths": ("strength", {"scale": 0.3}),
+    "stale prefixes": ("isolation", {"mixes": True}),
+    "another template": ("template", {"template": HEADINGS}),
+    "BOS twice": ("template", {"bos_twice": True}),
+    "a context that cuts": ("template", {"cut": 256}),
+    "a context that cuts and hides it": ("template", {"cut": 256, "counts_all": True}),
+    "a repetition penalty": ("decoding", {"penalty": 1.3}),
+    "FP8": ("quantisation", {"change": in_fp8}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_failed_by_its_gate(session: Session, shop: Any, fault: str) -> None:
+    gate, how = FAULTS[fault]
+    assert outcomes(session, shop(**how), gate) == {gate: "fail"}
+
+
+@pytest.mark.parametrize("fault", ["another template", "BOS twice", "a repetition penalty", "FP8", "stale prefixes"])
+def test_a_fault_elsewhere_is_none_of_the_adapter(session: Session, shop: Any, fault: str) -> None:
+    found = outcomes(session, shop(**FAULTS[fault][1]), "effect", "strength")
+    assert found == {"effect": "pass", "strength": "pass"}
+
+
+def test_the_strength_that_is_served_is_told(session: Session, shop: Any) -> None:
+    for scale in (0.3, 0.5, 2.0):
+        verdict = verdicts(session, shop(scale=scale), "strength")["strength"]
+        assert verdict is not None and verdict.estimate is not None
+        assert verdict.estimate.value == pytest.approx(scale, abs=0.05)
+
+
+def test_without_log_probabilities_written_tokens_decide_and_rounding_cannot_be_told(
+    session: Session, shop: Any
+) -> None:
+    healthy = outcomes(session, shop(tells=False, takes_tokens=False))
+    assert healthy.pop("quantisation") == "skipped"
+    assert "fail" not in healthy.values()
+    assert (healthy["effect"], healthy["template"], healthy["isolation"]) == ("pass", "pass", "pass")
+    for how, gate in (
+        ({"adapter": None}, "effect"),
+        ({"adapter": "other"}, "effect"),
+        ({"template": HEADINGS}, "template"),
+    ):
+        assert outcomes(session, shop(tells=False, takes_tokens=False, **how), gate) == {gate: "fail"}
+    assert outcomes(session, shop(tells=False, takes_tokens=False, scale=0.3), "strength") == {"strength": "fail"}
+
+
+def test_a_server_of_conversations_alone_is_asked_in_those(session: Session, shop: Any) -> None:
+    assert "fail" not in outcomes(session, shop(talks=False)).values()
+    assert outcomes(session, shop(talks=False, adapter=None), "effect") == {"effect": "fail"}
+    assert outcomes(session, shop(talks=False, scale=0.3), "strength") == {"strength": "fail"}
+    assert outcomes(session, shop(talks=False, bos_twice=True), "template") == {"template": "fail"}
+
+
+def test_what_another_model_decodes_by_cannot_be_told(session: Session, shop: Any) -> None:
+    assert outcomes(session, shop(adapter=None), "decoding") == {"decoding": "inconclusive"}
+
+
+def test_quantisation_that_is_stated_is_let_pass(session: Session, shop: Any) -> None:
+    """FP8 is no more than int8 and half as much as 4 bits: the steps that are stated."""
+    stated = Serving(quantization="nf4")
+    assert outcomes(session, shop(change=in_fp8), "quantisation", stated=stated) == {"quantisation": "pass"}
+
+
+def test_load_that_changes_answers_and_limits_on_speed_fail(session: Session, shop: Any) -> None:
+    assert outcomes(session, shop(forgets_when=8), "stability") == {"stability": "fail"}
+    slow = verdicts(session, shop(), "stability", stated=Serving(latency_s=1e-6))["stability"]
+    assert slow is not None and slow.outcome == "fail" and "within 1e-06 s" in slow.reason
+    few = verdicts(session, shop(), "stability", stated=Serving(tokens_per_s=1e9))["stability"]
+    assert few is not None and few.outcome == "fail" and "1e+09 tokens/s" in few.reason
+
+
+def test_isolation_is_skipped_where_the_base_is_not_named(session: Session, shop: Any) -> None:
+    with FaultyServer(shop()) as http:
+        served = ServedModel(CANDIDATE, http.url)
+        parity = serving.Parity(served, None, session.texts, Serving(), session.models.load_options)
+        assert serving.isolation(parity, 0.85, 0.75) is None
+        assert http.seen == []
+
+
+def test_a_name_that_the_server_does_not_know_is_told_in_its_words(session: Session, shop: Any) -> None:
+    from faulty_server import Status
+
+    from harness.errors import EngineError
+
+    with FaultyServer(lambda path, body: Status(404)) as http:
+        served = ServedModel("nobody", http.url)
+        parity = serving.Parity(served, None, session.texts, Serving(), session.models.load_options)
+        with pytest.raises(EngineError, match="404") as caught:
+            serving.effect(parity, 0.75)
+    assert "model's name" in caught.value.remedy
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_healthy_server_is_failed_whatever_its_batches_do(session: Session, shop: Any, seed: int) -> None:
+    server = replace(shop(change=in_bfloat16), noise=0.01, seed=seed)
+    assert "fail" not in outcomes(session, server, "effect", "strength", "template", "quantisation").values()
