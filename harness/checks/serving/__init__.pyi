@@ -4,7 +4,7 @@ from .adapter import effect as effect
 from .adapter import isolation as isolation
 from .adapter import quantisation as quantisation
 from .adapter import strength_is_the_candidates as strength_is_the_candidates
-from .decoding import decoding as decoding
+from .conversations import template as template
+from .greedy import decoding as decoding
 from .load import stability as stability
 from .parity import Parity as Parity
-from .template import template as template

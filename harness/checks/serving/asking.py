@@ -31,6 +31,7 @@ _REFUSED = frozenset({400, 404, 405, 422, 501})
 _TIMEOUT_S = 120.0
 _LEAST = -40.0  # what servers write for minus infinity is far below
 _CERTAIN = -1e-6
+_SPACE = "\u2581"
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,6 @@ class Server:
         return open_client(self.served, timeout_s=_TIMEOUT_S)
 
     def _ask(self, probe: Probe, max_tokens: int) -> Callable[[OpenAI], Written]:
-        how = {"max_tokens": max_tokens, "likeliest": self.way.likeliest}
         prompt: Prompt | Sequence[int]
         if self.way.form == "chat":
             assert probe.request is not None
@@ -161,15 +161,23 @@ class Server:
             prompt = Prompt(text=self._text(probe.context, adds_first=self.way.adds_first))
         else:
             prompt = probe.context
-        return partial(ask_written, name=self.served.name, prompt=prompt, **how)
+        likeliest = self.way.likeliest
+        return partial(ask_written, name=self.served.name, prompt=prompt, max_tokens=max_tokens, likeliest=likeliest)
 
     def _accepted(
         self, asked: Prompt | Sequence[int], *, max_tokens: int = 1, stop: Sequence[str] = ()
     ) -> tuple[Written, int] | None:
         """Its answer, and how many of the likeliest it tells: as many as it takes a request for; None where it takes none."""
         for likeliest in _LIKELIEST:
-            how = {"max_tokens": max_tokens, "stop": stop, "likeliest": likeliest}
-            call = partial(ask_written, self._client, self.served.name, asked, **how)
+            call = partial(
+                ask_written,
+                self._client,
+                self.served.name,
+                asked,
+                max_tokens=max_tokens,
+                stop=stop,
+                likeliest=likeliest,
+            )
             try:
                 written = call_with_retries(call, self._retry, served=self.served, stopped=Event())
             except EngineError as exc:
@@ -188,19 +196,25 @@ class Server:
 
     def _places(self, ids: IntArray) -> dict[int | str, int]:
         """Where a token stands among these, by its id and by its text; by none that two of them share."""
-        found: dict[int | str, int] = {int(token): at for at, token in enumerate(ids)}
-        pieces = self._tokenizer.convert_ids_to_tokens([int(token) for token in ids])
-        for texts in ([self._tokenizer.decode([int(token)]) for token in ids], pieces):
-            shared = {text for text in texts if texts.count(text) > 1 or not text or "\ufffd" in text}
-            for at, text in enumerate(texts):
+        tokens = [int(token) for token in ids]
+        pieces = self._tokenizer.convert_ids_to_tokens(tokens)
+        texts = [self._tokenizer.decode([token]) for token in tokens]
+        # of a SentencePiece token decoding cuts the space, and servers do not
+        spaced = [
+            f" {piece[1:]}" if piece.startswith(_SPACE) else text for piece, text in zip(pieces, texts, strict=True)
+        ]
+        found: dict[int | str, int] = {token: at for at, token in enumerate(tokens)}
+        for named in (texts, spaced):
+            shared = {text for text in named if named.count(text) > 1 or not text or "\ufffd" in text}
+            for at, text in enumerate(named):
                 if text not in shared:
                     found.setdefault(text, at)
         return found
 
 
 def _place(token: Likely, places: dict[int | str, int]) -> int | None:
-    """Where a token stands; some servers cut the space from the first of an answer."""
+    """Where a token stands; of one that is known by an answer's text alone, the space may have been cut."""
     if token.id is not None:
         return places.get(token.id)
     found = places.get(token.text)
-    return found if found is not None else places.get(f" {token.text}")
+    return places.get(f" {token.text}") if found is None and math.isnan(token.logprob) else found

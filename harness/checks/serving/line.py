@@ -118,13 +118,13 @@ class Lines:
                 found[probe] = ids.numpy(), said[:, place, ids].numpy(), rounded[place, ids].numpy()
         if not probes:
             return Line((), np.empty((0, 0), int), np.empty((len(STRENGTHS), 0, 0)), np.empty((0, 0)))
-        ids, said_, rounded_ = zip(*(found[probe] for probe in probes), strict=True)
+        likeliest, expected, moved = zip(*(found[probe] for probe in probes), strict=True)
         floor = np.log(np.finfo(np.float32).tiny)
         return Line(
             probes,
-            np.array(ids),
-            np.maximum(np.stack(said_, axis=1).astype(np.float64), floor),
-            np.maximum(np.array(rounded_, dtype=np.float64), floor),
+            np.array(likeliest),
+            np.maximum(np.stack(expected, axis=1).astype(np.float64), floor),
+            np.maximum(np.array(moved, dtype=np.float64), floor),
         )
 
     def of_candidate(self, passage: Passage) -> Line:

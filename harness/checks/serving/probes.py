@@ -78,7 +78,12 @@ def _by_margin(one: torch.Tensor, other: torch.Tensor, decode: Callable[[list[in
 
 def _tells(one: str, other: str) -> bool:
     """Whether two tokens can be told apart where they are read as text."""
-    return one.strip() != other.strip() and all(text.strip() and "\ufffd" not in text for text in (one, other))
+    return one.strip() != other.strip() and is_text(one) and is_text(other)
+
+
+def is_text(token: str) -> bool:
+    """Whether a token is known by its text: no part of a character, and no space alone."""
+    return bool(token.strip()) and "\ufffd" not in token
 
 
 def spread_out(probes: Iterable[Probe], most: int) -> Sequence[Probe]:

@@ -76,8 +76,8 @@ def template(parity: Parity) -> Gateable:
         holds=not fault,
         reason=fault or f"{len(told)} conversations are put as they were measured, by " + _means(told),
         remedy="serve it with the chat template that was measured (vLLM --chat-template, llama.cpp --chat-template-file), with "
-        "the same template arguments, system prompt and tools, with BOS added once (by the template or the tokenizer), and with a "
-        "context that holds the longest prompt, so that none is cut",
+        "the same template arguments, system prompt and tools, with BOS added once (by the template or the tokenizer), and with "
+        "a context that holds the longest prompt, so that none is cut",
         details={"conversations": [asdict(one) for one in found], "limit_nats": limit},
     )
 
@@ -129,7 +129,8 @@ def _puts(parity: Parity) -> Iterator[Put]:
         moved = off = None
         line = parity.lines.of_candidate(Passage(ids, ids[:1]))
         in_chat = server.hear(line, [written])
-        off = _moved(in_chat.values[0], line.said[CANDIDATE, 0], line.weights[0])
+        if written.tops:
+            off = _moved(in_chat.values[0], line.said[CANDIDATE, 0], line.weights[0])
         if raw and server.understands(line.probes[0]):
             moved = _unlike(line, in_chat, server.hear(line))
         yield Put(what, len(ids), written.prompt_tokens if server.way.counts else None, alike, moved, off)
@@ -138,8 +139,7 @@ def _puts(parity: Parity) -> Iterator[Put]:
 def _unlike(line: Line, one: Heard, other: Heard) -> float:
     """How far two answers at a line's one probe lie apart, as of `Put.moved`."""
     if np.isfinite(one.values).any() and np.isfinite(other.values).any():
-        found = _moved(one.values[0], other.values[0], line.weights[0])
-        return math.inf if found is None else found
+        return _moved(one.values[0], other.values[0], line.weights[0])
     texts = [heard.written[0].text.strip() for heard in (one, other)]
     if texts[0] == texts[1] or "\ufffd" in "".join(texts):
         return 0.0
@@ -147,10 +147,11 @@ def _unlike(line: Line, one: Heard, other: Heard) -> float:
     return 0.0 if min(places) >= 0 and abs(said[places[0]] - said[places[1]]) < CLEAR else math.inf
 
 
-def _moved(one: FloatArray, other: FloatArray, weights: FloatArray) -> float | None:
+def _moved(one: FloatArray, other: FloatArray, weights: FloatArray) -> float:
+    """Infinity where no token is likely in both."""
     known = np.isfinite(one) & np.isfinite(other)
     if not known.any():
-        return None
+        return math.inf
     share = weights[known] / weights[known].sum()
     return float(np.sqrt((share * (one[known] - other[known]) ** 2).sum()))
 

@@ -10,7 +10,7 @@ from harness.checks.release.reading import Passage
 from harness.checks.serving.finding import Finding, Untold, between
 from harness.checks.serving.line import CLEAR, Probe
 from harness.checks.serving.parity import Parity
-from harness.checks.serving.probes import places
+from harness.checks.serving.probes import is_text, places
 from harness.engines.processing import processors_of
 from harness.engines.server import Written
 from harness.gates import Gateable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 _ANSWERS, _REPEATS, _LOOKED_AT = 24, 24, 50
+_MORE = "name tasks whose answers are texts (`tasks:`), so that more of them can be compared"
 _MOST_MARGIN = 3.0  # of a token that comes again: a penalty that turns none of these turns little
 
 
@@ -42,22 +43,26 @@ def decoding(parity: Parity, most: float) -> Gateable:
             f"{parity.place} does not answer as the candidate, so that its rules cannot be told",
             "see serving/effect first",
         )
-    unlikely = sum(_is_not_the_likeliest(one) for one in parity.alone.written)
+    rules = parity.texts.candidate.loaded.decoding
+    unlikely = [] if rules else [_is_not_the_likeliest(one) for one in parity.alone.written]
     repeats, answers = list(_repeats(parity)), list(_answers(parity))
-    turned, counted = sum([*repeats, *answers]) + unlikely, len(repeats) + len(answers) + len(parity.alone.written)
+    if not repeats and not answers:
+        return Untold("decoding", "there is no answer and no token that comes again to tell a rule by", _MORE)
+    counted = max(([*repeats, *answers], unlikely), key=lambda turned: sum(turned) / max(1, len(turned)))
     return Finding(
         "decoding",
-        lambda confidence: clopper_pearson(turned, counted, confidence=confidence),
+        lambda confidence: clopper_pearson(sum(counted), len(counted), confidence=confidence),
         (Limit(most, "below"),),
         lambda share: (
-            f"{parity.place} clearly decodes otherwise at {between(share, '{:.0%}'.format)} of {counted} places and answers"
+            f"{parity.place} clearly decodes otherwise at {between(share, '{:.0%}'.format)} of {len(counted)} places and answers"
         ),
         f"at most {most:.0%}",
         remedy="the server decodes by rules of its own: see generation_config.json beside the model (vLLM "
         "--generation-config vllm does without), and its defaults of temperature and penalties; state what shall hold under "
         "`serving: decoding:`, or switch it off",
-        needs="name tasks whose answers are texts (`tasks:`), so that more of them can be compared",
+        needs=_MORE,
         details={
+            "not_the_servers_own_likeliest": sum(unlikely),
             "turned_repeats": sum(repeats),
             "repeats": len(repeats),
             "turned_answers": sum(answers),
@@ -76,12 +81,13 @@ def _repeats(parity: Parity) -> Iterator[bool]:
     if parity.server.way.form == "chat":
         return
     _, candidate = parity.texts.expected
+    decode = parity.texts.candidate.loaded.tokenizer.decode
     top = candidate.topk(2, dim=-1)
     margins = (top.values[:, 0] - top.values[:, 1]).tolist()
     again = [
         (margin, place)
         for margin, token, place in zip(margins, top.indices[:, 0].tolist(), places(parity.texts), strict=True)
-        if CLEAR <= margin <= _MOST_MARGIN and token in place.context
+        if CLEAR <= margin <= _MOST_MARGIN and token in place.context and is_text(decode([token]))
     ]
     asked = [place for _, place in sorted(again, key=lambda one: one[0]) if parity.server.understands(place)][:_REPEATS]
     if not asked:
@@ -89,9 +95,9 @@ def _repeats(parity: Parity) -> Iterator[bool]:
     line = parity.lines.of(asked)
     said, heard = line.at(parity.strength.value), parity.server.hear(line)
     for row, place in enumerate(asked):
-        processed = _by_the_rules(parity, place, line.tokens[row], said[row])
-        chosen = heard.chosen[row]
-        yield bool(chosen < 0 or processed.max() - processed[chosen] >= CLEAR)
+        processed, chosen = _by_the_rules(parity, place, line.tokens[row], said[row]), heard.chosen[row]
+        same = heard.written[row].text.strip() == decode([int(line.tokens[row][processed.argmax()])]).strip()
+        yield bool(not same and (chosen < 0 or processed.max() - processed[chosen] >= CLEAR))
 
 
 def _by_the_rules(parity: Parity, place: Probe, tokens: IntArray, said: FloatArray) -> FloatArray:
