@@ -50,7 +50,7 @@ class Shipping:
         if self.models.base.is_served or self.models.candidate.is_served:
             return "base or candidate is served: only their answers can be compared with those of what ships"
         if self.subject.is_served and not isinstance(self._backend, LlamaCppBackend):
-            return f"{self.subject.name} is served: only its answers can be compared"
+            return f"{self.subject.name} is served: only its answers can be compared (test_serving.py reads its next tokens)"
         return None
 
     @property

@@ -28,6 +28,7 @@ LOAD = 32
 """Requests under way at once, where a server is asked under load."""
 _LIKELIEST = (20, 5, 0)  # what vLLM gives at the most, and what the API promises
 _REFUSED = frozenset({400, 404, 405, 422, 501})
+_TRYING = RetryPolicy(tries=2, first_wait_s=0.2)
 _TIMEOUT_S = 120.0
 _LEAST = -40.0  # what servers write for minus infinity is far below
 _CERTAIN = -1e-6
@@ -90,10 +91,10 @@ class Server:
             EngineError: it answers nothing.
         """
         context = self._tokenizer("The quick brown fox jumps over")["input_ids"]
-        if (found := self._accepted(context)) is not None:
+        if (found := self._accepted(context, retry=_TRYING)) is not None:
             return Way("tokens", found[1], counts=found[0].prompt_tokens == len(context))
         for adds in (False, True):
-            found = self._accepted(Prompt(text=self._text(context, adds_first=adds)))
+            found = self._accepted(Prompt(text=self._text(context, adds_first=adds)), retry=_TRYING)
             if found is not None and found[0].prompt_tokens == len(context):
                 return Way("text", found[1], adds_first=adds)
         found = self.chat(Prompt.chat("Which day comes after Monday?"))
@@ -144,9 +145,7 @@ class Server:
             first = one.written[0] if one.written else Likely(one.text, math.nan)
             at = _place(first, places)
             chosen[row] = -1 if at is None else at
-        told = np.isfinite(values).sum(axis=1)
-        tells = bool((told >= 2).mean() > 0.5 and np.nanmedian(np.nanmax(values, axis=1)) < _CERTAIN)
-        return Heard(values, chosen, tells, written)
+        return Heard(values, chosen, _tells(values), written)
 
     @cached_property
     def _client(self) -> OpenAI:
@@ -165,9 +164,18 @@ class Server:
         return partial(ask_written, name=self.served.name, prompt=prompt, max_tokens=max_tokens, likeliest=likeliest)
 
     def _accepted(
-        self, asked: Prompt | Sequence[int], *, max_tokens: int = 1, stop: Sequence[str] = ()
+        self,
+        asked: Prompt | Sequence[int],
+        *,
+        max_tokens: int = 1,
+        stop: Sequence[str] = (),
+        retry: RetryPolicy | None = None,
     ) -> tuple[Written, int] | None:
-        """Its answer, and how many of the likeliest it tells: as many as it takes a request for; None where it takes none."""
+        """Its answer, and how many of the likeliest it tells: as many as it takes a request for; None where it takes none.
+
+        Args:
+            retry: where it is found out whether it takes it at all; a server that fails at it then refuses it.
+        """
         for likeliest in _LIKELIEST:
             call = partial(
                 ask_written,
@@ -179,9 +187,10 @@ class Server:
                 likeliest=likeliest,
             )
             try:
-                written = call_with_retries(call, self._retry, served=self.served, stopped=Event())
+                written = call_with_retries(call, retry or self._retry, served=self.served, stopped=Event())
             except EngineError as exc:
-                if getattr(exc.__cause__, "status_code", 0) not in _REFUSED:
+                status = getattr(exc.__cause__, "status_code", 0)
+                if status not in _REFUSED and not (retry and status >= 500):
                     raise
                 self._refusal = exc
                 continue
@@ -210,6 +219,12 @@ class Server:
                 if text not in shared:
                     found.setdefault(text, at)
         return found
+
+
+def _tells(values: FloatArray) -> bool:
+    """Whether log-probabilities tell anything: not where a server gives the written token alone, or as certain."""
+    told = np.isfinite(values).sum(axis=1) >= 2
+    return bool(told.any() and told.mean() > 0.5 and np.median(np.fmax.reduce(values[told], axis=1)) < _CERTAIN)
 
 
 def _place(token: Likely, places: dict[int | str, int]) -> int | None:

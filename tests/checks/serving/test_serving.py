@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from project import ROWS, TASK
 from served_tiny import BASE, CANDIDATE, FaultyServer, TinyServer, in_bfloat16, in_fp8, load
-from tiny import save_tiny_adapter
 
 from harness.checks import serving
 from harness.checks.release import Passages
 from harness.checks.release.reading import Passage
 from harness.checks.serving.line import Line, Lines, Probe
 from harness.checks.serving.parity import rounding
-from harness.config import Config, Serving
-from harness.config.settings import make_settings
+from harness.config import Serving
 from harness.config.spec import ServedModel
 from harness.engines.server import RetryPolicy
 from harness.gates import Gateable
@@ -39,29 +35,6 @@ HEADINGS = (
     "{% for message in messages %}{{ '### ' + message['role'] + '\n' + message['content'] + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '### assistant\n' }}{% endif %}"
 )
-
-
-@pytest.fixture(scope="module")
-def adapters(learner_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The approved one, and one of another training."""
-    root = tmp_path_factory.mktemp("adapters")
-    return {
-        name: save_tiny_adapter(learner_dir, root / name, scale=0.1, seed=seed)
-        for name, seed in (("approved", 1), ("other", 9))
-    }
-
-
-@pytest.fixture(scope="module")
-def session(
-    learner_dir: Path, adapters: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Session]:
-    """What is measured here: base and candidate in float32, their answers to ten prompts and those of safety."""
-    root = tmp_path_factory.mktemp("project")
-    (root / "pets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    config = Config(root=root, tasks={"pets": TASK})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASSAY_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-        yield Session(make_settings(config, model=str(learner_dir), adapter=str(adapters["approved"]), dtype="float32"))
 
 
 @pytest.fixture(scope="module")
