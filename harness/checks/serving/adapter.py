@@ -112,7 +112,8 @@ def isolation(parity: Parity, least_strength: float, least_share: float) -> Gate
         return None
     if not parity.line.probes:
         return Untold("isolation", "base and candidate nowhere go on unlike in a way that this server can tell", _MORE)
-    (base, candidate), fresh, line, after = parity.in_turn, parity.fresh, parity.line, parity.base_after
+    assert parity.in_turn is not None
+    (base, candidate, after), fresh, line = parity.in_turn, parity.fresh, parity.line
     remedy = (
         "the server mixes what it keeps of prefixes: update it, or switch that off (vLLM --no-enable-prefix-caching, SGLang "
         "--disable-radix-cache, llama.cpp cache_prompt: false), and empty it whenever an adapter is loaded or replaced"

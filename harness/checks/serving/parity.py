@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from harness.checks.release import Passages
 from harness.checks.serving.asking import Heard, Server
@@ -41,6 +41,19 @@ def rounding(serving: Serving, measured: _Measured) -> float:
     if serving.quantization and serving.quantization != measured.quantization:
         steps.append(_OF_QUANTIZATION[serving.quantization])
     return max(steps)
+
+
+class InTurn(NamedTuple):
+    """What base and candidate say on the same contexts.
+
+    Attributes:
+        base_first, candidate_second: at the fresh probes, each put to the one and then to the other.
+        base_second: at the probes that the candidate was asked alone.
+    """
+
+    base_first: Heard
+    candidate_second: Heard
+    base_second: Heard
 
 
 class Parity:
@@ -108,16 +121,12 @@ class Parity:
         return self.lines.of(spread_out(left, _IN_TURN) or self.line.probes[:_IN_TURN])
 
     @cached_property
-    def in_turn(self) -> tuple[Heard, Heard]:
-        """What base and candidate say at the fresh probes, each context put to the base, then to the candidate, and of the base
-        besides what it says at those that the candidate was asked before."""
-        assert self.base_server is not None
-        said = [[server.ask([probe])[0] for server in (self.base_server, self.server)] for probe in self.fresh.probes]
-        base, candidate = ([pair[which] for pair in said] for which in (0, 1))
-        return self.base_server.hear(self.fresh, base), self.server.hear(self.fresh, candidate)
-
-    @cached_property
-    def base_after(self) -> Heard:
-        """What the base says where the candidate was asked before."""
-        assert self.base_server is not None
-        return self.base_server.hear(self.line)
+    def in_turn(self) -> InTurn | None:
+        """What is said where both are asked; None where the base is not served."""
+        if self.base_server is None:
+            return None
+        _ = self.alone  # before the base is asked anything
+        pair = (self.base_server, self.server)
+        said = [[server.ask([probe])[0] for server in pair] for probe in self.fresh.probes]
+        first, second = (server.hear(self.fresh, list(own)) for server, own in zip(pair, zip(*said, strict=True), strict=True))
+        return InTurn(first, second, self.base_server.hear(self.line))

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from served_tiny import BASE, CANDIDATE, FaultyServer, TinyServer, in_bfloat16, in_fp8, load
+from tiny import CHATML
 
 from harness.checks import serving
 from harness.checks.release import Passages
 from harness.checks.release.reading import Passage
 from harness.checks.serving.line import Line, Lines, Probe
+from harness.checks.serving.load import Load
 from harness.checks.serving.parity import rounding
 from harness.config import Serving
 from harness.config.spec import ServedModel
@@ -112,6 +114,7 @@ FAULTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "three tenths": ("strength", {"scale": 0.3}),
     "stale prefixes": ("isolation", {"mixes": True}),
     "another template": ("template", {"template": HEADINGS}),
+    "another end of turns": ("template", {"template": CHATML.replace("<|im_end|>", "<|endoftext|>")}),
     "BOS twice": ("template", {"bos_twice": True}),
     "a context that cuts": ("template", {"cut": 256}),
     "a context that cuts and hides it": ("template", {"cut": 256, "counts_all": True}),
@@ -172,12 +175,25 @@ def test_quantisation_that_is_stated_is_let_pass(session: Session, shop: Any) ->
     assert outcomes(session, shop(change=in_fp8), "quantisation", stated=stated) == {"quantisation": "pass"}
 
 
-def test_load_that_changes_answers_and_limits_on_speed_fail(session: Session, shop: Any) -> None:
+def test_load_that_changes_answers_fails(session: Session, shop: Any) -> None:
     assert outcomes(session, shop(forgets_when=8), "stability") == {"stability": "fail"}
-    slow = verdicts(session, shop(), "stability", stated=Serving(latency_s=1e-6))["stability"]
-    assert slow is not None and slow.outcome == "fail" and "within 1e-06 s" in slow.reason
-    few = verdicts(session, shop(), "stability", stated=Serving(tokens_per_s=1e9))["stability"]
-    assert few is not None and few.outcome == "fail" and "1e+09 tokens/s" in few.reason
+
+
+@pytest.mark.parametrize(
+    ("stated", "outcome", "said"),
+    [
+        (Serving(), "pass", "50 tokens/s, 95% of answers of 32 tokens within 2 s"),
+        (Serving(latency_s=2.5, tokens_per_s=40), "pass", "50 tokens/s"),
+        (Serving(latency_s=1.5), "fail", "within 1.5 s is asked for"),
+        (Serving(tokens_per_s=60), "fail", "at least 60 tokens/s is asked for"),
+    ],
+)
+def test_latency_and_throughput_are_told_and_gated_where_limits_are_set(
+    session: Session, shop: Any, monkeypatch: pytest.MonkeyPatch, stated: Serving, outcome: str, said: str
+) -> None:
+    monkeypatch.setattr("harness.checks.serving.load.under_load", lambda parity: Load(parity.alone, [2.0] * 8, 50.0))
+    verdict = verdicts(session, shop(), "stability", stated=stated)["stability"]
+    assert verdict is not None and verdict.outcome == outcome and said in verdict.reason
 
 
 def test_isolation_is_skipped_where_the_base_is_not_named(session: Session, shop: Any) -> None:

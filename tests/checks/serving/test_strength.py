@@ -66,9 +66,9 @@ def test_what_is_nearer_which_end_is_counted() -> None:
     made, base, added = line()
     for tells in (True, False):
         own, off, third = (nearer_the_candidate(made, heard(base, added, at, 1, tells=tells)) for at in (1.0, 0.0, 0.3))
-        assert (own.value, off.value) == (1.0, 0.0)
+        assert own.value == 1.0 and off.value < 0.1  # near ties are anybody's
         assert third.value < 0.5
-        assert nearer_the_candidate(made, heard(base, added, 0.0, 1, tells=tells), other=BASE).value == 1.0
+        assert nearer_the_candidate(made, heard(base, added, 0.0, 1, tells=tells), other=BASE).value > 0.9
 
 
 def test_another_direction_is_no_strength_but_a_drift() -> None:
