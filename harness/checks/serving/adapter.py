@@ -73,8 +73,8 @@ def quantisation(parity: Parity, most: float) -> Finding | None:
     """What is left between the server and the candidate at the served strength is no more than the precision stated for serving
     explains; None where the server gives no log-probabilities.
 
-    How far rounding moves the candidate is measured here: each matrix product is moved at random by up to a step of that
-    precision.
+    How far rounding moves the candidate is measured here: what each of its layers gives is moved at random by up to a step of
+    that precision.
 
     Args:
         most: times what rounding moves.

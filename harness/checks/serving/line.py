@@ -171,7 +171,7 @@ class Lines:
         return bool(off.shape == base.shape and off.allclose(base, atol=_SAME))
 
     def _rounded(self, passage: Passage) -> torch.Tensor:
-        """The candidate, with the output of each of its matrices moved at random by up to a step of the server's precision."""
+        """The candidate, with the output of each of its layers moved at random by up to a step of the server's precision."""
         import torch
 
         drawn = torch.Generator().manual_seed(0)
@@ -197,17 +197,16 @@ def _scaled(candidate: InProcess, strength: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _hooked(model: Any, hook: Callable[..., Any]) -> Iterator[None]:
-    """Call it after each module that multiplies with a matrix of its own."""
+    """Call it after each module that has weights of its own: matrices, and norms, which pass on how the residual was rounded."""
     import torch
 
-    matrices = [
+    layers = [
         module
         for module in model.modules()
         if not isinstance(module, torch.nn.Embedding)
-        and isinstance(weight := getattr(module, "weight", None), torch.nn.Parameter)
-        and weight.ndim > 1
+        and isinstance(getattr(module, "weight", None), torch.nn.Parameter)
     ]
-    handles = [module.register_forward_hook(hook) for module in matrices]
+    handles = [module.register_forward_hook(hook) for module in layers]
     try:
         yield
     finally:

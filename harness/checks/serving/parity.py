@@ -128,5 +128,7 @@ class Parity:
         _ = self.alone  # before the base is asked anything
         pair = (self.base_server, self.server)
         said = [[server.ask([probe])[0] for server in pair] for probe in self.fresh.probes]
-        first, second = (server.hear(self.fresh, list(own)) for server, own in zip(pair, zip(*said, strict=True), strict=True))
+        first, second = (
+            server.hear(self.fresh, list(own)) for server, own in zip(pair, zip(*said, strict=True), strict=True)
+        )
         return InTurn(first, second, self.base_server.hear(self.line))
