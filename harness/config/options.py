@@ -77,6 +77,12 @@ class Options(PlainOptions):
             "what ships of the candidate, to be held against it: as --candidate takes it, or a GGUF file", "SPEC"
         ),
     )
+    served: str | None = field(
+        default=None, metadata=_told("where the candidate is served, to be held against it: openai:NAME@URL", "SERVED")
+    )
+    served_base: str | None = field(
+        default=None, metadata=_told("where its base is served beside it: openai:NAME@URL", "SERVED")
+    )
     profile: str | None = field(
         default=None, metadata=_told("sizes and strictness: smoke, release, or one of assay.yaml", "NAME")
     )

@@ -35,6 +35,14 @@ class Serving(Section):
     itself, false where the adapter stays beside its base. Only what is served merged must act the same merged; null reports
     what a merge would do"""
 
+    candidate: Text | None = None
+    """openai:NAME@URL where the candidate is served, as `--served` takes it"""
+    base: Text | None = None
+    """likewise of its base, as `--served-base` takes it"""
+    latency_s: Annotated[float, Field(gt=0)] | None = None
+    """seconds within which 95% of answers of 32 tokens must be written, 32 requests at once; null asks for nothing"""
+    tokens_per_s: Annotated[float, Field(gt=0)] | None = None
+    """tokens a second that must be written meanwhile in all; null asks for nothing"""
     decoding: Decoding = Field(default_factory=Decoding)
     """rules that change greedy answers, as the server applies them; those of a generation_config.json must be stated"""
 

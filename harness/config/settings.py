@@ -17,7 +17,7 @@ from harness.config.options import Inconclusive, Options, PlainOptions, choices
 from harness.config.profiles import Profile
 from harness.config.prompt_sets import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.config.sections import AUTO, Forgetting, Judging, Safety
-from harness.config.spec import ModelSpec, SubjectSpec, parse_model_spec
+from harness.config.spec import OPENAI, ModelSpec, ServedModel, SubjectSpec, parse_model_spec, parse_served
 from harness.errors import ConfigError, nearest, show
 from harness.paths import user_path
 
@@ -40,6 +40,10 @@ class Settings(PlainOptions):
     """what `--candidate` says; None leaves it to `adapter`, and then to the file's `candidate:`"""
     shipped: str | None
     """what `--shipped` says; None leaves it to the file"""
+    served: str | None
+    """what `--served` says; None leaves it to the file"""
+    served_base: str | None
+    """what `--served-base` says, likewise"""
     template: str | None
     """chat template of the candidate: base, adapter or the path of a file; None where nobody chose"""
     reasoning: tuple[str, str] | Literal["auto", "none"]
@@ -98,6 +102,28 @@ class Settings(PlainOptions):
         return (
             None if merged is None else subject_spec(str(config.root / merged), f"{config.file}: serving.merged", str)
         )
+
+    @cached_property
+    def served_model(self) -> ServedModel | None:
+        """Where the candidate is served, by option or file; else what ships, where that is a server. None where nothing is.
+
+        Raises:
+            ConfigError: it is no name on a server.
+        """
+        named = _on_a_server(self.served, "--served", self.config, "candidate")
+        if named is not None or self.shipped_spec is None or self.shipped_spec.model is None:
+            return named
+        ships = self.shipped_spec.model.served
+        return ships if ships is not None and ships.scheme == OPENAI else None
+
+    @cached_property
+    def served_base_model(self) -> ServedModel | None:
+        """Where its base is served; None where it is not named.
+
+        Raises:
+            ConfigError: it is no name on a server.
+        """
+        return _on_a_server(self.served_base, "--served-base", self.config, "base")
 
     @cached_property
     def judge_spec(self) -> ModelSpec | None:
@@ -194,6 +220,8 @@ def make_settings(config: Config, **given: Any) -> Settings:
         or (f"recipe:{recipe}" if recipe and not (options.candidate or config.candidate) else None),
         candidate=options.candidate,
         shipped=options.shipped,
+        served=options.served,
+        served_base=options.served_base,
         template=_template(options.template, config),
         reasoning=_reasoning(options.reasoning, config),
         inconclusive=options.inconclusive or profile.inconclusive,
@@ -204,6 +232,21 @@ def make_settings(config: Config, **given: Any) -> Settings:
         judge=options.judge or (config.path_or_name(judge) if judge else None),
         judge_budget=Budget.parse(options.judge_budget, config.judge.prices) if options.judge_budget else None,
     )
+
+
+def _on_a_server(given: str | None, option: str, config: Config, key: str) -> ServedModel | None:
+    named: str | None = given or getattr(config.serving, key)
+    if named is None:
+        return None
+    place = option if given else f"{config.file}: serving.{key}"
+    served = parse_served(named, place)
+    if served is None or served.scheme != OPENAI:
+        raise ConfigError(
+            f"{place}={named} is no name on a server",
+            "write openai:NAME@URL, for example openai:my-model@http://localhost:8000/v1; a file or a directory that ships is "
+            "--shipped",
+        )
+    return served
 
 
 def _template(given: str | None, config: Config) -> str | None:

@@ -13,6 +13,8 @@ from harness.paths import user_path
 from harness.plugins import Registry
 
 EMBEDDED_NAME = "smollm2-135m"
+OPENAI = "openai"
+"""Scheme of models on an OpenAI-compatible server."""
 # As huggingface_hub writes paths: a branch with a slash in its name has it as %2F.
 _HUB_PLACE = re.compile(
     r"(?P<id>[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?)(?:@(?P<revision>[\w.%-]+)(?:/(?P<subfolder>\w[\w./-]*))?)?"
@@ -34,7 +36,7 @@ class ServedModel:
 
     name: str
     url: str
-    scheme: str = "openai"
+    scheme: str = OPENAI
 
     def __str__(self) -> str:
         return f"{self.name}@{self.url}" if self.url else self.name

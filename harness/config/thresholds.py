@@ -45,6 +45,13 @@ class TaskThresholds(Section):
     """largest share of a task's answers that are right of one of the two, and wrong of the other"""
     shipped_length: Limit = 1.25
     """largest ratio of its answers' tokens to the candidate's"""
+    served_effect: Annotated[float, Field(ge=0.5, le=1)] = 0.75
+    """smallest share of the places where base and candidate differ most at which a server must answer as the candidate; how
+    strong the adapter behind it must be is `shipped_strength`"""
+    served_noise: Limit = 4.0
+    """how many times as far as rounding in its precision explains a server's log-probabilities may be from the candidate's"""
+    served_decoding: Limit = 0.10
+    """largest share of the places and answers at which a server may clearly write another token than greedy decoding does"""
     padding_kl: Limit = 0.02
     """largest mean KL divergence (nats a token) between texts alone and in a padded batch"""
     loss_gap: Limit = 0.50

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from harness.checks.integrity import ModelFiles
     from harness.checks.judge.comparison import JudgeComparison
     from harness.checks.release import Shipping
+    from harness.checks.serving import Parity
+    from harness.config.spec import ServedModel
     from harness.gates import Comparison, Evaluation
     from harness.gates.sequential_comparison import SequentialComparison
     from harness.judges.health import Health
@@ -215,6 +217,38 @@ def compare_shipped(assay: Session, shipped: Subject) -> Callable[..., Compariso
             pytest.skip(f"{exc.problem}: what ships is held against the candidate by its written answers")
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def served(assay: Session) -> ServedModel:
+    """Where the candidate is served, of `--served`, `serving: candidate:` in assay.yaml, or `--shipped` where that is a server;
+    skips where none names it.
+
+    Example:
+        def test_is_served_by_us(served):
+            assert served.url.endswith(".example.org/v1")
+    """
+    if assay.settings.served_model is None:
+        pytest.skip("nothing is named that is served: pass --served=openai:NAME@URL")
+    return assay.settings.served_model
+
+
+@pytest.fixture(scope="session")
+def parity(assay: Session, served: ServedModel, subject: Subject) -> Parity:
+    """The served candidate beside that of this run; skips where the files of either are not at hand.
+
+    Example:
+        from harness.checks import serving
+
+        def test_is_the_candidate(parity, gate):
+            gate(serving.effect(parity, least=0.9))
+    """
+    from harness.checks.serving import Parity
+
+    if subject.is_served or assay.models.base.is_served:
+        pytest.skip(f"base or candidate is served: there are no files here to hold {served} against")
+    options, config = assay.models.load_options, assay.settings.config
+    return Parity(served, assay.settings.served_base_model, assay.texts, config.serving, options)
 
 
 @pytest.fixture

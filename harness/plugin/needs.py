@@ -58,12 +58,13 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
     """All that these tests need. What a test that is skipped would need is not."""
     running = [item for item in items if isinstance(item, pytest.Function) and item.get_closest_marker("skip") is None]
     fixtures = {name for item in running for name, found in item._fixtureinfo.name2fixturedefs.items() if owns(found)}
-    recipe = ships = False
+    recipe = ships = served = False
     with contextlib.suppress(ConfigError):  # which is told where the candidate is looked at
         named = settings.candidate_spec
         recipe = named is not None and named.recipe is not None
     with contextlib.suppress(ConfigError):  # where what ships is
         ships = settings.shipped_spec is not None
+        served = settings.served_model is not None
     has_data = recipe or settings.config.data.train is not None
     weighed = "judged_pairs" in fixtures and has_data and settings.config.data.judged_pairs is not None
     judged = (fixtures & {"judge", "judge_health"} or weighed) and settings.judge is not None
@@ -77,7 +78,7 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
     if "items_in_use" in fixtures and has_data:
         others = [*forgetting_tasks(settings), *further_tasks(settings)]
         tasks += [replace(use, metrics=()) for use in others]  # their items are looked at, and not measured
-    if "shipping" in fixtures and ships:
+    if ("shipping" in fixtures and ships) or ("parity" in fixtures and served):
         along = [*written_tasks(settings), *refusal_tasks(settings)]
         tasks += [replace(use, metrics=()) for use in along]  # whose answers it is read along, and not measured
     return Needs(
@@ -86,6 +87,7 @@ def needs_of(items: Sequence[pytest.Item], settings: Settings) -> Needs:
         measured=measured,
         candidate="subject" in fixtures,
         shipped="shipped" in fixtures,
+        served="served" in fixtures,
         training_data="training_data" in fixtures,
         canaries="canaries" in fixtures and has_data,
         judge=bool(judged),

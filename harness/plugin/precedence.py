@@ -22,6 +22,7 @@ SUITES = {
     "safety": "does the candidate still refuse what its base refused, and answer what it answered?",
     "merge": "is a merge no worse than each of those that it was made of?",
     "release": "is the file that ships still the candidate that was approved?",
+    "serving": "does the server answer as the candidate that was measured here?",
     "judge": "does it read better, or worse?",
 }
 """Marker -> the question of the suites that carry it."""

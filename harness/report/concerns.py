@@ -20,11 +20,12 @@ _TITLES = {
     "safety": ("Safety", "does it refuse and answer as before?"),
     "judge": ("Judge", "does it read better, or worse?"),
     "merge": ("Merge", "is it no worse than its parents?"),
+    "serving": ("Serving", "is it what answers?"),
     RELEASE: ("Last release", "is it no worse?"),
     POLICY: ("Required gates", "are they there?"),
 }
 # What most candidates have none of is no gap in a report.
-_WHERE_GATED = ("merge", RELEASE, POLICY)
+_WHERE_GATED = ("merge", "serving", RELEASE, POLICY)
 
 _ORDER: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "pass")
 

@@ -32,7 +32,7 @@ from harness.tasks.lookup import find_task
 if TYPE_CHECKING:
     from harness.checks.judge.comparison import JudgeComparison
     from harness.checks.judge.runner import JudgeRunner
-    from harness.checks.release import Shipping
+    from harness.checks.release import Passages, Shipping
     from harness.gates.sequential_comparison import SequentialComparison
     from harness.models.loading import LoadOptions
 
@@ -168,12 +168,18 @@ class Session:
         """
         from harness.checks.release import Shipping
 
-        models = self.models
+        return Shipping(self.models.subject(SHIPPED), self.models, self.texts)
+
+    @cached_property
+    def texts(self) -> Passages:
+        """What base and candidate are read along, and whatever is held against them: texts, and answers to the tasks."""
+        from harness.checks.release import Passages
+
         written, prompts = (
             [task for use in uses if isinstance(task := self.task(use.name), Foreseeable)]
             for uses in (written_tasks(self.settings), refusal_tasks(self.settings))
         )
-        return Shipping(models.subject(SHIPPED), models, written, prompts)
+        return Passages(self.models, written, prompts)
 
     def compare_on(self, task: TaskLike) -> gates.Comparison:
         """Base and candidate samples of a task that was made for this session, paired by item.

@@ -41,7 +41,7 @@ class Needs:
 
     Attributes:
         measured: those of the tasks that base and candidate will be asked, by name and few-shot count.
-        candidate, shipped, training_data, canaries, judge: whether it needs those.
+        candidate, shipped, served, training_data, canaries, judge: whether it needs those.
         limits: whether it looks up limits of single tasks.
         every_row: whether each row of the training data has to be readable. A gate tells that too, and better.
     """
@@ -51,6 +51,7 @@ class Needs:
     measured: Sequence[tuple[str, int | None]] = ()
     candidate: bool = False
     shipped: bool = False
+    served: bool = False
     training_data: bool = False
     canaries: bool = False
     judge: bool = False
@@ -136,6 +137,7 @@ def everything(settings: Settings, complaints: Complaints) -> Needs:
         or settings.adapter is not None
         or settings.config.candidate is not None,
         shipped=True,
+        served=True,
         training_data=True,
         canaries=True,
         judge=judge,

@@ -124,6 +124,9 @@ def _check_subjects(settings: Settings, needs: Needs, complaints: Complaints) ->
         if named is not None:
             subjects.check_candidate()
         recipe = subjects.recipe
+    if needs.served:
+        with complaints.noting():
+            _ = settings.served_model, settings.served_base_model
     if needs.shipped:
         with complaints.noting():
             subjects.check_shipped()

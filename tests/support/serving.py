@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import importlib.util
 import os
 import socket
@@ -67,6 +68,6 @@ def _healthy(url: str, process: ForkServerProcess) -> bool:
         try:
             with urllib.request.urlopen(url, timeout=5) as response:
                 return bool(response.status == 200)
-        except OSError:
+        except (OSError, http.client.HTTPException):  # the second where another process has taken the port
             time.sleep(0.05)
     return False

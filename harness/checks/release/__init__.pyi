@@ -6,4 +6,5 @@ from .files import answers_end_alike as answers_end_alike
 from .files import conversations_are_put_alike as conversations_are_put_alike
 from .files import files_are_whole as files_are_whole
 from .files import tokens_are_the_candidates as tokens_are_the_candidates
+from .passages import Passages as Passages
 from .shipping import Shipping as Shipping

@@ -41,7 +41,7 @@ def acts_as_the_candidate(
     except (AdapterError, ModelError) as exc:  # what cannot be loaded is not what was approved
         return Check("drift", holds=False, reason=f"{shipping.place}: {exc.problem}", remedy=exc.remedy)
     limits = Limits(most_share, most_flips, most_kl)
-    own = slice(None, shipping.own_positions)
+    own = slice(None, shipping.texts.own_positions)
     said = base[own], candidate[own], shipped[own]
     check = acts_as("drift", shipping.place, *said, limits=limits, like="the candidate", remedy=_REMEDY)
     kept, parts = strength(*said), _parts(shipping)
@@ -68,10 +68,10 @@ def _parts(shipping: Shipping) -> dict[str, dict[str, float]]:
     the smallest rounding would be all.
     """
     base, candidate, shipped = shipping.expected
-    own = slice(None, shipping.own_positions)
+    own = slice(None, shipping.texts.own_positions)
     overall = mean_kl(candidate[own], base[own])
     found, start = {}, 0
-    for name, passages in shipping.passages.items():
+    for name, passages in shipping.texts.passages.items():
         part = slice(start, start := start + sum(len(one.tail) for one in passages))
         if start == part.start:
             continue

@@ -29,12 +29,13 @@ _SAVE_TOKENIZER = (
 _EOS = "tokenizer.ggml.eos_token_id"
 _ENDS = (_EOS, "tokenizer.ggml.eot_token_id")
 _TURNS = (Message("user", "Which train goes to the coast?"), Message("assistant", "The one at half past nine."))
-_CONVERSATIONS = {
+CONVERSATIONS = {
     "a question": Prompt(messages=_TURNS[:1]),
     "a system prompt and a question": Prompt(messages=(Message("system", "Answer in one sentence."), _TURNS[0])),
     "two turns": Prompt(messages=(*_TURNS, Message("user", "From where?"))),
     "a question with a tool": Prompt(messages=_TURNS[:1], tools=json.dumps([TOOL])),
 }
+"""What a chat template is tried with."""
 
 
 def files_are_whole(shipping: Shipping) -> Check:
@@ -69,7 +70,7 @@ def _of_files(shipping: Shipping) -> Iterator[Check]:
 
 def tokens_are_the_candidates(shipping: Shipping) -> Check:
     """It makes the same tokens of texts and of conversations as the candidate does."""
-    rendered = filter(None, map(shipping.candidate.rendered, _CONVERSATIONS.values()))
+    rendered = filter(None, map(shipping.candidate.rendered, CONVERSATIONS.values()))
     texts = [*TOKEN_TEXTS, *rendered]
     differing = [text for text in texts if list(shipping.reading.tokens(text)) != list(shipping.candidate.tokens(text))]
     return Check(
@@ -88,7 +89,7 @@ def conversations_are_put_alike(shipping: Shipping) -> Check:
     """Its chat template makes of conversations what the candidate was asked with."""
     differences = {}
     bos = shipping.candidate.loaded.tokenizer.bos_token or ""
-    for what, prompt in _CONVERSATIONS.items():
+    for what, prompt in CONVERSATIONS.items():
         before = shipping.candidate.rendered(prompt)
         now = None if before is None else shipping.reading.rendered(prompt)
         if before is not None and (now or "").removeprefix(bos) != before.removeprefix(bos):

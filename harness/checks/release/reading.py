@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from harness.engines.llama_cpp import LlamaCppBackend
-    from harness.engines.requests import Prompt
+    from harness.engines.requests import GenerateRequest, Prompt
     from harness.models.loading import LoadedModel
 
 # At so many of its likeliest tokens a file run by llama.cpp is held; all others count as one.
@@ -24,10 +24,15 @@ _LIKELIEST = 200
 
 @dataclass(frozen=True)
 class Passage:
-    """A text in tokens; at each token of the tail it is asked what was expected there."""
+    """A text in tokens; at each token of the tail it is asked what was expected there.
+
+    Attributes:
+        request: whose prompt is the context, and whose answer begins with the tail; None of any other text.
+    """
 
     context: Sequence[int]
     tail: Sequence[int]
+    request: GenerateRequest | None = None
 
 
 class Reading(Protocol):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from harness.config.spec import ServedModel
@@ -15,7 +12,8 @@ from harness.engines.requests import Answer, Answers, ChoiceRequest, GenerateReq
 from harness.engines.server.choice import ask_choice, refuse_choices
 from harness.engines.server.client import open_client
 from harness.engines.server.generation import ask_generation
-from harness.engines.server.retry import RetryPolicy, call_with_retries
+from harness.engines.server.parallel import ask_all
+from harness.engines.server.retry import RetryPolicy
 from harness.engines.server.scoring import ask_score, refuse_conversation
 from harness.errors import UnanswerableError
 
@@ -67,35 +65,8 @@ class ServerBackend:
 
     def _run(self, asks: Sequence[tuple[int, Ask]]) -> Answers:
         """Answer one batch, yielding (index, answer) as each finishes, every index once."""
-        client = self._client
-        waiting = deque(asks)  # its ends are safe to pop from several threads
-        finished: SimpleQueue[tuple[int, Answer | BaseException]] = SimpleQueue()
-        stopped = threading.Event()
-
-        def work() -> None:
-            while not stopped.is_set():
-                try:
-                    index, ask = waiting.popleft()
-                except IndexError:
-                    return
-                try:
-                    call = partial(ask, client)
-                    answer = call_with_retries(call, self._retry, served=self._served, stopped=stopped)
-                    finished.put((index, answer))
-                except BaseException as exc:  # handed over: raised where the batch is awaited
-                    finished.put((index, exc))
-
-        for _ in range(min(self._concurrency, len(asks))):
-            # Daemons: after an interrupt, a call under way must not hold up the end of the process.
-            threading.Thread(target=work, name="assay-server", daemon=True).start()
-        try:
-            for _ in asks:
-                index, outcome = finished.get()
-                if isinstance(outcome, BaseException):
-                    raise outcome
-                yield index, outcome
-        finally:
-            stopped.set()
+        client, concurrency = self._client, self._concurrency
+        return ask_all(client, asks, served=self._served, concurrency=concurrency, retry=self._retry)
 
     @cached_property
     def _client(self) -> OpenAI:

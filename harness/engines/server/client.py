@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 from urllib.parse import urlsplit
@@ -118,16 +119,17 @@ class Reply:
         return prompt, completion
 
 
-def complete(client: OpenAI, model: str, prompt: Prompt, **settings: Any) -> Reply:
-    """Call once: chat completions for a conversation, completions for raw text.
+def complete(client: OpenAI, model: str, prompt: Prompt | Sequence[int], **settings: Any) -> Reply:
+    """Call once: chat completions for a conversation, completions for raw text or for tokens.
 
     Raises:
         MalformedAnswerError: the answer is no JSON object.
         openai.OpenAIError: the call failed.
     """
     started = time.perf_counter()
-    if prompt.text is not None:
-        response = client.completions.with_raw_response.create(model=model, prompt=prompt.text, **settings)
+    if not isinstance(prompt, Prompt) or prompt.text is not None:
+        raw = prompt.text if isinstance(prompt, Prompt) else list(prompt)
+        response = client.completions.with_raw_response.create(model=model, prompt=cast(Any, raw), **settings)
     else:
         # every server takes a system turn for a developer's, but not the other way round
         said = [{**turn, "role": "system"} if turn["role"] == "developer" else turn for turn in prompt.as_messages()]

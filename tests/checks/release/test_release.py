@@ -23,7 +23,7 @@ from tiny_gguf import write_tiny_gguf, write_tiny_gguf_lora
 
 from harness.checks import release
 from harness.checks.likeness import Limits, acts_as, strength
-from harness.checks.release.shipping import shared_out
+from harness.checks.release.passages import shared_out
 from harness.config import Config, Serving
 from harness.config.settings import make_settings
 from harness.engines.backends import ServingEngine

@@ -1,0 +1,10 @@
+from .adapter import NO_BASE as NO_BASE
+from .adapter import NO_LOGPROBS as NO_LOGPROBS
+from .adapter import effect as effect
+from .adapter import isolation as isolation
+from .adapter import quantisation as quantisation
+from .adapter import strength_is_the_candidates as strength_is_the_candidates
+from .conversations import template as template
+from .greedy import decoding as decoding
+from .load import stability as stability
+from .parity import Parity as Parity
