@@ -136,9 +136,9 @@ class Session:
         task = self.task(name, fewshot)
         return gates.Evaluation(task, self._measure(task, role))
 
-    def evaluate_again(self, name: str, role: Role) -> gates.Evaluation:
+    def evaluate_again(self, task: TaskLike, role: Role) -> gates.Evaluation:
         """The same, asked all over with other draws; none of its samples is stored with the run."""
-        task, engine = self.task(name), self.engine(role).again()
+        engine = self.engine(role).again()
         asked = engine.identity_digest, task.data_digest, task.digest
         with self._working(f"{task.name}, {role} again", *asked, engine=engine) as progress:
             return gates.Evaluation(task, task.evaluate(engine, role, progress=progress))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ from harness.json_files import kept_json
 from harness.paths import cache_dir, write_atomic
 from harness.records import Noise
 from harness.tasks.base import TaskLike
+from harness.tasks.lookup import find_task
 
 if TYPE_CHECKING:
+    from harness.checks.judge.runner import JudgeRunner
     from harness.gates import Comparison
     from harness.session import Session
     from harness.session.model_pair import ModelPair
@@ -41,7 +44,8 @@ class MetricNoise:
 def measure_noise(session: Session, name: str) -> list[MetricNoise]:
     """Measure the candidate on a task a second time, and keep what came out for later runs of this set-up.
 
-    The first time is the run's own: its answers come from the cache where they are there.
+    The first time is the run's own: its answers come from the cache where they are there. A judge that has a say in the
+    scores is asked a second time too.
 
     Raises:
         AssayError: the task cannot be measured.
@@ -49,7 +53,7 @@ def measure_noise(session: Session, name: str) -> list[MetricNoise]:
     from harness.gates import Comparison
 
     task, first = session.task(name), session.evaluate(name, "candidate")
-    second = session.evaluate_again(name, "candidate")
+    second = session.evaluate_again(_judged_again(session, name), "candidate")
     found = list(_noise_of(Comparison(task, first.samples, second.samples)))
     document = {
         "task": task.name,
@@ -61,6 +65,22 @@ def measure_noise(session: Session, name: str) -> list[MetricNoise]:
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(file, json.dumps(document))
     return found
+
+
+def _judged_again(session: Session, name: str) -> TaskLike:
+    """The task, with its judge, if it has one, asked all over."""
+    task = session.task(name)
+    if not task.settings.keys() & {"judge", "judges"}:
+        return task
+
+    def runner() -> JudgeRunner:
+        from harness.checks.judge.runner import JudgeRunner
+
+        judge = replace(session.loaded_judge, engine=session.loaded_judge.engine.again())
+        working = partial(session._working, engine=judge.engine)
+        return JudgeRunner(session, session.settings, judge, keep=lambda samples: None, working=working)
+
+    return find_task(name, session.settings, judge=cache(runner))
 
 
 def known_noise(models: ModelPair, task: TaskLike) -> Mapping[str, Noise]:

@@ -14,6 +14,8 @@ from tiny import save_tiny_adapter
 from harness.cli import main
 from harness.config import Config
 from harness.config.settings import make_settings
+from harness.judges.engine import JudgeEngine
+from harness.judges.loading import LoadedJudge
 from harness.paths import cache_dir
 from harness.session import Session
 from harness.session.noise import known_noise, measure_noise
@@ -92,6 +94,30 @@ def test_it_does_not_hold_for_another_set_up(
     measure_noise(new_session(), "pets")
     other = new_session(keys, **given)
     assert known_noise(other.models, other.task("pets")) == {}
+
+
+def test_a_judge_that_wavers_is_asked_a_second_time(
+    new_session: NewSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greedy answers are the same both times; what the judge says of them is not."""
+    asked: list[str] = []
+
+    class Runner:
+        def __init__(self, session: Any, settings: Any, judge: Any, **_: Any) -> None:
+            self.identity_digest = judge.engine.identity_digest
+
+        def rate(self, task: Any, samples: list[Any], rubric: Any) -> list[float]:
+            asked.append(self.identity_digest)
+            return [5.0 + (len(asked) - 1) * (k % 2) for k, _ in enumerate(samples)]
+
+    monkeypatch.setattr("harness.checks.judge.runner.JudgeRunner", Runner)
+    session = new_session({"kind": "exact_match", "metrics": [{"rubric": "Is it polite?"}]}, judge="smollm2-135m")
+    judge = LoadedJudge(None, None, JudgeEngine("judge", None, session.models.answers))  # type: ignore[arg-type]
+    session.__dict__["loaded_judge"] = judge
+    found = {one.metric: one for one in measure_noise(session, "pets")}
+    assert asked == ["judge", judge.engine.again().identity_digest]
+    assert (found["rubric"].first, found["rubric"].second) == (5.0, 5.5)
+    assert found["rubric"].floor > 0 and found["exact_match"].floor == 0
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"floors": 3}', '{"floors": {"contains": "x"}}'])
