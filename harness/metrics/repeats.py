@@ -29,7 +29,7 @@ def repeat_metrics(read: Metric | None, repeats: int) -> tuple[Metric, ...]:
     Args:
         read: the metric that they are about, a mean of the answers' own scores; None tells of agreement alone.
     """
-    extremes = [] if read is None else [metric for k in sizes(repeats) for metric in _extremes(read, k)]
+    extremes = [] if read is None else [metric for k in sizes(repeats) for metric in _extremes(read, k, repeats)]
     return (*extremes, AGREEMENT)
 
 
@@ -52,17 +52,17 @@ def _of_extremes(read: Metric | None, scores: Sequence[float | None]) -> Iterato
     values = [score for score in scores if score is not None]
     best, worst = (expected_best, expected_worst) if read.higher_is_better else (expected_worst, expected_best)
     for k in sizes(len(scores)):
-        for metric, expected in zip(_extremes(read, k), (best, worst), strict=True):
+        for metric, expected in zip(_extremes(read, k, len(scores)), (best, worst), strict=True):
             yield metric.name, expected(values, k) if len(values) == len(scores) else None
 
 
-def _extremes(read: Metric, k: int) -> tuple[Metric, Metric]:
-    """Of the best and of the worst of k."""
+def _extremes(read: Metric, k: int, repeats: int) -> tuple[Metric, Metric]:
+    """Of the best and of the worst of k; of all of 0/1 repeats they are 0 or 1 themselves."""
     names = (f"pass@{k}", f"pass^{k}") if read.kind == "binary" else (f"best@{k}", f"worst@{k}")
     chance = read.floor if read.kind == "binary" else None
     floors = (None, None) if chance is None else (1 - (1 - chance) ** k, chance**k)
     best, worst = (
-        Metric(name, higher_is_better=read.higher_is_better, floor=floor, bounds=read.range)
+        Metric(name, read.kind if k == repeats else "continuous", read.higher_is_better, floor, bounds=read.range)
         for name, floor in zip(names, floors, strict=True)
     )
     return best, worst

@@ -216,7 +216,8 @@ class Session:
                 return gates.Comparison(task, base, asked["candidate"])
 
             if len(order) >= LEAST_ITEMS:
-                self._sequential[task.name] = SequentialComparison(task, len(order), measure)
+                noise = known_noise(self.models, task)
+                self._sequential[task.name] = SequentialComparison(task, len(order), measure, noise)
                 self._costs[task.name] = cost
         return self._sequential.get(task.name)
 

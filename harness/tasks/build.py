@@ -191,7 +191,9 @@ def _taught(grader: Any, reader: ItemReader, record: Record) -> Example:
     return Example(Conversation.of_prompt(prompt, own or grader.answer(item.target)), record.row, record.fields)
 
 
-def build_task(name: str, spec: Mapping[str, Any], *, root: Path, limit: int | None = None, seed: int = 0) -> Task:
+def build_task(
+    name: str, spec: Mapping[str, Any], *, root: Path, limit: int | None = None, seed: int = 0
+) -> Task | RepeatedTask:
     """The task of a specification whose items are rows of a file; paths in it start at `root`.
 
     Raises:
@@ -199,7 +201,6 @@ def build_task(name: str, spec: Mapping[str, Any], *, root: Path, limit: int | N
         DataError: the data cannot be read, or a row does not fit.
     """
     task = kind_of(name, spec).make(name, spec, TaskContext(root, limit, seed))
-    if not isinstance(task, Task):
-        problem = f"task {name!r} of kind {spec['kind']!r} is none of a file's items, each asked once"
-        raise TaskError(problem, "build it by find_task")
+    if not isinstance(task, Task | RepeatedTask):
+        raise TaskError(f"task {name!r} of kind {spec['kind']!r} has no items of a file", "build it by find_task")
     return task

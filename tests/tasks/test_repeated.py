@@ -229,10 +229,8 @@ def test_kinds_that_write_nothing_have_no_repeats(root: Path) -> None:
         made(root, kind="plain_text", **DRAWN)
 
 
-def test_who_builds_plain_tasks_is_told_how_to_build_these(root: Path) -> None:
-    with pytest.raises(TaskError, match="each asked once") as error:
-        build_task("t", {**SPEC, **DRAWN}, root=root)
-    assert "find_task" in error.value.remedy
+def test_they_are_built_as_other_tasks_of_a_file(root: Path) -> None:
+    assert build_task("t", {**SPEC, **DRAWN}, root=root) == made(root, **DRAWN)
 
 
 def test_sampling_keeps_what_may_be_left_unanswered(root: Path) -> None:
