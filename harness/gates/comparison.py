@@ -155,8 +155,8 @@ class Comparison:
         kept = [(b, c) for b, c in self.pairs if carries(c.tags, tags)]
         if not kept:
             raise no_item_with(tags, [sample.tags for sample in self.candidate], self.task.name)
-        sides = {"base": [b for b, _ in kept], "candidate": [c for _, c in kept]}
-        return replace(self, **sides, slice={**self.slice, **tags}, noise={})
+        base, candidate = [b for b, _ in kept], [c for _, c in kept]
+        return replace(self, base=base, candidate=candidate, slice={**self.slice, **tags}, noise={})
 
 
 def _measurement(

@@ -90,8 +90,7 @@ def known_noise(models: ModelPair, task: TaskLike) -> Mapping[str, Noise]:
     """
     file = _file(models, task)
     kept = kept_json(file) if file.is_file() else None
-    floors = kept.get("floors") if isinstance(kept, dict) else None
-    if not isinstance(floors, dict):
+    if not isinstance(kept, dict) or not isinstance(floors := kept.get("floors"), dict):
         return {}
     who, day = str(kept.get("candidate", "")), str(kept.get("measured", ""))
     return {metric: Noise(float(floor), who, day) for metric, floor in floors.items() if isinstance(floor, int | float)}

@@ -148,8 +148,8 @@ def item_kind(
         items = context.sample(source.reader.read(source.records, made.target), given)
         graded, rubrics = grading(task, source, fit(made, items))
         ratings = [Rating(one, context.judging, context.judge) for one in rubrics]
-        made = Task(task, tuple(items), graded, data_digest(context.root / given.data), ratings)
-        return given.drawing(made) if isinstance(given, GeneratingKeys) else made
+        asked = Task(task, tuple(items), graded, data_digest(context.root / given.data), ratings)
+        return given.drawing(asked) if isinstance(given, GeneratingKeys) else asked
 
     named = tuple(metric.name for metric in (grader().metrics if metrics is None else metrics))
 

@@ -69,9 +69,12 @@ class SampledGrader:
         return digest_json(["sampled", self.grader.digest, dict(self.sampling.settings)])
 
     def requests(self, item: Item) -> Sequence[Request]:
-        drawn = {"temperature": self.sampling.temperature, "top_p": self.sampling.top_p, "seed": seed_of(item.id)}
+        how = self.sampling
         return [
-            replace(one, **drawn) if isinstance(one, GenerateRequest) else one for one in self.grader.requests(item)
+            replace(one, temperature=how.temperature, top_p=how.top_p, seed=seed_of(item.id))
+            if isinstance(one, GenerateRequest)
+            else one
+            for one in self.grader.requests(item)
         ]
 
     def grade(self, item: Item, answers: Sequence[Answer]) -> Grade:
