@@ -43,6 +43,11 @@ MEANING: Mapping[str, str] = {
     "stops_with_eos": "the answer ends by itself",
     "answer_tokens": "length of the answer in tokens, without a thought before it",
     "reasoning_tokens": "length in tokens of what a reasoning model thought before it answered",
+    "pass@2": "`pass@k` (here of 2): of k answers to an item at least one is right",
+    "pass^2": "`pass^k`: all of k answers are right",
+    "best@2": "`best@k`: the best score of k answers, of a task that is known by another metric than one of 0 and 1",
+    "worst@2": "`worst@k`: the worst score of k answers",
+    "agreement": "two answers to one item are the same, once parsed",
     "unfinished_thought": "the thought did not end, so that there is no answer",
 }
 
@@ -57,13 +62,21 @@ once, intervals come from a bootstrap over items.
 
 """
 
+_REPEATS = """## Every generated kind with `repeats:`
+
+Of the metric that the task is known by, for k of 2, 4, 8 ... and for all repeats
+([answers that vary](../how-to/repeats.md)).
+
+"""
+
 
 def page() -> str:
     """Every kind of task with its metrics."""
     with tempfile.TemporaryDirectory() as directory:
         kinds = sources.metrics_by_kind(Path(directory))
     sections = [f"## {kind}\n\n{_table(kinds[kind])}" for kind in kinds if kind]
-    return _HEAD + "\n".join([*sections, f"## Every generated kind\n\n{_table(kinds[''])}"])
+    general = f"## Every generated kind\n\n{_table(kinds[''])}"
+    return _HEAD + "\n".join([*sections, general, f"{_REPEATS}{_table(sources.metrics_of_repeats())}"])
 
 
 def _table(metrics: Sequence[Metric]) -> str:

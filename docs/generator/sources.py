@@ -25,6 +25,7 @@ from harness.gates.kinds import KINDS as RULE_KINDS
 from harness.gates.kinds import needs
 from harness.judges.health import Health
 from harness.metrics.base import GENERAL_METRICS, Metric
+from harness.metrics.repeats import repeat_metrics
 from harness.models import seals
 from harness.models.adapters import contents, files, misfit, names, placing, weights
 from harness.models.adapters import kind as configured
@@ -143,6 +144,12 @@ def metrics_by_kind(directory: Path) -> dict[str, Sequence[Metric]]:
         task = build_task(kind, {"kind": kind, "data": "row.jsonl", **spec}, root=directory)
         found[kind] = task.grader.metrics
     return {**found, **safety, "": GENERAL_METRICS}
+
+
+def metrics_of_repeats() -> Sequence[Metric]:
+    """Those of two repeats, of a task that is known by a 0/1 metric and of one that is not."""
+    right, overlap = Metric("right", kind="binary", floor=0.0), Metric("overlap", bounds=(0.0, 1.0))
+    return [*repeat_metrics(right, 2)[:-1], *repeat_metrics(overlap, 2)]
 
 
 def _safety_metrics() -> dict[str, Sequence[Metric]]:

@@ -19,6 +19,7 @@ from harness.cli.completion import add_completion_command
 from harness.cli.export import add_export_command
 from harness.cli.init import add_init_command
 from harness.cli.merge import add_merge_command
+from harness.cli.noise import add_noise_command
 from harness.cli.runs import add_run_commands, positive
 from harness.cli.schema import add_schema_commands
 from harness.cli.serve import add_serve_command
@@ -112,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     add_merge_command(commands)
     add_init_command(commands)
     add_cache_command(commands)
+    add_noise_command(commands)
     add_run_commands(commands)
     add_serve_command(commands)
     add_annotate_command(commands)

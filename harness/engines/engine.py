@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from harness.digests import digest_json
 from harness.engines.asking import Asking
 from harness.engines.cache.answers import AnswerCache, answer_key
-from harness.engines.requests import Answer, Answers, GenerateRequest, Generation, Request
+from harness.engines.requests import Answer, Answers, GenerateRequest, Generation, Request, seed_of
 from harness.errors import EngineError
 
 Watch = Callable[[int, float], None]
@@ -35,6 +36,23 @@ class Backend(Protocol):
     def plan(self, requests: Sequence[Request]) -> list[Batch]:
         """Batches that together answer every request once, decided by the requests alone."""
         ...
+
+
+class _Redrawn:
+    """A backend whose draws are others than those that the requests' seeds give."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def plan(self, requests: Sequence[Request]) -> list[Batch]:
+        return self._backend.plan(
+            [
+                replace(one, seed=seed_of("again", one.seed))
+                if isinstance(one, GenerateRequest) and one.temperature > 0
+                else one
+                for one in requests
+            ]
+        )
 
 
 class Engine:
@@ -78,6 +96,15 @@ class Engine:
     def way(self) -> str:
         """How its backend computes, if that has several ways and has computed; else empty."""
         return str(getattr(self._backend, "way", ""))
+
+    def again(self) -> Engine:
+        """The same model, to be asked all over: by other seeds where answers are drawn, and with answers that are kept apart
+        from those of the first time.
+        """
+        identity = digest_json(["again", self.identity_digest])
+        return Engine(
+            identity, _Redrawn(self._backend), self._cache, asking=self._asking, base_digest=self._base_digest
+        )
 
     def generate(self, requests: Sequence[GenerateRequest]) -> Iterator[tuple[int, Generation]]:
         """Completions, as (index, answer), each index once, in no promised order."""

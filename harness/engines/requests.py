@@ -133,6 +133,11 @@ class GenerateRequest(_Request):
             raise EngineError("a stop text is empty: it would end every answer at once", "leave it out")
 
 
+def seed_of(*parts: object) -> int:
+    """A seed out of names and numbers: unlike that of others, the same on every machine; 31 bits, which every server takes."""
+    return int(digest_json(["seed", *parts])[:8], 16) >> 1
+
+
 @dataclass(frozen=True)
 class ScoreRequest(_Request):
     """Ask how likely `continuation` is after `prompt`.

@@ -65,7 +65,7 @@ class AgainstBaseline:
                 task, samples = self.candidate.task, self.candidate.samples
                 comparison = Comparison(task, self.baseline, samples, base_name="released adapter")
                 narrowed = comparison.where(**measured.slice) if measured.slice else comparison
-                paired = narrowed.metric(measured.metric.name)
+                paired = replace(narrowed.metric(measured.metric.name), noise=measured.noise)
                 verdict = paired.non_inferior(margin, remedy=self.rule.remedy).decide(confidence=confidence)
             except AssayError as error:
                 verdict = self._error(margin, confidence, error.problem, error.remedy)

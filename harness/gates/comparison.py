@@ -13,8 +13,8 @@ from harness.errors import UnanswerableError, UndecidedError, some_of
 from harness.gates.preconditions import PairingError, carries, no_item_with
 from harness.gates.rules import Measurement
 from harness.metrics.base import Metric
-from harness.records import Sample
-from harness.tasks.base import TaskLike
+from harness.records import Noise, Sample
+from harness.tasks.base import TaskLike, item_of
 
 _NAMED_IDS = 5
 
@@ -50,7 +50,7 @@ class Evaluation:
         kept = [s for s in self.samples if _applies(s, metric, self.task.name)]
         _check_told(metric, self.task.name, kept)
         _check_read(metric, self.task.name, len(self.samples) - len(kept), len(self.samples))
-        return _measurement(self.task.name, self.slice, metric, None, kept)
+        return _measurement(self.task, self.slice, metric, None, kept)
 
     def where(self, **tags: str) -> Evaluation:
         """The samples whose items carry all these tags.
@@ -72,6 +72,7 @@ class Comparison:
         slice: the tags these samples were narrowed to.
         base_name: what the candidate is compared with, for messages.
         opponent: what else than the base it is, in the names of gates; empty for the base.
+        noise: by metric, how far two measurements of one candidate lie apart on all of these items.
 
     Raises:
         PairingError: an item only one side has, asked with another prompt, or twice.
@@ -83,6 +84,7 @@ class Comparison:
     slice: Mapping[str, str] = field(default_factory=dict)
     base_name: str = "base"
     opponent: str = ""
+    noise: Mapping[str, Noise] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _ = self.pairs
@@ -125,8 +127,8 @@ class Comparison:
                 f"task {self.task.name!r}: metric {name!r} is None on one side only for {_named(uneven)}",
                 "the grader must decide from the item alone whether a metric applies",
             )
-        found = _measurement(self.task.name, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
-        return replace(found, base_name=self.base_name, opponent=self.opponent)
+        found = _measurement(self.task, self.slice, metric, [b for b, _ in kept], [c for _, c in kept])
+        return replace(found, base_name=self.base_name, opponent=self.opponent, noise=self.noise.get(name))
 
     def marks(
         self, metric: Metric, base: Sequence[bool], candidate: Sequence[bool], *, beside: str = ""
@@ -139,7 +141,7 @@ class Comparison:
         """
         sides = [np.array(side, dtype=np.float64) for side in (base, candidate)]
         samples = [sample for _, sample in self.pairs]
-        measured = _measurement(self.task.name, self.slice, metric, None, samples)
+        measured = _measurement(self.task, self.slice, metric, None, samples)
         return replace(
             measured, base=sides[0], candidate=sides[1], base_name=beside or self.base_name, opponent=self.opponent
         )
@@ -153,18 +155,25 @@ class Comparison:
         kept = [(b, c) for b, c in self.pairs if carries(c.tags, tags)]
         if not kept:
             raise no_item_with(tags, [sample.tags for sample in self.candidate], self.task.name)
-        return replace(self, base=[b for b, _ in kept], candidate=[c for _, c in kept], slice={**self.slice, **tags})
+        base, candidate = [b for b, _ in kept], [c for _, c in kept]
+        return replace(self, base=base, candidate=candidate, slice={**self.slice, **tags}, noise={})
 
 
 def _measurement(
-    task: str, slice_: Mapping[str, str], metric: Metric, base: Sequence[Sample] | None, candidate: Sequence[Sample]
+    task: TaskLike,
+    slice_: Mapping[str, str],
+    metric: Metric,
+    base: Sequence[Sample] | None,
+    candidate: Sequence[Sample],
 ) -> Measurement:
+    items = tuple(item_of(task, s) for s in candidate)
+    item_ids = tuple(s.item_id for s in candidate)
     clustered = any(s.cluster is not None for s in candidate)
     return Measurement(
         metric=metric,
-        task=task,
+        task=task.name,
         slice=slice_,
-        item_ids=tuple(s.item_id for s in candidate),
+        item_ids=item_ids,
         candidate=_scores(candidate, metric),
         base=None if base is None else _scores(base, metric),
         # An item without a cluster is a cluster of its own; the pair cannot be mistaken for a label.
@@ -174,6 +183,7 @@ def _measurement(
         prompts=tuple(s.prompt for s in candidate),
         candidate_parsed=tuple(s.parsed for s in candidate),
         base_parsed=None if base is None else tuple(s.parsed for s in base),
+        items=items if items != item_ids else (),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.errors import ConfigError
 from harness.metrics.base import Metric
+from harness.records import Noise
 from harness.runs.gate_names import gate_name
 from harness.stats import (
     Interval,
@@ -41,6 +42,9 @@ class Evidence:
         known_difference: candidate minus base, where it was found in another way than from these items alone.
         prompts: as asked, to say what the items of a loss have in common; empty where they are not at hand.
         targets, candidate_parsed, base_parsed: what a corpus metric is computed from.
+        items: where each item was asked several times, which of them an entry answers: an entry is then an answer, and its item
+            lies in one cluster; empty elsewhere.
+        noise: how far two measurements of one candidate lie apart by this metric; None where that was not measured.
     """
 
     metric: Metric
@@ -58,11 +62,18 @@ class Evidence:
     prompts: tuple[str, ...] = ()
     known_difference: Interval | None = None
     opponent: str = ""
+    items: tuple[str, ...] = ()
+    noise: Noise | None = None
 
     @property
     def n(self) -> int:
-        """Items measured."""
+        """Entries: items, or answers to them."""
         return len(self.item_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Items measured."""
+        return len(set(self.items)) if self.items else self.n
 
     @property
     def n_clusters(self) -> int:
@@ -114,6 +125,8 @@ class Evidence:
             self,
             item_ids=pick(self.item_ids),
             known_difference=None,
+            noise=None,
+            items=pick(self.items) if self.items else (),
             candidate=self.candidate[members],
             base=None if self.base is None else self.base[members],
             clusters=None if self.clusters is None else pick(self.clusters),

@@ -133,11 +133,14 @@ class Finding:
             reason=str(self.reason),
             base=None if self.base is None else estimate_of(self.base),
             candidate=None if self.candidate is None else estimate_of(self.candidate),
-            n=measured.n,
+            n=measured.n_items,
             confidence=self.confidence,
             remedy=self.remedy,
             details=self.details,
         )
+        if found.paired and measured.noise is not None:
+            found = replace(found, noise=measured.noise)
+            found = replace(found, reason=str(self.reason.noting(_under_noise(found, measured))))
         return replace(found, gate=f"{measured.opponent}/{found.gate}") if measured.opponent else found
 
 
@@ -186,7 +189,18 @@ def _defect(measured: Evidence) -> str:
     return ""
 
 
+def _under_noise(verdict: Verdict, measured: Evidence) -> str:
+    """That the margin is smaller than what one candidate differs from itself by; empty where it is not."""
+    if verdict.noise is None or not verdict.is_under_noise:
+        return ""
+    amount = Wording(measured.metric).amount
+    return (
+        f"the margin of {amount(verdict.margin or 0.0)} is under the noise: two measurements of one candidate differ by up to "
+        f"{amount(verdict.noise.floor)}"
+    )
+
+
 def _too_few(measured: Evidence) -> str:
-    items = f"{measured.n} item{'' if measured.n == 1 else 's'}"
-    groups = " in one cluster" if measured.n > 1 else ""
+    items = f"{measured.n_items} item{'' if measured.n_items == 1 else 's'}"
+    groups = " in one cluster" if measured.n_items > 1 else ""
     return f"only {items}{groups} measured, and a decision needs at least {MIN_CLUSTERS} independent ones"

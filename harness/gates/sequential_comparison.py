@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from harness.gates.kinds import KINDS
 from harness.gates.rules import Finding, Rule
 from harness.gates.sequential import FIRST_BATCH, Stopped, measure_until_decided
 from harness.gates.slices import item_gains
-from harness.records import Sample, Verdict
+from harness.records import Noise, Sample, Verdict
 from harness.stats import Interval
 from harness.stats.arrays import FloatArray
 from harness.tasks.base import TaskLike
@@ -33,10 +34,18 @@ class SequentialComparison:
     Args:
         size: items of the benchmark.
         measure: (start, stop) -> the comparison over these positions of the random order; each is asked for once.
+        noise: as of a `Comparison`, of all items; a part of them has more, which is not known.
     """
 
-    def __init__(self, task: TaskLike, size: int, measure: Callable[[int, int], Comparison]) -> None:
+    def __init__(
+        self,
+        task: TaskLike,
+        size: int,
+        measure: Callable[[int, int], Comparison],
+        noise: Mapping[str, Noise] = MappingProxyType({}),
+    ) -> None:
         self.task = task
+        self._noise = noise
         self.size = size
         self._measure = measure
         self._pairs: list[tuple[Sample, Sample]] = []
@@ -50,7 +59,8 @@ class SequentialComparison:
         if self.measured < stop:
             self._pairs += self._measure(self.measured, stop).pairs
         part = self._pairs[start:stop]
-        return Comparison(self.task, [base for base, _ in part], [other for _, other in part])
+        noise = self._noise if len(part) == self.size else {}
+        return Comparison(self.task, [base for base, _ in part], [other for _, other in part], noise=noise)
 
     @property
     def measured(self) -> int:

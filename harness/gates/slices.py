@@ -63,6 +63,8 @@ def find_driver(measured: Evidence, values: Values) -> tuple[str, str] | None:
     Args:
         values: shape (n,), less is worse: `item_gains` or `item_shortfalls`.
     """
+    if measured.items:  # answers to one item are no independent evidence
+        measured, values = _by_item(measured, values)
     p_values: dict[tuple[str, str], float] = {}
     for key, indices in _members(measured).items():
         rest = np.delete(values, indices)
@@ -73,6 +75,13 @@ def find_driver(measured: Evidence, values: Values) -> tuple[str, str] | None:
     adjusted = dict(zip(p_values, benjamini_hochberg(list(p_values.values())).tolist(), strict=True))
     first = min(p_values, key=p_values.__getitem__)
     return first if adjusted[first] <= _LEVEL else None
+
+
+def _by_item(measured: Evidence, values: Values) -> tuple[Evidence, Values]:
+    """One entry an item, the first of its answers, and the mean of the values of all."""
+    places = list(places_of([{"item": item} for item in measured.items]).values())
+    means = np.array([values[of_item].mean() for of_item in places])
+    return measured.subset(np.array([of_item[0] for of_item in places])), means
 
 
 def item_gains(measured: Evidence) -> Values | None:
@@ -161,7 +170,7 @@ def _slice(measured: Evidence, indices: np.ndarray[Any, np.dtype[np.int64]], con
 def _p_value(part: Evidence, confidence: float) -> float | None:
     if part.n_clusters == 1:
         # the slice is the cluster, as with subjects: what is said about it holds for it alone
-        part = replace(part, clusters=None)
-    if part.metric.corpus is not None or part.n < MIN_ITEMS or part.n_clusters < 2:
+        part = replace(part, clusters=part.items or None)
+    if part.metric.corpus is not None or part.n_items < MIN_ITEMS or part.n_clusters < 2:
         return None
     return part.difference(confidence).p_value

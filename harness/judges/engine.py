@@ -33,6 +33,13 @@ class JudgeEngine(Engine):
         self.budget = budget
         self.spent = Tokens()
 
+    def again(self) -> JudgeEngine:
+        """The same judge, to be asked all over within what is left of its budget."""
+        asked = super().again()
+        again = JudgeEngine(asked.identity_digest, asked._backend, self._cache, budget=self.budget)
+        again.spent = self.spent
+        return again
+
     def _compute(
         self, requests: Sequence[Request], positions: dict[str, list[int]], known: dict[str, Answer]
     ) -> Iterator[tuple[int, Answer]]:

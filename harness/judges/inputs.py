@@ -16,6 +16,7 @@ from harness.tasks.data_files import data_digest
 from harness.tasks.open_instructions import OpenTask
 from harness.tasks.questions import AnswerPair, Label, Question, Reply
 from harness.tasks.records import Record, read_records
+from harness.tasks.repeated import RepeatedTask
 from harness.tasks.sampling import sample_items
 from harness.tasks.task import Task
 
@@ -32,6 +33,8 @@ def questions_of(task: TaskLike) -> list[Question]:
     """
     if isinstance(task, OpenTask):
         return list(task.questions)
+    if isinstance(task, RepeatedTask):
+        return questions_of(task.drawn)
     if not isinstance(task, Task):
         raise TaskError(
             f"task {task.name!r} is of a kind whose answers are not judged",

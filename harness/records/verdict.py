@@ -41,6 +41,21 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """How far two measurements of one candidate lie apart by chance, as `assay noise` found it.
+
+    Attributes:
+        floor: 19 of 20 differences between two such measurements are no larger; in units of the metric.
+        candidate: who was measured twice.
+        measured: the day, ISO.
+    """
+
+    floor: float
+    candidate: str = ""
+    measured: str = ""
+
+
+@dataclass(frozen=True)
 class Limit:
     """Where an estimate has to lie: on one side of a value, or `within` it of 0; on the value itself too unless `strict`."""
 
@@ -104,6 +119,7 @@ class Verdict:
             empty for a gate of the suites.
         severity: what it means for the release where it does not pass.
         waiver: that names it, where it does not pass. The outcome stays what was measured.
+        noise: of two measurements of one candidate, where it was measured and the rule compares.
     """
 
     gate: str
@@ -136,6 +152,7 @@ class Verdict:
     name: str = ""
     severity: Severity = "supporting"
     waiver: Waiver | None = None
+    noise: Noise | None = None
 
     def __post_init__(self) -> None:
         # names of tensors, slices, tasks and models are other people's words: a terminal or a CI log must not obey them
@@ -163,6 +180,11 @@ class Verdict:
     def at_floor(self) -> bool:
         """Whether the base has nothing to lose, so that forgetting could not show."""
         return "at_floor" in self.open_because
+
+    @property
+    def is_under_noise(self) -> bool:
+        """Whether two measurements of one candidate differ by more than the margin."""
+        return self.noise is not None and self.paired and 0 < (self.margin or 0.0) < self.noise.floor
 
     @property
     def required_gain(self) -> float | None:

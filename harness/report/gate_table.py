@@ -18,7 +18,7 @@ from harness.report.text import NOTHING, duration, figure, printable, shorten
 _SHOWN = frozenset({
     "gate", "outcome", "reason", "suite", "test", "task", "metric", "kind", "rule", "margin", "limit", "paired",
     "higher_is_better", "estimate", "base", "candidate", "open_because", "n", "population", "method", "confidence",
-    "minimum_detectable_effect", "remedy", "slice", "details", "duration_s", "against", "name", "severity", "waiver",
+    "minimum_detectable_effect", "remedy", "slice", "details", "duration_s", "against", "name", "severity", "waiver", "noise",
 })  # fmt: skip
 """Fields of a verdict that have a place of their own in the report; whatever else it has is told in its details."""
 _NAMED_ITEMS = 5
@@ -100,6 +100,7 @@ def gate_row(verdict: Verdict, anchor: str = "") -> GateRow:
         ("base", _with_interval(verdict.base)),
         ("candidate", _with_interval(verdict.candidate)),
         ("direction", _direction(verdict)),
+        ("noise floor", _noise(verdict)),
         ("severity", "" if verdict.severity == "supporting" else verdict.severity),
         ("took", duration(verdict.duration_s) if verdict.duration_s else ""),
         *(
@@ -159,6 +160,16 @@ def _with_interval(estimate: Estimate | None) -> str:
         return ""
     interval = _interval(estimate, signed=False)
     return figure(estimate.value) + (f" ({interval})" if interval else "")
+
+
+def _noise(verdict: Verdict) -> str:
+    """As in `0.031, above the margin; pets-lora measured twice, 2026-11-30`."""
+    if verdict.noise is None:
+        return ""
+    standing = ", above the margin" if verdict.is_under_noise else ""
+    return (
+        f"{figure(verdict.noise.floor)}{standing}; {verdict.noise.candidate} measured twice, {verdict.noise.measured}"
+    )
 
 
 def _direction(verdict: Verdict) -> str:

@@ -8,6 +8,7 @@ A run's manifest keeps a digest, or a setting as it is, for each part that must 
 | prompts | a task | the items asked, and the prompt and decoding settings of each |
 | grading | a task | how answers are graded, and the task's own settings |
 | sampling | a task | seed, temperature and the like, where it has them |
+| repeats | a task | how often each item is asked, where that is more than once |
 | judge | a task | who judges its answers, where one does |
 | judge of METRIC | a task | who rates them by a rubric; of that metric alone |
 | template | the run | the chat template |
@@ -94,6 +95,8 @@ def _of_task(facts: TaskFacts, asked: Iterable[tuple[str, str]]) -> dict[str, st
     sampling = {name: own[name] for name in _SAMPLING if own.get(name) is not None}
     if sampling:
         parts["sampling"] = digest_json(sampling)
+    if own.get("repeats") is not None:
+        parts["repeats"] = str(own["repeats"])
     if own.get("judge") is not None:
         parts["judge"] = digest_json(own["judge"])
     return parts | {f"{_JUDGE_OF}{metric}": str(judge) for metric, judge in own.get("judges", {}).items()}

@@ -24,6 +24,7 @@ from harness.records import AnswerCounts, ProcessFacts, Role, Sample, TaskFacts
 from harness.session.display import Display, silent
 from harness.session.model_pair import ModelPair
 from harness.session.needs import refusal_tasks, written_tasks
+from harness.session.noise import known_noise
 from harness.session.speeds import keep_speed, speed_key
 from harness.session.subjects import ROLES, SHIPPED
 from harness.tasks.base import Divisible, Foreseeable, Progress, TaskLike
@@ -135,6 +136,13 @@ class Session:
         task = self.task(name, fewshot)
         return gates.Evaluation(task, self._measure(task, role))
 
+    def evaluate_again(self, task: TaskLike, role: Role) -> gates.Evaluation:
+        """The same, asked all over with other draws; none of its samples is stored with the run."""
+        engine = self.engine(role).again()
+        asked = engine.identity_digest, task.data_digest, task.digest
+        with self._working(f"{task.name}, {role} again", *asked, engine=engine) as progress:
+            return gates.Evaluation(task, task.evaluate(engine, role, progress=progress))
+
     def compare(
         self, name: str, fewshot: int | None = None, *, against: str = ""
     ) -> gates.Comparison | SequentialComparison:
@@ -193,7 +201,8 @@ class Session:
 
     def _compare(self, task: TaskLike) -> gates.Comparison:
         measured = {role: self._measure(task, role) for role in self.models.in_turn}
-        return gates.Comparison(task, measured["base"], measured["candidate"])
+        noise = known_noise(self.models, task)
+        return gates.Comparison(task, measured["base"], measured["candidate"], noise=noise)
 
     def _in_parts(self, task: TaskLike) -> SequentialComparison | None:
         """The task to be measured in parts; None where it cannot be, or is too small for that."""
@@ -213,7 +222,8 @@ class Session:
                 return gates.Comparison(task, base, asked["candidate"])
 
             if len(order) >= LEAST_ITEMS:
-                self._sequential[task.name] = SequentialComparison(task, len(order), measure)
+                noise = known_noise(self.models, task)
+                self._sequential[task.name] = SequentialComparison(task, len(order), measure, noise)
                 self._costs[task.name] = cost
         return self._sequential.get(task.name)
 

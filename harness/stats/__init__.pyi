@@ -3,6 +3,9 @@ from .bootstrap import Replicates as Replicates
 from .bootstrap import replicate as replicate
 from .bootstrap import statistic_interval as statistic_interval
 from .clusters import effective_sample_size as effective_sample_size
+from .draws import expected_agreement as expected_agreement
+from .draws import expected_best as expected_best
+from .draws import expected_worst as expected_worst
 from .exact import beyond_chance as beyond_chance
 from .exact import clopper_pearson as clopper_pearson
 from .interval import Interval as Interval

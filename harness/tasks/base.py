@@ -129,6 +129,13 @@ class Divisible(TaskLike, Protocol):
         """What names the item of a sample in `random_order`."""
 
 
+def item_of(task: TaskLike, sample: Sample) -> str:
+    """Id of the item that a sample answers; a task that asks each several times, and so has several samples of it, has a
+    method of that name."""
+    named: Callable[[Sample], str] | None = getattr(task, "item_of", None)
+    return sample.item_id if named is None else named(sample)
+
+
 @runtime_checkable
 class Foreseeable(TaskLike, Protocol):
     """A task that knows what it will ask before it asks it."""

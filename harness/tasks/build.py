@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, cast, runtime_checkable
+from typing import Annotated, Any, Generic, Protocol, Self, TypeVar, cast, runtime_checkable
 
-from harness.config.base import Tokens
+from pydantic import Field, model_validator
+
+from harness.config.base import Tokens, objection
 from harness.engines.requests import Prompt
 from harness.errors import TaskError
 from harness.metrics.base import Metric
@@ -23,9 +25,14 @@ from harness.tasks.items import ItemKeys, ItemReader
 from harness.tasks.kinds import Spec, TaskContext, TaskKind, Texts, kind_of, nothing_to_teach
 from harness.tasks.rating import Rating
 from harness.tasks.records import Record, read_records
+from harness.tasks.repeated import RepeatedTask, Sampling
 from harness.tasks.task import Task
 
 K = TypeVar("K", bound=ItemKeys)
+
+Repeats = Annotated[int, Field(ge=1, le=100)]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
+TopP = Annotated[float, Field(gt=0, le=1)]
 
 
 class TargetGrader(Grader, Protocol):
@@ -57,6 +64,29 @@ class GeneratingKeys(ItemKeys):
     """further metrics of the answers beside those of the kind: by name where there is a right text to hold them against
     ("rougeL"), or what is asserted of each, as in {contains: "Kind regards"}, or what the judge rates them by, as in
     {rubric: "Polite, and names the next step"}; {regex: ..., name: polite} names it for gates"""
+    repeats: Repeats = 1
+    """answers to each item, drawn at `temperature`; pass@k, pass^k and agreement are told of them"""
+    temperature: Temperature = 0.0
+    """at which answers are drawn, of base and candidate alike; 0 is greedy"""
+    top_p: TopP = 1.0
+    """draw from the likeliest tokens that together have this probability"""
+
+    @model_validator(mode="after")
+    def _drawn_or_greedy(self) -> Self:
+        if self.temperature == 0 and self.repeats > 1:
+            remedy = "give a temperature above 0, as in temperature: 0.7; what a server varies by itself, `assay noise` measures"
+            raise objection(
+                f"asks for {self.repeats} repeats at temperature 0, which are one and the same answer", remedy
+            )
+        if self.temperature == 0 and self.top_p != 1:
+            raise objection(
+                f"has top_p {self.top_p:g} at temperature 0, where nothing is drawn", "add temperature: 0.7"
+            )
+        return self
+
+    def drawing(self, task: Task) -> Task | RepeatedTask:
+        """The task, its answers drawn as these keys say."""
+        return Sampling(self.repeats, self.temperature, self.top_p).drawing(task) if self.temperature else task
 
 
 class AnswerKeys(GeneratingKeys):
@@ -113,12 +143,13 @@ def item_kind(
         rubrics = [one for one in further if isinstance(one, Rubric)]
         return (WithMetrics(made, of_one) if of_one else made), rubrics
 
-    def build(task: str, given: K, context: TaskContext) -> Task:
+    def build(task: str, given: K, context: TaskContext) -> Task | RepeatedTask:
         source, made = prepare(task, given, context)
         items = context.sample(source.reader.read(source.records, made.target), given)
         graded, rubrics = grading(task, source, fit(made, items))
         ratings = [Rating(one, context.judging, context.judge) for one in rubrics]
-        return Task(task, tuple(items), graded, data_digest(context.root / given.data), ratings)
+        asked = Task(task, tuple(items), graded, data_digest(context.root / given.data), ratings)
+        return given.drawing(asked) if isinstance(given, GeneratingKeys) else asked
 
     named = tuple(metric.name for metric in (grader().metrics if metrics is None else metrics))
 
@@ -160,7 +191,9 @@ def _taught(grader: Any, reader: ItemReader, record: Record) -> Example:
     return Example(Conversation.of_prompt(prompt, own or grader.answer(item.target)), record.row, record.fields)
 
 
-def build_task(name: str, spec: Mapping[str, Any], *, root: Path, limit: int | None = None, seed: int = 0) -> Task:
+def build_task(
+    name: str, spec: Mapping[str, Any], *, root: Path, limit: int | None = None, seed: int = 0
+) -> Task | RepeatedTask:
     """The task of a specification whose items are rows of a file; paths in it start at `root`.
 
     Raises:
@@ -168,6 +201,6 @@ def build_task(name: str, spec: Mapping[str, Any], *, root: Path, limit: int | N
         DataError: the data cannot be read, or a row does not fit.
     """
     task = kind_of(name, spec).make(name, spec, TaskContext(root, limit, seed))
-    if not isinstance(task, Task):
+    if not isinstance(task, Task | RepeatedTask):
         raise TaskError(f"task {name!r} of kind {spec['kind']!r} has no items of a file", "build it by find_task")
     return task

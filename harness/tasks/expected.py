@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.engines.requests import SYSTEM_ROLES
 from harness.records import Sample
-from harness.tasks.base import Item, TaskLike
+from harness.tasks.base import Item, TaskLike, item_of
 from harness.tasks.build import Teaches
 from harness.tasks.targets import target_text
 from harness.tasks.tool_calls import ToolCallGrader
@@ -30,14 +30,16 @@ class ExpectedTexts:
 
     def __init__(self, task: TaskLike) -> None:
         grader = getattr(task, "grader", None)
-        grader = getattr(grader, "grader", grader)  # beneath further metrics
+        while (beneath := getattr(grader, "grader", None)) is not None:  # further metrics, and sampling
+            grader = beneath
         self._write = grader.answer if isinstance(grader, Teaches) else target_text
         self._writes_nothing = isinstance(grader, ToolCallGrader)  # in words of its own
         self._items: dict[str, Item] = {item.id: item for item in getattr(task, "items", ())}
+        self._task = task
 
     def of(self, sample: Sample) -> Expected:
         """Of the item that was answered."""
-        item = self._items.get(sample.item_id)
+        item = self._items.get(item_of(self._task, sample))
         written = sample.target is not None or self._writes_nothing
         return Expected(
             "" if item is None else question_of(item), self._write(sample.target).strip() if written else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -26,6 +26,7 @@ class Task:
     Attributes:
         data_digest: digest of the data the items were read from.
         ratings: what a judge is asked about the answers.
+        sampling: how answers are drawn, for the run's manifest; empty for greedy ones.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Task:
     grader: Grader
     data_digest: str
     ratings: Sequence[Rating] = ()
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -43,7 +45,7 @@ class Task:
     @property
     def settings(self) -> Mapping[str, Any]:
         judges = {one.name: one.judges[0] for one in self.ratings if one.judges}
-        return {"items": len(self.items), **({"judges": judges} if judges else {})}
+        return {"items": len(self.items), **self.sampling, **({"judges": judges} if judges else {})}
 
     @property
     def main_metric(self) -> str:

@@ -14,7 +14,7 @@ from harness.gates import Comparison
 from harness.gates.sequential import FIRST_BATCH
 from harness.gates.sequential_comparison import SAMPLE, SequentialComparison
 from harness.metrics.base import Metric
-from harness.records import Role, Sample
+from harness.records import Noise, Role, Sample
 from harness.tasks import Task
 from harness.tasks.base import Grade, Item
 
@@ -229,3 +229,11 @@ def test_misuse_is_told_before_much_is_measured() -> None:
     with pytest.raises(ConfigError, match="margin=0"):
         made.comparison.metric("hit").non_inferior(0.0).decide()
     assert made.asked == [(0, FIRST_BATCH)]
+
+
+def test_the_noise_of_all_items_is_told_of_all_items_alone() -> None:
+    bench = Benchmark([1.0, 0.0] * 100, [1.0, 0.0] * 100)
+    noise = {"hit": Noise(0.03, "lora", "2026-11-30")}
+    comparison = SequentialComparison(bench.task, 200, bench._measure, noise)
+    assert comparison.upto(100).metric("hit").noise is None
+    assert comparison.whole.metric("hit").noise == noise["hit"]

@@ -37,6 +37,7 @@ def shared(part: str, **values: Any) -> dict[str, Any]:
         (key(changed(task="other")), ("grading",)),
         (key(changed(seed=2)), ("sampling",)),
         (key(changed(temperature=0.7)), ("sampling",)),
+        (key(changed(repeats=4)), ("repeats",)),
         (key(changed(judge={"model": "m"})), ("judge",)),
         (key(changed(dtype="bfloat16")), ("precision",)),
         (key(shared("precision", quantization="nf4")), ("quantization",)),
@@ -56,3 +57,4 @@ def test_the_parts_that_differ_are_named_in_both_directions(other: Any, parts: t
 def test_settings_are_told_and_digests_are_not() -> None:
     differing = differing_parts(key(), key(changed(digest="e" * 64, dtype="bfloat16")), "quiz")
     assert in_words(differing) == "data, precision (float32, there bfloat16)"
+    assert in_words(differing_parts(key(changed(repeats=4)), key(changed(repeats=8)), "quiz")) == "repeats (4, there 8)"
