@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", action="append", metavar="SET", help="may be given several times")
     parsed = parser.parse_args(arguments)
     warnings.simplefilter("ignore")  # a label with fewer rows than folds
-    alarms = [0, 0]
+    alarms = draws = 0
     for name, rows in label_sets(parsed.data_dir):
         if parsed.only and name not in parsed.only:
             continue
@@ -71,10 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(
             "; ".join(f"failed as they are: {failed} of {of} draws of {size}" for size, (failed, of) in found.items())
         )
-        alarms = [
-            before + sum(counts) for before, counts in zip(alarms, zip(*found.values(), strict=True), strict=True)
-        ]
-    print(f"\nfalse_alarms={alarms[0]}/{alarms[1]}")
+        alarms += sum(failed for failed, _ in found.values())
+        draws += sum(of for _, of in found.values())
+    print(f"\nfalse_alarms={alarms}/{draws}")
     return 0
 
 
