@@ -60,8 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
                 parsed.scale,
                 Path(scratch),
                 report,
-                parsed.subjects,
-                CLOCKS[parsed.clock],
+                subjects=parsed.subjects,
+                clock=CLOCKS[parsed.clock],
+                batch_size=parsed.peer_batch_size,
             )
             for name in parsed.only or NAMES:
                 FIGURES[name](bench)
@@ -85,6 +86,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--random", choices=SHAPES, metavar="SHAPE", help=f"random weights: {', '.join(SHAPES)}")
     parser.add_argument("--layers", type=int, help="so many in place of the shape's")
     parser.add_argument("--subjects", type=int, default=8, help="of MMLU, for a quick look")
+    parser.add_argument("--peer-batch-size", type=int, help="lm-eval's, in place of its fastest")
     parser.add_argument(
         "--clock", choices=("wall", "process"), default="wall", help="process: CPU time, for a machine that others use"
     )

@@ -48,6 +48,7 @@ class Bench:
         scratch: a directory for answer caches.
         report: takes a figure's name and value.
         subjects: of MMLU.
+        batch_size: the peer's; None looks for its best.
     """
 
     loaded: LoadedModel
@@ -58,6 +59,7 @@ class Bench:
     report: Callable[[str, float | int | str], None]
     subjects: int
     clock: Clock
+    batch_size: int | None
     _batch_sizes: dict[str, int] = field(default_factory=dict)
 
     def fresh_cache(self) -> Path:
@@ -67,7 +69,7 @@ class Bench:
     def peer_batch_size(self, name: str, workload: Workload) -> int:
         """The peer's best batch size at a workload, found once."""
         if name not in self._batch_sizes:
-            self._batch_sizes[name] = best_batch_size(self.loaded, workload, self.clock)
+            self._batch_sizes[name] = self.batch_size or best_batch_size(self.loaded, workload, self.clock)
             self.report(f"{name}_peer_batch_size", self._batch_sizes[name])
         return self._batch_sizes[name]
 

@@ -82,26 +82,28 @@ class Part:
     columns: int
 
 
-def joined(parts: Sequence[Part], columns: int, *, virtual_tokens: int = 0) -> ModelCache:
+def joined(
+    parts: Sequence[Part], columns: int, *, virtual_tokens: int = 0, used_up: ModelCache | None = None
+) -> ModelCache:
     """One cache of all parts' rows, each row's last token in the last column, as if all were computed with padding before them.
 
-    Each layer is joined by itself and given up where it came from the first part: no more than one is there twice.
-
     Args:
-        parts: of which the first is used up. A part that has more columns loses the first ones: padding of all its rows.
+        parts: one that has more columns loses the first ones: padding of all its rows.
         columns: of text, as many as the longest row has.
         virtual_tokens: so many columns come before the padding.
+        used_up: gives up each layer as soon as that is joined, so that no more than one is there twice.
 
     Raises:
         RuntimeError: layers keep something that is not known here.
     """
     first = parts[0].cache
-    layers = zip(*(part.cache.content.layers for part in parts), strict=True)
+    layers = zip(*(list(part.cache.content.layers) for part in parts), strict=True)
     content = copy.copy(first.content)
     content.layers = []
     for number, held in enumerate(layers):
         content.layers.append(_joined_layer(held, parts, columns, virtual_tokens))
-        first.content.layers[number] = None
+        if used_up is not None and used_up.content is not None:
+            used_up.content.layers[number] = None
     return ModelCache(first.name, content)
 
 

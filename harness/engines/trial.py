@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, product
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.engines.caches import handed_out
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 
     from harness.models.loading import LoadedModel
 
-# Two texts share 32 tokens, a third the first 16 of these. What follows is unequal, so that batches are padded.
-_SHARED_TOKENS = (16, 16)
-_LENGTHS_TOKENS = (7, 3, 5)
-_ANSWERS_TOKENS = (5, 2, 4)  # unequal, so that an answer leaves its batch early, and another takes its place
-_WINDOW_TOKENS = 20  # some texts end before, some behind
+# All texts share 16 tokens, and two and two of them 16 more: what is shared within what is shared is several texts', too.
+_SHARED_TOKENS = 16
+# What follows is unequal, so that batches are padded.
+_LENGTHS_TOKENS = ((7, 3), (5, 2))
+# Unequal, so that an answer leaves its batch early, another takes its place, and some go on after others have left.
+_ANSWERS_TOKENS = (5, 2, 4, 3)
+_ROWS = 3
+_WINDOW_TOKENS = 20  # a window ends in what some share
 # Mean difference over all of a vocabulary, of the middle token and of any, that rounding in float32 never makes.
 _EXACT = (1e-3, 1e-2)
 # As often as its own drift: of right ways up to one was seen, of wrong ones three at the least.
@@ -63,7 +66,7 @@ class _Bounds:
 
 
 class Trial:
-    """Three requests of each kind, put to a model with its adapter off and on.
+    """Four requests of each kind, put to a model with its adapter off and on.
 
     Raises:
         AdapterError, ModelError: of its methods, where the model has no plain forward, with its adapter or without.
@@ -73,10 +76,14 @@ class Trial:
         numerals = cast(Any, _Numerals(loaded.tokenizer.pad_token_id))
         self._loaded = replace(loaded, tokenizer=numerals, decoding={})
         vocabulary = loaded.in_memory().model.config.get_text_config().vocab_size
-        first, second = (_tokens(length, 7, 3 + number, vocabulary) for number, length in enumerate(_SHARED_TOKENS))
-        tails = [_tokens(length, 11, 5 + number, vocabulary) for number, length in enumerate(_LENGTHS_TOKENS)]
-        contexts = ([*first, *second], [*first, *second], first)
-        self._pairs: list[TokenPair] = list(zip(contexts, tails, strict=True))
+        self._pairs: list[TokenPair] = [
+            (
+                [*_tokens(_SHARED_TOKENS, 7, 3, vocabulary), *_tokens(_SHARED_TOKENS, 13, 4 + number, vocabulary)],
+                _tokens(length, 11, 5 + length, vocabulary),
+            )
+            for number, lengths in enumerate(_LENGTHS_TOKENS)
+            for length in lengths
+        ]
         self._prompts = [[*context, *tail] for context, tail in self._pairs]
         self._plain: dict[tuple[bool, bool], _Plain] = {}  # by adapter and short windows
 
@@ -86,20 +93,21 @@ class Trial:
         """Why a way does not fit, or None.
 
         Args:
-            beyond_windows: the model has windows that end before its context does: they end within the trial's texts.
+            beyond_windows: the model has windows that end before its context does: tried within them, and beyond.
         """
         import torch
 
+        settings = product((False, True) if self._loaded.has_adapter else (False,), (False, True)[: 1 + beyond_windows])
         with torch.inference_mode():
-            for on in (False, True) if self._loaded.has_adapter else (False,):
+            for on, short in settings:
                 loaded = self._loaded if on else replace(self._loaded, reserved_tokens=0)
                 with self._loaded.adapter(on=on) as model:
-                    plain = self._plain.setdefault((on, False), _Plain(model))
-                    plain.log_probs(*self._pairs[0])  # an adapter that cannot compute fails here
+                    whole = self._plain.setdefault((on, False), _Plain(model))
+                    whole.log_probs(*self._pairs[0])  # an adapter that cannot compute fails here
                     try:
-                        with self._short(model, plain) if beyond_windows else contextlib.nullcontext():
-                            plain = self._plain.setdefault((on, beyond_windows), _Plain(model))
-                            found = self._differing(build(loaded, BatchLimits(rows=2)), plain)
+                        with self._short(model, whole) if short else contextlib.nullcontext():
+                            plain = self._plain.setdefault((on, short), _Plain(model))
+                            found = self._differing(build(loaded, BatchLimits(rows=_ROWS)), plain)
                     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as exc:
                         if is_out_of_memory(exc):
                             raise

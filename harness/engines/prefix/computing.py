@@ -89,7 +89,8 @@ class Decoder(Generic[Kept]):
     Attributes:
         start: a batch without answers yet, for so many slots and a path of so many heavy nodes.
         shares_path: the tokens of that path are held once, not once a row.
-        entering: prompts that enter together at the least, as a share of the slots: where each entering copies all.
+        entering: share of the slots, and of the tokens that may be held, for prompts that enter together: where each entering
+            copies all.
     """
 
     forward: Forward[Kept]

@@ -43,7 +43,8 @@ class DecodingPlan(ChunkedTree):
     ) -> Iterator[tuple[int, Generation]]:
         """Answer a chunk's requests, yielding (number of the request, answer) as each finishes."""
         started = time.perf_counter()
-        slots = max(1, min(limits.rows, limits.tokens // self._capacity(chunk, shares_path=decoder.shares_path)))
+        tokens = int(limits.tokens * (1 - decoder.entering))
+        slots = max(1, min(limits.rows, tokens // self._capacity(chunk, shares_path=decoder.shares_path)))
         together = max(1, int(slots * decoder.entering))
         tokenizer, eos = self._loaded.tokenizer, eos_ids(self._loaded)
         arriving = self._prefilled(decoder.forward.run(model, chunk, _last_position, keep_leaves=True))
@@ -51,16 +52,15 @@ class DecodingPlan(ChunkedTree):
         waiting: list[Arrival[Kept]] = []
         more = True
         while True:
-            free = slots - len(batch.rows)
-            if free >= together or not batch.rows:
-                while more and len(waiting) < free:
+            while slots - len(batch.rows) >= together and (more or waiting):
+                while more and len(waiting) < together:
                     arrival = next(arriving, None)
                     more = arrival is not None
                     if arrival is not None:
                         waiting.append(arrival)
                 if waiting:
-                    batch.enter(waiting[:free])
-                    del waiting[:free]
+                    batch.enter(waiting[:together])
+                    del waiting[:together]
             if not batch.rows:
                 return
             ended: list[int] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.engines.caches import ModelCache, Part, handed_out, joined
@@ -40,17 +40,14 @@ class ForkedAnswers:
         order: list[Arrival[CacheRow]] = []
         for cache in {id(arrival.kept.cache): arrival.kept.cache for arrival in arrivals}.values():
             those = [arrival for arrival in arrivals if arrival.kept.cache is cache]
-            rows = self._tensor([arrival.kept.row for arrival in those])
-            # joining uses the first part up, and others may yet come of this cache
-            own = cache if parts else cache.forked(rows)
-            parts.append(Part(own, rows if parts else self._tensor(range(len(those))), those[0].position))
+            parts.append(Part(cache, self._tensor(arrival.kept.row for arrival in those), those[0].position))
             order += those
         self.rows += [arrival.row for arrival in order]
         self._lengths += [arrival.position for arrival in order]
         first = torch.stack([arrival.logits for arrival in order])
         self.logits = first if len(order) == len(self.rows) else torch.cat([self.logits, first])
         self._columns = max(self._lengths)
-        self._cache = joined(parts, self._columns, virtual_tokens=self._virtual_tokens)
+        self._cache = joined(parts, self._columns, virtual_tokens=self._virtual_tokens, used_up=self._cache)
         self._in_cache, self._left = list(range(len(self.rows))), False
 
     def leave(self, slots: Sequence[int]) -> None:
@@ -86,7 +83,7 @@ class ForkedAnswers:
         self._lengths = [length + 1 for length in self._lengths]
         self._columns += 1
 
-    def _tensor(self, values: Any) -> torch.Tensor:
+    def _tensor(self, values: Iterable[Any]) -> torch.Tensor:
         import torch
 
         return torch.tensor(list(values), dtype=torch.long, device=self._device)

@@ -51,12 +51,14 @@ class ForkedForward:
     Args:
         forward_tokens: of one forward, padding included.
         cache_tokens: in all caches that are kept or continued, at the most; one row is always computed.
+        leaf_tokens: likewise, in caches of a chunk's leaves that are kept.
     """
 
-    def __init__(self, device: torch.device, *, forward_tokens: int, cache_tokens: int) -> None:
+    def __init__(self, device: torch.device, *, forward_tokens: int, cache_tokens: int, leaf_tokens: int) -> None:
         self._device = device
         self._forward_tokens = forward_tokens
         self._cache_tokens = cache_tokens
+        self._leaf_tokens = leaf_tokens
         self._path: dict[Node, CacheRow] = {}
 
     def run(
@@ -82,7 +84,7 @@ class ForkedForward:
             held: tokens in the caches above.
         """
         continued = [member for member in members if keep_leaves or member.node.children]
-        for batch in self._of_one_length(continued, held):
+        for batch in self._of_one_length(continued, (self._leaf_tokens if keep_leaves else self._cache_tokens) - held):
             yield from self._computed(model, batch, wanted, keep_leaves, held)
         leaves = [member for member in members if not (keep_leaves or member.node.children)]
         for batch in self._of_like_length(leaves, wanted, held):
@@ -132,14 +134,18 @@ class ForkedForward:
         logits = output.logits if output.logits.shape[1] == len(columns) else output.logits[:, columns]
         return logits, handed_out(output) if keep else ModelCache()
 
-    def _of_one_length(self, members: Sequence[_Member], held: int) -> Iterator[list[_Member]]:
-        """Batches without padding."""
+    def _of_one_length(self, members: Sequence[_Member], room: int) -> Iterator[list[_Member]]:
+        """Batches without padding.
+
+        Args:
+            room: tokens for caches.
+        """
         lengths: dict[int, list[_Member]] = {}
         for member in members:
             lengths.setdefault(member.length, []).append(member)
         for length, those in lengths.items():
             # forked, and kept while their children are computed
-            fitting = min(self._forward_tokens // length, (self._cache_tokens - held) // (2 * those[0].node.stop))
+            fitting = min(self._forward_tokens // length, room // (2 * those[0].node.stop))
             size = max(1, fitting)
             yield from (those[start : start + size] for start in range(0, len(those), size))
 

@@ -103,6 +103,11 @@ class ForkedStrategy(PrefixStrategy):
     @cached_property
     def _decoder(self) -> Decoder[Any]:
         device, tokens = self._loaded.device, self._limits.tokens
-        forward = ForkedForward(device, forward_tokens=self._forward_tokens, cache_tokens=tokens)
+        forward = ForkedForward(
+            device,
+            forward_tokens=self._forward_tokens,
+            cache_tokens=tokens,
+            leaf_tokens=int(tokens * _FORKED_ENTERING),
+        )
         start = partial(ForkedAnswers, device, virtual_tokens=self._loaded.reserved_tokens)
         return Decoder(forward, lambda slots, path: start(), shares_path=False, entering=_FORKED_ENTERING)
