@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,11 +15,12 @@ from itertools import chain, product
 from typing import TYPE_CHECKING, Any, cast
 
 from harness.engines.caches import handed_out
+from harness.engines.plain import EXACT, Bounds, PlainForwards, distances, log_softmax
 from harness.engines.requests import GenerateRequest, Generation, Prompt
 from harness.engines.strategy import BatchJob, BatchLimits, Strategy, TokenPair
 from harness.engines.windows import shortened_windows, windows_in
 from harness.errors import first_line
-from harness.models.forwards import is_out_of_memory, plain_logits
+from harness.models.forwards import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -35,34 +35,7 @@ _LENGTHS_TOKENS = ((7, 3), (5, 2))
 _ANSWERS_TOKENS = (5, 2, 4, 3)
 _ROWS = 3
 _WINDOW_TOKENS = 20  # a window ends in what some share
-# Mean difference over all of a vocabulary, of the middle token and of any, that rounding in float32 never makes.
-_EXACT = (1e-3, 1e-2)
-# As often as its own drift: of right ways up to one was seen, of wrong ones three at the least.
-_DRIFTS = 2.5
 _TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True)
-class _Bounds:
-    """How far log-probabilities may be from those of plain forwards, in nats, over a vocabulary on average.
-
-    Attributes:
-        middle: the median over tokens.
-        most: any token.
-    """
-
-    middle: float
-    most: float
-
-    def broken_by(self, distances: Sequence[float]) -> str | None:
-        """What is further than that, or None."""
-        middle, most = statistics.median(distances), max(distances)
-        if middle <= self.middle and most <= self.most:
-            return None
-        return (
-            f"log-probabilities are {middle:.3f} from those of a plain forward, {most:.3f} at the most, where rounding "
-            f"explains {self.middle:.3f} and {self.most:.3f}"
-        )
 
 
 class Trial:
@@ -85,7 +58,7 @@ class Trial:
             for length in lengths
         ]
         self._prompts = [[*context, *tail] for context, tail in self._pairs]
-        self._plain: dict[tuple[bool, bool], _Plain] = {}  # by adapter and short windows
+        self._plain: dict[tuple[bool, bool], PlainForwards] = {}  # by adapter and short windows
 
     def hindrance(
         self, build: Callable[[LoadedModel, BatchLimits], Strategy], *, beyond_windows: bool = False
@@ -102,11 +75,11 @@ class Trial:
             for on, short in settings:
                 loaded = self._loaded if on else replace(self._loaded, reserved_tokens=0)
                 with self._loaded.adapter(on=on) as model:
-                    whole = self._plain.setdefault((on, False), _Plain(model))
+                    whole = self._plain.setdefault((on, False), PlainForwards(model))
                     whole.log_probs(*self._pairs[0])  # an adapter that cannot compute fails here
                     try:
                         with self._short(model, whole) if short else contextlib.nullcontext():
-                            plain = self._plain.setdefault((on, short), _Plain(model))
+                            plain = self._plain.setdefault((on, short), PlainForwards(model))
                             found = self._differing(build(loaded, BatchLimits(rows=_ROWS)), plain)
                     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as exc:
                         if is_out_of_memory(exc):
@@ -117,27 +90,27 @@ class Trial:
         return None
 
     @contextlib.contextmanager
-    def _short(self, model: Any, plain: _Plain) -> Iterator[None]:
+    def _short(self, model: Any, plain: PlainForwards) -> Iterator[None]:
         """Short windows, of which it is known that the model's attention and its cache mind them.
 
         Raises:
             RuntimeError: they do not.
         """
         with shortened_windows(model, _WINDOW_TOKENS) as are_cut:
-            cut = _distances(_Plain(model).log_probs(*self._pairs[0]), plain.log_probs(*self._pairs[0]))
+            cut = distances(PlainForwards(model).log_probs(*self._pairs[0]), plain.log_probs(*self._pairs[0]))
             cache = handed_out(model(input_ids=_row(model, self._prompts[0]), use_cache=True)).content
-            if max(windows_in(cache), default=0) > _WINDOW_TOKENS or (are_cut and float(cut.max()) < _EXACT[1]):
+            if max(windows_in(cache), default=0) > _WINDOW_TOKENS or (are_cut and float(cut.max()) < EXACT[1]):
                 raise RuntimeError("its attention windows cannot be shortened, to be tried on few tokens")
             yield
 
-    def _differing(self, strategy: Strategy, plain: _Plain) -> str | None:
+    def _differing(self, strategy: Strategy, plain: PlainForwards) -> str | None:
         """How answers differ from those of plain forwards, or None."""
-        distances: list[float] = []
+        apart: list[float] = []
         recorder = _Recorder(plain.model)
         for number, score in [*_run(recorder, strategy.plan_scores(self._pairs))]:
             context, tail = self._pairs[number]
             wanted = plain.log_probs(context, tail)
-            distances += recorder.distances(wanted)
+            apart += recorder.distances(wanted)
             if not recorder.may_have_said(score.logprob, wanted, tail) and not recorder.may_have_said(
                 score.logprob, wanted, tail, rounding=plain.own_bounds(self._prompts).middle
             ):
@@ -146,70 +119,10 @@ class Trial:
         asked = [GenerateRequest(Prompt(text="-"), max_new_tokens=length) for length in _ANSWERS_TOKENS]
         recorder = _Recorder(plain.model)
         for number, answer in [*_run(recorder, strategy.plan_generations(asked, self._prompts))]:
-            distances += recorder.distances(plain.log_probs(self._prompts[number], _Numerals.read(answer)))
-        if _Bounds(*_EXACT).broken_by(distances) is None:
+            apart += recorder.distances(plain.log_probs(self._prompts[number], _Numerals.read(answer)))
+        if Bounds(*EXACT).broken_by(apart) is None:
             return None
-        return plain.own_bounds(self._prompts).broken_by(distances)
-
-
-class _Plain:
-    """A model's own forwards of whole texts, each computed once.
-
-    Attributes:
-        model: with its adapter and its windows as they are to be while this computes.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self._known: dict[tuple[tuple[int, ...], int], torch.Tensor] = {}
-        self._bounds: _Bounds | None = None
-
-    def log_probs(self, context: Sequence[int], tail: Sequence[int]) -> torch.Tensor:
-        """Of the tail's tokens, of shape (tail, vocabulary)."""
-        text = (*context, *tail)[:-1]
-        if (text, len(tail)) not in self._known:
-            self._known[text, len(tail)] = _log_softmax(plain_logits(self.model, text)[len(text) - len(tail) :])
-        return self._known[text, len(tail)]
-
-    def own_bounds(self, texts: Sequence[Sequence[int]]) -> _Bounds:
-        """By how far the forwards of some texts move where the embeddings they begin with are rounded otherwise.
-
-        Not by how far padding moves them: on many machines that is nothing, where another order of the same sums is something.
-        """
-        if self._bounds is None:
-            exact, moved = _Bounds(*_EXACT), self._distances(texts, self._rounded_otherwise)
-            # what differs each time is no rounding
-            drifts = _DRIFTS if exact.broken_by(self._distances(texts, contextlib.nullcontext)) is None else 0.0
-            middle, most = drifts * statistics.median(moved), drifts * max(moved)
-            self._bounds = _Bounds(max(middle, exact.middle), max(most, exact.most))
-        return self._bounds
-
-    def _distances(
-        self, texts: Sequence[Sequence[int]], change: Callable[[], contextlib.AbstractContextManager[None]]
-    ) -> list[float]:
-        """How far the texts' tokens are from what they were before a change."""
-        found: list[float] = []
-        for text in texts:
-            before = _log_softmax(plain_logits(self.model, text))
-            with change():
-                found += _distances(_log_softmax(plain_logits(self.model, text)), before).tolist()
-        return found
-
-    @contextlib.contextmanager
-    def _rounded_otherwise(self) -> Iterator[None]:
-        """Every number of a token's embedding is up to half a unit in the last place off, meanwhile."""
-        import torch
-
-        def move(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
-            generator = torch.Generator().manual_seed(0)
-            units = (torch.rand(output.shape, generator=generator) * 2 - 1).to(output.device)
-            return (output.double() * (1 + units * torch.finfo(output.dtype).eps / 2)).to(output.dtype)
-
-        hook = self.model.get_input_embeddings().register_forward_hook(move)
-        try:
-            yield
-        finally:
-            hook.remove()
+        return plain.own_bounds(self._prompts).broken_by(apart)
 
 
 class _Recorder:
@@ -232,7 +145,7 @@ class _Recorder:
         """Of shape (distributions, vocabulary)."""
         import torch
 
-        return _log_softmax(torch.cat(self._logits))
+        return log_softmax(torch.cat(self._logits))
 
     def distances(self, wanted: torch.Tensor) -> list[float]:
         """How far the nearest is from each of those wanted.
@@ -240,7 +153,7 @@ class _Recorder:
         Args:
             wanted: shape (tokens, vocabulary).
         """
-        return [float(_distances(self._log_probs, row).min()) for row in wanted]
+        return [float(distances(self._log_probs, row).min()) for row in wanted]
 
     def may_have_said(
         self, logprob: float, wanted: torch.Tensor, tokens: Sequence[int], *, rounding: float = 0.0
@@ -252,8 +165,8 @@ class _Recorder:
         """
         lowest = highest = 0.0
         for row, token in zip(wanted, tokens, strict=True):
-            far = _distances(self._log_probs, row)
-            near = self._log_probs[far <= 2 * far.min() + _EXACT[0], token]
+            far = distances(self._log_probs, row)
+            near = self._log_probs[far <= 2 * far.min() + EXACT[0], token]
             lowest, highest = lowest + float(near.min()), highest + float(near.max())
         if math.isnan(lowest):
             return math.isnan(logprob)
@@ -288,16 +201,3 @@ def _row(model: Any, tokens: Sequence[int]) -> torch.Tensor:
 
 def _run(model: Any, jobs: Sequence[BatchJob[Any]]) -> Iterator[tuple[int, Any]]:
     return chain.from_iterable(job.run(model) for job in jobs)
-
-
-def _log_softmax(logits: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    return torch.log_softmax(logits.float(), dim=-1)
-
-
-def _distances(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Mean absolute differences over the last dimension; a damaged model's NaN is what its plain forward gives, too."""
-    same = (found == wanted) | (found.isnan() & wanted.isnan())
-    apart = (found - wanted).abs().masked_fill(same, 0.0)
-    return apart.nan_to_num(nan=math.inf, posinf=math.inf).mean(dim=-1)

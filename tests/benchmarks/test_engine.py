@@ -64,3 +64,25 @@ def test_the_cache_figure_is_measured_on_a_small_model_and_file(main, capsys, da
     assert float(figures["second_run_speedup"]) > 1
     assert 0 < float(figures["bookkeeping_share"]) < 1
     assert int(figures["second_run_equal_answers"]) == 4 * 5  # choices of a tenth of fifty items
+
+
+def test_a_shape_with_random_weights_races_lm_evals_model(main, capsys, data_dir, tiny_model_dir, monkeypatch):
+    shapes = importlib.import_module("benchmarks.engine_shapes")
+    sizes = {"vocab_size": 700, "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4, "head_dim": 8}
+    more = {"num_key_value_heads": 2, "sliding_window": 64, "max_position_embeddings": 2048}
+    small = shapes.Shape("gemma3_text", 9, ("sliding_attention", "full_attention"), {**sizes, **more})
+    monkeypatch.setitem(shapes.SHAPES, "gemma3-270m", small)
+    quick = ["--only", "mmlu", "--subjects", "1", "--scale", "0.1", "--peer-batch-size", "2", "--clock", "process"]
+    random = ["--random", "gemma3-270m", "--layers", "2"]
+    assert main(["--data-dir", str(data_dir), "--model", str(tiny_model_dir), *random, *quick]) == 0
+    figures = dict(line.split("=") for line in capsys.readouterr().out.splitlines())
+    assert figures["way"] == "forked caches"
+    assert int(figures["mmlu_ours_tokens"]) < int(figures["mmlu_peer_tokens"])
+    assert float(figures["mmlu_speedup"]) > 0
+    assert figures["mmlu_items"] == figures["mmlu_equal_choices"] == "5"
+    assert float(figures["mmlu_largest_difference_nats"]) < 1e-4
+
+
+def test_the_known_shapes_are_those_there_are(main):
+    shapes = importlib.import_module("benchmarks.engine_shapes").SHAPES
+    assert list(shapes) == list(importlib.import_module("benchmarks.engine").SHAPES)

@@ -64,7 +64,7 @@ def test_an_option_named_in_prose_exists(
     page: Path, known_options: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     of_assay = {name for command, _ in commands(command_parser()) for name in command._option_string_actions}
-    of_benchmarks = {"--only", "--list", "--output", "--tiny"}
+    of_benchmarks = {"--only", "--list", "--output", "--tiny", "--random", "--clock"}
     named = {span.split("=")[0].split()[0] for span in spans(page) if span.startswith("--") and "NAME" not in span}
     assert named <= known_options | of_assay | of_benchmarks
 

@@ -96,6 +96,12 @@ FAMILIES = [
     ),
     Family("minimax", {**EXPERTS, "layer_types": ["linear_attention", "full_attention"], "block_size": 16}, way="padded"),
     Family("lfm2", {"layer_types": ["conv", "full_attention"], "block_ff_dim": 64}, way="forked"),
+    Family(
+        "qwen3_next",
+        {**EXPERTS, **WIDE_HEADS, "layer_types": ["linear_attention", "full_attention"], "linear_num_value_heads": 4,
+         "linear_num_key_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8},
+        way="forked",
+    ),
     Family("recurrent_gemma", {"lru_width": 32, "num_hidden_layers": 3, "attention_window_size": 512}, way="padded"),
     Family("rwkv", {"attention_hidden_size": 32, "context_length": 512}, way="padded"),
     # Windows that end within the prompts.

@@ -210,12 +210,14 @@ def test_the_manifest_facts_reach_the_reader(tmp_path: Path) -> None:
         "model": {"name": "smollm2-135m", "digest": "ab" * 32},
         "machine": {"cpu": "two cores", "threads": 2, "memory_gib": 15.6},
         "training": {"from_cache": True, "steps": 60},
+        "precision": {"dtype": "float32", "quantization": "none", "device": "cpu", "ways": ["forked caches"]},
     }
     run = make_run(tmp_path, [verdict()], manifest=manifest)
     for report in (Page(render_html(run)).text, render_summary(run)):
         for fact in ("1,204 from the cache, 36 computed", "4 min 12 s", "smollm2-135m", "2 threads, 15.6 GiB"):
             assert fact in report
         assert "60 steps, taken from the cache" in report
+        assert "float32, cpu, forked caches" in report
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,14 @@ def test_a_run_says_that_only_the_weights_of_int8_count_on_a_cpu(new_session: Ne
     assert models.facts().precision.quantization == "int8-weight-only"
 
 
+def test_a_run_says_in_which_way_answers_were_computed_in_process(new_session: NewSession) -> None:
+    session = new_session()
+    assert session.models.identities["base"].digest
+    assert session.models.facts().precision.ways == ()
+    session.evaluate("pets", "candidate")
+    assert session.models.facts().precision.ways == ("packed attention",)
+
+
 def test_base_and_candidate_share_one_model_in_memory(new_session: NewSession, monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[Path] = []
     load = loading.load_model
