@@ -129,7 +129,11 @@ def _stacked(states: Sequence[torch.Tensor | None], parts: Sequence[Part]) -> to
     """The parts' rows of a state that has no columns; None where no part has it."""
     import torch
 
-    there = [state.index_select(0, part.rows) for state, part in zip(states, parts, strict=True) if state is not None]
+    there = [
+        state.index_select(0, part.rows.to(state.device))
+        for state, part in zip(states, parts, strict=True)
+        if state is not None
+    ]
     if there and len(there) < len(states):
         raise RuntimeError("its cache has states of some texts alone")
     return torch.cat(there) if there else None
@@ -141,14 +145,15 @@ def _aligned(held: Sequence[torch.Tensor], parts: Sequence[Part], width: int, be
     Args:
         before: columns that stay in front of the padding.
     """
-    rows = sum(len(part.rows) for part in parts)
-    out = held[0].new_zeros((rows, held[0].shape[1], width, held[0].shape[3]))
+    count = sum(len(part.rows) for part in parts)
+    out = held[0].new_zeros((count, held[0].shape[1], width, held[0].shape[3]))
     start = 0
     for tensor, part in zip(held, parts, strict=True):
         stop = start + len(part.rows)
         text = min(tensor.shape[2], width) - before
-        out[start:stop, :, :before] = tensor[:, :, :before].index_select(0, part.rows)
-        out[start:stop, :, width - text :] = tensor[:, :, tensor.shape[2] - text :].index_select(0, part.rows)
+        rows = part.rows.to(tensor.device)  # layers may be on several devices
+        out[start:stop, :, :before] = tensor[:, :, :before].index_select(0, rows)
+        out[start:stop, :, width - text :] = tensor[:, :, tensor.shape[2] - text :].index_select(0, rows)
         start = stop
     return out
 

@@ -24,10 +24,12 @@ class BatchLimits:
     Attributes:
         tokens: held in memory as keys and values at the most.
         rows: answers in progress at the most.
+        least_saved: tokens that a shared beginning must save to be computed by itself; None leaves that to the way.
     """
 
     tokens: int = 16_384
     rows: int = 32
+    least_saved: int | None = None
 
 
 @dataclass(frozen=True)

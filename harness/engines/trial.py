@@ -80,7 +80,9 @@ class Trial:
                     try:
                         with self._short(model, whole) if short else contextlib.nullcontext():
                             plain = self._plain.setdefault((on, short), PlainForwards(model))
-                            found = self._differing(build(loaded, BatchLimits(rows=_ROWS)), plain)
+                            found = self._differing(
+                                build(loaded, BatchLimits(rows=_ROWS, least_saved=_SHARED_TOKENS)), plain
+                            )
                     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as exc:
                         if is_out_of_memory(exc):
                             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from peft import LoraConfig, get_peft_model
 from tiny import trained_tokenizer
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerBase
 
-from harness.engines import Answer, GenerateRequest, Prompt, Request, ScoreRequest
+from harness.engines import GenerateRequest, Prompt, ScoreRequest
 from harness.engines.fitting import WayName, fitting_strategy
 from harness.engines.local import LocalBackend
 from harness.engines.padded import PaddedStrategy
 from harness.engines.prefix import ForkedStrategy, PackedStrategy
 from harness.engines.rendering import prompt_tokens, score_tokens
-from harness.engines.strategy import BatchLimits
+from harness.engines.strategy import BatchJob, BatchLimits, TokenPair
 from harness.errors import AdapterError, EngineError, ModelError
 from harness.models.in_memory import Held, Weights
 from harness.models.loading import LoadedModel, LoadOptions, load_base
@@ -116,7 +117,7 @@ FAMILIES = [
         )
     ),
 ]  # fmt: skip
-STRATEGIES: dict[WayName, type] = {"packed": PackedStrategy, "forked": ForkedStrategy, "padded": PaddedStrategy}
+STRATEGIES: dict[WayName, Any] = {"packed": PackedStrategy, "forked": ForkedStrategy, "padded": PaddedStrategy}
 FOX = "The quick brown fox jumps over the lazy dog. "
 # Three that share, two of these more, and lengths that are padded.
 QUESTIONS = [f"{FOX * 2}Who jumps, and who?", f"{FOX * 2}Which birds sing?", f"{FOX}Who jumps, and who?", "hi"]
@@ -147,13 +148,8 @@ def build(family: Family, tokenizer: PreTrainedTokenizerBase, *, without: str | 
     )
 
 
-def backend(loaded: LoadedModel, *, adapter: bool, way: WayName = "packed") -> LocalBackend:
-    return LocalBackend(lambda: loaded, adapter=adapter, first_way=way, limits=LIMITS)
-
-
-def answers(engine: LocalBackend, requests: list[Request]) -> list[Answer]:
-    found = dict(pair for batch in engine.plan(requests) for pair in batch.run())
-    return [found[index] for index in range(len(requests))]
+def backend(loaded: LoadedModel, *, adapter: bool) -> LocalBackend:
+    return LocalBackend(lambda: loaded, adapter=adapter)
 
 
 def named(family: Family) -> str:
@@ -163,26 +159,32 @@ def named(family: Family) -> str:
 @pytest.mark.parametrize("family", FAMILIES, ids=named)
 def test_scores_and_answers_are_those_of_transformers_each_way(family: Family, tokenizer: PreTrainedTokenizerBase):
     loaded = build(family, tokenizer, without=family.without)
+    assert isinstance(fitting_strategy(loaded, LIMITS), STRATEGIES[family.way])
     scores = [ScoreRequest(Prompt(text=text), tail) for text in QUESTIONS for tail in (" yes", " no and never")]
     asked = [GenerateRequest(Prompt(text=text), max_new_tokens=n) for text, n in zip(QUESTIONS, LENGTHS, strict=True)]
-    assert isinstance(backend(loaded, adapter=True)._strategy, STRATEGIES[family.way])
+    pairs, prompts = score_tokens(tokenizer, scores), [prompt_tokens(tokenizer, one.prompt) for one in asked]
     told = {}
     for on in (False, True):
         with torch.inference_mode(), loaded.adapter(on=on) as model:
-            told[on] = plain_scores(model, tokenizer, scores)
-            texts = generated(model, tokenizer, asked)
-        for way in list(STRATEGIES)[list(STRATEGIES).index(family.way) :]:
-            engine = backend(loaded, adapter=on, way=way)
-            found = answers(engine, [*scores, *asked])
-            assert isinstance(engine._strategy, STRATEGIES[way])
-            assert [score.logprob for score in found[: len(scores)]] == pytest.approx(told[on], rel=2e-6, abs=1e-5), way
-            assert [answer.text for answer in found[len(scores) :]] == texts, way
+            told[on], texts = plain_scores(model, pairs), generated(model, tokenizer, asked)
+            for way in list(STRATEGIES)[list(STRATEGIES).index(family.way) :]:
+                fits = way == family.way
+                strategy = fitting_strategy(loaded, LIMITS) if fits else STRATEGIES[way](loaded, LIMITS)
+                found = in_order(model, strategy.plan_scores(pairs))
+                assert [score.logprob for score in found] == pytest.approx(told[on], rel=2e-6, abs=1e-5), way
+                found = in_order(model, strategy.plan_generations(asked, prompts))
+                assert [answer.text for answer in found] == texts, way
     assert any(abs(base - candidate) > 1e-2 for base, candidate in zip(told[False], told[True], strict=True))
 
 
-def plain_scores(model: Any, tokenizer: PreTrainedTokenizerBase, requests: list[ScoreRequest]) -> list[float]:
+def in_order(model: Any, jobs: list[BatchJob[Any]]) -> list[Any]:
+    found = dict(chain.from_iterable(job.run(model) for job in jobs))
+    return [found[number] for number in range(len(found))]
+
+
+def plain_scores(model: Any, pairs: list[TokenPair]) -> list[float]:
     found = []
-    for context, tail in score_tokens(tokenizer, requests):
+    for context, tail in pairs:
         log_probs = model(input_ids=torch.tensor([[*context, *tail]]), use_cache=False).logits[0].log_softmax(-1)
         found.append(sum(log_probs[len(context) - 1 + i, token].item() for i, token in enumerate(tail)))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,10 @@ _CHUNK_PAIRS = 512
 # More prompts than run at once, so that waiting ones can take the places of finished ones.
 _CHUNK_PROMPTS_PER_SLOT = 4
 _LEAST_FORWARD_TOKENS = 64
-# A forked beginning costs a forward of its own, and all of its weights are read for that.
-_FORKED_LEAST_SAVED_TOKENS = 16
+# A forked beginning costs a forward of its own: on a CPU the reading of all weights, on a GPU the launching of all kernels, in
+# the time of which many more tokens would be computed.
+_FORKED_LEAST_SAVED_TOKENS = {"cpu": 16}
+_FORKED_LEAST_SAVED_TOKENS_ELSEWHERE = 512
 # Rows that enter are joined with those that are there, which copies all once more.
 _FORKED_ENTERING = 0.25
 
@@ -39,17 +42,16 @@ class PrefixStrategy(ABC):
     """See `harness.engines.strategy.Strategy`. One object serves one setting of the adapter."""
 
     way: str
-    least_saved_tokens = 0
-    """By a shared beginning, so that it is computed by itself."""
 
     def __init__(self, loaded: LoadedModel, limits: BatchLimits) -> None:
         self._loaded = loaded
         self._limits = limits
+        self._reduced = limits  # by running out of memory: for what is computed, and not for what is planned
         self._forward_tokens = _FORWARD_TOKENS
 
     def plan_scores(self, pairs: Sequence[TokenPair]) -> list[BatchJob[Score]]:
         """Chunks of the tree of all pairs."""
-        plan = ScoringPlan(pairs, max_tokens=_CHUNK_TOKENS, max_rows=_CHUNK_PAIRS, least_saved=self.least_saved_tokens)
+        plan = ScoringPlan(pairs, max_tokens=_CHUNK_TOKENS, max_rows=_CHUNK_PAIRS, least_saved=self._least_saved)
         return [BatchJob(plan.numbers_of(chunk), partial(self._score, plan, chunk)) for chunk in plan.chunks]
 
     def plan_generations(
@@ -57,15 +59,25 @@ class PrefixStrategy(ABC):
     ) -> list[BatchJob[Generation]]:
         """Chunks of the tree of all prompts."""
         most = self._limits.rows * _CHUNK_PROMPTS_PER_SLOT
-        plan = DecodingPlan(self._loaded, requests, prompts, max_rows=most, least_saved=self.least_saved_tokens)
+        plan = DecodingPlan(self._loaded, requests, prompts, max_rows=most, least_saved=self._least_saved)
         return [BatchJob(plan.numbers_of(chunk), partial(self._decode, plan, chunk)) for chunk in plan.chunks]
 
     def shrink(self) -> bool:
         """Half the tokens and half the answers at once."""
         self._forward_tokens //= 2
-        self._limits = BatchLimits(self._limits.tokens // 2, max(1, self._limits.rows // 2))
+        self._reduced = replace(self._reduced, tokens=self._reduced.tokens // 2, rows=max(1, self._reduced.rows // 2))
         self.__dict__.pop("_decoder", None)
         return self._forward_tokens >= _LEAST_FORWARD_TOKENS
+
+    @property
+    def _least_saved(self) -> int:
+        least = self._limits.least_saved
+        return self._usual_saved if least is None else least
+
+    @property
+    def _usual_saved(self) -> int:
+        """Tokens that a shared beginning must save to be computed by itself, if nobody says how many."""
+        return 0
 
     @cached_property
     @abstractmethod
@@ -77,7 +89,7 @@ class PrefixStrategy(ABC):
         return plan.run(model, self._decoder.forward, chunk)
 
     def _decode(self, plan: DecodingPlan, chunk: Chunk, model: Any) -> Iterator[tuple[int, Generation]]:
-        return plan.run(model, self._decoder, chunk, self._limits)
+        return plan.run(model, self._decoder, chunk, self._reduced)
 
 
 class PackedStrategy(PrefixStrategy):
@@ -98,11 +110,14 @@ class ForkedStrategy(PrefixStrategy):
     """
 
     way = "forked caches"
-    least_saved_tokens = _FORKED_LEAST_SAVED_TOKENS
+
+    @property
+    def _usual_saved(self) -> int:
+        return _FORKED_LEAST_SAVED_TOKENS.get(self._loaded.device.type, _FORKED_LEAST_SAVED_TOKENS_ELSEWHERE)
 
     @cached_property
     def _decoder(self) -> Decoder[Any]:
-        device, tokens = self._loaded.device, self._limits.tokens
+        device, tokens = self._loaded.device, self._reduced.tokens
         forward = ForkedForward(
             device,
             forward_tokens=self._forward_tokens,
