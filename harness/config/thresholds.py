@@ -50,7 +50,7 @@ class TaskThresholds(Section):
     strong the adapter behind it must be is `shipped_strength`"""
     served_noise: Limit = 4.0
     """how many times as far as rounding in its precision explains a server's log-probabilities may be from the candidate's"""
-    served_decoding: Limit = 0.10
+    served_decoding: Limit = 0.15
     """largest share of the places and answers at which a server may clearly write another token than greedy decoding does"""
     padding_kl: Limit = 0.02
     """largest mean KL divergence (nats a token) between texts alone and in a padded batch"""

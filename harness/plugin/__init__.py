@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import AssayError, Complaints, ConfigError, joined
-from harness.plugin import config_fixtures, fixtures, further_fixtures, overfitting_fixtures, training_fixtures
+from harness.plugin import (
+    config_fixtures,
+    fixtures,
+    further_fixtures,
+    overfitting_fixtures,
+    shipped_fixtures,
+    training_fixtures,
+)
 from harness.plugin.gating import suite_of, suites_of
 from harness.plugin.guests import check_other_plugins, clashes
 from harness.plugin.options import add_options, add_short_names, find_conftests
@@ -27,7 +34,14 @@ from harness.plugin.terminal import write_summary
 if TYPE_CHECKING:
     from harness.config.settings import Settings
 
-FIXTURE_MODULES = (fixtures, config_fixtures, training_fixtures, overfitting_fixtures, further_fixtures)
+FIXTURE_MODULES = (
+    fixtures,
+    shipped_fixtures,
+    config_fixtures,
+    training_fixtures,
+    overfitting_fixtures,
+    further_fixtures,
+)
 PARAMETRIZED = ("task_gate", "task_name", "further_task", "answers", "parent", "training_history")
 """Fixtures for each of whose values a test that takes them is run once."""
 _OF_STAGES = "training_history"

@@ -119,8 +119,9 @@ def _answers(parity: Parity) -> Iterator[bool]:
         for one in parity.texts.all
         if one.request is not None and one.request.prompt.text is None and len(one.tail) > 1
     ]
-    every = max(1, len(own) // _ANSWERS)
-    for passage, request in own[::every][:_ANSWERS]:
+    most = _ANSWERS if parity.server.way.form != "chat" else _ANSWERS + _REPEATS
+    every = max(1, len(own) // most)
+    for passage, request in own[::every][:most]:
         answered = parity.server.chat(request.prompt, max_tokens=len(passage.tail), stop=request.stop)
         if answered is not None:
             yield _goes_another_way(parity, passage, answered[0].text)

@@ -49,7 +49,7 @@ def decided(session: Session, served: ServedModel) -> dict[str, Verdict | None]:
         "effect": serving.effect(parity, 0.75),
         "strength": serving.strength_is_the_candidates(parity, 0.85),
         "template": serving.template(parity),
-        "decoding": serving.decoding(parity, 0.10),
+        "decoding": serving.decoding(parity, 0.15),
         "quantisation": serving.quantisation(parity, 4.0),
         "stability": serving.stability(parity, 4.0, 0.10),
     }

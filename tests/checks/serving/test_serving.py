@@ -28,7 +28,7 @@ GATES: Mapping[str, Callable[[serving.Parity], Gateable | None]] = {
     "effect": lambda parity: serving.effect(parity, 0.75),
     "strength": lambda parity: serving.strength_is_the_candidates(parity, 0.85),
     "template": serving.template,
-    "decoding": lambda parity: serving.decoding(parity, 0.10),
+    "decoding": lambda parity: serving.decoding(parity, 0.15),
     "quantisation": lambda parity: serving.quantisation(parity, 4.0),
     "isolation": lambda parity: serving.isolation(parity, 0.85, 0.75),
     "stability": lambda parity: serving.stability(parity, 4.0, 0.10),
