@@ -54,7 +54,7 @@ def test_every_answer_is_stored_and_a_baseline_of_as_many_is_held_against_it(dra
     drawn.config["tasks"] = {"pets": {**DRAWN, "repeats": 2}}
     drawn.write_tests(GATED.replace("pass^3", "pass^2"))
     drawn.run("--baseline=main")
-    second = drawn.verdicts[f"baseline/{TOKENS}"]
+    second = drawn.verdicts["baseline/pets/pass^2/non_inferior"]
     assert second["outcome"] == "error"
     assert "repeats (3, there 2)" in second["reason"]
 
