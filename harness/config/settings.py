@@ -17,7 +17,7 @@ from harness.config.options import Inconclusive, Options, PlainOptions, choices
 from harness.config.profiles import Profile
 from harness.config.prompt_sets import BORDERLINE_SOURCES, HARMFUL_SOURCES, SOURCES, TOXIC_SOURCES
 from harness.config.sections import AUTO, Forgetting, Judging, Safety
-from harness.config.spec import OPENAI, ModelSpec, ServedModel, SubjectSpec, parse_model_spec, parse_served
+from harness.config.spec import OPENAI, ModelSpec, ServedModel, SubjectSpec, parse_model_spec, parse_on_server
 from harness.errors import ConfigError, nearest, show
 from harness.paths import user_path
 
@@ -236,17 +236,7 @@ def make_settings(config: Config, **given: Any) -> Settings:
 
 def _on_a_server(given: str | None, option: str, config: Config, key: str) -> ServedModel | None:
     named: str | None = given or getattr(config.serving, key)
-    if named is None:
-        return None
-    place = option if given else f"{config.file}: serving.{key}"
-    served = parse_served(named, place)
-    if served is None or served.scheme != OPENAI:
-        raise ConfigError(
-            f"{place}={named} is no name on a server",
-            "write openai:NAME@URL, for example openai:my-model@http://localhost:8000/v1; a file or a directory that ships is "
-            "--shipped",
-        )
-    return served
+    return None if named is None else parse_on_server(named, option if given else f"{config.file}: serving.{key}")
 
 
 def _template(given: str | None, config: Config) -> str | None:

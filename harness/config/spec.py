@@ -174,6 +174,22 @@ def parse_served(text: str, option: str) -> ServedModel | None:
     return None if runs_it is None else runs_it.parse(text, option)
 
 
+def parse_on_server(text: str, option: str) -> ServedModel:
+    """A name on a server.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    served = parse_served(text, option)
+    if served is None or served.scheme != OPENAI:
+        raise ConfigError(
+            f"{option}={text} is no name on a server",
+            "write openai:NAME@URL, for example openai:my-model@http://localhost:8000/v1; a file or a directory that ships is "
+            "--shipped",
+        )
+    return served
+
+
 def put_on(model: ModelSpec, adapters: Sequence[tuple[str, float]], option: str) -> ModelSpec | None:
     """A served model with adapters on it, each a file and its weight; None where none are put on it here.
 
