@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from harness.bounded import computed
@@ -15,7 +15,7 @@ REMEDY = (
     "name the modules one by one, or without quantifiers within quantifiers: (a+)+ tries every way to divide a name"
 )
 _LONGEST_S = 5.0
-_QUANTIFIED = re.compile(r"[*+?{]")
+_PLAIN = re.compile(r"[\w.-]*")
 # How PEFT puts what it takes for an expression: `target_modules`, patterns of ranks, `layers_pattern`, `modules_to_save`.
 _FORMS = ("(?:{})$", r"(.*\.)?({})$", r"(?:^|.*?\.){}\.(\d+)\.", r"(^|.*\.){}($|\..*)")
 
@@ -24,8 +24,13 @@ def endless_expression(config: Mapping[str, Any], names: Collection[str]) -> str
     """What of a PEFT configuration takes so long to be tried on these names that nobody would wait for it: "target_modules
     '(a+)+b'"; None where all is done in time. What is no expression is PEFT's to refuse.
     """
+    return _endless(tuple(_expressions(config)), tuple(names))
+
+
+@lru_cache(maxsize=16)  # every check of an adapter asks, and waits as long where there is one
+def _endless(expressions: tuple[tuple[str, str], ...], names: tuple[str, ...]) -> str | None:
     until_s = _spent_s() + _LONGEST_S
-    for key, text in _expressions(config):
+    for key, text in expressions:
         try:
             computed(partial(_try, text, names), longest_s=max(until_s - _spent_s(), 0.01))
         except TimeoutError:
@@ -48,9 +53,9 @@ def _try(text: str, names: Collection[str]) -> None:
 
 
 def _expressions(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Texts with a quantifier, under whatever key: plain names, as most adapters have them, cost nothing."""
+    """Texts that are more than a plain name, under whatever key: plain names, as most adapters have them, cost nothing."""
     for key, value in config.items():
         texts = [value] if isinstance(value, str) else value
         for text in texts if isinstance(texts, list | tuple | set | Mapping) else ():
-            if isinstance(text, str) and _QUANTIFIED.search(text):
+            if isinstance(text, str) and not _PLAIN.fullmatch(text):
                 yield key, text

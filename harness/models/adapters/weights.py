@@ -70,6 +70,7 @@ def _parse(path: Path) -> Mapping[str, TensorHeader]:
         metadata = {} if metadata is None else metadata
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise ValueError(f"__metadata__ is {metadata!r}, not texts by their names")
+        "".join(header).encode()  # as safetensors reads them, names are UTF-8
         headers = {name: TensorHeader(str(e["dtype"]), _integers(e["shape"])) for name, e in header.items()}
         spans = sorted((*_integers(e["data_offsets"]), name) for name, e in header.items())
         end = _end_of_tensors(path, spans, headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"exclude_modules": r"((\w|\.)+)+\Z!"}, "exclude_modules"),
         ({"rank_pattern": {"q_proj": 4, ENDLESS: 8}}, "rank_pattern"),
         ({"layers_pattern": ["layers", r"(\w*\w*)*(\w*\w*)*(\w*\w*)*!"]}, "layers_pattern"),
+        ({"target_modules": "(.|.)" * 30 + "!"}, "target_modules"),
         ({"modules_to_save": [r"(.*.*)*(.*.*)*(.*.*)*!"]}, "modules_to_save"),
         ({"some_pattern_of_a_later_peft": {ENDLESS: 1}}, "some_pattern_of_a_later_peft"),
     ],
@@ -50,6 +52,14 @@ def test_what_is_never_done_is_named(config: dict[str, Any], said: str) -> None:
 )
 def test_what_is_done_in_time_is_let_be(config: dict[str, Any]) -> None:
     assert endless_expression(config, NAMES) is None
+
+
+def test_it_is_found_out_once_and_in_another_thread_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"target_modules": f"{ENDLESS}once", "r": 4}
+    with ThreadPoolExecutor(1) as pool:
+        assert (pool.submit(endless_expression, config, NAMES).result() or "").startswith("target_modules")
+    monkeypatch.setattr(expressions, "computed", None)
+    assert (endless_expression(config, NAMES) or "").startswith("target_modules")
 
 
 @pytest.mark.parametrize(("key", "value"), [("target_modules", ENDLESS), ("rank_pattern", {ENDLESS: 8})])

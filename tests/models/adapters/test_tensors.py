@@ -154,6 +154,12 @@ def test_a_header_that_contradicts_itself_is_named_before_anything_is_loaded(tmp
         read_tensor_headers(with_header(tmp_path / WEIGHTS, json.dumps(entries).encode(), bytes(end)))
 
 
+def test_a_name_that_is_no_unicode_is_told_before_safetensors_meets_it(tmp_path):
+    header = b'{"a\\ud800": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'
+    with pytest.raises(AdapterError, match=r"is not a readable safetensors file: .*surrogates"):
+        read_tensor_headers(with_header(tmp_path / WEIGHTS, header, bytes(4)))
+
+
 @pytest.mark.parametrize("metadata", [5, ["pt"], {"format": 1}])
 def test_metadata_that_safetensors_cannot_read_is_named(tmp_path, metadata):
     entries = {"__metadata__": metadata, "a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
