@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
 
 # What torch raises where values are asked for that the meta device has not.
+_RAISED_BY_PEFT = (
+    ValueError, TypeError, LookupError, RuntimeError, AttributeError, ImportError, ArithmeticError, AssertionError
+)  # fmt: skip
 _ON_META = re.compile(r"(?<![a-z])meta(?![a-z])", re.IGNORECASE)
 _AS_SAVED = (
     "pass the base it was trained for with --model, or save it again with the PEFT version in use; where PEFT names layers that "
@@ -126,10 +129,10 @@ def placing(adapter: Path, base: Path, remedy: str = _AS_SAVED) -> Iterator[None
     """What PEFT raises where it cannot put an adapter on a base, as an AdapterError."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, RuntimeError, AttributeError, IndexError, ImportError, re.error) as exc:
+    except (*_RAISED_BY_PEFT, re.error) as exc:
         raise AdapterError(
             f"{adapter} cannot be put on {base.name}: {first_line(exc)}",
-            _AS_CONFIGURED if isinstance(exc, TypeError | re.error) else remedy,
+            _AS_CONFIGURED if isinstance(exc, TypeError | OverflowError | re.error) else remedy,
         ) from exc
 
 

@@ -54,6 +54,16 @@ def test_what_is_done_in_time_is_let_be(config: dict[str, Any]) -> None:
     assert endless_expression(config, NAMES) is None
 
 
+def test_what_no_expression_can_count_is_the_configuration_s_fault(
+    tiny_model_dir: Path, tiny_adapter_dir: Path, tmp_path: Path
+) -> None:
+    adapter = Path(shutil.copytree(tiny_adapter_dir, tmp_path / "adapter"))
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(json.dumps(config | {"target_modules": "a{99999999999}"}))
+    with pytest.raises(AdapterError, match=r"cannot be put on .*: the repetition number is too large"):
+        match_tensors(adapter, tiny_model_dir)
+
+
 def test_it_is_found_out_once_and_in_another_thread_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     config = {"target_modules": f"{ENDLESS}once", "r": 4}
     with ThreadPoolExecutor(1) as pool:
