@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 from harness.errors import AssayError
-from harness.paths import read_file
+from harness.paths import read_file, write_atomic
 
 _MOST_BYTES = 1 << 28
 _DEEPEST = 100
@@ -81,6 +82,12 @@ def kept_json(path: Path) -> Any:
         return read_json(path, AssayError, "")
     except AssayError:
         return None
+
+
+def keep_json(path: Path, value: Any) -> None:
+    """Leave something for another process, which finds it out anew where it could not be written."""
+    with contextlib.suppress(OSError):
+        write_atomic(path, json.dumps(value))
 
 
 def repeated_keys(path: Path) -> dict[str, tuple[Any, Any]]:

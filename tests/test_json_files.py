@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import DataError
-from harness.json_files import kept_json, load_json, read_json_object
+from harness.json_files import keep_json, kept_json, load_json, read_json_object
 
 
 def test_an_object_is_read(tmp_path: Path) -> None:
@@ -81,3 +81,12 @@ def test_a_pipe_and_a_file_without_end_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[1, 2]")
     with pytest.raises(DataError, match=r"a\.json is longer than 5 B"):
         read_json_object(tmp_path / "a.json", DataError, "restore it", most_bytes=5)
+
+
+def test_what_cannot_be_kept_for_another_process_costs_nothing(tmp_path: Path) -> None:
+    keep_json(tmp_path / "a" / "kept.json", {"x": 1})
+    assert kept_json(tmp_path / "a" / "kept.json") == {"x": 1}
+    (tmp_path / "taken").mkdir()
+    keep_json(tmp_path / "taken", {"x": 1})  # a directory in its place
+    keep_json(tmp_path / "a" / "kept.json" / "below", {"x": 1})  # a file above it
+    assert kept_json(tmp_path / "taken") is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from pathlib import Path
 
 from harness.digests import digest_bytes, digest_file, digest_json, file_stamp
 from harness.errors import ModelError
-from harness.json_files import kept_json, read_json_object
+from harness.json_files import keep_json, kept_json, read_json_object
 from harness.models.chat_templates import read_chat_templates
 from harness.models.stored_quantization import as_computed, stored_quantization
-from harness.paths import cache_dir, write_atomic
+from harness.paths import cache_dir
 
 # Raised when a change of this package's engine changes answers; older cached answers then miss.
 ENGINE_REVISION = 2
@@ -125,7 +124,7 @@ def cached_file_digest(path: Path) -> str:
     if isinstance(known, dict) and known.get("stamp") == [*stamp] and isinstance(known.get("sha256"), str):
         return str(known["sha256"])
     sha = digest_file(path)
-    write_atomic(note, json.dumps({"stamp": stamp, "sha256": sha}))
+    keep_json(note, {"stamp": stamp, "sha256": sha})
     return sha
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from harness.digests import digest_json
-from harness.json_files import kept_json
-from harness.paths import cache_dir, write_atomic
+from harness.json_files import keep_json, kept_json
+from harness.paths import cache_dir
 
 _FEWEST_ANSWERS = 8
 """Fewer say more about the first batch than about the task."""
@@ -19,9 +18,9 @@ def speed_key(base_digest: str, device: str, task_digest: str) -> str:
 
 
 def keep_speed(key: str, answers: int, seconds: float) -> None:
-    """Keep the newest measurement. Of two processes that do at once one may be lost."""
+    """Keep the newest measurement. Of two processes that do at once one may be lost, and so may one that cannot be written."""
     if answers >= _FEWEST_ANSWERS and seconds > 0:
-        write_atomic(_file(), json.dumps({**_all(), key: round(seconds / answers, 6)}))
+        keep_json(_file(), {**_all(), key: round(seconds / answers, 6)})
 
 
 def seconds_an_answer(key: str) -> float | None:

@@ -31,8 +31,11 @@ def endless_expression(config: Mapping[str, Any], names: Collection[str]) -> str
 def _endless(expressions: tuple[tuple[str, str], ...], names: tuple[str, ...]) -> str | None:
     until_s = _spent_s() + _LONGEST_S
     for key, text in expressions:
+        rest_s = until_s - _spent_s()
         try:
-            computed(partial(_try, text, names), longest_s=max(until_s - _spent_s(), 0.01))
+            if rest_s <= 0:  # many that take a little each
+                raise TimeoutError
+            computed(partial(_try, text, names), longest_s=rest_s)
         except TimeoutError:
             return f"{key} {text!r:.80}"
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import json
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from yaml import YAMLError
 
 from harness.errors import TaskError
-from harness.json_files import kept_json
-from harness.paths import cache_dir, write_atomic
+from harness.json_files import keep_json, kept_json
+from harness.paths import cache_dir
 
 if TYPE_CHECKING:
     from lm_eval.tasks._index import Entry
@@ -53,7 +52,7 @@ def _read_index(stored: Path) -> Index:
     rows = kept_json(stored)
     if rows is None:
         rows = _index_rows(root)
-        write_atomic(stored, json.dumps(rows))
+        keep_json(stored, rows)
     return {
         name: Entry(name, Kind[kind], root / path if path else None, tags=set(tags))
         for name, (kind, path, tags) in rows.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import defaultdict
@@ -13,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import TaskError, did_you_mean
-from harness.json_files import kept_json
-from harness.paths import cache_dir, write_atomic
+from harness.json_files import keep_json, kept_json
+from harness.paths import cache_dir
 
 # A key and what it names: a text, a list in one line, or one of lines. More names than there are do no harm: lm-eval finds
 # out. It has 14,000 files, and parsing them takes half a minute.
@@ -68,7 +67,7 @@ def _read_files(stored: Path) -> Mapping[str, Sequence[str]]:
     found: Mapping[str, Sequence[str]] | None = kept_json(stored)
     if found is None:
         found = _stock_files()
-        write_atomic(stored, json.dumps(found))
+        keep_json(stored, found)
     return found
 
 

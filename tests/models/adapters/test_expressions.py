@@ -54,6 +54,12 @@ def test_what_is_done_in_time_is_let_be(config: dict[str, Any]) -> None:
     assert endless_expression(config, NAMES) is None
 
 
+def test_many_that_take_a_little_each_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "_LONGEST_S", 0.02)
+    config = {"rank_pattern": {f"(a{i}|b)+": 4 for i in range(20_000)}}
+    assert (endless_expression(config, NAMES) or "").startswith("rank_pattern")
+
+
 def test_what_no_expression_can_count_is_the_configuration_s_fault(
     tiny_model_dir: Path, tiny_adapter_dir: Path, tmp_path: Path
 ) -> None:
