@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import RunError
 from harness.json_files import load_json
+from harness.paths import refuse_endless
 from harness.records import Role, Sample
 from harness.runs.codec import clean_text, dump_json, number
 
@@ -46,6 +47,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
+        refuse_endless(path, RunError, "restore the file or run again")
         names = _schema().names if columns is None else list(columns)
         return pq.ParquetFile(path).read(columns=names).select(names)
     except FileNotFoundError as error:

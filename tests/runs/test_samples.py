@@ -1,5 +1,6 @@
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,9 @@ def test_a_truncated_samples_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(RunError, match=r"samples\.parquet"):
         read_table(path)
+
+
+def test_samples_that_are_a_pipe_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "samples.parquet")
+    with pytest.raises(RunError, match="no file, but a pipe or a device"):
+        read_table(tmp_path / "samples.parquet")
