@@ -130,7 +130,7 @@ def test_gates_in_python_run(project: Project, adapter: Path) -> None:
     assert len(cases) >= sum(source.count("def test_") for source in runnable)
     problems = [problem for case in cases for problem in (*case.findall("failure"), *case.findall("error"))]
     assert not [p.get("message") for p in problems if not HONEST.match(p.get("message") or "")]
-    assert sum(case.find("skipped") is None for case in cases) > 0.75 * len(cases)
+    assert sum(case.find("skipped") is None for case in cases) > 0.7 * len(cases)
 
 
 def example(docstring: str) -> str:

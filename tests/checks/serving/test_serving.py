@@ -118,7 +118,7 @@ FAULTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "BOS twice": ("template", {"bos_twice": True}),
     "a context that cuts": ("template", {"cut": 256}),
     "a context that cuts and hides it": ("template", {"cut": 256, "counts_all": True}),
-    "a repetition penalty": ("decoding", {"penalty": 1.3}),
+    "a repetition penalty": ("decoding", {"penalty": 1.5}),
     "FP8": ("quantisation", {"change": in_fp8}),
 }
 
