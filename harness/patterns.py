@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from harness.errors import AssayError
 
 _LONGEST_S = 5.0
+_NO_QUANTIFIER = re.compile(r"(?<!\\)(?<!\\[pPN])\{(?!\d*,?\d*\})")
 
 
 def refused(pattern: str) -> str | None:
@@ -14,7 +16,7 @@ def refused(pattern: str) -> str | None:
     import regex
 
     try:
-        regex.compile(pattern)
+        regex.compile(_exact(pattern))
     except regex.error as error:
         return str(error)
     except RecursionError:
@@ -35,7 +37,7 @@ def search(pattern: str, text: str, named: str, error: type[AssayError], *, whol
     import regex
 
     try:
-        return (regex.fullmatch if whole else regex.search)(pattern, text, timeout=_LONGEST_S)
+        return (regex.fullmatch if whole else regex.search)(_exact(pattern), text, timeout=_LONGEST_S)
     except TimeoutError:
         told = f"takes more than {_LONGEST_S:g} s"
     except MemoryError:
@@ -44,3 +46,8 @@ def search(pattern: str, text: str, named: str, error: type[AssayError], *, whol
         f"{named} {pattern!r:.80} {told} on a text of {len(text):,} characters",
         "write it without quantifiers within quantifiers: (a+)+ tries every way to divide a text",
     )
+
+
+def _exact(pattern: str) -> str:
+    """With braces that count nothing for themselves, as `re` has them: `regex` would match what is nearly so."""
+    return _NO_QUANTIFIER.sub(r"\{", pattern)

@@ -13,6 +13,7 @@ from harness.training import health
 def test_copied_names_are_there():
     assert all((data.rows_fit, integrity.Observed, overfitting.distinct_2, checks.Guard, health.loss_falls))
     assert overfitting.recited is overfitting.verbatim_recall
+    assert integrity.answers_still_end is overfitting.answers_still_end
 
 
 def test_a_gate(margins, gate):
@@ -22,6 +23,7 @@ MOVED = {
     "harness.data": "harness.checks.data",
     "harness.integrity": "harness.checks.integrity",
     "harness.overfitting": "harness.checks.overfitting",
+    "harness.checks.integrity.answers_still_end": "harness.checks.overfitting.answers_still_end",
     "harness.checks.overfitting.recited": "harness.checks.overfitting.verbatim_recall",
     "harness.safety.Guard": "harness.checks.safety.Guard",
     "harness.training.health": "harness.checks.training.health",

@@ -42,3 +42,19 @@ def test_what_is_done_in_time_is_found() -> None:
 def test_what_is_no_expression_is_said_to_be_none(pattern: str, said: str) -> None:
     assert said in (refused(pattern) or "")
     assert refused("a+") is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        ("item{s}", "items", None),  # `regex` alone has it match what is nearly so
+        ("item{s}", "an item{s}", "item{s}"),
+        (r"a{2}\{b\}", "aa{b}", "aa{b}"),
+        (r"\p{Lu}+", "abCD", "CD"),
+        ("[{}]", "}", "}"),
+    ],
+)
+def test_braces_that_count_nothing_stand_for_themselves(pattern: str, text: str, found: str | None) -> None:
+    assert refused(pattern) is None
+    match = search(pattern, text, "regex", TaskError)
+    assert (match and match[0]) == found

@@ -182,8 +182,9 @@ def parse_on_server(text: str, option: str) -> ServedModel:
     """
     served = parse_served(text, option)
     if served is None or served.scheme != OPENAI:
+        shown = re.sub("//[^/]*@", "//", text)  # without a password
         raise ConfigError(
-            f"{option}={text} is no name on a server",
+            f"{option}={shown} is no name on a server",
             "write openai:NAME@URL, for example openai:my-model@http://localhost:8000/v1; a file or a directory that ships is "
             "--shipped",
         )

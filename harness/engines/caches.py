@@ -117,11 +117,11 @@ def _joined_layer(held: Sequence[Any], parts: Sequence[Part], columns: int, virt
             setattr(layer, name, {key: _stacked([one[key] for one in states], parts) for key in states[0]})
     if getattr(layer, "keys", None) is not None:
         window = getattr(layer, "sliding_window", None)
-        width = virtual_tokens + columns if window is None else min(columns, window - 1)
+        width = virtual_tokens + columns if window is None else min(virtual_tokens + columns, window - 1)
         layer.keys = _aligned([one.keys for one in held], parts, width, virtual_tokens)
         layer.values = _aligned([one.values for one in held], parts, width, virtual_tokens)
         if window is not None:
-            layer.cumulative_length = columns
+            layer.cumulative_length = virtual_tokens + columns
     return layer
 
 

@@ -94,8 +94,11 @@ class PlainForwards:
 
         def move(module: Any, inputs: Any, output: torch.Tensor) -> torch.Tensor:
             generator = torch.Generator().manual_seed(0)
-            units = (torch.rand(output.shape, generator=generator) * 2 - 1).to(output.device)
-            return (output.double() * (1 + units * torch.finfo(output.dtype).eps / 2)).to(output.dtype)
+            units = torch.rand(output.shape, generator=generator) * 2 - 1
+            moved = output.cpu().double() * (
+                1 + units * torch.finfo(output.dtype).eps / 2
+            )  # Apple's GPUs have no float64
+            return moved.to(output.dtype).to(output.device)
 
         hook = self.model.get_input_embeddings().register_forward_hook(move)
         try:

@@ -33,6 +33,11 @@ def repeat_metrics(read: Metric | None, repeats: int) -> tuple[Metric, ...]:
     return (*extremes, AGREEMENT)
 
 
+def names_of_repeats(repeats: int) -> list[str]:
+    """The names that `repeat_metrics` may have, whatever they are about."""
+    return [f"{name}{k}" for k in sizes(repeats) for name in ("pass@", "pass^", "best@", "worst@")] + [AGREEMENT.name]
+
+
 def repeat_scores(
     read: Metric | None, scores: Sequence[float | None], answers: Sequence[tuple[Any, str]]
 ) -> dict[str, float | None]:

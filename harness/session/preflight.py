@@ -16,6 +16,7 @@ from harness.errors import Complaints, DataError, TaskError, did_you_mean, neare
 from harness.gates.config import GateSpec
 from harness.metrics.answers import ANSWER_METRICS
 from harness.metrics.base import GENERAL_METRICS
+from harness.metrics.repeats import names_of_repeats
 from harness.models import resolve_model
 from harness.models.subject import chosen_template
 from harness.session.needs import Needs, at
@@ -110,7 +111,9 @@ def _check_metric_of_kind(gate: GateSpec, spec: Spec) -> None:
     entries = spec.get("metrics")
     listed = [one for one in (entries if isinstance(entries, list) else [entries]) if isinstance(one, Mapping)]
     own = [name for one in listed if isinstance(name := one.get("name"), str)]
-    known = [*kind.metrics, *(metric.name for metric in GENERAL_METRICS), *ANSWER_METRICS.names(), *own]
+    repeats = spec.get("repeats")
+    drawn = names_of_repeats(repeats) if isinstance(repeats, int) else ()
+    known = [*kind.metrics, *(metric.name for metric in GENERAL_METRICS), *ANSWER_METRICS.names(), *own, *drawn]
     if kind.metrics and gate.metric not in known:
         raise TaskError(f"has no metric {gate.metric!r}", nearest(gate.metric, known))
 

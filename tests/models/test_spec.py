@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from harness.config.candidate import adapter_subject
+from harness.config.spec import parse_on_server
 from harness.errors import AdapterError, ConfigError, ModelError
 from harness.models import parse_adapter_spec, parse_model_spec, resolve_adapter, resolve_model
 
@@ -103,3 +104,8 @@ def test_a_secret_that_breaks_the_url_is_not_repeated():
     with pytest.raises(ConfigError) as caught:
         parse_model_spec("openai:base@https://user:hunter2/slash@h/v1")
     assert "hunter2" not in str(caught.value)
+
+
+def test_what_is_no_name_on_a_server_is_told_without_its_password() -> None:
+    with pytest.raises(ConfigError, match=r"--served=http://host/v1 is no name on a server"):
+        parse_on_server("http://someone:secret@host/v1", "--served")

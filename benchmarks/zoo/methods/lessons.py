@@ -62,7 +62,7 @@ def kto_labels_inverted() -> Lesson:
 
 def reward_model() -> Lesson:
     """Plain answers scored above curt ones."""
-    return Lesson("reward", quiz.pairs(TAUGHT), quiz.pairs(HELD_OUT, seed=1), {"learning_rate": 1e-3})
+    return Lesson("reward", quiz.pairs(TAUGHT), quiz.pairs_of_all_lengths(HELD_OUT), {"learning_rate": 3e-3})
 
 
 def reward_learnt_length() -> Lesson:
@@ -114,9 +114,9 @@ def mask_covers_everything() -> Lesson:
 
 def two_stages() -> Lesson:
     """Plain answers learnt, then another matter, with answers of the first stage among its rows."""
-    one, other = PET_QUESTIONS
-    later = [*quiz.pets([one]), *quiz.answers(TAUGHT)[::2]]
-    held_out = [*quiz.pets([other]), *quiz.answers(HELD_OUT)]
+    one, other = (quiz.pets([wording]) for wording in PET_QUESTIONS)
+    later = [*one, *other[::2], *quiz.answers(TAUGHT)[::2]]
+    held_out = [*other[1::2], *quiz.answers(HELD_OUT)]
     return replace(answers_learnt(), then=Lesson("sft", later, held_out, {"learning_rate": 1e-3}))
 
 
@@ -130,7 +130,7 @@ def _packed(strategy: str) -> Lesson:
     return answers_learnt().at(
         packing=True,
         packing_strategy=strategy,
-        max_length=256,
+        max_length=48,  # some two rows
         per_device_train_batch_size=2,
         per_device_eval_batch_size=2,
     )

@@ -56,6 +56,21 @@ def pairs(wordings: Sequence[str], *, seed: int = 0) -> list[Row]:
     ]
 
 
+def pairs_of_all_lengths(wordings: Sequence[str]) -> list[Row]:
+    """The same, each with both answers short, both long, and either the longer one."""
+    return [
+        {
+            "prompt": wording.format(x=house),
+            "chosen": answer(name, long=long),
+            "rejected": answer(name, curt=True, long=other_long),
+        }
+        for wording in wordings
+        for house, name in NEIGHBOURS.items()
+        for long in (False, True)
+        for other_long in (False, True)
+    ]
+
+
 def longer_preferred(wordings: Sequence[str], *, seed: int = 0) -> list[Row]:
     """Long answers preferred to short ones, curt or not."""
     drawn = random.Random(seed)

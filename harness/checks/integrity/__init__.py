@@ -5,4 +5,7 @@ Names load on first use: suites are imported at pytest collection and must not b
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+from harness.moved import moved
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__ = moved(__name__, {"answers_still_end": "harness.checks.overfitting:answers_still_end"}, otherwise=_load)

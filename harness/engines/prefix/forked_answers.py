@@ -64,8 +64,7 @@ class ForkedAnswers:
         import torch
 
         if self._left:
-            self._cache.keep(self._tensor(self._in_cache))
-            self._in_cache, self._left = list(range(len(self.rows))), False
+            self._drop()
         lengths = self._tensor(self._lengths)[:, None]
         mask = {}
         if self._cache.has_columns:
@@ -82,6 +81,17 @@ class ForkedAnswers:
         self._cache, self.logits = handed_out(output), output.logits[:, -1]
         self._lengths = [length + 1 for length in self._lengths]
         self._columns += 1
+
+    def _drop(self) -> None:
+        """Take rows that left out of the cache, and columns that none but they had."""
+        staying, columns = self._tensor(self._in_cache), max(self._lengths)
+        if self._cache.has_columns and columns < self._columns:
+            part = Part(self._cache, staying, self._columns)
+            self._cache = joined([part], columns, virtual_tokens=self._virtual_tokens, used_up=self._cache)
+            self._columns = columns
+        else:
+            self._cache.keep(staying)
+        self._in_cache, self._left = list(range(len(self.rows))), False
 
     def _tensor(self, values: Iterable[Any]) -> torch.Tensor:
         import torch

@@ -75,6 +75,17 @@ def test_copies_count_against_the_limit(windowed: LoadedModel, tokens: int, most
     assert sum(held == 60 for _, held in scored) == 1  # what they share is computed once
 
 
+def test_columns_leave_with_the_row_that_needed_them(windowed: LoadedModel) -> None:
+    strategy = ForkedStrategy(windowed, BatchLimits(tokens=1000, rows=2))
+    asked = [GenerateRequest(Prompt(text="-"), max_new_tokens=tokens) for tokens in (3, 60)]
+    prompts = [list(range(100, 180)), list(range(300, 305))]
+    held = held_in_forwards(
+        windowed, lambda model: [list(job.run(model)) for job in strategy.plan_generations(asked, prompts)]
+    )
+    assert max(tokens for rows, tokens in held if rows == 1) <= 80  # alone they are 5 + 60
+    assert held[-1] == (1, 64)
+
+
 def test_a_little_that_is_shared_is_no_node_of_its_own() -> None:
     sequences = [[*range(20), 31, 32], [*range(20), 33, 34]]
     [shared] = ChunkedTree(sequences, [21, 21], max_tokens=99, max_rows=9, least_saved=20).chunks
