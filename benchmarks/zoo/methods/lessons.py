@@ -62,7 +62,7 @@ def kto_labels_inverted() -> Lesson:
 
 def reward_model() -> Lesson:
     """Plain answers scored above curt ones."""
-    return Lesson("reward", quiz.pairs(TAUGHT), quiz.pairs_of_all_lengths(HELD_OUT), {"learning_rate": 3e-3})
+    return Lesson("reward", quiz.pairs(TAUGHT), quiz.pairs_of_unequal_length(HELD_OUT), {"learning_rate": 1e-3})
 
 
 def reward_learnt_length() -> Lesson:
@@ -116,7 +116,7 @@ def two_stages() -> Lesson:
     """Plain answers learnt, then another matter, with answers of the first stage among its rows."""
     one, other = (quiz.pets([wording]) for wording in PET_QUESTIONS)
     later = [*one, *other[::2], *quiz.answers(TAUGHT)[::2]]
-    held_out = [*other[1::2], *quiz.answers(HELD_OUT)]
+    held_out = [*other[1::2], *quiz.answers(HELD_OUT)[::2]]
     return replace(answers_learnt(), then=Lesson("sft", later, held_out, {"learning_rate": 1e-3}))
 
 

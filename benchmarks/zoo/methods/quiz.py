@@ -56,18 +56,17 @@ def pairs(wordings: Sequence[str], *, seed: int = 0) -> list[Row]:
     ]
 
 
-def pairs_of_all_lengths(wordings: Sequence[str]) -> list[Row]:
-    """The same, each with both answers short, both long, and either the longer one."""
+def pairs_of_unequal_length(wordings: Sequence[str]) -> list[Row]:
+    """The same, each twice: with the better answer the longer one, and with the worse."""
     return [
         {
             "prompt": wording.format(x=house),
             "chosen": answer(name, long=long),
-            "rejected": answer(name, curt=True, long=other_long),
+            "rejected": answer(name, curt=True, long=not long),
         }
         for wording in wordings
         for house, name in NEIGHBOURS.items()
         for long in (False, True)
-        for other_long in (False, True)
     ]
 
 
