@@ -142,9 +142,7 @@ class Server:
             for top in one.tops[0] if one.tops else ():
                 if (at := _place(top, places)) is not None and top.logprob > _LEAST:
                     values[row, at] = top.logprob
-            first = one.written[0] if one.written else Likely(one.text, math.nan)
-            at = _place(first, places)
-            chosen[row] = -1 if at is None else at
+            chosen[row] = self._chosen(one, places)
         return Heard(values, chosen, _tells(values), written)
 
     @cached_property
@@ -202,6 +200,16 @@ class Server:
         own = context[1:] if adds_first and context and context[0] == first else context
         text: str = self._tokenizer.decode(list(own), clean_up_tokenization_spaces=False)
         return text
+
+    def _chosen(self, one: Written, places: dict[int | str, int]) -> int:
+        """Where the first token of an answer stands, -1 of any other; of one that ends at once, the end's place: servers leave
+        it out of the text."""
+        first = one.written[0] if one.written else Likely(one.text, math.nan)
+        end = self._tokenizer.eos_token_id
+        if not first.text and first.id is None and not one.text and one.finish_reason == "stop" and end is not None:
+            return places.get(end, -1)
+        at = _place(first, places)
+        return -1 if at is None else at
 
     def _places(self, ids: IntArray) -> dict[int | str, int]:
         """Where a token stands among these, by its id and by its text; by none that two of them share."""
