@@ -209,10 +209,13 @@ class Server:
         if not first.text and first.id is None and not one.text and one.finish_reason == "stop" and end is not None:
             return places.get(end, -1)
         at = _place(first, places)
+        if at is None and first.id is None:  # it may be named in a form that is not known here
+            at = _place(Likely(one.text, math.nan), places)
         return -1 if at is None else at
 
     def _places(self, ids: IntArray) -> dict[int | str, int]:
-        """Where a token stands among these, by its id and by its text; by none that two of them share."""
+        """Where a token stands among these, by its id, its text, and the other names that servers give it: its piece of the
+        vocabulary, and `token_id:N` (vLLM --return-tokens-as-token-ids); by none that two of them share."""
         tokens = [int(token) for token in ids]
         pieces = self._tokenizer.convert_ids_to_tokens(tokens)
         texts = [self._tokenizer.decode([token]) for token in tokens]
@@ -221,11 +224,16 @@ class Server:
             f" {piece[1:]}" if piece.startswith(_SPACE) else text for piece, text in zip(pieces, texts, strict=True)
         ]
         found: dict[int | str, int] = {token: at for at, token in enumerate(tokens)}
+        found |= {f"token_id:{token}": at for at, token in enumerate(tokens)}
+        shared: set[str] = set()
         for named in (texts, spaced):
             shared = {text for text in named if named.count(text) > 1 or not text or "\ufffd" in text}
             for at, text in enumerate(named):
                 if text not in shared:
                     found.setdefault(text, at)
+        for at, piece in enumerate(pieces):
+            if piece not in shared:
+                found.setdefault(piece, at)
         return found
 
 

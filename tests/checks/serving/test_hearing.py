@@ -53,3 +53,23 @@ def test_no_place_is_asked_for_a_token_that_no_text_shows(tokenizer: Any) -> Non
         return torch.nn.functional.one_hot(torch.tensor(tokens), len(tokenizer)).float()
 
     assert _by_margin(preferring(one, end, one), preferring(other, one, end), lambda at: shown(tokenizer, at)) == [0]
+
+
+@pytest.mark.parametrize("form", ["text", "token_id:N", "piece"])
+def test_a_token_is_known_by_each_name_that_servers_give_it(tokenizer: Any, form: str) -> None:
+    tokens = [of_text(tokenizer, text) for text in (" the", "the", "a")]
+    names = {
+        "text": [tokenizer.decode([token]) for token in tokens],
+        "token_id:N": [f"token_id:{token}" for token in tokens],
+        "piece": tokenizer.convert_ids_to_tokens(tokens),
+    }[form]
+    said = [answer(tokenizer.decode(tokens[:1]), *(Likely(name, -1.0 - at) for at, name in enumerate(names)))]
+    heard = hear(tokenizer, tokens, *said)
+    assert heard.values.tolist() == [[-1.0, -2.0, -3.0]]
+    assert heard.chosen.tolist() == [0]
+
+
+def test_a_token_of_an_unknown_name_is_known_by_the_answers_text(tokenizer: Any) -> None:
+    tokens = [of_text(tokenizer, text) for text in (" the", "a")]
+    named, elsewhere = Likely("<17>", -0.5), Likely("<17>", -0.5, id=10**6)
+    assert hear(tokenizer, tokens, answer("a", named), answer("a", elsewhere)).chosen.tolist() == [1, -1]
