@@ -15,6 +15,8 @@ _STEP = 0.02
 _STRAY = 0.02
 """Share of written tokens that are allowed to come from nowhere on the line, such as of an unlike tokenisation."""
 _LEAST_NOISE = 0.01
+_GONE = 10.0
+"""Nats by which a server is off that tells of none of the tokens of which it told before: none of these is likely any more."""
 
 
 def strength(line: Line, heard: Heard, confidence: float = 0.95) -> Interval:
@@ -106,8 +108,11 @@ def drift(line: Line, heard: Heard, at: float, confidence: float = 0.95) -> Inte
 
 
 def change(line: Line, heard: Heard, before: Heard, confidence: float = 0.95) -> Interval:
-    """How far they are from those before, alike."""
-    return _root(_squares(line, heard.values, before.values), line, confidence)
+    """How far they are from those before, alike; where it told of some of the line's tokens and tells of none of these, far."""
+    squares = _squares(line, heard.values, before.values)
+    told = np.isfinite(before.values)
+    gone = told.any(axis=1) & ~(told & np.isfinite(heard.values)).any(axis=1)
+    return _root(np.where(gone, _GONE**2, squares), line, confidence)
 
 
 def _squares(line: Line, one: FloatArray, other: FloatArray) -> FloatArray:
