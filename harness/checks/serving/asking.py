@@ -93,15 +93,17 @@ class Server:
         context = self._tokenizer("The quick brown fox jumps over")["input_ids"]
         if (found := self._accepted(context, retry=_TRYING)) is not None:
             return Way("tokens", found[1], counts=found[0].prompt_tokens == len(context))
+        counts = True
         for adds in (False, True):
             found = self._accepted(Prompt(text=self._text(context, adds_first=adds)), retry=_TRYING)
             if found is not None and found[0].prompt_tokens == len(context):
                 return Way("text", found[1], adds_first=adds)
+            counts = counts and found is None  # it counts neither reading as its tokens are counted here
         found = self.chat(Prompt.chat("Which day comes after Monday?"))
         if found is None:
             assert self._refusal is not None
             raise self._refusal
-        return Way("chat", found[1])
+        return Way("chat", found[1], counts=counts)
 
     def understands(self, probe: Probe) -> bool:
         """Whether it can be asked at this place."""

@@ -246,3 +246,19 @@ def test_a_conversation_that_is_refused_is_a_fault_of_the_template(
 def test_tools_may_be_refused_and_those_of_a_task_may_not() -> None:
     assert _fault(Put("a question with a tool", 9, refused=True), 0.1) == ""
     assert "refuses an item of pets" in _fault(Put("an item of pets", 9, refused=True), 0.1)
+
+
+@pytest.mark.parametrize("told", [0, 3])
+def test_a_server_that_counts_prompts_otherwise_is_not_held_to_its_count(
+    session: Session, shop: Any, told: int
+) -> None:
+    """As a proxy that leaves out cached tokens, or adds its own."""
+    tiny = shop(tells=False, takes_tokens=False)
+
+    def answer(path: str, body: Any) -> Any:
+        if isinstance(said := tiny(path, body), dict):
+            said["usage"]["prompt_tokens"] *= bool(told)
+            said["usage"]["prompt_tokens"] += told
+        return said
+
+    assert outcomes(session, answer, "template") == {"template": "inconclusive"}
