@@ -10,8 +10,10 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.checks.serving.line import Line, Probe
+from harness.checks.serving.probes import is_text, shown
 from harness.config.spec import ServedModel
 from harness.engines.requests import Prompt
 from harness.engines.server import Likely, RetryPolicy, Written, ask_all, ask_written, rendered_there
@@ -60,12 +62,14 @@ class Heard:
         values: log-probabilities of shape (probes, tokens of the line); NaN where it did not tell.
         chosen: place among those tokens of the one that it wrote; -1 of any other.
         tells: whether it gave log-probabilities that tell anything.
+        shown: which tokens an answer's text can show, shape as of values; all, where left out.
     """
 
     values: FloatArray
     chosen: IntArray
     tells: bool
     written: Sequence[Written]
+    shown: NDArray[np.bool_] | None = None
 
 
 class Server:
@@ -145,7 +149,9 @@ class Server:
                 if (at := _place(top, places)) is not None and top.logprob > _LEAST:
                     values[row, at] = top.logprob
             chosen[row] = self._chosen(one, places)
-        return Heard(values, chosen, _tells(values), written)
+        end = self._tokenizer.eos_token_id
+        seen = [[token == end or is_text(shown(self._tokenizer, int(token))) for token in ids] for ids in line.tokens]
+        return Heard(values, chosen, _tells(values), written, np.array(seen, dtype=bool).reshape(values.shape))
 
     @cached_property
     def _client(self) -> OpenAI:

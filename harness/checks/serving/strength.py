@@ -84,7 +84,7 @@ def _log_likelihood(said: FloatArray, heard: Heard, noise: float) -> float:
 
 def nearer_the_candidate(line: Line, heard: Heard, confidence: float = 0.95, *, other: int = CANDIDATE) -> Interval:
     """Share of the probes at which the server is nearer one end of the line than the other: by its log-probabilities, else by
-    the token it wrote, which is that end's.
+    the token it wrote, which is that end's, where a text can show both.
 
     Args:
         other: the end, `CANDIDATE` or `BASE`.
@@ -98,6 +98,9 @@ def nearer_the_candidate(line: Line, heard: Heard, confidence: float = 0.95, *, 
     else:
         own, theirs = line.said[other].argmax(axis=1), line.said[far].argmax(axis=1)
         apart = own != theirs
+        if heard.shown is not None:  # what no text shows cannot be told from what it wrote
+            rows = np.arange(len(own))
+            apart &= heard.shown[rows, own] & heard.shown[rows, theirs]
         near = (heard.chosen == own)[apart]
     return clopper_pearson(int(near.sum()), len(near), confidence=confidence)
 

@@ -106,3 +106,17 @@ def test_a_server_that_tells_of_other_tokens_or_of_none_has_changed() -> None:
     for after in (silent, others):
         assert change(made, after, before).low > 4
     assert change(made, before, silent).value == 0  # what it told of nothing before cannot be held against
+
+
+def test_by_written_tokens_only_places_count_at_which_a_text_shows_both() -> None:
+    made, base, added = line()
+    said = heard(base, added, 1.0, 1, tells=False)
+    own, theirs = made.said[CANDIDATE].argmax(axis=1), made.said[BASE].argmax(axis=1)
+    apart = np.flatnonzero(own != theirs)
+    hidden = apart[::2]
+    shown = np.ones(made.tokens.shape, dtype=bool)
+    shown[hidden, own[hidden]] = False
+    chosen = said.chosen.copy()
+    chosen[hidden] = -1  # nobody knows which it was
+    found = nearer_the_candidate(made, replace(said, chosen=chosen, shown=shown))
+    assert (found.value, found.n) == (1.0, len(apart) - len(hidden))
