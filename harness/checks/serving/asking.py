@@ -17,7 +17,7 @@ from harness.checks.serving.probes import is_text, shown
 from harness.config.spec import ServedModel
 from harness.engines.requests import Prompt
 from harness.engines.server import Likely, RetryPolicy, Written, ask_all, ask_written, rendered_there
-from harness.engines.server.client import open_client
+from harness.engines.server.client import MalformedAnswerError, open_client
 from harness.engines.server.retry import call_with_retries
 from harness.errors import EngineError
 from harness.stats.arrays import FloatArray, IntArray
@@ -86,6 +86,7 @@ class Server:
         self._tokenizer = tokenizer
         self._retry = retry or RetryPolicy()
         self._refusal: EngineError | None = None
+        self._unreadable: set[tuple[bool, int]] = set()
 
     @cached_property
     def way(self) -> Way:
@@ -177,12 +178,16 @@ class Server:
         stop: Sequence[str] = (),
         retry: RetryPolicy | None = None,
     ) -> tuple[Written, int] | None:
-        """Its answer, and how many of the likeliest it tells: as many as it takes a request for; None where it takes none.
+        """Its answer, and how many of the likeliest it tells: as many as it takes a request for and tells in a form that can be
+        read; None where it takes none.
 
         Args:
             retry: where it is found out whether it takes it at all; a server that fails at it then refuses it.
         """
+        chat = isinstance(asked, Prompt) and asked.text is None
         for likeliest in _LIKELIEST:
+            if (chat, likeliest) in self._unreadable:
+                continue
             call = partial(
                 ask_written,
                 self._client,
@@ -196,7 +201,10 @@ class Server:
                 written = call_with_retries(call, retry or self._retry, served=self.served, stopped=Event())
             except EngineError as exc:
                 status = getattr(exc.__cause__, "status_code", 0)
-                if status not in _REFUSED and not (retry and status >= 500):
+                unreadable = bool(likeliest) and isinstance(exc.__cause__, MalformedAnswerError)
+                if unreadable:
+                    self._unreadable.add((chat, likeliest))
+                elif status not in _REFUSED and not (retry and status >= 500):
                     raise
                 self._refusal = exc
                 continue

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from faulty_server import FaultyServer, chat_answer, text_answer
 
-from harness.checks.serving.asking import Heard, Server
+from harness.checks.serving.asking import Heard, Server, Way
 from harness.checks.serving.line import STRENGTHS, Line, Probe
 from harness.checks.serving.probes import _by_margin, shown
 from harness.config.spec import ServedModel
-from harness.engines.server import Likely, Written
+from harness.engines.requests import Prompt
+from harness.engines.server import Likely, RetryPolicy, Written
+from harness.errors import EngineError
 from harness.session import Session
 
 
@@ -73,3 +76,26 @@ def test_a_token_of_an_unknown_name_is_known_by_the_answers_text(tokenizer: Any)
     tokens = [of_text(tokenizer, text) for text in (" the", "a")]
     named, elsewhere = Likely("<17>", -0.5), Likely("<17>", -0.5, id=10**6)
     assert hear(tokenizer, tokens, answer("a", named), answer("a", elsewhere)).chosen.tolist() == [1, -1]
+
+
+def test_log_probabilities_that_cannot_be_read_are_done_without(tokenizer: Any) -> None:
+    def answers(path: str, body: Any) -> Any:
+        said = {"logprobs": {"content": [{"odd": 1}]}} if body.get("logprobs") else {}
+        answer = chat_answer if path.endswith("/chat/completions") else text_answer
+        return answer("a", usage=(len(body.get("prompt", "")), 1), **said)
+
+    with FaultyServer(answers) as http:
+        retry = RetryPolicy(tries=2, first_wait_s=0.01)
+        server = Server(ServedModel("one", http.url), tokenizer, retry=retry)
+        assert server.way == Way("tokens", 0)
+        found = [server.chat(Prompt.chat("hi")) for _ in range(3)]
+        assert [one and (one[0].text, one[1]) for one in found] == [("a", 0)] * 3
+        asked = [seen.body.get("top_logprobs") for seen in http.seen if seen.path.endswith("/chat/completions")]
+        assert asked == [20, 20, 5, 5, None, None, None]
+
+
+def test_an_answer_that_is_none_at_all_is_told(tokenizer: Any) -> None:
+    with FaultyServer(lambda path, body: {"choices": []}) as http:
+        server = Server(ServedModel("one", http.url), tokenizer, retry=RetryPolicy(tries=1))
+        with pytest.raises(EngineError, match="malformed"):
+            _ = server.way
