@@ -10,12 +10,14 @@ from threading import Event
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.checks.serving.line import Line, Probe
+from harness.checks.serving.probes import is_text, shown
 from harness.config.spec import ServedModel
 from harness.engines.requests import Prompt
 from harness.engines.server import Likely, RetryPolicy, Written, ask_all, ask_written, rendered_there
-from harness.engines.server.client import open_client
+from harness.engines.server.client import MalformedAnswerError, open_client
 from harness.engines.server.retry import call_with_retries
 from harness.errors import EngineError
 from harness.stats.arrays import FloatArray, IntArray
@@ -60,12 +62,14 @@ class Heard:
         values: log-probabilities of shape (probes, tokens of the line); NaN where it did not tell.
         chosen: place among those tokens of the one that it wrote; -1 of any other.
         tells: whether it gave log-probabilities that tell anything.
+        shown: which tokens an answer's text can show, shape as of values; all, where left out.
     """
 
     values: FloatArray
     chosen: IntArray
     tells: bool
     written: Sequence[Written]
+    shown: NDArray[np.bool_] | None = None
 
 
 class Server:
@@ -82,6 +86,7 @@ class Server:
         self._tokenizer = tokenizer
         self._retry = retry or RetryPolicy()
         self._refusal: EngineError | None = None
+        self._unreadable: set[tuple[bool, int]] = set()
 
     @cached_property
     def way(self) -> Way:
@@ -93,15 +98,17 @@ class Server:
         context = self._tokenizer("The quick brown fox jumps over")["input_ids"]
         if (found := self._accepted(context, retry=_TRYING)) is not None:
             return Way("tokens", found[1], counts=found[0].prompt_tokens == len(context))
+        counts = True
         for adds in (False, True):
             found = self._accepted(Prompt(text=self._text(context, adds_first=adds)), retry=_TRYING)
             if found is not None and found[0].prompt_tokens == len(context):
                 return Way("text", found[1], adds_first=adds)
+            counts = counts and found is None  # it counts neither reading as its tokens are counted here
         found = self.chat(Prompt.chat("Which day comes after Monday?"))
         if found is None:
             assert self._refusal is not None
             raise self._refusal
-        return Way("chat", found[1])
+        return Way("chat", found[1], counts=counts)
 
     def understands(self, probe: Probe) -> bool:
         """Whether it can be asked at this place."""
@@ -142,10 +149,10 @@ class Server:
             for top in one.tops[0] if one.tops else ():
                 if (at := _place(top, places)) is not None and top.logprob > _LEAST:
                     values[row, at] = top.logprob
-            first = one.written[0] if one.written else Likely(one.text, math.nan)
-            at = _place(first, places)
-            chosen[row] = -1 if at is None else at
-        return Heard(values, chosen, _tells(values), written)
+            chosen[row] = self._chosen(one, places)
+        end = self._tokenizer.eos_token_id
+        seen = [[token == end or is_text(shown(self._tokenizer, int(token))) for token in ids] for ids in line.tokens]
+        return Heard(values, chosen, _tells(values), written, np.array(seen, dtype=bool).reshape(values.shape))
 
     @cached_property
     def _client(self) -> OpenAI:
@@ -171,12 +178,16 @@ class Server:
         stop: Sequence[str] = (),
         retry: RetryPolicy | None = None,
     ) -> tuple[Written, int] | None:
-        """Its answer, and how many of the likeliest it tells: as many as it takes a request for; None where it takes none.
+        """Its answer, and how many of the likeliest it tells: as many as it takes a request for and tells in a form that can be
+        read; None where it takes none.
 
         Args:
             retry: where it is found out whether it takes it at all; a server that fails at it then refuses it.
         """
+        chat = isinstance(asked, Prompt) and asked.text is None
         for likeliest in _LIKELIEST:
+            if (chat, likeliest) in self._unreadable:
+                continue
             call = partial(
                 ask_written,
                 self._client,
@@ -190,7 +201,10 @@ class Server:
                 written = call_with_retries(call, retry or self._retry, served=self.served, stopped=Event())
             except EngineError as exc:
                 status = getattr(exc.__cause__, "status_code", 0)
-                if status not in _REFUSED and not (retry and status >= 500):
+                unreadable = bool(likeliest) and isinstance(exc.__cause__, MalformedAnswerError)
+                if unreadable:
+                    self._unreadable.add((chat, likeliest))
+                elif status not in _REFUSED and not (retry and status >= 500):
                     raise
                 self._refusal = exc
                 continue
@@ -203,8 +217,21 @@ class Server:
         text: str = self._tokenizer.decode(list(own), clean_up_tokenization_spaces=False)
         return text
 
+    def _chosen(self, one: Written, places: dict[int | str, int]) -> int:
+        """Where the first token of an answer stands, -1 of any other; of one that ends at once, the end's place: servers leave
+        it out of the text."""
+        first = one.written[0] if one.written else Likely(one.text, math.nan)
+        end = self._tokenizer.eos_token_id
+        if not first.text and first.id is None and not one.text and one.finish_reason == "stop" and end is not None:
+            return places.get(end, -1)
+        at = _place(first, places)
+        if at is None and first.id is None:  # it may be named in a form that is not known here
+            at = _place(Likely(one.text, math.nan), places)
+        return -1 if at is None else at
+
     def _places(self, ids: IntArray) -> dict[int | str, int]:
-        """Where a token stands among these, by its id and by its text; by none that two of them share."""
+        """Where a token stands among these, by its id, its text, and the other names that servers give it: its piece of the
+        vocabulary, and `token_id:N` (vLLM --return-tokens-as-token-ids); by none that two of them share."""
         tokens = [int(token) for token in ids]
         pieces = self._tokenizer.convert_ids_to_tokens(tokens)
         texts = [self._tokenizer.decode([token]) for token in tokens]
@@ -213,11 +240,16 @@ class Server:
             f" {piece[1:]}" if piece.startswith(_SPACE) else text for piece, text in zip(pieces, texts, strict=True)
         ]
         found: dict[int | str, int] = {token: at for at, token in enumerate(tokens)}
+        found |= {f"token_id:{token}": at for at, token in enumerate(tokens)}
+        shared: set[str] = set()
         for named in (texts, spaced):
             shared = {text for text in named if named.count(text) > 1 or not text or "\ufffd" in text}
             for at, text in enumerate(named):
                 if text not in shared:
                     found.setdefault(text, at)
+        for at, piece in enumerate(pieces):
+            if piece not in shared:
+                found.setdefault(piece, at)
         return found
 
 

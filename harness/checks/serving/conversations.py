@@ -24,6 +24,8 @@ from harness.tasks.filler import filler
 
 _OF_TASKS = 8
 _LONG, _LONG_TOKENS, _TIMES_LONGER = "a long conversation", 512, 3.0
+_MAY_BE_REFUSED = frozenset(what for what, prompt in CONVERSATIONS.items() if prompt.tools)
+"""Servers take tools where they are started so; those of a task have to be taken."""
 _LEAST_MOVED = 0.05  # nats: below it two renderings of a prompt are one
 _TIMES = 8.0
 
@@ -38,14 +40,16 @@ class Put:
         moved: root mean square difference (nats) of the next token's log-probabilities from those after the measured tokens, or
             infinity where the token written is another, and clearly; None where that was not asked.
         off: the same from what the candidate expects here; None where the server gives none.
+        refused: it takes no such conversation.
     """
 
     what: str
     asked: int
-    counted: int | None
-    rendered_alike: bool | None
-    moved: float | None
-    off: float | None
+    counted: int | None = None
+    rendered_alike: bool | None = None
+    moved: float | None = None
+    off: float | None = None
+    refused: bool = False
 
 
 def template(parity: Parity) -> Gateable:
@@ -56,7 +60,7 @@ def template(parity: Parity) -> Gateable:
     which is held against that after the measured tokens.
     """
     found = list(_puts(parity))
-    if not found:
+    if all(one.refused for one in found):
         return Untold(
             "template",
             f"{parity.place} answers no conversation",
@@ -64,17 +68,18 @@ def template(parity: Parity) -> Gateable:
         )
     limit = max(_TIMES * parity.line.noise if parity.line.probes else 0.0, _LEAST_MOVED)
     told = [one for one in found if (one.counted, one.rendered_alike, one.moved) != (None, None, None)]
-    if not told:
+    fault = next(filter(None, (_fault(one, limit) for one in found)), "") or _cut(told, limit)
+    if not told and not fault:
         return Untold(
             "template",
             f"{parity.place} counts prompts otherwise and tells nothing else of them",
             "use a server that takes tokens, or one that gives log-probabilities",
         )
-    fault = next(filter(None, (_fault(one, limit) for one in told)), "") or _cut(told, limit)
+    refused = "".join(f"; {one.what} is refused" for one in found if one.refused)
     return Check(
         "template",
         holds=not fault,
-        reason=fault or f"{len(told)} conversations are put as they were measured, by " + _means(told),
+        reason=fault or f"{len(told)} conversations are put as they were measured, by {_means(told)}{refused}",
         remedy="serve it with the chat template that was measured (vLLM --chat-template, llama.cpp --chat-template-file), with "
         "the same template arguments, system prompt and tools, with BOS added once (by the template or the tokenizer), and with "
         "a context that holds the longest prompt, so that none is cut",
@@ -83,6 +88,8 @@ def template(parity: Parity) -> Gateable:
 
 
 def _fault(put: Put, limit: float) -> str:
+    if put.refused and put.what not in _MAY_BE_REFUSED:
+        return f"the server refuses {put.what}, which the candidate's template takes"
     if put.rendered_alike is False:
         return f"the server renders {put.what} otherwise than it was measured"
     if put.counted is not None and put.counted != put.asked:
@@ -117,6 +124,7 @@ def _puts(parity: Parity) -> Iterator[Put]:
         ids = prompt_tokens(tokenizer, prompt)
         answered = server.chat(prompt)
         if answered is None:
+            yield Put(what, len(ids), refused=True)
             continue
         written, _ = answered
         rendered = server.rendered(prompt)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.checks.release.reading import Passage
 from harness.checks.serving.finding import Finding, Untold, between
 from harness.checks.serving.line import CLEAR, Probe
 from harness.checks.serving.parity import Parity
-from harness.checks.serving.probes import is_text, places
+from harness.checks.serving.probes import is_text, places, shown
 from harness.engines.processing import processors_of
 from harness.engines.server import Written
 from harness.gates import Gateable
@@ -81,13 +82,13 @@ def _repeats(parity: Parity) -> Iterator[bool]:
     if parity.server.way.form == "chat":
         return
     _, candidate = parity.texts.expected
-    decode = parity.texts.candidate.loaded.tokenizer.decode
+    text_of = partial(shown, parity.texts.candidate.loaded.tokenizer)
     top = candidate.topk(2, dim=-1)
     margins = (top.values[:, 0] - top.values[:, 1]).tolist()
     again = [
         (margin, place)
         for margin, token, place in zip(margins, top.indices[:, 0].tolist(), places(parity.texts), strict=True)
-        if CLEAR <= margin <= _MOST_MARGIN and token in place.context and is_text(decode([token]))
+        if CLEAR <= margin <= _MOST_MARGIN and token in place.context and is_text(text_of(token))
     ]
     asked = [place for _, place in sorted(again, key=lambda one: one[0]) if parity.server.understands(place)][:_REPEATS]
     if not asked:
@@ -96,7 +97,7 @@ def _repeats(parity: Parity) -> Iterator[bool]:
     said, heard = line.at(parity.strength.value), parity.server.hear(line)
     for row, place in enumerate(asked):
         processed, chosen = _by_the_rules(parity, place, line.tokens[row], said[row]), heard.chosen[row]
-        same = heard.written[row].text.strip() == decode([int(line.tokens[row][processed.argmax()])]).strip()
+        same = heard.written[row].text.strip() == text_of(int(line.tokens[row][processed.argmax()])).strip()
         yield bool(not same and (chosen < 0 or processed.max() - processed[chosen] >= CLEAR))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from harness.checks.serving.line import Lines, Probe
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedTokenizerBase
 
     from harness.stats.arrays import FloatArray, IntArray
 
@@ -48,7 +50,7 @@ def ranked(texts: Passages, lines: Lines, *, by_text: bool) -> list[Probe]:
     if not by_text:
         spread = ((base.exp() + candidate.exp()) / 2 * (candidate - base).nan_to_num() ** 2).sum(dim=-1).numpy()
         return [found[index] for index in np.argsort(-spread, kind="stable")]
-    decode = texts.candidate.loaded.tokenizer.decode
+    decode = partial(shown, texts.candidate.loaded.tokenizer)
     turned = _by_margin(candidate, base, decode)
     edges = [
         index
@@ -65,7 +67,7 @@ def _along(texts: Passages, lines: Lines, strength: float) -> torch.Tensor:
     return torch.cat([lines.read(passage, strength) for passage in texts.all])
 
 
-def _by_margin(one: torch.Tensor, other: torch.Tensor, decode: Callable[[list[int]], str]) -> list[int]:
+def _by_margin(one: torch.Tensor, other: torch.Tensor, decode: Callable[[int], str]) -> list[int]:
     """Places in which two go on with other words, the clearest first: where either is least near a tie."""
     picked, instead = one.argmax(dim=-1, keepdim=True), other.argmax(dim=-1, keepdim=True)
     own = (one.gather(-1, picked) - one.gather(-1, instead)).squeeze(-1)
@@ -73,12 +75,18 @@ def _by_margin(one: torch.Tensor, other: torch.Tensor, decode: Callable[[list[in
     clear: FloatArray = own.minimum(theirs).numpy().astype(np.float64)
     pairs: IntArray = np.stack([picked.squeeze(-1).numpy(), instead.squeeze(-1).numpy()], axis=1)
     order = [int(index) for index in np.argsort(-clear, kind="stable") if clear[index] > 0]
-    return [index for index in order if _tells(*(decode([int(token)]) for token in pairs[index]))]
+    return [index for index in order if _tells(*(decode(int(token)) for token in pairs[index]))]
 
 
 def _tells(one: str, other: str) -> bool:
     """Whether two tokens can be told apart where they are read as text."""
     return one.strip() != other.strip() and is_text(one) and is_text(other)
+
+
+def shown(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
+    """What a server's text shows of a token: nothing of a special one, such as the end of an answer."""
+    text: str = tokenizer.decode([token], skip_special_tokens=True)
+    return text
 
 
 def is_text(token: str) -> bool:

@@ -15,6 +15,8 @@ _STEP = 0.02
 _STRAY = 0.02
 """Share of written tokens that are allowed to come from nowhere on the line, such as of an unlike tokenisation."""
 _LEAST_NOISE = 0.01
+_GONE = 10.0
+"""Nats by which a server is off that tells of none of the tokens of which it told before: none of these is likely any more."""
 
 
 def strength(line: Line, heard: Heard, confidence: float = 0.95) -> Interval:
@@ -82,7 +84,7 @@ def _log_likelihood(said: FloatArray, heard: Heard, noise: float) -> float:
 
 def nearer_the_candidate(line: Line, heard: Heard, confidence: float = 0.95, *, other: int = CANDIDATE) -> Interval:
     """Share of the probes at which the server is nearer one end of the line than the other: by its log-probabilities, else by
-    the token it wrote, which is that end's.
+    the token it wrote, which is that end's, where a text can show both.
 
     Args:
         other: the end, `CANDIDATE` or `BASE`.
@@ -96,6 +98,9 @@ def nearer_the_candidate(line: Line, heard: Heard, confidence: float = 0.95, *, 
     else:
         own, theirs = line.said[other].argmax(axis=1), line.said[far].argmax(axis=1)
         apart = own != theirs
+        if heard.shown is not None:  # what no text shows cannot be told from what it wrote
+            rows = np.arange(len(own))
+            apart &= heard.shown[rows, own] & heard.shown[rows, theirs]
         near = (heard.chosen == own)[apart]
     return clopper_pearson(int(near.sum()), len(near), confidence=confidence)
 
@@ -106,8 +111,11 @@ def drift(line: Line, heard: Heard, at: float, confidence: float = 0.95) -> Inte
 
 
 def change(line: Line, heard: Heard, before: Heard, confidence: float = 0.95) -> Interval:
-    """How far they are from those before, alike."""
-    return _root(_squares(line, heard.values, before.values), line, confidence)
+    """How far they are from those before, alike; where it told of some of the line's tokens and tells of none of these, far."""
+    squares = _squares(line, heard.values, before.values)
+    told = np.isfinite(before.values)
+    gone = told.any(axis=1) & ~(told & np.isfinite(heard.values)).any(axis=1)
+    return _root(np.where(gone, _GONE**2, squares), line, confidence)
 
 
 def _squares(line: Line, one: FloatArray, other: FloatArray) -> FloatArray:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty_server import Status
 from served_tiny import BASE, CANDIDATE, FaultyServer, TinyServer, in_bfloat16, in_fp8, load
 from tiny import CHATML
 
 from harness.checks import serving
 from harness.checks.release import Passages
 from harness.checks.release.reading import Passage
+from harness.checks.serving.conversations import Put, _fault
 from harness.checks.serving.line import Line, Lines, Probe
 from harness.checks.serving.load import Load
 from harness.checks.serving.parity import rounding
@@ -73,7 +75,7 @@ KEPT: dict[tuple[int, float], KeptLines] = {}
 
 
 def verdicts(
-    session: Session, server: TinyServer, *names: str, stated: Serving | None = None
+    session: Session, server: Callable[[str, Any], Any], *names: str, stated: Serving | None = None
 ) -> dict[str, Verdict | None]:
     """What gates say of a server; None of those that are skipped."""
     with FaultyServer(server) as http:
@@ -205,8 +207,6 @@ def test_isolation_is_skipped_where_the_base_is_not_named(session: Session, shop
 
 
 def test_a_name_that_the_server_does_not_know_is_told_in_its_words(session: Session, shop: Any) -> None:
-    from faulty_server import Status
-
     from harness.errors import EngineError
 
     with FaultyServer(lambda path, body: Status(404)) as http:
@@ -221,3 +221,44 @@ def test_a_name_that_the_server_does_not_know_is_told_in_its_words(session: Sess
 def test_no_healthy_server_is_failed_whatever_its_batches_do(session: Session, shop: Any, seed: int) -> None:
     server = replace(shop(change=in_bfloat16), noise=0.01, seed=seed)
     assert "fail" not in outcomes(session, server, "effect", "strength", "template", "quantisation").values()
+
+
+@pytest.mark.parametrize(
+    ("refused", "outcome", "said"),
+    [
+        (lambda body: any(one["role"] == "system" for one in body["messages"]), "fail", "refuses a system prompt"),
+        (lambda body: len(body["messages"][0]["content"]) > 600, "fail", "refuses a long conversation"),
+        (lambda body: True, "inconclusive", "answers no conversation"),
+    ],
+)
+def test_a_conversation_that_is_refused_is_a_fault_of_the_template(
+    session: Session, shop: Any, refused: Any, outcome: str, said: str
+) -> None:
+    tiny = shop()
+
+    def answer(path: str, body: Any) -> Any:
+        return Status(400) if path.endswith("/chat/completions") and refused(body) else tiny(path, body)
+
+    verdict = verdicts(session, answer, "template")["template"]
+    assert verdict is not None and verdict.outcome == outcome and said in verdict.reason
+
+
+def test_tools_may_be_refused_and_those_of_a_task_may_not() -> None:
+    assert _fault(Put("a question with a tool", 9, refused=True), 0.1) == ""
+    assert "refuses an item of pets" in _fault(Put("an item of pets", 9, refused=True), 0.1)
+
+
+@pytest.mark.parametrize("told", [0, 3])
+def test_a_server_that_counts_prompts_otherwise_is_not_held_to_its_count(
+    session: Session, shop: Any, told: int
+) -> None:
+    """As a proxy that leaves out cached tokens, or adds its own."""
+    tiny = shop(tells=False, takes_tokens=False)
+
+    def answer(path: str, body: Any) -> Any:
+        if isinstance(said := tiny(path, body), dict):
+            said["usage"]["prompt_tokens"] *= bool(told)
+            said["usage"]["prompt_tokens"] += told
+        return said
+
+    assert outcomes(session, answer, "template") == {"template": "inconclusive"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,27 @@ def test_a_strength_between_or_beyond_those_that_were_computed_lies_on_the_line(
     assert np.array_equal(made.at(1.0), made.said[CANDIDATE])
     assert np.allclose(made.at(0.925), (made.said[CANDIDATE - 1] + made.said[CANDIDATE]) / 2)
     assert np.allclose(made.at(-0.3), 2 * made.said[BASE] - made.said[BASE + 1])
+
+
+def test_a_server_that_tells_of_other_tokens_or_of_none_has_changed() -> None:
+    made, base, added = line()
+    before = heard(base, added, 1.0, 3)
+    silent = replace(before, values=np.full_like(before.values, np.nan))
+    others = replace(before, values=np.where(np.isfinite(before.values), np.nan, -1.0))
+    for after in (silent, others):
+        assert change(made, after, before).low > 4
+    assert change(made, before, silent).value == 0  # what it told of nothing before cannot be held against
+
+
+def test_by_written_tokens_only_places_count_at_which_a_text_shows_both() -> None:
+    made, base, added = line()
+    said = heard(base, added, 1.0, 1, tells=False)
+    own, theirs = made.said[CANDIDATE].argmax(axis=1), made.said[BASE].argmax(axis=1)
+    apart = np.flatnonzero(own != theirs)
+    hidden = apart[::2]
+    shown = np.ones(made.tokens.shape, dtype=bool)
+    shown[hidden, own[hidden]] = False
+    chosen = said.chosen.copy()
+    chosen[hidden] = -1  # nobody knows which it was
+    found = nearer_the_candidate(made, replace(said, chosen=chosen, shown=shown))
+    assert (found.value, found.n) == (1.0, len(apart) - len(hidden))
