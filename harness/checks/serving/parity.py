@@ -120,6 +120,13 @@ class Parity:
         left = [probe for probe in self.ranked if probe.context not in asked]
         return self.lines.of(spread_out(left, _IN_TURN) or self.line.probes[:_IN_TURN])
 
+    @property
+    def base_can_be_asked(self) -> bool:
+        """Whether the base, where it is served, can be asked wherever the candidate is."""
+        base = self.base_server
+        probes = (*self.line.probes, *self.fresh.probes)
+        return base is not None and (base.way.form != "chat" or all(map(base.understands, probes)))
+
     @cached_property
     def in_turn(self) -> InTurn | None:
         """What is said where both are asked; None where the base is not served."""

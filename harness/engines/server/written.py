@@ -71,7 +71,7 @@ def ask_written(
 
 def rendered_there(client: OpenAI, name: str, prompt: Prompt) -> Sequence[int] | str | None:
     """What the server makes of a conversation: its tokens (vLLM, `/tokenize`), else its text (llama.cpp, `/apply-template`); None
-    where it has no endpoint that tells.
+    where it has no endpoint that tells, or tells what is no text.
 
     https://docs.vllm.ai/en/stable/serving/openai_compatible_server/#tokenizer-api,
     https://github.com/ggml-org/llama.cpp/tree/master/tools/server
@@ -84,7 +84,16 @@ def rendered_there(client: OpenAI, name: str, prompt: Prompt) -> Sequence[int] |
     if isinstance(tokens, list) and tokens and all(type(one) is int for one in tokens):
         return tokens
     text = _beside_the_api(client, "apply-template", asked).get("prompt")
-    return text if isinstance(text, str) else None
+    return text if isinstance(text, str) and _can_be_encoded(text) else None
+
+
+def _can_be_encoded(text: str) -> bool:
+    """Whether it is text: JSON may hold half a character (a lone surrogate), which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _beside_the_api(client: OpenAI, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -125,10 +134,13 @@ def _logprobs(said: Any) -> tuple[list[Likely], list[list[Likely]]]:
         if isinstance(said, dict) and said.get("top_logprobs"):
             own = zip(said["tokens"], said["token_logprobs"], strict=True)
             written = [Likely(str(text), as_logprob(value)) for text, value in own]
-            return written, [
+            tops = [
                 [Likely(str(text), as_logprob(value)) for text, value in row.items()] for row in said["top_logprobs"]
             ]
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            if len(tops) != len(written):
+                raise ValueError(f"of {len(tops)} places, and {len(written)} tokens")
+            return written, tops
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as exc:
         raise MalformedAnswerError(f"log-probabilities that cannot be read: {exc!r}") from None
     return [], []
 
