@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from harness.checks.release import Passages
 from harness.checks.serving.asking import Heard, Server
@@ -29,6 +29,8 @@ class _Measured(Protocol):
     def dtype(self) -> str: ...
     @property
     def quantization(self) -> str: ...
+    @property
+    def template_args(self) -> Mapping[str, Any]: ...
 
 
 def rounding(serving: Serving, measured: _Measured) -> float:
@@ -77,7 +79,8 @@ class Parity:
     ) -> None:
         self.texts = texts
         self.serving = serving
-        make = partial(Server, tokenizer=texts.candidate.loaded.tokenizer, retry=retry)
+        tokenizer = texts.candidate.loaded.tokenizer
+        make = partial(Server, tokenizer=tokenizer, retry=retry, template_args=measured.template_args)
         self.server = make(served)
         self.base_server = None if base is None else make(base)
         self.lines = Lines(texts, rounding(serving, measured))

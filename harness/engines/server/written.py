@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from harness.engines.server.client import MalformedAnswerError, Reply, as_logpro
 
 if TYPE_CHECKING:
     from openai import OpenAI
+
+_TEMPLATE_ARGS = "chat_template_kwargs"
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ def ask_written(
     max_tokens: int = 1,
     stop: Sequence[str] = (),
     likeliest: int = 0,
+    template_args: Mapping[str, Any] | None = None,
 ) -> Written:
     """Ask once for a greedy answer to a conversation, a text, or a text in tokens.
 
     Args:
         likeliest: tokens in each place whose log-probabilities are asked for; 0 asks for none.
+        template_args: that the chat template is given beside a conversation; vLLM, SGLang and llama.cpp take them.
 
     Raises:
         MalformedAnswerError: it is no answer.
@@ -65,11 +69,15 @@ def ask_written(
     chat = isinstance(prompt, Prompt) and prompt.text is None
     if likeliest:
         settings |= {"logprobs": True, "top_logprobs": likeliest} if chat else {"logprobs": likeliest}
+    if chat and template_args:
+        settings["extra_body"] = {_TEMPLATE_ARGS: dict(template_args)}
     reply = complete(client, name, prompt, **settings)
     return _read(reply, chat=chat)
 
 
-def rendered_there(client: OpenAI, name: str, prompt: Prompt) -> Sequence[int] | str | None:
+def rendered_there(
+    client: OpenAI, name: str, prompt: Prompt, *, template_args: Mapping[str, Any] | None = None
+) -> Sequence[int] | str | None:
     """What the server makes of a conversation: its tokens (vLLM, `/tokenize`), else its text (llama.cpp, `/apply-template`); None
     where it has no endpoint that tells, or tells what is no text.
 
@@ -79,6 +87,8 @@ def rendered_there(client: OpenAI, name: str, prompt: Prompt) -> Sequence[int] |
     asked: dict[str, Any] = {"model": name, "messages": prompt.as_messages(), "add_generation_prompt": True}
     if (tools := prompt.as_tools()) is not None:
         asked["tools"] = tools
+    if template_args:
+        asked[_TEMPLATE_ARGS] = dict(template_args)
     found = _beside_the_api(client, "tokenize", asked)
     tokens = found.get("tokens") if found.get("count") else None
     if isinstance(tokens, list) and tokens and all(type(one) is int for one in tokens):

@@ -87,3 +87,15 @@ def test_a_conversation_is_rendered_by_the_endpoint_that_there_is() -> None:
         with FaultyServer(answer) as server:
             client = open_client(ServedModel("m", server.url), timeout_s=5)
             assert rendered_there(client, "m", Prompt.chat("hi")) == found
+
+
+def test_arguments_of_the_template_go_with_conversations_and_with_no_text() -> None:
+    args = {"enable_thinking": False}
+    with FaultyServer(lambda path, body: text_answer("a") if "prompt" in body else chat_answer("a")) as server:
+        client = open_client(ServedModel("m", server.url), timeout_s=5)
+        for prompt in (Prompt.chat("hi"), Prompt(text="hi"), [3, 4]):
+            ask_written(client, "m", prompt, template_args=args)
+        rendered_there(client, "m", Prompt.chat("hi"), template_args=args)
+        ask_written(client, "m", Prompt.chat("hi"), template_args={})
+    sent = [seen.body.get("chat_template_kwargs") for seen in server.seen]
+    assert sent == [args, None, None, args, args, None]
