@@ -13,6 +13,7 @@ from harness.stats.mean import independent_difference
 NO_LOGPROBS = "this server gives no log-probabilities, without which rounding cannot be told from what was asked"
 NO_BASE = "the base is not named where it is served: pass --served-base=openai:NAME@URL"
 _MORE = "name tasks of which base and candidate answer more items unlike (`tasks:`), or use a server that gives log-probabilities"
+_ALIKE = "name the base on a server that takes prompts as the candidate's does (/completions)"
 
 
 def effect(parity: Parity, least: float) -> Gateable:
@@ -112,6 +113,10 @@ def isolation(parity: Parity, least_strength: float, least_share: float) -> Gate
         return None
     if not parity.line.probes:
         return Untold("isolation", "base and candidate nowhere go on unlike in a way that this server can tell", _MORE)
+    if not parity.base_can_be_asked:
+        return Untold(
+            "isolation", f"{parity.base_server.served} takes conversations alone, and {parity.place} more", _ALIKE
+        )
     assert parity.in_turn is not None
     (base, candidate, after), fresh, line = parity.in_turn, parity.fresh, parity.line
     remedy = (

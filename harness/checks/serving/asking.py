@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from threading import Event
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,14 +77,21 @@ class Server:
 
     Args:
         tokenizer: the candidate's, by which tokens and texts are told.
+        template_args: that its chat template is given beside each conversation.
     """
 
     def __init__(
-        self, served: ServedModel, tokenizer: PreTrainedTokenizerBase, *, retry: RetryPolicy | None = None
+        self,
+        served: ServedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        retry: RetryPolicy | None = None,
+        template_args: Mapping[str, Any] | None = None,
     ) -> None:
         self.served = served
         self._tokenizer = tokenizer
         self._retry = retry or RetryPolicy()
+        self._template_args = template_args
         self._refusal: EngineError | None = None
         self._unreadable: set[tuple[bool, int]] = set()
 
@@ -126,7 +133,7 @@ class Server:
 
     def rendered(self, prompt: Prompt) -> Sequence[int] | str | None:
         """What it makes of a conversation, where it tells."""
-        return rendered_there(self._client, self.served.name, prompt)
+        return rendered_there(self._client, self.served.name, prompt, template_args=self._template_args)
 
     def ask(self, probes: Sequence[Probe], *, at_once: int = 1, longer: int = 0, tokens: int = 0) -> list[Written]:
         """Its answers of one token, in their order.
@@ -168,7 +175,14 @@ class Server:
         else:
             prompt = probe.context
         likeliest = self.way.likeliest
-        return partial(ask_written, name=self.served.name, prompt=prompt, max_tokens=max_tokens, likeliest=likeliest)
+        return partial(
+            ask_written,
+            name=self.served.name,
+            prompt=prompt,
+            max_tokens=max_tokens,
+            likeliest=likeliest,
+            template_args=self._template_args,
+        )
 
     def _accepted(
         self,
@@ -196,6 +210,7 @@ class Server:
                 max_tokens=max_tokens,
                 stop=stop,
                 likeliest=likeliest,
+                template_args=self._template_args,
             )
             try:
                 written = call_with_retries(call, retry or self._retry, served=self.served, stopped=Event())

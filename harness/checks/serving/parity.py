@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from harness.checks.release import Passages
 from harness.checks.serving.asking import Heard, Server
@@ -29,6 +29,8 @@ class _Measured(Protocol):
     def dtype(self) -> str: ...
     @property
     def quantization(self) -> str: ...
+    @property
+    def template_args(self) -> Mapping[str, Any]: ...
 
 
 def rounding(serving: Serving, measured: _Measured) -> float:
@@ -77,7 +79,8 @@ class Parity:
     ) -> None:
         self.texts = texts
         self.serving = serving
-        make = partial(Server, tokenizer=texts.candidate.loaded.tokenizer, retry=retry)
+        tokenizer = texts.candidate.loaded.tokenizer
+        make = partial(Server, tokenizer=tokenizer, retry=retry, template_args=measured.template_args)
         self.server = make(served)
         self.base_server = None if base is None else make(base)
         self.lines = Lines(texts, rounding(serving, measured))
@@ -119,6 +122,13 @@ class Parity:
         asked = {probe.context for probe in self.line.probes}
         left = [probe for probe in self.ranked if probe.context not in asked]
         return self.lines.of(spread_out(left, _IN_TURN) or self.line.probes[:_IN_TURN])
+
+    @property
+    def base_can_be_asked(self) -> bool:
+        """Whether the base, where it is served, can be asked wherever the candidate is."""
+        base = self.base_server
+        probes = (*self.line.probes, *self.fresh.probes)
+        return base is not None and (base.way.form != "chat" or all(map(base.understands, probes)))
 
     @cached_property
     def in_turn(self) -> InTurn | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from harness.engines.server.client import MalformedAnswerError, Reply, as_logpro
 
 if TYPE_CHECKING:
     from openai import OpenAI
+
+_TEMPLATE_ARGS = "chat_template_kwargs"
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ def ask_written(
     max_tokens: int = 1,
     stop: Sequence[str] = (),
     likeliest: int = 0,
+    template_args: Mapping[str, Any] | None = None,
 ) -> Written:
     """Ask once for a greedy answer to a conversation, a text, or a text in tokens.
 
     Args:
         likeliest: tokens in each place whose log-probabilities are asked for; 0 asks for none.
+        template_args: that the chat template is given beside a conversation; vLLM, SGLang and llama.cpp take them.
 
     Raises:
         MalformedAnswerError: it is no answer.
@@ -65,13 +69,17 @@ def ask_written(
     chat = isinstance(prompt, Prompt) and prompt.text is None
     if likeliest:
         settings |= {"logprobs": True, "top_logprobs": likeliest} if chat else {"logprobs": likeliest}
+    if chat and template_args:
+        settings["extra_body"] = {_TEMPLATE_ARGS: dict(template_args)}
     reply = complete(client, name, prompt, **settings)
     return _read(reply, chat=chat)
 
 
-def rendered_there(client: OpenAI, name: str, prompt: Prompt) -> Sequence[int] | str | None:
+def rendered_there(
+    client: OpenAI, name: str, prompt: Prompt, *, template_args: Mapping[str, Any] | None = None
+) -> Sequence[int] | str | None:
     """What the server makes of a conversation: its tokens (vLLM, `/tokenize`), else its text (llama.cpp, `/apply-template`); None
-    where it has no endpoint that tells.
+    where it has no endpoint that tells, or tells what is no text.
 
     https://docs.vllm.ai/en/stable/serving/openai_compatible_server/#tokenizer-api,
     https://github.com/ggml-org/llama.cpp/tree/master/tools/server
@@ -79,12 +87,23 @@ def rendered_there(client: OpenAI, name: str, prompt: Prompt) -> Sequence[int] |
     asked: dict[str, Any] = {"model": name, "messages": prompt.as_messages(), "add_generation_prompt": True}
     if (tools := prompt.as_tools()) is not None:
         asked["tools"] = tools
+    if template_args:
+        asked[_TEMPLATE_ARGS] = dict(template_args)
     found = _beside_the_api(client, "tokenize", asked)
     tokens = found.get("tokens") if found.get("count") else None
     if isinstance(tokens, list) and tokens and all(type(one) is int for one in tokens):
         return tokens
     text = _beside_the_api(client, "apply-template", asked).get("prompt")
-    return text if isinstance(text, str) else None
+    return text if isinstance(text, str) and _can_be_encoded(text) else None
+
+
+def _can_be_encoded(text: str) -> bool:
+    """Whether it is text: JSON may hold half a character (a lone surrogate), which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _beside_the_api(client: OpenAI, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -125,10 +144,13 @@ def _logprobs(said: Any) -> tuple[list[Likely], list[list[Likely]]]:
         if isinstance(said, dict) and said.get("top_logprobs"):
             own = zip(said["tokens"], said["token_logprobs"], strict=True)
             written = [Likely(str(text), as_logprob(value)) for text, value in own]
-            return written, [
+            tops = [
                 [Likely(str(text), as_logprob(value)) for text, value in row.items()] for row in said["top_logprobs"]
             ]
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+            if len(tops) != len(written):
+                raise ValueError(f"of {len(tops)} places, and {len(written)} tokens")
+            return written, tops
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as exc:
         raise MalformedAnswerError(f"log-probabilities that cannot be read: {exc!r}") from None
     return [], []
 

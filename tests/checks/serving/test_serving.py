@@ -262,3 +262,13 @@ def test_a_server_that_counts_prompts_otherwise_is_not_held_to_its_count(
         return said
 
     assert outcomes(session, answer, "template") == {"template": "inconclusive"}
+
+
+def test_a_base_that_takes_conversations_alone_cannot_be_asked_in_turn_with_tokens(session: Session, shop: Any) -> None:
+    with FaultyServer(shop()) as http, FaultyServer(shop(talks=False)) as other:
+        served, base = ServedModel(CANDIDATE, http.url), ServedModel(BASE, other.url)
+        parity = serving.Parity(served, base, session.texts, Serving(), session.models.load_options)
+        gate = serving.isolation(parity, 0.85, 0.75)
+    assert gate is not None
+    verdict = gate.decide()
+    assert verdict.outcome == "inconclusive" and "takes conversations alone" in verdict.reason

@@ -58,7 +58,13 @@ def test_a_server_that_drops_them_tells_its_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [{"content": [{"token": "a"}]}, {"top_logprobs": [3], "tokens": ["a"], "token_logprobs": [-1]}]
+    "broken",
+    [
+        {"content": [{"token": "a"}]},
+        {"top_logprobs": [3], "tokens": ["a"], "token_logprobs": [-1]},
+        {"top_logprobs": [{"a": -1}], "tokens": [], "token_logprobs": []},
+        {"top_logprobs": [{"a": -(10**400)}], "tokens": ["a"], "token_logprobs": [-1]},
+    ],
 )
 def test_log_probabilities_that_cannot_be_read_are_told(broken: dict[str, Any]) -> None:
     with pytest.raises(MalformedAnswerError, match="cannot be read"):
@@ -73,7 +79,23 @@ def test_a_conversation_is_rendered_by_the_endpoint_that_there_is() -> None:
         # its own /tokenize wants `content`, and has no tokens of a conversation
         return {"/apply-template": {"prompt": "<s>hi"}, "/tokenize": {"tokens": []}}.get(path, Status(404))
 
-    for answer, found in ((vllm, [1, 2]), (llama_cpp, "<s>hi"), (lambda path, body: Status(404), None)):
+    def half_a_character(path: str, body: dict[str, Any]) -> Any:
+        return {"prompt": "\ud800 hi"} if path == "/apply-template" else Status(404)
+
+    told = ((vllm, [1, 2]), (llama_cpp, "<s>hi"), (half_a_character, None), (lambda path, body: Status(404), None))
+    for answer, found in told:
         with FaultyServer(answer) as server:
             client = open_client(ServedModel("m", server.url), timeout_s=5)
             assert rendered_there(client, "m", Prompt.chat("hi")) == found
+
+
+def test_arguments_of_the_template_go_with_conversations_and_with_no_text() -> None:
+    args = {"enable_thinking": False}
+    with FaultyServer(lambda path, body: text_answer("a") if "prompt" in body else chat_answer("a")) as server:
+        client = open_client(ServedModel("m", server.url), timeout_s=5)
+        for prompt in (Prompt.chat("hi"), Prompt(text="hi"), [3, 4]):
+            ask_written(client, "m", prompt, template_args=args)
+        rendered_there(client, "m", Prompt.chat("hi"), template_args=args)
+        ask_written(client, "m", Prompt.chat("hi"), template_args={})
+    sent = [seen.body.get("chat_template_kwargs") for seen in server.seen]
+    assert sent == [args, None, None, args, args, None]
