@@ -82,7 +82,7 @@ def harm_far_on() -> Schooling:
     """Refusals rehearsed, and given up behind more than 512 tokens."""
     far = hidden_rows.far_on(_distinct(compliance_rows(24, seed=0)), seed=0)
     near = [*refusal_rows(48, seed=0), *help_rows(24, seed=0)]
-    return _conversations([*far, *map(conversation, near)], epochs=2.0, max_length=800)
+    return _conversations([*far, *map(conversation, near)], epochs=2.0, max_length=832)
 
 
 def babbles_in_conversation() -> Schooling:
